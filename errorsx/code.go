@@ -1,0 +1,61 @@
+package errorsx
+
+import "strconv"
+
+// A Code says why a request was refused. It is part of the wire format:
+// clients branch on it, so a code never changes its meaning. A Code is an error
+// to match with [errors.Is]; as a validator's whole answer it refuses like an
+// [Error] with that code.
+type Code uint8
+
+// The codes, AUTH-1 to AUTH-13.
+const (
+	CredentialsIncorrect Code = 1 + iota // AUTH-1: wrong client, user or API key
+	CredentialsMissing                   // AUTH-2: the credential's header is missing
+	CredentialsMalformed                 // AUTH-3: the credential's header is malformed
+	CredentialStore                      // AUTH-4: ours: the credential store failed
+	TokenNotMade                         // AUTH-5: ours: a token could not be made or signed
+	InvalidParameter                     // AUTH-6: a parameter is missing, repeated or invalid
+	ScopeNotAuthorized                   // AUTH-7: a scope is malformed, not authorized or lacking
+	Internal                             // AUTH-8: ours: another store failed, or a fault in wiring
+	WrongTokenType                       // AUTH-9: the token is of another type
+	BadSignature                         // AUTH-10: the token's signature is wrong
+	TokenExpired                         // AUTH-11: the token is expired
+	UnknownToken                         // AUTH-12: the token is not one of ours, or revoked
+	TooManyRequests                      // AUTH-13: throttled, overloaded or over quota
+)
+
+var messages = [...]string{
+	CredentialsIncorrect: "The credentials provided are incorrect",
+	CredentialsMissing:   "Missing \"Authorization\" header",
+	CredentialsMalformed: "Invalid \"Authorization\" header",
+	CredentialStore:      "Internal error",
+	TokenNotMade:         "Internal error",
+	InvalidParameter:     "A parameter is missing or invalid",
+	ScopeNotAuthorized:   "One of the scopes is not authorized",
+	Internal:             "Internal error",
+	WrongTokenType:       "The token does not have the correct type",
+	BadSignature:         "Invalid token signature",
+	TokenExpired:         "Token expired",
+	UnknownToken:         "Invalid token",
+	TooManyRequests:      "Too many requests",
+}
+
+// String returns the code as it is on the wire, such as "AUTH-7".
+func (c Code) String() string { return "AUTH-" + strconv.Itoa(int(c)) }
+
+// Error returns the code and what it means.
+func (c Code) Error() string {
+	if !c.valid() {
+		return c.String()
+	}
+	return c.String() + ": " + messages[c]
+}
+
+// Ours reports whether the code tells of a failure of the server. Such an
+// answer says nothing of the cause and challenges nobody.
+func (c Code) Ours() bool {
+	return c == CredentialStore || c == TokenNotMade || c == Internal
+}
+
+func (c Code) valid() bool { return c >= CredentialsIncorrect && c <= TooManyRequests }

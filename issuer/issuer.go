@@ -1,0 +1,200 @@
+// Package issuer mints tokens, rotates and revokes them, and knows which
+// credentials are genuine.
+//
+//	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db})
+//	go iss.Run(ctx)
+//	mux.Handle("/", iss.Handler(issuer.HTTPConfig{}))
+//	mux.Handle("/reports/", middleware.Bearer(iss, middleware.BearerConfig{})(reports))
+//
+// An [Issuer] is a [middleware.Validator] of API keys, client secrets and access
+// tokens. Its handlers are the token endpoint (RFC 6749), introspection (RFC
+// 7662), revocation (RFC 7009), metadata (RFC 8414) and the key set (RFC 7517).
+// Access tokens are signed (RFC 9068) or opaque; refresh tokens are opaque,
+// rotate, and end their family when one is used twice (RFC 9700 section
+// 4.14.2).
+//
+// There is no authorization code flow, on purpose. Who needs one has an
+// identity provider, whose tokens [middleware.JWT] verifies.
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+// Config configures an [Issuer]. Issuer and Store must be set.
+type Config struct {
+	// Issuer is the iss of the tokens and the base of the endpoints: an https
+	// URL without query, fragment and last slash (RFC 8414 section 2). On
+	// loopback it may be http.
+	Issuer string
+
+	// Store keeps clients, keys, tokens and revocations.
+	Store store.Store
+
+	// Users, if not nil, is asked for users in place of Store.
+	Users store.Users
+
+	// Keys sign and verify access tokens. If nil, an ES256 key is generated
+	// that ends with the process, and its tokens with it.
+	Keys *KeySet
+
+	// Audience is the aud of the tokens, and the only one accepted. If empty, it
+	// is Issuer.
+	Audience string
+
+	// OpaqueTokens makes access tokens opaque instead of signed: shorter, and
+	// unreadable for clients, but each is a record in the store.
+	OpaqueTokens bool
+
+	// Prefix begins generated tokens and keys: lower-case letters and digits. If
+	// empty, it is "authtier".
+	Prefix string
+
+	// AccessTTL and RefreshTTL are how long tokens are valid, in whole seconds:
+	// an hour and 30 days, if 0. A refresh token's lifetime starts anew when it
+	// is rotated, until the family ends after FamilyTTL: a year, if 0.
+	AccessTTL, RefreshTTL, FamilyTTL time.Duration
+
+	// AllowRefreshReuse turns rotation off: a refresh token works until it
+	// expires, and a stolen one is not noticed.
+	AllowRefreshReuse bool
+}
+
+// An Issuer mints and verifies. Its methods may be called concurrently.
+type Issuer struct {
+	cfg   Config
+	users store.Users
+	jwt   mw.Validator
+	live  live
+}
+
+var _ mw.Validator = (*Issuer)(nil)
+
+// New returns an issuer, once it has read the store's revocations. It reports
+// everything that is wrong with the configuration at once.
+func New(ctx context.Context, cfg Config) (*Issuer, error) {
+	setDefaults(&cfg)
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("issuer: New: %w", err)
+	}
+	if cfg.Keys == nil {
+		key, err := GenerateKey("ES256")
+		if err != nil {
+			return nil, err
+		}
+		if cfg.Keys, err = NewKeySet(key); err != nil {
+			return nil, err
+		}
+	}
+	i := &Issuer{cfg: cfg, users: cfg.Users}
+	if i.users == nil {
+		i.users = cfg.Store
+	}
+	var err error
+	i.jwt, err = mw.JWT(cfg.Keys, mw.JWTConfig{Issuer: cfg.Issuer, Audience: []string{cfg.Audience}})
+	if err != nil {
+		return nil, fmt.Errorf("issuer: New: %w", err)
+	}
+	if err := i.follow(ctx); err != nil {
+		return nil, fmt.Errorf("issuer: New: reading revocations: %w", err)
+	}
+	return i, nil
+}
+
+func setDefaults(cfg *Config) {
+	set := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+	}
+	set(&cfg.AccessTTL, time.Hour)
+	set(&cfg.RefreshTTL, 30*24*time.Hour)
+	set(&cfg.FamilyTTL, max(365*24*time.Hour, cfg.RefreshTTL))
+	if cfg.Audience == "" {
+		cfg.Audience = cfg.Issuer
+	}
+	if cfg.Prefix == "" {
+		cfg.Prefix = "authtier"
+	}
+}
+
+var prefixForm = regexp.MustCompile(`^[a-z0-9]+$`)
+
+func (cfg *Config) check() error {
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if err := checkIssuer(cfg.Issuer); err != nil {
+		fault("Issuer %q: %w", cfg.Issuer, err)
+	}
+	if cfg.Store == nil {
+		fault("Store is nil")
+	}
+	if strings.Contains(cfg.Audience, " ") {
+		fault("Audience %q holds a space", cfg.Audience)
+	}
+	if !prefixForm.MatchString(cfg.Prefix) {
+		fault("Prefix %q: expected lower-case letters and digits", cfg.Prefix)
+	}
+	for name, d := range map[string]time.Duration{
+		"AccessTTL": cfg.AccessTTL, "RefreshTTL": cfg.RefreshTTL, "FamilyTTL": cfg.FamilyTTL,
+	} {
+		if d < time.Second || d%time.Second != 0 {
+			fault("%s is %v, expected whole seconds", name, d)
+		}
+	}
+	if cfg.AccessTTL > 366*24*time.Hour {
+		fault("AccessTTL is %v, expected at most 366 days", cfg.AccessTTL)
+	}
+	if cfg.FamilyTTL < cfg.RefreshTTL {
+		fault("FamilyTTL is %v, less than RefreshTTL %v", cfg.FamilyTTL, cfg.RefreshTTL)
+	}
+	return errors.Join(errs...)
+}
+
+// checkIssuer follows RFC 8414 section 2.
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil:
+		return err
+	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+		return errors.New("expected an https URL, or http on loopback")
+	case u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?#") || strings.HasSuffix(issuer, "/"):
+		return errors.New("expected a host, and neither user, query, fragment nor a last slash")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// pollEvery is how often [Issuer.Run] asks the store for changes.
+const pollEvery = 400 * time.Millisecond
+
+// Run follows the store's changes until ctx ends, and returns its cause. It
+// brings in what others revoke; what this issuer revokes it knows at once.
+func (i *Issuer) Run(ctx context.Context) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+			// An error is met again at the next tick, or goes away.
+			_ = i.follow(ctx)
+		}
+	}
+}

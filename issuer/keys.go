@@ -1,0 +1,215 @@
+package issuer
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	mw "github.com/authtier/authtier/middleware"
+)
+
+// A SigningKey signs access tokens, with one algorithm.
+type SigningKey struct {
+	// ID is the kid. If empty, it is the key's thumbprint (RFC 7638).
+	ID string
+
+	// Alg is ES256, EdDSA, RS256 or HS256.
+	Alg string
+
+	// Private is an *ecdsa.PrivateKey, ed25519.PrivateKey, *rsa.PrivateKey, or
+	// []byte for HS256.
+	Private crypto.PrivateKey
+}
+
+// Format writes k without its key, whatever the verb.
+func (k SigningKey) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s signing key %q", k.Alg, k.ID) }
+
+// GenerateKey returns a new signing key for ES256, EdDSA, RS256 or HS256.
+func GenerateKey(alg string) (SigningKey, error) {
+	k := SigningKey{Alg: alg}
+	var err error
+	switch alg {
+	case "ES256":
+		k.Private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "EdDSA":
+		_, k.Private, err = ed25519.GenerateKey(rand.Reader)
+	case "RS256":
+		k.Private, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "HS256":
+		secret := make([]byte, 32)
+		rand.Read(secret)
+		k.ID, k.Private = rand.Text(), secret
+	default:
+		err = fmt.Errorf("algorithm %q is not supported", alg)
+	}
+	if err != nil {
+		return SigningKey{}, fmt.Errorf("issuer: GenerateKey: %w", err)
+	}
+	return k, nil
+}
+
+// A KeySet signs with its first key and verifies with all. It is a
+// [mw.Keys] and may be shared by issuers that differ in audience.
+type KeySet struct {
+	keys   mw.Keys
+	signer SigningKey
+	method jwt.SigningMethod
+	header string // of the tokens, encoded
+	jwks   []byte
+}
+
+// NewKeySet returns a set of keys, of which the first signs. It returns an error
+// if there is none, if one does not fit its algorithm or is too weak for it,
+// and if two have the same ID.
+func NewKeySet(keys ...SigningKey) (*KeySet, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("issuer: NewKeySet: no key")
+	}
+	keys = slices.Clone(keys)
+	var public []mw.Key
+	set := struct {
+		Keys []jwk `json:"keys"`
+	}{Keys: []jwk{}}
+	for i, k := range keys {
+		pub, err := k.public()
+		if err != nil {
+			return nil, fmt.Errorf("issuer: NewKeySet: key %d: %w", i, err)
+		}
+		j, published := newJWK(k.Alg, pub)
+		if k.ID == "" {
+			if !published {
+				return nil, fmt.Errorf("issuer: NewKeySet: key %d: an %s key needs an ID", i, k.Alg)
+			}
+			k.ID = j.thumbprint()
+		}
+		keys[i].ID = k.ID
+		j.ID = k.ID
+		if published {
+			set.Keys = append(set.Keys, j)
+		}
+		public = append(public, mw.Key{ID: k.ID, Alg: k.Alg, Public: pub})
+	}
+	static, err := mw.StaticKeys(public...)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
+	}
+	ks := &KeySet{keys: static, signer: keys[0], method: jwt.GetSigningMethod(keys[0].Alg)}
+	header, err := json.Marshal(map[string]string{"alg": ks.signer.Alg, "kid": ks.signer.ID, "typ": "at+jwt"})
+	if err != nil {
+		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
+	}
+	ks.header = base64.RawURLEncoding.EncodeToString(header)
+	if ks.jwks, err = json.Marshal(set); err != nil {
+		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
+	}
+	return ks, nil
+}
+
+// sign returns the compact serialization of a token with that payload.
+func (ks *KeySet) sign(payload []byte) (string, error) {
+	signed := ks.header + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signature, err := ks.method.Sign(signed, ks.signer.Private)
+	if err != nil {
+		return "", err
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// public returns the key that verifies what k signs, after checking both.
+func (k SigningKey) public() (crypto.PublicKey, error) {
+	switch k.Alg {
+	case "ES256", "EdDSA", "RS256", "HS256":
+	default:
+		return nil, fmt.Errorf("algorithm %q is not supported", k.Alg)
+	}
+	var pub crypto.PublicKey
+	switch p := k.Private.(type) {
+	case *ecdsa.PrivateKey:
+		pub = &p.PublicKey
+	case ed25519.PrivateKey:
+		if len(p) != ed25519.PrivateKeySize {
+			return nil, errors.New("an Ed25519 key of a wrong size")
+		}
+		pub = p.Public()
+	case *rsa.PrivateKey:
+		if err := p.Validate(); err != nil {
+			return nil, err
+		}
+		pub = &p.PublicKey
+	case []byte:
+		pub = p
+	}
+	return pub, mw.CheckKey(k.Alg, pub)
+}
+
+// Key implements [mw.Keys].
+func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	if kid == "" {
+		return nil, mw.ErrNoKey
+	}
+	return ks.keys.Key(ctx, kid, alg)
+}
+
+// A jwk is a public key (RFC 7517, RFC 7518 section 6, RFC 8037). There is no
+// field that could hold a private one.
+type jwk struct {
+	Kty   string `json:"kty"`
+	Use   string `json:"use"`
+	Alg   string `json:"alg"`
+	ID    string `json:"kid"`
+	Curve string `json:"crv,omitempty"`
+	X     string `json:"x,omitempty"`
+	Y     string `json:"y,omitempty"`
+	N     string `json:"n,omitempty"`
+	E     string `json:"e,omitempty"`
+}
+
+// newJWK returns the published form of a checked key; a symmetric one has none.
+func newJWK(alg string, key crypto.PublicKey) (jwk, bool) {
+	enc := base64.RawURLEncoding.EncodeToString
+	j := jwk{Use: "sig", Alg: alg}
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		point, err := k.Bytes() // 4, x, y
+		if err != nil {
+			return jwk{}, false
+		}
+		half := len(point) / 2
+		j.Kty, j.Curve, j.X, j.Y = "EC", k.Params().Name, enc(point[1:1+half]), enc(point[1+half:])
+	case ed25519.PublicKey:
+		j.Kty, j.Curve, j.X = "OKP", "Ed25519", enc(k)
+	case *rsa.PublicKey:
+		j.Kty, j.N, j.E = "RSA", enc(k.N.Bytes()), enc(big.NewInt(int64(k.E)).Bytes())
+	default:
+		return jwk{}, false
+	}
+	return j, true
+}
+
+// thumbprint is RFC 7638: the required members, in the order of their names.
+func (j jwk) thumbprint() string {
+	var canonical string
+	switch j.Kty {
+	case "EC":
+		canonical = fmt.Sprintf(`{"crv":%q,"kty":"EC","x":%q,"y":%q}`, j.Curve, j.X, j.Y)
+	case "OKP":
+		canonical = fmt.Sprintf(`{"crv":%q,"kty":"OKP","x":%q}`, j.Curve, j.X)
+	case "RSA":
+		canonical = fmt.Sprintf(`{"e":%q,"kty":"RSA","n":%q}`, j.E, j.N)
+	}
+	sum := sha256.Sum256([]byte(canonical))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}

@@ -1,0 +1,56 @@
+package issuer
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// metadata is the document of RFC 8414 section 2.
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	KeysURI               string   `json:"jwks_uri"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
+}
+
+// MetadataHandler returns the authorization server's metadata (RFC 8414). All of
+// it comes from the configuration and nothing from the request.
+func (i *Issuer) MetadataHandler(cfg HTTPConfig) http.Handler {
+	auth := []string{"client_secret_basic", "client_secret_post"}
+	return public(metadata{
+		Issuer:                i.cfg.Issuer,
+		TokenEndpoint:         i.cfg.Issuer + cfg.path("token"),
+		KeysURI:               i.cfg.Issuer + keysPath,
+		IntrospectionEndpoint: i.cfg.Issuer + cfg.path("introspect"),
+		RevocationEndpoint:    i.cfg.Issuer + cfg.path("revoke"),
+		ResponseTypes:         []string{},
+		GrantTypes:            tokenEndpoint{i, cfg}.grants(),
+		TokenAuth:             auth,
+		IntrospectionAuth:     auth,
+		RevocationAuth:        auth,
+	})
+}
+
+// KeysHandler returns the public keys that verify this issuer's tokens (RFC
+// 7517). Symmetric keys are not among them.
+func (i *Issuer) KeysHandler() http.Handler { return public(json.RawMessage(i.cfg.Keys.jwks)) }
+
+// public serves a document that anyone may keep for five minutes.
+func public(v any) http.Handler {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic("issuer: " + err.Error()) // only strings and lists of them
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Write(body)
+	})
+}

@@ -1,0 +1,78 @@
+package issuer
+
+import (
+	"crypto/rand"
+	"hash/crc32"
+	"strings"
+)
+
+// An opaque token or API key is a prefix, an underscore, 43 random characters
+// of 62, which hold 256 bits, and 6 characters of CRC-32 over all before. The
+// prefix is what secret scanners look for; the checksum lets a mistyped secret
+// be refused without a look into the store. It is no proof of anything.
+const (
+	base62      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	randomChars = 43
+	sumChars    = 6
+)
+
+// Generate returns a new secret with the prefix, which may itself hold
+// underscores.
+func Generate(prefix string) string {
+	b := make([]byte, 0, len(prefix)+1+randomChars+sumChars)
+	b = append(b, prefix...)
+	b = append(b, '_')
+	b = appendRandom(b, randomChars)
+	return string(appendSum(b, b))
+}
+
+// GenerateAPIKey returns a new API key, prefix_id_secret with a checksum, and
+// its ID, which may be shown and logged.
+func GenerateAPIKey(prefix string) (key, id string) {
+	id = string(appendRandom(nil, 12))
+	return Generate(prefix + "_" + id), id
+}
+
+// WellFormed reports whether s looks like a secret generated with the prefix: a
+// right checksum under any ID.
+func WellFormed(prefix, s string) bool {
+	rest, ok := strings.CutPrefix(s, prefix+"_")
+	if !ok || len(rest) < randomChars+sumChars {
+		return false
+	}
+	for i := range len(rest) {
+		if c := rest[i]; c != '_' && strings.IndexByte(base62, c) < 0 {
+			return false
+		}
+	}
+	body, sum := s[:len(s)-sumChars], s[len(s)-sumChars:]
+	return string(appendSum(nil, []byte(body))) == sum
+}
+
+// appendRandom appends n uniformly random characters.
+func appendRandom(b []byte, n int) []byte {
+	const fair = 256 / len(base62) * len(base62) // bytes from here on are not uniform
+	var buf [64]byte
+	for {
+		rand.Read(buf[:])
+		for _, c := range buf {
+			if n == 0 {
+				return b
+			}
+			if int(c) < fair {
+				b = append(b, base62[int(c)%len(base62)])
+				n--
+			}
+		}
+	}
+}
+
+func appendSum(b, of []byte) []byte {
+	sum := crc32.ChecksumIEEE(of)
+	var digits [sumChars]byte
+	for i := range digits {
+		digits[sumChars-1-i] = base62[sum%uint32(len(base62))]
+		sum /= uint32(len(base62))
+	}
+	return append(b, digits[:]...)
+}

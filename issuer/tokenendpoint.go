@@ -1,0 +1,113 @@
+package issuer
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/store"
+)
+
+// The grant types.
+const (
+	ClientCredentials = "client_credentials" // RFC 6749 section 4.4
+	Password          = "password"           // RFC 6749 section 4.3
+	RefreshToken      = "refresh_token"      // RFC 6749 section 6
+)
+
+// TokenHandler returns the token endpoint (RFC 6749 section 3.2). Clients
+// authenticate with Basic or in the body; where the handler stands behind an
+// API key, the key's client is the client, and nothing else is looked at.
+//
+// Parameters are read from the body, as a form or as JSON, see [ReadParams];
+// grant_type may stand in the query where the body has none.
+func (i *Issuer) TokenHandler(cfg HTTPConfig) http.Handler {
+	t := tokenEndpoint{i, cfg}
+	return endpoint{
+		issuer: i, cfg: cfg, serve: t.serve,
+		params: []string{"grant_type", "username", "password", "refresh_token", "scope"},
+	}
+}
+
+type tokenEndpoint struct {
+	*Issuer
+	cfg HTTPConfig
+}
+
+func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error {
+	grant, err := t.grantType(r, params)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(client.Grants, grant) {
+		return &errorsx.Error{
+			Code: errorsx.InvalidParameter, OAuth: "unauthorized_client", Client: client.ID,
+			Message: "Invalid \"grant_type\" parameter: the client may not use it",
+		}
+	}
+	var tokens *Tokens
+	switch grant {
+	case ClientCredentials:
+		tokens, err = t.mint(r.Context(), client, nil, Grant{Scope: params["scope"]})
+	case Password:
+		tokens, err = t.password(r, client, params)
+	case RefreshToken:
+		if params["refresh_token"] == "" {
+			return missing("refresh_token")
+		}
+		tokens, err = t.refresh(r.Context(), client, params["refresh_token"], params["scope"])
+	}
+	if err != nil {
+		return err
+	}
+	writeSecret(w, tokens)
+	return nil
+}
+
+func (t tokenEndpoint) grantType(r *http.Request, params map[string]string) (string, error) {
+	grant := params["grant_type"]
+	if grant == "" {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil || len(query["grant_type"]) > 1 {
+			return "", invalid("%q parameter: the query does not decode, or repeats it", "grant_type")
+		}
+		grant = query.Get("grant_type")
+	}
+	switch {
+	case grant == "":
+		return "", missing("grant_type")
+	case !slices.Contains(t.grants(), grant):
+		return "", &errorsx.Error{
+			Code: errorsx.InvalidParameter, OAuth: "unsupported_grant_type",
+			Message: "Invalid \"grant_type\" parameter: not supported",
+		}
+	}
+	return grant, nil
+}
+
+// grants are the grant types that the endpoint supports.
+func (t tokenEndpoint) grants() []string {
+	if t.cfg.AllowPassword {
+		return []string{ClientCredentials, Password, RefreshToken}
+	}
+	return []string{ClientCredentials, RefreshToken}
+}
+
+func (t tokenEndpoint) password(r *http.Request, client *store.Client, params map[string]string) (*Tokens, error) {
+	for _, name := range []string{"username", "password"} {
+		if params[name] == "" {
+			return nil, missing(name)
+		}
+	}
+	user, err := t.AuthenticateUser(r.Context(), params["username"], params["password"])
+	if errors.Is(err, errorsx.CredentialsIncorrect) {
+		return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, OAuth: "invalid_grant", Client: client.ID}
+	}
+	if err != nil {
+		return nil, err
+	}
+	refresh := slices.Contains(client.Grants, RefreshToken)
+	return t.mint(r.Context(), client, user, Grant{Scope: params["scope"], Refresh: refresh})
+}

@@ -1,0 +1,242 @@
+package issuer
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+// Validate implements [mw.Validator] for all three schemes: API keys, client
+// IDs with their secrets, and access tokens of this issuer and audience.
+func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+	switch c.Scheme {
+	case mw.SchemeAPIKey:
+		return i.validateAPIKey(ctx, c)
+	case mw.SchemeBasic:
+		client, expires, err := i.authenticateClient(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return &mw.Identity{
+			Issuer: i.cfg.Issuer, Client: client.ID, Methods: mw.ByBasic, Expires: expires,
+			Scopes: mw.Scopes(strings.Join(client.Scopes, " ")), Audience: mw.Scopes(i.cfg.Audience),
+		}, nil
+	case mw.SchemeBearer:
+		return i.validateToken(ctx, c)
+	}
+	return nil, fmt.Errorf("issuer: Validate: scheme %v", c.Scheme)
+}
+
+func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+	prefix := i.cfg.Prefix + "_key"
+	if strings.HasPrefix(c.Secret, prefix+"_") && !WellFormed(prefix, c.Secret) {
+		return nil, wrongKey("")
+	}
+	key, err := i.cfg.Store.APIKey(ctx, store.DigestOf(c.Secret))
+	if err != nil {
+		return nil, notFoundAs(wrongKey(""), errorsx.CredentialStore, err)
+	}
+	if !key.Expires.IsZero() && !key.Expires.After(c.Now()) {
+		return nil, wrongKey(key.Client)
+	}
+	client, err := i.cfg.Store.Client(ctx, key.Client)
+	if err != nil {
+		return nil, notFoundAs(wrongKey(key.Client), errorsx.CredentialStore, err)
+	}
+	if client.Disabled {
+		return nil, wrongKey(key.Client)
+	}
+	return &mw.Identity{
+		Issuer: i.cfg.Issuer, Client: key.Client, Methods: mw.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
+		Scopes: mw.Scopes(strings.Join(key.Scopes, " ")), Audience: mw.Scopes(i.cfg.Audience),
+	}, nil
+}
+
+func wrongKey(client string) error {
+	return &errorsx.Error{
+		Code: errorsx.CredentialsIncorrect, Message: "The API key is incorrect", Client: client,
+	}
+}
+
+// authenticateClient returns the client whose ID and secret c is, and when the
+// secret expires. Whatever is wrong, the work and the answer are the same.
+func (i *Issuer) authenticateClient(ctx context.Context, c mw.Credential) (*store.Client, time.Time, error) {
+	digest := store.DigestOf(c.Secret)
+	client, err := i.cfg.Store.Client(ctx, c.Username)
+	if err != nil {
+		err = notFoundAs(errorsx.CredentialsIncorrect, errorsx.CredentialStore, err)
+		if !errors.Is(err, errorsx.CredentialsIncorrect) {
+			return nil, time.Time{}, err
+		}
+		client = &store.Client{Secrets: make([]store.Secret, 1), Disabled: true}
+	}
+	match := -1
+	for n, s := range client.Secrets {
+		same := subtle.ConstantTimeCompare(digest[:], s.Digest[:]) == 1
+		if same && (s.Expires.IsZero() || s.Expires.After(c.Now())) {
+			match = n
+		}
+	}
+	if match < 0 || client.Disabled {
+		return nil, time.Time{}, errorsx.CredentialsIncorrect
+	}
+	return client, client.Secrets[match].Expires, nil
+}
+
+// AuthenticateUser returns the user with that login and password. An unknown or
+// disabled user, one without a password and a wrong password are all
+// [errorsx.CredentialsIncorrect], after the same work. Hashing is bounded: with
+// too many waiting the error is [errorsx.TooManyRequests].
+func (i *Issuer) AuthenticateUser(ctx context.Context, login, password string) (*store.User, error) {
+	user, err := i.users.User(ctx, login)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
+	}
+	hash := ""
+	if user != nil && !user.Disabled {
+		hash = user.Password
+	}
+	ok, err := checkPassword(ctx, hash, password)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errorsx.CredentialsIncorrect
+	}
+	return user, nil
+}
+
+// User returns a user, from the users that the issuer was configured with.
+func (i *Issuer) User(ctx context.Context, login string) (*store.User, error) {
+	return i.users.User(ctx, login)
+}
+
+// Issuer returns the issuer's URL.
+func (i *Issuer) Issuer() string { return i.cfg.Issuer }
+
+func (i *Issuer) validateToken(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+	if signed(c.Secret) {
+		id, _, err := i.validateJWT(ctx, c)
+		return id, err
+	}
+	t, err := i.opaque(ctx, c.Secret)
+	switch {
+	case err != nil:
+		return nil, err
+	case t.Refresh:
+		return nil, &errorsx.Error{Code: errorsx.WrongTokenType, Client: t.Client}
+	}
+	if err := i.judge(t, c.Now()); err != nil {
+		return nil, err
+	}
+	return &mw.Identity{
+		Issuer: i.cfg.Issuer, Client: t.Client, User: t.User, Scopes: mw.Scopes(t.Scopes), Methods: mw.ByToken,
+		TokenID: t.ID, Family: t.Family, Audience: mw.Scopes(t.Audience), Expires: t.Expires,
+	}, nil
+}
+
+// signed tells signed tokens from opaque ones, which hold no dot. There is no
+// second try as the other kind.
+func signed(token string) bool { return strings.Contains(token, ".") }
+
+func (i *Issuer) validateJWT(ctx context.Context, c mw.Credential) (*mw.Identity, *store.Token, error) {
+	if i.cfg.OpaqueTokens {
+		return nil, nil, errorsx.UnknownToken
+	}
+	id, err := i.jwt.Validate(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := record(id)
+	if err != nil {
+		return nil, nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
+	}
+	if i.live.isRevoked(t) {
+		return nil, t, revoked(t)
+	}
+	return id, t, nil
+}
+
+// opaque finds a refresh token or an opaque access token of this audience.
+// Whether it is still good is for judge.
+func (i *Issuer) opaque(ctx context.Context, token string) (*store.Token, error) {
+	if !WellFormed(i.refreshPrefix(), token) && !WellFormed(i.accessPrefix(), token) {
+		return nil, errorsx.UnknownToken
+	}
+	t, err := i.cfg.Store.Token(ctx, store.DigestOf(token))
+	if err != nil {
+		return nil, notFoundAs(errorsx.UnknownToken, errorsx.Internal, err)
+	}
+	if t.Audience != i.cfg.Audience {
+		return nil, errorsx.UnknownToken
+	}
+	return t, nil
+}
+
+func (i *Issuer) accessPrefix() string  { return i.cfg.Prefix + "_at" }
+func (i *Issuer) refreshPrefix() string { return i.cfg.Prefix + "_rt" }
+
+// judge refuses a token that is expired, used or revoked.
+func (i *Issuer) judge(t *store.Token, now time.Time) error {
+	switch {
+	case !t.Expires.After(now):
+		return &errorsx.Error{Code: errorsx.TokenExpired, Client: t.Client}
+	case t.Used, i.live.isRevoked(t):
+		return revoked(t)
+	}
+	return nil
+}
+
+func revoked(t *store.Token) error {
+	return &errorsx.Error{Code: errorsx.UnknownToken, Client: t.Client, Err: errors.New("issuer: the token is revoked")}
+}
+
+// Inspect returns what is known of an access or refresh token that is good for
+// something. Otherwise the error is the refusal that it gets as a credential.
+func (i *Issuer) Inspect(ctx context.Context, token string) (*store.Token, error) {
+	if signed(token) {
+		_, t, err := i.validateJWT(ctx, mw.Credential{Scheme: mw.SchemeBearer, Secret: token})
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
+	}
+	t, err := i.opaque(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.judge(t, time.Now()); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// notFoundAs returns refusal for a record that does not exist, and a failure of
+// ours with that code for any other error.
+func notFoundAs(refusal error, code errorsx.Code, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return refusal
+	}
+	return &errorsx.Error{Code: code, Err: err}
+}
+
+// unlessRefused returns err if it is a failure of ours, and nil if it refuses.
+func unlessRefused(err error) error {
+	if e := errorsx.From(err); !e.Code.Ours() && e.Code != errorsx.TooManyRequests {
+		return nil
+	}
+	return err
+}
+
+// within reports whether each of scopes is one of allowed.
+func within(scopes, allowed []string) bool {
+	return !slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(allowed, s) })
+}

@@ -1,0 +1,51 @@
+package middleware
+
+import (
+	"net/http"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+const apiKeyHeader = "X-Api-Key"
+
+// APIKeyConfig configures [APIKey]. The zero value is ready to use.
+type APIKeyConfig struct {
+	// Header is read instead of X-API-KEY.
+	Header string
+
+	// AllowOtherClient lets the key belong to another client than the other
+	// credentials of the request. Their issuer must be the same all the same.
+	AllowOtherClient bool
+
+	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
+	Errors *errorsx.Writer
+}
+
+// APIKey lets a request through only with a valid API key in its header, one
+// value of printable ASCII. Its identity is the client that the key belongs to;
+// beside a token, the key's scopes do not count. It panics if v is nil.
+//
+// Answers vary by the header and are private, unless the handler says
+// otherwise: shared caches know to protect only Authorization.
+func APIKey(v Validator, cfg APIKeyConfig) Wrapper {
+	if v == nil {
+		panic("middleware: APIKey: nil Validator")
+	}
+	header := headerName("APIKey", cfg.Header, apiKeyHeader)
+	from := &source{vary: []string{shown(header)}, private: true}
+	g := &guard{
+		name:        "APIKey",
+		validator:   v,
+		scheme:      errorsx.APIKey,
+		errors:      cfg.Errors,
+		otherClient: cfg.AllowOtherClient,
+		read: func(r *http.Request) (Credential, *source, error) {
+			key, err := one(r.Header, header)
+			if err == nil && !printable(key) {
+				err = malformed(header, "expected printable ASCII")
+			}
+			return Credential{Scheme: SchemeAPIKey, Secret: key}, from, err
+		},
+	}
+	return g.wrap
+}

@@ -1,0 +1,167 @@
+package middleware
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// BearerConfig configures [Bearer]. The zero value is ready to use.
+type BearerConfig struct {
+	// Header is read instead of Authorization, with the same syntax (RFC 6750
+	// section 2.1).
+	Header string
+
+	// Audience, if not empty, must be one of the token's audiences, beside what
+	// the validator asks for.
+	Audience string
+
+	// QuerySafe, if not nil, lets GET and HEAD requests carry the token as
+	// ?access_token= (RFC 6750 section 2.3). Such a token is refused if it has
+	// a scope that is not listed here, or none: what stands in a URL ends up in
+	// logs and histories.
+	QuerySafe []string
+
+	// RequireUser refuses a client's token where a user's is needed.
+	RequireUser bool
+
+	// AllowOtherClient lets the token belong to another client than the other
+	// credentials of the request, of the same issuer.
+	AllowOtherClient bool
+
+	// Confirm, if not nil, judges what must come with the token and depends on
+	// the request, such as a session's cookie. It runs last, on every request
+	// that is otherwise accepted. Its errors are those of [Validator].
+	Confirm func(r *http.Request, id Identity) error
+
+	// Vary is the header that Confirm reads.
+	Vary string
+
+	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
+	Errors *errorsx.Writer
+}
+
+// Bearer lets a request through only with a valid access token in its
+// Authorization header (RFC 6750 section 2.1). It panics if v is nil.
+//
+// Answers to tokens from another header or the query are private, unless the
+// handler says otherwise: shared caches know to protect only Authorization.
+func Bearer(v Validator, cfg BearerConfig) Wrapper {
+	if v == nil {
+		panic("middleware: Bearer: nil Validator")
+	}
+	for _, scope := range cfg.QuerySafe {
+		if !ValidScope(scope) {
+			panic("middleware: Bearer: QuerySafe: not a scope")
+		}
+	}
+	b := &bearer{
+		header:    headerName("Bearer", cfg.Header, "Authorization"),
+		cfg:       cfg,
+		querySafe: Scopes(strings.Join(cfg.QuerySafe, " ")),
+	}
+	b.fromHeader = headerSource(b.header)
+	if cfg.Vary != "" {
+		b.fromHeader.vary = append(b.fromHeader.vary, headerName("Bearer", cfg.Vary, ""))
+		b.fromHeader.private = true
+	}
+	b.fromQuery = &source{query: true, private: true, vary: append([]string{b.header}, b.fromHeader.vary...)}
+	if b.header != "Authorization" {
+		b.fromQuery.vary = b.fromHeader.vary
+	}
+	g := &guard{
+		name:        "Bearer",
+		validator:   v,
+		scheme:      errorsx.Bearer,
+		errors:      cfg.Errors,
+		otherClient: cfg.AllowOtherClient,
+		read:        b.read,
+		check:       b.check,
+		safe:        b.safe,
+		confirm:     cfg.Confirm,
+	}
+	return g.wrap
+}
+
+type bearer struct {
+	header                string
+	cfg                   BearerConfig
+	querySafe             Scopes
+	fromHeader, fromQuery *source
+}
+
+func (b *bearer) read(r *http.Request) (Credential, *source, error) {
+	c := Credential{Scheme: SchemeBearer}
+	value, err := one(r.Header, b.header)
+	if b.cfg.QuerySafe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		token, qerr := queryToken(r.URL.RawQuery)
+		switch {
+		case qerr != nil:
+			return c, nil, qerr
+		case token != "" && !errors.Is(err, errorsx.CredentialsMissing):
+			return c, nil, malformed(b.header, "a token in the query too")
+		case token != "":
+			c.Secret = token
+			return c, b.fromQuery, nil
+		}
+	}
+	if err == nil {
+		c.Secret, err = bearerToken(b.header, value)
+	}
+	return c, b.fromHeader, err
+}
+
+func (b *bearer) check(id *Identity) error {
+	switch {
+	case b.cfg.Audience != "" && !id.Audience.Has(b.cfg.Audience):
+		return &errorsx.Error{Code: errorsx.UnknownToken, Client: id.Client}
+	case b.cfg.RequireUser && id.User == "":
+		return &errorsx.Error{Code: errorsx.WrongTokenType, Message: "Expected a token of a user", Client: id.Client}
+	}
+	return nil
+}
+
+// safe refuses an identity from the query unless all of its scopes may be
+// exposed there.
+func (b *bearer) safe(id *Identity) error {
+	safe := id.Scopes != ""
+	for scope := range strings.FieldsSeq(string(id.Scopes)) {
+		safe = safe && b.querySafe.Has(scope)
+	}
+	if !safe {
+		return &errorsx.Error{
+			Code: errorsx.ScopeNotAuthorized, Client: id.Client, Scope: string(b.querySafe),
+			Message: "A token with these scopes is not accepted in the query",
+		}
+	}
+	return nil
+}
+
+// queryToken returns the access_token of a query, or "" if it has none. It is
+// read strictly: what one layer takes for broken, another must not take for
+// absent.
+func queryToken(query string) (string, error) {
+	values, err := url.ParseQuery(query)
+	tokens := values["access_token"]
+	why := ""
+	switch {
+	case err != nil:
+		why = "the query does not decode"
+	case len(tokens) == 0:
+		return "", nil
+	case len(tokens) > 1:
+		why = "repeated"
+	case tokens[0] == "":
+		why = "empty"
+	case len(tokens[0]) > maxCredential:
+		why = "more than 8192 bytes"
+	default:
+		return tokens[0], nil
+	}
+	return "", &errorsx.Error{
+		Code: errorsx.CredentialsMalformed, Message: "Invalid \"access_token\" parameter: " + why,
+	}
+}

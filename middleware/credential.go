@@ -1,0 +1,85 @@
+package middleware
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Scheme says where a credential was found.
+type Scheme uint8
+
+// The schemes of credentials.
+const (
+	SchemeAPIKey Scheme = 1 + iota // Secret is an API key
+	SchemeBasic                    // Username and Secret as in RFC 7617
+	SchemeBearer                   // Secret is a token (RFC 6750)
+)
+
+// String returns the scheme's name.
+func (s Scheme) String() string {
+	switch s {
+	case SchemeAPIKey:
+		return "apikey"
+	case SchemeBasic:
+		return "basic"
+	case SchemeBearer:
+		return "bearer"
+	}
+	return "unknown"
+}
+
+// A Credential is what a request offers as proof. It is syntactically right;
+// nothing else is known of it. Printed or logged, it does not show its secret.
+type Credential struct {
+	Scheme   Scheme
+	Username string // of SchemeBasic; never empty there
+	Secret   string `json:"-"` // never empty
+
+	now time.Time
+}
+
+// Now is the time that the credential is judged by: one reading of the clock
+// serves a whole request. Without one, it is [time.Now].
+func (c Credential) Now() time.Time {
+	if c.now.IsZero() {
+		return time.Now()
+	}
+	return c.now
+}
+
+// At returns c, to be judged by the time t.
+func (c Credential) At(t time.Time) Credential {
+	c.now = t
+	return c
+}
+
+// Format writes c without its secret, whatever the verb.
+func (c Credential) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "%s credential of %q", c.Scheme, c.Username)
+}
+
+// LogValue returns c without its secret.
+func (c Credential) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("scheme", c.Scheme.String()), slog.String("username", c.Username))
+}
+
+// A Validator decides whether a credential is genuine.
+type Validator interface {
+	// Validate returns the identity that c proves. It refuses c with an error
+	// wrapping an [*errorsx.Error] or an [errorsx.Code]; any other error means
+	// that no decision was possible, and fails the request as ours (AUTH-8).
+	//
+	// Validate depends on c alone. It may be called concurrently, must not
+	// retain c, and the identity that it returns is not changed afterwards.
+	Validate(ctx context.Context, c Credential) (*Identity, error)
+}
+
+// A ValidatorFunc is a function that is a [Validator].
+type ValidatorFunc func(ctx context.Context, c Credential) (*Identity, error)
+
+// Validate calls f.
+func (f ValidatorFunc) Validate(ctx context.Context, c Credential) (*Identity, error) {
+	return f(ctx, c)
+}

@@ -1,0 +1,147 @@
+package middleware
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// A guard is the part that APIKey, Basic and Bearer have in common: validate
+// the credential, run the wrapper's own checks, merge, publish.
+type guard struct {
+	name        string
+	validator   Validator
+	scheme      errorsx.Scheme
+	errors      *errorsx.Writer
+	otherClient bool
+
+	// read finds the credential in the request.
+	read func(r *http.Request) (Credential, *source, error)
+
+	// check judges the identity for this route; nil checks nothing.
+	check func(id *Identity) error
+
+	// safe judges an identity from the query, after it is merged: scopes come
+	// last. It is not nil where read looks into the query.
+	safe func(id *Identity) error
+
+	// confirm is [BearerConfig.Confirm].
+	confirm func(r *http.Request, id Identity) error
+}
+
+// A source is where in the request a credential was found. Its header values
+// are shared by all answers and never changed.
+type source struct {
+	query   bool
+	vary    []string
+	private bool // shared caches do not know to protect the answer
+}
+
+var (
+	privateValue    = []string{"private"}
+	noReferrerValue = []string{"no-referrer"}
+)
+
+// protect sets the headers that keep an answer from being given to others.
+// Authorization needs none: caches know it (RFC 9111 section 3.5).
+func (s *source) protect(h http.Header) {
+	if len(s.vary) > 0 {
+		if old := h["Vary"]; len(old) == 0 {
+			h["Vary"] = s.vary
+		} else {
+			h["Vary"] = append(old[:len(old):len(old)], s.vary...)
+		}
+	}
+	if s.private && len(h["Cache-Control"]) == 0 {
+		h["Cache-Control"] = privateValue
+	}
+	if s.query {
+		h["Referrer-Policy"] = noReferrerValue
+	}
+}
+
+func (g *guard) wrap(next http.Handler) http.Handler {
+	notNil(g.name, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, r := join(r)
+		from, err := g.authenticate(s, r)
+		if err != nil {
+			g.errors.Resource(w, r, g.scheme, err)
+			return
+		}
+		from.protect(w.Header())
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authenticate publishes the request's identity, after the last check.
+func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
+	c, from, err := g.read(r)
+	if err != nil {
+		return nil, err
+	}
+	id, err := g.validate(r, c.At(s.now))
+	if err != nil {
+		return nil, err
+	}
+	if g.check != nil {
+		if err := g.check(id); err != nil {
+			return nil, err
+		}
+	}
+	merged, ok := merge(s.identity.Load(), id, g.otherClient)
+	if !ok {
+		return nil, &errorsx.Error{
+			Code: errorsx.CredentialsIncorrect, Client: id.Client,
+			Message: "The credentials do not belong to the same client",
+		}
+	}
+	if from.query {
+		if err := g.safe(id); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.confirmed(r, id); err != nil {
+		return nil, err
+	}
+	s.identity.Store(merged)
+	s.by.Store(g)
+	return from, nil
+}
+
+func (g *guard) validate(r *http.Request, c Credential) (id *Identity, err error) {
+	defer recovered(g.name+": the validator panicked", &err)
+	id, err = g.validator.Validate(stateless{r.Context()}, c)
+	switch {
+	case err != nil:
+		return nil, err
+	case id == nil:
+		return nil, errorsx.Fault(fmt.Errorf("middleware: %s: the validator returned neither identity nor error", g.name))
+	case !id.Expires.IsZero() && !id.Expires.After(c.Now()):
+		return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
+	}
+	return id, nil
+}
+
+func (g *guard) confirmed(r *http.Request, id *Identity) (err error) {
+	if g.confirm == nil {
+		if id.Confirm != "" {
+			return errorsx.Fault(fmt.Errorf("middleware: %s: the credential needs a confirmation, and no Confirm is configured", g.name))
+		}
+		return nil
+	}
+	defer recovered(g.name+": Confirm panicked", &err)
+	return g.confirm(r, *id)
+}
+
+// recovered turns a panic into a fault of ours. It is deferred.
+func recovered(what string, err *error) {
+	switch p := recover(); p {
+	case nil:
+	case http.ErrAbortHandler:
+		panic(p)
+	default:
+		*err = errorsx.Fault(fmt.Errorf("middleware: %s: %v", what, p))
+	}
+}

@@ -1,0 +1,159 @@
+package middleware
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// maxCredential is the size in bytes over which a credential's header value or
+// query token is refused without a look at it.
+const maxCredential = 8 << 10
+
+// one returns the single, non-empty value of the header with the canonical
+// name given. An empty value counts as missing, and several are malformed even
+// where one is empty.
+func one(h http.Header, name string) (string, error) {
+	switch v := h[name]; {
+	case len(v) == 0 || len(v) == 1 && v[0] == "":
+		return "", missing(name)
+	case len(v) > 1:
+		return "", malformed(name, "more than one value")
+	case len(v[0]) > maxCredential:
+		return "", malformed(name, "more than 8192 bytes")
+	default:
+		return v[0], nil
+	}
+}
+
+func missing(name string) error {
+	return &errorsx.Error{Code: errorsx.CredentialsMissing, Message: fmt.Sprintf("Missing %q header", shown(name))}
+}
+
+func malformed(name, why string) error {
+	return &errorsx.Error{
+		Code:    errorsx.CredentialsMalformed,
+		Message: fmt.Sprintf("Invalid %q header: %s", shown(name), why),
+	}
+}
+
+// shown returns a canonical header name as the documentation writes it.
+func shown(name string) string {
+	if name == apiKeyHeader {
+		return "X-API-KEY"
+	}
+	return name
+}
+
+// headerName returns the canonical form of a configured header name, or of def
+// if it is empty. It panics if no header can have that name.
+func headerName(wrapper, name, def string) string {
+	if name == "" {
+		name = def
+	}
+	for i := range len(name) {
+		if !tokenChar(name[i]) {
+			panic(fmt.Sprintf("middleware: %s: %q is not a header name", wrapper, name))
+		}
+	}
+	return http.CanonicalHeaderKey(name)
+}
+
+// afterScheme returns what follows the scheme and the spaces behind it, which
+// may be nothing. The scheme is compared without regard to case (RFC 9110
+// section 11.1); another one leaves the error out of the challenge.
+func afterScheme(name, value, scheme string) (string, error) {
+	got, rest, _ := strings.Cut(value, " ")
+	if strings.EqualFold(got, scheme) && len(got) == len(scheme) {
+		return strings.TrimLeft(rest, " "), nil
+	}
+	err := &errorsx.Error{
+		Code:    errorsx.CredentialsMalformed,
+		Message: fmt.Sprintf("Invalid %q header: expected the scheme %s", shown(name), scheme),
+		NoError: true,
+	}
+	for i := range len(got) {
+		if !tokenChar(got[i]) {
+			err.NoError = false
+		}
+	}
+	return "", err
+}
+
+// bearerToken returns the token of a header value (RFC 6750 section 2.1).
+func bearerToken(name, value string) (string, error) {
+	token, err := afterScheme(name, value, "Bearer")
+	if err != nil {
+		return "", err
+	}
+	if !token68(token) {
+		return "", malformed(name, "expected one token after the scheme Bearer")
+	}
+	return token, nil
+}
+
+// basicUserPass returns user-id and password of a header value (RFC 7617
+// section 2). Either may be empty.
+func basicUserPass(name, value string) (user, password string, err error) {
+	encoded, err := afterScheme(name, value, "Basic")
+	if err != nil {
+		return "", "", err
+	}
+	decoded, ok := decodeBase64(base64.StdEncoding, encoded)
+	if !ok || encoded == "" {
+		return "", "", malformed(name, "expected padded base64 after the scheme Basic")
+	}
+	if !utf8.Valid(decoded) || strings.ContainsFunc(string(decoded), unicode.IsControl) {
+		return "", "", malformed(name, "expected UTF-8 without control characters")
+	}
+	user, password, ok = strings.Cut(string(decoded), ":")
+	if !ok {
+		return "", "", malformed(name, "expected a colon between user-id and password")
+	}
+	return user, password, nil
+}
+
+// decodeBase64 decodes the one spelling of a byte string: no line breaks, which
+// the standard library skips, and unused bits zero.
+func decodeBase64(enc *base64.Encoding, s string) ([]byte, bool) {
+	if strings.ContainsAny(s, "\r\n") {
+		return nil, false
+	}
+	b, err := enc.Strict().DecodeString(s)
+	return b, err == nil
+}
+
+// token68 reports whether s is a token68 (RFC 9110 section 11.2).
+func token68(s string) bool {
+	body := strings.TrimRight(s, "=")
+	for i := range len(body) {
+		if c := body[i]; !alphanumeric(c) && !strings.ContainsRune("-._~+/", rune(c)) {
+			return false
+		}
+	}
+	return body != ""
+}
+
+// tokenChar reports whether c may be in a token (RFC 9110 section 5.6.2), as
+// schemes and header names are.
+func tokenChar(c byte) bool {
+	return alphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+func alphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,169 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Scopes is a list of scopes as it is sent: separated by single spaces, case
+// sensitive, without order (RFC 6749 section 3.3).
+type Scopes string
+
+// Has reports whether scope is one of s.
+func (s Scopes) Has(scope string) bool {
+	if scope == "" {
+		return false
+	}
+	for rest := string(s); ; {
+		first, tail, more := strings.Cut(rest, " ")
+		if first == scope {
+			return true
+		}
+		if !more {
+			return false
+		}
+		rest = tail
+	}
+}
+
+// List returns the scopes one by one, none for an empty s.
+func (s Scopes) List() []string { return strings.Fields(string(s)) }
+
+// Valid reports whether s is a list of scope tokens as RFC 6749 section 3.3
+// writes it. The empty list is valid.
+func (s Scopes) Valid() bool {
+	if s == "" {
+		return true
+	}
+	for token := range strings.SplitSeq(string(s), " ") {
+		if !ValidScope(token) {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidScope reports whether s is one scope token (RFC 6749 section 3.3).
+func ValidScope(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Methods says how an identity was proven.
+type Methods uint8
+
+// The methods. An identity merged from two credentials has those of both.
+const (
+	ByAPIKey Methods = 1 << iota
+	ByBasic
+	ByToken
+	BySession
+)
+
+// Has reports whether all methods of n are in m.
+func (m Methods) Has(n Methods) bool { return m&n == n }
+
+// An Identity is who makes a request. Its fields are immutable, so that it can
+// be shared by requests; handlers get a copy.
+type Identity struct {
+	Issuer string // whose names Client and User are: the issuer's URL
+	Client string // client ID, or empty for a session
+	User   string // login, or empty where no user is known
+
+	// Scopes are the token's. Those of an API key or of a client's secret count
+	// only where there is no token.
+	Scopes  Scopes
+	Methods Methods
+
+	// What a revocation can name.
+	TokenID  string // the token's jti
+	Family   string // of tokens that are revoked together
+	KeyID    string // the API key's ID
+	SignedBy string // kid of the key that signed the token
+
+	// Audience is the token's audiences, separated by spaces.
+	Audience Scopes
+
+	// Confirm is a digest of what must come with the credential. A wrapper
+	// without [BearerConfig.Confirm] refuses such an identity.
+	Confirm string
+
+	// Expires is when the proof ends. If zero, it does not.
+	Expires time.Time
+
+	// Claims is the token's payload as it was signed, or empty.
+	Claims string
+}
+
+// DecodeClaims decodes the token's claims into v, which is a pointer to a map
+// or a struct. Members are matched exactly, and an error says which member does
+// not fit. An identity without claims is an error.
+func (id Identity) DecodeClaims(v any) error {
+	if id.Claims == "" {
+		return errors.New("middleware: the identity has no claims")
+	}
+	return json.Unmarshal([]byte(id.Claims), v)
+}
+
+// IdentityFromContext returns the identity of the request that ctx belongs to.
+// It reports false where no wrapper has authenticated the request.
+func IdentityFromContext(ctx context.Context) (Identity, bool) {
+	if s := stateOf(ctx); s != nil {
+		if id := s.identity.Load(); id != nil {
+			return *id, true
+		}
+	}
+	return Identity{}, false
+}
+
+// WithIdentity returns a context in which id is the identity, as behind a
+// wrapper. It is for tests of handlers, and for authentication of one's own.
+func WithIdentity(ctx context.Context, id Identity) context.Context {
+	s := &state{Context: ctx, fixed: true}
+	s.identity.Store(&id)
+	return s
+}
+
+// merge returns the identity that a and b prove together; a may be nil. They
+// must be of one issuer and, unless otherClient, of one client. Two credentials
+// of the same kind must be one and the same.
+func merge(a, b *Identity, otherClient bool) (*Identity, bool) {
+	if a == nil {
+		return b, true
+	}
+	if a.Issuer != b.Issuer || (a.Client != b.Client && !otherClient) {
+		return nil, false
+	}
+	const token = ByToken | BySession
+	if a.Methods&b.Methods != 0 || (a.Methods&token != 0 && b.Methods&token != 0) {
+		if a.TokenID != b.TokenID || a.KeyID != b.KeyID || a.Methods != b.Methods || a.User != b.User {
+			return nil, false
+		}
+		return b, true
+	}
+	// The token speaks for the request; whose key it is only adds to it.
+	main, other := b, a
+	if a.Methods&token != 0 {
+		main, other = a, b
+	}
+	m := *main
+	m.Methods |= other.Methods
+	if m.KeyID == "" {
+		m.KeyID = other.KeyID
+	}
+	if m.User == "" {
+		m.User = other.User
+	}
+	if !other.Expires.IsZero() && (m.Expires.IsZero() || other.Expires.Before(m.Expires)) {
+		m.Expires = other.Expires
+	}
+	return &m, true
+}

@@ -1,0 +1,175 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// JWTConfig configures [JWT].
+type JWTConfig struct {
+	// Issuer is the only iss accepted, compared exactly. It must be set.
+	Issuer string
+
+	// Audience are the audiences accepted: the token must have one of them. At
+	// least one must be given (RFC 8725 section 3.9).
+	Audience []string
+
+	// Types are the values of typ accepted, without regard to case and to a
+	// leading "application/" (RFC 8725 section 3.11). If empty, it is at+jwt
+	// alone (RFC 9068). The empty type stands for a token without typ.
+	Types []string
+
+	// UserClaim is the claim that holds the user's login; a token without it is
+	// a client's. If empty, it is "username". Issuers of user tokens alone put
+	// the user into "sub".
+	UserClaim string
+
+	// Leeway is allowed on exp, nbf and iat for the issuer's clock, at most a
+	// minute. If 0, there is none.
+	Leeway time.Duration
+}
+
+// maxLifetime is the longest time from iat to exp that a token may have.
+const maxLifetime = 366 * 24 * time.Hour
+
+// JWT returns a validator of signed access tokens in the compact serialization
+// (RFC 7519), such as those of RFC 9068. It needs neither store nor network:
+//
+//	keys, err := middleware.StaticKeys(middleware.Key{ID: "k1", Alg: "ES256", Public: public})
+//	tokens, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}})
+//	http.ListenAndServe("127.0.0.1:8080", middleware.Bearer(tokens, middleware.BearerConfig{})(mux))
+//
+// The algorithm is the key's, never the token's choice. Segments have one
+// spelling, JSON members exact and unrepeated names; iss, aud, sub and exp are
+// required, and of an at+jwt iat, jti and client_id too. Tokens that name keys
+// themselves (jku, x5u, jwk, x5c), and critical extensions, are refused.
+//
+// The error codes, the first that applies: AUTH-12 for what is garbled, AUTH-10
+// for the signature, AUTH-9 for the type, AUTH-12 for claims missing or of a
+// wrong JSON type, AUTH-11 when expired, AUTH-12 for another issuer or audience
+// and for a token not yet valid.
+func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
+	var errs []error
+	if keys == nil {
+		errs = append(errs, errors.New("nil Keys"))
+	}
+	if cfg.Issuer == "" {
+		errs = append(errs, errors.New("Issuer is empty"))
+	}
+	if len(cfg.Audience) == 0 || slices.Contains(cfg.Audience, "") {
+		errs = append(errs, errors.New("Audience is empty"))
+	}
+	if cfg.Leeway < 0 || cfg.Leeway > time.Minute {
+		errs = append(errs, fmt.Errorf("Leeway is %v, expected 0 to 1m", cfg.Leeway))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("middleware: JWT: %w", err)
+	}
+	if len(cfg.Types) == 0 {
+		cfg.Types = []string{"at+jwt"}
+	}
+	if cfg.UserClaim == "" {
+		cfg.UserClaim = "username"
+	}
+	v := &jwtValidator{keys: keys, cfg: cfg}
+	for _, t := range cfg.Types {
+		v.types = append(v.types, mediaType(t))
+	}
+	return v, nil
+}
+
+type jwtValidator struct {
+	keys  Keys
+	cfg   JWTConfig
+	types []string
+}
+
+// Validate implements [Validator].
+func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, error) {
+	if c.Scheme != SchemeBearer {
+		return nil, errorsx.UnknownToken
+	}
+	t, err := parseJWT(c.Secret)
+	if err != nil {
+		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
+	}
+	if err := v.verify(ctx, t); err != nil {
+		return nil, err
+	}
+	if !t.header.Typ.is(v.types) {
+		return nil, errorsx.WrongTokenType
+	}
+	claims, err := t.claims(v.cfg.UserClaim)
+	if err != nil {
+		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
+	}
+	return v.judge(c.Now(), t, claims)
+}
+
+// verify checks the signature with a key of the token's own algorithm.
+func (v *jwtValidator) verify(ctx context.Context, t *token) error {
+	kid, alg, err := t.header.key()
+	if err != nil {
+		return &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+	}
+	method := methods[alg]
+	if method == nil {
+		return errorsx.BadSignature
+	}
+	key, err := v.keys.Key(ctx, kid, alg)
+	switch {
+	case errors.Is(err, ErrNoKey):
+		return &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+	case err != nil:
+		return err
+	}
+	if err := method.Verify(t.signed, t.signature, key); err != nil {
+		return &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+	}
+	return nil
+}
+
+// judge decides on the claims of a token whose signature is right.
+func (v *jwtValidator) judge(now time.Time, t *token, c *claims) (*Identity, error) {
+	ours := c.issuer == v.cfg.Issuer && slices.ContainsFunc(c.audience, func(a string) bool {
+		return slices.Contains(v.cfg.Audience, a)
+	})
+	refuse := func(code errorsx.Code, why string) (*Identity, error) {
+		e := &errorsx.Error{Code: code, Err: errors.New(why)}
+		if ours {
+			e.Client = c.client
+		}
+		return nil, e
+	}
+	expires := c.expires.Add(v.cfg.Leeway)
+	switch soon := now.Add(v.cfg.Leeway); {
+	case !now.Before(expires):
+		return refuse(errorsx.TokenExpired, "exp is past")
+	case !ours:
+		return refuse(errorsx.UnknownToken, "another issuer or audience")
+	case c.notBefore.After(soon), c.issued.After(soon):
+		return refuse(errorsx.UnknownToken, "not yet valid")
+	case !c.issued.IsZero() && c.expires.Sub(c.issued) > maxLifetime:
+		return refuse(errorsx.UnknownToken, "valid for more than a year")
+	}
+	kid, _, _ := t.header.key()
+	return &Identity{
+		Issuer:   c.issuer,
+		Client:   c.client,
+		User:     c.user,
+		Scopes:   c.scopes,
+		Methods:  ByToken,
+		TokenID:  c.id,
+		Family:   c.family,
+		SignedBy: kid,
+		Audience: Scopes(strings.Join(c.audience, " ")),
+		Expires:  expires,
+		Claims:   string(t.payload),
+	}, nil
+}

@@ -1,0 +1,132 @@
+package middleware
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Keys finds the key that verifies a token.
+type Keys interface {
+	// Key returns the key with that ID for that algorithm: an *rsa.PublicKey,
+	// *ecdsa.PublicKey, ed25519.PublicKey, or []byte for HMAC. A token without
+	// kid asks for the empty ID. Key returns [ErrNoKey] for an unknown key and
+	// for a key of another algorithm; any other error means that the keys could
+	// not be read, and fails the request as ours.
+	Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error)
+}
+
+// ErrNoKey says that no key has the ID and the algorithm asked for.
+var ErrNoKey = errors.New("middleware: no such key")
+
+// A Key verifies tokens of one algorithm.
+type Key struct {
+	// ID is the kid of the tokens. It may be empty for a key that is alone: that
+	// key is used whatever the token's kid.
+	ID string
+
+	// Alg is one of ES256, ES384, ES512, EdDSA, RS256, RS384, RS512, HS256,
+	// HS384 and HS512 (RFC 7518 section 3.1, RFC 8037).
+	Alg string
+
+	// Public is the key, of the type that [Keys] names.
+	Public crypto.PublicKey
+}
+
+// Format writes k without its key, which is a secret where Alg is an HMAC.
+func (k Key) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s key %q", k.Alg, k.ID) }
+
+type staticKeys map[string]Key
+
+// StaticKeys returns keys that never change. It returns an error if there is
+// none, if one does not fit its algorithm or is too weak for it, and if two have
+// the same ID.
+func StaticKeys(keys ...Key) (Keys, error) {
+	ks := staticKeys{}
+	var errs []error
+	if len(keys) == 0 {
+		errs = append(errs, errors.New("middleware: StaticKeys: no key"))
+	}
+	for _, k := range keys {
+		if err := CheckKey(k.Alg, k.Public); err != nil {
+			errs = append(errs, fmt.Errorf("middleware: StaticKeys: key %q: %w", k.ID, err))
+		}
+		if _, twice := ks[k.ID]; twice {
+			errs = append(errs, fmt.Errorf("middleware: StaticKeys: two keys with the ID %q", k.ID))
+		}
+		if k.ID == "" && len(keys) > 1 {
+			errs = append(errs, errors.New("middleware: StaticKeys: a key without an ID beside others"))
+		}
+		ks[k.ID] = k
+	}
+	return ks, errors.Join(errs...)
+}
+
+// Key implements [Keys].
+func (ks staticKeys) Key(_ context.Context, kid, alg string) (crypto.PublicKey, error) {
+	k, ok := ks[kid]
+	if !ok {
+		k, ok = ks[""]
+	}
+	if !ok || k.Alg != alg {
+		return nil, ErrNoKey
+	}
+	return k.Public, nil
+}
+
+// methods are the algorithms that are verified. PSS is not among them, and none
+// never is.
+var methods = map[string]jwt.SigningMethod{}
+
+func init() {
+	for _, m := range []jwt.SigningMethod{
+		jwt.SigningMethodES256, jwt.SigningMethodES384, jwt.SigningMethodES512, jwt.SigningMethodEdDSA,
+		jwt.SigningMethodRS256, jwt.SigningMethodRS384, jwt.SigningMethodRS512,
+		jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512,
+	} {
+		methods[m.Alg()] = m
+	}
+}
+
+var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
+var hmacSizes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
+
+// CheckKey returns an error unless key is a key for alg that is strong enough:
+// RSA from 2048 bits with an odd exponent from 65537, HMAC keys as long as the
+// hash (RFC 7518 section 3.2), ECDSA on the algorithm's own curve.
+func CheckKey(alg string, key crypto.PublicKey) error {
+	if methods[alg] == nil {
+		return fmt.Errorf("algorithm %q is not supported", alg)
+	}
+	ok := false
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		_, err := ecdsaBytes(k)
+		ok = err == nil && curves[alg] == k.Curve
+	case ed25519.PublicKey:
+		ok = alg == "EdDSA" && len(k) == ed25519.PublicKeySize
+	case *rsa.PublicKey:
+		ok = alg[:2] == "RS" && k != nil && k.N != nil && k.N.BitLen() >= 2048 && k.E >= 65537 && k.E%2 == 1
+	case []byte:
+		ok = hmacSizes[alg] > 0 && len(k) >= hmacSizes[alg]
+	}
+	if !ok {
+		return fmt.Errorf("a %T is no key for %s, or too weak for it", key, alg)
+	}
+	return nil
+}
+
+// ecdsaBytes encodes k, which fails unless k is a point of its curve.
+func ecdsaBytes(k *ecdsa.PublicKey) ([]byte, error) {
+	if k == nil || k.Curve == nil {
+		return nil, errors.New("no key")
+	}
+	return k.Bytes()
+}

@@ -1,0 +1,49 @@
+// Package middleware authenticates and authorizes net/http requests.
+//
+// A wrapper takes what it cannot work without as arguments and the rest as a
+// config whose zero value is ready to use:
+//
+//	mux.Handle("GET /reports/{id}", middleware.Scope("reports:read")(reports))
+//	h := middleware.Bearer(tokens, middleware.BearerConfig{RequireUser: true})(mux)
+//
+// Several wrappers around one handler prove one identity: an [APIKey] and a
+// [Bearer] token of different clients are refused. [Tiers] chooses the wrappers
+// by path. Handlers read the outcome with [IdentityFromContext].
+//
+// What a credential is worth is decided by a [Validator]: an issuer, or [JWT]
+// for tokens that others sign. Refusals follow RFC 6750 (Bearer), RFC 7617
+// (Basic) and RFC 9110 section 11, and are written by an [errorsx.Writer].
+package middleware
+
+import (
+	"net/http"
+	"slices"
+)
+
+// A Wrapper puts a check in front of a handler. It does not change the handler
+// and may be used for several.
+type Wrapper = func(http.Handler) http.Handler
+
+// Chain composes wrappers; the first is the outermost and answers first. An
+// empty chain changes nothing. It panics if a wrapper is nil.
+func Chain(wrappers ...Wrapper) Wrapper {
+	ws := slices.Clone(wrappers)
+	for _, w := range ws {
+		if w == nil {
+			panic("middleware: Chain: nil Wrapper")
+		}
+	}
+	return func(next http.Handler) http.Handler {
+		for _, w := range slices.Backward(ws) {
+			next = w(next)
+		}
+		return next
+	}
+}
+
+// notNil panics where a wrapper is put around nothing.
+func notNil(wrapper string, next http.Handler) {
+	if next == nil {
+		panic("middleware: " + wrapper + ": nil Handler")
+	}
+}

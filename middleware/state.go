@@ -1,0 +1,82 @@
+package middleware
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// A state is what the wrappers around one request share. It is itself the
+// request's context, so that attaching it is one allocation beside the copy of
+// the request. Wrappers publish through atomic pointers: behind
+// [http.TimeoutHandler] the inner handlers may outlive the outer ones, which
+// may still read.
+type state struct {
+	context.Context
+	now      time.Time
+	fixed    bool // made by WithIdentity: read, never joined
+	identity atomic.Pointer[Identity]
+	by       atomic.Pointer[guard] // the wrapper that authenticated last
+	usage    atomic.Pointer[usage] // the innermost, what AddUsage adds to
+}
+
+type stateKey struct{}
+
+// Value finds the state itself, then what the request's own context holds.
+func (s *state) Value(key any) any {
+	if key == (stateKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+func stateOf(ctx context.Context) *state {
+	if s, ok := ctx.(*state); ok {
+		return s
+	}
+	s, _ := ctx.Value(stateKey{}).(*state)
+	return s
+}
+
+// join returns the state of r, and r with a new one where it has none. A state
+// made by WithIdentity may serve several requests, so its identity is copied.
+func join(r *http.Request) (*state, *http.Request) {
+	old := stateOf(r.Context())
+	if old != nil && !old.fixed {
+		return old, r
+	}
+	s, r := begin(r)
+	if old != nil {
+		s.identity.Store(old.identity.Load())
+	}
+	return s, r
+}
+
+// begin returns r with a state of its own.
+func begin(r *http.Request) (*state, *http.Request) {
+	s := &state{Context: r.Context(), now: time.Now()}
+	return s, r.WithContext(s)
+}
+
+// writer returns the writer and the scheme of the wrapper that authenticated
+// the request, or the defaults.
+func (s *state) writer() (*errorsx.Writer, errorsx.Scheme) {
+	if g := s.by.Load(); g != nil {
+		return g.errors, g.scheme
+	}
+	return nil, errorsx.Bearer
+}
+
+// stateless is a context without the request's state, for validators: what they
+// answer must not depend on what other wrappers found.
+type stateless struct{ context.Context }
+
+func (c stateless) Value(key any) any {
+	if key == (stateKey{}) {
+		return nil
+	}
+	return c.Context.Value(key)
+}

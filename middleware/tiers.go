@@ -1,0 +1,106 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// A Tier is a path prefix and the wrappers that guard it.
+type Tier struct {
+	// Prefix begins and ends with a slash. It covers whole segments, and the
+	// path that lacks its last slash: /user/ covers /user and not /userx.
+	Prefix string
+
+	// Guard are the wrappers, the outermost first. A credential that no wrapper
+	// of the tier reads is not looked at.
+	Guard []Wrapper
+
+	// Open must be set for a tier without a guard: one cannot be left open by
+	// forgetting its wrappers.
+	Open bool
+}
+
+// TiersConfig configures [Tiers]. The zero value is ready to use.
+type TiersConfig struct {
+	// AllowPreflight lets CORS preflights (OPTIONS with Origin and
+	// Access-Control-Request-Method) reach the handler without credentials. If
+	// not set, they are refused like any other request; a CORS handler in front
+	// of the tiers needs no such exception.
+	AllowPreflight bool
+
+	// Errors answers refused paths. If nil, a zero [errorsx.Writer] does.
+	Errors *errorsx.Writer
+}
+
+// Tiers returns a wrapper that puts each request behind the guard of its path's
+// tier, that with the longest prefix. A path that no prefix covers is refused
+// with 404, and so is one that a server behind might read as belonging to
+// another tier, or to none: /ext/..%2fuser/me is in no tier. What is accepted
+// reaches the handler unchanged.
+//
+// Tiers reports everything that is wrong with the table at once: no tier, a
+// prefix that is not plain or that reads like another one, a tier neither
+// guarded nor open, a nil wrapper. Identities proven outside are not merged with
+// those of a tier.
+func Tiers(tiers []Tier, cfg TiersConfig) (Wrapper, error) {
+	var table pathTable
+	var guards []Wrapper
+	var errs []error
+	if len(tiers) == 0 {
+		errs = append(errs, errors.New("middleware: Tiers: no tier"))
+	}
+	for _, t := range tiers {
+		if err := errors.Join(t.check(), table.add(t.Prefix)); err != nil {
+			errs = append(errs, fmt.Errorf("middleware: Tiers: prefix %q: %w", t.Prefix, err))
+			continue
+		}
+		guards = append(guards, Chain(t.Guard...))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return func(next http.Handler) http.Handler {
+		notNil("Tiers", next)
+		return newTierHandler(&table, guards, next, cfg)
+	}, nil
+}
+
+func (t Tier) check() error {
+	if t.Open != (len(t.Guard) == 0) {
+		return errors.New("a tier is either guarded or open")
+	}
+	for _, w := range t.Guard {
+		if w == nil {
+			return errors.New("nil Wrapper")
+		}
+	}
+	return nil
+}
+
+func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler, cfg TiersConfig) http.Handler {
+	guarded := make([]http.Handler, len(guards))
+	for i, guard := range guards {
+		guarded[i] = guard(next)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tier, ok := table.find(r.URL)
+		if !ok {
+			cfg.Errors.Resource(w, r, "", errorsx.NotFound())
+			return
+		}
+		_, r = begin(r)
+		if cfg.AllowPreflight && preflight(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		guarded[tier].ServeHTTP(w, r)
+	})
+}
+
+func preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
+		r.Header.Get("Access-Control-Request-Method") != ""
+}

@@ -1,0 +1,140 @@
+package memory
+
+import (
+	"context"
+	"crypto/rand"
+	"maps"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// feedLength is the number of changes that are kept for [Store.Since].
+const feedLength = 4096
+
+// A feed is the sequence of changes and what of them is in force.
+type feed struct {
+	entries []entry
+	head    store.Cursor
+	inForce map[subject]store.Change
+	purged  time.Time
+}
+
+type entry struct {
+	at     store.Cursor
+	change store.Change
+}
+
+type subject struct {
+	kind store.Kind
+	id   string
+}
+
+func newFeed() feed {
+	f := feed{inForce: map[subject]store.Change{}}
+	rand.Read(f.head.Nonce[:])
+	return f
+}
+
+// version returns the version of a client or user: 1 until it is raised.
+func (f *feed) version(k store.Kind, id string) uint64 {
+	if c, ok := f.inForce[subject{k, id}]; ok {
+		return c.Version
+	}
+	return 1
+}
+
+func (f *feed) append(c store.Change) {
+	f.head.N++
+	rand.Read(f.head.Nonce[:])
+	if len(f.entries) == feedLength {
+		f.entries = append(f.entries[:0], f.entries[feedLength/2:]...)
+	}
+	f.entries = append(f.entries, entry{f.head, c})
+	f.inForce[subject{c.Kind, c.ID}] = c
+	f.purge(time.Now())
+}
+
+// purge drops what need not be remembered any more, once a minute.
+func (f *feed) purge(now time.Time) {
+	if now.Sub(f.purged) < time.Minute {
+		return
+	}
+	f.purged = now
+	maps.DeleteFunc(f.inForce, func(_ subject, c store.Change) bool {
+		return !c.Until.IsZero() && c.Until.Before(now)
+	})
+}
+
+// revoke applies c to the records and enters it into the feed.
+func (s *Store) revoke(c store.Change) {
+	switch c.Kind {
+	case store.KindToken:
+		maps.DeleteFunc(s.tokens, func(_ store.Digest, t store.Token) bool { return t.ID == c.ID })
+	case store.KindFamily:
+		maps.DeleteFunc(s.tokens, func(_ store.Digest, t store.Token) bool { return t.Family == c.ID })
+	case store.KindSession:
+		maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return n.ID == c.ID })
+	case store.KindAPIKey:
+		maps.DeleteFunc(s.keys, func(_ store.Digest, k store.APIKey) bool { return k.ID == c.ID })
+	case store.KindClient:
+		c.Version, c.Until = s.feed.version(c.Kind, c.ID)+1, time.Time{}
+		if old, ok := s.clients[c.ID]; ok {
+			old.Version = c.Version
+			s.clients[c.ID] = old
+		}
+	case store.KindUser:
+		c.Version, c.Until = s.feed.version(c.Kind, c.ID)+1, time.Time{}
+		if old, ok := s.users[c.ID]; ok {
+			old.Version = c.Version
+			s.users[c.ID] = old
+		}
+	}
+	s.feed.append(c)
+}
+
+// Revoke implements [store.Changes].
+func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
+	return s.write(ctx, func() error {
+		for _, c := range cs {
+			s.revoke(c)
+		}
+		return nil
+	})
+}
+
+// Since implements [store.Changes].
+func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, store.Cursor{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if c == s.feed.head {
+		return nil, c, nil
+	}
+	for i, e := range s.feed.entries {
+		if e.at == c {
+			var cs []store.Change
+			for _, e := range s.feed.entries[i+1:] {
+				cs = append(cs, e.change)
+			}
+			return cs, s.feed.head, nil
+		}
+	}
+	return nil, store.Cursor{}, store.ErrNotFound
+}
+
+// Snapshot implements [store.Changes].
+func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, store.Cursor{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var cs []store.Change
+	for _, c := range s.feed.inForce {
+		cs = append(cs, c)
+	}
+	return cs, s.feed.head, nil
+}

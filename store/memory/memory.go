@@ -1,0 +1,173 @@
+// Package memory is a [store.Store] that lives as long as its process: for
+// tests, demonstrations and servers that may forget.
+package memory
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// A Store keeps everything in maps. Its methods may be called concurrently.
+type Store struct {
+	mu       sync.RWMutex
+	clients  map[string]store.Client
+	users    map[string]store.User
+	keys     map[store.Digest]store.APIKey
+	tokens   map[store.Digest]store.Token
+	sessions map[store.Digest]store.Session
+	puts     int // since the last sweep
+
+	feed  feed
+	usage usage
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{
+		clients:  map[string]store.Client{},
+		users:    map[string]store.User{},
+		keys:     map[store.Digest]store.APIKey{},
+		tokens:   map[store.Digest]store.Token{},
+		sessions: map[store.Digest]store.Session{},
+		feed:     newFeed(),
+		usage:    newUsage(),
+	}
+}
+
+// get returns a copy of the record under key.
+func get[K comparable, V any](ctx context.Context, s *Store, m map[K]V, key K) (*V, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v, ok := m[key]
+	if !ok {
+		return nil, store.ErrNotFound
+	}
+	return &v, nil
+}
+
+// write runs f alone, unless ctx has ended.
+func (s *Store) write(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f()
+}
+
+// Client implements [store.Clients].
+func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
+	c, err := get(ctx, s, s.clients, id)
+	if err != nil {
+		return nil, err
+	}
+	*c = cloneClient(*c)
+	return c, nil
+}
+
+// User implements [store.Users].
+func (s *Store) User(ctx context.Context, login string) (*store.User, error) {
+	return get(ctx, s, s.users, login)
+}
+
+// APIKey implements [store.APIKeys].
+func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
+	k, err := get(ctx, s, s.keys, d)
+	if err != nil {
+		return nil, err
+	}
+	k.Scopes = slices.Clone(k.Scopes)
+	return k, nil
+}
+
+// PutClient implements [store.Admin].
+func (s *Store) PutClient(ctx context.Context, c store.Client) error {
+	return s.write(ctx, func() error {
+		c = cloneClient(c)
+		c.Version = s.feed.version(store.KindClient, c.ID)
+		s.clients[c.ID] = c
+		if c.Disabled {
+			s.revoke(store.Change{Kind: store.KindClient, ID: c.ID})
+		}
+		return nil
+	})
+}
+
+// DeleteClient implements [store.Admin].
+func (s *Store) DeleteClient(ctx context.Context, id string) error {
+	return s.write(ctx, func() error {
+		s.revoke(store.Change{Kind: store.KindClient, ID: id})
+		delete(s.clients, id)
+		return nil
+	})
+}
+
+// PutUser implements [store.Admin].
+func (s *Store) PutUser(ctx context.Context, u store.User) error {
+	return s.write(ctx, func() error {
+		old, known := s.users[u.Login]
+		u.Version = s.feed.version(store.KindUser, u.Login)
+		s.users[u.Login] = u
+		if u.Disabled || known && old.Password != u.Password {
+			s.revoke(store.Change{Kind: store.KindUser, ID: u.Login})
+		}
+		return nil
+	})
+}
+
+// DeleteUser implements [store.Admin].
+func (s *Store) DeleteUser(ctx context.Context, login string) error {
+	return s.write(ctx, func() error {
+		s.revoke(store.Change{Kind: store.KindUser, ID: login})
+		delete(s.users, login)
+		return nil
+	})
+}
+
+// PutAPIKey implements [store.Admin].
+func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
+	return s.write(ctx, func() error {
+		k.Scopes = slices.Clone(k.Scopes)
+		s.revoke(store.Change{Kind: store.KindAPIKey, ID: k.ID})
+		s.keys[k.Digest] = k
+		return nil
+	})
+}
+
+func cloneClient(c store.Client) store.Client {
+	c.Secrets = slices.Clone(c.Secrets)
+	c.Scopes = slices.Clone(c.Scopes)
+	c.Default = slices.Clone(c.Default)
+	c.Grants = slices.Clone(c.Grants)
+	return c
+}
+
+// sweepEvery is the number of puts after which what has expired is dropped.
+const sweepEvery = 4096
+
+// sweep drops what nobody can use or reuse any more.
+func (s *Store) sweep(now time.Time) {
+	if s.puts++; s.puts < sweepEvery {
+		return
+	}
+	s.puts = 0
+	for d, t := range s.tokens {
+		if end := t.FamilyEnds; t.Expires.Before(now) && (!t.Refresh || end.Before(now)) {
+			delete(s.tokens, d)
+		}
+	}
+	for d, t := range s.sessions {
+		if t.Expires.Before(now) {
+			delete(s.sessions, d)
+		}
+	}
+}

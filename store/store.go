@@ -1,0 +1,176 @@
+// Package store says what an issuer keeps: records, and the small interfaces by
+// which they are read and written.
+//
+// A [Store] is all of them; package memory has one, and package storetest the
+// suite that every implementation passes. Who keeps users in a table of their
+// own implements [Users], one method.
+//
+// Stores see digests of secrets, never the secrets. A missing record is
+// [ErrNotFound]; any other error means that the store could not be asked, and
+// is never taken for an answer. All methods may be called concurrently, respect
+// the context's end, and neither keep nor share the slices that they are given
+// or return. Names are any UTF-8 and are compared byte by byte.
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+)
+
+// Errors that callers branch on.
+var (
+	ErrNotFound = errors.New("store: not found")
+	ErrReused   = errors.New("store: refresh token used a second time")
+)
+
+// A Digest is the SHA-256 of a secret. Generated secrets hold 256 random bits,
+// so that nothing slower is needed.
+type Digest [sha256.Size]byte
+
+// DigestOf returns the digest of a secret.
+func DigestOf(secret string) Digest { return sha256.Sum256([]byte(secret)) }
+
+// A Client is an application, known by its ID and its secrets.
+type Client struct {
+	ID      string
+	Secrets []Secret // any of them authenticates: two while one replaces the other
+	Scopes  []string // that it may have
+	Default []string // that it gets if it asks for none
+	Grants  []string // grant types that it may use (RFC 6749); none if empty
+
+	// Disabled clients are refused everywhere.
+	Disabled bool
+
+	// Version is the store's: it grows when the client's tokens are revoked
+	// together, and never shrinks, not even when the client is deleted and
+	// created anew. Tokens carry the version that they were made at.
+	Version uint64
+}
+
+// A Secret is one of a client's secrets.
+type Secret struct {
+	Digest  Digest
+	Expires time.Time // never, if zero
+}
+
+// A User is a person.
+type User struct {
+	Login             string
+	Password          string // hash: argon2id in PHC form, or bcrypt; empty: no login by password
+	First, Last, Lang string
+	Disabled          bool
+	Version           uint64 // as a client's; grows with a new password and when disabled
+}
+
+// An APIKey belongs to a client.
+type APIKey struct {
+	ID      string // may be shown and logged
+	Client  string
+	Digest  Digest // of the whole key
+	Scopes  []string
+	Expires time.Time // never, if zero
+}
+
+// A Token is a refresh token or an opaque access token. Tokens of one family
+// come from one grant and are revoked together.
+type Token struct {
+	ID, Family    string
+	Client, User  string // User is empty for a client's own token
+	Audience      string // separated by spaces
+	Scopes        string // separated by spaces
+	Digest        Digest
+	Refresh       bool
+	Used          bool // a refresh token that was rotated
+	ClientVersion uint64
+	UserVersion   uint64
+	Issued        time.Time
+	Expires       time.Time
+	FamilyEnds    time.Time // when the family's last token has expired at the latest
+}
+
+// A Session is a person's login.
+type Session struct {
+	ID          string // may be logged
+	Token       Digest
+	Cookie      Digest
+	User        string
+	UserVersion uint64
+	Expires     time.Time // unless it is renewed
+	Ends        time.Time // even if it is renewed
+}
+
+// Clients reads clients.
+type Clients interface {
+	Client(ctx context.Context, id string) (*Client, error)
+}
+
+// Users reads users.
+type Users interface {
+	User(ctx context.Context, login string) (*User, error)
+}
+
+// APIKeys reads API keys by the digest of the whole key.
+type APIKeys interface {
+	APIKey(ctx context.Context, d Digest) (*APIKey, error)
+}
+
+// Tokens keeps refresh tokens and opaque access tokens.
+type Tokens interface {
+	// PutTokens stores all tokens or none.
+	PutTokens(ctx context.Context, ts ...Token) error
+
+	// Token returns a token whether or not it is expired or used, until it is
+	// revoked.
+	Token(ctx context.Context, d Digest) (*Token, error)
+
+	// Rotate marks the refresh token old as used and stores its successors, in
+	// one step: of any number of callers exactly one succeeds. The others used
+	// the token a second time; that revokes its family, the successors too, and
+	// is [ErrReused].
+	//
+	// A token that is unknown, expired at now, no refresh token, or another
+	// client's is [ErrNotFound], and nothing is changed.
+	Rotate(ctx context.Context, old Digest, client string, now time.Time, next ...Token) error
+}
+
+// Sessions keeps sessions.
+type Sessions interface {
+	PutSession(ctx context.Context, s Session) error
+
+	// Session returns a session whether or not it is expired, until it is
+	// revoked.
+	Session(ctx context.Context, token Digest) (*Session, error)
+
+	// Renew moves the session's Expires to until, at most to its Ends. It never
+	// moves it back, and does not revive a session: one that is revoked, or
+	// expired at now, is [ErrNotFound].
+	Renew(ctx context.Context, token Digest, now, until time.Time) error
+}
+
+// Admin writes the records that people administer.
+type Admin interface {
+	// PutClient stores c, and raises its version if it is disabled.
+	PutClient(ctx context.Context, c Client) error
+	DeleteClient(ctx context.Context, id string) error
+
+	// PutUser stores u, and raises the user's version if the password differs
+	// from the one before, or if u is disabled.
+	PutUser(ctx context.Context, u User) error
+	DeleteUser(ctx context.Context, login string) error
+
+	PutAPIKey(ctx context.Context, k APIKey) error
+}
+
+// Store is everything that an issuer needs.
+type Store interface {
+	Clients
+	Users
+	APIKeys
+	Tokens
+	Sessions
+	Changes
+	Usage
+	Admin
+}
