@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -106,16 +107,13 @@ func (e endpoint) apiKey(ctx context.Context) (client string, ok bool) {
 func (i *Issuer) requestClient(r *http.Request, params map[string]string) (*store.Client, error) {
 	id, secret := params["client_id"], params["client_secret"]
 	c, err := mw.ReadBasic(r.Header, "Authorization")
-	if errorsx.From(err).Code != errorsx.CredentialsMissing || err == nil {
-		if err != nil {
-			return nil, err
-		}
-		if secret != "" {
-			return nil, invalid("%q parameter: the client is authenticated by the Authorization header too", "client_secret")
-		}
-		return i.basicClient(r.Context(), c, id)
-	}
 	switch {
+	case err == nil && secret != "":
+		return nil, invalid("%q parameter: the client is authenticated by the Authorization header too", "client_secret")
+	case err == nil:
+		return i.basicClient(r.Context(), c, id)
+	case !errors.Is(err, errorsx.CredentialsMissing):
+		return nil, err
 	case id != "" && secret != "":
 		client, _, err := i.authenticateClient(r.Context(), mw.Credential{Scheme: mw.SchemeBasic, Username: id, Secret: secret})
 		return client, err

@@ -49,7 +49,10 @@ func missing(name string) error {
 	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: fmt.Sprintf("Missing %q parameter", name)}
 }
 
-const formType = "application/x-www-form-urlencoded"
+const (
+	formType      = "application/x-www-form-urlencoded"
+	multipartType = "multipart/form-data"
+)
 
 // ReadParams returns the known parameters of the body: of a form, urlencoded or
 // multipart, or of a JSON object with strings. Without a Content-Type, or where
@@ -61,19 +64,57 @@ func ReadParams(w http.ResponseWriter, r *http.Request, known ...string) (map[st
 	if err != nil {
 		return nil, err
 	}
-	p := &params{known: known, values: map[string]string{}, seen: map[string]bool{}}
+	p := newParams(known)
 	switch {
-	case mediaType != "" && mediaType != formType && mediaType != "multipart/form-data" && mediaType != "application/json":
+	case mediaType != "" && mediaType != formType && mediaType != multipartType && mediaType != "application/json":
 		return nil, invalid("Content-Type header: expected a form or JSON")
 	case len(body) == 0:
-	case mediaType == "multipart/form-data":
+	case mediaType == multipartType:
 		err = p.readMultipart(body, typeParams["boundary"])
-	case mediaType == formType && !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
+	case mediaType == formType && !LooksLikeJSON(body):
 		err = p.readForm(string(body))
 	default:
 		err = p.readJSON(body)
 	}
 	return p.values, err
+}
+
+// ReadForm is [ReadParams] for endpoints that read forms alone: a body of any
+// other type holds no parameters.
+func ReadForm(w http.ResponseWriter, r *http.Request, known ...string) (map[string]string, error) {
+	body, mediaType, typeParams, err := ReadBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	p := newParams(known)
+	switch {
+	case len(body) == 0:
+	case mediaType == multipartType:
+		err = p.readMultipart(body, typeParams["boundary"])
+	case mediaType == formType:
+		err = p.readForm(string(body))
+	}
+	return p.values, err
+}
+
+// ReadQuery returns the known parameters of the query, by the rules of
+// [ReadParams].
+func ReadQuery(r *http.Request, known ...string) (map[string]string, error) {
+	p := newParams(known)
+	if err := p.readForm(r.URL.RawQuery); err != nil {
+		return nil, err
+	}
+	return p.values, nil
+}
+
+// LooksLikeJSON reports whether the first character that is not white space
+// begins an object: what curl -d sends as a form, and people mean as JSON.
+func LooksLikeJSON(body []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+}
+
+func newParams(known []string) *params {
+	return &params{known: known, values: map[string]string{}, seen: map[string]bool{}}
 }
 
 type params struct {
@@ -98,10 +139,10 @@ func (p *params) add(name, value string) error {
 	return nil
 }
 
-func (p *params) readForm(body string) error {
-	values, err := url.ParseQuery(body)
+func (p *params) readForm(encoded string) error {
+	values, err := url.ParseQuery(encoded)
 	if err != nil {
-		return invalid("body: expected a urlencoded form")
+		return invalid("parameters: they do not decode")
 	}
 	for name, vs := range values {
 		for _, v := range vs {

@@ -3,7 +3,6 @@ package issuer
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/authtier/authtier/errorsx"
@@ -69,11 +68,11 @@ func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *sto
 func (t tokenEndpoint) grantType(r *http.Request, params map[string]string) (string, error) {
 	grant := params["grant_type"]
 	if grant == "" {
-		query, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil || len(query["grant_type"]) > 1 {
-			return "", invalid("%q parameter: the query does not decode, or repeats it", "grant_type")
+		query, err := ReadQuery(r, "grant_type")
+		if err != nil {
+			return "", err
 		}
-		grant = query.Get("grant_type")
+		grant = query["grant_type"]
 	}
 	switch {
 	case grant == "":

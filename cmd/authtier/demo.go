@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+type demoFlags struct {
+	addr           string
+	sessionTimeout time.Duration
+}
+
+// demoCommand sets failed where the demo was asked for rightly and went wrong.
+func demoCommand(failed *bool) *cobra.Command {
+	var f demoFlags
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Serve all four systems from memory, on loopback, with made-up credentials",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			err := demo(ctx, f, cmd.OutOrStdout())
+			*failed = err != nil
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&f.addr, "addr", "127.0.0.1:8080", "loopback address to listen on; port 0 picks a free one")
+	cmd.Flags().DurationVar(&f.sessionTimeout, "session-timeout", 5*time.Minute, "idle timeout of sessions, at least 1s")
+	return cmd
+}
+
+// check refuses what would show made-up credentials to the network.
+func (f demoFlags) check() error {
+	host, _, err := net.SplitHostPort(f.addr)
+	if err != nil {
+		return fmt.Errorf("--addr %q: %w", f.addr, err)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("--addr %q: the demo listens on loopback alone, such as 127.0.0.1:8080", f.addr)
+	}
+	if f.sessionTimeout < time.Second {
+		return fmt.Errorf("--session-timeout %v: expected at least 1s", f.sessionTimeout)
+	}
+	return nil
+}
+
+// shutdownTime is how long requests in flight may take to finish.
+const shutdownTime = 5 * time.Second
+
+// demo serves until ctx ends, then finishes the requests in flight.
+func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
+	listener, err := net.Listen("tcp", f.addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	url := "http://" + listener.Addr().String()
+	handler, err := newDemo(ctx, url, f.sessionTimeout)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	fmt.Fprintf(stdout, "listening on %s\n\n%s", url, introduction(url))
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := server.Shutdown(stopping); errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+func introduction(url string) string {
+	return fmt.Sprintf(`tiers    API key my_api_key, user user_email@email.com / user_password
+oauth2   client demo-client / demo-secret, user user_email@email.com / user_password
+session  login demo / demo-password
+partner  client demo-partner / demo-partner-secret, client other-partner / other-partner-secret
+
+curl -H 'X-API-KEY: my_api_key' %[1]s/public/token -d '{"grant_type":"password","username":"user_email@email.com","password":"user_password"}'
+curl -u demo-client:demo-secret %[1]s/oauth2/token -d grant_type=client_credentials
+curl -b cookies.txt -c cookies.txt -u demo:demo-password '%[1]s/api/login?_json=true'
+curl -u demo-partner:demo-partner-secret %[1]s/partner/
+`, url)
+}

@@ -1,0 +1,190 @@
+package partner
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	mw "github.com/authtier/authtier/middleware"
+)
+
+func invalid(what string) error {
+	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "Invalid " + what}
+}
+
+// readJSON decodes the body into v. An empty body is an empty object.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	body, mediaType, _, err := issuer.ReadBody(w, r)
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		return nil
+	}
+	plainCurl := mediaType == "application/x-www-form-urlencoded" && issuer.LooksLikeJSON(body)
+	if mediaType != "" && mediaType != "application/json" && !plainCurl {
+		return invalid("Content-Type header: expected application/json")
+	}
+	if jsontext.Value(body).Kind() != '{' || json.Unmarshal(body, v) != nil {
+		return invalid("body: expected a JSON object")
+	}
+	return nil
+}
+
+// stringList decodes a JSON array of strings.
+func stringList(name string, v jsontext.Value) ([]string, error) {
+	bad := invalid(strconv.Quote(name) + " parameter: expected an array of strings")
+	if v.Kind() != '[' {
+		return nil, bad
+	}
+	var items []jsontext.Value
+	if json.Unmarshal(v, &items) != nil {
+		return nil, bad
+	}
+	list := make([]string, len(items))
+	for i, item := range items {
+		if item.Kind() != '"' || json.Unmarshal(item, &list[i]) != nil {
+			return nil, bad
+		}
+	}
+	return list, nil
+}
+
+// text decodes a JSON string, which may be absent.
+func text(name string, v jsontext.Value) (s string, err error) {
+	if v == nil {
+		return "", nil
+	}
+	if v.Kind() != '"' || json.Unmarshal(v, &s) != nil {
+		return "", invalid(strconv.Quote(name) + " parameter: expected a string")
+	}
+	return s, nil
+}
+
+const (
+	minTTL     = 60
+	maxTTL     = 86400
+	defaultTTL = 3600
+)
+
+// mint gives the caller an access token with some of its own scopes.
+func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id mw.Identity) error {
+	var in struct {
+		Scopes    jsontext.Value `json:"scopes"`
+		ExpiresIn jsontext.Value `json:"expires_in"`
+	}
+	if err := readJSON(w, r, &in); err != nil {
+		return err
+	}
+	scopes := id.Scopes.List()
+	if in.Scopes != nil {
+		var err error
+		if scopes, err = stringList("scopes", in.Scopes); err != nil {
+			return err
+		}
+		if len(scopes) == 0 {
+			return invalid(`"scopes" parameter: expected at least one`)
+		}
+	}
+	seconds, err := lifetime(in.ExpiresIn)
+	if err != nil {
+		return err
+	}
+	refused := &errorsx.Error{Code: errorsx.ScopeNotAuthorized, OAuth: "invalid_scope", Client: id.Client}
+	for _, s := range scopes {
+		if !mw.ValidScope(s) || !id.Scopes.Has(s) {
+			return refused
+		}
+	}
+	g := issuer.Grant{Client: id.Client, Scope: strings.Join(scopes, " "), TTL: time.Duration(seconds) * time.Second}
+	if id.Methods.Has(mw.ByToken) {
+		g.Parent = &id
+	}
+	if g.Scope == "" {
+		return refused
+	}
+	tokens, err := p.issuer.Mint(r.Context(), g)
+	if errors.Is(err, errorsx.ScopeNotAuthorized) {
+		return refused
+	}
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusCreated, tokens)
+	return nil
+}
+
+// lifetime is a whole number of seconds, in digits alone.
+func lifetime(v jsontext.Value) (int64, error) {
+	if v == nil {
+		return defaultTTL, nil
+	}
+	seconds, err := strconv.ParseInt(string(v), 10, 64)
+	if v.Kind() != '0' || err != nil || seconds < minTTL || seconds > maxTTL {
+		return 0, invalid(`"expires_in" parameter: expected an integer from 60 to 86400`)
+	}
+	return seconds, nil
+}
+
+// verify tells any partner what a token that it holds is good for.
+func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) error {
+	var in struct {
+		Token  jsontext.Value `json:"token"`
+		Type   jsontext.Value `json:"type"`
+		Scopes jsontext.Value `json:"scopes"`
+	}
+	if err := readJSON(w, r, &in); err != nil {
+		return err
+	}
+	token, err := text("token", in.Token)
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		return &errorsx.Error{Code: errorsx.InvalidParameter, Message: `Missing "token" parameter`}
+	}
+	wanted, err := text("type", in.Type)
+	if err != nil {
+		return err
+	}
+	if in.Type != nil && wanted != "access" && wanted != "refresh" {
+		return invalid(`"type" parameter: expected access or refresh`)
+	}
+	var scopes []string
+	if in.Scopes != nil {
+		if scopes, err = stringList("scopes", in.Scopes); err != nil {
+			return err
+		}
+	}
+	t, err := p.issuer.Inspect(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	typ := "access"
+	if t.Refresh {
+		typ = "refresh"
+	}
+	has := mw.Scopes(t.Scopes)
+	switch {
+	case wanted != "" && wanted != typ:
+		return errorsx.WrongTokenType
+	case slices.ContainsFunc(scopes, func(s string) bool { return !has.Has(s) }):
+		return errorsx.ScopeNotAuthorized
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Active  bool   `json:"active"`
+		Client  string `json:"client_id"`
+		Scope   string `json:"scope"`
+		Type    string `json:"type"`
+		Expires int64  `json:"expires_at"`
+	}{true, t.Client, t.Scopes, typ, t.Expires.Unix()})
+	return nil
+}

@@ -1,0 +1,279 @@
+package session
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+// Handler serves {Base}/login and {Base}/logout.
+//
+// Login takes credentials, in this order, from Basic in the configured header
+// or in Authorization, from a form in the body, and if allowed from the query. A
+// header that is there decides. The answer is the token as text, JSON (_json or
+// _output=json, or by Accept), as of an OAuth 2.0 token endpoint (_oauth2 or
+// _output=oauth2, over TLS), or a redirect (redirect_uri), together with the
+// cookie.
+func (s *Sessions) Handler() http.Handler {
+	mux := http.NewServeMux()
+	login := s.refusing(s.login)
+	mux.Handle("GET "+s.cfg.Base+"/login", login)
+	mux.Handle("POST "+s.cfg.Base+"/login", login)
+	logout := s.Bearer(s)(s.refusing(s.logout))
+	mux.Handle("GET "+s.cfg.Base+"/logout", logout)
+	mux.Handle("POST "+s.cfg.Base+"/logout", logout)
+	return errorsx.Mux(mux, s.cfg.Errors)
+}
+
+func (s *Sessions) refusing(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.cfg.Errors.Resource(w, r, errorsx.Basic, err)
+		}
+	})
+}
+
+func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodHead {
+		w.Header().Set("Allow", "GET, POST")
+		return &errorsx.Error{
+			Code: errorsx.InvalidParameter, Status: http.StatusMethodNotAllowed,
+			Message: "Method not allowed, expected one of GET, POST",
+		}
+	}
+	in, err := s.readLogin(w, r)
+	if err != nil {
+		return err
+	}
+	c, err := s.credential(r, in)
+	if err != nil {
+		return err
+	}
+	u, err := s.issuer.AuthenticateUser(r.Context(), c.Username, c.Secret)
+	if err != nil {
+		return err
+	}
+	token, cookie, err := s.open(r.Context(), u)
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, s.cookie(r, cookie))
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	s.answer(w, r, in, u, token, cookie)
+	return nil
+}
+
+// The forms of an answer.
+const (
+	asText = iota
+	asJSON
+	asOAuth2
+	asRedirect
+)
+
+// loginInput is what a login asks for, from query and body.
+type loginInput struct {
+	form, query map[string]string
+	output      int
+	target      *url.URL // of asRedirect
+}
+
+func (s *Sessions) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput, error) {
+	in := &loginInput{}
+	known := []string{"_json", "_oauth2", "_output", "redirect_uri"}
+	var err error
+	if in.query, err = issuer.ReadQuery(r, known...); err != nil {
+		return nil, err
+	}
+	if r.Method == http.MethodPost {
+		if in.form, err = issuer.ReadForm(w, r, append(known, "username", "password")...); err != nil {
+			return nil, err
+		}
+	}
+	asked := map[string]string{}
+	for _, name := range known {
+		q, f := in.query[name], in.form[name]
+		if q != "" && f != "" && q != f {
+			return nil, invalid(name, "query and body contradict each other")
+		}
+		asked[name] = cmp.Or(q, f)
+	}
+	if s.cfg.AllowQueryCredentials && r.Method == http.MethodGet && asked["redirect_uri"] == "" {
+		if in.query, err = issuer.ReadQuery(r, "username", "password"); err != nil {
+			return nil, err
+		}
+	} else {
+		in.query = nil
+	}
+	return in, s.chooseOutput(in, r, asked)
+}
+
+func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[string]string) error {
+	jsonWanted, err := flag("_json", asked)
+	if err != nil {
+		return err
+	}
+	oauth2, err := flag("_oauth2", asked)
+	if err != nil {
+		return err
+	}
+	output := asked["_output"]
+	switch {
+	case output != "" && output != "json" && output != "oauth2":
+		return invalid("_output", "expected json or oauth2")
+	case output == "json" && oauth2:
+		return invalid("_output", "it contradicts _oauth2")
+	case asked["redirect_uri"] != "":
+		in.output = asRedirect
+		in.target, err = s.redirectTarget(asked["redirect_uri"])
+		return err
+	case oauth2 || output == "oauth2":
+		in.output = asOAuth2
+		if !s.secure(r) {
+			return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "The OAuth 2.0 answer is given over TLS alone"}
+		}
+	case output == "json" || jsonWanted || acceptsJSON(r):
+		in.output = asJSON
+	}
+	return nil
+}
+
+func flag(name string, asked map[string]string) (bool, error) {
+	switch asked[name] {
+	case "true":
+		return true, nil
+	case "", "false":
+		return false, nil
+	}
+	return false, invalid(name, "expected true or false")
+}
+
+func invalid(name, why string) error {
+	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: `Invalid "` + name + `" parameter: ` + why}
+}
+
+// acceptsJSON reports whether Accept names application/json, and neither
+// text/plain nor everything.
+func acceptsJSON(r *http.Request) bool {
+	named := map[string]bool{}
+	for item := range strings.SplitSeq(strings.Join(r.Header["Accept"], ","), ",") {
+		if mediaType, _, err := mime.ParseMediaType(item); err == nil {
+			named[mediaType] = true
+		}
+	}
+	return named["application/json"] && !named["text/plain"] && !named["*/*"]
+}
+
+// credential returns login and password from the first place that has them.
+func (s *Sessions) credential(r *http.Request, in *loginInput) (mw.Credential, error) {
+	for _, header := range []string{s.cfg.Header, "Authorization"} {
+		c, err := mw.ReadBasic(r.Header, header)
+		if !errors.Is(err, errorsx.CredentialsMissing) {
+			return c, err
+		}
+	}
+	for _, place := range []map[string]string{in.form, in.query} {
+		c := mw.Credential{Scheme: mw.SchemeBasic, Username: place["username"], Secret: place["password"]}
+		switch {
+		case c.Username != "" && c.Secret != "":
+			return c, nil
+		case c.Username != "" || c.Secret != "":
+			return c, errorsx.CredentialsIncorrect
+		}
+	}
+	return mw.Credential{}, errorsx.CredentialsMissing
+}
+
+func (s *Sessions) answer(w http.ResponseWriter, r *http.Request, in *loginInput, u *store.User, token, cookie string) {
+	h := w.Header()
+	switch in.output {
+	case asRedirect:
+		q := in.target.Query()
+		q.Set("access_token", token)
+		in.target.RawQuery = q.Encode()
+		h.Set("Location", in.target.String())
+		h.Set("Referrer-Policy", "no-referrer")
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusSeeOther)
+		} else {
+			w.WriteHeader(http.StatusFound)
+		}
+	case asOAuth2:
+		writeJSON(w, struct {
+			Token     string  `json:"access_token"`
+			Type      string  `json:"token_type"`
+			ExpiresIn int64   `json:"expires_in"`
+			Scope     *string `json:"scope"`
+		}{Token: token, Type: "bearer", ExpiresIn: int64(s.cfg.Timeout.Seconds())})
+	case asJSON:
+		writeJSON(w, struct {
+			Token  string `json:"authtoken"`
+			Cookie string `json:"sessionid"`
+			Login  string `json:"login"`
+			First  string `json:"firstname"`
+			Last   string `json:"lastname"`
+			Lang   string `json:"lang"`
+		}{token, cookie, u.Login, u.First, u.Last, u.Lang})
+	default:
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, token)
+	}
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(v) // a client that went away is not our failure
+}
+
+// cookie is the session cookie. The server alone times it, so that it has
+// neither Max-Age nor Expires.
+func (s *Sessions) cookie(r *http.Request, value string) *http.Cookie {
+	c := &http.Cookie{
+		Name: s.cfg.Cookie, Value: value, Path: s.cfg.Base,
+		HttpOnly: true, Secure: s.secure(r), SameSite: http.SameSiteLaxMode,
+	}
+	if strings.HasPrefix(c.Name, "__Host-") {
+		c.Path = "/" // browsers take such a cookie with no other
+	}
+	return c
+}
+
+// logout ends the session that the request belongs to.
+func (s *Sessions) logout(w http.ResponseWriter, r *http.Request) error {
+	id, _ := mw.IdentityFromContext(r.Context())
+	if err := s.end(r.Context(), id.TokenID); err != nil {
+		return err
+	}
+	c := s.cookie(r, "")
+	c.MaxAge = -1
+	http.SetCookie(w, c)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Sessions) fromTrustedProxy(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	for _, p := range s.cfg.TrustedProxies {
+		if p.Contains(from.Addr().Unmap()) {
+			return true
+		}
+	}
+	return false
+}
