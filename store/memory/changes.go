@@ -14,6 +14,7 @@ const feedLength = 4096
 
 // A feed is the sequence of changes and what of them is in force.
 type feed struct {
+	base    store.Cursor // before the first entry
 	entries []entry
 	head    store.Cursor
 	inForce map[subject]store.Change
@@ -33,6 +34,7 @@ type subject struct {
 func newFeed() feed {
 	f := feed{inForce: map[subject]store.Change{}}
 	rand.Read(f.head.Nonce[:])
+	f.base = f.head
 	return f
 }
 
@@ -48,11 +50,20 @@ func (f *feed) append(c store.Change) {
 	f.head.N++
 	rand.Read(f.head.Nonce[:])
 	if len(f.entries) == feedLength {
+		f.base = f.entries[feedLength/2-1].at
 		f.entries = append(f.entries[:0], f.entries[feedLength/2:]...)
 	}
 	f.entries = append(f.entries, entry{f.head, c})
 	f.inForce[subject{c.Kind, c.ID}] = c
 	f.purge(time.Now())
+}
+
+// at returns the cursor after the first n entries.
+func (f *feed) at(n uint64) store.Cursor {
+	if n == 0 {
+		return f.base
+	}
+	return f.entries[n-1].at
 }
 
 // purge drops what need not be remembered any more, once a minute.
@@ -110,19 +121,15 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if c == s.feed.head {
-		return nil, c, nil
+	after := c.N - s.feed.base.N // wraps for a cursor before the base
+	if after > uint64(len(s.feed.entries)) || s.feed.at(after) != c {
+		return nil, store.Cursor{}, store.ErrNotFound
 	}
-	for i, e := range s.feed.entries {
-		if e.at == c {
-			var cs []store.Change
-			for _, e := range s.feed.entries[i+1:] {
-				cs = append(cs, e.change)
-			}
-			return cs, s.feed.head, nil
-		}
+	var cs []store.Change
+	for _, e := range s.feed.entries[after:] {
+		cs = append(cs, e.change)
 	}
-	return nil, store.Cursor{}, store.ErrNotFound
+	return cs, s.feed.head, nil
 }
 
 // Snapshot implements [store.Changes].

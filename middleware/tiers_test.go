@@ -1,0 +1,325 @@
+package middleware_test
+
+import (
+	"bufio"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/authtier/authtier/middleware"
+)
+
+// mark returns a wrapper that notes in the answer that it ran.
+func mark(name string) middleware.Wrapper {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Add("Tier", name)
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func tiers(t testing.TB, prefixes ...string) middleware.Wrapper {
+	t.Helper()
+	var table []middleware.Tier
+	for _, p := range prefixes {
+		table = append(table, middleware.Tier{Prefix: p, Guard: []middleware.Wrapper{mark(p)}})
+	}
+	guard, err := middleware.Tiers(table, middleware.TiersConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return guard
+}
+
+// serveTarget returns the tier that a request target is in, and the path that
+// the handler sees; both are empty if it is refused.
+func serveTarget(t testing.TB, guard middleware.Wrapper, method, target string) (tier, seen string) {
+	t.Helper()
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(method + " " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+	if err != nil {
+		t.Fatalf("net/http refuses %q: %v", target, err)
+	}
+	w := httptest.NewRecorder()
+	guard(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.URL.Path })).ServeHTTP(w, r)
+	if tier = w.Header().Get("Tier"); tier == "" && w.Code != 404 {
+		t.Errorf("%s %q: refused with %d, want 404", method, target, w.Code)
+	}
+	return tier, seen
+}
+
+func TestTiersPaths(t *testing.T) {
+	guard := tiers(t, "/ext/", "/public/", "/user/", "/pro/", "/ext/private/", "/Mixed/")
+	for _, tt := range []struct{ target, tier string }{
+		{"/ext/ping", "/ext/"},
+		{"/ext", "/ext/"},
+		{"/ext/", "/ext/"},
+		{"/user/a/b/c.png", "/user/"},
+		{"/ext/private", "/ext/private/"},
+		{"/ext/private/x", "/ext/private/"},
+		{"/ext/privat", "/ext/"},
+		{"/ext/A/UPPER", "/ext/"},
+		{"/Mixed/x", "/Mixed/"},
+		{"/ext/a,b;c=d/e:f@g", "/ext/"},
+		{"/ext/a%2Fb", "/ext/"},
+		{"/ext/a%20b/%C3%A9", "/ext/"},
+		{"/ext/a/../b", "/ext/"},
+		{"/ext//ping", "/ext/"},
+		{"/ext/.hidden", "/ext/"},
+		{"/ext/ping?x=/user/", "/ext/"},
+		{"/%75ser/x", "/user/"},
+		{"/us%65%72/x", "/user/"},
+		{"http://host/user/x", "/user/"},
+
+		{"/", ""},
+		{"/userx", ""},
+		{"/ext-", ""},
+		{"/mixed/x", ""},
+		{"/USER/x", ""},
+		{"/User/x", ""},
+		{"/ext/Private/x", ""},
+		{"/ext/../user/x", ""},
+		{"/ext/./../user/x", ""},
+		{"/ext/%2e%2e/user/x", ""},
+		{"/ext/.%2e/user/x", ""},
+		{"/ext/..%2fuser/x", ""},
+		{"/ext/..%2Fuser/x", ""},
+		{"/ext/..%5cuser/x", ""},
+		{`/ext/..\user/x`, ""},
+		{"/ext/%252e%252e/user/x", ""},
+		{"/ext/%25%32%65%25%32%65/user/x", ""},
+		{"//user/x", ""},
+		{"///", ""},
+		{"//ext/ping", ""},
+		{"//evil/user", ""},
+		{"/ext//../user/x", ""},
+		{"/user%2fx", ""},
+		{"/public%2f..%2fuser", ""},
+		{`/user\x`, ""},
+		{"/user%5cx", ""},
+		{"/ext/..;/user/x", ""},
+		{"/ext/..;a=b/user/x", ""},
+		{"/ext/..%3b/user/x", ""},
+		{"/user;a=b/x", ""},
+		{"/user/..;foo=bar/pro", ""},
+		{"/user.", ""},
+		{"/user%20", ""},
+		{"/user%0a", ""},
+		{"/user%00", ""},
+		{"/user%00x/y", ""},
+		{"/user%23/x", ""},
+		{"/user%3f/x", ""},
+		{"/pro../x", ""},
+		{"/ext/private./x", ""},
+		{"/ext/private%20/x", ""},
+		{"/ext/private;v=1/x", ""},
+		{"/ext//private/x", ""},
+		{"/ext/./private/x", ""},
+		{"/ext/..", ""},
+		{"/%c0%af", ""},
+		{"/ext/%ff", ""},
+		{"/ext/%c5%bf/../../u%c5%bfer/x", ""},
+		{"/u%c5%bfer/x", ""},
+		{"/ext/pr%c4%b1vate/x", ""},
+		{"/ext/" + strings.Repeat("a;", 1<<10), ""},
+		{"/ext/%" + strings.Repeat("25", 40) + "41", ""},
+	} {
+		tier, _ := serveTarget(t, guard, "GET", tt.target)
+		if tier != tt.tier {
+			t.Errorf("%.80q: got tier %q, want %q", tt.target, tier, tt.tier)
+		}
+	}
+	for _, target := range []string{"http:user/x", "mailto:x", "*"} {
+		if tier, _ := serveTarget(t, guard, "GET", target); tier != "" {
+			t.Errorf("%q: got tier %q, want it refused", target, tier)
+		}
+	}
+	for _, target := range []string{"host:80", "/ext/../user/x", "/ext/%2e%2e/user/x"} {
+		if tier, _ := serveTarget(t, guard, "CONNECT", target); tier != "" {
+			t.Errorf("CONNECT %q: got tier %q, want it refused", target, tier)
+		}
+	}
+}
+
+// TestTiersRewrittenURL judges URLs that other handlers have changed.
+func TestTiersRewrittenURL(t *testing.T) {
+	guard := tiers(t, "/ext/", "/user/")
+	for _, tt := range []struct {
+		url  url.URL
+		tier string
+	}{
+		{url.URL{Path: "user"}, ""},
+		{url.URL{Path: ""}, ""},
+		{url.URL{Path: "/user/x", RawPath: "/ext/y"}, "/user/"}, // a raw path that does not fit is void
+		{url.URL{Path: "/user", RawPath: "%2fuser"}, ""},
+		{url.URL{Path: "/../user"}, ""},
+		{url.URL{Path: "/user/a b"}, "/user/"},
+	} {
+		r := &http.Request{Method: "GET", URL: &tt.url, Header: http.Header{}}
+		w := httptest.NewRecorder()
+		guard(http.NotFoundHandler()).ServeHTTP(w, r)
+		if got := w.Header().Get("Tier"); got != tt.tier {
+			t.Errorf("%#v: got tier %q, want %q", tt.url, got, tt.tier)
+		}
+	}
+}
+
+func TestTiersRoot(t *testing.T) {
+	guard := tiers(t, "/", "/user/")
+	for target, want := range map[string]string{
+		"/": "/", "/x": "/", "/user": "/user/", "/userx": "/", "/USER/x": "", "/x/../user/y": "", "/x/../y": "/",
+	} {
+		if tier, _ := serveTarget(t, guard, "GET", target); tier != want {
+			t.Errorf("%q: got tier %q, want %q", target, tier, want)
+		}
+	}
+}
+
+func TestTiersTable(t *testing.T) {
+	w := mark("x")
+	for name, tt := range map[string]struct {
+		tiers []middleware.Tier
+		want  string
+	}{
+		"no tier":             {nil, "no tier"},
+		"neither":             {[]middleware.Tier{{Prefix: "/a/"}}, "either guarded or open"},
+		"both":                {[]middleware.Tier{{Prefix: "/a/", Open: true, Guard: []middleware.Wrapper{w}}}, "either guarded or open"},
+		"nil wrapper":         {[]middleware.Tier{{Prefix: "/a/", Guard: []middleware.Wrapper{nil}}}, "nil Wrapper"},
+		"empty prefix":        {[]middleware.Tier{{Prefix: "", Open: true}}, "begins and ends with a slash"},
+		"no last slash":       {[]middleware.Tier{{Prefix: "/a", Open: true}}, "begins and ends with a slash"},
+		"no first slash":      {[]middleware.Tier{{Prefix: "a/", Open: true}}, "begins and ends with a slash"},
+		"double slash":        {[]middleware.Tier{{Prefix: "/a//b/", Open: true}}, "begins and ends with a slash"},
+		"dot segment":         {[]middleware.Tier{{Prefix: "/a/../b/", Open: true}}, "begins and ends with a slash"},
+		"escape":              {[]middleware.Tier{{Prefix: "/%61/", Open: true}}, "begins and ends with a slash"},
+		"parameter":           {[]middleware.Tier{{Prefix: "/a;b/", Open: true}}, "begins and ends with a slash"},
+		"twice":               {[]middleware.Tier{{Prefix: "/a/", Open: true}, {Prefix: "/a/", Open: true}}, "reads the same"},
+		"twice but for case":  {[]middleware.Tier{{Prefix: "/a/", Open: true}, {Prefix: "/A/", Open: true}}, "reads the same"},
+		"two faults, the 2nd": {[]middleware.Tier{{Prefix: "x", Open: true}, {Prefix: "/a/"}}, "either guarded or open"},
+	} {
+		guard, err := middleware.Tiers(tt.tiers, middleware.TiersConfig{})
+		if guard != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, tt.want)
+		}
+	}
+}
+
+func TestTiersPreflight(t *testing.T) {
+	table := []middleware.Tier{{Prefix: "/user/", Guard: []middleware.Wrapper{mark("guard")}}}
+	for _, allow := range []bool{false, true} {
+		guard, err := middleware.Tiers(table, middleware.TiersConfig{AllowPreflight: allow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		serve := func(method, target string, headers ...string) *httptest.ResponseRecorder {
+			r, w := httptest.NewRequest(method, target, nil), httptest.NewRecorder()
+			for _, h := range headers {
+				r.Header.Set(h, "x")
+			}
+			guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+			return w
+		}
+		preflight := serve("OPTIONS", "/user/x", "Origin", "Access-Control-Request-Method")
+		if unguarded := preflight.Header().Get("Tier") == ""; unguarded != allow {
+			t.Errorf("AllowPreflight %t: preflight unguarded is %t", allow, unguarded)
+		}
+		for name, w := range map[string]*httptest.ResponseRecorder{
+			"plain OPTIONS": serve("OPTIONS", "/user/x", "Origin"),
+			"GET":           serve("GET", "/user/x", "Origin", "Access-Control-Request-Method"),
+		} {
+			if w.Header().Get("Tier") != "guard" {
+				t.Errorf("AllowPreflight %t: %s is not guarded", allow, name)
+			}
+		}
+		if w := serve("OPTIONS", "/other", "Origin", "Access-Control-Request-Method"); w.Code != 404 {
+			t.Errorf("preflight outside all tiers: got %d, want 404", w.Code)
+		}
+	}
+}
+
+// FuzzTiers states that no request reaches a handler in the name of another
+// tier than its path's, whichever way the handler reads the path.
+func FuzzTiers(f *testing.F) {
+	for _, target := range []string{
+		"/ext/ping", "/ext/../user/x", "/ext/%2e%2e%2fuser", "/ext/..;/user", "//user/x", "/%75ser/x", "/USER",
+		"/ext/%252e%252e/user", `/ext/..\user`, "/user%00/x", "/ext/a/%2e%2e/%2e%2e/user", "/user./x", "http://h/user",
+	} {
+		f.Add(target)
+	}
+	guard := tiers(f, "/ext/", "/user/", "/ext/in/")
+	mux := http.NewServeMux()
+	for _, p := range []string{"/ext/", "/user/", "/ext/in/"} {
+		mux.HandleFunc(p, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Handler", p) })
+	}
+	behind := guard(mux)
+	readings := []func(string) string{
+		func(p string) string { return p },
+		path.Clean,
+		strings.ToLower,
+		func(p string) string { return strings.ToLower(path.Clean(strings.ReplaceAll(p, `\`, "/"))) },
+		func(p string) string {
+			if q, err := url.PathUnescape(p); err == nil {
+				p = q
+			}
+			return path.Clean(p)
+		},
+		func(p string) string {
+			segments := strings.Split(p, "/")
+			for i := range segments {
+				segments[i], _, _ = strings.Cut(segments[i], ";")
+			}
+			return path.Clean(strings.Join(segments, "/"))
+		},
+	}
+	tierOf := func(p string) string {
+		for _, prefix := range []string{"/ext/in/", "/ext/", "/user/"} {
+			if strings.HasPrefix(p+"/", prefix) {
+				return prefix
+			}
+		}
+		return ""
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		if strings.ContainsAny(target, " \r\n") {
+			return
+		}
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+		if err != nil {
+			return
+		}
+		w := httptest.NewRecorder()
+		behind.ServeHTTP(w, r)
+		tier, handler := w.Header().Get("Tier"), w.Header().Get("Handler")
+		if handler != "" && handler != tier {
+			t.Errorf("%q: the handler of %s ran in tier %q", target, handler, tier)
+		}
+		if tier == "" {
+			return
+		}
+		for i, reading := range readings {
+			if p := reading(r.URL.Path); p != "." && tierOf(p) != tier {
+				t.Errorf("%q: admitted to %s, and reading %d, %q, is in %q", target, tier, i, p, tierOf(p))
+			}
+		}
+	})
+}
+
+func BenchmarkTiers(b *testing.B) {
+	for _, bb := range []struct{ name, target string }{
+		{"plain", "/user/profile/42"}, {"odd", "/user/a%2Fb"}, {"none", "/elsewhere"},
+	} {
+		guard := tiers(b, "/ext/", "/public/", "/user/", "/pro/")
+		b.Run("path="+bb.name, func(b *testing.B) {
+			r, w := httptest.NewRequest("GET", bb.target, nil), httptest.NewRecorder()
+			w.Body = nil
+			h := guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.Header())
+				h.ServeHTTP(w, r)
+			}
+		})
+	}
+}

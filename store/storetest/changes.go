@@ -1,0 +1,90 @@
+package storetest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+func testChanges(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
+	must(t, s.PutUser(ctx, store.User{Login: "u"}))
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	if cs, next, err := s.Since(ctx, cursor); err != nil || len(cs) != 0 || next != cursor {
+		t.Fatalf("nothing new: got %v, %v, %v", cs, next, err)
+	}
+	want := []store.Change{
+		{Kind: store.KindToken, ID: "t", Until: start},
+		{Kind: store.KindFamily, ID: "f", Until: start.Add(time.Hour)},
+		{Kind: store.KindClient, ID: "c"},
+		{Kind: store.KindUser, ID: "u"},
+		{Kind: store.KindSession, ID: "s", Until: start},
+		{Kind: store.KindAPIKey, ID: "k"},
+	}
+	must(t, s.Revoke(ctx, want[:2]...))
+	must(t, s.Revoke(ctx, want[2:]...))
+	must(t, s.PutTokens(ctx, refresh("r1", "f2")))
+	must(t, s.Rotate(ctx, digest("r1"), "c", start, refresh("r2", "f2")))
+	got, next, err := s.Since(ctx, cursor)
+	must(t, err)
+	c, err := s.Client(ctx, "c")
+	must(t, err)
+	u, err := s.User(ctx, "u")
+	must(t, err)
+	want[2].Version, want[3].Version = c.Version, u.Version
+	if !slices.EqualFunc(got, want, sameChange) {
+		t.Errorf("changes in order, and none for tokens made: got %+v, want %+v", got, want)
+	}
+	if cs, _, err := s.Since(ctx, next); err != nil || len(cs) != 0 {
+		t.Errorf("after the last: got %v, %v", cs, err)
+	}
+}
+
+func sameChange(a, b store.Change) bool {
+	return a.Kind == b.Kind && a.ID == b.ID && a.Version == b.Version && a.Until.Equal(b.Until)
+}
+
+func testForeignCursor(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}))
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	foreign := cursor
+	foreign.Nonce[0]++
+	_, _, err = s.Since(ctx, foreign)
+	wantErr(t, "cursor of another history", err, store.ErrNotFound)
+	ahead := cursor
+	ahead.N++
+	_, _, err = s.Since(ctx, ahead)
+	wantErr(t, "cursor from the future", err, store.ErrNotFound)
+	_, _, err = s.Since(ctx, store.Cursor{})
+	wantErr(t, "zero cursor", err, store.ErrNotFound)
+}
+
+func testSnapshot(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, s.PutUser(ctx, store.User{Login: "u"}))
+	must(t, s.Revoke(ctx,
+		store.Change{Kind: store.KindToken, ID: "t", Until: time.Now().Add(time.Hour)},
+		store.Change{Kind: store.KindUser, ID: "u"},
+		store.Change{Kind: store.KindUser, ID: "u"}))
+	u, err := s.User(ctx, "u")
+	must(t, err)
+	cs, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	token := slices.IndexFunc(cs, func(c store.Change) bool { return c.Kind == store.KindToken && c.ID == "t" })
+	user := slices.IndexFunc(cs, func(c store.Change) bool {
+		return c.Kind == store.KindUser && c.ID == "u" && c.Version == u.Version
+	})
+	if token < 0 || user < 0 {
+		t.Errorf("snapshot %+v lacks the token, or the user at version %d", cs, u.Version)
+	}
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}))
+	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 1 || cs[0].ID != "f" {
+		t.Errorf("since the snapshot: got %+v, %v, want the family alone", cs, err)
+	}
+}
