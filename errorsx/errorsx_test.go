@@ -1,0 +1,248 @@
+package errorsx_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+func ptr(e errorsx.Error) *errorsx.Error { return &e }
+
+// TestStatuses is the table of codes, dialects and places.
+func TestStatuses(t *testing.T) {
+	const resource, token = errorsx.Resource, errorsx.TokenEndpoint
+	for _, tt := range []struct {
+		e                        errorsx.Error
+		table, rfc, rfcToken     int
+		resourceOAuth, tokenAuth string
+	}{
+		{errorsx.Error{Code: 1}, 401, 401, 401, "invalid_token", "invalid_client"},
+		{errorsx.Error{Code: 1, OAuth: "invalid_grant"}, 401, 400, 400, "invalid_grant", "invalid_grant"},
+		{errorsx.Error{Code: 2}, 401, 401, 401, "invalid_request", "invalid_client"},
+		{errorsx.Error{Code: 3}, 401, 400, 401, "invalid_request", "invalid_client"},
+		{errorsx.Error{Code: 3, NoError: true}, 401, 401, 401, "invalid_request", "invalid_client"},
+		{errorsx.Error{Code: 4}, 500, 503, 503, "temporarily_unavailable", "temporarily_unavailable"},
+		{errorsx.Error{Code: 5}, 500, 500, 500, "server_error", "server_error"},
+		{errorsx.Error{Code: 6}, 422, 400, 400, "invalid_request", "invalid_request"},
+		{errorsx.Error{Code: 6, OAuth: "unsupported_grant_type"}, 422, 400, 400, "unsupported_grant_type", "unsupported_grant_type"},
+		{errorsx.Error{Code: 7}, 403, 403, 400, "insufficient_scope", "invalid_scope"},
+		{errorsx.Error{Code: 8}, 500, 503, 503, "temporarily_unavailable", "temporarily_unavailable"},
+		{*errorsx.Fault(nil), 500, 500, 500, "server_error", "server_error"},
+		{errorsx.Error{Code: 9}, 400, 401, 400, "invalid_token", "invalid_grant"},
+		{errorsx.Error{Code: 10}, 400, 401, 400, "invalid_token", "invalid_grant"},
+		{errorsx.Error{Code: 11}, 400, 401, 400, "invalid_token", "invalid_grant"},
+		{errorsx.Error{Code: 12}, 404, 401, 400, "invalid_token", "invalid_grant"},
+		{errorsx.Error{Code: 13}, 429, 429, 429, "temporarily_unavailable", "temporarily_unavailable"},
+	} {
+		for _, want := range []struct {
+			dialect errorsx.Dialect
+			place   errorsx.Place
+			status  int
+			oauth   string
+		}{
+			{errorsx.Table, resource, tt.table, tt.resourceOAuth},
+			{errorsx.Table, token, tt.table, tt.tokenAuth},
+			{errorsx.RFC, resource, tt.rfc, tt.resourceOAuth},
+			{errorsx.RFC, token, tt.rfcToken, tt.tokenAuth},
+		} {
+			if status, oauth := want.dialect(want.place, &tt.e); status != want.status || oauth != want.oauth {
+				t.Errorf("%+v at place %d: got %d %s, want %d %s", tt.e, want.place, status, oauth, want.status, want.oauth)
+			}
+		}
+	}
+}
+
+func resource(w *errorsx.Writer, scheme errorsx.Scheme, err error) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	w.Resource(rec, httptest.NewRequest("GET", "/path?secret=s3cret", nil), scheme, err)
+	return rec
+}
+
+func TestAnswer(t *testing.T) {
+	rec := resource(nil, errorsx.Bearer, errorsx.CredentialsMissing)
+	want := `{"code":"AUTH-2","message":"Missing \"Authorization\" header","error":"invalid_request","error_description":"Missing Authorization header"}` + "\n"
+	if rec.Code != 401 || rec.Body.String() != want {
+		t.Errorf("got %d %s, want %s", rec.Code, rec.Body, want)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "application/json", "Cache-Control": "no-store", "WWW-Authenticate": `Bearer realm="api"`, "X-Content-Type-Options": "nosniff",
+	} {
+		if got := rec.Header().Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestChallenges(t *testing.T) {
+	e := errorsx.Error{Code: errorsx.ScopeNotAuthorized, Message: "Say \"é\\\" please", Scope: "a b"}
+	for _, tt := range []struct {
+		scheme errorsx.Scheme
+		realm  string
+		err    error
+		want   string
+	}{
+		{errorsx.Bearer, "", &e, `Bearer realm="api", error="insufficient_scope", error_description="Say  please", scope="a b"`},
+		{errorsx.Bearer, "", errorsx.TokenExpired, `Bearer realm="api", error="invalid_token", error_description="Token expired"`},
+		{errorsx.Bearer, "", errorsx.CredentialsMissing, `Bearer realm="api"`},
+		{errorsx.Bearer, "", &errorsx.Error{Code: errorsx.CredentialsMalformed, NoError: true}, `Bearer realm="api"`},
+		{errorsx.Basic, "", &e, `Basic realm="api", charset="UTF-8"`},
+		{errorsx.APIKey, "", &e, `ApiKey realm="api"`},
+		{errorsx.Basic, "a \"b\" \\ \r\nx", &e, `Basic realm="a \"b\" \\ x", charset="UTF-8"`}, // H20
+		{"", "", &e, ""},
+		{errorsx.Bearer, "", errorsx.CredentialStore, ""},
+		{errorsx.Bearer, "", errorsx.TokenNotMade, ""},
+		{errorsx.Bearer, "", errors.New("any other"), ""},
+		{errorsx.Bearer, "", errorsx.NotFound(), ""},
+	} {
+		rec := resource(&errorsx.Writer{Realm: tt.realm, Log: slog.New(slog.DiscardHandler)}, tt.scheme, tt.err)
+		if got := rec.Header().Get("WWW-Authenticate"); got != tt.want {
+			t.Errorf("%v %v: got %s, want %s", tt.scheme, tt.err, got, tt.want)
+		}
+	}
+}
+
+func TestTokenEndpointChallenges401Alone(t *testing.T) {
+	for code, want := range map[errorsx.Code]string{
+		errorsx.CredentialsIncorrect: `Basic realm="api", charset="UTF-8"`,
+		errorsx.UnknownToken:         "",
+		errorsx.InvalidParameter:     "",
+	} {
+		rec := httptest.NewRecorder()
+		(&errorsx.Writer{Dialect: errorsx.RFC}).TokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), errorsx.Basic, code)
+		if got := rec.Header().Get("WWW-Authenticate"); got != want {
+			t.Errorf("%v: got %d %q, want %q", code, rec.Code, got, want)
+		}
+	}
+}
+
+// TestOurFailure checks that the cause reaches the log and nobody else.
+func TestOurFailure(t *testing.T) {
+	var log bytes.Buffer
+	var hooked *errorsx.Error
+	w := &errorsx.Writer{
+		Dialect: errorsx.RFC, Log: slog.New(slog.NewJSONHandler(&log, nil)),
+		Refused: func(_ *http.Request, e *errorsx.Error, status int) { hooked = e },
+	}
+	rec := resource(w, errorsx.Bearer, fmt.Errorf("lookup: %w", errors.New("connection refused by 10.0.0.7")))
+	var body, line map[string]any
+	if err := errors.Join(json.Unmarshal(rec.Body.Bytes(), &body), json.Unmarshal(log.Bytes(), &line)); err != nil {
+		t.Fatal(err)
+	}
+	if rec.Code != 503 || rec.Header().Get("Retry-After") != "1" || body["code"] != "AUTH-8" || body["message"] != "Internal error" {
+		t.Errorf("got %d %v %v", rec.Code, rec.Header(), body)
+	}
+	if strings.Contains(rec.Body.String(), "10.0.0.7") || strings.Contains(log.String(), "s3cret") {
+		t.Errorf("body %s, log %s", rec.Body, log.String())
+	}
+	if id, _ := body["request_id"].(string); len(id) < 16 || id != line["request_id"] {
+		t.Errorf("request_id %q in the body, %q in the log", body["request_id"], line["request_id"])
+	}
+	if !strings.Contains(fmt.Sprint(line["cause"]), "10.0.0.7") || hooked == nil || hooked.Code != errorsx.Internal {
+		t.Errorf("log %s, hook %v", log.String(), hooked)
+	}
+	if rec := resource(w, "", &errorsx.Error{Code: errorsx.CredentialStore, Message: "s3cret detail"}); strings.Contains(rec.Body.String(), "s3cret") {
+		t.Errorf("a message of ours was sent: %s", rec.Body)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "1", time.Millisecond: "1", 90 * time.Second: "90", 1500 * time.Millisecond: "2"} {
+		rec := resource(nil, "", &errorsx.Error{Code: errorsx.TooManyRequests, RetryAfter: d})
+		if got := rec.Header().Get("Retry-After"); rec.Code != 429 || got != want {
+			t.Errorf("%v: got %d, Retry-After %q, want %q", d, rec.Code, got, want)
+		}
+	}
+}
+
+func TestOwnDialect(t *testing.T) {
+	for _, status := range []int{0, 200, 302, 600} {
+		w := &errorsx.Writer{Dialect: func(errorsx.Place, *errorsx.Error) (int, string) { return status, "x" }}
+		if rec := resource(w, "", errorsx.TokenExpired); rec.Code != 500 {
+			t.Errorf("a dialect that says %d: got %d, want 500", status, rec.Code)
+		}
+	}
+	teapot := &errorsx.Writer{Dialect: func(errorsx.Place, *errorsx.Error) (int, string) { return 418, "short_and_stout" }}
+	if rec := resource(teapot, "", errorsx.TokenExpired); rec.Code != 418 || !strings.Contains(rec.Body.String(), `"error":"short_and_stout"`) {
+		t.Errorf("got %d %s", rec.Code, rec.Body)
+	}
+	if rec := resource(teapot, "", errorsx.NotFound()); rec.Code != 404 {
+		t.Errorf("a fixed status: got %d, want 404", rec.Code)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	cause := errors.New("cause")
+	var err error = fmt.Errorf("wrapped: %w", &errorsx.Error{Code: errorsx.UnknownToken, Err: cause})
+	e, ok := errors.AsType[*errorsx.Error](err)
+	if !ok || e.Code != errorsx.UnknownToken || !errors.Is(err, errorsx.UnknownToken) || !errors.Is(err, cause) || errors.Is(err, errorsx.TokenExpired) {
+		t.Errorf("%v does not show code and cause", err)
+	}
+	if got, want := err.Error(), "wrapped: AUTH-12: Invalid token: cause"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, tt := range []struct {
+		err  error
+		want errorsx.Code
+	}{
+		{errorsx.TokenExpired, errorsx.TokenExpired},
+		{fmt.Errorf("x: %w", errorsx.TokenExpired), errorsx.TokenExpired},
+		{ptr(errorsx.Error{}), errorsx.Internal},
+		{ptr(errorsx.Error{Code: 99}), errorsx.Internal},
+		{errorsx.Code(0), errorsx.Internal},
+		{io.EOF, errorsx.Internal},
+	} {
+		if got := errorsx.From(tt.err).Code; got != tt.want {
+			t.Errorf("From(%v): got %v, want %v", tt.err, got, tt.want)
+		}
+	}
+	if errorsx.Code(13).String() != "AUTH-13" || errorsx.TooManyRequests != 13 {
+		t.Error("the codes are not numbered 1 to 13")
+	}
+}
+
+func TestMux(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /a", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Pattern) })
+	mux.HandleFunc("POST /a", func(w http.ResponseWriter, r *http.Request) {})
+	mux.HandleFunc("/own404/{id}", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "mine "+r.PathValue("id"), 404) })
+	mux.HandleFunc("/dir/", func(w http.ResponseWriter, r *http.Request) {})
+	h := errorsx.Mux(mux, nil)
+	for _, tt := range []struct {
+		method, target string
+		status         int
+		want           string
+	}{
+		{"GET", "/a", 200, "GET /a"},
+		{"GET", "/nope", 404, `"code":"AUTH-6"`},
+		{"DELETE", "/a", 405, `"code":"AUTH-6"`},
+		{"GET", "/own404/7", 404, "mine 7"},
+		{"GET", "/dir", 307, ""},
+		{"GET", "/b/../a", 307, ""},
+	} {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, httptest.NewRequest(tt.method, tt.target, nil))
+		if rec.Code != tt.status || !strings.Contains(rec.Body.String(), tt.want) {
+			t.Errorf("%s %s: got %d %s", tt.method, tt.target, rec.Code, rec.Body)
+		}
+		if tt.status == 405 && rec.Header().Get("Allow") != "GET, HEAD, POST" {
+			t.Errorf("Allow: got %q", rec.Header().Get("Allow"))
+		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.URL.Path, r.RequestURI = "*", "*"
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	if rec.Code != 404 {
+		t.Errorf("*: got %d, want 404", rec.Code)
+	}
+}
