@@ -60,13 +60,13 @@ func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 		errs = append(errs, errors.New("nil Keys"))
 	}
 	if cfg.Issuer == "" {
-		errs = append(errs, errors.New("Issuer is empty"))
+		errs = append(errs, errors.New("no Issuer"))
 	}
 	if len(cfg.Audience) == 0 || slices.Contains(cfg.Audience, "") {
-		errs = append(errs, errors.New("Audience is empty"))
+		errs = append(errs, errors.New("no Audience, or an empty one"))
 	}
 	if cfg.Leeway < 0 || cfg.Leeway > time.Minute {
-		errs = append(errs, fmt.Errorf("Leeway is %v, expected 0 to 1m", cfg.Leeway))
+		errs = append(errs, fmt.Errorf("leeway %v, expected 0 to 1m", cfg.Leeway))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("middleware: JWT: %w", err)

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -23,11 +22,11 @@ func (r Redirect) check() error {
 	u, err := url.Parse(r.URI)
 	switch {
 	case err != nil:
-		return fmt.Errorf("Redirects: %w", err)
+		return fmt.Errorf("redirect: %w", err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsAny(r.URI, "?#\\"):
-		return fmt.Errorf("Redirects: %q: expected an absolute http or https URL without user, query and fragment", r.URI)
+		return fmt.Errorf("redirect %q: expected an absolute http or https URL without user, query and fragment", r.URI)
 	case slices.Contains(r.Params, "access_token"):
-		return errors.New("Redirects: access_token is no parameter to keep")
+		return fmt.Errorf("redirect %q: access_token is no parameter to keep", r.URI)
 	}
 	return nil
 }

@@ -128,13 +128,13 @@ func setDefaults(cfg *Config) {
 func (cfg *Config) check() error {
 	var errs []error
 	if !strings.HasPrefix(cfg.Base, "/") || strings.HasSuffix(cfg.Base, "/") {
-		errs = append(errs, fmt.Errorf("Base %q: expected a slash at the beginning and none at the end", cfg.Base))
+		errs = append(errs, fmt.Errorf("base %q: expected a slash at the beginning and none at the end", cfg.Base))
 	}
 	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout {
-		errs = append(errs, fmt.Errorf("Timeout is %v and MaxAge %v, expected at least 1s and at least the timeout", cfg.Timeout, cfg.MaxAge))
+		errs = append(errs, fmt.Errorf("timeout is %v and max age %v, expected at least 1s and at least the timeout", cfg.Timeout, cfg.MaxAge))
 	}
 	if err := (&http.Cookie{Name: cfg.Cookie, Value: "x"}).Valid(); err != nil {
-		errs = append(errs, fmt.Errorf("Cookie: %w", err))
+		errs = append(errs, fmt.Errorf("cookie name: %w", err))
 	}
 	for _, r := range cfg.Redirects {
 		errs = append(errs, r.check())

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/authtier/authtier"
+
+// deps returns what a package needs, itself not included.
+func deps(t *testing.T, pkg string, flags ...string) []string {
+	t.Helper()
+	args := append(append([]string{"list", "-deps"}, flags...), module+"/"+pkg)
+	out, err := exec.Command("go", args...).Output()
+	if err != nil {
+		t.Fatalf("go %v: %v", args, err)
+	}
+	return slices.DeleteFunc(strings.Fields(string(out)), func(p string) bool { return strings.Contains(p, module+"/"+pkg) })
+}
+
+// TestLayers holds who may know whom.
+func TestLayers(t *testing.T) {
+	for pkg, allowed := range map[string][]string{
+		"errorsx":         {},
+		"middleware":      {"errorsx"},
+		"store":           {},
+		"store/memory":    {"store"},
+		"store/meter":     {"store"},
+		"store/storetest": {"store"},
+		"issuer":          {"errorsx", "middleware", "store"},
+		"issuer/session":  {"errorsx", "middleware", "store", "issuer"},
+		"issuer/partner":  {"errorsx", "middleware", "store", "issuer"},
+	} {
+		for _, dep := range deps(t, pkg) {
+			if ours, ok := strings.CutPrefix(dep, module+"/"); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s", pkg, ours)
+			}
+		}
+	}
+}
+
+// TestLibraryDependencies holds what an embedder gets, tests included: a test's
+// imports end up in the embedder's go.sum.
+func TestLibraryDependencies(t *testing.T) {
+	allowed := []string{
+		module,
+		"github.com/golang-jwt/jwt/v5",
+		"github.com/go-json-experiment/json",
+		"golang.org/x/crypto",
+		"golang.org/x/sys",
+	}
+	for _, pkg := range []string{"errorsx", "middleware", "store", "store/memory", "store/meter", "issuer", "issuer/session", "issuer/partner"} {
+		for _, dep := range deps(t, pkg, "-test") {
+			std := !strings.Contains(strings.SplitN(dep, "/", 2)[0], ".")
+			vendored := strings.HasPrefix(dep, "vendor/")
+			ok := slices.ContainsFunc(allowed, func(a string) bool { return dep == a || strings.HasPrefix(dep, a+"/") })
+			if !std && !vendored && !ok {
+				t.Errorf("%s needs %s", pkg, dep)
+			}
+		}
+	}
+}

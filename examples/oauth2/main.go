@@ -1,0 +1,62 @@
+// Command oauth2 is an authorization server for other machines, and an API that
+// asks for scopes.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+const url = "http://127.0.0.1:8080"
+
+func main() {
+	ctx := context.Background()
+	db := memory.New()
+	if err := fill(ctx, db); err != nil {
+		log.Fatal(err)
+	}
+	h, err := handler(ctx, db)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", h))
+}
+
+// fill makes a client.
+func fill(ctx context.Context, db store.Store) error {
+	return db.PutClient(ctx, store.Client{
+		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
+		Scopes: []string{"base", "files"}, Default: []string{"base"},
+		Grants: []string{issuer.ClientCredentials},
+	})
+}
+
+func handler(ctx context.Context, db store.Store) (http.Handler, error) {
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db})
+	if err != nil {
+		return nil, err
+	}
+	go iss.Run(ctx)
+	rfc := &errorsx.Writer{Dialect: errorsx.RFC}
+	header := middleware.Bearer(iss, middleware.BearerConfig{Errors: rfc})
+	inURL := middleware.Bearer(iss, middleware.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
+
+	mux := http.NewServeMux()
+	mux.Handle("/", iss.Handler(issuer.HTTPConfig{Errors: rfc}))
+	mux.Handle("GET /v1/me", middleware.Chain(header, middleware.Scope("base"))(http.HandlerFunc(me)))
+	mux.Handle("GET /v1/files/{name}", middleware.Chain(inURL, middleware.Scope("files", "base"))(http.HandlerFunc(me)))
+	return mux, nil
+}
+
+func me(w http.ResponseWriter, r *http.Request) {
+	id, _ := middleware.IdentityFromContext(r.Context())
+	fmt.Fprintf(w, "%s may %s", id.Client, id.Scopes)
+}

@@ -1,0 +1,65 @@
+// Command partner sells an API to partners: they manage their own tokens, each
+// use is counted, and they see the counts.
+package main
+
+import (
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/partner"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/meter"
+)
+
+const url = "http://127.0.0.1:8080"
+
+func main() {
+	ctx := context.Background()
+	db := memory.New()
+	if err := fill(ctx, db); err != nil {
+		log.Fatal(err)
+	}
+	h, err := handler(ctx, db)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", h))
+}
+
+// fill makes a partner.
+func fill(ctx context.Context, db store.Store) error {
+	return db.PutClient(ctx, store.Client{
+		ID: "acme", Secrets: []store.Secret{{Digest: store.DigestOf("acme-secret")}},
+		Scopes: []string{"maps", partner.UsageScope},
+	})
+}
+
+func handler(ctx context.Context, db store.Store) (http.Handler, error) {
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db})
+	if err != nil {
+		return nil, err
+	}
+	go iss.Run(ctx)
+	usage := meter.New(db)
+	tiles, err := usage.Product("maps", "tile", "map tiles")
+	if err != nil {
+		return nil, err
+	}
+	partners, err := partner.New(iss, usage, partner.Config{})
+	if err != nil {
+		return nil, err
+	}
+	basic := middleware.Basic(partners, middleware.BasicConfig{})
+	mux := http.NewServeMux()
+	mux.Handle("/partner/", partners.Handler())
+	mux.Handle("GET /tiles/{n}", middleware.Chain(basic, middleware.Scope("maps"), middleware.Usage(tiles))(http.HandlerFunc(tile)))
+	return mux, nil
+}
+
+func tile(w http.ResponseWriter, r *http.Request) {
+	w.Write([]byte("tile " + r.PathValue("n")))
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store/memory"
+)
+
+func TestPartner(t *testing.T) {
+	db := memory.New()
+	if err := fill(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	h, err := handler(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(path, secret string) *httptest.ResponseRecorder {
+		r, w := httptest.NewRequest("GET", path, nil), httptest.NewRecorder()
+		r.SetBasicAuth("acme", secret)
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for range 3 {
+		if w := get("/tiles/7", "acme-secret"); w.Code != 200 || w.Body.String() != "tile 7" {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+	}
+	if w := get("/tiles/7", "guess"); w.Code != 401 {
+		t.Errorf("with a wrong secret: got %d %s", w.Code, w.Body)
+	}
+	from, to := time.Now().AddDate(0, 0, -1).UTC(), time.Now().AddDate(0, 0, 1).UTC()
+	w := get("/partner/usages?api_name=maps&start_date="+from.Format(time.DateOnly)+"&end_date="+to.Format(time.DateOnly), "acme-secret")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"products":[{"product":"tile","label":"map tiles","quantities":3}]`) {
+		t.Errorf("report: got %d %s", w.Code, w.Body)
+	}
+}

@@ -1,0 +1,60 @@
+// Command session logs people in and out.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/session"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+const url = "http://127.0.0.1:8080"
+
+func main() {
+	ctx := context.Background()
+	db := memory.New()
+	if err := fill(ctx, db); err != nil {
+		log.Fatal(err)
+	}
+	h, err := handler(ctx, db)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", h))
+}
+
+// fill makes a user.
+func fill(ctx context.Context, db store.Store) error {
+	password, err := issuer.HashPassword(ctx, "correct horse")
+	if err != nil {
+		return err
+	}
+	return db.PutUser(ctx, store.User{Login: "ada", Password: password, First: "Ada", Lang: "ENU"})
+}
+
+func handler(ctx context.Context, db store.Store) (http.Handler, error) {
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db})
+	if err != nil {
+		return nil, err
+	}
+	go iss.Run(ctx)
+	sessions, err := session.New(iss, db, session.Config{})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/", sessions.Handler())
+	mux.Handle("GET /api/me", sessions.Bearer(sessions)(http.HandlerFunc(me)))
+	return mux, nil
+}
+
+func me(w http.ResponseWriter, r *http.Request) {
+	id, _ := middleware.IdentityFromContext(r.Context())
+	fmt.Fprintln(w, "hello,", id.User)
+}

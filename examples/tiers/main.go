@@ -1,0 +1,75 @@
+// Command tiers guards paths by tier: some open, some for holders of an API
+// key, some for their users.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+const url = "http://127.0.0.1:8080"
+
+func main() {
+	ctx := context.Background()
+	db := memory.New()
+	if err := fill(ctx, db); err != nil {
+		log.Fatal(err)
+	}
+	h, err := handler(ctx, db)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", h))
+}
+
+// fill makes a client with an API key, and a user.
+func fill(ctx context.Context, db store.Store) error {
+	password, err := issuer.HashPassword(ctx, "correct horse")
+	if err != nil {
+		return err
+	}
+	client := store.Client{
+		ID: "app", Scopes: []string{"user"}, Default: []string{"user"},
+		Grants: []string{issuer.Password, issuer.RefreshToken},
+	}
+	if err := db.PutClient(ctx, client); err != nil {
+		return err
+	}
+	if err := db.PutUser(ctx, store.User{Login: "ada", Password: password}); err != nil {
+		return err
+	}
+	return db.PutAPIKey(ctx, store.APIKey{ID: "1", Client: "app", Digest: store.DigestOf("my_api_key")})
+}
+
+func handler(ctx context.Context, db store.Store) (http.Handler, error) {
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db})
+	if err != nil {
+		return nil, err
+	}
+	go iss.Run(ctx)
+	key := middleware.APIKey(iss, middleware.APIKeyConfig{})
+	user := middleware.Bearer(iss, middleware.BearerConfig{RequireUser: true})
+	guard, err := middleware.Tiers([]middleware.Tier{
+		{Prefix: "/ext/", Open: true},
+		{Prefix: "/public/", Guard: []middleware.Wrapper{key}},
+		{Prefix: "/user/", Guard: []middleware.Wrapper{key, user}},
+	}, middleware.TiersConfig{})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}))
+	mux.HandleFunc("GET /user/me", func(w http.ResponseWriter, r *http.Request) {
+		id, _ := middleware.IdentityFromContext(r.Context())
+		fmt.Fprintf(w, "%s with %s", id.User, id.Client)
+	})
+	return guard(errorsx.Mux(mux, nil)), nil
+}

@@ -1,0 +1,463 @@
+package issuer_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+const testURL = "https://id.example"
+
+// testPassword is hashed with bcrypt at its lowest cost, which is fast.
+const testPassword = "correct horse"
+
+// newStore returns a store with client app, user ada and API key key1.
+func newStore(t testing.TB) *memory.Store {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(testPassword), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := memory.New()
+	err = errors.Join(
+		db.PutClient(t.Context(), store.Client{
+			ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
+			Scopes: []string{"a", "b", "c"}, Default: []string{"a", "b"},
+			Grants: []string{issuer.ClientCredentials, issuer.Password, issuer.RefreshToken},
+		}),
+		db.PutClient(t.Context(), store.Client{
+			ID: "other", Secrets: []store.Secret{{Digest: store.DigestOf("other-secret")}},
+			Scopes: []string{"a", issuer.IntrospectScope}, Default: []string{"a"},
+			Grants: []string{issuer.ClientCredentials, issuer.RefreshToken},
+		}),
+		db.PutUser(t.Context(), store.User{Login: "ada", Password: string(hash)}),
+		db.PutAPIKey(t.Context(), store.APIKey{ID: "k1", Client: "app", Digest: store.DigestOf("key1"), Scopes: []string{"a"}}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func newIssuer(t testing.TB, cfg issuer.Config) *issuer.Issuer {
+	t.Helper()
+	if cfg.Store == nil {
+		cfg.Store = newStore(t)
+	}
+	cfg.Issuer = testURL
+	iss, err := issuer.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return iss
+}
+
+func mint(t testing.TB, iss *issuer.Issuer, g issuer.Grant) *issuer.Tokens {
+	t.Helper()
+	tokens, err := iss.Mint(t.Context(), g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func codeOf(err error) errorsx.Code {
+	if err == nil {
+		return 0
+	}
+	return errorsx.From(err).Code
+}
+
+// validate returns the identity that a token proves, or the refusal's code.
+func validate(t testing.TB, v middleware.Validator, token string) (*middleware.Identity, errorsx.Code) {
+	t.Helper()
+	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
+	return id, codeOf(err)
+}
+
+func wantCode(t testing.TB, what string, err error, want errorsx.Code) {
+	t.Helper()
+	if got := codeOf(err); got != want {
+		t.Errorf("%s: got %v (%v), want %v", what, got, err, want)
+	}
+}
+
+// formats are the two kinds of access tokens.
+func formats(t *testing.T, test func(t *testing.T, cfg issuer.Config)) {
+	t.Run("signed", func(t *testing.T) { test(t, issuer.Config{}) })
+	t.Run("opaque", func(t *testing.T) { test(t, issuer.Config{OpaqueTokens: true}) })
+}
+
+func TestMint(t *testing.T) {
+	formats(t, func(t *testing.T, cfg issuer.Config) {
+		iss := newIssuer(t, cfg)
+		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "c a c", Refresh: true, TTL: 90*time.Second + time.Millisecond})
+		if tokens.Scope != "c a" || tokens.ExpiresIn != 90 || tokens.TokenType != "bearer" || tokens.RefreshToken == "" {
+			t.Errorf("got %+v", tokens)
+		}
+		id, code := validate(t, iss, tokens.AccessToken)
+		if code != 0 || id.Client != "app" || id.User != "ada" || id.Scopes != "c a" || id.Issuer != testURL ||
+			id.Audience != testURL || id.Methods != middleware.ByToken || id.TokenID == "" || id.Family == "" {
+			t.Errorf("got %+v, %v", id, code)
+		}
+		client := mint(t, iss, issuer.Grant{Client: "app"})
+		if id, code := validate(t, iss, client.AccessToken); code != 0 || id.User != "" || id.Scopes != "a b" || client.RefreshToken != "" {
+			t.Errorf("a client's own token: got %+v, %v", id, code)
+		}
+		for what, g := range map[string]issuer.Grant{
+			"unknown client": {Client: "nobody"}, "unknown user": {Client: "app", User: "nobody"},
+		} {
+			_, err := iss.Mint(t.Context(), g)
+			wantCode(t, what, err, errorsx.CredentialsIncorrect)
+		}
+		for _, scope := range []string{"d", "a d", "A", " a", "a ", "a  b", "a\tb", `a"`, "é"} {
+			_, err := iss.Mint(t.Context(), issuer.Grant{Client: "app", Scope: scope})
+			wantCode(t, fmt.Sprintf("scope %q", scope), err, errorsx.ScopeNotAuthorized)
+		}
+		if s := fmt.Sprintf("%v %+v %#v", tokens, *tokens, *tokens); strings.Contains(s, tokens.RefreshToken) || strings.Contains(s, tokens.AccessToken) {
+			t.Errorf("tokens print as %s", s)
+		}
+	})
+}
+
+func TestAlgorithms(t *testing.T) {
+	for _, alg := range []string{"ES256", "EdDSA", "RS256", "HS256"} {
+		key, err := issuer.GenerateKey(alg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := issuer.NewKeySet(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		iss := newIssuer(t, issuer.Config{Keys: keys})
+		token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
+		if _, code := validate(t, iss, token); code != 0 {
+			t.Errorf("%s: refused with %v", alg, code)
+		}
+		var header struct{ Alg, Kid, Typ string }
+		part, _, _ := strings.Cut(token, ".")
+		b, _ := base64.RawURLEncoding.DecodeString(part)
+		if err := json.Unmarshal(b, &header); err != nil || header.Alg != alg || header.Kid == "" || header.Typ != "at+jwt" {
+			t.Errorf("%s: header %s, %v", alg, b, err)
+		}
+		w := httptest.NewRecorder()
+		iss.KeysHandler().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		var set struct{ Keys []map[string]any }
+		if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil {
+			t.Fatal(err)
+		}
+		if published := len(set.Keys) == 1; published == (alg == "HS256") {
+			t.Errorf("%s: published %s", alg, w.Body)
+		}
+		for _, k := range set.Keys {
+			if k["kid"] != header.Kid || k["alg"] != alg || k["use"] != "sig" || k["d"] != nil || k["k"] != nil {
+				t.Errorf("%s: published %v", alg, k)
+			}
+		}
+		if s := fmt.Sprintf("%v %+v %#v", key, key, key); len(s) > 300 {
+			t.Errorf("a signing key prints as %s", s)
+		}
+	}
+}
+
+// TestOldKeysVerify changes the signing key under a running service.
+func TestOldKeysVerify(t *testing.T) { // J31
+	one, _ := issuer.GenerateKey("ES256")
+	two, _ := issuer.GenerateKey("ES256")
+	set := func(keys ...issuer.SigningKey) *issuer.KeySet {
+		ks, err := issuer.NewKeySet(keys...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ks
+	}
+	db := newStore(t)
+	old := mint(t, newIssuer(t, issuer.Config{Store: db, Keys: set(one)}), issuer.Grant{Client: "app"}).AccessToken
+	if _, code := validate(t, newIssuer(t, issuer.Config{Store: db, Keys: set(two, one)}), old); code != 0 {
+		t.Errorf("with the old key kept: %v", code)
+	}
+	if _, code := validate(t, newIssuer(t, issuer.Config{Store: db, Keys: set(two)}), old); code != errorsx.BadSignature {
+		t.Errorf("with the old key gone: got %v, want %v", code, errorsx.BadSignature)
+	}
+}
+
+func TestRevocation(t *testing.T) { // C01, T11
+	formats(t, func(t *testing.T, cfg issuer.Config) {
+		for what, change := range map[string]func(id *middleware.Identity) store.Change{
+			"token":  func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindToken, ID: id.TokenID} },
+			"family": func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindFamily, ID: id.Family} },
+			"client": func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindClient, ID: "app"} },
+			"user":   func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindUser, ID: "ada"} },
+		} {
+			cfg.Store = newStore(t)
+			iss := newIssuer(t, cfg)
+			bystander := mint(t, iss, issuer.Grant{Client: "other"})
+			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+			id, code := validate(t, iss, tokens.AccessToken)
+			if code != 0 {
+				t.Fatal(code)
+			}
+			if err := iss.Revoke(t.Context(), change(id)); err != nil {
+				t.Fatal(err)
+			}
+			if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.UnknownToken {
+				t.Errorf("%s revoked, access token: got %v", what, code)
+			}
+			_, err := iss.Refresh(t.Context(), "app", tokens.RefreshToken, "")
+			if want := errorsx.UnknownToken; what != "token" && codeOf(err) != want {
+				t.Errorf("%s revoked, refresh token: got %v, want %v", what, err, want)
+			}
+			if _, code := validate(t, iss, bystander.AccessToken); code != 0 {
+				t.Errorf("%s revoked, another client's token: got %v", what, code)
+			}
+			again := mint(t, iss, issuer.Grant{Client: "app", User: "ada"})
+			if _, code := validate(t, iss, again.AccessToken); code != 0 {
+				t.Errorf("%s revoked, a token made afterwards: got %v", what, code)
+			}
+			other := newIssuer(t, issuer.Config{Store: cfg.Store, OpaqueTokens: cfg.OpaqueTokens})
+			if _, code := validate(t, other, tokens.AccessToken); code == 0 {
+				t.Errorf("%s revoked: another issuer on the same store accepts the token", what)
+			}
+		}
+	})
+}
+
+// TestRunFollows revokes in the store, as another node would.
+func TestRunFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := newStore(t)
+		iss := newIssuer(t, issuer.Config{Store: db})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go iss.Run(ctx)
+		token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
+		user, err := db.User(ctx, "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		user.Disabled = true
+		if err := db.PutUser(ctx, *user); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
+			t.Errorf("a second after the user was disabled: got %v", code)
+		}
+	})
+}
+
+func TestRecreatedUserDoesNotInherit(t *testing.T) { // T11
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+	user, err := db.User(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.DeleteUser(t.Context(), "ada"), db.PutUser(t.Context(), *user)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = iss.Refresh(t.Context(), "app", tokens.RefreshToken, "")
+	wantCode(t, "refresh token of the user before", err, errorsx.UnknownToken)
+}
+
+func TestRefresh(t *testing.T) {
+	formats(t, func(t *testing.T, cfg issuer.Config) {
+		iss := newIssuer(t, cfg)
+		first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "a b", Refresh: true})
+		for what, tt := range map[string]struct {
+			client, token, scope string
+			want                 errorsx.Code
+		}{
+			"R06 another client":    {"other", first.RefreshToken, "", errorsx.UnknownToken},
+			"T10 wider scope":       {"app", first.RefreshToken, "a c", errorsx.ScopeNotAuthorized},
+			"malformed scope":       {"app", first.RefreshToken, " a", errorsx.ScopeNotAuthorized},
+			"T02 access token":      {"app", first.AccessToken, "", errorsx.WrongTokenType},
+			"T06 cut":               {"app", first.RefreshToken[:len(first.RefreshToken)-1], "", errorsx.UnknownToken},
+			"T06 one letter's case": {"app", swapCase(first.RefreshToken), "", errorsx.UnknownToken},
+			"T02 API key":           {"app", "key1", "", errorsx.UnknownToken},
+		} {
+			_, err := iss.Refresh(t.Context(), tt.client, tt.token, tt.scope)
+			wantCode(t, what, err, tt.want)
+		}
+		second, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "b")
+		if err != nil {
+			t.Fatalf("refusals have consumed the token: %v", err)
+		}
+		if second.Scope != "b" {
+			t.Errorf("narrowed: got scope %q", second.Scope)
+		}
+		third, err := iss.Refresh(t.Context(), "app", second.RefreshToken, "")
+		if err != nil || third.Scope != "a b" {
+			t.Fatalf("after narrowing: got %+v, %v, want what was granted", third, err)
+		}
+		if _, code := validate(t, iss, first.AccessToken); code != 0 {
+			t.Errorf("rotation has ended an access token: %v", code)
+		}
+		// R01: reuse, whatever else is asked, ends the family.
+		_, err = iss.Refresh(t.Context(), "app", first.RefreshToken, "a c")
+		wantCode(t, "second use", err, errorsx.UnknownToken)
+		_, err = iss.Refresh(t.Context(), "app", third.RefreshToken, "")
+		wantCode(t, "successor after a second use", err, errorsx.UnknownToken)
+		for i, tokens := range []*issuer.Tokens{first, second, third} {
+			if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.UnknownToken {
+				t.Errorf("access token %d after a second use: got %v", i, code)
+			}
+		}
+	})
+}
+
+func swapCase(s string) string {
+	b := []byte(s)
+	b[len(b)-10] ^= 0x20
+	return string(b)
+}
+
+func TestRefreshReuseAllowed(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{AllowRefreshReuse: true})
+	first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+	for range 2 {
+		again, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "")
+		if err != nil || again.RefreshToken != first.RefreshToken || again.AccessToken == first.AccessToken {
+			t.Fatalf("got %+v, %v", again, err)
+		}
+	}
+}
+
+func TestLifetimes(t *testing.T) { // R07
+	formats(t, func(t *testing.T, cfg issuer.Config) {
+		synctest.Test(t, func(t *testing.T) {
+			cfg.AccessTTL, cfg.RefreshTTL, cfg.FamilyTTL = time.Minute, time.Hour, 3*time.Hour
+			iss := newIssuer(t, cfg)
+			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+			time.Sleep(time.Minute)
+			if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.TokenExpired {
+				t.Errorf("access token after a minute: got %v", code)
+			}
+			var err error
+			for range 3 { // each rotation starts the hour anew, until the family ends
+				time.Sleep(50 * time.Minute)
+				if tokens, err = iss.Refresh(t.Context(), "app", tokens.RefreshToken, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(50 * time.Minute)
+			_, err = iss.Refresh(t.Context(), "app", tokens.RefreshToken, "")
+			wantCode(t, "after the family's end", err, errorsx.TokenExpired)
+			idle := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+			time.Sleep(time.Hour)
+			_, err = iss.Refresh(t.Context(), "app", idle.RefreshToken, "")
+			wantCode(t, "after an idle hour", err, errorsx.TokenExpired)
+		})
+	})
+}
+
+func TestRevokeToken(t *testing.T) {
+	formats(t, func(t *testing.T, cfg issuer.Config) {
+		iss := newIssuer(t, cfg)
+		first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+		second, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct{ client, token string }{
+			{"other", second.RefreshToken}, {"other", second.AccessToken}, {"app", "junk"}, {"app", "a.b.c"}, {"app", first.AccessToken}, {"app", first.AccessToken},
+		} {
+			if err := iss.RevokeToken(t.Context(), tt.client, tt.token); err != nil {
+				t.Errorf("revoking %.20s for %s: %v", tt.token, tt.client, err)
+			}
+		}
+		if _, code := validate(t, iss, first.AccessToken); code != errorsx.UnknownToken {
+			t.Errorf("the revoked access token: got %v", code)
+		}
+		if _, code := validate(t, iss, second.AccessToken); code != 0 {
+			t.Errorf("another access token of the family: got %v", code)
+		}
+		if err := iss.RevokeToken(t.Context(), "app", second.RefreshToken); err != nil {
+			t.Fatal(err)
+		}
+		if _, code := validate(t, iss, second.AccessToken); code != errorsx.UnknownToken {
+			t.Errorf("access token after its refresh token was revoked: got %v", code)
+		}
+	})
+}
+
+func TestTokensOfOthers(t *testing.T) { // T08: one store, one key set, two audiences
+	key, _ := issuer.GenerateKey("ES256")
+	keys, err := issuer.NewKeySet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats(t, func(t *testing.T, cfg issuer.Config) {
+		cfg.Store, cfg.Keys = newStore(t), keys
+		cfg.Audience = "one"
+		one := newIssuer(t, cfg)
+		cfg.Audience = "two"
+		two := newIssuer(t, cfg)
+		tokens := mint(t, one, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+		if _, code := validate(t, two, tokens.AccessToken); code != errorsx.UnknownToken {
+			t.Errorf("access token: got %v", code)
+		}
+		_, err := two.Refresh(t.Context(), "app", tokens.RefreshToken, "")
+		wantCode(t, "refresh token", err, errorsx.UnknownToken)
+		if _, code := validate(t, one, tokens.RefreshToken); code != errorsx.WrongTokenType { // T01
+			t.Errorf("refresh token as access token: got %v", code)
+		}
+	})
+	signed, opaque := newIssuer(t, issuer.Config{}), newIssuer(t, issuer.Config{OpaqueTokens: true})
+	if _, code := validate(t, opaque, mint(t, signed, issuer.Grant{Client: "app"}).AccessToken); code != errorsx.UnknownToken { // T07
+		t.Errorf("signed token where they are opaque: got %v", code)
+	}
+	if _, code := validate(t, signed, mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken); code != errorsx.UnknownToken {
+		t.Errorf("opaque token where they are signed: got %v", code)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	db := memory.New()
+	good := issuer.Config{Issuer: testURL, Store: db}
+	for name, change := range map[string]func(*issuer.Config){
+		"no issuer":     func(c *issuer.Config) { c.Issuer = "" },
+		"http":          func(c *issuer.Config) { c.Issuer = "http://id.example" },
+		"last slash":    func(c *issuer.Config) { c.Issuer = testURL + "/" },
+		"query":         func(c *issuer.Config) { c.Issuer = testURL + "?x" },
+		"fragment":      func(c *issuer.Config) { c.Issuer = testURL + "#x" },
+		"user":          func(c *issuer.Config) { c.Issuer = "https://u@id.example" },
+		"no store":      func(c *issuer.Config) { c.Store = nil },
+		"audience":      func(c *issuer.Config) { c.Audience = "a b" },
+		"prefix":        func(c *issuer.Config) { c.Prefix = "A_b" },
+		"negative":      func(c *issuer.Config) { c.AccessTTL = -time.Hour },
+		"half a second": func(c *issuer.Config) { c.AccessTTL = time.Second / 2 },
+		"short family":  func(c *issuer.Config) { c.FamilyTTL = time.Hour },
+		"long access":   func(c *issuer.Config) { c.AccessTTL = 367 * 24 * time.Hour },
+	} {
+		cfg := good
+		change(&cfg)
+		if _, err := issuer.New(t.Context(), cfg); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for _, url := range []string{"http://127.0.0.1:8080", "http://[::1]:1", "http://localhost", "https://id.example/tenant"} {
+		cfg := good
+		cfg.Issuer = url
+		if _, err := issuer.New(t.Context(), cfg); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package issuer_test
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+// broken is a store whose reads fail, and count.
+type broken struct {
+	store.Store
+	reads int
+}
+
+var errDown = errors.New("store: connection refused")
+
+func (b *broken) Client(context.Context, string) (*store.Client, error) {
+	b.reads++
+	return nil, errDown
+}
+func (b *broken) User(context.Context, string) (*store.User, error) { b.reads++; return nil, errDown }
+func (b *broken) APIKey(context.Context, store.Digest) (*store.APIKey, error) {
+	b.reads++
+	return nil, errDown
+}
+func (b *broken) Token(context.Context, store.Digest) (*store.Token, error) {
+	b.reads++
+	return nil, errDown
+}
+func (b *broken) PutTokens(context.Context, ...store.Token) error { return errDown }
+func (b *broken) Revoke(context.Context, ...store.Change) error   { return errDown }
+
+// TestStoreDown is S01 and O13: a store that cannot be asked is never the
+// client's fault, and never an answer.
+func TestStoreDown(t *testing.T) {
+	b := &broken{Store: newStore(t)}
+	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
+	for name, tt := range map[string]struct {
+		c    middleware.Credential
+		want errorsx.Code
+	}{
+		"API key":      {middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "key1"}, errorsx.CredentialStore},
+		"Basic":        {middleware.Credential{Scheme: middleware.SchemeBasic, Username: "app", Secret: "app-secret"}, errorsx.CredentialStore},
+		"opaque token": {middleware.Credential{Scheme: middleware.SchemeBearer, Secret: issuer.Generate("authtier_at")}, errorsx.Internal},
+	} {
+		_, err := iss.Validate(t.Context(), tt.c)
+		wantCode(t, name, err, tt.want)
+	}
+	_, err := iss.AuthenticateUser(t.Context(), "ada", testPassword)
+	wantCode(t, "password", err, errorsx.CredentialStore)
+	_, err = iss.Mint(t.Context(), issuer.Grant{Client: "app"})
+	wantCode(t, "Mint", err, errorsx.CredentialStore)
+	wantCode(t, "RevokeToken", iss.RevokeToken(t.Context(), "app", issuer.Generate("authtier_rt")), errorsx.Internal)
+
+	r := httptest.NewRequest("POST", "/", strings.NewReader("grant_type=client_credentials"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth("app", "app-secret")
+	w := httptest.NewRecorder()
+	iss.TokenHandler(issuer.HTTPConfig{Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}}).ServeHTTP(w, r)
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Header().Get("WWW-Authenticate") != "" || strings.Contains(w.Body.String(), "refused") {
+		t.Errorf("token endpoint: got %d %v %s", w.Code, w.Header(), w.Body)
+	}
+}
+
+// TestJunkReachesNoStore: what was never generated here is refused by its
+// checksum alone.
+func TestJunkReachesNoStore(t *testing.T) {
+	b := &broken{Store: newStore(t)}
+	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
+	token := issuer.Generate("authtier_at")
+	for _, junk := range []string{
+		"x", "authtier_at_", "authtier_at_" + strings.Repeat("a", 49), mistyped(token), token + "a", token[1:],
+		strings.ToUpper(token), "authtier_key_" + strings.Repeat("a", 60), "other" + token, "a.b.c",
+	} {
+		if _, code := validate(t, iss, junk); code != errorsx.UnknownToken {
+			t.Errorf("%s: got %v", junk, code)
+		}
+	}
+	key, _ := issuer.GenerateAPIKey("authtier_key")
+	_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: mistyped(key)})
+	wantCode(t, "mistyped API key", err, errorsx.CredentialsIncorrect)
+	if b.reads != 0 {
+		t.Errorf("the store was asked %d times", b.reads)
+	}
+}
+
+// mistyped changes one character before the checksum.
+func mistyped(s string) string {
+	b := []byte(s)
+	if i := len(b) - 8; b[i] == 'a' {
+		b[i] = 'b'
+	} else {
+		b[i] = 'a'
+	}
+	return string(b)
+}
+
+func TestValidateAPIKey(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	key, id := issuer.GenerateAPIKey("authtier_key")
+	now := time.Now()
+	for _, k := range []store.APIKey{
+		{ID: id, Client: "app", Digest: store.DigestOf(key), Scopes: []string{"a", "b"}, Expires: now.Add(time.Hour)},
+		{ID: "past", Client: "app", Digest: store.DigestOf("past"), Expires: now},
+		{ID: "orphan", Client: "nobody", Digest: store.DigestOf("orphan")},
+	} {
+		if err := db.PutAPIKey(t.Context(), k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(secret string) (*middleware.Identity, error) {
+		return iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: secret}.At(now))
+	}
+	got, err := check(key)
+	if err != nil || got.Client != "app" || got.KeyID != id || got.Scopes != "a b" || got.Methods != middleware.ByAPIKey || !got.Expires.Equal(now.Add(time.Hour)) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, secret := range []string{"past", "orphan", "unknown", "KEY1", "key1 "} {
+		_, err := check(secret)
+		wantCode(t, secret, err, errorsx.CredentialsIncorrect)
+	}
+	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindAPIKey, ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = check(key)
+	wantCode(t, "revoked", err, errorsx.CredentialsIncorrect)
+	if err := db.PutClient(t.Context(), store.Client{ID: "app", Disabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = check("key1")
+	wantCode(t, "client disabled", err, errorsx.CredentialsIncorrect)
+}
+
+func TestClientSecrets(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	now := time.Now()
+	err := db.PutClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
+		{Digest: store.DigestOf("old"), Expires: now}, {Digest: store.DigestOf("ending"), Expires: now.Add(time.Hour)}, {Digest: store.DigestOf("new")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for secret, want := range map[string]errorsx.Code{"old": errorsx.CredentialsIncorrect, "ending": 0, "new": 0, "": errorsx.CredentialsIncorrect} {
+		_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBasic, Username: "two", Secret: secret}.At(now))
+		wantCode(t, "secret "+secret, err, want)
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	long := strings.Repeat("x", 72)
+	argon, err := issuer.HashPassword(t.Context(), testPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bc := func(prefix, password string) string {
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return prefix + string(hash[4:])
+	}
+	for login, hash := range map[string]string{
+		"argon": argon, "2a": bc("$2a$", testPassword), "2b": bc("$2b$", testPassword), "2y": bc("$2y$", testPassword),
+		"2x": bc("$2x$", testPassword), "long": bc("$2b$", long), "none": "", "plain": testPassword, "md5": "$1$abc$def",
+		"huge": "$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+	} {
+		if err := db.PutUser(t.Context(), store.User{Login: login, Password: hash}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.PutUser(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		login, password string
+		want            errorsx.Code
+	}{
+		{"argon", testPassword, 0}, {"2a", testPassword, 0}, {"2b", testPassword, 0}, {"2y", testPassword, 0},
+		{"long", long, 0}, {"long", long + "y", errorsx.CredentialsIncorrect}, // C06
+		{"argon", "wrong", errorsx.CredentialsIncorrect}, {"2a", "wrong", errorsx.CredentialsIncorrect},
+		{"2x", testPassword, errorsx.CredentialsIncorrect}, {"none", "", errorsx.CredentialsIncorrect},
+		{"plain", testPassword, errorsx.CredentialsIncorrect}, {"md5", "x", errorsx.CredentialsIncorrect},
+		{"huge", "x", errorsx.CredentialsIncorrect}, {"disabled", testPassword, errorsx.CredentialsIncorrect},
+		{"ADA", testPassword, errorsx.CredentialsIncorrect}, {"nobody", testPassword, errorsx.CredentialsIncorrect},
+	} {
+		user, err := iss.AuthenticateUser(t.Context(), tt.login, tt.password)
+		wantCode(t, tt.login+" with "+tt.password, err, tt.want)
+		if (user != nil) != (tt.want == 0) {
+			t.Errorf("%s with %s: got %+v beside %v", tt.login, tt.password, user, err)
+		}
+	}
+}
+
+// TestHashingIsBounded asks for more than may wait, with a context that ends.
+func TestHashingIsBounded(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := iss.AuthenticateUser(ctx, "nobody", "x")
+	if err == nil || errors.Is(err, errorsx.CredentialsIncorrect) {
+		t.Errorf("with a context that has ended: got %v, want its end", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	var wg sync.WaitGroup
+	refused := make(chan error, 400)
+	for range cap(refused) {
+		wg.Go(func() {
+			_, err := issuer.HashPassword(ctx, "x")
+			if errors.Is(err, errorsx.TooManyRequests) {
+				cancel()
+			}
+			refused <- err
+		})
+	}
+	wg.Wait()
+	overloaded := 0
+	for range cap(refused) {
+		if errors.Is(<-refused, errorsx.TooManyRequests) {
+			overloaded++
+		}
+	}
+	if overloaded == 0 {
+		t.Error("400 passwords at once were all hashed or waited for")
+	}
+}
+
+func TestGenerate(t *testing.T) { // O17
+	seen := map[string]bool{}
+	for range 10_000 {
+		s := issuer.Generate("p_x")
+		if seen[s] || len(s) != len("p_x_")+49 || !issuer.WellFormed("p_x", s) || issuer.WellFormed("p", s[1:]) || issuer.WellFormed("p_x", mistyped(s)) {
+			t.Fatalf("%q: repeated, of a wrong form, or not told from a mistyped one", s)
+		}
+		seen[s] = true
+	}
+	key, id := issuer.GenerateAPIKey("acme")
+	if !strings.HasPrefix(key, "acme_"+id+"_") || !issuer.WellFormed("acme", key) {
+		t.Errorf("key %q with ID %q", key, id)
+	}
+}
+
+func TestIntrospectOthers(t *testing.T) { // O11
+	iss := newIssuer(t, issuer.Config{})
+	introspect := func(client, token string) string {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`"}`))
+		r.SetBasicAuth(client, client+"-secret")
+		w := httptest.NewRecorder()
+		iss.IntrospectHandler(issuer.HTTPConfig{}).ServeHTTP(w, r)
+		return strings.TrimSpace(w.Body.String())
+	}
+	app, other := mint(t, iss, issuer.Grant{Client: "app"}), mint(t, iss, issuer.Grant{Client: "other"})
+	if got := introspect("app", other.AccessToken); got != `{"active":false}` {
+		t.Errorf("another client's token: got %s", got)
+	}
+	if got := introspect("other", app.AccessToken); !strings.HasPrefix(got, `{"active":true,"scope":"a b","client_id":"app",`) {
+		t.Errorf("with the scope introspect: got %s", got)
+	}
+}
