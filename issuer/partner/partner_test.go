@@ -1,0 +1,210 @@
+package partner_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/partner"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+// reporter remembers what it was asked, and answers rows or an error.
+type reporter struct {
+	asked store.Query
+	rows  []store.Row
+	err   error
+	late  error // within the rows
+}
+
+func (r *reporter) Report(_ context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+	r.asked = q
+	return func(yield func(store.Row, error) bool) {
+		for _, row := range r.rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+		if r.late != nil {
+			yield(store.Row{}, r.late)
+		}
+	}, time.Time{}, r.err
+}
+
+func newPartner(t testing.TB, u partner.Reporter) (*issuer.Issuer, *partner.Partner, http.Handler) {
+	t.Helper()
+	db := memory.New()
+	for _, id := range []string{"acme", "other"} {
+		err := db.PutClient(t.Context(), store.Client{
+			ID: id, Secrets: []store.Secret{{Digest: store.DigestOf(id + "-secret")}}, Scopes: []string{"x", "y"}, Default: []string{"x"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := partner.New(iss, u, partner.Config{Errors: &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return iss, p, p.Handler()
+}
+
+func call(h http.Handler, method, target, secret, body string) *httptest.ResponseRecorder {
+	r, w := httptest.NewRequest(method, target, strings.NewReader(body)), httptest.NewRecorder()
+	r.SetBasicAuth("acme", secret)
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func field(t testing.TB, w *httptest.ResponseRecorder, name string) any {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &m); err != nil {
+		t.Fatalf("got %d %q: %v", w.Code, w.Body, err)
+	}
+	return m[name]
+}
+
+// TestTokenAsPassword walks a token through its life in the secret's place.
+func TestTokenAsPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iss, _, h := newPartner(t, &reporter{})
+		mint := func(secret, body string) string {
+			t.Helper()
+			w := call(h, "POST", "/partner/tokens", secret, body)
+			if w.Code != 201 {
+				t.Fatalf("minting: got %d %s", w.Code, w.Body)
+			}
+			return field(t, w, "access_token").(string)
+		}
+		who := func(secret string) any {
+			t.Helper()
+			if w := call(h, "GET", "/partner/", secret, ""); w.Code != 200 {
+				return field(t, w, "code")
+			}
+			return nil
+		}
+		first := mint("acme-secret", `{"expires_in":600}`)
+		child := mint(first, `{"scopes":["y"],"expires_in":600}`)
+		grandchild := mint(child, `{}`)
+		stranger, err := iss.Mint(t.Context(), issuer.Grant{Client: "other"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for secret, want := range map[string]any{
+			first: nil, child: nil, grandchild: nil,
+			stranger.AccessToken: "AUTH-1", first[:len(first)-4] + "AAAA": "AUTH-1", "junk": "AUTH-1", "a.b.c": "AUTH-1",
+		} {
+			if got := who(secret); got != want {
+				t.Errorf("%.20s...: got %v, want %v", secret, got, want)
+			}
+		}
+		if w := call(h, "POST", "/partner/tokens", child, `{"scopes":["x"]}`); w.Code != 403 || field(t, w, "error") != "invalid_scope" {
+			t.Errorf("a scope that the token has not: got %d %s", w.Code, w.Body)
+		}
+		sibling := mint("acme-secret", `{}`)
+		if err := iss.RevokeToken(t.Context(), "acme", grandchild); err != nil {
+			t.Fatal(err)
+		}
+		for name, secret := range map[string]string{"first": first, "child": child, "grandchild": grandchild} {
+			if got := who(secret); got != "AUTH-12" {
+				t.Errorf("%s after its line was revoked: got %v, want AUTH-12", name, got)
+			}
+		}
+		if got := who(sibling); got != nil {
+			t.Errorf("a token of another line: got %v", got)
+		}
+		time.Sleep(time.Hour)
+		if got := who(sibling); got != "AUTH-11" {
+			t.Errorf("expired: got %v, want AUTH-11", got)
+		}
+	})
+}
+
+func TestChildDoesNotOutlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, h := newPartner(t, &reporter{})
+		parent := field(t, call(h, "POST", "/partner/tokens", "acme-secret", `{"expires_in":100}`), "access_token").(string)
+		time.Sleep(40 * time.Second)
+		w := call(h, "POST", "/partner/tokens", parent, `{"expires_in":86400}`)
+		if got := field(t, w, "expires_in"); got != 60.0 {
+			t.Errorf("expires_in: got %v, want 60", got)
+		}
+	})
+}
+
+func TestReporterFails(t *testing.T) {
+	for name, r := range map[string]*reporter{
+		"at once":     {err: errors.New("down")},
+		"in the rows": {rows: []store.Row{{Client: "a"}}, late: errors.New("down")},
+	} {
+		_, _, h := newPartner(t, r)
+		w := call(h, "GET", "/partner/usages?api_name=a&start_date=2025-01-01&end_date=2025-01-01", "acme-secret", "")
+		if w.Code != 500 || field(t, w, "code") != "AUTH-8" || strings.Contains(w.Body.String(), "clients") {
+			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	iss, _, _ := newPartner(t, &reporter{})
+	for name, err := range map[string]error{
+		"no issuer":   second(partner.New(nil, &reporter{}, partner.Config{})),
+		"no reporter": second(partner.New(iss, nil, partner.Config{})),
+		"base":        second(partner.New(iss, &reporter{}, partner.Config{Base: "/x/"})),
+	} {
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	_, p, _ := newPartner(t, &reporter{})
+	if _, err := p.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: "x"}); err == nil || errorsx.From(err).Code != errorsx.Internal {
+		t.Errorf("behind Bearer: got %v, want a fault in wiring", err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// FuzzReportDates states that a report is either refused or covers exactly the
+// days that were asked for, at most 366.
+func FuzzReportDates(f *testing.F) {
+	for _, d := range [][2]string{
+		{"2025-01-01", "2025-01-31"}, {"2024-02-29", "2025-02-28"}, {"2025-02-29", "2025-03-01"}, {"2025-1-1", "2025-01-02"},
+		{"2025-01-02", "2025-01-01"}, {"0000-01-01", "0000-01-02"}, {"9999-12-31", "9999-12-31"}, {"2025-01-01T00:00:00Z", ""}, {"+2025-01-1", "x"},
+	} {
+		f.Add(d[0], d[1])
+	}
+	r := &reporter{}
+	_, _, h := newPartner(f, r)
+	f.Fuzz(func(t *testing.T, start, end string) {
+		q := url.Values{"api_name": {"a"}, "start_date": {start}, "end_date": {end}}
+		w := call(h, "GET", "/partner/usages?"+q.Encode(), "acme-secret", "")
+		if w.Code != 200 {
+			if w.Code != 422 || field(t, w, "code") != "AUTH-6" {
+				t.Errorf("%q to %q: got %d %s", start, end, w.Code, w.Body)
+			}
+			return
+		}
+		text := func(day int) string { return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly) }
+		if text(r.asked.From) != start || text(r.asked.To) != end || r.asked.To < r.asked.From || r.asked.To-r.asked.From > 365 {
+			t.Errorf("%q to %q: asked for %s to %s", start, end, text(r.asked.From), text(r.asked.To))
+		}
+	})
+}

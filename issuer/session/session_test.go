@@ -1,0 +1,316 @@
+package session_test
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/session"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+// A site is a session's routes and /api/me.
+type site struct {
+	http.Handler
+	db  *memory.Store
+	iss *issuer.Issuer
+}
+
+func newSite(t testing.TB, cfg session.Config) *site {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte("pw"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := memory.New()
+	if err := db.PutUser(t.Context(), store.User{Login: "ada", Password: string(hash)}); err != nil {
+		t.Fatal(err)
+	}
+	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := session.New(iss, db, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", sessions.Handler())
+	mux.Handle("GET /api/me", sessions.Bearer(sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _ := middleware.IdentityFromContext(r.Context())
+		w.Write([]byte(id.User))
+	})))
+	return &site{mux, db, iss}
+}
+
+func (s *site) serve(method, target string, change func(*http.Request)) *httptest.ResponseRecorder {
+	r, w := httptest.NewRequest(method, target, nil), httptest.NewRecorder()
+	if change != nil {
+		change(r)
+	}
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func ada(r *http.Request) { r.SetBasicAuth("ada", "pw") }
+
+// login returns a token and its cookie.
+func (s *site) login(t testing.TB) (string, *http.Cookie) {
+	t.Helper()
+	w := s.serve("GET", "/api/login", ada)
+	if w.Code != 200 || len(w.Result().Cookies()) != 1 {
+		t.Fatalf("login: got %d %s", w.Code, w.Body)
+	}
+	return w.Body.String(), w.Result().Cookies()[0]
+}
+
+// me returns the status of /api/me.
+func (s *site) me(token string, cookies ...*http.Cookie) int {
+	return s.serve("GET", "/api/me", func(r *http.Request) {
+		r.Header.Set("X-Simplicite-Authorization", "Bearer "+token)
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+	}).Code
+}
+
+func TestTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, session.Config{Timeout: 10 * time.Second, MaxAge: time.Minute})
+		token, cookie := s.login(t)
+		for range 5 {
+			time.Sleep(10*time.Second - 50*time.Millisecond)
+			if got := s.me(token, cookie); got != 200 {
+				t.Fatalf("just before the timeout: got %d", got)
+			}
+			s.me(token) // refused: renews nothing
+		}
+		time.Sleep(10*time.Second - 50*time.Millisecond)
+		if got := s.me(token, cookie); got != 200 {
+			t.Errorf("just before the session's end: got %d", got)
+		}
+		time.Sleep(time.Second)
+		if got := s.me(token, cookie); got != 401 {
+			t.Errorf("after the longest time, in use: got %d", got)
+		}
+		token, cookie = s.login(t)
+		time.Sleep(5 * time.Second)
+		s.me(token)
+		time.Sleep(5 * time.Second)
+		if got := s.me(token, cookie); got != 401 {
+			t.Errorf("idle for the timeout, but for a refused call: got %d", got)
+		}
+	})
+}
+
+// TestOtherNode uses a session on two nodes over one store.
+func TestOtherNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here := newSite(t, session.Config{Timeout: 10 * time.Second})
+		sessions, err := session.New(here.iss, here.db, session.Config{Timeout: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := &site{Handler: sessions.Bearer(sessions)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
+		token, cookie := here.login(t)
+		time.Sleep(8 * time.Second)
+		here.me(token, cookie)
+		time.Sleep(8 * time.Second)
+		if got := there.me(token, cookie); got != 200 {
+			t.Errorf("another node knows nothing of the renewal: got %d", got)
+		}
+		time.Sleep(8 * time.Second)
+		if got := here.me(token, cookie); got != 200 {
+			t.Errorf("this node knows nothing of the other's renewal: got %d", got)
+		}
+	})
+}
+
+func TestCookieRequirement(t *testing.T) {
+	s := newSite(t, session.Config{})
+	token, cookie := s.login(t)
+	_, others := s.login(t)
+	junk := &http.Cookie{Name: "JSESSIONID", Value: "junk"}
+	for what, tt := range map[string]struct {
+		cookies []*http.Cookie
+		want    int
+	}{
+		"its own":           {[]*http.Cookie{cookie}, 200},
+		"none":              {nil, 401},
+		"another session's": {[]*http.Cookie{others}, 401},
+		"D06 a tossed one":  {[]*http.Cookie{junk, cookie}, 200},
+		"another name":      {[]*http.Cookie{{Name: "jsessionid", Value: cookie.Value}}, 401},
+	} {
+		if got := s.me(token, tt.cookies...); got != tt.want {
+			t.Errorf("%s: got %d, want %d", what, got, tt.want)
+		}
+	}
+	loose := newSite(t, session.Config{AllowWithoutCookie: true})
+	token, _ = loose.login(t)
+	if got := loose.me(token); got != 200 {
+		t.Errorf("AllowWithoutCookie: got %d", got)
+	}
+}
+
+func TestUserChanges(t *testing.T) { // T11
+	for what, change := range map[string]func(s *site, u store.User) error{
+		"disabled":     func(s *site, u store.User) error { u.Disabled = true; return s.db.PutUser(t.Context(), u) },
+		"new password": func(s *site, u store.User) error { u.Password = "$2b$x"; return s.db.PutUser(t.Context(), u) },
+		"deleted":      func(s *site, u store.User) error { return s.db.DeleteUser(t.Context(), "ada") },
+		"recreated": func(s *site, u store.User) error {
+			return errors.Join(s.db.DeleteUser(t.Context(), "ada"), s.db.PutUser(t.Context(), u))
+		},
+	} {
+		s := newSite(t, session.Config{})
+		token, cookie := s.login(t)
+		u, err := s.db.User(t.Context(), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := change(s, *u); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.me(token, cookie); got != 401 {
+			t.Errorf("%s: got %d, want 401", what, got)
+		}
+	}
+}
+
+func TestSecure(t *testing.T) {
+	proxied := session.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	overTLS := func(r *http.Request) { r.TLS = &tls.ConnectionState{} }
+	forwarded := func(values ...string) func(*http.Request) {
+		return func(r *http.Request) { r.Header["X-Forwarded-Proto"] = values }
+	}
+	for _, tt := range []struct {
+		name   string
+		cfg    session.Config
+		change func(*http.Request)
+		secure bool
+	}{
+		{"plain", session.Config{}, func(*http.Request) {}, false},
+		{"TLS", session.Config{}, overTLS, true},
+		{"P15 header from anybody", session.Config{}, forwarded("https"), false},
+		{"header from the proxy", proxied, forwarded("https"), true},
+		{"http from the proxy", proxied, forwarded("http"), false},
+		{"two from the proxy", proxied, forwarded("https", "https"), false},
+		{"a list from the proxy", proxied, forwarded("https, http"), false},
+		{"header from elsewhere", proxied, func(r *http.Request) {
+			r.RemoteAddr = "198.51.100.1:1"
+			forwarded("https")(r)
+		}, false},
+	} {
+		s := newSite(t, tt.cfg)
+		w := s.serve("GET", "/api/login?_oauth2=true", func(r *http.Request) { ada(r); tt.change(r) })
+		if (w.Code == 200) != tt.secure || !tt.secure && (w.Code != 400 || len(w.Result().Cookies()) != 0) {
+			t.Errorf("%s: OAuth 2.0 answer: got %d %s", tt.name, w.Code, w.Body)
+		}
+		if want := `{"access_token":"`; tt.secure && (!strings.HasPrefix(w.Body.String(), want) || !strings.HasSuffix(strings.TrimSpace(w.Body.String()), `","token_type":"bearer","expires_in":300,"scope":null}`)) {
+			t.Errorf("%s: got %s", tt.name, w.Body)
+		}
+		w = s.serve("GET", "/api/login", func(r *http.Request) { ada(r); tt.change(r) })
+		if got := w.Result().Cookies()[0].Secure; got != tt.secure {
+			t.Errorf("%s: cookie Secure is %t", tt.name, got)
+		}
+	}
+}
+
+func TestHostCookie(t *testing.T) { // D05
+	s := newSite(t, session.Config{Cookie: "__Host-id"})
+	if _, c := s.login(t); c.Name != "__Host-id" || c.Path != "/" || c.Domain != "" {
+		t.Errorf("got %v", c)
+	}
+}
+
+func TestStoresHoldDigests(t *testing.T) {
+	s := newSite(t, session.Config{})
+	token, cookie := s.login(t)
+	rec, err := s.db.Session(t.Context(), store.DigestOf(token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if js, _ := json.Marshal(rec); strings.Contains(string(js), token) || strings.Contains(string(js), cookie.Value) {
+		t.Errorf("the record holds a secret: %s", js)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	s := newSite(t, session.Config{})
+	for name, cfg := range map[string]session.Config{
+		"base without slash":   {Base: "api"},
+		"base with last slash": {Base: "/api/"},
+		"short timeout":        {Timeout: time.Second - 1},
+		"negative timeout":     {Timeout: -time.Second},
+		"max age":              {Timeout: time.Hour, MaxAge: time.Minute},
+		"cookie name":          {Cookie: "a b"},
+		"relative redirect":    {Redirects: []session.Redirect{{URI: "/cb"}}},
+		"redirect with query":  {Redirects: []session.Redirect{{URI: "https://a.example/cb?x=1"}}},
+		"redirect with user":   {Redirects: []session.Redirect{{URI: "https://u@a.example/cb"}}},
+		"redirect fragment":    {Redirects: []session.Redirect{{URI: "https://a.example/cb#x"}}},
+		"redirect script":      {Redirects: []session.Redirect{{URI: "javascript://a.example/%0aalert(1)"}}},
+		"redirect keeps token": {Redirects: []session.Redirect{{URI: "https://a.example/cb", Params: []string{"access_token"}}}},
+	} {
+		if _, err := session.New(s.iss, s.db, cfg); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := session.New(nil, nil, session.Config{}); err == nil {
+		t.Error("nil issuer and store: accepted")
+	}
+}
+
+func TestDialect(t *testing.T) {
+	for code := errorsx.CredentialsIncorrect; code <= errorsx.TooManyRequests; code++ {
+		status, _ := session.Dialect(errorsx.Resource, &errorsx.Error{Code: code})
+		refusedCredential := code <= errorsx.CredentialsMalformed || code >= errorsx.WrongTokenType && code <= errorsx.UnknownToken
+		if (status == 401) != refusedCredential {
+			t.Errorf("%v: got %d", code, status)
+		}
+	}
+}
+
+// FuzzRedirect states that a browser is sent to the registered address or
+// nowhere, whatever is asked for.
+func FuzzRedirect(f *testing.F) {
+	const registered = "https://app.example/cb"
+	for _, u := range []string{
+		registered, registered + "?state=x%20y", registered + "?state=a&state=b", registered + "?access_token=x", registered + "#x",
+		registered + "/../x", "//evil.example", "/\\evil", "https://app.example@evil/cb", "https:app.example/cb", "javascript:alert(1)",
+		"https://app.example/cb\r\nSet-Cookie: x=y", "HTTPS://APP.EXAMPLE/cb", registered + "?state=%0d%0aX:y", registered + "?",
+	} {
+		f.Add(u)
+	}
+	s := newSite(f, session.Config{Redirects: []session.Redirect{{URI: registered}}})
+	f.Fuzz(func(t *testing.T, target string) {
+		w := s.serve("GET", "/api/login?redirect_uri="+url.QueryEscape(target), ada)
+		location := w.Header().Get("Location")
+		switch {
+		case w.Code == 302:
+			base, query, _ := strings.Cut(location, "?")
+			values, err := url.ParseQuery(query)
+			if base != registered || err != nil || len(values["access_token"]) != 1 || len(values["state"]) > 1 || len(values) > 2 || strings.ContainsAny(location, "\r\n#") {
+				t.Errorf("%q sends to %q", target, location)
+			}
+			if !strings.HasPrefix(target, registered) {
+				t.Errorf("%q was taken for %s", target, registered)
+			}
+		case target == "" && w.Code == 200:
+		case w.Code != 400 || location != "" || len(w.Result().Cookies()) != 0:
+			t.Errorf("%q: got %d %s, Location %q", target, w.Code, w.Body, location)
+		}
+	})
+}

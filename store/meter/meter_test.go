@@ -1,0 +1,177 @@
+package meter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/meter"
+)
+
+const day = 20_000
+
+func product(t *testing.T, m *meter.Meter, name string) *meter.Product {
+	t.Helper()
+	p, err := m.Product("api", name, "label "+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func use(t *testing.T, p *meter.Product, client string, n int64) {
+	t.Helper()
+	add, err := p.Counter(day, "iss", client)
+	if err == nil {
+		err = add(n)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// quantities returns the report by client and product.
+func quantities(t *testing.T, m *meter.Meter) map[string]int64 {
+	t.Helper()
+	rows, _, err := m.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: day, To: day})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := map[string]int64{}
+	for r, err := range rows {
+		if err != nil {
+			t.Fatal(err)
+		}
+		q[r.Client+" "+r.Product] = r.Quantity
+	}
+	return q
+}
+
+func TestReportIncludesEverythingBefore(t *testing.T) {
+	m := meter.New(memory.New())
+	p, q := product(t, m, "p"), product(t, m, "q")
+	for i := range 10 {
+		use(t, p, "a", 1)
+		use(t, q, "b", int64(i)+1)
+		if got := quantities(t, m); got["a p"] != int64(i)+1 || got["b q"] != int64(i+1)*int64(i+2)/2 {
+			t.Fatalf("after %d uses: got %v", i+1, got)
+		}
+	}
+}
+
+func TestConcurrentCounts(t *testing.T) {
+	m := meter.New(memory.New())
+	p := product(t, m, "p")
+	const clients, uses = 40, 500
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			for range uses {
+				use(t, p, fmt.Sprint("client", i%4), 1)
+			}
+		})
+		wg.Go(func() { m.Flush(t.Context()) })
+	}
+	wg.Wait()
+	for client, n := range quantities(t, m) {
+		if n != clients/4*uses {
+			t.Errorf("%s: got %d, want %d", client, n, clients/4*uses)
+		}
+	}
+}
+
+// forgetful is a store that fails, loses replies, or goes back in time.
+type forgetful struct {
+	store.Usage
+	fail, loseReply bool
+}
+
+func (f *forgetful) Tell(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
+	if f.fail {
+		return 0, errors.New("down")
+	}
+	had, err := f.Usage.Tell(ctx, s, seq, through, cs)
+	if f.loseReply {
+		return 0, errors.New("connection cut")
+	}
+	return had, err
+}
+
+func TestStoreFaults(t *testing.T) {
+	f := &forgetful{Usage: memory.New(), fail: true}
+	m := meter.New(f)
+	p := product(t, m, "p")
+	use(t, p, "a", 5)
+	if err := m.Flush(t.Context()); err == nil {
+		t.Error("the store failed, and Flush did not")
+	}
+	f.fail, f.loseReply = false, true
+	if err := m.Flush(t.Context()); err == nil {
+		t.Error("the reply was lost, and Flush did not fail")
+	}
+	f.loseReply = false
+	use(t, p, "a", 2)
+	if got := quantities(t, m)["a p"]; got != 7 {
+		t.Errorf("after a failure and a lost reply: got %d, want 7", got)
+	}
+	f.Usage = memory.New() // an empty copy was put back
+	if got := quantities(t, m)["a p"]; got != 7 {
+		t.Errorf("after the store went back in time: got %d, want 7", got)
+	}
+}
+
+func TestQuantities(t *testing.T) { // U04
+	m := meter.New(memory.New())
+	add, err := product(t, m, "p").Counter(day, "iss", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int64{0, -1, math.MinInt64} {
+		if add(n) == nil {
+			t.Errorf("adding %d: no error", n)
+		}
+	}
+	if err := add(math.MaxInt64); err != nil {
+		t.Error(err)
+	}
+	if add(1) == nil {
+		t.Error("overflow: no error")
+	}
+	if got := quantities(t, m)["a p"]; got != math.MaxInt64 {
+		t.Errorf("got %d", got)
+	}
+}
+
+func TestProducts(t *testing.T) {
+	m := meter.New(memory.New())
+	if product(t, m, "p") != product(t, m, "p") {
+		t.Error("one product twice")
+	}
+	for _, names := range [][3]string{{"", "p", ""}, {"api", "", ""}, {"api", "p", "another label"}} {
+		if _, err := m.Product(names[0], names[1], names[2]); err == nil {
+			t.Errorf("%q: accepted", names)
+		}
+	}
+}
+
+func TestClose(t *testing.T) {
+	db := memory.New()
+	m := meter.New(db)
+	p := product(t, m, "p")
+	use(t, p, "a", 3)
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Counter(day, "iss", "b"); !errors.Is(err, meter.ErrClosed) {
+		t.Errorf("counting after Close: got %v", err)
+	}
+	if got := quantities(t, meter.New(db))["a p"]; got != 3 {
+		t.Errorf("Close did not flush: got %d", got)
+	}
+}
