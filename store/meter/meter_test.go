@@ -150,8 +150,8 @@ func TestQuantities(t *testing.T) { // U04
 
 func TestProducts(t *testing.T) {
 	m := meter.New(memory.New())
-	if product(t, m, "p") != product(t, m, "p") {
-		t.Error("one product twice")
+	if p, again := product(t, m, "p"), product(t, m, "p"); p != again {
+		t.Error("asked for twice, a product is two")
 	}
 	for _, names := range [][3]string{{"", "p", ""}, {"api", "", ""}, {"api", "p", "another label"}} {
 		if _, err := m.Product(names[0], names[1], names[2]); err == nil {
