@@ -77,7 +77,11 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key string) err
 			Message: "Method not allowed, expected one of POST",
 		}
 	}
-	params, err := ReadParams(w, r, append(e.params, "client_id", "client_secret")...)
+	known := e.params
+	if key == "" {
+		known = append([]string{"client_id", "client_secret"}, known...)
+	}
+	params, err := ReadParams(w, r, known...)
 	if err != nil {
 		return err
 	}

@@ -141,16 +141,14 @@ func (v *jwtValidator) judge(now time.Time, t *token, c *claims) (*Identity, err
 		return slices.Contains(v.cfg.Audience, a)
 	})
 	refuse := func(code errorsx.Code, why string) (*Identity, error) {
-		e := &errorsx.Error{Code: code, Err: errors.New(why)}
-		if ours {
-			e.Client = c.client
-		}
-		return nil, e
+		return nil, &errorsx.Error{Code: code, Err: errors.New(why)}
 	}
 	expires := c.expires.Add(v.cfg.Leeway)
 	switch soon := now.Add(v.cfg.Leeway); {
+	case !now.Before(expires) && ours:
+		return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: c.client}
 	case !now.Before(expires):
-		return refuse(errorsx.TokenExpired, "exp is past")
+		return refuse(errorsx.TokenExpired, "of another issuer or audience")
 	case !ours:
 		return refuse(errorsx.UnknownToken, "another issuer or audience")
 	case c.notBefore.After(soon), c.issued.After(soon):

@@ -164,7 +164,9 @@ var rewritings = []func(string) string{
 	cutParameters,
 	removeDotSegments,
 	mergeSlashes,
-	trimSegments,
+	cutSegments,
+	trimBlanks,
+	trimBlanksAndDots,
 	dropAuthority,
 }
 
@@ -216,18 +218,30 @@ func cutParameters(p string) string {
 	})
 }
 
-// trimSegments cuts each segment at NUL, ? or #, and drops the dots and blanks
-// at its end.
-func trimSegments(p string) string {
+// cutSegments cuts each segment at NUL, ? or #.
+func cutSegments(p string) string {
 	return eachSegment(p, func(s string) string {
 		if i := strings.IndexAny(s, "\x00?#"); i >= 0 {
 			s = s[:i]
 		}
-		return strings.TrimRightFunc(s, func(r rune) bool {
-			return r == '.' || unicode.IsSpace(r) || unicode.IsControl(r)
-		})
+		return s
 	})
 }
+
+// trimBlanks drops the blanks at the end of each segment, which may leave a dot
+// segment.
+func trimBlanks(p string) string {
+	return eachSegment(p, func(s string) string { return strings.TrimRightFunc(s, blank) })
+}
+
+// trimBlanksAndDots drops the dots too, as file systems do.
+func trimBlanksAndDots(p string) string {
+	return eachSegment(p, func(s string) string {
+		return strings.TrimRightFunc(s, func(r rune) bool { return r == '.' || blank(r) })
+	})
+}
+
+func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 func eachSegment(p string, change func(string) string) string {
 	segments := strings.Split(p, "/")

@@ -143,10 +143,10 @@ type Sessions interface {
 	// revoked.
 	Session(ctx context.Context, token Digest) (*Session, error)
 
-	// Renew moves the session's Expires to until, at most to its Ends. It never
-	// moves it back, and does not revive a session: one that is revoked, or
-	// expired at now, is [ErrNotFound].
-	Renew(ctx context.Context, token Digest, now, until time.Time) error
+	// Renew moves the session's Expires to until, at most to its Ends, and never
+	// back. A session that is revoked, or that the store knows to have expired
+	// when it was used last, is [ErrNotFound]: nothing revives it.
+	Renew(ctx context.Context, token Digest, lastUse, until time.Time) error
 }
 
 // Admin writes the records that people administer.

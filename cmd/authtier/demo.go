@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/authtier/authtier/issuer"
 )
 
 type demoFlags struct {
@@ -69,7 +71,11 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 	}
 	defer listener.Close()
 	url := "http://" + listener.Addr().String()
-	handler, err := newDemo(ctx, url, f.sessionTimeout)
+	key, err := issuer.GenerateKey("ES256")
+	if err != nil {
+		return err
+	}
+	handler, err := newDemo(ctx, url, key, f.sessionTimeout)
 	if err != nil {
 		return err
 	}
@@ -78,6 +84,8 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
+		// OPTIONS * is refused like any other path outside the tiers.
+		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -30,11 +30,7 @@ type demoServer struct {
 	mux  *http.ServeMux
 }
 
-func newDemo(ctx context.Context, url string, sessionTimeout time.Duration) (http.Handler, error) {
-	key, err := issuer.GenerateKey("ES256")
-	if err != nil {
-		return nil, err
-	}
+func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTimeout time.Duration) (http.Handler, error) {
 	keys, err := issuer.NewKeySet(key)
 	if err != nil {
 		return nil, err

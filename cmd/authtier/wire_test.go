@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/authtier/authtier/issuer"
 )
 
 // A wire is a demo on a real listener, and a client that neither follows
@@ -32,7 +35,7 @@ func startDemoWith(t *testing.T, sessionTimeout time.Duration) *wire {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	addr := server.Listener.Addr().String()
-	h, err := newDemo(t.Context(), "http://"+addr, sessionTimeout)
+	h, err := newKeyedDemo(t.Context(), "http://"+addr, sessionTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +43,15 @@ func startDemoWith(t *testing.T, sessionTimeout time.Duration) *wire {
 	server.Start()
 	t.Cleanup(server.Close)
 	return &wire{t: t, url: "http://" + addr, addr: addr}
+}
+
+// newKeyedDemo is newDemo with a key that nobody knows.
+func newKeyedDemo(ctx context.Context, url string, sessionTimeout time.Duration) (http.Handler, error) {
+	key, err := issuer.GenerateKey("ES256")
+	if err != nil {
+		return nil, err
+	}
+	return newDemo(ctx, url, key, sessionTimeout)
 }
 
 // An answer is a response that was read to its end.

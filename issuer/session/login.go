@@ -27,9 +27,7 @@ import (
 // cookie.
 func (s *Sessions) Handler() http.Handler {
 	mux := http.NewServeMux()
-	login := s.refusing(s.login)
-	mux.Handle("GET "+s.cfg.Base+"/login", login)
-	mux.Handle("POST "+s.cfg.Base+"/login", login)
+	mux.Handle(s.cfg.Base+"/login", s.refusing(s.login))
 	logout := s.Bearer(s)(s.refusing(s.logout))
 	mux.Handle("GET "+s.cfg.Base+"/logout", logout)
 	mux.Handle("POST "+s.cfg.Base+"/logout", logout)
@@ -45,7 +43,7 @@ func (s *Sessions) refusing(h func(http.ResponseWriter, *http.Request) error) ht
 }
 
 func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodHead {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		w.Header().Set("Allow", "GET, POST")
 		return &errorsx.Error{
 			Code: errorsx.InvalidParameter, Status: http.StatusMethodNotAllowed,

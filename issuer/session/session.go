@@ -240,7 +240,7 @@ func (s *Sessions) renew(ctx context.Context, id string) error {
 		s.mu.Unlock()
 		return errorsx.TokenExpired
 	}
-	until := now.Add(s.cfg.Timeout)
+	lastUse, until := v.expires.Add(-s.cfg.Timeout), now.Add(s.cfg.Timeout)
 	if until.After(v.ends) {
 		until = v.ends
 	}
@@ -253,7 +253,7 @@ func (s *Sessions) renew(ctx context.Context, id string) error {
 	if !tell {
 		return nil
 	}
-	err := s.store.Renew(ctx, v.token, now, until)
+	err := s.store.Renew(ctx, v.token, lastUse, until)
 	if errors.Is(err, store.ErrNotFound) {
 		s.forget(id)
 		return errorsx.UnknownToken

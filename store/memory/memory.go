@@ -166,7 +166,7 @@ func (s *Store) sweep(now time.Time) {
 		}
 	}
 	for d, t := range s.sessions {
-		if t.Expires.Before(now) {
+		if t.Ends.Before(now) { // Expires may be a little behind what a node knows
 			delete(s.sessions, d)
 		}
 	}

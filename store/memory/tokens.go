@@ -62,10 +62,10 @@ func (s *Store) Session(ctx context.Context, token store.Digest) (*store.Session
 }
 
 // Renew implements [store.Sessions].
-func (s *Store) Renew(ctx context.Context, token store.Digest, now, until time.Time) error {
+func (s *Store) Renew(ctx context.Context, token store.Digest, lastUse, until time.Time) error {
 	return s.write(ctx, func() error {
 		n, ok := s.sessions[token]
-		if !ok || !n.Expires.After(now) {
+		if !ok || !n.Expires.After(lastUse) {
 			return store.ErrNotFound
 		}
 		if until.After(n.Ends) {
