@@ -39,7 +39,6 @@ func wantStatus(t *testing.T, c *http.Client, url string, status int) *answer {
 }
 
 func TestOAuth2LibraryClientCredentials(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	for name, style := range authStyles {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +64,6 @@ func TestOAuth2LibraryClientCredentials(t *testing.T) {
 }
 
 func TestOAuth2LibraryPasswordAndRefresh(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	for name, style := range authStyles {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +119,6 @@ func wantRetrieveError(t *testing.T, err error, status int, code string) {
 }
 
 func TestOAuth2LibraryErrors(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	stranger := oauth2Config(w, oauth2.AuthStyleInHeader)
 	stranger.ClientSecret = "wrong"

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -87,6 +88,7 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 		// OPTIONS * is refused like any other path outside the tiers.
 		DisableGeneralOptionsHandler: true,
 	}
+	silent := watchSilent(server)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Fprintf(stdout, "listening on %s\n\n%s", url, introduction(url))
@@ -97,12 +99,41 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
+	silent.close()
 	if err := server.Shutdown(stopping); errors.Is(err, context.DeadlineExceeded) {
 		return server.Close()
 	} else if err != nil {
 		return err
 	}
 	return nil
+}
+
+// silent are the connections that have not sent a byte yet. Shutdown would wait
+// five seconds for them.
+type silent struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func watchSilent(server *http.Server) *silent {
+	s := &silent{conns: map[net.Conn]bool{}}
+	server.ConnState = func(c net.Conn, state http.ConnState) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, c)
+		if state == http.StateNew {
+			s.conns[c] = true
+		}
+	}
+	return s
+}
+
+func (s *silent) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.Close()
+	}
 }
 
 func introduction(url string) string {

@@ -7,7 +7,6 @@ import (
 )
 
 func TestDemoRoutes(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	key := header("X-API-KEY", "my_api_key")
 	user := w.do("POST", "/public/token", key, form("grant_type", "password", "username", userLogin, "password", userPassword)).text("access_token")
@@ -52,7 +51,6 @@ func TestDemoRoutes(t *testing.T) {
 }
 
 func TestDemoIdentities(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	key := header("X-API-KEY", "my_api_key")
 	tiers := w.do("POST", "/public/token", key, form("grant_type", "password", "username", userLogin, "password", userPassword))
@@ -79,7 +77,6 @@ func TestDemoIdentities(t *testing.T) {
 }
 
 func TestDemoRefusesOtherPaths(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	key := header("X-API-KEY", "my_api_key")
 	token := bearer(w.do("POST", "/public/token", key, form("grant_type", "password", "username", userLogin, "password", userPassword)).text("access_token"))
@@ -107,7 +104,6 @@ func TestDemoRefusesOtherPaths(t *testing.T) {
 }
 
 func TestTokensOfOneSystemAreUnknownInTheOthers(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	key := header("X-API-KEY", "my_api_key")
 	list := jwtSystems(t, w)

@@ -6,7 +6,6 @@ import (
 )
 
 func TestClientAuthentication(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	post := []string{"client_id", "demo-client", "client_secret", "demo-secret"}
 	for _, tt := range []struct {
@@ -75,7 +74,6 @@ func TestClientAuthentication(t *testing.T) {
 }
 
 func TestClientAuthenticationInEveryBody(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	pairs := []string{"grant_type", "client_credentials", "client_id", "demo-client", "client_secret", "demo-secret"}
 	w.do("POST", "/oauth2/token", multipartBody(pairs...)).want(t, 200, "")
@@ -85,7 +83,6 @@ func TestClientAuthenticationInEveryBody(t *testing.T) {
 
 // The tiers system's token endpoint stands behind an API key.
 func TestTiersTokenEndpoint(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	key := header("X-API-KEY", "my_api_key")
 	user := []string{"grant_type", "password", "username", userLogin, "password", userPassword}
@@ -138,7 +135,6 @@ func TestTiersTokenEndpoint(t *testing.T) {
 }
 
 func TestTiersRefresh(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	key := header("X-API-KEY", "my_api_key")
 	refresh := func(token string) *answer {

@@ -2,15 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"mime/multipart"
 	"net"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -22,25 +19,6 @@ const (
 	userLogin    = "user_email@email.com"
 	userPassword = "user_password"
 )
-
-// servedDemo is a demo that is never closed. Hashing makes each one dear.
-var servedDemo = sync.OnceValues(func() (*httptest.Server, error) {
-	server := httptest.NewUnstartedServer(nil)
-	h, err := newDemo(context.Background(), "http://"+server.Listener.Addr().String(), 5*time.Minute)
-	server.Config.Handler = h
-	server.Start()
-	return server, err
-})
-
-// sharedDemo is for tests that leave nothing behind which others would see.
-func sharedDemo(t *testing.T) *wire {
-	t.Helper()
-	server, err := servedDemo()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &wire{t: t, url: server.URL, addr: server.Listener.Addr().String()}
-}
 
 // asDemoClient is the client authentication of the oauth2 system.
 var asDemoClient = basic("demo-client", "demo-secret")
@@ -81,7 +59,6 @@ func tokens(t *testing.T, w *wire, pairs ...string) *answer {
 }
 
 func TestTokenEndpointReadsItsMediaTypes(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	const json = `{"grant_type":"client_credentials","scope":"files"}`
 	const urlencoded = "grant_type=client_credentials&scope=files"
@@ -120,7 +97,6 @@ func padded(form string, n int) string {
 }
 
 func TestTokenEndpointRefusesUnreadableBodies(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	const urlencoded = "grant_type=client_credentials"
 	const json = `{"grant_type":"client_credentials"}`
@@ -181,7 +157,6 @@ func TestTokenEndpointRefusesUnreadableBodies(t *testing.T) {
 }
 
 func TestTokenEndpointRefusesRepeatedParameters(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	for _, name := range []string{"grant_type", "username", "password", "refresh_token", "scope", "client_id", "client_secret"} {
 		t.Run(name+" O01", func(t *testing.T) {
@@ -203,7 +178,6 @@ func TestTokenEndpointRefusesRepeatedParameters(t *testing.T) {
 }
 
 func TestTokenEndpointRefusesOtherJSONTypes(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	for _, name := range []string{"grant_type", "username", "password", "refresh_token", "scope", "client_id", "client_secret"} {
 		for _, value := range []string{"1", "true", "null", "{}", "[]", `["password"]`} {
@@ -219,7 +193,6 @@ func TestTokenEndpointRefusesOtherJSONTypes(t *testing.T) {
 }
 
 func TestTokenEndpointReadsGrantTypeAloneFromTheQuery(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	refresh := tokens(t, w, "grant_type", "password", "username", userLogin, "password", userPassword).text("refresh_token")
 	for _, tt := range []struct {
@@ -263,7 +236,6 @@ func TestTokenEndpointReadsGrantTypeAloneFromTheQuery(t *testing.T) {
 }
 
 func TestTokenEndpointChecksInOrder(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	t.Run("method before size", func(t *testing.T) {
 		w.rawTarget("PUT", "/oauth2/token", "Content-Length: 70000").wantOAuth(t, 405, "AUTH-6", "invalid_request")
@@ -293,7 +265,6 @@ func TestTokenEndpointChecksInOrder(t *testing.T) {
 }
 
 func TestTokenEndpointsArePOSTOnly(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	for _, path := range []string{"/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"} {
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {

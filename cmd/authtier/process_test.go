@@ -20,7 +20,6 @@ import (
 
 // TestProcess runs the real binary.
 func TestProcess(t *testing.T) {
-	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "authtier")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

@@ -9,7 +9,6 @@ import (
 const callback = "http://127.0.0.1:9/callback"
 
 func TestLoginRedirects(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	for _, tt := range []struct {
 		name, method, uri, query string
@@ -67,7 +66,6 @@ func TestLoginRedirects(t *testing.T) {
 }
 
 func TestRedirectElsewhereIsRefused(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	const long = 9000
 	for _, uri := range []string{

@@ -56,7 +56,6 @@ func wantTokens(t *testing.T, printed, scope string, seconds float64, refresh bo
 // credentials in place of the documents' names.
 
 func TestOAuth2DocumentCalls(t *testing.T) {
-	t.Parallel()
 	w, folder := sharedDemo(t), t.TempDir()
 	filled := strings.NewReplacer(
 		"CLIENT_ID:CLIENT_SECRET", "demo-client:demo-secret", "https://api.creads-partners.com", w.url,
@@ -96,7 +95,6 @@ func wantRefusal(t *testing.T, printed string) *answer {
 }
 
 func TestSessionDocumentCalls(t *testing.T) {
-	t.Parallel()
 	w, folder := sharedDemo(t), t.TempDir()
 	filled := strings.NewReplacer("<base URL>", w.url+"/api", "<login>[:<password>]", "demo:demo-password",
 		"username=<login>", "username=demo", "password=<password>", "password=demo-password")
@@ -156,7 +154,6 @@ func TestSessionDocumentCalls(t *testing.T) {
 }
 
 func TestTiersDocumentCalls(t *testing.T) {
-	t.Parallel()
 	w, folder := sharedDemo(t), t.TempDir()
 	const key = `-H 'X-API-KEY: my_api_key'`
 	curl := func(arguments, path string) string {
@@ -204,7 +201,6 @@ func TestTiersDocumentCalls(t *testing.T) {
 
 // The partner document calls by PHP; these are the same requests.
 func TestPartnerDocumentCalls(t *testing.T) {
-	t.Parallel()
 	w, folder := startDemo(t), t.TempDir()
 	curl := func(arguments string) string { return runCurl(t, folder, "curl "+arguments) }
 	token := wantTokens(t, curl("-u demo-partner:demo-partner-secret -X POST "+w.url+"/partner/tokens"),

@@ -71,7 +71,6 @@ func quantityOf(t *testing.T, a *answer, client string) int64 {
 }
 
 func TestConcurrentUsesAreCountedExactly(t *testing.T) {
-	t.Parallel()
 	w := startDemo(t)
 	const uses = 400
 	token := minted(t, w, asPartner, `{"scopes":["onboarding"]}`).text("access_token")
@@ -120,7 +119,6 @@ func TestConcurrentUsesAreCountedExactly(t *testing.T) {
 }
 
 func TestRefusedRequestsAreNotCounted(t *testing.T) {
-	t.Parallel()
 	w := startDemo(t)
 	unscoped := minted(t, w, asPartner, `{"scopes":["usage:read"]}`)
 	others := minted(t, w, asOther, `{}`)
@@ -155,7 +153,6 @@ func TestRefusedRequestsAreNotCounted(t *testing.T) {
 }
 
 func TestUsagesTellsTheDaysAskedFor(t *testing.T) {
-	t.Parallel()
 	w := startDemo(t)
 	before := utcDay(0)
 	w.do("GET", "/partner/onboarding", asPartner).want(t, 200, "")
@@ -201,7 +198,6 @@ func TestUsagesTellsTheDaysAskedFor(t *testing.T) {
 }
 
 func TestUsagesRefusesItsParameters(t *testing.T) {
-	t.Parallel()
 	w := sharedDemo(t)
 	const right = "api_name=onboarding&start_date=2025-01-01&end_date=2025-01-31"
 	w.do("GET", "/partner/usages?"+right, asOther).want(t, 200, "")
@@ -245,7 +241,6 @@ func TestUsagesRefusesItsParameters(t *testing.T) {
 }
 
 func TestReportIncludesWhatWasAdmittedBefore(t *testing.T) {
-	t.Parallel()
 	w := startDemo(t)
 	began := time.Now()
 	for n := range int64(100) {
