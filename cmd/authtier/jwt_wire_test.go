@@ -1,144 +1,20 @@
 package main
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/authtier/authtier/issuer"
 )
-
-// A forger is a demo whose signing key the test has.
-type forger struct {
-	*wire
-	key *ecdsa.PrivateKey
-}
-
-// startForger returns the forger that all tests share.
-func startForger(t *testing.T) *forger {
-	t.Helper()
-	shared, err := sharedForger()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &forger{&wire{t: t, url: shared.url, addr: shared.addr}, shared.key}
-}
-
-// sharedForger is a demo that signs with a key that the tests know.
-var sharedForger = sync.OnceValues(func() (*forger, error) {
-	key, err := issuer.GenerateKey("ES256")
-	if err != nil {
-		return nil, err
-	}
-	server := httptest.NewUnstartedServer(nil)
-	addr := server.Listener.Addr().String()
-	server.Config.Handler, err = newDemo(context.Background(), "http://"+addr, key, 5*time.Minute)
-	if err != nil {
-		return nil, err
-	}
-	server.Start()
-	return &forger{&wire{url: "http://" + addr, addr: addr}, key.Private.(*ecdsa.PrivateKey)}, nil
-})
-
-var b64url = base64.RawURLEncoding
-
-// signWith signs a header and a payload, as they are, with ES256.
-func signWith(t *testing.T, key *ecdsa.PrivateKey, head, payload string) string {
-	t.Helper()
-	signed := b64url.EncodeToString([]byte(head)) + "." + b64url.EncodeToString([]byte(payload))
-	digest := sha256.Sum256([]byte(signed))
-	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed + "." + joinRS(r, s)
-}
-
-func joinRS(r, s *big.Int) string {
-	b := make([]byte, 64)
-	r.FillBytes(b[:32])
-	s.FillBytes(b[32:])
-	return b64url.EncodeToString(b)
-}
-
-// segment decodes a segment of a token.
-func segment(t *testing.T, token string, n int) string {
-	t.Helper()
-	b, err := b64url.DecodeString(strings.Split(token, ".")[n])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// edited returns a JSON object with members replaced by raw JSON, or dropped
-// where that is empty.
-func edited(t *testing.T, object string, members map[string]string) string {
-	t.Helper()
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(object), &m); err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range members {
-		m[name] = json.RawMessage(value)
-		if value == "" {
-			delete(m, name)
-		}
-	}
-	b, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// forge re-signs a genuine token with other members.
-func (f *forger) forge(t *testing.T, token string, head, claims map[string]string) string {
-	t.Helper()
-	return signWith(t, f.key, edited(t, segment(t, token, 0), head), edited(t, segment(t, token, 1), claims))
-}
-
-// flipSignature changes one bit of a token's signature.
-func flipSignature(token string) string {
-	i := strings.LastIndexByte(token, '.') + 1
-	b, _ := b64url.DecodeString(token[i:])
-	b[len(b)/2] ^= 1
-	return token[:i] + b64url.EncodeToString(b)
-}
-
-func at(d time.Duration) string { return strconv.FormatInt(time.Now().Add(d).Unix(), 10) }
-
-// tableStatusOf is the status of a refused token in the tiers system.
-func tableStatusOf(code string) int {
-	if code == "AUTH-12" {
-		return 404
-	}
-	return 400
-}
-
-// refusesToken offers a token to both dialects: as it is to the tiers system.
-func (w *wire) refusesToken(t *testing.T, token, code string) {
-	t.Helper()
-	refusal{tableStatusOf(code), code, "invalid_token", challengeBearer("invalid_token"), ""}.
-		check(t, w.do("GET", "/user/me", demoKey, bearer(token)))
-}
-
-type rawJSON = map[string]string
 
 func TestForgedTokenIsAdmitted(t *testing.T) {
 	t.Parallel()
@@ -423,119 +299,6 @@ func TestKeysInTokensAreNotFetched(t *testing.T) {
 	for path := range fetched {
 		t.Errorf("J07 fetched %s", path)
 	}
-}
-
-// A token has one spelling.
-func TestTokenSpelling(t *testing.T) {
-	t.Parallel()
-	w := sharedDemo(t)
-	token := w.tiersGrant().text("access_token")
-	parts := strings.Split(token, ".")
-	cases := map[string]string{
-		"J15 no dot":            parts[0] + parts[1] + parts[2],
-		"J15 one dot":           parts[0] + "." + parts[1],
-		"J15 three dots":        token + ".",
-		"J15 a dot in front":    "." + token,
-		"J15 five parts":        token + "." + parts[1] + "." + parts[2],
-		"J16 JWE of five parts": parts[0] + ".." + parts[1] + "." + parts[1] + "." + parts[2],
-		"J15 dots alone":        strings.Repeat(".", 8000),
-		"J15 two dots":          "..",
-		"J15 no header":         "." + parts[1] + "." + parts[2],
-		"J15 no payload":        parts[0] + ".." + parts[2],
-		"J10 a character less":  token[:len(token)-1],
-		"J14 padded":            token + "==",
-		"J14 padded once":       token + "=",
-		"J14 standard alphabet": parts[0] + "." + parts[1] + "." + strings.Repeat("+/", 43),
-		"T06 twice":             token + "." + token,
-		"the payload alone":     parts[1],
-		"J27 as long as may be": strings.Repeat("a", 8192-len("Bearer ")),
-		"J27 long, with dots":   "a." + strings.Repeat("b", 8000) + ".c",
-		"no base64":             "~.~.~",
-		"T06 opaque look":       "authtier_at_" + strings.Repeat("0", 49),
-		"T06 opaque prefix":     "authtier_at_",
-		"T07 opaque with dots":  "authtier_at_.a.b",
-	}
-	for i := range parts {
-		for n, twin := range unusedBitTwins(parts[i]) {
-			changed := append([]string{}, parts...)
-			changed[i] = twin
-			cases["J13 unused bits of segment "+strconv.Itoa(i)+", twin "+strconv.Itoa(n)] = strings.Join(changed, ".")
-		}
-	}
-	if len(unusedBitTwins(parts[2])) != 15 {
-		t.Fatal("an ES256 signature has 15 twins")
-	}
-	for name, spelled := range cases {
-		t.Run(name, func(t *testing.T) { w.refusesToken(t, spelled, "AUTH-12") })
-	}
-}
-
-// unusedBitTwins are the spellings that differ in the bits that base64 does not
-// use.
-func unusedBitTwins(s string) []string {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	unused := map[int]int{2: 16, 3: 4}[len(s)%4]
-	var twins []string
-	last := strings.IndexByte(alphabet, s[len(s)-1])
-	for bits := 1; bits < unused; bits++ {
-		twins = append(twins, s[:len(s)-1]+string(alphabet[last|bits]))
-	}
-	return twins
-}
-
-// In a URL, a form or JSON a token can hold what no header can.
-func TestTokenSpellingOutsideHeaders(t *testing.T) {
-	t.Parallel()
-	w := sharedDemo(t)
-	files := w.clientToken("files")
-	parts := strings.Split(files, ".")
-	refused := refusal{401, "AUTH-12", "invalid_token", challengeBearer("invalid_token"), ""}
-	for name, spelled := range map[string]string{
-		"J14 a line break behind": files + "%0a",
-		"J14 CR LF behind":        files + "%0d%0a",
-		"J14 a line break inside": parts[0] + "." + parts[1][:8] + "%0a" + parts[1][8:] + "." + parts[2],
-		"J14 a blank in front":    "%20" + files,
-		"J14 a plus for a blank":  files + "+",
-		"J14 a tab inside":        parts[0] + "." + parts[1] + ".%09" + parts[2],
-		"J14 padded":              files + "%3d%3d",
-		"J14 NUL behind":          files + "%00",
-		"J17 JSON serialization":  `%7b%22payload%22:%22` + parts[1] + `%22%7d`,
-		"with the scheme":         "Bearer%20" + files,
-		"J06 not UTF-8":           files + "%ff",
-	} {
-		t.Run(name, func(t *testing.T) { refused.check(t, w.do("GET", "/v1/img/a.png?access_token="+spelled)) })
-	}
-	w.do("GET", "/v1/img/a.png?access_token="+files).want(t, 200, "")
-
-	refresh := w.oauth2Grant().text("refresh_token")
-	client := basic("demo-client", "demo-secret")
-	unknown := refusal{400, "AUTH-12", "invalid_grant", "", ""}
-	for name, spelled := range map[string]string{
-		"a line break behind": refresh + "\n", "a blank in front": " " + refresh, "one character less": refresh[:len(refresh)-1],
-		"one character more": refresh + "0", "the case swapped": swapCase(refresh), "the prefix alone": "authtier_rt_",
-		"a pattern": "authtier_rt_%", "underscores": strings.Repeat("_", len(refresh)), "padded": refresh + "=",
-	} {
-		t.Run("T06 refresh token, "+name, func(t *testing.T) {
-			unknown.check(t, w.do("POST", "/oauth2/token", client, form("grant_type", "refresh_token", "refresh_token", spelled)))
-			quoted, _ := json.Marshal(map[string]string{"grant_type": "refresh_token", "refresh_token": spelled})
-			unknown.check(t, w.do("POST", "/oauth2/token", client, body("application/json", string(quoted))))
-		})
-	}
-	t.Run("T02 nothing was consumed", func(t *testing.T) {
-		w.do("POST", "/oauth2/token", client, form("grant_type", "refresh_token", "refresh_token", refresh)).want(t, 200, "")
-	})
-}
-
-func swapCase(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z':
-			return r - 32
-		case 'A' <= r && r <= 'Z':
-			return r + 32
-		}
-		return r
-	}, s)
 }
 
 // A token whose signature reads otherwise and is as right goes with it.

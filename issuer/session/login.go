@@ -143,7 +143,7 @@ func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[strin
 		if !s.secure(r) {
 			return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "The OAuth 2.0 answer is given over TLS alone"}
 		}
-	case output == "json" || jsonWanted || acceptsJSON(r):
+	case output == "json" || jsonWanted || asked["_json"] == "" && acceptsJSON(r):
 		in.output = asJSON
 	}
 	return nil
