@@ -14,7 +14,10 @@
 package errorsx
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -57,7 +60,7 @@ type Error struct {
 
 // Error returns code, message and cause, for logs.
 func (e *Error) Error() string {
-	s := e.Code.String() + ": " + e.message()
+	s := e.Code.String() + ": " + cmp.Or(e.Message, e.message())
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
@@ -72,6 +75,7 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Code, e.Err}
 }
 
+// message is what is sent.
 func (e *Error) message() string {
 	switch {
 	case !e.Code.valid():
@@ -85,7 +89,7 @@ func (e *Error) message() string {
 // From returns the refusal that err is. A bare [Code] refuses like an Error with
 // that code. An err that wraps neither is a failure of ours, AUTH-8.
 func From(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok && e.Code.valid() {
+	if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Code.valid() {
 		return e
 	}
 	if c, ok := errors.AsType[Code](err); ok && c.valid() {
@@ -100,7 +104,25 @@ func Fault(err error) *Error {
 	return &Error{Code: Internal, OAuth: "server_error", Err: err}
 }
 
+// Recovered turns a panic into a [Fault]. It is deferred by who calls code that
+// is not its own, and says what that is. [http.ErrAbortHandler] passes.
+func Recovered(what string, err *error) {
+	switch p := recover(); p {
+	case nil:
+	case http.ErrAbortHandler:
+		panic(p)
+	default:
+		*err = Fault(fmt.Errorf("%s panicked: %v", what, p))
+	}
+}
+
 // NotFound is the answer to a path that nothing serves.
 func NotFound() *Error {
 	return &Error{Code: InvalidParameter, Status: 404, Message: "No such path"}
+}
+
+// MethodNotAllowed is the answer to a method that a path does not have. Allow,
+// the list of those it has, goes into the answer's Allow header too.
+func MethodNotAllowed(allow string) *Error {
+	return &Error{Code: InvalidParameter, Status: 405, Message: "Method not allowed, expected one of " + allow}
 }

@@ -16,8 +16,6 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-func ptr(e errorsx.Error) *errorsx.Error { return &e }
-
 // TestStatuses is the table of codes, dialects and places.
 func TestStatuses(t *testing.T) {
 	const resource, token = errorsx.Resource, errorsx.TokenEndpoint
@@ -69,7 +67,7 @@ func resource(w *errorsx.Writer, scheme errorsx.Scheme, err error) *httptest.Res
 }
 
 func TestAnswer(t *testing.T) {
-	rec := resource(nil, errorsx.Bearer, errorsx.CredentialsMissing)
+	rec := resource(nil, errorsx.SchemeBearer, errorsx.CredentialsMissing)
 	want := `{"code":"AUTH-2","message":"Missing \"Authorization\" header","error":"invalid_request","error_description":"Missing Authorization header"}` + "\n"
 	if rec.Code != 401 || rec.Body.String() != want {
 		t.Errorf("got %d %s, want %s", rec.Code, rec.Body, want)
@@ -91,18 +89,18 @@ func TestChallenges(t *testing.T) {
 		err    error
 		want   string
 	}{
-		{errorsx.Bearer, "", &e, `Bearer realm="api", error="insufficient_scope", error_description="Say  please", scope="a b"`},
-		{errorsx.Bearer, "", errorsx.TokenExpired, `Bearer realm="api", error="invalid_token", error_description="Token expired"`},
-		{errorsx.Bearer, "", errorsx.CredentialsMissing, `Bearer realm="api"`},
-		{errorsx.Bearer, "", &errorsx.Error{Code: errorsx.CredentialsMalformed, NoError: true}, `Bearer realm="api"`},
-		{errorsx.Basic, "", &e, `Basic realm="api", charset="UTF-8"`},
-		{errorsx.APIKey, "", &e, `ApiKey realm="api"`},
-		{errorsx.Basic, "a \"b\" \\ \r\nx", &e, `Basic realm="a \"b\" \\ x", charset="UTF-8"`}, // H20
+		{errorsx.SchemeBearer, "", &e, `Bearer realm="api", error="insufficient_scope", error_description="Say  please", scope="a b"`},
+		{errorsx.SchemeBearer, "", errorsx.TokenExpired, `Bearer realm="api", error="invalid_token", error_description="Token expired"`},
+		{errorsx.SchemeBearer, "", errorsx.CredentialsMissing, `Bearer realm="api"`},
+		{errorsx.SchemeBearer, "", &errorsx.Error{Code: errorsx.CredentialsMalformed, NoError: true}, `Bearer realm="api"`},
+		{errorsx.SchemeBasic, "", &e, `Basic realm="api", charset="UTF-8"`},
+		{errorsx.SchemeAPIKey, "", &e, `ApiKey realm="api"`},
+		{errorsx.SchemeBasic, "a \"b\" \\ \r\nx", &e, `Basic realm="a \"b\" \\ x", charset="UTF-8"`}, // H20
 		{"", "", &e, ""},
-		{errorsx.Bearer, "", errorsx.CredentialStore, ""},
-		{errorsx.Bearer, "", errorsx.TokenNotMade, ""},
-		{errorsx.Bearer, "", errors.New("any other"), ""},
-		{errorsx.Bearer, "", errorsx.NotFound(), ""},
+		{errorsx.SchemeBearer, "", errorsx.CredentialStore, ""},
+		{errorsx.SchemeBearer, "", errorsx.TokenNotMade, ""},
+		{errorsx.SchemeBearer, "", errors.New("any other"), ""},
+		{errorsx.SchemeBearer, "", errorsx.NotFound(), ""},
 	} {
 		rec := resource(&errorsx.Writer{Realm: tt.realm, Log: slog.New(slog.DiscardHandler)}, tt.scheme, tt.err)
 		if got := rec.Header().Get("WWW-Authenticate"); got != tt.want {
@@ -118,7 +116,7 @@ func TestTokenEndpointChallenges401Alone(t *testing.T) {
 		errorsx.InvalidParameter:     "",
 	} {
 		rec := httptest.NewRecorder()
-		(&errorsx.Writer{Dialect: errorsx.RFC}).TokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), errorsx.Basic, code)
+		(&errorsx.Writer{Dialect: errorsx.RFC}).TokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), errorsx.SchemeBasic, code)
 		if got := rec.Header().Get("WWW-Authenticate"); got != want {
 			t.Errorf("%v: got %d %q, want %q", code, rec.Code, got, want)
 		}
@@ -133,7 +131,7 @@ func TestOurFailure(t *testing.T) {
 		Dialect: errorsx.RFC, Log: slog.New(slog.NewJSONHandler(&log, nil)),
 		Refused: func(_ *http.Request, e *errorsx.Error, status int) { hooked = e },
 	}
-	rec := resource(w, errorsx.Bearer, fmt.Errorf("lookup: %w", errors.New("connection refused by 10.0.0.7")))
+	rec := resource(w, errorsx.SchemeBearer, fmt.Errorf("lookup: %w", errors.New("connection refused by 10.0.0.7")))
 	var body, line map[string]any
 	if err := errors.Join(json.Unmarshal(rec.Body.Bytes(), &body), json.Unmarshal(log.Bytes(), &line)); err != nil {
 		t.Fatal(err)
@@ -196,8 +194,8 @@ func TestErrors(t *testing.T) {
 	}{
 		{errorsx.TokenExpired, errorsx.TokenExpired},
 		{fmt.Errorf("x: %w", errorsx.TokenExpired), errorsx.TokenExpired},
-		{ptr(errorsx.Error{}), errorsx.Internal},
-		{ptr(errorsx.Error{Code: 99}), errorsx.Internal},
+		{new(errorsx.Error{}), errorsx.Internal},
+		{new(errorsx.Error{Code: 99}), errorsx.Internal},
 		{errorsx.Code(0), errorsx.Internal},
 		{io.EOF, errorsx.Internal},
 	} {

@@ -28,10 +28,7 @@ func Mux(mux *http.ServeMux, w *Writer) http.Handler {
 		case http.StatusMethodNotAllowed:
 			allow := answer.header.Get("Allow")
 			rw.Header().Set("Allow", allow)
-			w.Resource(rw, r, "", &Error{
-				Code: InvalidParameter, Status: answer.status,
-				Message: "Method not allowed, expected one of " + allow,
-			})
+			w.Resource(rw, r, "", MethodNotAllowed(allow))
 		default:
 			h.ServeHTTP(rw, r)
 		}

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// A Scheme is an authentication scheme to challenge with (RFC 9110 section
-// 11.6.1). The empty scheme challenges with nothing.
+// A Scheme is an authentication scheme (RFC 9110 section 11.1). To challenge with
+// the empty scheme is not to challenge.
 type Scheme string
 
 // The schemes of this suite. APIKey is not registered; a Basic challenge in its
 // place would open a browser's password dialog.
 const (
-	Basic  Scheme = "Basic"
-	Bearer Scheme = "Bearer"
-	APIKey Scheme = "ApiKey"
+	SchemeBasic  Scheme = "Basic"
+	SchemeBearer Scheme = "Bearer"
+	SchemeAPIKey Scheme = "ApiKey"
 )
 
 // A Writer answers refused requests. The zero value, and a nil *Writer, answer
@@ -47,7 +47,7 @@ func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme
 	if e.Code.Ours() || e.Code == InvalidParameter {
 		scheme = ""
 	}
-	w.write(rw, r, Resource, scheme, e)
+	w.write(rw, r, Resource, scheme, e, err)
 }
 
 // TokenEndpoint refuses a request to the token, introspection or revocation
@@ -58,7 +58,7 @@ func (w *Writer) TokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme S
 	if status, _ := w.dialect()(TokenEndpoint, e); status != http.StatusUnauthorized || e.Code.Ours() {
 		scheme = ""
 	}
-	w.write(rw, r, TokenEndpoint, scheme, e)
+	w.write(rw, r, TokenEndpoint, scheme, e, err)
 }
 
 type body struct {
@@ -69,7 +69,7 @@ type body struct {
 	RequestID   string `json:"request_id,omitempty"`
 }
 
-func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme Scheme, e *Error) {
+func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme Scheme, e *Error, cause error) {
 	status, oauth := w.dialect()(p, e)
 	if e.Status != 0 {
 		status = e.Status
@@ -80,7 +80,7 @@ func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme 
 	b := body{Code: e.Code.String(), Message: e.message(), Error: oauth, Description: describe(e.message())}
 	if e.Code.Ours() {
 		b.RequestID = rand.Text()
-		w.log(r, b.RequestID, status, e)
+		w.log(r, b.RequestID, status, e, cause)
 	}
 	h := rw.Header()
 	h.Set("Content-Type", "application/json")
@@ -108,14 +108,20 @@ func (w *Writer) dialect() Dialect {
 	return w.Dialect
 }
 
-func (w *Writer) log(r *http.Request, id string, status int, e *Error) {
-	log := slog.Default()
+// log tells the operator of a failure of ours, and says less of one that only
+// means that the client went away.
+func (w *Writer) log(r *http.Request, id string, status int, e *Error, cause error) {
+	log, level := slog.Default(), slog.LevelError
 	if w != nil && w.Log != nil {
 		log = w.Log
 	}
-	log.LogAttrs(r.Context(), slog.LevelError, "authtier: request failed",
+	if r.Context().Err() != nil {
+		level = slog.LevelDebug
+	}
+	log.LogAttrs(r.Context(), level, "authtier: request failed",
 		slog.String("request_id", id), slog.String("code", e.Code.String()), slog.Int("status", status),
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("cause", e.Err))
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("client", e.Client),
+		slog.Any("cause", cause))
 }
 
 func (w *Writer) challenge(scheme Scheme, e *Error, b body) string {
@@ -125,9 +131,9 @@ func (w *Writer) challenge(scheme Scheme, e *Error, b body) string {
 	}
 	c := string(scheme) + " realm=" + quote(realm)
 	switch {
-	case scheme == Basic:
+	case scheme == SchemeBasic:
 		return c + `, charset="UTF-8"`
-	case scheme != Bearer:
+	case scheme != SchemeBearer:
 		return c
 	case e.Code == CredentialsMissing || e.NoError:
 		return c

@@ -33,7 +33,7 @@ func FuzzTokenRequest(f *testing.F) {
 		r.Header.Set("Content-Type", contentType)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		var answer struct{ Code, Error, AccessToken string }
+		var answer struct{ Code, Error string }
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 			t.Fatalf("got %d %q: %v", w.Code, w.Body, err)
 		}

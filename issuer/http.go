@@ -1,22 +1,23 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
+	"slices"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/internal/form"
 	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
 // HTTPConfig configures the issuer's handlers. The zero value is ready to use.
 type HTTPConfig struct {
-	// Base is the path before /token, /introspect and /revoke. If empty, it is
-	// "/oauth2".
+	// Base is the path before /token, /introspect and /revoke, below that of the
+	// issuer's URL. If empty, it is "/oauth2".
 	Base string
 
 	// AllowPassword turns on the password grant, which RFC 9700 section 2.4
@@ -27,23 +28,27 @@ type HTTPConfig struct {
 	Errors *errorsx.Writer
 }
 
+// path returns the path of an endpoint below the issuer's URL. It panics if
+// Base is not a path.
 func (cfg HTTPConfig) path(name string) string {
-	base := cfg.Base
-	if base == "" {
-		base = "/oauth2"
+	base := cmp.Or(cfg.Base, "/oauth2")
+	if err := form.CheckBase(base); err != nil {
+		panic("issuer: HTTPConfig: " + err.Error())
 	}
 	return base + "/" + name
 }
 
-// Handler serves the five endpoints at their paths: {Base}/token, /introspect
-// and /revoke, and /.well-known/oauth-authorization-server and jwks.json.
+// Handler serves the five endpoints where the metadata says that they are:
+// {Base}/token, /introspect, /revoke and /.well-known/jwks.json below the path of
+// the issuer's URL, and the metadata itself at
+// /.well-known/oauth-authorization-server before it (RFC 8414 section 3.1).
 func (i *Issuer) Handler(cfg HTTPConfig) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(cfg.path("token"), i.TokenHandler(cfg))
-	mux.Handle(cfg.path("introspect"), i.IntrospectHandler(cfg))
-	mux.Handle(cfg.path("revoke"), i.RevokeHandler(cfg))
-	mux.Handle("GET "+metadataPath(i.cfg.Issuer), i.MetadataHandler(cfg))
-	mux.Handle("GET "+keysPath, i.KeysHandler())
+	mux.Handle(i.path()+cfg.path("token"), i.TokenHandler(cfg))
+	mux.Handle(i.path()+cfg.path("introspect"), i.IntrospectHandler(cfg))
+	mux.Handle(i.path()+cfg.path("revoke"), i.RevokeHandler(cfg))
+	mux.Handle("GET "+i.path()+keysPath, i.KeysHandler())
+	mux.Handle("GET "+metadataPath+i.path(), i.MetadataHandler(cfg))
 	return errorsx.Mux(mux, cfg.Errors)
 }
 
@@ -51,44 +56,53 @@ func (i *Issuer) Handler(cfg HTTPConfig) http.Handler {
 // 2.3.
 type endpoint struct {
 	issuer *Issuer
-	cfg    HTTPConfig
-	params []string // beside those of the client
-	serve  func(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error
+	errors *errorsx.Writer
+	serve  serveFunc
+	known  []string // parameters
+}
+
+type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error
+
+func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, known ...string) http.Handler {
+	cfg.path("") // a wrong Base is found at wiring
+	return endpoint{i, cfg.Errors, serve, known}
 }
 
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	key, byKey := e.apiKey(r.Context())
+	key := e.apiKey(r.Context())
 	err := e.answer(w, r, key)
 	if err == nil {
 		return
 	}
-	scheme := errorsx.Basic
-	if byKey {
-		scheme = errorsx.APIKey
+	scheme := errorsx.SchemeBasic
+	if key != nil {
+		scheme = errorsx.SchemeAPIKey
 	}
-	e.cfg.Errors.TokenEndpoint(w, r, scheme, err)
+	e.errors.TokenEndpoint(w, r, scheme, err)
 }
 
-func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key string) error {
+// answer serves a request. Key, if not nil, is the API key in front.
+func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *mw.Identity) (err error) {
+	defer errorsx.Recovered("issuer: the store", &err)
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return &errorsx.Error{
-			Code: errorsx.InvalidParameter, Status: http.StatusMethodNotAllowed,
-			Message: "Method not allowed, expected one of POST",
-		}
+		return errorsx.MethodNotAllowed(http.MethodPost)
 	}
-	known := e.params
-	if key == "" {
-		known = append([]string{"client_id", "client_secret"}, known...)
-	}
-	params, err := ReadParams(w, r, known...)
+	body, err := form.ReadBody(w, r)
 	if err != nil {
 		return err
 	}
 	var client *store.Client
-	if key != "" {
-		client, err = e.issuer.client(r.Context(), key)
+	var params map[string]string
+	if key != nil {
+		if params, err = body.Params(e.known...); err != nil {
+			return err
+		}
+		client, err = e.issuer.keyClient(r.Context(), key)
 	} else {
+		if params, err = body.Params(append([]string{"client_id", "client_secret"}, e.known...)...); err != nil {
+			return err
+		}
 		client, err = e.issuer.requestClient(r, params)
 	}
 	if err != nil {
@@ -97,13 +111,26 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key string) err
 	return e.serve(w, r, client, params)
 }
 
-// apiKey returns the client of the API key that the endpoint stands behind.
-func (e endpoint) apiKey(ctx context.Context) (client string, ok bool) {
+// apiKey returns the identity of the API key that the endpoint stands behind, or
+// nil.
+func (e endpoint) apiKey(ctx context.Context) *mw.Identity {
 	id, ok := mw.IdentityFromContext(ctx)
 	if !ok || id.Issuer != e.issuer.cfg.Issuer || !id.Methods.Has(mw.ByAPIKey) {
-		return "", false
+		return nil
 	}
-	return id.Client, true
+	return &id
+}
+
+// keyClient returns the client that an API key belongs to. A key with scopes
+// gets tokens for no others.
+func (i *Issuer) keyClient(ctx context.Context, key *mw.Identity) (*store.Client, error) {
+	c, err := i.client(ctx, key.Client, key)
+	if err != nil || key.Scopes == "" {
+		return c, err
+	}
+	lacking := func(s string) bool { return !key.Scopes.Has(s) }
+	c.Scopes, c.Default = slices.DeleteFunc(c.Scopes, lacking), slices.DeleteFunc(c.Default, lacking)
+	return c, nil
 }
 
 // requestClient authenticates the client that sends r, by the Authorization
@@ -113,18 +140,18 @@ func (i *Issuer) requestClient(r *http.Request, params map[string]string) (*stor
 	c, err := mw.ReadBasic(r.Header, "Authorization")
 	switch {
 	case err == nil && secret != "":
-		return nil, invalid("%q parameter: the client is authenticated by the Authorization header too", "client_secret")
+		return nil, form.Invalid("client_secret", "the client is authenticated by the Authorization header too")
 	case err == nil:
 		return i.basicClient(r.Context(), c, id)
 	case !errors.Is(err, errorsx.CredentialsMissing):
 		return nil, err
 	case id != "" && secret != "":
-		client, _, err := i.authenticateClient(r.Context(), mw.Credential{Scheme: mw.SchemeBasic, Username: id, Secret: secret})
+		client, _, err := i.authenticateClient(r.Context(), mw.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret})
 		return client, err
 	case id != "":
 		return nil, errorsx.CredentialsIncorrect
 	case secret != "":
-		return nil, missing("client_id")
+		return nil, form.Missing("client_id")
 	}
 	return nil, err
 }
@@ -135,14 +162,14 @@ func (i *Issuer) requestClient(r *http.Request, params map[string]string) (*stor
 func (i *Issuer) basicClient(ctx context.Context, c mw.Credential, bodyID string) (*store.Client, error) {
 	decoded, differs := formDecoded(c)
 	if bodyID != "" && bodyID != c.Username && !(differs && bodyID == decoded.Username) {
-		return nil, invalid("%q parameter: expected the client of the Authorization header", "client_id")
+		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
 	}
 	client, _, err := i.authenticateClient(ctx, c)
 	if err != nil && differs && unlessRefused(err) == nil {
 		client, _, err = i.authenticateClient(ctx, decoded)
 	}
 	if err == nil && bodyID != "" && bodyID != client.ID {
-		return nil, invalid("%q parameter: expected the client of the Authorization header", "client_id")
+		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
 	}
 	return client, err
 }
@@ -153,27 +180,4 @@ func formDecoded(c mw.Credential) (mw.Credential, bool) {
 	differs := err1 == nil && err2 == nil && (user != c.Username || secret != c.Secret)
 	c.Username, c.Secret = user, secret
 	return c, differs
-}
-
-// writeSecret answers with JSON that nobody may keep.
-func writeSecret(w http.ResponseWriter, v any) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
-	json.NewEncoder(w).Encode(v) // a client that went away is not our failure
-}
-
-const keysPath = "/.well-known/jwks.json"
-
-// metadataPath puts the well-known name between host and path (RFC 8414 section
-// 3.1).
-func metadataPath(issuer string) string {
-	_, rest, _ := strings.Cut(issuer, "://")
-	_, path, found := strings.Cut(rest, "/")
-	if found {
-		path = "/" + path
-	}
-	return "/.well-known/oauth-authorization-server" + path
 }

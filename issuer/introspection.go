@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/store"
 )
 
@@ -30,12 +31,12 @@ type introspection struct {
 // IntrospectHandler returns the introspection endpoint (RFC 7662). A client
 // introspects its own tokens, and others' with the scope [IntrospectScope].
 func (i *Issuer) IntrospectHandler(cfg HTTPConfig) http.Handler {
-	return endpoint{issuer: i, cfg: cfg, params: []string{"token", "token_type_hint"}, serve: i.introspect}
+	return newEndpoint(i, cfg, i.introspect, "token", "token_type_hint")
 }
 
 func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error {
 	if params["token"] == "" {
-		return missing("token")
+		return form.Missing("token")
 	}
 	t, err := i.Inspect(r.Context(), params["token"])
 	if err := unlessRefused(err); err != nil {
@@ -55,6 +56,6 @@ func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request, client *stor
 			answer.Subject = t.Client
 		}
 	}
-	writeSecret(w, answer)
+	form.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -31,6 +32,14 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
+// A Store is what an issuer reads and writes of a [store.Store].
+type Store interface {
+	store.Clients
+	store.APIKeys
+	store.Tokens
+	store.Changes
+}
+
 // Config configures an [Issuer]. Issuer and Store must be set.
 type Config struct {
 	// Issuer is the iss of the tokens and the base of the endpoints: an https
@@ -39,9 +48,11 @@ type Config struct {
 	Issuer string
 
 	// Store keeps clients, keys, tokens and revocations.
-	Store store.Store
+	Store Store
 
-	// Users, if not nil, is asked for users in place of Store.
+	// Users knows the users. If nil, it is Store, which must then have them. One's
+	// own users table needs no versions: revoke what hangs on a user who is
+	// disabled or has a new password with [Issuer.Revoke].
 	Users store.Users
 
 	// Keys sign and verify access tokens. If nil, an ES256 key is generated
@@ -53,11 +64,12 @@ type Config struct {
 	Audience string
 
 	// OpaqueTokens makes access tokens opaque instead of signed: shorter, and
-	// unreadable for clients, but each is a record in the store.
+	// unreadable for clients, but each is a record in the store. Signed tokens
+	// are then refused.
 	OpaqueTokens bool
 
-	// Prefix begins generated tokens and keys: lower-case letters and digits. If
-	// empty, it is "authtier".
+	// Prefix begins generated tokens and API keys: lower-case letters and digits.
+	// If empty, it is "authtier".
 	Prefix string
 
 	// AccessTTL and RefreshTTL are how long tokens are valid, in whole seconds:
@@ -68,6 +80,10 @@ type Config struct {
 	// AllowRefreshReuse turns rotation off: a refresh token works until it
 	// expires, and a stolen one is not noticed.
 	AllowRefreshReuse bool
+
+	// Log is told when the store cannot be followed. If nil, it is
+	// [slog.Default].
+	Log *slog.Logger
 }
 
 // An Issuer mints and verifies. Its methods may be called concurrently.
@@ -98,7 +114,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	}
 	i := &Issuer{cfg: cfg, users: cfg.Users}
 	if i.users == nil {
-		i.users = cfg.Store
+		i.users = cfg.Store.(store.Users)
 	}
 	var err error
 	i.jwt, err = mw.JWT(cfg.Keys, mw.JWTConfig{Issuer: cfg.Issuer, Audience: []string{cfg.Audience}})
@@ -134,16 +150,18 @@ func (cfg *Config) check() error {
 	var errs []error
 	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if err := checkIssuer(cfg.Issuer); err != nil {
-		fault("Issuer %q: %w", cfg.Issuer, err)
+		fault("issuer %q: %w", cfg.Issuer, err)
 	}
 	if cfg.Store == nil {
-		fault("Store is nil")
+		fault("no Store")
+	} else if _, ok := cfg.Store.(store.Users); cfg.Users == nil && !ok {
+		fault("no Users, and the Store has none")
 	}
 	if strings.Contains(cfg.Audience, " ") {
-		fault("Audience %q holds a space", cfg.Audience)
+		fault("audience %q holds a space", cfg.Audience)
 	}
 	if !prefixForm.MatchString(cfg.Prefix) {
-		fault("Prefix %q: expected lower-case letters and digits", cfg.Prefix)
+		fault("prefix %q: expected lower-case letters and digits", cfg.Prefix)
 	}
 	for name, d := range map[string]time.Duration{
 		"AccessTTL": cfg.AccessTTL, "RefreshTTL": cfg.RefreshTTL, "FamilyTTL": cfg.FamilyTTL,
@@ -152,8 +170,8 @@ func (cfg *Config) check() error {
 			fault("%s is %v, expected whole seconds", name, d)
 		}
 	}
-	if cfg.AccessTTL > 366*24*time.Hour {
-		fault("AccessTTL is %v, expected at most 366 days", cfg.AccessTTL)
+	if cfg.AccessTTL > mw.MaxLifetime {
+		fault("AccessTTL is %v, expected at most %v", cfg.AccessTTL, mw.MaxLifetime)
 	}
 	if cfg.FamilyTTL < cfg.RefreshTTL {
 		fault("FamilyTTL is %v, less than RefreshTTL %v", cfg.FamilyTTL, cfg.RefreshTTL)
@@ -180,21 +198,11 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// pollEvery is how often [Issuer.Run] asks the store for changes.
-const pollEvery = 400 * time.Millisecond
-
-// Run follows the store's changes until ctx ends, and returns its cause. It
-// brings in what others revoke; what this issuer revokes it knows at once.
-func (i *Issuer) Run(ctx context.Context) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-			// An error is met again at the next tick, or goes away.
-			_ = i.follow(ctx)
-		}
-	}
+// path is the path of the issuer's URL, on which its endpoints are.
+func (i *Issuer) path() string {
+	u, _ := url.Parse(i.cfg.Issuer) // checked by New
+	return u.EscapedPath()
 }
+
+// URL returns the issuer's URL.
+func (i *Issuer) URL() string { return i.cfg.Issuer }

@@ -38,12 +38,12 @@ func newStore(t testing.TB) *memory.Store {
 		db.PutClient(t.Context(), store.Client{
 			ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
 			Scopes: []string{"a", "b", "c"}, Default: []string{"a", "b"},
-			Grants: []string{issuer.ClientCredentials, issuer.Password, issuer.RefreshToken},
+			Grants: []string{issuer.GrantClientCredentials, issuer.GrantPassword, issuer.GrantRefreshToken},
 		}),
 		db.PutClient(t.Context(), store.Client{
 			ID: "other", Secrets: []store.Secret{{Digest: store.DigestOf("other-secret")}},
 			Scopes: []string{"a", issuer.IntrospectScope}, Default: []string{"a"},
-			Grants: []string{issuer.ClientCredentials, issuer.RefreshToken},
+			Grants: []string{issuer.GrantClientCredentials, issuer.GrantRefreshToken},
 		}),
 		db.PutUser(t.Context(), store.User{Login: "ada", Password: string(hash)}),
 		db.PutAPIKey(t.Context(), store.APIKey{ID: "k1", Client: "app", Digest: store.DigestOf("key1"), Scopes: []string{"a"}}),
@@ -86,7 +86,7 @@ func codeOf(err error) errorsx.Code {
 // validate returns the identity that a token proves, or the refusal's code.
 func validate(t testing.TB, v middleware.Validator, token string) (*middleware.Identity, errorsx.Code) {
 	t.Helper()
-	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
+	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
 	return id, codeOf(err)
 }
 

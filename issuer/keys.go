@@ -65,9 +65,8 @@ func GenerateKey(alg string) (SigningKey, error) {
 // [mw.Keys] and may be shared by issuers that differ in audience.
 type KeySet struct {
 	keys   mw.Keys
-	signer SigningKey
-	method jwt.SigningMethod
-	header string // of the tokens, encoded
+	header string                              // of the tokens, encoded
+	signer func(signed string) ([]byte, error) // nothing that prints a KeySet looks into it
 	jwks   []byte
 }
 
@@ -106,8 +105,11 @@ func NewKeySet(keys ...SigningKey) (*KeySet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
 	}
-	ks := &KeySet{keys: static, signer: keys[0], method: jwt.GetSigningMethod(keys[0].Alg)}
-	header, err := json.Marshal(map[string]string{"alg": ks.signer.Alg, "kid": ks.signer.ID, "typ": "at+jwt"})
+	signer, method := keys[0], jwt.GetSigningMethod(keys[0].Alg)
+	ks := &KeySet{keys: static, signer: func(signed string) ([]byte, error) {
+		return method.Sign(signed, signer.Private)
+	}}
+	header, err := json.Marshal(map[string]string{"alg": signer.Alg, "kid": signer.ID, "typ": "at+jwt"})
 	if err != nil {
 		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
 	}
@@ -121,7 +123,7 @@ func NewKeySet(keys ...SigningKey) (*KeySet, error) {
 // sign returns the compact serialization of a token with that payload.
 func (ks *KeySet) sign(payload []byte) (string, error) {
 	signed := ks.header + "." + base64.RawURLEncoding.EncodeToString(payload)
-	signature, err := ks.method.Sign(signed, ks.signer.Private)
+	signature, err := ks.signer(signed)
 	if err != nil {
 		return "", err
 	}

@@ -3,11 +3,11 @@ package issuer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"sync"
 	"time"
 
-	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -16,11 +16,11 @@ import (
 type live struct {
 	following sync.Mutex // one follower at a time
 	cursor    store.Cursor
-	purged    time.Time
 
 	mu       sync.RWMutex
 	revoked  map[subject]time.Time // until when it must be remembered
 	versions map[subject]uint64    // of clients and users: older tokens are revoked
+	purged   time.Time
 }
 
 type subject struct {
@@ -28,9 +28,49 @@ type subject struct {
 	id   string
 }
 
+const (
+	pollEvery   = 400 * time.Millisecond
+	pollTimeout = 2 * time.Second
+)
+
+// Run follows the store's changes until ctx ends, and returns its cause. It
+// brings in what others revoke; what this issuer revokes it knows at once.
+func (i *Issuer) Run(ctx context.Context) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for failing := false; ; {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		err := i.follow(ctx)
+		if failed := err != nil && ctx.Err() == nil; failed != failing {
+			failing = failed
+			i.log(ctx, failing, err)
+		}
+	}
+}
+
+// log tells of the first failure to follow the store, and of the recovery.
+func (i *Issuer) log(ctx context.Context, failing bool, err error) {
+	log := i.cfg.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	if failing {
+		log.ErrorContext(ctx, "authtier: revocations cannot be read", "issuer", i.cfg.Issuer, "cause", err)
+	} else {
+		log.InfoContext(ctx, "authtier: revocations are read again", "issuer", i.cfg.Issuer)
+	}
+}
+
 // follow brings the issuer up to date with the store's changes. What is known to
-// be revoked stays so if the store forgets it.
+// be revoked stays so if the store forgets it. It does not end with a request
+// that it is for.
 func (i *Issuer) follow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
+	defer cancel()
 	l := &i.live
 	l.following.Lock()
 	defer l.following.Unlock()
@@ -69,6 +109,15 @@ func (l *live) apply(changes []store.Change, now time.Time) {
 	}
 }
 
+// version returns the version of a client or user that tokens must have: the
+// record's own, or a later one that the issuer has heard of. Users from a table
+// of one's own have none but that.
+func (l *live) version(kind store.Kind, id string, recorded uint64) uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return max(recorded, l.versions[subject{kind, id}])
+}
+
 // isRevoked reports whether a token is revoked, by itself or with its family,
 // client or user.
 func (l *live) isRevoked(t *store.Token) bool {
@@ -82,65 +131,15 @@ func (l *live) isRevoked(t *store.Token) bool {
 }
 
 // Revoke revokes what the changes name, in the store and then here: when it
-// returns, this issuer refuses it. A token or family revoked without Until is
-// remembered for ever.
+// returns, this issuer refuses it, also if the store could be written and not
+// read. A token or family revoked without Until is remembered for ever.
+//
+// To revoke a client or user is to revoke the tokens and sessions that hang on
+// them. Secrets, API keys and passwords work on: replace or revoke them first.
 func (i *Issuer) Revoke(ctx context.Context, cs ...store.Change) error {
 	if err := i.cfg.Store.Revoke(ctx, cs...); err != nil {
 		return err
 	}
+	i.live.apply(cs, time.Now())
 	return i.follow(ctx)
-}
-
-// RevokeToken revokes the token, if it is a live one of that client, and does
-// nothing otherwise. A refresh token takes its whole family with it, and so does
-// a client's own access token: what it minted ends too. A user's access token
-// goes alone (RFC 7009 section 2.1).
-func (i *Issuer) RevokeToken(ctx context.Context, client, token string) error {
-	t, err := i.Inspect(ctx, token)
-	if err != nil {
-		return unlessRefused(err)
-	}
-	if t.Client != client {
-		return nil
-	}
-	c := store.Change{Kind: store.KindToken, ID: t.ID, Until: t.Expires}
-	if t.Refresh || t.User == "" {
-		c = store.Change{Kind: store.KindFamily, ID: t.Family, Until: t.FamilyEnds}
-	}
-	return i.Revoke(ctx, c)
-}
-
-// tokenClaims are the claims of a signed access token (RFC 9068 section 2.2),
-// and the private ones by which it is revoked with others.
-type tokenClaims struct {
-	Issuer        string `json:"iss"`
-	Subject       string `json:"sub"`
-	Audience      string `json:"aud"`
-	Expires       int64  `json:"exp"`
-	Issued        int64  `json:"iat"`
-	ID            string `json:"jti"`
-	Client        string `json:"client_id"`
-	Scope         string `json:"scope,omitempty"`
-	User          string `json:"username,omitempty"`
-	Family        string `json:"family"` // mw.FamilyClaim
-	FamilyEnds    int64  `json:"family_ends,omitempty"`
-	ClientVersion uint64 `json:"client_version"`
-	UserVersion   uint64 `json:"user_version,omitempty"`
-}
-
-// record returns what the store would say of a signed token, were it there.
-func record(id *mw.Identity) (*store.Token, error) {
-	var c tokenClaims
-	if err := id.DecodeClaims(&c); err != nil {
-		return nil, err
-	}
-	t := &store.Token{
-		ID: c.ID, Family: c.Family, Client: c.Client, User: c.User, Audience: c.Audience, Scopes: c.Scope,
-		ClientVersion: c.ClientVersion, UserVersion: c.UserVersion,
-		Issued: time.Unix(c.Issued, 0), Expires: time.Unix(c.Expires, 0), FamilyEnds: time.Unix(c.Expires, 0),
-	}
-	if c.FamilyEnds != 0 {
-		t.FamilyEnds = time.Unix(c.FamilyEnds, 0)
-	}
-	return t, nil
 }

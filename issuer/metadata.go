@@ -19,11 +19,16 @@ type metadata struct {
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
 }
 
+const (
+	keysPath     = "/.well-known/jwks.json"
+	metadataPath = "/.well-known/oauth-authorization-server"
+)
+
 // MetadataHandler returns the authorization server's metadata (RFC 8414). All of
 // it comes from the configuration and nothing from the request.
 func (i *Issuer) MetadataHandler(cfg HTTPConfig) http.Handler {
 	auth := []string{"client_secret_basic", "client_secret_post"}
-	return public(metadata{
+	document := metadata{
 		Issuer:                i.cfg.Issuer,
 		TokenEndpoint:         i.cfg.Issuer + cfg.path("token"),
 		KeysURI:               i.cfg.Issuer + keysPath,
@@ -34,23 +39,22 @@ func (i *Issuer) MetadataHandler(cfg HTTPConfig) http.Handler {
 		TokenAuth:             auth,
 		IntrospectionAuth:     auth,
 		RevocationAuth:        auth,
-	})
+	}
+	return public(func() any { return document })
 }
 
 // KeysHandler returns the public keys that verify this issuer's tokens (RFC
 // 7517). Symmetric keys are not among them.
-func (i *Issuer) KeysHandler() http.Handler { return public(json.RawMessage(i.cfg.Keys.jwks)) }
+func (i *Issuer) KeysHandler() http.Handler {
+	return public(func() any { return json.RawMessage(i.cfg.Keys.jwks) })
+}
 
 // public serves a document that anyone may keep for five minutes.
-func public(v any) http.Handler {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic("issuer: " + err.Error()) // only strings and lists of them
-	}
+func public(document func() any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Write(body)
+		json.NewEncoder(w).Encode(document()) // a client that went away is not our failure
 	})
 }

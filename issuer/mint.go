@@ -1,10 +1,10 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -25,16 +25,17 @@ type Grant struct {
 	// empty, it is the client's default.
 	Scope string
 
-	// TTL is how long the access token is valid, rounded down to whole seconds.
-	// If 0, it is the configured AccessTTL.
+	// TTL is how long the access token is valid, rounded down to whole seconds:
+	// from a second to [mw.MaxLifetime]. If 0, it is the configured AccessTTL.
 	TTL time.Duration
 
 	// Refresh adds a refresh token.
 	Refresh bool
 
-	// Parent, if not nil, is the token that is exchanged for this one: the new
-	// token belongs to its family and does not outlive it.
-	Parent *mw.Identity
+	// By, if not nil, is who asks. What was revoked since By was proven is not
+	// survived. If By was proven by a token, the new one belongs to its family
+	// and does not outlive it.
+	By *mw.Identity
 }
 
 // Tokens is what a client gets (RFC 6749 section 5.1). Printed or logged, it
@@ -58,10 +59,14 @@ func (t Tokens) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 // authenticated by other means.
 //
 // The error wraps [errorsx.ScopeNotAuthorized] if the client may not have one of
-// the scopes, [errorsx.CredentialsIncorrect] if client or user is unknown or
-// disabled, [errorsx.TokenNotMade] if signing fails, and otherwise the store's.
+// the scopes, [errorsx.CredentialsIncorrect] if client or user is unknown,
+// disabled or revoked meanwhile, [errorsx.TokenExpired] if By has expired,
+// [errorsx.TokenNotMade] if signing fails, and otherwise the store's.
 func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
-	client, err := i.client(ctx, g.Client)
+	if g.TTL != 0 && (g.TTL < time.Second || g.TTL > mw.MaxLifetime) {
+		return nil, fmt.Errorf("issuer: Mint: TTL is %v, expected 1s to %v", g.TTL, mw.MaxLifetime)
+	}
+	client, err := i.client(ctx, g.Client, g.By)
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +79,14 @@ func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 	return i.mint(ctx, client, user, g)
 }
 
-// client returns a client that is known and not disabled.
-func (i *Issuer) client(ctx context.Context, id string) (*store.Client, error) {
+// client returns a client that is known, not disabled, and not revoked since by
+// was proven; by may be nil.
+func (i *Issuer) client(ctx context.Context, id string, by *mw.Identity) (*store.Client, error) {
 	c, err := i.cfg.Store.Client(ctx, id)
 	if err != nil {
 		return nil, notFoundAs(errorsx.CredentialsIncorrect, errorsx.CredentialStore, err)
 	}
-	if c.Disabled {
+	if c.Disabled || by != nil && by.ClientVersion < c.Version {
 		return nil, errorsx.CredentialsIncorrect
 	}
 	return c, nil
@@ -88,7 +94,7 @@ func (i *Issuer) client(ctx context.Context, id string) (*store.Client, error) {
 
 // user returns a user who is known and not disabled.
 func (i *Issuer) user(ctx context.Context, login string) (*store.User, error) {
-	u, err := i.users.User(ctx, login)
+	u, err := i.User(ctx, login)
 	if err != nil {
 		return nil, notFoundAs(errorsx.CredentialsIncorrect, errorsx.CredentialStore, err)
 	}
@@ -101,7 +107,7 @@ func (i *Issuer) user(ctx context.Context, login string) (*store.User, error) {
 // mint grants tokens to a client and a user who are authenticated. Their
 // versions were read before that: a revocation meanwhile is not survived.
 func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.User, g Grant) (*Tokens, error) {
-	scopes, err := i.grantedScopes(g.Scope, client.Default, client.Scopes)
+	scopes, err := grantedScopes(g.Scope, client.Default, client.Scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -120,30 +126,48 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 	access.Expires = access.Issued.Add(ttl)
 	access.Family, access.FamilyEnds = access.ID, access.Expires
 	switch {
-	case g.Parent != nil:
-		access.Family, access.FamilyEnds = g.Parent.Family, i.familyEnds(g.Parent)
-		access.Expires = earlier(access.Expires, g.Parent.Expires.Truncate(time.Second))
+	case g.By != nil && g.By.Methods.Has(mw.ByToken):
+		if !g.By.Expires.After(now) {
+			return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: client.ID}
+		}
+		access.Family, access.FamilyEnds = g.By.Family, familyEnds(g.By)
+		access.Expires = earlier(access.Expires, g.By.Expires.Truncate(time.Second))
 	case g.Refresh:
 		access.Family, access.FamilyEnds = rand.Text(), access.Issued.Add(i.cfg.FamilyTTL)
 		access.Expires = earlier(access.Expires, access.FamilyEnds)
 	}
-	made := i.newPair(access, scopes, g.Refresh)
-	return made.deliver(i, func(records []store.Token) error {
-		return i.cfg.Store.PutTokens(ctx, records...)
-	})
+	tokens, records, err := i.make(access, scopes, g.Refresh)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.put(ctx, records); err != nil {
+		return nil, err
+	}
+	return tokens, nil
 }
 
-// familyEnds returns until when a revocation of the parent's family must be
+// put stores records, of which there may be none.
+func (i *Issuer) put(ctx context.Context, records []store.Token) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if err := i.cfg.Store.PutTokens(ctx, records...); err != nil {
+		return fmt.Errorf("issuer: storing tokens: %w", err)
+	}
+	return nil
+}
+
+// familyEnds returns until when a revocation of the token's family must be
 // remembered.
-func (i *Issuer) familyEnds(parent *mw.Identity) time.Time {
-	if t, err := record(parent); err == nil {
+func familyEnds(id *mw.Identity) time.Time {
+	if t, err := record(id); err == nil {
 		return t.FamilyEnds
 	}
-	return parent.Expires
+	return id.Expires
 }
 
 func earlier(a, b time.Time) time.Time {
-	if !b.IsZero() && b.Before(a) {
+	if b.Before(a) {
 		return b
 	}
 	return a
@@ -151,91 +175,91 @@ func earlier(a, b time.Time) time.Time {
 
 // grantedScopes judges the scopes asked for, in the order asked and without
 // repeats; def is granted where none are.
-func (i *Issuer) grantedScopes(asked string, def, allowed []string) (string, error) {
+func grantedScopes(asked string, def, allowed []string) (string, error) {
 	if !mw.Scopes(asked).Valid() {
 		return "", &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Message: "The scope is malformed"}
 	}
 	scopes := def
 	if asked != "" {
-		scopes = nil
-		for s := range strings.SplitSeq(asked, " ") {
-			if !slices.Contains(scopes, s) {
-				scopes = append(scopes, s)
-			}
+		scopes = strings.Split(asked, " ")
+	}
+	var granted []string
+	for _, s := range scopes {
+		if !slices.Contains(allowed, s) {
+			return "", errorsx.ScopeNotAuthorized
+		}
+		if !slices.Contains(granted, s) {
+			granted = append(granted, s)
 		}
 	}
-	if len(scopes) == 0 || !within(scopes, allowed) {
+	if len(granted) == 0 {
 		return "", errorsx.ScopeNotAuthorized
 	}
-	return strings.Join(scopes, " "), nil
+	return strings.Join(granted, " "), nil
 }
 
-// A pair is an access token and perhaps a refresh token, not yet in the store.
-type pair struct {
-	access, refresh           store.Token
-	accessToken, refreshToken string // the access token only where it is opaque
-}
-
-// newPair completes the records. The refresh token has the scopes of the whole
-// grant, from which the access token's may be narrowed.
-func (i *Issuer) newPair(access store.Token, granted string, refresh bool) *pair {
-	p := &pair{access: access}
-	if i.cfg.OpaqueTokens {
-		p.accessToken = Generate(i.accessPrefix())
-		p.access.Digest = store.DigestOf(p.accessToken)
+// make makes an access token, and perhaps a refresh token, which has the scopes
+// of the whole grant. Nothing is handed out before the records are stored.
+func (i *Issuer) make(access store.Token, granted string, refresh bool) (*Tokens, []store.Token, error) {
+	tokens := &Tokens{
+		TokenType: "bearer", Scope: access.Scopes,
+		ExpiresIn: int64(access.Expires.Sub(access.Issued) / time.Second),
 	}
-	if refresh {
-		p.refreshToken = Generate(i.refreshPrefix())
-		p.refresh = access
-		p.refresh.ID, p.refresh.Refresh, p.refresh.Scopes = rand.Text(), true, granted
-		p.refresh.Expires = earlier(access.Issued.Add(i.cfg.RefreshTTL), access.FamilyEnds)
-		p.refresh.Digest = store.DigestOf(p.refreshToken)
-	}
-	return p
-}
-
-// deliver signs, then stores with put, and only then hands out.
-func (p *pair) deliver(i *Issuer, put func(records []store.Token) error) (*Tokens, error) {
 	var records []store.Token
-	if p.accessToken != "" {
-		records = append(records, p.access)
-	} else if err := i.signAccess(p); err != nil {
-		return nil, &errorsx.Error{Code: errorsx.TokenNotMade, Err: err}
-	}
-	if p.refreshToken != "" {
-		records = append(records, p.refresh)
-	}
-	if len(records) > 0 {
-		if err := put(records); err != nil {
-			if _, ok := errors.AsType[*errorsx.Error](err); ok {
-				return nil, err
-			}
-			return nil, &errorsx.Error{Code: errorsx.Internal, Err: err}
+	if i.cfg.OpaqueTokens {
+		tokens.AccessToken = Generate(i.accessPrefix())
+		access.Digest = store.DigestOf(tokens.AccessToken)
+		records = append(records, access)
+	} else {
+		var err error
+		if tokens.AccessToken, err = i.sign(&access); err != nil {
+			return nil, nil, &errorsx.Error{Code: errorsx.TokenNotMade, Err: err}
 		}
 	}
-	return &Tokens{
-		AccessToken: p.accessToken, TokenType: "bearer", Scope: p.access.Scopes, RefreshToken: p.refreshToken,
-		ExpiresIn: int64(p.access.Expires.Sub(p.access.Issued) / time.Second),
-	}, nil
+	if refresh {
+		tokens.RefreshToken = Generate(i.refreshPrefix())
+		r := access
+		r.ID, r.Refresh, r.Scopes = rand.Text(), true, granted
+		r.Expires = earlier(access.Issued.Add(i.cfg.RefreshTTL), access.FamilyEnds)
+		r.Digest = store.DigestOf(tokens.RefreshToken)
+		records = append(records, r)
+	}
+	return tokens, records, nil
 }
 
-func (i *Issuer) signAccess(p *pair) error {
-	t := &p.access
+// tokenClaims are the claims of a signed access token (RFC 9068 section 2.2),
+// and the private ones by which it is revoked with others. A user's token does
+// not say when its family ends: its refresh token's record does.
+type tokenClaims struct {
+	Issuer        string `json:"iss"`
+	Subject       string `json:"sub"`
+	Audience      string `json:"aud"`
+	Expires       int64  `json:"exp"`
+	Issued        int64  `json:"iat"`
+	ID            string `json:"jti"`
+	Client        string `json:"client_id"`
+	Scope         string `json:"scope,omitempty"`
+	User          string `json:"username,omitempty"`
+	Family        string `json:"family"`
+	FamilyEnds    int64  `json:"family_ends,omitempty"`
+	ClientVersion uint64 `json:"client_version"`
+	UserVersion   uint64 `json:"user_version,omitempty"`
+}
+
+// sign returns the signed form of an access token.
+func (i *Issuer) sign(t *store.Token) (string, error) {
 	c := tokenClaims{
-		Issuer: i.cfg.Issuer, Subject: t.Client, Audience: t.Audience,
+		Issuer: i.cfg.Issuer, Subject: cmp.Or(t.User, t.Client), Audience: t.Audience,
 		Expires: t.Expires.Unix(), Issued: t.Issued.Unix(), ID: t.ID,
 		Client: t.Client, Scope: t.Scopes, User: t.User, Family: t.Family,
 		ClientVersion: t.ClientVersion, UserVersion: t.UserVersion,
 	}
-	if t.User != "" {
-		c.Subject = t.User
-	} else if !t.FamilyEnds.Equal(t.Expires) {
+	if t.User == "" && !t.FamilyEnds.Equal(t.Expires) {
 		c.FamilyEnds = t.FamilyEnds.Unix()
 	}
 	payload, err := json.Marshal(c)
 	if err != nil {
-		return err
+		return "", err
 	}
-	p.accessToken, err = i.cfg.Keys.sign(payload)
-	return err
+	return i.cfg.Keys.sign(payload)
 }

@@ -4,6 +4,9 @@ import (
 	"crypto/rand"
 	"hash/crc32"
 	"strings"
+	"time"
+
+	"github.com/authtier/authtier/store"
 )
 
 // An opaque token or API key is a prefix, an underscore, 43 random characters
@@ -26,11 +29,14 @@ func Generate(prefix string) string {
 	return string(appendSum(b, b))
 }
 
-// GenerateAPIKey returns a new API key, prefix_id_secret with a checksum, and
-// its ID, which may be shown and logged.
-func GenerateAPIKey(prefix string) (key, id string) {
-	id = string(appendRandom(nil, 12))
-	return Generate(prefix + "_" + id), id
+// NewAPIKey returns a new API key for a client and the record of it, for
+// store.Admin. The key is prefix_id_secret with a checksum; it is in the record
+// only as a digest and can be shown but once. Its ID may be shown and logged. A
+// zero expires means never; a key with scopes gets tokens for no others.
+func (i *Issuer) NewAPIKey(client string, scopes []string, expires time.Time) (key string, record store.APIKey) {
+	id := string(appendRandom(nil, 12))
+	key = Generate(i.cfg.Prefix + "_key_" + id)
+	return key, store.APIKey{ID: id, Client: client, Digest: store.DigestOf(key), Scopes: scopes, Expires: expires}
 }
 
 // WellFormed reports whether s looks like a secret generated with the prefix: a

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,36 +37,40 @@ func HashPassword(ctx context.Context, password string) (string, error) {
 	var hash string
 	err := hashing.do(ctx, func() {
 		key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonLanes, argonKey)
-		enc := base64.RawStdEncoding
-		hash = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
-			argonMemory, argonTime, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(key))
+		hash = encodeArgon(salt, key)
 	})
 	return hash, err
 }
 
-// dummyHash is verified in place of a hash that does not exist: who is unknown
-// costs as much as who is known.
-var dummyHash = sync.OnceValue(func() string {
-	hash, err := HashPassword(context.Background(), rand.Text())
-	if err != nil {
-		panic("issuer: " + err.Error()) // only a context or a full queue can fail it
-	}
-	return hash
-})
+// noHash is what a password is compared with where there is no hash to compare
+// it with: who is unknown costs as much as who is known. Nothing matches it.
+var noHash = func() string {
+	b := make([]byte, argonSalt+argonKey)
+	rand.Read(b)
+	return encodeArgon(b[:argonSalt], b[argonSalt:])
+}()
+
+func encodeArgon(salt, key []byte) string {
+	enc := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version,
+		argonMemory, argonTime, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(key))
+}
 
 // checkPassword reports whether the password has that hash: argon2id in PHC
-// form, or bcrypt ($2a$, $2b$, $2y$). A hash of another form matches nothing.
+// form, or bcrypt ($2a$, $2b$, $2y$). A hash of another form matches nothing, at
+// the cost of one that does.
 func checkPassword(ctx context.Context, hash, password string) (ok bool, err error) {
-	check := checkArgon
+	check := func() bool { return checkBcrypt(hash, password) }
 	switch {
 	case strings.HasPrefix(hash, "$2a$"), strings.HasPrefix(hash, "$2b$"), strings.HasPrefix(hash, "$2y$"):
-		check = checkBcrypt
-	case !strings.HasPrefix(hash, "$argon2id$"):
-		hash = dummyHash()
-		_, err := checkPassword(ctx, hash, password)
-		return false, err
+	default:
+		a, readable := parseArgon(hash)
+		if !readable {
+			a, _ = parseArgon(noHash)
+		}
+		check = func() bool { return a.matches(password) }
 	}
-	err = hashing.do(ctx, func() { ok = check(hash, password) })
+	err = hashing.do(ctx, func() { ok = check() })
 	return ok, err
 }
 
@@ -78,27 +81,33 @@ func checkBcrypt(hash, password string) bool {
 	return match && len(password) <= 72
 }
 
-func checkArgon(hash, password string) bool {
-	var version, memory, time, lanes uint32
+// argonHash is a parsed argon2id hash.
+type argonHash struct {
+	memory, time, lanes uint32
+	salt, key           []byte
+}
+
+// parseArgon reads the PHC form. It refuses costs that an imported hash must not
+// take the machine down with.
+func parseArgon(hash string) (h argonHash, ok bool) {
 	parts := strings.Split(hash, "$")
-	if len(parts) != 6 {
-		return false
+	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return h, false
 	}
-	if _, err := fmt.Sscanf(parts[2], "v=%d", &version); err != nil || version != argon2.Version {
-		return false
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.time, &h.lanes); err != nil {
+		return h, false
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &time, &lanes); err != nil {
-		return false
-	}
-	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
-	want, err2 := base64.RawStdEncoding.DecodeString(parts[5])
-	const most = 1 << 20 // KiB: an imported hash must not take the machine down
-	if err1 != nil || err2 != nil || len(want) < 16 || len(want) > 128 ||
-		memory > most || time < 1 || time > 64 || lanes < 1 || lanes > 64 {
-		return false
-	}
-	got := argon2.IDKey([]byte(password), salt, time, memory, uint8(lanes), uint32(len(want)))
-	return subtle.ConstantTimeCompare(got, want) == 1
+	var err1, err2 error
+	h.salt, err1 = base64.RawStdEncoding.DecodeString(parts[4])
+	h.key, err2 = base64.RawStdEncoding.DecodeString(parts[5])
+	const most = 1 << 20 // KiB
+	return h, err1 == nil && err2 == nil && len(h.key) >= 16 && len(h.key) <= 128 &&
+		h.memory <= most && h.time >= 1 && h.time <= 64 && h.lanes >= 1 && h.lanes <= 64
+}
+
+func (h argonHash) matches(password string) bool {
+	got := argon2.IDKey([]byte(password), h.salt, h.time, h.memory, uint8(h.lanes), uint32(len(h.key)))
+	return subtle.ConstantTimeCompare(got, h.key) == 1
 }
 
 // hashing bounds the cores and the memory that all password hashing of the

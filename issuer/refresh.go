@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ import (
 // refused with [errorsx.UnknownToken]; so is another client's, which ends
 // nothing.
 func (i *Issuer) Refresh(ctx context.Context, client, token, scope string) (*Tokens, error) {
-	c, err := i.client(ctx, client)
+	c, err := i.client(ctx, client, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -33,36 +34,32 @@ func (i *Issuer) refresh(ctx context.Context, client *store.Client, token, scope
 	if err != nil {
 		return nil, err
 	}
-	user, err := i.refreshUser(ctx, old)
+	if err := i.checkUser(ctx, old); err != nil {
+		return nil, err
+	}
+	still := slices.DeleteFunc(strings.Fields(old.Scopes), func(s string) bool { return !slices.Contains(client.Scopes, s) })
+	scopes, err := grantedScopes(scope, still, still)
 	if err != nil {
 		return nil, err
 	}
-	granted := strings.Fields(old.Scopes)
-	still := slices.DeleteFunc(slices.Clone(granted), func(s string) bool { return !slices.Contains(client.Scopes, s) })
-	scopes, err := i.grantedScopes(scope, still, still)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
 	access := *old
 	access.ID, access.Refresh, access.Scopes = rand.Text(), false, scopes
-	access.Issued = now.Truncate(time.Second)
+	access.Issued = time.Now().Truncate(time.Second)
 	access.Expires = earlier(access.Issued.Add(i.cfg.AccessTTL), old.FamilyEnds)
-	if user != nil {
-		access.UserVersion = user.Version
+	tokens, records, err := i.make(access, old.Scopes, !i.cfg.AllowRefreshReuse)
+	if err != nil {
+		return nil, err
 	}
 	if i.cfg.AllowRefreshReuse {
-		made, err := i.newPair(access, old.Scopes, false).deliver(i, func(records []store.Token) error {
-			return i.cfg.Store.PutTokens(ctx, records...)
-		})
-		if err == nil {
-			made.RefreshToken = token
-		}
-		return made, err
+		tokens.RefreshToken = token
+		err = i.put(ctx, records)
+	} else {
+		err = i.rotate(ctx, old, records)
 	}
-	return i.newPair(access, old.Scopes, true).deliver(i, func(records []store.Token) error {
-		return i.rotate(ctx, old, records)
-	})
+	if err != nil {
+		return nil, err
+	}
+	return tokens, nil
 }
 
 // refreshRecord returns a refresh token of the client that is good for one use.
@@ -93,22 +90,21 @@ func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token 
 	return t, i.judge(t, time.Now())
 }
 
-// refreshUser returns the user that the token speaks for, or nil if it speaks
-// for none. Who was disabled or changed meanwhile has lost the token.
-func (i *Issuer) refreshUser(ctx context.Context, t *store.Token) (*store.User, error) {
+// checkUser refuses a token of a user who was disabled or revoked meanwhile.
+func (i *Issuer) checkUser(ctx context.Context, t *store.Token) error {
 	if t.User == "" {
-		return nil, nil
+		return nil
 	}
 	u, err := i.user(ctx, t.User)
 	switch {
 	case errors.Is(err, errorsx.CredentialsIncorrect):
-		return nil, revoked(t)
+		return revoked(t)
 	case err != nil:
-		return nil, err
-	case u.Version != t.UserVersion:
-		return nil, revoked(t)
+		return err
+	case u.Version > t.UserVersion:
+		return revoked(t)
 	}
-	return u, nil
+	return nil
 }
 
 // rotate lets the store decide who is first.
@@ -116,14 +112,12 @@ func (i *Issuer) rotate(ctx context.Context, old *store.Token, next []store.Toke
 	err := i.cfg.Store.Rotate(ctx, old.Digest, old.Client, time.Now(), next...)
 	switch {
 	case errors.Is(err, store.ErrReused):
-		if ferr := i.follow(ctx); ferr != nil {
-			return &errorsx.Error{Code: errorsx.Internal, Err: ferr}
-		}
+		i.live.apply([]store.Change{{Kind: store.KindFamily, ID: old.Family, Until: old.FamilyEnds}}, time.Now())
 		return &errorsx.Error{Code: errorsx.UnknownToken, Client: old.Client, Err: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &errorsx.Error{Code: errorsx.UnknownToken, Client: old.Client, Err: err}
 	case err != nil:
-		return &errorsx.Error{Code: errorsx.Internal, Err: err}
+		return fmt.Errorf("issuer: rotation: %w", err)
 	}
 	return nil
 }

@@ -1,9 +1,12 @@
 package issuer
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/store"
 )
 
@@ -11,17 +14,45 @@ import (
 // with it is said at [Issuer.RevokeToken]. A token that is unknown, revoked or
 // another client's is answered 200 like any other; a store that fails is not.
 func (i *Issuer) RevokeHandler(cfg HTTPConfig) http.Handler {
-	return endpoint{issuer: i, cfg: cfg, params: []string{"token", "token_type_hint"}, serve: i.revoke}
+	return newEndpoint(i, cfg, i.revoke, "token", "token_type_hint")
 }
 
 func (i *Issuer) revoke(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error {
 	if params["token"] == "" {
-		return missing("token")
+		return form.Missing("token")
 	}
 	if err := i.RevokeToken(r.Context(), client.ID, params["token"]); err != nil {
-		return &errorsx.Error{Code: errorsx.Internal, Err: err}
+		return &errorsx.Error{Code: errorsx.Internal, Err: fmt.Errorf("issuer: revocation: %w", err)}
 	}
-	w.Header().Set("Cache-Control", "no-store")
+	form.NoStore(w.Header())
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// RevokeToken revokes a token of that client, and does nothing with any other. A
+// refresh token takes its whole family with it, also one that was used or has
+// expired: who lost the answer to a rotation can still log out. A client's own
+// access token does the same, so that what was minted with it ends too. A user's
+// access token goes alone (RFC 7009 section 2.1).
+func (i *Issuer) RevokeToken(ctx context.Context, client, token string) error {
+	t, err := i.revocable(ctx, token)
+	if err != nil {
+		return unlessRefused(err)
+	}
+	if t.Client != client {
+		return nil
+	}
+	c := store.Change{Kind: store.KindToken, ID: t.ID, Until: t.Expires}
+	if t.Refresh || t.User == "" {
+		c = store.Change{Kind: store.KindFamily, ID: t.Family, Until: t.FamilyEnds}
+	}
+	return i.Revoke(ctx, c)
+}
+
+// revocable returns a token that there is something to revoke of.
+func (i *Issuer) revocable(ctx context.Context, token string) (*store.Token, error) {
+	if signed(token) {
+		return i.Inspect(ctx, token)
+	}
+	return i.opaque(ctx, token)
 }

@@ -6,28 +6,28 @@ import (
 	"slices"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/store"
 )
 
 // The grant types.
 const (
-	ClientCredentials = "client_credentials" // RFC 6749 section 4.4
-	Password          = "password"           // RFC 6749 section 4.3
-	RefreshToken      = "refresh_token"      // RFC 6749 section 6
+	GrantClientCredentials = "client_credentials" // RFC 6749 section 4.4
+	GrantPassword          = "password"           // RFC 6749 section 4.3
+	GrantRefreshToken      = "refresh_token"      // RFC 6749 section 6
 )
 
 // TokenHandler returns the token endpoint (RFC 6749 section 3.2). Clients
 // authenticate with Basic or in the body; where the handler stands behind an
 // API key, the key's client is the client, and nothing else is looked at.
 //
-// Parameters are read from the body, as a form or as JSON, see [ReadParams];
+// Parameters are read from the body, as a form or as JSON, strictly: a
+// known parameter that is repeated is refused, an unknown one is ignored.
+//
 // grant_type may stand in the query where the body has none.
 func (i *Issuer) TokenHandler(cfg HTTPConfig) http.Handler {
 	t := tokenEndpoint{i, cfg}
-	return endpoint{
-		issuer: i, cfg: cfg, serve: t.serve,
-		params: []string{"grant_type", "username", "password", "refresh_token", "scope"},
-	}
+	return newEndpoint(i, cfg, t.serve, "grant_type", "username", "password", "refresh_token", "scope")
 }
 
 type tokenEndpoint struct {
@@ -48,27 +48,27 @@ func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *sto
 	}
 	var tokens *Tokens
 	switch grant {
-	case ClientCredentials:
+	case GrantClientCredentials:
 		tokens, err = t.mint(r.Context(), client, nil, Grant{Scope: params["scope"]})
-	case Password:
+	case GrantPassword:
 		tokens, err = t.password(r, client, params)
-	case RefreshToken:
+	case GrantRefreshToken:
 		if params["refresh_token"] == "" {
-			return missing("refresh_token")
+			return form.Missing("refresh_token")
 		}
 		tokens, err = t.refresh(r.Context(), client, params["refresh_token"], params["scope"])
 	}
 	if err != nil {
 		return err
 	}
-	writeSecret(w, tokens)
+	form.WriteJSON(w, http.StatusOK, tokens)
 	return nil
 }
 
 func (t tokenEndpoint) grantType(r *http.Request, params map[string]string) (string, error) {
 	grant := params["grant_type"]
 	if grant == "" {
-		query, err := ReadQuery(r, "grant_type")
+		query, err := form.Query(r, "grant_type")
 		if err != nil {
 			return "", err
 		}
@@ -76,7 +76,7 @@ func (t tokenEndpoint) grantType(r *http.Request, params map[string]string) (str
 	}
 	switch {
 	case grant == "":
-		return "", missing("grant_type")
+		return "", form.Missing("grant_type")
 	case !slices.Contains(t.grants(), grant):
 		return "", &errorsx.Error{
 			Code: errorsx.InvalidParameter, OAuth: "unsupported_grant_type",
@@ -89,15 +89,15 @@ func (t tokenEndpoint) grantType(r *http.Request, params map[string]string) (str
 // grants are the grant types that the endpoint supports.
 func (t tokenEndpoint) grants() []string {
 	if t.cfg.AllowPassword {
-		return []string{ClientCredentials, Password, RefreshToken}
+		return []string{GrantClientCredentials, GrantPassword, GrantRefreshToken}
 	}
-	return []string{ClientCredentials, RefreshToken}
+	return []string{GrantClientCredentials, GrantRefreshToken}
 }
 
 func (t tokenEndpoint) password(r *http.Request, client *store.Client, params map[string]string) (*Tokens, error) {
 	for _, name := range []string{"username", "password"} {
 		if params[name] == "" {
-			return nil, missing(name)
+			return nil, form.Missing(name)
 		}
 	}
 	user, err := t.AuthenticateUser(r.Context(), params["username"], params["password"])
@@ -107,6 +107,6 @@ func (t tokenEndpoint) password(r *http.Request, client *store.Client, params ma
 	if err != nil {
 		return nil, err
 	}
-	refresh := slices.Contains(client.Grants, RefreshToken)
+	refresh := slices.Contains(client.Grants, GrantRefreshToken)
 	return t.mint(r.Context(), client, user, Grant{Scope: params["scope"], Refresh: refresh})
 }

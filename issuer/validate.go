@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +17,9 @@ import (
 // IDs with their secrets, and access tokens of this issuer and audience.
 func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
 	switch c.Scheme {
-	case mw.SchemeAPIKey:
+	case errorsx.SchemeAPIKey:
 		return i.validateAPIKey(ctx, c)
-	case mw.SchemeBasic:
+	case errorsx.SchemeBasic:
 		client, expires, err := i.authenticateClient(ctx, c)
 		if err != nil {
 			return nil, err
@@ -28,11 +27,12 @@ func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, e
 		return &mw.Identity{
 			Issuer: i.cfg.Issuer, Client: client.ID, Methods: mw.ByBasic, Expires: expires,
 			Scopes: mw.Scopes(strings.Join(client.Scopes, " ")), Audience: mw.Scopes(i.cfg.Audience),
+			ClientVersion: client.Version,
 		}, nil
-	case mw.SchemeBearer:
+	case errorsx.SchemeBearer:
 		return i.validateToken(ctx, c)
 	}
-	return nil, fmt.Errorf("issuer: Validate: scheme %v", c.Scheme)
+	return nil, errorsx.Fault(fmt.Errorf("issuer: a credential of scheme %q", c.Scheme))
 }
 
 func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
@@ -57,6 +57,7 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Ident
 	return &mw.Identity{
 		Issuer: i.cfg.Issuer, Client: key.Client, Methods: mw.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
 		Scopes: mw.Scopes(strings.Join(key.Scopes, " ")), Audience: mw.Scopes(i.cfg.Audience),
+		ClientVersion: client.Version,
 	}, nil
 }
 
@@ -71,12 +72,11 @@ func wrongKey(client string) error {
 func (i *Issuer) authenticateClient(ctx context.Context, c mw.Credential) (*store.Client, time.Time, error) {
 	digest := store.DigestOf(c.Secret)
 	client, err := i.cfg.Store.Client(ctx, c.Username)
-	if err != nil {
-		err = notFoundAs(errorsx.CredentialsIncorrect, errorsx.CredentialStore, err)
-		if !errors.Is(err, errorsx.CredentialsIncorrect) {
-			return nil, time.Time{}, err
-		}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		client = &store.Client{Secrets: make([]store.Secret, 1), Disabled: true}
+	case err != nil:
+		return nil, time.Time{}, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
 	}
 	match := -1
 	for n, s := range client.Secrets {
@@ -95,8 +95,11 @@ func (i *Issuer) authenticateClient(ctx context.Context, c mw.Credential) (*stor
 // disabled user, one without a password and a wrong password are all
 // [errorsx.CredentialsIncorrect], after the same work. Hashing is bounded: with
 // too many waiting the error is [errorsx.TooManyRequests].
+//
+// The work is the same as long as all hashes are argon2id as [HashPassword] makes
+// them. A user whose imported hash costs more or less can be told from others.
 func (i *Issuer) AuthenticateUser(ctx context.Context, login, password string) (*store.User, error) {
-	user, err := i.users.User(ctx, login)
+	user, err := i.User(ctx, login)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
 	}
@@ -114,18 +117,26 @@ func (i *Issuer) AuthenticateUser(ctx context.Context, login, password string) (
 	return user, nil
 }
 
-// User returns a user, from the users that the issuer was configured with.
+// User returns a user, from the users that the issuer was configured with, at
+// the version that the user's tokens and sessions must have.
 func (i *Issuer) User(ctx context.Context, login string) (*store.User, error) {
-	return i.users.User(ctx, login)
+	u, err := i.users.User(ctx, login)
+	if err != nil {
+		return nil, err
+	}
+	known := *u
+	known.Version = i.live.version(store.KindUser, login, u.Version)
+	return &known, nil
 }
-
-// Issuer returns the issuer's URL.
-func (i *Issuer) Issuer() string { return i.cfg.Issuer }
 
 func (i *Issuer) validateToken(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
 	if signed(c.Secret) {
-		id, _, err := i.validateJWT(ctx, c)
-		return id, err
+		id, t, err := i.validateJWT(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		id.Family, id.ClientVersion = t.Family, t.ClientVersion
+		return id, nil
 	}
 	t, err := i.opaque(ctx, c.Secret)
 	switch {
@@ -140,6 +151,7 @@ func (i *Issuer) validateToken(ctx context.Context, c mw.Credential) (*mw.Identi
 	return &mw.Identity{
 		Issuer: i.cfg.Issuer, Client: t.Client, User: t.User, Scopes: mw.Scopes(t.Scopes), Methods: mw.ByToken,
 		TokenID: t.ID, Family: t.Family, Audience: mw.Scopes(t.Audience), Expires: t.Expires,
+		ClientVersion: t.ClientVersion,
 	}, nil
 }
 
@@ -160,9 +172,26 @@ func (i *Issuer) validateJWT(ctx context.Context, c mw.Credential) (*mw.Identity
 		return nil, nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
 	if i.live.isRevoked(t) {
-		return nil, t, revoked(t)
+		return nil, nil, revoked(t)
 	}
 	return id, t, nil
+}
+
+// record returns what the store would say of a signed token, were it there.
+func record(id *mw.Identity) (*store.Token, error) {
+	var c tokenClaims
+	if err := id.DecodeClaims(&c); err != nil {
+		return nil, err
+	}
+	t := &store.Token{
+		ID: c.ID, Family: c.Family, Client: c.Client, User: c.User, Audience: c.Audience, Scopes: c.Scope,
+		ClientVersion: c.ClientVersion, UserVersion: c.UserVersion,
+		Issued: time.Unix(c.Issued, 0), Expires: time.Unix(c.Expires, 0), FamilyEnds: time.Unix(c.Expires, 0),
+	}
+	if c.FamilyEnds != 0 {
+		t.FamilyEnds = time.Unix(c.FamilyEnds, 0)
+	}
+	return t, nil
 }
 
 // opaque finds a refresh token or an opaque access token of this audience.
@@ -203,11 +232,8 @@ func revoked(t *store.Token) error {
 // something. Otherwise the error is the refusal that it gets as a credential.
 func (i *Issuer) Inspect(ctx context.Context, token string) (*store.Token, error) {
 	if signed(token) {
-		_, t, err := i.validateJWT(ctx, mw.Credential{Scheme: mw.SchemeBearer, Secret: token})
-		if err != nil {
-			return nil, err
-		}
-		return t, nil
+		_, t, err := i.validateJWT(ctx, mw.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
+		return t, err
 	}
 	t, err := i.opaque(ctx, token)
 	if err != nil {
@@ -234,9 +260,4 @@ func unlessRefused(err error) error {
 		return nil
 	}
 	return err
-}
-
-// within reports whether each of scopes is one of allowed.
-func within(scopes, allowed []string) bool {
-	return !slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(allowed, s) })
 }

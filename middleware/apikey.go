@@ -36,7 +36,7 @@ func APIKey(v Validator, cfg APIKeyConfig) Wrapper {
 	g := &guard{
 		name:        "APIKey",
 		validator:   v,
-		scheme:      errorsx.APIKey,
+		scheme:      errorsx.SchemeAPIKey,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
 		read: func(r *http.Request) (Credential, *source, error) {
@@ -44,7 +44,7 @@ func APIKey(v Validator, cfg APIKeyConfig) Wrapper {
 			if err == nil && !printable(key) {
 				err = malformed(header, "expected printable ASCII")
 			}
-			return Credential{Scheme: SchemeAPIKey, Secret: key}, from, err
+			return Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}, from, err
 		},
 	}
 	return g.wrap

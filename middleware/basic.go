@@ -31,7 +31,7 @@ func Basic(v Validator, cfg BasicConfig) Wrapper {
 	g := &guard{
 		name:        "Basic",
 		validator:   v,
-		scheme:      errorsx.Basic,
+		scheme:      errorsx.SchemeBasic,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
 		read: func(r *http.Request) (Credential, *source, error) {
@@ -62,14 +62,5 @@ func readBasic(h http.Header, name string) (Credential, error) {
 	if user == "" || password == "" {
 		return Credential{}, errorsx.CredentialsIncorrect
 	}
-	return Credential{Scheme: SchemeBasic, Username: user, Secret: password}, nil
-}
-
-// headerSource is the source of credentials in the header with that canonical
-// name.
-func headerSource(name string) *source {
-	if name == "Authorization" {
-		return &source{}
-	}
-	return &source{vary: []string{name}, private: true}
+	return Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: password}, nil
 }

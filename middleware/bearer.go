@@ -75,7 +75,7 @@ func Bearer(v Validator, cfg BearerConfig) Wrapper {
 	g := &guard{
 		name:        "Bearer",
 		validator:   v,
-		scheme:      errorsx.Bearer,
+		scheme:      errorsx.SchemeBearer,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
 		read:        b.read,
@@ -94,7 +94,7 @@ type bearer struct {
 }
 
 func (b *bearer) read(r *http.Request) (Credential, *source, error) {
-	c := Credential{Scheme: SchemeBearer}
+	c := Credential{Scheme: errorsx.SchemeBearer}
 	value, err := one(r.Header, b.header)
 	if b.cfg.QuerySafe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		token, qerr := queryToken(r.URL.RawQuery)

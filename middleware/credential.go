@@ -5,35 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/authtier/authtier/errorsx"
 )
-
-// Scheme says where a credential was found.
-type Scheme uint8
-
-// The schemes of credentials.
-const (
-	SchemeAPIKey Scheme = 1 + iota // Secret is an API key
-	SchemeBasic                    // Username and Secret as in RFC 7617
-	SchemeBearer                   // Secret is a token (RFC 6750)
-)
-
-// String returns the scheme's name.
-func (s Scheme) String() string {
-	switch s {
-	case SchemeAPIKey:
-		return "apikey"
-	case SchemeBasic:
-		return "basic"
-	case SchemeBearer:
-		return "bearer"
-	}
-	return "unknown"
-}
 
 // A Credential is what a request offers as proof. It is syntactically right;
 // nothing else is known of it. Printed or logged, it does not show its secret.
 type Credential struct {
-	Scheme   Scheme
+	Scheme   errorsx.Scheme
 	Username string // of SchemeBasic; never empty there
 	Secret   string `json:"-"` // never empty
 
@@ -62,7 +41,7 @@ func (c Credential) Format(f fmt.State, _ rune) {
 
 // LogValue returns c without its secret.
 func (c Credential) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("scheme", c.Scheme.String()), slog.String("username", c.Username))
+	return slog.GroupValue(slog.String("scheme", string(c.Scheme)), slog.String("username", c.Username))
 }
 
 // A Validator decides whether a credential is genuine.
@@ -71,8 +50,9 @@ type Validator interface {
 	// wrapping an [*errorsx.Error] or an [errorsx.Code]; any other error means
 	// that no decision was possible, and fails the request as ours (AUTH-8).
 	//
-	// Validate depends on c alone. It may be called concurrently, must not
-	// retain c, and the identity that it returns is not changed afterwards.
+	// Validate depends on c alone. A scheme that it does not know is a fault in
+	// wiring, see [errorsx.Fault]. It may be called concurrently, must not retain
+	// c, and the identity that it returns is not changed afterwards.
 	Validate(ctx context.Context, c Credential) (*Identity, error)
 }
 

@@ -43,6 +43,15 @@ var (
 	noReferrerValue = []string{"no-referrer"}
 )
 
+// headerSource is the source of credentials in the header with that canonical
+// name.
+func headerSource(name string) *source {
+	if name == "Authorization" {
+		return &source{}
+	}
+	return &source{vary: []string{name}, private: true}
+}
+
 // protect sets the headers that keep an answer from being given to others.
 // Authorization needs none: caches know it (RFC 9111 section 3.5).
 func (s *source) protect(h http.Header) {
@@ -111,7 +120,7 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 }
 
 func (g *guard) validate(r *http.Request, c Credential) (id *Identity, err error) {
-	defer recovered(g.name+": the validator panicked", &err)
+	defer errorsx.Recovered("middleware: the validator", &err)
 	id, err = g.validator.Validate(stateless{r.Context()}, c)
 	switch {
 	case err != nil:
@@ -131,17 +140,6 @@ func (g *guard) confirmed(r *http.Request, id *Identity) (err error) {
 		}
 		return nil
 	}
-	defer recovered(g.name+": Confirm panicked", &err)
+	defer errorsx.Recovered("middleware: Confirm", &err)
 	return g.confirm(r, *id)
-}
-
-// recovered turns a panic into a fault of ours. It is deferred.
-func recovered(what string, err *error) {
-	switch p := recover(); p {
-	case nil:
-	case http.ErrAbortHandler:
-		panic(p)
-	default:
-		*err = errorsx.Fault(fmt.Errorf("middleware: %s: %v", what, p))
-	}
 }

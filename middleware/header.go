@@ -56,12 +56,21 @@ func headerName(wrapper, name, def string) string {
 	if name == "" {
 		name = def
 	}
-	for i := range len(name) {
-		if !tokenChar(name[i]) {
-			panic(fmt.Sprintf("middleware: %s: %q is not a header name", wrapper, name))
-		}
+	if !ValidHeaderName(name) {
+		panic(fmt.Sprintf("middleware: %s: %q is not a header name", wrapper, name))
 	}
 	return http.CanonicalHeaderKey(name)
+}
+
+// ValidHeaderName reports whether a header can have that name (RFC 9110 section
+// 5.1). Wrappers panic at wiring if it cannot.
+func ValidHeaderName(name string) bool {
+	for i := range len(name) {
+		if !tokenChar(name[i]) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // afterScheme returns what follows the scheme and the spaces behind it, which

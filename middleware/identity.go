@@ -83,6 +83,11 @@ type Identity struct {
 	Scopes  Scopes
 	Methods Methods
 
+	// ClientVersion is the client's version in the issuer's store when the
+	// credential was judged, or 0: what is made later in the client's name is
+	// void if the version has grown meanwhile.
+	ClientVersion uint64
+
 	// What a revocation can name.
 	TokenID  string // the token's jti
 	Family   string // of tokens that are revoked together

@@ -35,8 +35,8 @@ type JWTConfig struct {
 	Leeway time.Duration
 }
 
-// maxLifetime is the longest time from iat to exp that a token may have.
-const maxLifetime = 366 * 24 * time.Hour
+// MaxLifetime is the longest time from iat to exp that a token may have.
+const MaxLifetime = 366 * 24 * time.Hour
 
 // JWT returns a validator of signed access tokens in the compact serialization
 // (RFC 7519), such as those of RFC 9068. It needs neither store nor network:
@@ -92,14 +92,15 @@ type jwtValidator struct {
 
 // Validate implements [Validator].
 func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, error) {
-	if c.Scheme != SchemeBearer {
-		return nil, errorsx.UnknownToken
+	if c.Scheme != errorsx.SchemeBearer {
+		return nil, errorsx.Fault(fmt.Errorf("middleware: JWT: a credential of scheme %s", c.Scheme))
 	}
 	t, err := parseJWT(c.Secret)
 	if err != nil {
 		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
-	if err := v.verify(ctx, t); err != nil {
+	kid, err := v.verify(ctx, t)
+	if err != nil {
 		return nil, err
 	}
 	if !t.header.Typ.is(v.types) {
@@ -109,34 +110,35 @@ func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, e
 	if err != nil {
 		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
-	return v.judge(c.Now(), t, claims)
+	return v.judge(c.Now(), t, kid, claims)
 }
 
-// verify checks the signature with a key of the token's own algorithm.
-func (v *jwtValidator) verify(ctx context.Context, t *token) error {
+// verify checks the signature with a key of the token's own algorithm, and
+// returns the key's ID.
+func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err error) {
 	kid, alg, err := t.header.key()
 	if err != nil {
-		return &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+		return "", &errorsx.Error{Code: errorsx.BadSignature, Err: err}
 	}
 	method := methods[alg]
 	if method == nil {
-		return errorsx.BadSignature
+		return "", errorsx.BadSignature
 	}
 	key, err := v.keys.Key(ctx, kid, alg)
-	switch {
-	case errors.Is(err, ErrNoKey):
-		return &errorsx.Error{Code: errorsx.BadSignature, Err: err}
-	case err != nil:
-		return err
+	if errors.Is(err, ErrNoKey) {
+		return "", &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+	}
+	if err != nil {
+		return "", err
 	}
 	if err := method.Verify(t.signed, t.signature, key); err != nil {
-		return &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+		return "", &errorsx.Error{Code: errorsx.BadSignature, Err: err}
 	}
-	return nil
+	return kid, nil
 }
 
 // judge decides on the claims of a token whose signature is right.
-func (v *jwtValidator) judge(now time.Time, t *token, c *claims) (*Identity, error) {
+func (v *jwtValidator) judge(now time.Time, t *token, kid string, c *claims) (*Identity, error) {
 	ours := c.issuer == v.cfg.Issuer && slices.ContainsFunc(c.audience, func(a string) bool {
 		return slices.Contains(v.cfg.Audience, a)
 	})
@@ -153,10 +155,9 @@ func (v *jwtValidator) judge(now time.Time, t *token, c *claims) (*Identity, err
 		return refuse(errorsx.UnknownToken, "another issuer or audience")
 	case c.notBefore.After(soon), c.issued.After(soon):
 		return refuse(errorsx.UnknownToken, "not yet valid")
-	case !c.issued.IsZero() && c.expires.Sub(c.issued) > maxLifetime:
+	case !c.issued.IsZero() && c.expires.Sub(c.issued) > MaxLifetime:
 		return refuse(errorsx.UnknownToken, "valid for more than a year")
 	}
-	kid, _, _ := t.header.key()
 	return &Identity{
 		Issuer:   c.issuer,
 		Client:   c.client,
@@ -164,7 +165,6 @@ func (v *jwtValidator) judge(now time.Time, t *token, c *claims) (*Identity, err
 		Scopes:   c.scopes,
 		Methods:  ByToken,
 		TokenID:  c.id,
-		Family:   c.family,
 		SignedBy: kid,
 		Audience: Scopes(strings.Join(c.audience, " ")),
 		Expires:  expires,

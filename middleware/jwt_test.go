@@ -127,7 +127,7 @@ func good(t testing.TB, alg string) string { return sign(t, alg, header(alg, nil
 // judge returns the identity, and the code of the refusal.
 func judge(t testing.TB, v middleware.Validator, token string, at time.Time) (*middleware.Identity, errorsx.Code) {
 	t.Helper()
-	c := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token}
+	c := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}
 	id, err := v.Validate(t.Context(), c.At(at))
 	if err == nil {
 		return id, 0

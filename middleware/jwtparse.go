@@ -138,10 +138,10 @@ func mediaType(s string) string {
 
 // claims are the registered claims of RFC 7519 and RFC 9068.
 type claims struct {
-	issuer, client, user, id, family string
-	audience                         []string
-	scopes                           Scopes
-	expires, notBefore, issued       time.Time
+	issuer, client, user, id   string
+	audience                   []string
+	scopes                     Scopes
+	expires, notBefore, issued time.Time
 }
 
 // claims reads the payload's claims, and refuses those that are missing or of a
@@ -165,7 +165,6 @@ func (t *token) claims(userClaim string) (*claims, error) {
 		r.fault("azp")
 	}
 	c.user = r.name(userClaim, false)
-	c.family = r.name(FamilyClaim, false)
 	c.scopes = Scopes(r.text("scope", false))
 	if !c.scopes.Valid() {
 		r.fault("scope")
@@ -179,10 +178,6 @@ func (t *token) claims(userClaim string) (*claims, error) {
 	}
 	return c, r.err
 }
-
-// FamilyClaim is the private claim that names the family of tokens that are
-// revoked together.
-const FamilyClaim = "family"
 
 // claimReader remembers the first claim that does not fit.
 type claimReader struct {

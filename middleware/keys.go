@@ -43,7 +43,14 @@ type Key struct {
 // Format writes k without its key, which is a secret where Alg is an HMAC.
 func (k Key) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s key %q", k.Alg, k.ID) }
 
-type staticKeys map[string]Key
+// staticKeys hold each key in a function, into which nothing that prints a
+// value can look.
+type staticKeys map[string]staticKey
+
+type staticKey struct {
+	alg string
+	key func() crypto.PublicKey
+}
 
 // StaticKeys returns keys that never change. It returns an error if there is
 // none, if one does not fit its algorithm or is too weak for it, and if two have
@@ -64,9 +71,12 @@ func StaticKeys(keys ...Key) (Keys, error) {
 		if k.ID == "" && len(keys) > 1 {
 			errs = append(errs, errors.New("middleware: StaticKeys: a key without an ID beside others"))
 		}
-		ks[k.ID] = k
+		ks[k.ID] = staticKey{k.Alg, func() crypto.PublicKey { return k.Public }}
 	}
-	return ks, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return ks, nil
 }
 
 // Key implements [Keys].
@@ -75,10 +85,10 @@ func (ks staticKeys) Key(_ context.Context, kid, alg string) (crypto.PublicKey, 
 	if !ok {
 		k, ok = ks[""]
 	}
-	if !ok || k.Alg != alg {
+	if !ok || k.alg != alg {
 		return nil, ErrNoKey
 	}
-	return k.Public, nil
+	return k.key(), nil
 }
 
 // methods are the algorithms that are verified. PSS is not among them, and none

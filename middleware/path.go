@@ -3,6 +3,7 @@ package middleware
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -101,25 +102,25 @@ func (t *pathTable) closure(u *url.URL) (int, bool) {
 		return 0, false
 	}
 	readings := []string{decodeUnreserved(raw)}
-	tier, ok := t.lookup(readings[0], fold(readings[0]))
-	seen := map[string]bool{readings[0]: true}
-	for i := 0; ok && i < len(readings); i++ {
-		if found, covered := t.lookup(readings[i], fold(readings[i])); !covered || found != tier {
+	tier := 0
+	for i := 0; i < len(readings); i++ {
+		found, covered := t.lookup(readings[i], fold(readings[i]))
+		if !covered || i > 0 && found != tier {
 			return 0, false
 		}
+		tier = found
 		for _, rewrite := range rewritings {
 			next := rewrite(readings[i])
-			if seen[next] {
+			if slices.Contains(readings, next) {
 				continue
 			}
 			if len(readings) == maxReadings {
 				return 0, false
 			}
-			seen[next] = true
 			readings = append(readings, next)
 		}
 	}
-	return tier, ok
+	return tier, true
 }
 
 // The classes of a path: plain ones have one reading, upper ones another one
@@ -160,11 +161,15 @@ func classify(path string, segments int) int {
 // another. Ignoring letter case, which none of them undoes, is part of lookup.
 var rewritings = []func(string) string{
 	decodeOnce,
+	decodeDots,
+	decodeAllButSlashes,
 	slashBackslashes,
 	cutParameters,
 	removeDotSegments,
 	mergeSlashes,
 	cutSegments,
+	cutPath,
+	trimSpace,
 	trimBlanks,
 	trimBlanksAndDots,
 	dropAuthority,
@@ -172,6 +177,15 @@ var rewritings = []func(string) string{
 
 // decodeOnce decodes one level of percent-encoding; what is no escape stays.
 func decodeOnce(p string) string { return decode(p, func(byte) bool { return true }) }
+
+// decodeDots decodes what RFC 3986 section 6.2.2 lets a server decode, and those
+// do that keep the rest: an escaped dot.
+func decodeDots(p string) string { return decode(p, func(c byte) bool { return c == '.' }) }
+
+// decodeAllButSlashes decodes as servers do that keep escaped slashes apart.
+func decodeAllButSlashes(p string) string {
+	return decode(p, func(c byte) bool { return c != '/' && c != '\\' })
+}
 
 // decodeUnreserved decodes the characters for which an escape means the same as
 // none (RFC 3986 section 2.3), except the dot.
@@ -228,8 +242,21 @@ func cutSegments(p string) string {
 	})
 }
 
-// trimBlanks drops the blanks at the end of each segment, which may leave a dot
-// segment.
+// cutPath cuts the whole path where C ends a string, and where a URL's parser
+// ends a path.
+func cutPath(p string) string {
+	if i := strings.IndexAny(p, "\x00?#;"); i >= 0 {
+		return p[:i]
+	}
+	return p
+}
+
+// trimSpace drops the white space at the end of each segment.
+func trimSpace(p string) string {
+	return eachSegment(p, func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) })
+}
+
+// trimBlanks drops control characters too. What is left may be a dot segment.
 func trimBlanks(p string) string {
 	return eachSegment(p, func(s string) string { return strings.TrimRightFunc(s, blank) })
 }

@@ -67,7 +67,7 @@ func (s *state) writer() (*errorsx.Writer, errorsx.Scheme) {
 	if g := s.by.Load(); g != nil {
 		return g.errors, g.scheme
 	}
-	return nil, errorsx.Bearer
+	return nil, errorsx.SchemeBearer
 }
 
 // stateless is a context without the request's state, for validators: what they

@@ -21,15 +21,18 @@ type Meter interface {
 
 // A usage is what one Usage wrapper does for one request.
 type usage struct {
-	wrapper *Meter // its address tells wrappers apart
+	wrapper *usageWrapper
 	add     func(n int64) error
 	outer   *usage
 }
 
+type usageWrapper struct{ meter Meter }
+
 // Usage counts one use of m by the request's client before the handler runs, on
 // the UTC day on which the request was admitted. It stands behind the wrappers
 // that refuse: only admitted requests count, whatever the handler then answers.
-// Around one handler it counts once, however often it is wrapped.
+// What Usage returns counts a request once, however often it stands in its way;
+// two calls of Usage count twice, for one product too.
 //
 // A request that nobody authenticated is a fault in wiring, and is not counted.
 // It panics if m is nil.
@@ -37,11 +40,12 @@ func Usage(m Meter) Wrapper {
 	if m == nil {
 		panic("middleware: Usage: nil Meter")
 	}
+	u := &usageWrapper{m}
 	return func(next http.Handler) http.Handler {
 		notNil("Usage", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
-			if err := count(s, &m); err != nil {
+			if err := u.count(s); err != nil {
 				ew, _ := s.writer()
 				ew.Resource(w, r, "", err)
 				return
@@ -51,30 +55,26 @@ func Usage(m Meter) Wrapper {
 	}
 }
 
-func count(s *state, m *Meter) (err error) {
+func (w *usageWrapper) count(s *state) (err error) {
 	id := s.identity.Load()
 	if id == nil {
 		return errorsx.Fault(errors.New("middleware: Usage: no wrapper has authenticated the request"))
 	}
 	outer := s.usage.Load()
 	for u := outer; u != nil; u = u.outer {
-		if u.wrapper == m {
+		if u.wrapper == w {
 			return nil
 		}
 	}
-	defer recovered("Usage: the meter panicked", &err)
-	now := s.now
-	if now.IsZero() {
-		now = time.Now()
-	}
-	add, err := (*m).Counter(Day(now), id.Issuer, id.Client)
+	defer errorsx.Recovered("middleware: the meter", &err)
+	add, err := w.meter.Counter(Day(s.now), id.Issuer, id.Client)
 	if err == nil {
 		err = add(1)
 	}
 	if err != nil {
-		return &errorsx.Error{Code: errorsx.Internal, Err: fmt.Errorf("middleware: Usage: %w", err)}
+		return &errorsx.Error{Code: errorsx.Internal, Client: id.Client, Err: fmt.Errorf("middleware: Usage: %w", err)}
 	}
-	s.usage.Store(&usage{wrapper: m, add: add, outer: outer})
+	s.usage.Store(&usage{wrapper: w, add: add, outer: outer})
 	return nil
 }
 

@@ -25,7 +25,7 @@ type directory map[string]middleware.Identity
 
 func (d directory) Validate(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	secret := c.Secret
-	if c.Scheme == middleware.SchemeBasic {
+	if c.Scheme == errorsx.SchemeBasic {
 		secret = c.Username + ":" + c.Secret
 	}
 	id, ok := d[secret]
@@ -391,7 +391,7 @@ func TestValidatorSeesNoState(t *testing.T) {
 }
 
 func TestCredentialHidesItsSecret(t *testing.T) {
-	c := middleware.Credential{Scheme: middleware.SchemeBasic, Username: "ada", Secret: "s3cret"}
+	c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "ada", Secret: "s3cret"}
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "c", c, "wrapped", []any{c})
 	js, err := json.Marshal(c)

@@ -42,7 +42,8 @@ type Changes interface {
 	Revoke(ctx context.Context, cs ...Change) error
 
 	// Since returns the changes after c, and the cursor after them. A cursor
-	// that the sequence does not hold, or no more, is [ErrNotFound].
+	// that the sequence does not hold, or no more, is [ErrNotFound], and so is
+	// the zero one.
 	Since(ctx context.Context, c Cursor) ([]Change, Cursor, error)
 
 	// Snapshot returns the changes still in force, and the cursor after them.

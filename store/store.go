@@ -16,6 +16,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -101,6 +102,9 @@ type Session struct {
 	Ends        time.Time // even if it is renewed
 }
 
+// Format writes u without the password's hash, whatever the verb.
+func (u User) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "user %q, version %d", u.Login, u.Version) }
+
 // Clients reads clients.
 type Clients interface {
 	Client(ctx context.Context, id string) (*Client, error)
@@ -149,21 +153,32 @@ type Sessions interface {
 	Renew(ctx context.Context, token Digest, lastUse, until time.Time) error
 }
 
-// Admin writes the records that people administer.
+// Admin writes the records that people administer. Each write is a [Change]: an
+// issuer on the same store learns of it within half a second, and at once of what
+// goes through its own Revoke.
 type Admin interface {
-	// PutClient stores c, and raises its version if it is disabled.
+	// PutClient stores c under its ID, and raises its version if it is disabled.
 	PutClient(ctx context.Context, c Client) error
+
+	// DeleteClient deletes the client and its API keys, and raises the version
+	// that a client of that ID will have. A client that does not exist is no
+	// error.
 	DeleteClient(ctx context.Context, id string) error
 
 	// PutUser stores u, and raises the user's version if the password differs
 	// from the one before, or if u is disabled.
 	PutUser(ctx context.Context, u User) error
+
+	// DeleteUser deletes the user, and raises the version that a user of that
+	// login will have. A user who does not exist is no error.
 	DeleteUser(ctx context.Context, login string) error
 
+	// PutAPIKey stores k, in place of a key with the same ID, which must not be
+	// empty. Revoke deletes it.
 	PutAPIKey(ctx context.Context, k APIKey) error
 }
 
-// Store is everything that an issuer needs.
+// Store is all of it: for issuers, sessions, meters and administration.
 type Store interface {
 	Clients
 	Users

@@ -28,7 +28,8 @@ type Query struct {
 	From, To    int    // days since 1 January 1970 UTC, both inclusive
 }
 
-// A Row is what one client has used of one product in the time asked for.
+// A Row is what one client has used of one product in the time asked for. Of
+// several labels that the product had, it has the last in alphabetical order.
 type Row struct {
 	Client, Product, Label string
 	Quantity               int64

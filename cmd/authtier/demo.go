@@ -36,6 +36,7 @@ func demoCommand(failed *bool) *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
+			context.AfterFunc(ctx, stop) // a second signal ends the process at once
 			err := demo(ctx, f, cmd.OutOrStdout())
 			*failed = err != nil
 			return err
@@ -84,6 +85,7 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		// OPTIONS * is refused like any other path outside the tiers.
 		DisableGeneralOptionsHandler: true,

@@ -1,4 +1,4 @@
-// Command authtier is the authtier suite for those who have no Go server.
+// Command authtier serves a demonstration of the suite.
 package main
 
 import (
@@ -19,7 +19,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	failed := false
 	root := &cobra.Command{
 		Use:           "authtier",
-		Short:         "API keys, tokens, sessions and usage in front of any HTTP server",
+		Short:         "A demonstration of API keys, tokens, sessions and usage in front of a server",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -86,7 +86,7 @@ func (d *demoServer) tiers() ([]mw.Tier, error) {
 		AccessTTL: 24 * time.Hour, RefreshTTL: 200 * 24 * time.Hour,
 	}, []store.Client{{
 		ID: "demo-app", Scopes: []string{"user"}, Default: []string{"user"},
-		Grants: []string{issuer.Password, issuer.RefreshToken},
+		Grants: []string{issuer.GrantPassword, issuer.GrantRefreshToken},
 	}}, store.User{Login: "user_email@email.com", Password: "user_password"})
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (d *demoServer) oauth2() error {
 	iss, _, err := d.issuer(issuer.Config{Audience: "/oauth2"}, []store.Client{{
 		ID: "demo-client", Secrets: secret("demo-secret"),
 		Scopes: []string{"base", "files", "upload_files"}, Default: []string{"base"},
-		Grants: []string{issuer.ClientCredentials, issuer.Password, issuer.RefreshToken},
+		Grants: []string{issuer.GrantClientCredentials, issuer.GrantPassword, issuer.GrantRefreshToken},
 	}}, store.User{Login: "user_email@email.com", Password: "user_password"})
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (d *demoServer) session(timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	login := sessions.Handler()
+	login := sessions.Handler(sessions)
 	d.mux.Handle("/api/login", login)
 	d.mux.Handle("/api/logout", login)
 	d.mux.Handle("GET /api/me", sessions.Bearer(sessions)(http.HandlerFunc(me)))
@@ -181,7 +181,7 @@ func (d *demoServer) partner() error {
 	metered := http.NewServeMux()
 	metered.Handle("GET /partner/onboarding", mw.Chain(basic, mw.Scope("onboarding"), mw.Usage(access))(http.HandlerFunc(pong)))
 	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered, nil))
-	d.mux.Handle("/partner/", p.Handler())
+	d.mux.Handle("/partner/", p.Handler(p))
 	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil)) // no redirect to /partner/
 	return nil
 }

@@ -35,7 +35,7 @@ func fill(ctx context.Context, db store.Store) error {
 	return db.PutClient(ctx, store.Client{
 		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
 		Scopes: []string{"base", "files"}, Default: []string{"base"},
-		Grants: []string{issuer.ClientCredentials},
+		Grants: []string{issuer.GrantClientCredentials},
 	})
 }
 

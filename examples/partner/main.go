@@ -55,7 +55,7 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	}
 	basic := middleware.Basic(partners, middleware.BasicConfig{})
 	mux := http.NewServeMux()
-	mux.Handle("/partner/", partners.Handler())
+	mux.Handle("/partner/", partners.Handler(partners))
 	mux.Handle("GET /tiles/{n}", middleware.Chain(basic, middleware.Scope("maps"), middleware.Usage(tiles))(http.HandlerFunc(tile)))
 	return mux, nil
 }

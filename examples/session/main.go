@@ -49,7 +49,7 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/api/", sessions.Handler())
+	mux.Handle("/api/", sessions.Handler(sessions))
 	mux.Handle("GET /api/me", sessions.Bearer(sessions)(http.HandlerFunc(me)))
 	return mux, nil
 }

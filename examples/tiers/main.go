@@ -38,7 +38,7 @@ func fill(ctx context.Context, db store.Store) error {
 	}
 	client := store.Client{
 		ID: "app", Scopes: []string{"user"}, Default: []string{"user"},
-		Grants: []string{issuer.Password, issuer.RefreshToken},
+		Grants: []string{issuer.GrantPassword, issuer.GrantRefreshToken},
 	}
 	if err := db.PutClient(ctx, client); err != nil {
 		return err

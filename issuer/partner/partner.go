@@ -3,22 +3,21 @@
 // access token of that client in the secret's place.
 //
 //	p, err := partner.New(iss, usage, partner.Config{})
-//	mux.Handle("/partner/", p.Handler())
+//	mux.Handle("/partner/", p.Handler(p))
 //	mux.Handle("GET /reports", middleware.Basic(p, middleware.BasicConfig{})(reports))
 package partner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/form"
 	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -53,11 +52,11 @@ func New(i *issuer.Issuer, u Reporter, cfg Config) (*Partner, error) {
 	if cfg.Base == "" {
 		cfg.Base = "/partner"
 	}
-	switch {
-	case i == nil || u == nil:
+	if i == nil || u == nil {
 		return nil, errors.New("partner: New: nil issuer or reporter")
-	case !strings.HasPrefix(cfg.Base, "/") || strings.HasSuffix(cfg.Base, "/"):
-		return nil, fmt.Errorf("partner: New: Base %q: expected a slash at the beginning and none at the end", cfg.Base)
+	}
+	if err := form.CheckBase(cfg.Base); err != nil {
+		return nil, fmt.Errorf("partner: New: %w", err)
 	}
 	return &Partner{issuer: i, usage: u, cfg: cfg}, nil
 }
@@ -67,15 +66,15 @@ func New(i *issuer.Issuer, u Reporter, cfg Config) (*Partner, error) {
 // is the token's. A genuine token of the client that is expired or revoked is
 // refused as such, anything else with one answer.
 func (p *Partner) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
-	if c.Scheme != mw.SchemeBasic {
-		return nil, fmt.Errorf("partner: Validate: scheme %v, expected basic", c.Scheme)
+	if c.Scheme != errorsx.SchemeBasic {
+		return nil, errorsx.Fault(fmt.Errorf("partner: a credential of scheme %s", c.Scheme))
 	}
 	id, err := p.issuer.Validate(ctx, c)
 	if err == nil || !errors.Is(err, errorsx.CredentialsIncorrect) {
 		return id, err
 	}
 	username := c.Username
-	c.Scheme, c.Username = mw.SchemeBearer, ""
+	c.Scheme, c.Username = errorsx.SchemeBearer, ""
 	id, err = p.issuer.Validate(ctx, c)
 	if err == nil {
 		if id.Client != username || id.User != "" {
@@ -95,42 +94,34 @@ func (p *Partner) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, 
 }
 
 // Handler serves {Base}/, {Base}/tokens, {Base}/tokens/verify and
-// {Base}/usages. Whoever is not authenticated learns nothing of other paths.
-func (p *Partner) Handler() http.Handler {
+// {Base}/usages, behind Basic. V is the Partner itself, or a validator in front
+// of it.
+func (p *Partner) Handler(v mw.Validator) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+p.cfg.Base+"/{$}", p.refusing(p.whoami))
 	mux.Handle("POST "+p.cfg.Base+"/tokens", p.refusing(p.mint))
 	mux.Handle("POST "+p.cfg.Base+"/tokens/verify", p.refusing(p.verify))
 	mux.Handle("GET "+p.cfg.Base+"/usages", p.refusing(p.usages))
-	return mw.Basic(p, mw.BasicConfig{Errors: p.cfg.Errors})(errorsx.Mux(mux, p.cfg.Errors))
+	return mw.Basic(v, mw.BasicConfig{Errors: p.cfg.Errors})(errorsx.Mux(mux, p.cfg.Errors))
 }
 
 func (p *Partner) refusing(h func(http.ResponseWriter, *http.Request, mw.Identity) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	guarded := func(w http.ResponseWriter, r *http.Request) (err error) {
+		defer errorsx.Recovered("partner: the store", &err)
 		id, _ := mw.IdentityFromContext(r.Context())
-		if err := h(w, r, id); err != nil {
-			p.cfg.Errors.Resource(w, r, errorsx.Basic, err)
+		return h(w, r, id)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := guarded(w, r); err != nil {
+			p.cfg.Errors.Resource(w, r, errorsx.SchemeBasic, err)
 		}
 	})
 }
 
 func (p *Partner) whoami(w http.ResponseWriter, _ *http.Request, id mw.Identity) error {
-	scopes := id.Scopes.List()
-	if scopes == nil {
-		scopes = []string{}
-	}
-	writeJSON(w, http.StatusOK, struct {
+	form.WriteJSON(w, http.StatusOK, struct {
 		Client string   `json:"client_id"`
 		Scopes []string `json:"scopes"`
-	}{id.Client, scopes})
+	}{id.Client, id.Scopes.List()})
 	return nil
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) // a client that went away is not our failure
 }

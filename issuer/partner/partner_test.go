@@ -63,7 +63,7 @@ func newPartner(t testing.TB, u partner.Reporter) (*issuer.Issuer, *partner.Part
 	if err != nil {
 		t.Fatal(err)
 	}
-	return iss, p, p.Handler()
+	return iss, p, p.Handler(p)
 }
 
 func call(h http.Handler, method, target, secret, body string) *httptest.ResponseRecorder {
@@ -175,7 +175,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	_, p, _ := newPartner(t, &reporter{})
-	if _, err := p.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: "x"}); err == nil || errorsx.From(err).Code != errorsx.Internal {
+	if _, err := p.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: "x"}); err == nil || errorsx.From(err).Code != errorsx.Internal {
 		t.Errorf("behind Bearer: got %v, want a fault in wiring", err)
 	}
 }

@@ -2,6 +2,7 @@ package partner
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,35 +14,27 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/form"
 	mw "github.com/authtier/authtier/middleware"
 )
 
-func invalid(what string) error {
-	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "Invalid " + what}
-}
-
 // readJSON decodes the body into v. An empty body is an empty object.
 func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	body, mediaType, _, err := issuer.ReadBody(w, r)
-	if err != nil {
+	body, err := form.ReadBody(w, r)
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(body) == 0 {
+	case len(body.Content) == 0:
 		return nil
-	}
-	plainCurl := mediaType == "application/x-www-form-urlencoded" && issuer.LooksLikeJSON(body)
-	if mediaType != "" && mediaType != "application/json" && !plainCurl {
-		return invalid("Content-Type header: expected application/json")
-	}
-	if jsontext.Value(body).Kind() != '{' || json.Unmarshal(body, v) != nil {
-		return invalid("body: expected a JSON object")
+	case !body.IsJSON() || jsontext.Value(body.Content).Kind() != '{' || json.Unmarshal(body.Content, v) != nil:
+		return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "Invalid body: expected a JSON object"}
 	}
 	return nil
 }
 
 // stringList decodes a JSON array of strings.
 func stringList(name string, v jsontext.Value) ([]string, error) {
-	bad := invalid(strconv.Quote(name) + " parameter: expected an array of strings")
+	bad := form.Invalid(name, "expected an array of strings")
 	if v.Kind() != '[' {
 		return nil, bad
 	}
@@ -64,15 +57,15 @@ func text(name string, v jsontext.Value) (s string, err error) {
 		return "", nil
 	}
 	if v.Kind() != '"' || json.Unmarshal(v, &s) != nil {
-		return "", invalid(strconv.Quote(name) + " parameter: expected a string")
+		return "", form.Invalid(name, "expected a string")
 	}
 	return s, nil
 }
 
 const (
-	minTTL     = 60
-	maxTTL     = 86400
-	defaultTTL = 3600
+	minTTL     = time.Minute
+	maxTTL     = 24 * time.Hour
+	defaultTTL = time.Hour
 )
 
 // mint gives the caller an access token with some of its own scopes.
@@ -91,10 +84,10 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id mw.Identity) e
 			return err
 		}
 		if len(scopes) == 0 {
-			return invalid(`"scopes" parameter: expected at least one`)
+			return form.Invalid("scopes", "expected at least one")
 		}
 	}
-	seconds, err := lifetime(in.ExpiresIn)
+	ttl, err := lifetime(in.ExpiresIn)
 	if err != nil {
 		return err
 	}
@@ -104,34 +97,33 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id mw.Identity) e
 			return refused
 		}
 	}
-	g := issuer.Grant{Client: id.Client, Scope: strings.Join(scopes, " "), TTL: time.Duration(seconds) * time.Second}
-	if id.Methods.Has(mw.ByToken) {
-		g.Parent = &id
-	}
-	if g.Scope == "" {
+	if len(scopes) == 0 { // the caller has none, and is not to get the default ones
 		return refused
 	}
-	tokens, err := p.issuer.Mint(r.Context(), g)
+	tokens, err := p.issuer.Mint(r.Context(), issuer.Grant{
+		Client: id.Client, Scope: strings.Join(scopes, " "), TTL: ttl, By: &id,
+	})
 	if errors.Is(err, errorsx.ScopeNotAuthorized) {
 		return refused
 	}
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusCreated, tokens)
+	form.WriteJSON(w, http.StatusCreated, tokens)
 	return nil
 }
 
 // lifetime is a whole number of seconds, in digits alone.
-func lifetime(v jsontext.Value) (int64, error) {
+func lifetime(v jsontext.Value) (time.Duration, error) {
 	if v == nil {
 		return defaultTTL, nil
 	}
-	seconds, err := strconv.ParseInt(string(v), 10, 64)
-	if v.Kind() != '0' || err != nil || seconds < minTTL || seconds > maxTTL {
-		return 0, invalid(`"expires_in" parameter: expected an integer from 60 to 86400`)
+	seconds, err := strconv.ParseInt(string(v), 10, 32)
+	ttl := time.Duration(seconds) * time.Second
+	if v.Kind() != '0' || err != nil || ttl < minTTL || ttl > maxTTL {
+		return 0, form.Invalid("expires_in", fmt.Sprintf("expected an integer from %.0f to %.0f", minTTL.Seconds(), maxTTL.Seconds()))
 	}
-	return seconds, nil
+	return ttl, nil
 }
 
 // verify tells any partner what a token that it holds is good for.
@@ -149,14 +141,14 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) 
 		return err
 	}
 	if token == "" {
-		return &errorsx.Error{Code: errorsx.InvalidParameter, Message: `Missing "token" parameter`}
+		return form.Missing("token")
 	}
 	wanted, err := text("type", in.Type)
 	if err != nil {
 		return err
 	}
 	if in.Type != nil && wanted != "access" && wanted != "refresh" {
-		return invalid(`"type" parameter: expected access or refresh`)
+		return form.Invalid("type", "expected access or refresh")
 	}
 	var scopes []string
 	if in.Scopes != nil {
@@ -179,7 +171,7 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) 
 	case slices.ContainsFunc(scopes, func(s string) bool { return !has.Has(s) }):
 		return errorsx.ScopeNotAuthorized
 	}
-	writeJSON(w, http.StatusOK, struct {
+	form.WriteJSON(w, http.StatusOK, struct {
 		Active  bool   `json:"active"`
 		Client  string `json:"client_id"`
 		Scope   string `json:"scope"`

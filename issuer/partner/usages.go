@@ -1,11 +1,11 @@
 package partner
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/authtier/authtier/errorsx"
-	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/form"
 	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -34,13 +34,13 @@ const maxDays = 366
 
 // usages reports the caller's own use of an API, or with [UsageScope] everyone's.
 func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id mw.Identity) error {
-	params, err := issuer.ReadQuery(r, "api_name", "start_date", "end_date")
+	params, err := form.Query(r, "api_name", "start_date", "end_date")
 	if err != nil {
 		return err
 	}
 	for _, name := range []string{"api_name", "start_date", "end_date"} {
 		if params[name] == "" {
-			return &errorsx.Error{Code: errorsx.InvalidParameter, Message: `Missing "` + name + `" parameter`}
+			return form.Missing(name)
 		}
 	}
 	q := store.Query{API: params["api_name"], Issuer: id.Issuer, Client: id.Client}
@@ -54,20 +54,20 @@ func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id mw.Identity)
 		return err
 	}
 	if q.To < q.From || q.To-q.From >= maxDays {
-		return invalid(`"end_date" parameter: expected the start_date or one of the 365 days after it`)
+		return form.Invalid("end_date", "expected the start_date or one of the 365 days after it")
 	}
 	rows, _, err := p.usage.Report(r.Context(), q)
 	if err != nil {
-		return &errorsx.Error{Code: errorsx.Internal, Err: err}
+		return fmt.Errorf("partner: reporting usage: %w", err)
 	}
 	answer := report{API: q.API, Start: params["start_date"], End: params["end_date"], Clients: []client{}}
 	for row, err := range rows {
 		if err != nil {
-			return &errorsx.Error{Code: errorsx.Internal, Err: err}
+			return fmt.Errorf("partner: reporting usage: %w", err)
 		}
 		answer.add(row)
 	}
-	writeJSON(w, http.StatusOK, answer)
+	form.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }
 
@@ -84,7 +84,7 @@ func (a *report) add(row store.Row) {
 func day(name, value string) (int, error) {
 	t, err := time.Parse(time.DateOnly, value)
 	if err != nil || len(value) != len(time.DateOnly) {
-		return 0, invalid(`"` + name + `" parameter: expected a day as YYYY-MM-DD`)
+		return 0, form.Invalid(name, "expected a day as YYYY-MM-DD")
 	}
 	return mw.Day(t), nil
 }

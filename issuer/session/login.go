@@ -2,17 +2,15 @@ package session
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
 	"github.com/authtier/authtier/errorsx"
-	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/form"
 	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -24,20 +22,24 @@ import (
 // header that is there decides. The answer is the token as text, JSON (_json or
 // _output=json, or by Accept), as of an OAuth 2.0 token endpoint (_oauth2 or
 // _output=oauth2, over TLS), or a redirect (redirect_uri), together with the
-// cookie.
-func (s *Sessions) Handler() http.Handler {
+// cookie. V judges the token of a logout, as in [Sessions.Bearer].
+func (s *Sessions) Handler(v mw.Validator) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(s.cfg.Base+"/login", s.refusing(s.login))
-	logout := s.Bearer(s)(s.refusing(s.logout))
+	logout := s.Bearer(v)(s.refusing(s.logout))
 	mux.Handle("GET "+s.cfg.Base+"/logout", logout)
 	mux.Handle("POST "+s.cfg.Base+"/logout", logout)
 	return errorsx.Mux(mux, s.cfg.Errors)
 }
 
 func (s *Sessions) refusing(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	guarded := func(w http.ResponseWriter, r *http.Request) (err error) {
+		defer errorsx.Recovered("session: the store", &err)
+		return h(w, r)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
-			s.cfg.Errors.Resource(w, r, errorsx.Basic, err)
+		if err := guarded(w, r); err != nil {
+			s.cfg.Errors.Resource(w, r, errorsx.SchemeBasic, err)
 		}
 	})
 }
@@ -45,10 +47,7 @@ func (s *Sessions) refusing(h func(http.ResponseWriter, *http.Request) error) ht
 func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		w.Header().Set("Allow", "GET, POST")
-		return &errorsx.Error{
-			Code: errorsx.InvalidParameter, Status: http.StatusMethodNotAllowed,
-			Message: "Method not allowed, expected one of GET, POST",
-		}
+		return errorsx.MethodNotAllowed("GET, POST")
 	}
 	in, err := s.readLogin(w, r)
 	if err != nil {
@@ -67,9 +66,7 @@ func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	http.SetCookie(w, s.cookie(r, cookie))
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	form.NoStore(w.Header())
 	s.answer(w, r, in, u, token, cookie)
 	return nil
 }
@@ -82,42 +79,64 @@ const (
 	asRedirect
 )
 
-// loginInput is what a login asks for, from query and body.
+// loginInput is what a login asks for.
 type loginInput struct {
-	form, query map[string]string
-	output      int
-	target      *url.URL // of asRedirect
+	places []map[string]string // that may hold username and password, in order
+	output int
+	target *url.URL // of asRedirect
 }
 
+var loginOptions = []string{"_json", "_oauth2", "_output", "redirect_uri"}
+
 func (s *Sessions) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput, error) {
-	in := &loginInput{}
-	known := []string{"_json", "_oauth2", "_output", "redirect_uri"}
-	var err error
-	if in.query, err = issuer.ReadQuery(r, known...); err != nil {
+	known := loginOptions
+	if !s.headerDecides(r) {
+		known = append([]string{"username", "password"}, loginOptions...)
+	}
+	query, err := form.Query(r, loginOptions...)
+	if err != nil {
 		return nil, err
 	}
+	in := &loginInput{}
+	var fields map[string]string
 	if r.Method == http.MethodPost {
-		if in.form, err = issuer.ReadForm(w, r, append(known, "username", "password")...); err != nil {
+		body, err := form.ReadBody(w, r)
+		if err != nil {
 			return nil, err
 		}
+		if fields, err = body.Form(known...); err != nil {
+			return nil, err
+		}
+		in.places = append(in.places, fields)
 	}
 	asked := map[string]string{}
-	for _, name := range known {
-		q, f := in.query[name], in.form[name]
+	for _, name := range loginOptions {
+		q, f := query[name], fields[name]
 		if q != "" && f != "" && q != f {
-			return nil, invalid(name, "query and body contradict each other")
+			return nil, form.Invalid(name, "query and body contradict each other")
 		}
 		asked[name] = cmp.Or(q, f)
 	}
 	if s.cfg.AllowQueryCredentials && r.Method == http.MethodGet && asked["redirect_uri"] == "" {
-		if in.query, err = issuer.ReadQuery(r, "username", "password"); err != nil {
+		if query, err = form.Query(r, known...); err != nil {
 			return nil, err
 		}
-	} else {
-		in.query = nil
+		in.places = append(in.places, query)
 	}
 	return in, s.chooseOutput(in, r, asked)
 }
+
+// headerDecides reports whether there is a header to take credentials from.
+func (s *Sessions) headerDecides(r *http.Request) bool {
+	for _, header := range s.headers() {
+		if _, err := mw.ReadBasic(r.Header, header); !errors.Is(err, errorsx.CredentialsMissing) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Sessions) headers() []string { return []string{s.cfg.Header, "Authorization"} }
 
 func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[string]string) error {
 	jsonWanted, err := flag("_json", asked)
@@ -131,9 +150,9 @@ func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[strin
 	output := asked["_output"]
 	switch {
 	case output != "" && output != "json" && output != "oauth2":
-		return invalid("_output", "expected json or oauth2")
+		return form.Invalid("_output", "expected json or oauth2")
 	case output == "json" && oauth2:
-		return invalid("_output", "it contradicts _oauth2")
+		return form.Invalid("_output", "it contradicts _oauth2")
 	case asked["redirect_uri"] != "":
 		in.output = asRedirect
 		in.target, err = s.redirectTarget(asked["redirect_uri"])
@@ -156,18 +175,21 @@ func flag(name string, asked map[string]string) (bool, error) {
 	case "", "false":
 		return false, nil
 	}
-	return false, invalid(name, "expected true or false")
+	return false, form.Invalid(name, "expected true or false")
 }
 
-func invalid(name, why string) error {
-	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: `Invalid "` + name + `" parameter: ` + why}
-}
+// maxAccept is the size in bytes over which Accept is not read.
+const maxAccept = 8 << 10
 
 // acceptsJSON reports whether Accept names application/json, and neither
 // text/plain nor everything.
 func acceptsJSON(r *http.Request) bool {
 	named := map[string]bool{}
-	for item := range strings.SplitSeq(strings.Join(r.Header["Accept"], ","), ",") {
+	accept := strings.Join(r.Header["Accept"], ",")
+	if len(accept) > maxAccept {
+		return false
+	}
+	for item := range strings.SplitSeq(accept, ",") {
 		if mediaType, _, err := mime.ParseMediaType(item); err == nil {
 			named[mediaType] = true
 		}
@@ -177,14 +199,14 @@ func acceptsJSON(r *http.Request) bool {
 
 // credential returns login and password from the first place that has them.
 func (s *Sessions) credential(r *http.Request, in *loginInput) (mw.Credential, error) {
-	for _, header := range []string{s.cfg.Header, "Authorization"} {
+	for _, header := range s.headers() {
 		c, err := mw.ReadBasic(r.Header, header)
 		if !errors.Is(err, errorsx.CredentialsMissing) {
 			return c, err
 		}
 	}
-	for _, place := range []map[string]string{in.form, in.query} {
-		c := mw.Credential{Scheme: mw.SchemeBasic, Username: place["username"], Secret: place["password"]}
+	for _, place := range in.places {
+		c := mw.Credential{Scheme: errorsx.SchemeBasic, Username: place["username"], Secret: place["password"]}
 		switch {
 		case c.Username != "" && c.Secret != "":
 			return c, nil
@@ -210,14 +232,14 @@ func (s *Sessions) answer(w http.ResponseWriter, r *http.Request, in *loginInput
 			w.WriteHeader(http.StatusFound)
 		}
 	case asOAuth2:
-		writeJSON(w, struct {
+		form.WriteJSON(w, http.StatusOK, struct {
 			Token     string  `json:"access_token"`
 			Type      string  `json:"token_type"`
 			ExpiresIn int64   `json:"expires_in"`
 			Scope     *string `json:"scope"`
 		}{Token: token, Type: "bearer", ExpiresIn: int64(s.cfg.Timeout.Seconds())})
 	case asJSON:
-		writeJSON(w, struct {
+		form.WriteJSON(w, http.StatusOK, struct {
 			Token  string `json:"authtoken"`
 			Cookie string `json:"sessionid"`
 			Login  string `json:"login"`
@@ -229,11 +251,6 @@ func (s *Sessions) answer(w http.ResponseWriter, r *http.Request, in *loginInput
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, token)
 	}
-}
-
-func writeJSON(w http.ResponseWriter, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(v) // a client that went away is not our failure
 }
 
 // cookie is the session cookie. The server alone times it, so that it has
@@ -258,20 +275,7 @@ func (s *Sessions) logout(w http.ResponseWriter, r *http.Request) error {
 	c := s.cookie(r, "")
 	c.MaxAge = -1
 	http.SetCookie(w, c)
-	w.Header().Set("Cache-Control", "no-store")
+	form.NoStore(w.Header())
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-func (s *Sessions) fromTrustedProxy(r *http.Request) bool {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	for _, p := range s.cfg.TrustedProxies {
-		if p.Contains(from.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
 }

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/authtier/authtier/issuer/internal/form"
 )
 
 // A Redirect is where a login may send the browser.
@@ -45,7 +47,7 @@ func (s *Sessions) redirectTarget(uri string) (*url.URL, error) {
 			return u, nil
 		}
 	}
-	return nil, invalid("redirect_uri", "it is not one of those allowed")
+	return nil, form.Invalid("redirect_uri", "it is not one of those allowed")
 }
 
 func (r Redirect) allows(query string) bool {

@@ -2,7 +2,7 @@
 // in by a token and a cookie that work only together.
 //
 //	sessions, err := session.New(iss, db, session.Config{})
-//	mux.Handle("/api/", sessions.Handler())
+//	mux.Handle("/api/", sessions.Handler(sessions))
 //	mux.Handle("/api/me", sessions.Bearer(sessions)(me))
 //
 // The token comes in a header of its own, so that no other site can send it: a
@@ -11,16 +11,17 @@ package session
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/form"
 	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -127,8 +128,9 @@ func setDefaults(cfg *Config) {
 
 func (cfg *Config) check() error {
 	var errs []error
-	if !strings.HasPrefix(cfg.Base, "/") || strings.HasSuffix(cfg.Base, "/") {
-		errs = append(errs, fmt.Errorf("base %q: expected a slash at the beginning and none at the end", cfg.Base))
+	errs = append(errs, form.CheckBase(cfg.Base))
+	if !mw.ValidHeaderName(cfg.Header) {
+		errs = append(errs, fmt.Errorf("header %q: not a header name", cfg.Header))
 	}
 	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout {
 		errs = append(errs, fmt.Errorf("timeout is %v and max age %v, expected at least 1s and at least the timeout", cfg.Timeout, cfg.MaxAge))
@@ -147,7 +149,7 @@ const tokenPrefix = "authtier_st"
 
 // open starts a session for a user who is authenticated.
 func (s *Sessions) open(ctx context.Context, u *store.User) (token, cookie string, err error) {
-	token, cookie = issuer.Generate(tokenPrefix), issuer.Generate("")[1:]
+	token, cookie = issuer.Generate(tokenPrefix), rand.Text()+rand.Text() // 256 bits and more each
 	now := time.Now()
 	d := store.DigestOf(token)
 	err = s.store.PutSession(ctx, store.Session{
@@ -155,7 +157,7 @@ func (s *Sessions) open(ctx context.Context, u *store.User) (token, cookie strin
 		Expires: now.Add(s.cfg.Timeout), Ends: now.Add(s.cfg.MaxAge),
 	})
 	if err != nil {
-		return "", "", &errorsx.Error{Code: errorsx.Internal, Err: err}
+		return "", "", fmt.Errorf("session: opening: %w", err)
 	}
 	return token, cookie, nil
 }
@@ -166,7 +168,10 @@ func sessionID(token store.Digest) string { return fmt.Sprintf("%x", token[:16])
 // Validate implements [mw.Validator] for session tokens. That the cookie came
 // with the token is for [Sessions.Bearer] to see to.
 func (s *Sessions) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
-	if c.Scheme != mw.SchemeBearer || !issuer.WellFormed(tokenPrefix, c.Secret) {
+	if c.Scheme != errorsx.SchemeBearer {
+		return nil, errorsx.Fault(fmt.Errorf("session: a credential of scheme %s", c.Scheme))
+	}
+	if !issuer.WellFormed(tokenPrefix, c.Secret) {
 		return nil, errorsx.UnknownToken
 	}
 	d := store.DigestOf(c.Secret)
@@ -175,7 +180,7 @@ func (s *Sessions) Validate(ctx context.Context, c mw.Credential) (*mw.Identity,
 		return nil, errorsx.UnknownToken
 	}
 	if err != nil {
-		return nil, &errorsx.Error{Code: errorsx.Internal, Err: err}
+		return nil, fmt.Errorf("session: reading: %w", err)
 	}
 	expires := s.seen(rec, c.Now())
 	if !expires.After(c.Now()) {
@@ -187,11 +192,11 @@ func (s *Sessions) Validate(ctx context.Context, c mw.Credential) (*mw.Identity,
 		return nil, errorsx.UnknownToken
 	case err != nil:
 		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
-	case u.Disabled || u.Version != rec.UserVersion:
+	case u.Disabled || u.Version > rec.UserVersion:
 		return nil, errorsx.UnknownToken
 	}
 	id := &mw.Identity{
-		Issuer: s.issuer.Issuer(), User: u.Login, Methods: mw.BySession, TokenID: rec.ID, Expires: expires,
+		Issuer: s.issuer.URL(), User: u.Login, Methods: mw.BySession, TokenID: rec.ID, Expires: expires,
 	}
 	if !s.cfg.AllowWithoutCookie {
 		id.Confirm = string(rec.Cookie[:])
@@ -259,7 +264,7 @@ func (s *Sessions) renew(ctx context.Context, id string) error {
 		return errorsx.UnknownToken
 	}
 	if err != nil {
-		return &errorsx.Error{Code: errorsx.Internal, Err: err}
+		return fmt.Errorf("session: renewing: %w", err)
 	}
 	return nil
 }
@@ -277,7 +282,7 @@ func (s *Sessions) end(ctx context.Context, id string) error {
 		Kind: store.KindSession, ID: id, Until: time.Now().Add(s.cfg.MaxAge),
 	})
 	if err != nil {
-		return &errorsx.Error{Code: errorsx.Internal, Err: err}
+		return fmt.Errorf("session: ending: %w", err)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func newSite(t testing.TB, cfg session.Config) *site {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", sessions.Handler())
+	mux.Handle("/", sessions.Handler(sessions))
 	mux.Handle("GET /api/me", sessions.Bearer(sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		w.Write([]byte(id.User))

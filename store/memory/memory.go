@@ -4,6 +4,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -93,10 +94,13 @@ func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, erro
 func (s *Store) PutClient(ctx context.Context, c store.Client) error {
 	return s.write(ctx, func() error {
 		c = cloneClient(c)
-		c.Version = s.feed.version(store.KindClient, c.ID)
+		change := store.Change{Kind: store.KindClient, ID: c.ID, Version: s.feed.version(store.KindClient, c.ID)}
+		c.Version = change.Version
 		s.clients[c.ID] = c
 		if c.Disabled {
-			s.revoke(store.Change{Kind: store.KindClient, ID: c.ID})
+			s.revoke(change)
+		} else {
+			s.feed.append(change)
 		}
 		return nil
 	})
@@ -107,6 +111,11 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	return s.write(ctx, func() error {
 		s.revoke(store.Change{Kind: store.KindClient, ID: id})
 		delete(s.clients, id)
+		for _, k := range s.keys {
+			if k.Client == id {
+				s.revoke(store.Change{Kind: store.KindAPIKey, ID: k.ID})
+			}
+		}
 		return nil
 	})
 }
@@ -115,10 +124,13 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 func (s *Store) PutUser(ctx context.Context, u store.User) error {
 	return s.write(ctx, func() error {
 		old, known := s.users[u.Login]
-		u.Version = s.feed.version(store.KindUser, u.Login)
+		change := store.Change{Kind: store.KindUser, ID: u.Login, Version: s.feed.version(store.KindUser, u.Login)}
+		u.Version = change.Version
 		s.users[u.Login] = u
 		if u.Disabled || known && old.Password != u.Password {
-			s.revoke(store.Change{Kind: store.KindUser, ID: u.Login})
+			s.revoke(change)
+		} else {
+			s.feed.append(change)
 		}
 		return nil
 	})
@@ -135,6 +147,9 @@ func (s *Store) DeleteUser(ctx context.Context, login string) error {
 
 // PutAPIKey implements [store.Admin].
 func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
+	if k.ID == "" {
+		return errors.New("store: an API key without an ID")
+	}
 	return s.write(ctx, func() error {
 		k.Scopes = slices.Clone(k.Scopes)
 		s.revoke(store.Change{Kind: store.KindAPIKey, ID: k.ID})
@@ -155,10 +170,11 @@ func cloneClient(c store.Client) store.Client {
 const sweepEvery = 4096
 
 // sweep drops what nobody can use or reuse any more.
-func (s *Store) sweep(now time.Time) {
+func (s *Store) sweep() {
 	if s.puts++; s.puts < sweepEvery {
 		return
 	}
+	now := time.Now()
 	s.puts = 0
 	for d, t := range s.tokens {
 		if end := t.FamilyEnds; t.Expires.Before(now) && (!t.Refresh || end.Before(now)) {

@@ -33,7 +33,7 @@ type Meter struct {
 	mu       sync.RWMutex
 	products map[[2]string]*Product
 	counters map[key]*counter
-	closed   bool
+	closed   atomic.Bool
 
 	flushing sync.Mutex
 	seq      uint64 // of the last telling that the store acknowledged
@@ -100,13 +100,13 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 func (p *Product) Counter(day int, issuer, client string) (add func(n int64) error, err error) {
 	m, k := p.meter, key{p, day, issuer, client}
 	m.mu.RLock()
-	c, closed := m.counters[k], m.closed
+	c := m.counters[k]
 	m.mu.RUnlock()
-	switch {
-	case closed:
-		return nil, ErrClosed
-	case c != nil:
+	if c != nil {
 		return c.add, nil
+	}
+	if m.closed.Load() {
+		return nil, ErrClosed
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,6 +121,8 @@ func (p *Product) Counter(day int, issuer, client string) (add func(n int64) err
 	return c.add, nil
 }
 
+// addTotal adds n. What it has added before the meter was closed is in the last
+// flush; otherwise it says that it may not be.
 func (c *counter) addTotal(n int64) error {
 	if n <= 0 {
 		return fmt.Errorf("meter: %d is not a positive quantity", n)
@@ -131,9 +133,13 @@ func (c *counter) addTotal(n int64) error {
 			return errors.New("meter: the count would overflow")
 		}
 		if c.total.CompareAndSwap(old, old+n) {
-			return nil
+			break
 		}
 	}
+	if c.key.product.meter.closed.Load() {
+		return ErrClosed
+	}
+	return nil
 }
 
 // maxTold is the number of counts told at once.
@@ -145,19 +151,35 @@ func (m *Meter) Flush(ctx context.Context) error {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
 	through := time.Now()
-	changed := m.changed()
-	for first := true; first || len(changed) > 0; first = false {
-		batch := changed[:min(len(changed), maxTold)]
-		changed = changed[len(batch):]
-		complete, err := m.tell(ctx, through, batch)
-		if err != nil {
-			return fmt.Errorf("meter: flush: %w", err)
-		}
-		if !complete {
-			changed = m.changed()
-		}
+	complete, err := m.tellAll(ctx, through)
+	if err == nil && !complete {
+		complete, err = m.tellAll(ctx, through)
+	}
+	if err == nil && !complete {
+		err = errors.New("the store forgets what it is told")
+	}
+	if err != nil {
+		return fmt.Errorf("meter: flush: %w", err)
 	}
 	return nil
+}
+
+// tellAll tells the store what has changed, and at least that nothing has. It
+// reports false if the store turned out to have lost what it knew.
+func (m *Meter) tellAll(ctx context.Context, through time.Time) (complete bool, err error) {
+	changed := m.changed()
+	if len(changed) == 0 {
+		return m.tell(ctx, through, nil)
+	}
+	complete = true
+	for batch := range slices.Chunk(changed, maxTold) {
+		ok, err := m.tell(ctx, through, batch)
+		if err != nil {
+			return false, err
+		}
+		complete = complete && ok
+	}
+	return complete, nil
 }
 
 // changed returns the counters whose totals the store does not know, by number.
@@ -213,10 +235,8 @@ func (m *Meter) Report(ctx context.Context, q store.Query) (rows iter.Seq2[store
 	return m.store.Report(ctx, q)
 }
 
-// Close makes new counters fail, and flushes.
+// Close makes all counting fail, and flushes what was counted before.
 func (m *Meter) Close(ctx context.Context) error {
-	m.mu.Lock()
-	m.closed = true
-	m.mu.Unlock()
+	m.closed.Store(true)
 	return m.Flush(ctx)
 }

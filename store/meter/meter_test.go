@@ -73,15 +73,16 @@ func TestConcurrentCounts(t *testing.T) {
 	for i := range clients {
 		wg.Go(func() {
 			for range uses {
-				use(t, p, fmt.Sprint("client", i%4), 1)
+				use(t, p, fmt.Sprintf("client%d", i%4), 1)
 			}
 		})
 		wg.Go(func() { m.Flush(t.Context()) })
 	}
 	wg.Wait()
-	for client, n := range quantities(t, m) {
-		if n != clients/4*uses {
-			t.Errorf("%s: got %d, want %d", client, n, clients/4*uses)
+	got := quantities(t, m)
+	for i := range 4 {
+		if n := got[fmt.Sprintf("client%d p", i)]; n != clients/4*uses {
+			t.Errorf("client %d: got %d, want %d", i, n, clients/4*uses)
 		}
 	}
 }
@@ -173,5 +174,46 @@ func TestClose(t *testing.T) {
 	}
 	if got := quantities(t, meter.New(db))["a p"]; got != 3 {
 		t.Errorf("Close did not flush: got %d", got)
+	}
+}
+
+// TestManyCounters flushes in several tellings, also to a store that has lost
+// the first of them.
+func TestManyCounters(t *testing.T) {
+	f := &forgetful{Usage: memory.New()}
+	m := meter.New(f)
+	p := product(t, m, "p")
+	const clients = 12_000
+	for range 2 {
+		for i := range clients {
+			use(t, p, fmt.Sprint(i), 1)
+		}
+		if err := m.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.Usage = memory.New()
+	got := quantities(t, m)
+	if len(got) != clients {
+		t.Errorf("got %d clients, want %d", len(got), clients)
+	}
+	for client, n := range got {
+		if n != 2 {
+			t.Fatalf("%s: got %d, want 2", client, n)
+		}
+	}
+}
+
+func TestCountingAfterClose(t *testing.T) {
+	m := meter.New(memory.New())
+	add, err := product(t, m, "p").Counter(day, "iss", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := add(1); !errors.Is(err, meter.ErrClosed) {
+		t.Errorf("got %v, want %v", err, meter.ErrClosed)
 	}
 }

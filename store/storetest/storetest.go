@@ -52,8 +52,9 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 	}
 }
 
-// start is a time that every store can keep exactly.
-var start = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+// start is a time that every store can keep exactly, and far enough ahead that
+// what the tests store does not expire under them.
+var start = time.Now().UTC().Truncate(time.Second).Add(1000 * time.Hour)
 
 func digest(s string) store.Digest { return store.DigestOf(s) }
 
@@ -144,6 +145,19 @@ func testAPIKeys(t *testing.T, s store.Store) {
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "k"}))
 	_, err = s.APIKey(ctx, digest("new key"))
 	wantErr(t, "revoked key", err, store.ErrNotFound)
+
+	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
+	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "of c", Client: "c", Digest: digest("of c")}))
+	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "of d", Client: "d", Digest: digest("of d")}))
+	must(t, s.DeleteClient(ctx, "c"))
+	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
+	_, err = s.APIKey(ctx, digest("of c"))
+	wantErr(t, "key of a client that was deleted and created anew", err, store.ErrNotFound)
+	_, err = s.APIKey(ctx, digest("of d"))
+	must(t, err)
+	if s.PutAPIKey(ctx, store.APIKey{Digest: digest("x")}) == nil {
+		t.Error("an API key without an ID: accepted")
+	}
 }
 
 func testVersions(t *testing.T, s store.Store) {

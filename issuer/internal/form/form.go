@@ -1,0 +1,254 @@
+// Package form reads what requests ask for and writes what they are told: the
+// part that the issuer's, the sessions' and the partners' handlers share.
+package form
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// maxBody is the size in bytes over which a request's body is refused.
+const maxBody = 64 << 10
+
+// maxType is the size in bytes over which a Content-Type is refused.
+const maxType = 1 << 10
+
+// A Body is a request's body.
+type Body struct {
+	Content   []byte
+	MediaType string // "" where the header is missing or empty
+	params    map[string]string
+}
+
+// ReadBody returns the request's body. One over 64 KiB, one that cannot be read,
+// and a Content-Type that does not parse, is repeated or asks for another
+// character set than UTF-8, are refused with [errorsx.InvalidParameter].
+func ReadBody(w http.ResponseWriter, r *http.Request) (b Body, err error) {
+	switch types := r.Header["Content-Type"]; {
+	case len(types) > 1:
+		return b, invalid("Content-Type header: repeated")
+	case len(types) == 1 && len(types[0]) > maxType:
+		return b, invalid("Content-Type header: expected at most 1024 bytes")
+	case len(types) == 1 && types[0] != "":
+		b.MediaType, b.params, err = mime.ParseMediaType(types[0])
+		if charset, ok := b.params["charset"]; err != nil || ok && !strings.EqualFold(charset, "utf-8") {
+			return b, invalid("Content-Type header: expected a media type, in UTF-8")
+		}
+	}
+	if b.Content, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+		return b, invalid("body: expected at most 65536 bytes, to the end")
+	}
+	return b, nil
+}
+
+// IsJSON reports whether the body is to be read as JSON: by its type, without a
+// type, or where a urlencoded form begins with a brace, as curl -d sends it.
+func (b Body) IsJSON() bool {
+	switch b.MediaType {
+	case "", "application/json":
+		return true
+	case urlencoded:
+		return bytes.HasPrefix(bytes.TrimLeft(b.Content, " \t\r\n"), []byte("{"))
+	}
+	return false
+}
+
+// Invalid refuses a parameter and says what was expected of it.
+func Invalid(name, why string) error { return invalid("%q parameter: %s", name, why) }
+
+// Missing refuses a request that lacks a parameter.
+func Missing(name string) error {
+	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: fmt.Sprintf("Missing %q parameter", name)}
+}
+
+func invalid(format string, args ...any) error {
+	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "Invalid " + fmt.Sprintf(format, args...)}
+}
+
+const (
+	urlencoded = "application/x-www-form-urlencoded"
+	multiparts = "multipart/form-data"
+)
+
+// Params returns the known parameters of a form, urlencoded or multipart, or of
+// a JSON object with strings. One without a value is absent. An unknown
+// parameter is ignored; a known one that is repeated, or no string in UTF-8, and
+// a body of another type, are refused with [errorsx.InvalidParameter].
+func (b Body) Params(known ...string) (map[string]string, error) {
+	if len(b.Content) > 0 && b.IsJSON() {
+		p := newParams(known)
+		err := p.readJSON(b.Content)
+		return p.values, err
+	}
+	if b.MediaType != "" && b.MediaType != urlencoded && b.MediaType != multiparts && b.MediaType != "application/json" {
+		return nil, invalid("Content-Type header: expected a form or JSON")
+	}
+	return b.Form(known...)
+}
+
+// Form is [Body.Params] for endpoints that read forms alone: a body of any
+// other type holds no parameters.
+func (b Body) Form(known ...string) (map[string]string, error) {
+	p := newParams(known)
+	var err error
+	switch {
+	case len(b.Content) == 0:
+	case b.MediaType == multiparts:
+		err = p.readMultipart(b.Content, b.params["boundary"])
+	case b.MediaType == urlencoded:
+		err = p.readForm(string(b.Content))
+	}
+	return p.values, err
+}
+
+// Query returns the known parameters of the query, by the rules of
+// [Body.Params].
+func Query(r *http.Request, known ...string) (map[string]string, error) {
+	p := newParams(known)
+	err := p.readForm(r.URL.RawQuery)
+	return p.values, err
+}
+
+func newParams(known []string) *params {
+	return &params{known: known, values: map[string]string{}, seen: map[string]bool{}}
+}
+
+type params struct {
+	known  []string
+	values map[string]string
+	seen   map[string]bool
+}
+
+func (p *params) add(name, value string) error {
+	switch {
+	case !slices.Contains(p.known, name):
+		return nil
+	case p.seen[name]:
+		return invalid("%q parameter: repeated", name)
+	case !utf8.ValidString(value):
+		return invalid("%q parameter: expected UTF-8", name)
+	}
+	p.seen[name] = true
+	if value != "" {
+		p.values[name] = value
+	}
+	return nil
+}
+
+func (p *params) readForm(encoded string) error {
+	values, err := url.ParseQuery(encoded)
+	if err != nil {
+		return invalid("parameters: they do not decode")
+	}
+	for name, vs := range values {
+		for _, v := range vs {
+			if err := p.add(name, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *params) readMultipart(body []byte, boundary string) error {
+	broken := invalid("body: expected multipart form data")
+	if boundary == "" {
+		return broken
+	}
+	for mr := multipart.NewReader(bytes.NewReader(body), boundary); ; {
+		part, err := mr.NextRawPart()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return broken
+		}
+		value, err := io.ReadAll(part)
+		if err != nil {
+			return broken
+		}
+		name := part.FormName()
+		if part.FileName() != "" && slices.Contains(p.known, name) {
+			return invalid("%q parameter: expected a field, not a file", name)
+		}
+		if err := p.add(name, string(value)); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *params) readJSON(body []byte) error {
+	broken := invalid("body: expected a JSON object")
+	d := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return broken
+	}
+	for d.PeekKind() != '}' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return broken
+		}
+		name := t.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return broken
+		}
+		if !slices.Contains(p.known, name) {
+			continue
+		}
+		if value.Kind() != '"' {
+			return invalid("%q parameter: expected a string", name)
+		}
+		text, err := jsontext.AppendUnquote(nil, value)
+		if err != nil {
+			return broken
+		}
+		if err := p.add(name, string(text)); err != nil {
+			return err
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return broken
+	}
+	if _, err := d.ReadToken(); err != io.EOF {
+		return broken
+	}
+	return nil
+}
+
+// WriteJSON answers with JSON that nobody may keep.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	NoStore(h)
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v) // a client that went away is not our failure
+}
+
+// NoStore marks an answer with a secret, or with a verdict on one.
+func NoStore(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// CheckBase returns an error unless base is a path that routes can follow.
+func CheckBase(base string) error {
+	if !strings.HasPrefix(base, "/") || strings.HasSuffix(base, "/") {
+		return fmt.Errorf("base %q: expected a slash at the beginning and none at the end", base)
+	}
+	return nil
+}

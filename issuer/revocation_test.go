@@ -1,0 +1,349 @@
+package issuer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/session"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+// ownUsers is a users table of somebody's own: it knows no versions.
+type ownUsers struct{ password string }
+
+func (u ownUsers) User(_ context.Context, login string) (*store.User, error) {
+	if login != "ada" {
+		return nil, store.ErrNotFound
+	}
+	return &store.User{Login: login, Password: u.password}, nil
+}
+
+// TestOwnUsers revokes a user who is in no store of ours.
+func TestOwnUsers(t *testing.T) {
+	hash, err := issuer.HashPassword(t.Context(), "pw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db, Users: ownUsers{hash}})
+	sessions, err := session.New(iss, db, session.Config{AllowWithoutCookie: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := func() string {
+		r, w := httptest.NewRequest("GET", "/api/login", nil), httptest.NewRecorder()
+		r.SetBasicAuth("ada", "pw")
+		sessions.Handler(sessions).ServeHTTP(w, r)
+		return w.Body.String()
+	}
+	before, opened := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}), login()
+	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindUser, ID: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := validate(t, iss, before.AccessToken); code != errorsx.UnknownToken {
+		t.Errorf("access token from before: got %v", code)
+	}
+	_, err = iss.Refresh(t.Context(), "app", before.RefreshToken, "")
+	wantCode(t, "refresh token from before", err, errorsx.UnknownToken)
+	if _, code := validate(t, sessions, opened); code != errorsx.UnknownToken {
+		t.Errorf("session from before: got %v", code)
+	}
+	after, reopened := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}), login()
+	if _, code := validate(t, iss, after.AccessToken); code != 0 {
+		t.Errorf("access token from after: got %v", code)
+	}
+	if _, err := iss.Refresh(t.Context(), "app", after.RefreshToken, ""); err != nil {
+		t.Errorf("refresh token from after: %v", err)
+	}
+	if _, code := validate(t, sessions, reopened); code != 0 {
+		t.Errorf("session from after: got %v", code)
+	}
+}
+
+// TestRevokeUsedRefreshToken logs out with the token from before a rotation
+// whose answer was lost.
+func TestRevokeUsedRefreshToken(t *testing.T) { // R08
+	iss := newIssuer(t, issuer.Config{})
+	first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+	second, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := iss.RevokeToken(t.Context(), "app", first.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := validate(t, iss, second.AccessToken); code != errorsx.UnknownToken {
+		t.Errorf("access token: got %v", code)
+	}
+	_, err = iss.Refresh(t.Context(), "app", second.RefreshToken, "")
+	wantCode(t, "refresh token", err, errorsx.UnknownToken)
+}
+
+// TestRevokedWhileTheBodyArrives revokes a client between its authentication and
+// what it asks for.
+func TestRevokedWhileTheBodyArrives(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	for _, c := range []middleware.Credential{
+		{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"},
+		{Scheme: errorsx.SchemeAPIKey, Secret: "key1"},
+		{Scheme: errorsx.SchemeBearer},
+	} {
+		if c.Secret == "" {
+			c.Secret = mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
+		}
+		id, err := iss.Validate(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := iss.Mint(t.Context(), issuer.Grant{Client: "app", By: id}); err != nil {
+			t.Fatal(err)
+		}
+		if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindClient, ID: "app"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = iss.Mint(t.Context(), issuer.Grant{Client: "app", By: id})
+		wantCode(t, "minting by "+fmt.Sprint(c), err, errorsx.CredentialsIncorrect)
+	}
+	key, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"grant_type":"client_credentials"}`))
+	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindClient, ID: "app"}); err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	iss.TokenHandler(issuer.HTTPConfig{}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
+	if w.Code != 401 {
+		t.Errorf("token endpoint behind the key: got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestParentExpiresWhileTheBodyArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iss := newIssuer(t, issuer.Config{})
+		id, _ := validate(t, iss, mint(t, iss, issuer.Grant{Client: "app", TTL: 5 * time.Second}).AccessToken)
+		time.Sleep(5 * time.Second)
+		_, err := iss.Mint(t.Context(), issuer.Grant{Client: "app", By: id})
+		wantCode(t, "child of an expired token", err, errorsx.TokenExpired)
+	})
+}
+
+// flaky is a store whose changes cannot be read for a while.
+type flaky struct {
+	*memory.Store
+	down atomic.Bool
+}
+
+func (f *flaky) Since(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+	if f.down.Load() {
+		return nil, store.Cursor{}, errDown
+	}
+	return f.Store.Since(ctx, c)
+}
+
+func TestRunSurvivesTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := &flaky{Store: newStore(t)}
+		iss := newIssuer(t, issuer.Config{Store: f, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- iss.Run(ctx) }()
+		token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
+		f.down.Store(true)
+		if err := f.Revoke(ctx, store.Change{Kind: store.KindUser, ID: "ada"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		f.down.Store(false)
+		time.Sleep(time.Second)
+		if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
+			t.Errorf("after the recovery: got %v", code)
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ended with %v", err)
+		}
+		if failed, again := strings.Count(log.String(), "cannot be read"), strings.Count(log.String(), "read again"); failed != 1 || again != 1 {
+			t.Errorf("logged %d failures and %d recoveries: %s", failed, again, log.String())
+		}
+	})
+}
+
+// TestRevokeWithoutReading revokes in a store that can be written and not read.
+func TestRevokeWithoutReading(t *testing.T) {
+	f := &flaky{Store: newStore(t)}
+	iss := newIssuer(t, issuer.Config{Store: f})
+	token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
+	id, _ := validate(t, iss, token)
+	f.down.Store(true)
+	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: id.Family}); !errors.Is(err, errDown) {
+		t.Errorf("got %v, want the store's failure", err)
+	}
+	if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
+		t.Errorf("the token is answered %v", code)
+	}
+}
+
+// TestRevocationsAreRemembered lets revocations with and without an end age.
+func TestRevocationsAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iss := newIssuer(t, issuer.Config{AccessTTL: 24 * time.Hour})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go iss.Run(ctx)
+		var tokens []string
+		for _, until := range []time.Duration{0, 24 * time.Hour} {
+			token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
+			id, _ := validate(t, iss, token)
+			c := store.Change{Kind: store.KindToken, ID: id.TokenID}
+			if until != 0 {
+				c.Until = time.Now().Add(until)
+			}
+			if err := iss.Revoke(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			tokens = append(tokens, token)
+		}
+		for range 23 {
+			time.Sleep(time.Hour)
+			if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "x", Until: time.Now().Add(time.Second)}); err != nil {
+				t.Fatal(err)
+			}
+			for i, token := range tokens {
+				if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
+					t.Fatalf("token %d, revoked hours ago: got %v", i, code)
+				}
+			}
+		}
+	})
+}
+
+func TestKeyScopesNarrow(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	key, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]string{
+		`{"grant_type":"client_credentials"}`:             `"scope":"a"`,
+		`{"grant_type":"client_credentials","scope":"b"}`: `"code":"AUTH-7"`,
+	} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		w := httptest.NewRecorder()
+		iss.TokenHandler(issuer.HTTPConfig{}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: got %d %s", body, w.Code, w.Body)
+		}
+	}
+}
+
+func TestMintTTL(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	for _, ttl := range []time.Duration{-time.Hour, time.Millisecond, 400 * 24 * time.Hour} {
+		if _, err := iss.Mint(t.Context(), issuer.Grant{Client: "app", TTL: ttl}); err == nil {
+			t.Errorf("%v: accepted", ttl)
+		}
+	}
+}
+
+// TestEndpointsAreWhereTheMetadataSays mounts an issuer whose URL has a path.
+func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
+	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example/tenant", Store: newStore(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := iss.Handler(issuer.HTTPConfig{Base: "/auth"})
+	for method, paths := range map[string][]string{
+		"GET":  {"/.well-known/oauth-authorization-server/tenant", "/tenant/.well-known/jwks.json"},
+		"POST": {"/tenant/auth/token", "/tenant/auth/introspect", "/tenant/auth/revoke"},
+	} {
+		for _, p := range paths {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(method, p, nil))
+			if w.Code == 404 {
+				t.Errorf("%s %s: got 404", method, p)
+			}
+			if strings.Contains(p, "oauth-authorization-server") && !strings.Contains(w.Body.String(), `"token_endpoint":"https://id.example/tenant/auth/token","jwks_uri":"https://id.example/tenant/.well-known/jwks.json"`) {
+				t.Errorf("metadata %s", w.Body)
+			}
+		}
+	}
+	for _, base := range []string{"auth", "/auth/", "/"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("base %q: accepted", base)
+				}
+			}()
+			iss.TokenHandler(issuer.HTTPConfig{Base: base})
+		}()
+	}
+}
+
+// TestNothingPrintsSecrets prints what holds keys and hashes. D09
+func TestNothingPrintsSecrets(t *testing.T) {
+	secret := []byte("0123456789abcdef0123456789abcdef")
+	keys, err := issuer.NewKeySet(issuer.SigningKey{ID: "k", Alg: "HS256", Private: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify, err := middleware.StaticKeys(middleware.Key{ID: "k", Alg: "HS256", Public: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := middleware.JWT(verify, middleware.JWTConfig{Issuer: testURL, Audience: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	for _, v := range []any{keys, tokens, store.User{Login: "u", Password: "0123456789abcdef"}, newIssuer(t, issuer.Config{Keys: keys})} {
+		logger.Info("x", "v", v)
+		fmt.Fprintf(&log, "%v %+v %s", v, v, v)
+	}
+	for _, leak := range []string{"0123456789abcdef", "48 49 50 51"} {
+		if strings.Contains(log.String(), leak) {
+			t.Errorf("printed %q in %s", leak, log.String())
+		}
+	}
+}
+
+// TestOverloadDoesNotLast refuses once for overload, and decides afterwards.
+func TestOverloadDoesNotLast(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	iss.AuthenticateUser(ctx, "nobody", "x")
+	_, err := iss.AuthenticateUser(t.Context(), "nobody", "x")
+	wantCode(t, "unknown user", err, errorsx.CredentialsIncorrect)
+}
+
+// panicking is a store with a fault.
+type panicking struct{ *memory.Store }
+
+func (panicking) Client(context.Context, string) (*store.Client, error) { panic("s3cret") }
+
+func TestStorePanics(t *testing.T) { // S05
+	iss := newIssuer(t, issuer.Config{Store: panicking{newStore(t)}})
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"client_id":"a","client_secret":"b"}`))
+	w := httptest.NewRecorder()
+	iss.TokenHandler(issuer.HTTPConfig{Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}}).ServeHTTP(w, r)
+	if w.Code != 500 || !strings.Contains(w.Body.String(), `"error":"server_error"`) || strings.Contains(w.Body.String(), "s3cret") {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}

@@ -1,0 +1,65 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// demoTokens knows one token.
+var demoTokens = middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	if c.Secret != "s3cret" {
+		return nil, errorsx.UnknownToken
+	}
+	return &middleware.Identity{Issuer: "demo", Client: "app", User: "ada", Scopes: "read", Methods: middleware.ByToken}, nil
+})
+
+var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	id, _ := middleware.IdentityFromContext(r.Context())
+	fmt.Fprintln(w, "hello,", id.User)
+})
+
+func ExampleBearer() {
+	h := middleware.Bearer(demoTokens, middleware.BearerConfig{})(hello)
+	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+	r.Header.Set("Authorization", "Bearer s3cret")
+	h.ServeHTTP(w, r)
+	fmt.Print(w.Code, " ", w.Body)
+	// Output: 200 hello, ada
+}
+
+func ExampleScope() {
+	h := middleware.Chain(middleware.Bearer(demoTokens, middleware.BearerConfig{}), middleware.Scope("write"))(hello)
+	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+	r.Header.Set("Authorization", "Bearer s3cret")
+	h.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+	// Output: 403 Bearer realm="api", error="insufficient_scope", error_description="The request needs a scope that its credentials do not have", scope="write"
+}
+
+func ExampleTiers() {
+	user := middleware.Bearer(demoTokens, middleware.BearerConfig{RequireUser: true})
+	guard, err := middleware.Tiers([]middleware.Tier{
+		{Prefix: "/public/", Open: true},
+		{Prefix: "/user/", Guard: []middleware.Wrapper{user}},
+	}, middleware.TiersConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := guard(hello)
+	for _, path := range []string{"/public/x", "/user/x", "/public/..%2fuser/x", "/elsewhere"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		fmt.Println(path, w.Code)
+	}
+	// Output:
+	// /public/x 200
+	// /user/x 401
+	// /public/..%2fuser/x 404
+	// /elsewhere 404
+}
