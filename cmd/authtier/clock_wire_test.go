@@ -181,3 +181,31 @@ func TestSessionsSlide(t *testing.T) {
 		})
 	})
 }
+
+// TestUsesCountOnTheirDay admits a request on either side of a UTC midnight.
+func TestUsesCountOnTheirDay(t *testing.T) {
+	t.Parallel()
+	atAnyTime(t, func(t *testing.T, w *fakeClock) {
+		partner := basic("demo-partner", "demo-partner-secret")
+		now := time.Now().UTC()
+		midnight := now.Truncate(24 * time.Hour).Add(24 * time.Hour)
+		time.Sleep(midnight.Sub(now) - 1)
+		w.do("GET", "/partner/onboarding", partner).want(t, 200, "")
+		time.Sleep(1)
+		for range 2 {
+			w.do("GET", "/partner/onboarding", partner).want(t, 200, "")
+		}
+		for _, tt := range []struct {
+			from, to int
+			uses     string
+		}{
+			{-1, -1, `"quantities":1}`}, {0, 0, `"quantities":2}`}, {-1, 0, `"quantities":3}`}, {-2, -2, `"clients":[]`}, {1, 1, `"clients":[]`},
+		} {
+			day := func(n int) string { return midnight.AddDate(0, 0, n).Format(time.DateOnly) }
+			a := w.do("GET", "/partner/usages?api_name=onboarding&start_date="+day(tt.from)+"&end_date="+day(tt.to), partner)
+			if !strings.Contains(a.body, tt.uses) {
+				t.Errorf("days %d to %d from midnight: got %s, want %s", tt.from, tt.to, a.body, tt.uses)
+			}
+		}
+	})
+}

@@ -34,7 +34,8 @@ func TestReadmeProgram(t *testing.T) {
 func TestReadmeCommands(t *testing.T) {
 	w := startDemo(t)
 	dir := t.TempDir()
-	env := append(os.Environ(), "TODAY="+time.Now().UTC().Format(time.DateOnly))
+	now := time.Now().UTC() // midnight may come between
+	env := append(os.Environ(), "FROM="+now.AddDate(0, 0, -1).Format(time.DateOnly), "TO="+now.AddDate(0, 0, 1).Format(time.DateOnly))
 	commands := 0
 	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(readFile(t, "../../README.md"), -1) {
 		for part := range strings.SplitSeq("\n"+block[1], "\n$ ") {

@@ -1,0 +1,69 @@
+package middleware_test
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/middleware"
+)
+
+// tally is a meter that counts everything together.
+type tally struct {
+	mu    sync.Mutex
+	total int64
+	fail  error
+}
+
+func (m *tally) Counter(int, string, string) (func(int64) error, error) {
+	return func(n int64) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.total += n
+		return nil
+	}, m.fail
+}
+
+func TestUsage(t *testing.T) {
+	outer, inner := &tally{}, &tally{}
+	countInner := middleware.Usage(inner)
+	h := middleware.Chain(bearer, middleware.Usage(outer), countInner, countInner)(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := middleware.AddUsage(r.Context(), 10); err != nil {
+				t.Error(err)
+			}
+			for _, n := range []int64{0, -1} {
+				if middleware.AddUsage(r.Context(), n) == nil {
+					t.Errorf("AddUsage(%d): no error", n)
+				}
+			}
+			w.WriteHeader(500)
+		}))
+	serve(h, "GET", "/", tokenAda)
+	serve(h, "GET", "/", "Authorization: Bearer unknown")
+	serve(h, "GET", "/")
+	if outer.total != 1 || inner.total != 11 {
+		t.Errorf("got %d and %d, want 1 and 11", outer.total, inner.total)
+	}
+	if middleware.AddUsage(t.Context(), 1) == nil {
+		t.Error("AddUsage without Usage: no error")
+	}
+	broken := middleware.Chain(middleware.Bearer(people, middleware.BearerConfig{Errors: silent}), middleware.Usage(&tally{fail: errors.New("disk full")}))
+	if w := serve(broken(whoami), "GET", "/", tokenAda); code(w) != "AUTH-8" {
+		t.Errorf("no counter to be had: got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestDay(t *testing.T) {
+	for day, want := range map[string]int{"1970-01-01": 0, "1969-12-31": -1, "2025-01-01": 20089, "1969-12-30": -2} {
+		morning, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, late := middleware.Day(morning), middleware.Day(morning.Add(24*time.Hour-1)); got != want || late != want {
+			t.Errorf("%s: got %d in the morning and %d at night, want %d", day, got, late, want)
+		}
+	}
+}
