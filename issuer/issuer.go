@@ -3,11 +3,12 @@
 //
 //	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db})
 //	go iss.Run(ctx)
+//	auth, err := middleware.NewCache(iss, 100_000, middleware.CacheConfig{})
 //	mux.Handle("/", iss.Handler(issuer.HTTPConfig{}))
-//	mux.Handle("/reports/", middleware.Bearer(iss, middleware.BearerConfig{})(reports))
+//	mux.Handle("/reports/", middleware.Bearer(auth, middleware.BearerConfig{})(reports))
 //
 // An [Issuer] is a [middleware.Validator] of API keys, client secrets and access
-// tokens. Its handlers are the token endpoint (RFC 6749), introspection (RFC
+// tokens; a [middleware.Cache] in front of it is told of every revocation. Its handlers are the token endpoint (RFC 6749), introspection (RFC
 // 7662), revocation (RFC 7009), metadata (RFC 8414) and the key set (RFC 7517).
 // Access tokens are signed (RFC 9068) or opaque; refresh tokens are opaque,
 // rotate, and end their family when one is used twice (RFC 9700 section
@@ -92,9 +93,14 @@ type Issuer struct {
 	users store.Users
 	jwt   mw.Validator
 	live  live
+	sinks mw.Sinks
 }
 
-var _ mw.Validator = (*Issuer)(nil)
+var (
+	_ mw.Validator = (*Issuer)(nil)
+	_ mw.Source    = (*Issuer)(nil)
+	_ mw.Local     = (*Issuer)(nil)
+)
 
 // New returns an issuer, once it has read the store's revocations. It reports
 // everything that is wrong with the configuration at once.

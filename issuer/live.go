@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -65,26 +66,52 @@ func (i *Issuer) log(ctx context.Context, failing bool, err error) {
 	}
 }
 
-// follow brings the issuer up to date with the store's changes. What is known to
-// be revoked stays so if the store forgets it. It does not end with a request
-// that it is for.
+// staleAfter is how long caches may answer after the store was last heard of.
+const staleAfter = 30 * time.Second
+
+// follow brings the issuer and its subscribers up to date with the store's
+// changes. What is known to be revoked stays so if the store forgets it. It does
+// not end with a request that it is for.
 func (i *Issuer) follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
 	defer cancel()
 	l := &i.live
 	l.following.Lock()
 	defer l.following.Unlock()
+	began := time.Now()
 	changes, cursor, err := i.cfg.Store.Since(ctx, l.cursor)
-	if errors.Is(err, store.ErrNotFound) {
+	lost := errors.Is(err, store.ErrNotFound)
+	if lost {
 		changes, cursor, err = i.cfg.Store.Snapshot(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	l.apply(changes, time.Now())
+	i.apply(changes)
+	if lost {
+		i.sinks.Forget(mw.Revocation{Kind: mw.KindEverything})
+	}
 	l.cursor = cursor
+	i.sinks.FreshUntil(began.Add(staleAfter))
 	return nil
 }
+
+// apply makes changes known here and to the subscribers.
+func (i *Issuer) apply(changes []store.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	i.live.apply(changes, time.Now())
+	rs := make([]mw.Revocation, len(changes))
+	for n, c := range changes {
+		rs[n] = mw.Revocation{Kind: mw.Kind(c.Kind), ID: c.ID} // numbered alike
+	}
+	i.sinks.Forget(rs...)
+}
+
+// Subscribe implements [mw.Source]: caches in front of the issuer follow its
+// revocations. Unless [Issuer.Run] runs, they answer for half a minute.
+func (i *Issuer) Subscribe(s mw.Sink) (cancel func()) { return i.sinks.Subscribe(s) }
 
 func (l *live) apply(changes []store.Change, now time.Time) {
 	l.mu.Lock()
@@ -140,6 +167,6 @@ func (i *Issuer) Revoke(ctx context.Context, cs ...store.Change) error {
 	if err := i.cfg.Store.Revoke(ctx, cs...); err != nil {
 		return err
 	}
-	i.live.apply(cs, time.Now())
+	i.apply(cs)
 	return i.follow(ctx)
 }

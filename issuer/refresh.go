@@ -112,7 +112,7 @@ func (i *Issuer) rotate(ctx context.Context, old *store.Token, next []store.Toke
 	err := i.cfg.Store.Rotate(ctx, old.Digest, old.Client, time.Now(), next...)
 	switch {
 	case errors.Is(err, store.ErrReused):
-		i.live.apply([]store.Change{{Kind: store.KindFamily, ID: old.Family, Until: old.FamilyEnds}}, time.Now())
+		i.apply([]store.Change{{Kind: store.KindFamily, ID: old.Family, Until: old.FamilyEnds}})
 		return &errorsx.Error{Code: errorsx.UnknownToken, Client: old.Client, Err: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &errorsx.Error{Code: errorsx.UnknownToken, Client: old.Client, Err: err}

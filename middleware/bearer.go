@@ -74,6 +74,7 @@ func Bearer(v Validator, cfg BearerConfig) Wrapper {
 	}
 	g := &guard{
 		name:        "Bearer",
+		header:      b.header,
 		validator:   v,
 		scheme:      errorsx.SchemeBearer,
 		errors:      cfg.Errors,
@@ -109,7 +110,8 @@ func (b *bearer) read(r *http.Request) (Credential, *source, error) {
 		}
 	}
 	if err == nil {
-		c.Secret, err = bearerToken(b.header, value)
+		c.unchecked = true
+		c.Secret, err = afterScheme(b.header, value, "Bearer")
 	}
 	return c, b.fromHeader, err
 }

@@ -1,6 +1,8 @@
 package middleware
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -11,7 +13,9 @@ import (
 // the credential, run the wrapper's own checks, merge, publish.
 type guard struct {
 	name        string
+	header      string // of unchecked tokens
 	validator   Validator
+	cache       *Cache // the validator, where it is one
 	scheme      errorsx.Scheme
 	errors      *errorsx.Writer
 	otherClient bool
@@ -72,6 +76,7 @@ func (s *source) protect(h http.Header) {
 
 func (g *guard) wrap(next http.Handler) http.Handler {
 	notNil(g.name, next)
+	g.cache, _ = g.validator.(*Cache)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, r := join(r)
 		from, err := g.authenticate(s, r)
@@ -90,7 +95,8 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := g.validate(r, c.At(s.now))
+	c.now = s.now
+	id, err := g.identify(r, c)
 	if err != nil {
 		return nil, err
 	}
@@ -119,16 +125,47 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	return from, nil
 }
 
-func (g *guard) validate(r *http.Request, c Credential) (id *Identity, err error) {
+// identify returns the identity that c proves, by what a cache remembers or by
+// asking the validator.
+func (g *guard) identify(r *http.Request, c Credential) (*Identity, error) {
+	if g.cache == nil {
+		if c.unchecked && !token68(c.Secret) {
+			return nil, notToken68(g.header)
+		}
+		id, err := ask(stateless{r.Context()}, g.validator, c)
+		if err == nil && !id.Expires.IsZero() && !id.Expires.After(c.Now()) {
+			err = &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
+		}
+		return id, err
+	}
+	k := keyOf(c)
+	e, err := g.cache.hit(&k, c)
+	if e != nil && (e.token68 || !c.unchecked) {
+		return &e.identity, nil
+	}
+	// What was remembered had passed the check of its characters.
+	if c.unchecked && !token68(c.Secret) {
+		return nil, notToken68(g.header)
+	}
+	if e != nil {
+		return &e.identity, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g.cache.miss(stateless{r.Context()}, k, c)
+}
+
+// ask asks a validator, and takes a panic and an empty answer for faults of
+// ours.
+func ask(ctx context.Context, v Validator, c Credential) (id *Identity, err error) {
 	defer errorsx.Recovered("middleware: the validator", &err)
-	id, err = g.validator.Validate(stateless{r.Context()}, c)
+	id, err = v.Validate(ctx, c)
 	switch {
 	case err != nil:
 		return nil, err
 	case id == nil:
-		return nil, errorsx.Fault(fmt.Errorf("middleware: %s: the validator returned neither identity nor error", g.name))
-	case !id.Expires.IsZero() && !id.Expires.After(c.Now()):
-		return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
+		return nil, errorsx.Fault(errors.New("middleware: the validator returned neither identity nor error"))
 	}
 	return id, nil
 }

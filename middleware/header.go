@@ -94,16 +94,9 @@ func afterScheme(name, value, scheme string) (string, error) {
 	return "", err
 }
 
-// bearerToken returns the token of a header value (RFC 6750 section 2.1).
-func bearerToken(name, value string) (string, error) {
-	token, err := afterScheme(name, value, "Bearer")
-	if err != nil {
-		return "", err
-	}
-	if !token68(token) {
-		return "", malformed(name, "expected one token after the scheme Bearer")
-	}
-	return token, nil
+// notToken68 refuses a header value that is no token (RFC 6750 section 2.1).
+func notToken68(name string) error {
+	return malformed(name, "expected one token after the scheme Bearer")
 }
 
 // basicUserPass returns user-id and password of a header value (RFC 7617
@@ -141,12 +134,19 @@ func decodeBase64(enc *base64.Encoding, s string) ([]byte, bool) {
 func token68(s string) bool {
 	body := strings.TrimRight(s, "=")
 	for i := range len(body) {
-		if c := body[i]; !alphanumeric(c) && !strings.ContainsRune("-._~+/", rune(c)) {
+		if !token68Chars[body[i]] {
 			return false
 		}
 	}
 	return body != ""
 }
+
+var token68Chars = func() (t [256]bool) {
+	for c := range t {
+		t[c] = alphanumeric(byte(c)) || strings.IndexByte("-._~+/", byte(c)) >= 0
+	}
+	return t
+}()
 
 // tokenChar reports whether c may be in a token (RFC 9110 section 5.6.2), as
 // schemes and header names are.

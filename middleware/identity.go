@@ -2,8 +2,10 @@ package middleware
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -104,19 +106,43 @@ type Identity struct {
 	// Expires is when the proof ends. If zero, it does not.
 	Expires time.Time
 
-	// Claims is the token's payload as it was signed, or empty.
-	Claims string
+	claims string // a JSON object, or a JWT's payload as it is encoded
+	memo   *memo  // what is worked out once for an identity that a Cache holds
+}
+
+// Claims returns the token's payload, a JSON object as it was signed, or "".
+func (id Identity) Claims() string {
+	if id.claims == "" || id.claims[0] == '{' {
+		return id.claims
+	}
+	b, _ := base64.RawURLEncoding.DecodeString(id.claims) // it was decoded before
+	return string(b)
+}
+
+// WithClaims returns id with these claims, a JSON object. It is for validators.
+func (id Identity) WithClaims(object string) Identity {
+	id.claims = object
+	return id
 }
 
 // DecodeClaims decodes the token's claims into v, which is a pointer to a map
 // or a struct. Members are matched exactly, and an error says which member does
 // not fit. An identity without claims is an error.
 func (id Identity) DecodeClaims(v any) error {
-	if id.Claims == "" {
+	claims := id.Claims()
+	if claims == "" {
 		return errors.New("middleware: the identity has no claims")
 	}
-	return json.Unmarshal([]byte(id.Claims), v)
+	return json.Unmarshal([]byte(claims), v)
 }
+
+// A memo is what wrappers worked out for an identity and need not again.
+type memo struct {
+	merged  atomic.Pointer[mergedWith]
+	counted atomic.Pointer[counted]
+}
+
+type mergedWith struct{ other, result *Identity }
 
 // IdentityFromContext returns the identity of the request that ctx belongs to.
 // It reports false where no wrapper has authenticated the request.
@@ -141,9 +167,24 @@ func WithIdentity(ctx context.Context, id Identity) context.Context {
 // must be of one issuer and, unless otherClient, of one client. Two credentials
 // of the same kind must be one and the same.
 func merge(a, b *Identity, otherClient bool) (*Identity, bool) {
-	if a == nil {
+	if a == nil || a == b {
 		return b, true
 	}
+	if b.memo == nil {
+		return mergeAnew(a, b, otherClient)
+	}
+	if m := b.memo.merged.Load(); m != nil && m.other == a {
+		return m.result, true
+	}
+	result, ok := mergeAnew(a, b, otherClient)
+	if ok && result != b && a.Client == b.Client { // what AllowOtherClient allowed is not for all
+		result.memo = &memo{}
+		b.memo.merged.Store(&mergedWith{a, result})
+	}
+	return result, ok
+}
+
+func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 	if a.Issuer != b.Issuer || (a.Client != b.Client && !otherClient) {
 		return nil, false
 	}
@@ -160,6 +201,7 @@ func merge(a, b *Identity, otherClient bool) (*Identity, bool) {
 		main, other = a, b
 	}
 	m := *main
+	m.memo = nil
 	m.Methods |= other.Methods
 	if m.KeyID == "" {
 		m.KeyID = other.KeyID

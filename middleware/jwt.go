@@ -90,6 +90,12 @@ type jwtValidator struct {
 	types []string
 }
 
+// Local implements [Local]: static keys are at hand.
+func (v *jwtValidator) Local(Credential) bool {
+	_, static := v.keys.(staticKeys)
+	return static
+}
+
 // Validate implements [Validator].
 func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, error) {
 	if c.Scheme != errorsx.SchemeBearer {
@@ -112,6 +118,11 @@ func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, e
 	}
 	return v.judge(c.Now(), t, kid, claims)
 }
+
+// notYetValid says from when a token is valid.
+type notYetValid struct{ from time.Time }
+
+func (e *notYetValid) Error() string { return "not valid before " + e.from.UTC().Format(time.RFC3339) }
 
 // verify checks the signature with a key of the token's own algorithm, and
 // returns the key's ID.
@@ -154,7 +165,11 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid string, c *claims) (*I
 	case !ours:
 		return refuse(errorsx.UnknownToken, "another issuer or audience")
 	case c.notBefore.After(soon), c.issued.After(soon):
-		return refuse(errorsx.UnknownToken, "not yet valid")
+		from := c.notBefore
+		if c.issued.After(from) {
+			from = c.issued
+		}
+		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: &notYetValid{from.Add(-v.cfg.Leeway)}}
 	case !c.issued.IsZero() && c.expires.Sub(c.issued) > MaxLifetime:
 		return refuse(errorsx.UnknownToken, "valid for more than a year")
 	}
@@ -168,6 +183,6 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid string, c *claims) (*I
 		SignedBy: kid,
 		Audience: Scopes(strings.Join(c.audience, " ")),
 		Expires:  expires,
-		Claims:   string(t.payload),
+		claims:   t.encodedPayload(),
 	}, nil
 }

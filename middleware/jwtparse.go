@@ -53,6 +53,12 @@ func parseJWT(s string) (*token, error) {
 	return t, nil
 }
 
+// encodedPayload returns the payload as it stands in the token, and keeps nothing
+// else of the token alive.
+func (t *token) encodedPayload() string {
+	return strings.Clone(t.signed[strings.IndexByte(t.signed, '.')+1:])
+}
+
 // withoutValue keeps what the token says out of an error that may be logged.
 func withoutValue(err error) error {
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {

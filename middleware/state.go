@@ -21,6 +21,8 @@ type state struct {
 	identity atomic.Pointer[Identity]
 	by       atomic.Pointer[guard] // the wrapper that authenticated last
 	usage    atomic.Pointer[usage] // the innermost, what AddUsage adds to
+
+	outermost usage // its place, so that counting allocates nothing
 }
 
 type stateKey struct{}

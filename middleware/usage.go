@@ -67,15 +67,42 @@ func (w *usageWrapper) count(s *state) (err error) {
 		}
 	}
 	defer errorsx.Recovered("middleware: the meter", &err)
-	add, err := w.meter.Counter(Day(s.now), id.Issuer, id.Client)
+	add, err := w.counter(id, Day(s.now))
 	if err == nil {
 		err = add(1)
 	}
 	if err != nil {
 		return &errorsx.Error{Code: errorsx.Internal, Client: id.Client, Err: fmt.Errorf("middleware: Usage: %w", err)}
 	}
-	s.usage.Store(&usage{wrapper: w, add: add, outer: outer})
+	if outer == nil {
+		s.outermost = usage{wrapper: w, add: add}
+		s.usage.Store(&s.outermost)
+	} else {
+		s.usage.Store(&usage{wrapper: w, add: add, outer: outer})
+	}
 	return nil
+}
+
+// counted is the counter that an identity used last.
+type counted struct {
+	wrapper *usageWrapper
+	day     int
+	add     func(n int64) error
+}
+
+// counter returns the meter's counter, which the identity remembers.
+func (w *usageWrapper) counter(id *Identity, day int) (add func(n int64) error, err error) {
+	if id.memo == nil {
+		return w.meter.Counter(day, id.Issuer, id.Client)
+	}
+	if c := id.memo.counted.Load(); c != nil && c.wrapper == w && c.day == day {
+		return c.add, nil
+	}
+	add, err = w.meter.Counter(day, id.Issuer, id.Client)
+	if err == nil {
+		id.memo.counted.Store(&counted{w, day, add})
+	}
+	return add, err
 }
 
 // Day returns the UTC day of t, in days since 1 January 1970.

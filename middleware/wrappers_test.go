@@ -452,3 +452,6 @@ func TestTimeoutHandler(t *testing.T) {
 	serve(outer, "GET", "/", keyApp, tokenAda)
 	<-done
 }
+
+// opaqueHandler does nothing, which the compiler cannot know.
+var opaqueHandler http.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})

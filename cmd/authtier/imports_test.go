@@ -48,6 +48,7 @@ func TestLibraryDependencies(t *testing.T) {
 		module,
 		"github.com/golang-jwt/jwt/v5",
 		"github.com/go-json-experiment/json",
+		"github.com/hashicorp/golang-lru/v2",
 		"golang.org/x/crypto",
 		"golang.org/x/sys",
 	}

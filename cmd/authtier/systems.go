@@ -76,6 +76,9 @@ func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...
 	return i, db, err
 }
 
+// cacheSize is the number of credentials that each system remembers.
+const cacheSize = 10_000
+
 func secret(s string) []store.Secret { return []store.Secret{{Digest: store.DigestOf(s)}} }
 
 var rfc = &errorsx.Writer{Dialect: errorsx.RFC}
@@ -101,8 +104,12 @@ func (d *demoServer) tiers() ([]mw.Tier, error) {
 	d.mux.HandleFunc("GET /user/me", me)
 	d.mux.HandleFunc("GET /pro/ping", pong)
 
-	key := mw.APIKey(iss, mw.APIKeyConfig{})
-	user := mw.Bearer(iss, mw.BearerConfig{RequireUser: true})
+	auth, err := mw.NewCache(iss, cacheSize, mw.CacheConfig{})
+	if err != nil {
+		return nil, err
+	}
+	key := mw.APIKey(auth, mw.APIKeyConfig{})
+	user := mw.Bearer(auth, mw.BearerConfig{RequireUser: true})
 	return []mw.Tier{
 		{Prefix: "/ext/", Open: true},
 		{Prefix: "/public/", Guard: []mw.Wrapper{key}},
@@ -132,8 +139,12 @@ func (d *demoServer) oauth2() error {
 	if err != nil {
 		return err
 	}
-	bearer := mw.Bearer(iss, mw.BearerConfig{Errors: rfc})
-	exposed := mw.Bearer(iss, mw.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
+	auth, err := mw.NewCache(iss, cacheSize, mw.CacheConfig{})
+	if err != nil {
+		return err
+	}
+	bearer := mw.Bearer(auth, mw.BearerConfig{Errors: rfc})
+	exposed := mw.Bearer(auth, mw.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
 	d.mux.Handle("GET /v1/img/{name}", mw.Chain(exposed, mw.Scope("files", "base"))(png))
 	d.mux.Handle("POST /v1/files", mw.Chain(bearer, mw.Scope("upload_files", "base"))(http.HandlerFunc(created)))
 	d.mux.Handle("GET /v1/me", mw.Chain(bearer, mw.Scope("base"))(http.HandlerFunc(me)))
@@ -153,10 +164,14 @@ func (d *demoServer) session(timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	login := sessions.Handler(sessions)
+	auth, err := mw.NewCache(sessions, cacheSize, mw.CacheConfig{})
+	if err != nil {
+		return err
+	}
+	login := sessions.Handler(auth)
 	d.mux.Handle("/api/login", login)
 	d.mux.Handle("/api/logout", login)
-	d.mux.Handle("GET /api/me", sessions.Bearer(sessions)(http.HandlerFunc(me)))
+	d.mux.Handle("GET /api/me", sessions.Bearer(auth)(http.HandlerFunc(me)))
 	return nil
 }
 
@@ -177,11 +192,15 @@ func (d *demoServer) partner() error {
 	if err != nil {
 		return err
 	}
-	basic := mw.Basic(p, mw.BasicConfig{})
+	auth, err := mw.NewCache(p, cacheSize, mw.CacheConfig{})
+	if err != nil {
+		return err
+	}
+	basic := mw.Basic(auth, mw.BasicConfig{})
 	metered := http.NewServeMux()
 	metered.Handle("GET /partner/onboarding", mw.Chain(basic, mw.Scope("onboarding"), mw.Usage(access))(http.HandlerFunc(pong)))
 	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered, nil))
-	d.mux.Handle("/partner/", p.Handler(p))
+	d.mux.Handle("/partner/", p.Handler(auth))
 	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil)) // no redirect to /partner/
 	return nil
 }

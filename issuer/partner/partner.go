@@ -93,6 +93,9 @@ func (p *Partner) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, 
 	return nil, errorsx.CredentialsIncorrect
 }
 
+// Subscribe implements [mw.Source].
+func (p *Partner) Subscribe(s mw.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
+
 // Handler serves {Base}/, {Base}/tokens, {Base}/tokens/verify and
 // {Base}/usages, behind Basic. V is the Partner itself, or a validator in front
 // of it.

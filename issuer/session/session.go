@@ -204,6 +204,9 @@ func (s *Sessions) Validate(ctx context.Context, c mw.Credential) (*mw.Identity,
 	return id, nil
 }
 
+// Subscribe implements [mw.Source].
+func (s *Sessions) Subscribe(sink mw.Sink) (cancel func()) { return s.issuer.Subscribe(sink) }
+
 // seen returns when the session expires, by the store or by this process.
 func (s *Sessions) seen(rec *store.Session, now time.Time) time.Time {
 	s.mu.Lock()

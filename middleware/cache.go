@@ -1,0 +1,390 @@
+package middleware
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// CacheConfig configures a [Cache]. The zero value is ready to use.
+type CacheConfig struct {
+	// TTL is how long an identity is remembered at most; it never outlives its
+	// own expiry. If 0, it is five minutes for a validator that is a [Source],
+	// and one minute for one that is not. At most a day.
+	TTL time.Duration
+
+	// AllowStale goes on answering when the source has not been heard of for
+	// too long. What is revoked meanwhile stays admitted until TTL.
+	AllowStale bool
+}
+
+const (
+	cacheShards    = 16
+	maxCached      = 2 << 10 // bytes of a credential
+	refusalTTL     = 2 * time.Second
+	flightTimeout  = 2 * time.Second
+	maxFlights     = 256
+	defaultTTL     = time.Minute
+	defaultLiveTTL = 5 * time.Minute
+	maxTTL         = 24 * time.Hour
+)
+
+// A Cache remembers what a [Validator] said. It holds facts about credentials
+// and no verdict about a route: expiry is looked at on every hit, and scopes,
+// audiences and clients by the wrappers.
+//
+// Nothing that could be replayed stays in memory: secrets, passwords and opaque
+// tokens are kept as SHA-256, and so is the signature of a JWT; its header and
+// payload, which are worthless without it, are compared as they are. Memory is
+// bounded by the number of entries times the largest credential, at most 2 KiB,
+// and 600 bytes. Refusals are remembered apart, for two seconds, so that junk
+// evicts nothing good; failures are not remembered.
+//
+// Of many requests that miss with one credential a single one asks the
+// validator, under a deadline of its own. See [Local] for those that need not
+// ask anybody.
+//
+// A Cache is a Validator and a [Sink]. What it is told to forget is refused or
+// validated anew from then on, also where a validation was under way. Its
+// methods may be called concurrently.
+type Cache struct {
+	validator Validator
+	local     Local
+	ttl       time.Duration
+	stale     bool
+
+	shards [cacheShards]cacheShard
+	ring   ring
+	fresh  atomic.Pointer[time.Time] // nil: for ever
+
+	flying   chan struct{} // a place for each flight
+	checking chan struct{} // a place for each local validation
+}
+
+type cacheShard struct {
+	mu       sync.Mutex
+	good     *simplelru.LRU[digest, *entry]
+	bad      *simplelru.LRU[digest, *refusal]
+	inFlight map[cacheKey]*flight
+	stats    Stats
+	_        [64]byte // shards do not share cache lines
+}
+
+// Stats are numbers since the cache was made.
+type Stats struct {
+	Hits      uint64 // identities that were remembered
+	Misses    uint64 // credentials that were not
+	Refusals  uint64 // refusals that were remembered
+	Evictions uint64 // identities that made room for others
+	Flights   uint64 // questions to a validator that is not [Local]
+}
+
+// Local is an optional ability of a [Validator]: to say which credentials it
+// judges by computing alone. A [Cache] limits how many of these are judged at
+// once, so that junk with fresh signatures does not starve other requests, and
+// lets the rest be asked for in flights.
+type Local interface {
+	Local(c Credential) bool
+}
+
+type digest [sha256.Size]byte
+
+// A cacheKey is a credential without its secret part. Two JWTs that differ in
+// anything but the signature differ in signed.
+type cacheKey struct {
+	digest digest
+	signed string // header and payload of a JWT
+}
+
+// An entry is an identity that is remembered.
+type entry struct {
+	identity Identity
+	memo     memo
+	signed   string
+	token68  bool          // its token has the characters that a header may hold
+	until    time.Time     // on the monotonic clock
+	number   atomic.Uint64 // of the last revocation that is not about it
+}
+
+// A refusal is remembered until a time.
+type refusal struct {
+	err    error
+	signed string
+	until  time.Time
+}
+
+// NewCache returns a cache of size identities around v, rounded up to a multiple
+// of 16, and of an eighth as many refusals. If v is a [Source], the cache
+// subscribes to it for the rest of the process. It returns an error for a nil
+// validator, a size that is not positive, and a TTL out of range.
+func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
+	source, live := v.(Source)
+	switch {
+	case cfg.TTL == 0 && live:
+		cfg.TTL = defaultLiveTTL
+	case cfg.TTL == 0:
+		cfg.TTL = defaultTTL
+	}
+	var errs []error
+	if v == nil {
+		errs = append(errs, errors.New("nil Validator"))
+	}
+	if size <= 0 || size > 1<<30 {
+		errs = append(errs, fmt.Errorf("size is %d, expected a number of entries", size))
+	}
+	if cfg.TTL < 0 || cfg.TTL > maxTTL {
+		errs = append(errs, fmt.Errorf("TTL is %v, expected at most %v", cfg.TTL, maxTTL))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("middleware: NewCache: %w", err)
+	}
+	c := &Cache{
+		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale,
+		flying:   make(chan struct{}, maxFlights),
+		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+	}
+	c.local, _ = v.(Local)
+	perShard := (size + cacheShards - 1) / cacheShards
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.good, _ = simplelru.NewLRU[digest, *entry](perShard, nil) // fails for a size of 0 alone
+		s.bad, _ = simplelru.NewLRU[digest, *refusal](perShard/8+8, nil)
+		s.inFlight = map[cacheKey]*flight{}
+	}
+	if live {
+		source.Subscribe(c)
+	}
+	return c, nil
+}
+
+// Validate implements [Validator].
+func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error) {
+	k := keyOf(cred)
+	e, err := c.hit(&k, cred)
+	switch {
+	case e != nil:
+		return &e.identity, nil
+	case err != nil:
+		return nil, err
+	}
+	return c.miss(ctx, k, cred)
+}
+
+// keyOf returns what a credential is looked up by. Parts are framed by their
+// lengths, so that no two credentials have the same key.
+func keyOf(c Credential) cacheKey {
+	var k cacheKey
+	secret, kind := c.Secret, c.Scheme[:1]
+	if c.Scheme == errorsx.SchemeBearer {
+		if dot := strings.LastIndexByte(secret, '.'); dot >= 0 {
+			k.signed, secret, kind = secret[:dot], secret[dot+1:], "j"
+		}
+	}
+	var stack [512]byte
+	b := append(stack[:0], kind...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Username)))
+	b = append(b, c.Username...)
+	b = append(b, secret...)
+	k.digest = sha256.Sum256(b)
+	return k
+}
+
+func (c *Cache) shard(k *cacheKey) *cacheShard { return &c.shards[k.digest[0]%cacheShards] }
+
+// hit returns what is remembered of a credential: an entry, a refusal, or
+// neither. Where the source has not been heard of for too long, it is AUTH-8.
+func (c *Cache) hit(k *cacheKey, cred Credential) (*entry, error) {
+	now := cred.Now()
+	if fresh := c.fresh.Load(); fresh != nil && !c.stale && past(now, *fresh) {
+		return nil, &errorsx.Error{
+			Code: errorsx.Internal, Err: errors.New("middleware: Cache: revocations have not been heard of for too long"),
+		}
+	}
+	s := c.shard(k)
+	s.mu.Lock()
+	if e, ok := s.good.Get(k.digest); ok && e.signed == k.signed {
+		if c.holds(e, now) {
+			s.stats.Hits++
+			s.mu.Unlock()
+			return e, nil
+		}
+		s.good.Remove(k.digest)
+	}
+	if r, ok := s.bad.Get(k.digest); ok && r.signed == k.signed && now.Before(r.until) {
+		s.stats.Refusals++
+		s.mu.Unlock()
+		return nil, r.err
+	}
+	s.stats.Misses++
+	s.mu.Unlock()
+	return nil, nil
+}
+
+// past reports whether t is past, by the monotonic or by the wall clock: one of
+// them stands still while the machine sleeps.
+func past(now, t time.Time) bool {
+	return now.After(t) || now.Round(0).After(t.Round(0))
+}
+
+// holds reports whether what e says is still so.
+func (c *Cache) holds(e *entry, now time.Time) bool {
+	if !now.Before(e.until) || !e.identity.Expires.IsZero() && !now.Before(e.identity.Expires) {
+		return false
+	}
+	number := e.number.Load()
+	upTo, holds := c.ring.since(number, &e.identity)
+	if holds && upTo != number {
+		e.number.Store(upTo)
+	}
+	return holds
+}
+
+// miss asks the validator. An answer that a revocation has overtaken is asked
+// for again.
+func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identity, error) {
+	for range 3 {
+		id, err, number := c.ask(ctx, k, cred)
+		if err != nil {
+			return nil, err
+		}
+		if _, holds := c.ring.since(number, id); holds {
+			return id, nil
+		}
+	}
+	return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the identity is revoked again and again")}
+}
+
+// ask returns the validator's answer, and the number of the last revocation
+// before it was asked.
+func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, error, uint64) {
+	if c.local != nil && c.local.Local(cred) {
+		if err := c.enterCheck(ctx); err != nil {
+			return nil, err, 0
+		}
+		defer func() { <-c.checking }()
+		return c.validate(ctx, k, cred)
+	}
+	return c.fly(ctx, k, cred)
+}
+
+// enterCheck waits for a place to check a signature.
+func (c *Cache) enterCheck(ctx context.Context) error {
+	select {
+	case c.checking <- struct{}{}:
+		return nil
+	default:
+	}
+	timeout := time.NewTimer(flightTimeout)
+	defer timeout.Stop()
+	select {
+	case c.checking <- struct{}{}:
+		return nil
+	case <-timeout.C:
+		return &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many signatures to check")}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// validate asks the validator and remembers its answer.
+func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *Identity, err error, number uint64) {
+	number = c.ring.count.Load()
+	id, err = ask(ctx, c.validator, cred)
+	if len(cred.Secret)+len(cred.Username) > maxCached {
+		return id, err, number
+	}
+	if err != nil {
+		c.rememberRefusal(k, cred, err)
+		return nil, err, number
+	}
+	return c.remember(k, cred, id, number), nil, number
+}
+
+// remember enters an identity. A revocation that has overtaken it is found by
+// its number.
+func (c *Cache) remember(k cacheKey, cred Credential, id *Identity, number uint64) *Identity {
+	e := &entry{
+		identity: *id, signed: strings.Clone(k.signed), until: time.Now().Add(c.ttl),
+		token68: cred.Scheme == errorsx.SchemeBearer && token68(cred.Secret),
+	}
+	e.identity.memo = &e.memo
+	if head, ok := strings.CutSuffix(e.signed, id.claims); ok {
+		e.identity.claims = e.signed[len(head):] // kept once
+	}
+	e.number.Store(number)
+	s := c.shard(&k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.good.Add(k.digest, e) {
+		s.stats.Evictions++
+	}
+	s.bad.Remove(k.digest)
+	return &e.identity
+}
+
+// rememberRefusal enters a refusal that is the client's own fault, until it may
+// be otherwise.
+func (c *Cache) rememberRefusal(k cacheKey, cred Credential, err error) {
+	e := errorsx.From(err)
+	if e.Code.Ours() || e.Code == errorsx.TooManyRequests {
+		return
+	}
+	until := time.Now().Add(refusalTTL)
+	if early, ok := errors.AsType[*notYetValid](err); ok && early.from.Before(until) {
+		until = early.from
+	}
+	s := c.shard(&k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bad.Add(k.digest, &refusal{err: err, signed: strings.Clone(k.signed), until: until})
+}
+
+// Forget implements [Sink].
+func (c *Cache) Forget(rs ...Revocation) {
+	c.ring.add(rs)
+	for _, r := range rs {
+		if r.Kind == KindEverything {
+			c.purge()
+		}
+	}
+}
+
+func (c *Cache) purge() {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.good.Purge()
+		s.bad.Purge()
+		s.mu.Unlock()
+	}
+}
+
+// FreshUntil implements [Sink].
+func (c *Cache) FreshUntil(t time.Time) { c.fresh.Store(&t) }
+
+// Stats returns the cache's numbers.
+func (c *Cache) Stats() Stats {
+	var sum Stats
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		sum.Hits += s.stats.Hits
+		sum.Misses += s.stats.Misses
+		sum.Refusals += s.stats.Refusals
+		sum.Evictions += s.stats.Evictions
+		sum.Flights += s.stats.Flights
+		s.mu.Unlock()
+	}
+	return sum
+}

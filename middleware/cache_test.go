@@ -1,0 +1,576 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// An oracle is a validator whose answers the test changes, and that counts how
+// often it is asked.
+type oracle struct {
+	asked  atomic.Int64
+	answer func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error)
+	middleware.Sinks
+}
+
+func (o *oracle) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	o.asked.Add(1)
+	return o.answer(ctx, c)
+}
+
+// yes identifies every token as a client of that name.
+func yes(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	return &middleware.Identity{Issuer: "i", Client: c.Secret, Methods: middleware.ByToken, TokenID: "id-" + c.Secret}, nil
+}
+
+// newSource returns an oracle that is a source, heard of for hours.
+func newSource() *oracle {
+	o := &oracle{}
+	o.FreshUntil(time.Now().Add(24 * time.Hour))
+	return o
+}
+
+func newCache(t testing.TB, v middleware.Validator, size int, cfg middleware.CacheConfig) *middleware.Cache {
+	t.Helper()
+	c, err := middleware.NewCache(v, size, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func token(s string) middleware.Credential {
+	return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: s}
+}
+
+// client returns whom c is, or the code that it is refused with.
+func client(t testing.TB, v middleware.Validator, c middleware.Credential) string {
+	t.Helper()
+	id, err := v.Validate(t.Context(), c)
+	if err != nil {
+		return errorsx.From(err).Code.String()
+	}
+	return id.Client
+}
+
+func TestCacheRemembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{answer: yes}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+		for _, step := range []struct {
+			wait  time.Duration
+			asked int64
+		}{{0, 1}, {0, 1}, {time.Minute - 1, 1}, {1, 2}, {30 * time.Second, 2}} {
+			time.Sleep(step.wait)
+			if got := client(t, c, token("a")); got != "a" || o.asked.Load() != step.asked {
+				t.Errorf("after %v more: got %s, asked %d times, want %d", step.wait, got, o.asked.Load(), step.asked)
+			}
+		}
+		if s := c.Stats(); s.Hits != 3 || s.Misses != 2 || s.Flights != 2 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+// TestCacheKeys tells credentials apart that only look alike. C05
+func TestCacheKeys(t *testing.T) {
+	o := &oracle{answer: func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		return &middleware.Identity{Client: string(c.Scheme) + "|" + c.Username + "|" + c.Secret}, nil
+	}}
+	c := newCache(t, middleware.ValidatorFunc(o.Validate), 1000, middleware.CacheConfig{})
+	basic := func(user, secret string) middleware.Credential {
+		return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: secret}
+	}
+	credentials := []middleware.Credential{
+		basic("ab", "c"), basic("a", "bc"), basic("a", "b"), basic("a:b", "c"), basic("a", "b:c"), basic("\x00\x00\x00\x01a", "x"),
+		token("x"), {Scheme: errorsx.SchemeAPIKey, Secret: "x"}, basic("x", "x"), token("X"),
+		token("a.b.sig"), token("a.b.sih"), token("sig"), token("a.b."), {Scheme: errorsx.SchemeAPIKey, Secret: "a.b.sig"},
+	}
+	for range 2 {
+		for _, cred := range credentials {
+			if want, got := string(cred.Scheme)+"|"+cred.Username+"|"+cred.Secret, client(t, c, cred); got != want {
+				t.Errorf("%s was taken for %s", want, got)
+			}
+		}
+	}
+	if got := o.asked.Load(); got != int64(len(credentials)) {
+		t.Errorf("asked %d times about %d credentials", got, len(credentials))
+	}
+	// Of tokens with one signature at most one is genuine. They share a place.
+	for range 2 {
+		for _, s := range []string{"a.b.sig", "a.c.sig", ".sig", "a..sig"} {
+			if got := client(t, c, token(s)); got != "Bearer||"+s {
+				t.Errorf("%s was taken for %s", s, got)
+			}
+		}
+	}
+}
+
+func TestCacheExpiry(t *testing.T) { // C07
+	synctest.Test(t, func(t *testing.T) {
+		expires := time.Now().Add(10 * time.Second)
+		o := &oracle{answer: func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			if !c.Now().Before(expires) {
+				return nil, errorsx.TokenExpired
+			}
+			return &middleware.Identity{Client: "a", Expires: expires}, nil
+		}}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{TTL: time.Hour})
+		for _, step := range []struct {
+			wait time.Duration
+			want string
+		}{{0, "a"}, {10*time.Second - 1, "a"}, {1, "AUTH-11"}, {time.Second, "AUTH-11"}} {
+			time.Sleep(step.wait)
+			if got := client(t, c, token("a")); got != step.want {
+				t.Errorf("after %v more: got %s, want %s", step.wait, got, step.want)
+			}
+		}
+		if o.asked.Load() != 2 {
+			t.Errorf("asked %d times, want once before and once after", o.asked.Load())
+		}
+	})
+}
+
+func TestCacheRefusals(t *testing.T) { // C03
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			if err != nil {
+				return nil, err
+			}
+			return yes(ctx, c)
+		}}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+		err = errorsx.UnknownToken
+		for range 3 {
+			if got := client(t, c, token("a")); got != "AUTH-12" {
+				t.Errorf("got %s", got)
+			}
+		}
+		if o.asked.Load() != 1 || c.Stats().Refusals != 2 {
+			t.Errorf("asked %d times about a refused token, %+v", o.asked.Load(), c.Stats())
+		}
+		err = nil
+		time.Sleep(2 * time.Second)
+		if got := client(t, c, token("a")); got != "a" {
+			t.Errorf("created after it was refused, two seconds later: got %s", got)
+		}
+		for _, failure := range []error{errors.New("store down"), errorsx.CredentialStore, errorsx.TooManyRequests} {
+			err = failure
+			before := o.asked.Load()
+			client(t, c, token("b"))
+			client(t, c, token("b"))
+			if o.asked.Load() != before+2 {
+				t.Errorf("%v was remembered", failure)
+			}
+			err = nil
+			if got := client(t, c, token("b"+failure.Error())); !strings.HasPrefix(got, "b") {
+				t.Errorf("after %v: got %s", failure, got)
+			}
+		}
+	})
+}
+
+func TestCacheRefusalEndsWithNBF(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(testTime))
+		v := newJWT(t, middleware.JWTConfig{})
+		c := newCache(t, v, 100, middleware.CacheConfig{})
+		early := token(sign(t, "HS256", header("HS256", nil), payload(members{"nbf": testTime.Unix() + 1})))
+		if got := client(t, c, early); got != "AUTH-12" {
+			t.Errorf("before nbf: got %s", got)
+		}
+		time.Sleep(time.Second)
+		if got := client(t, c, early); got != "app" {
+			t.Errorf("at nbf: got %s", got)
+		}
+	})
+}
+
+// TestJunkEvictsNothing floods the cache with tokens that are refused. C04
+func TestJunkEvictsNothing(t *testing.T) {
+	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		if strings.HasPrefix(c.Secret, "junk") {
+			return nil, errorsx.UnknownToken
+		}
+		return yes(ctx, c)
+	}}
+	c := newCache(t, middleware.ValidatorFunc(o.Validate), 1600, middleware.CacheConfig{})
+	for i := range 800 {
+		client(t, c, token(fmt.Sprint("good", i)))
+	}
+	for i := range 20_000 {
+		client(t, c, token(fmt.Sprint("junk", i)))
+	}
+	before := o.asked.Load()
+	for i := range 800 {
+		client(t, c, token(fmt.Sprint("good", i)))
+	}
+	if again := o.asked.Load() - before; again != 0 || c.Stats().Evictions != 0 {
+		t.Errorf("%d of 800 good tokens were forgotten, %+v", again, c.Stats())
+	}
+}
+
+func TestCacheForgets(t *testing.T) { // C01
+	id := middleware.Identity{
+		Issuer: "i", Client: "app", User: "ada", Methods: middleware.BySession,
+		TokenID: "t", Family: "f", KeyID: "k", SignedBy: "s",
+	}
+	o := newSource()
+	o.answer = func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+		copied := id
+		return &copied, nil
+	}
+	c := newCache(t, o, 100, middleware.CacheConfig{})
+	asks := func() bool {
+		before := o.asked.Load()
+		client(t, c, token("x"))
+		return o.asked.Load() != before
+	}
+	asks()
+	for _, tt := range []struct {
+		r    middleware.Revocation
+		want bool
+	}{
+		{middleware.Revocation{Kind: middleware.KindToken, ID: "t"}, true},
+		{middleware.Revocation{Kind: middleware.KindFamily, ID: "f"}, true},
+		{middleware.Revocation{Kind: middleware.KindSession, ID: "t"}, true},
+		{middleware.Revocation{Kind: middleware.KindAPIKey, ID: "k"}, true},
+		{middleware.Revocation{Kind: middleware.KindClient, ID: "app"}, true},
+		{middleware.Revocation{Kind: middleware.KindUser, ID: "ada"}, true},
+		{middleware.Revocation{Kind: middleware.KindSigningKey, ID: "s"}, true},
+		{middleware.Revocation{Kind: middleware.KindEverything}, true},
+		{middleware.Revocation{Kind: middleware.KindToken, ID: "f"}, false},
+		{middleware.Revocation{Kind: middleware.KindClient, ID: "ada"}, false},
+		{middleware.Revocation{Kind: middleware.KindUser, ID: "app"}, false},
+		{middleware.Revocation{Kind: middleware.KindUser, ID: ""}, false},
+	} {
+		o.Forget(tt.r)
+		if got := asks(); got != tt.want {
+			t.Errorf("%+v: asked anew is %t, want %t", tt.r, got, tt.want)
+		}
+		if asks() {
+			t.Errorf("%+v: asked a second time", tt.r)
+		}
+	}
+	for i := range 5000 { // more than are remembered
+		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: fmt.Sprint(i)})
+	}
+	if !asks() {
+		t.Error("an identity that is too far behind was believed")
+	}
+}
+
+// TestRevokedWhileInFlight revokes while the validation is under way: its answer
+// must not be given, nor remembered.
+func TestRevokedWhileInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var revoked atomic.Bool
+		o := newSource()
+		o.answer = func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			was := revoked.Load() // the store is read, and the answer is late
+			time.Sleep(60 * time.Millisecond)
+			if was {
+				return nil, errorsx.UnknownToken
+			}
+			return yes(ctx, c)
+		}
+		c := newCache(t, o, 100, middleware.CacheConfig{})
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+				if got := client(t, c, token("x")); got != "AUTH-12" {
+					t.Errorf("request %d: got %s, want the token refused", i, got)
+				}
+			})
+		}
+		time.Sleep(40 * time.Millisecond)
+		revoked.Store(true)
+		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: "id-x"})
+		wg.Wait()
+		if got := client(t, c, token("x")); got != "AUTH-12" {
+			t.Errorf("afterwards: got %s", got)
+		}
+	})
+}
+
+// TestRevocationsAreNotLost revokes 50 tokens a second while validations take 60
+// milliseconds: no token is answered after its revocation.
+func TestRevocationsAreNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var revoked sync.Map
+		o := newSource()
+		o.answer = func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			_, was := revoked.Load(c.Secret)
+			time.Sleep(60 * time.Millisecond)
+			if was {
+				return nil, errorsx.UnknownToken
+			}
+			return yes(ctx, c)
+		}
+		c := newCache(t, o, 1000, middleware.CacheConfig{TTL: 100 * time.Millisecond})
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for w := range 8 {
+			wg.Go(func() {
+				for i := w; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					name := fmt.Sprint(i % 100)
+					_, was := revoked.Load(name)
+					if got := client(t, c, token(name)); was && got == name {
+						t.Errorf("token %s was accepted after its revocation", name)
+						return
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		for i := range 100 {
+			time.Sleep(20 * time.Millisecond)
+			revoked.Store(fmt.Sprint(i), true)
+			o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: fmt.Sprint("id-", i)})
+			if got := client(t, c, token(fmt.Sprint(i))); got != "AUTH-12" {
+				t.Errorf("token %d right after its revocation: got %s", i, got)
+			}
+		}
+		close(stop)
+		wg.Wait()
+	})
+}
+
+func TestFreshness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{answer: yes}
+		o.FreshUntil(time.Now().Add(30 * time.Second))
+		strict := newCache(t, o, 100, middleware.CacheConfig{})
+		stale := newCache(t, o, 100, middleware.CacheConfig{AllowStale: true})
+		for _, step := range []struct {
+			wait          time.Duration
+			strict, stale string
+		}{{0, "a", "a"}, {30 * time.Second, "a", "a"}, {1, "AUTH-8", "a"}} {
+			time.Sleep(step.wait)
+			if a, b := client(t, strict, token("a")), client(t, stale, token("a")); a != step.strict || b != step.stale {
+				t.Errorf("after %v more: got %s and %s, want %s and %s", step.wait, a, b, step.strict, step.stale)
+			}
+		}
+		o.FreshUntil(time.Now().Add(30 * time.Second))
+		if got := client(t, strict, token("a")); got != "a" {
+			t.Errorf("heard of again: got %s", got)
+		}
+	})
+}
+
+func TestFlights(t *testing.T) { // C09
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			time.Sleep(time.Second)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return yes(ctx, c)
+		}}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+		leader, hangUp := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := c.Validate(leader, token("x")); !errors.Is(err, context.Canceled) {
+				t.Errorf("the leader that hung up: got %v", err)
+			}
+		})
+		synctest.Wait()
+		for range 100 {
+			wg.Go(func() {
+				if got := client(t, c, token("x")); got != "x" {
+					t.Errorf("a waiter: got %s", got)
+				}
+			})
+		}
+		synctest.Wait()
+		hangUp()
+		wg.Wait()
+		if o.asked.Load() != 1 {
+			t.Errorf("asked %d times", o.asked.Load())
+		}
+	})
+}
+
+func TestFlightsThatHang(t *testing.T) { // C11
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			<-release // deaf to its context
+			return yes(ctx, c)
+		}}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+		start := time.Now()
+		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.Validate(impatient, token("x")); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("with a deadline of a second: got %v after %v", err, time.Since(start))
+		}
+		if got := client(t, c, token("x")); got != "AUTH-8" || time.Since(start) != 2*time.Second {
+			t.Errorf("without: got %s after %v, want AUTH-8 after two seconds", got, time.Since(start))
+		}
+		go client(t, c, token("x"))
+		synctest.Wait()
+		if o.asked.Load() != 2 {
+			t.Errorf("a flight that hangs was not left: asked %d times", o.asked.Load())
+		}
+		close(release)
+		synctest.Wait()
+		if got := client(t, c, token("x")); got != "x" {
+			t.Errorf("afterwards: got %s", got)
+		}
+	})
+}
+
+func TestFlightsAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			time.Sleep(time.Second)
+			return yes(ctx, c)
+		}}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 1000, middleware.CacheConfig{})
+		var refused atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 300 {
+			wg.Go(func() {
+				if client(t, c, token(fmt.Sprint(i))) == "AUTH-8" {
+					refused.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if refused.Load() != 300-256 {
+			t.Errorf("%d of 300 were refused, want 44", refused.Load())
+		}
+	})
+}
+
+func TestCachePanics(t *testing.T) { // C10
+	broken := true
+	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		if broken {
+			panic("s3cret")
+		}
+		return yes(ctx, c)
+	}}
+	c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+	if got := client(t, c, token("x")); got != "AUTH-8" {
+		t.Errorf("got %s", got)
+	}
+	broken = false
+	if got := client(t, c, token("x")); got != "x" {
+		t.Errorf("afterwards: got %s", got)
+	}
+}
+
+func TestNewCacheRefuses(t *testing.T) { // C18
+	v := middleware.ValidatorFunc(yes)
+	for name, tt := range map[string]struct {
+		v    middleware.Validator
+		size int
+		ttl  time.Duration
+	}{
+		"nil validator": {nil, 1, 0}, "size 0": {v, 0, 0}, "negative size": {v, -1, 0},
+		"negative TTL": {v, 1, -1}, "TTL of a week": {v, 1, 7 * 24 * time.Hour},
+	} {
+		if c, err := middleware.NewCache(tt.v, tt.size, middleware.CacheConfig{TTL: tt.ttl}); err == nil || c != nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	one := newCache(t, v, 1, middleware.CacheConfig{})
+	for i := range 100 {
+		if got := client(t, one, token(fmt.Sprint(i))); got != fmt.Sprint(i) {
+			t.Errorf("in the smallest cache: got %s", got)
+		}
+	}
+}
+
+// TestCacheHoldsNoVerdict uses one token on routes that want different things.
+// C08
+func TestCacheHoldsNoVerdict(t *testing.T) {
+	c := newCache(t, people, 100, middleware.CacheConfig{})
+	for range 2 {
+		for want, guard := range map[string]middleware.Wrapper{
+			"":        middleware.Chain(middleware.Bearer(c, middleware.BearerConfig{Audience: "a1"}), middleware.Scope("read")),
+			"AUTH-7":  middleware.Chain(middleware.Bearer(c, middleware.BearerConfig{}), middleware.Scope("write")),
+			"AUTH-12": middleware.Bearer(c, middleware.BearerConfig{Audience: "a3"}),
+			"AUTH-1":  middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{})),
+		} {
+			w := serve(guard(whoami), "GET", "/", tokenAda, "X-API-KEY: key-other")
+			if code(w) != want {
+				t.Errorf("got %d %s, want %q", w.Code, w.Body, want)
+			}
+		}
+	}
+	loose := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{AllowOtherClient: true}))
+	strict := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{}))
+	for range 2 {
+		if w := serve(loose(whoami), "GET", "/", tokenAda, "X-API-KEY: key-other"); w.Code != 200 {
+			t.Errorf("AllowOtherClient: got %d %s", w.Code, w.Body)
+		}
+		if w := serve(strict(whoami), "GET", "/", tokenAda, "X-API-KEY: key-other"); code(w) != "AUTH-1" {
+			t.Errorf("beside a route that allows it: got %d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// TestSyntaxIsCheckedOnHits: what a query may carry, a header may not.
+func TestSyntaxIsCheckedOnHits(t *testing.T) {
+	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		return &middleware.Identity{Issuer: "i", Client: "c", Scopes: "s"}, nil
+	})
+	guard := middleware.Bearer(newCache(t, v, 100, middleware.CacheConfig{}), middleware.BearerConfig{QuerySafe: []string{"s"}})
+	for range 2 {
+		if w := serve(guard(whoami), "GET", "/?access_token=a%20b"); w.Code != 200 {
+			t.Errorf("in the query: got %d %s", w.Code, w.Body)
+		}
+		if w := serve(guard(whoami), "GET", "/", "Authorization: Bearer a b"); code(w) != "AUTH-3" {
+			t.Errorf("in the header: got %d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// TestTwoAllocations is the price of a whole chain: the request's copy and its
+// state.
+func TestTwoAllocations(t *testing.T) {
+	c := newCache(t, people, 100, middleware.CacheConfig{})
+	m := &tally{}
+	guard, err := middleware.Tiers([]middleware.Tier{{Prefix: "/user/", Guard: []middleware.Wrapper{
+		middleware.APIKey(c, middleware.APIKeyConfig{}),
+		middleware.Bearer(c, middleware.BearerConfig{RequireUser: true, Audience: "a1"}),
+		middleware.Scope("read"), middleware.Usage(m),
+	}}}, middleware.TiersConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := guard(opaqueHandler)
+	r, w := httptest.NewRequest("GET", "/user/x", nil), httptest.NewRecorder()
+	r.Header.Set("X-API-KEY", "key-app")
+	r.Header.Set("Authorization", "Bearer token-ada")
+	h.ServeHTTP(w, r)
+	n := testing.AllocsPerRun(1000, func() {
+		clear(w.Header())
+		h.ServeHTTP(w, r)
+	})
+	if n != 2 || w.Code != 200 {
+		t.Errorf("%v allocations and status %d, want 2 and 200", n, w.Code)
+	}
+}

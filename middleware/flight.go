@@ -1,0 +1,76 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// A flight is one question to the validator, for all who wait for its answer.
+// Whoever is first has no say over the others: the flight goes on when its
+// request ends.
+type flight struct {
+	deadline time.Time
+	done     chan struct{} // closed when the rest is set
+	id       *Identity
+	err      error
+	number   uint64
+}
+
+// fly joins the flight for a credential, or starts one.
+func (c *Cache) fly(ctx context.Context, k cacheKey, cred Credential) (*Identity, error, uint64) {
+	f, err := c.board(ctx, k, cred)
+	if err != nil {
+		return nil, err, 0
+	}
+	timeout := time.NewTimer(time.Until(f.deadline))
+	defer timeout.Stop()
+	select {
+	case <-f.done:
+		return f.id, f.err, f.number
+	case <-ctx.Done():
+		return nil, context.Cause(ctx), 0
+	case <-timeout.C:
+		c.leave(k, f)
+		return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the validator does not answer")}, 0
+	}
+}
+
+// board returns the flight for a credential. Beyond the limit there is none.
+func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight, error) {
+	s := c.shard(&k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.inFlight[k]; f != nil {
+		return f, nil
+	}
+	select {
+	case c.flying <- struct{}{}:
+	default:
+		return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many validations under way")}
+	}
+	f := &flight{deadline: time.Now().Add(flightTimeout), done: make(chan struct{})}
+	s.inFlight[k] = f
+	s.stats.Flights++
+	go func() {
+		defer func() { <-c.flying }()
+		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), f.deadline)
+		defer cancel()
+		f.id, f.err, f.number = c.validate(ctx, k, cred)
+		c.leave(k, f)
+		close(f.done)
+	}()
+	return f, nil
+}
+
+// leave takes a flight off the table, so that the next request starts another.
+func (c *Cache) leave(k cacheKey, f *flight) {
+	s := c.shard(&k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inFlight[k] == f {
+		delete(s.inFlight, k)
+	}
+}
