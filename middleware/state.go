@@ -19,10 +19,8 @@ type state struct {
 	now      time.Time
 	fixed    bool // made by WithIdentity: read, never joined
 	identity atomic.Pointer[Identity]
-	by       atomic.Pointer[guard] // the wrapper that authenticated last
-	usage    atomic.Pointer[usage] // the innermost, what AddUsage adds to
-
-	outermost usage // its place, so that counting allocates nothing
+	by       atomic.Pointer[guard]   // the wrapper that authenticated last
+	usage    atomic.Pointer[counted] // the innermost, what AddUsage adds to
 }
 
 type stateKey struct{}

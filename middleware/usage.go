@@ -19,14 +19,16 @@ type Meter interface {
 	Counter(day int, issuer, client string) (add func(n int64) error, err error)
 }
 
-// A usage is what one Usage wrapper does for one request.
-type usage struct {
-	wrapper *usageWrapper
-	add     func(n int64) error
-	outer   *usage
-}
-
 type usageWrapper struct{ meter Meter }
+
+// counted is what one Usage wrapper does for one request: add to a counter. One
+// that stands in no other is remembered by its identity.
+type counted struct {
+	wrapper *usageWrapper
+	day     int
+	add     func(n int64) error
+	outer   *counted
+}
 
 // Usage counts one use of m by the request's client before the handler runs, on
 // the UTC day on which the request was admitted. It stands behind the wrappers
@@ -67,42 +69,36 @@ func (w *usageWrapper) count(s *state) (err error) {
 		}
 	}
 	defer errorsx.Recovered("middleware: the meter", &err)
-	add, err := w.counter(id, Day(s.now))
+	c, err := w.counter(id, Day(s.now))
 	if err == nil {
-		err = add(1)
+		err = c.add(1)
 	}
 	if err != nil {
 		return &errorsx.Error{Code: errorsx.Internal, Client: id.Client, Err: fmt.Errorf("middleware: Usage: %w", err)}
 	}
-	if outer == nil {
-		s.outermost = usage{wrapper: w, add: add}
-		s.usage.Store(&s.outermost)
-	} else {
-		s.usage.Store(&usage{wrapper: w, add: add, outer: outer})
+	if outer != nil {
+		c = &counted{wrapper: w, day: c.day, add: c.add, outer: outer}
 	}
+	s.usage.Store(c)
 	return nil
 }
 
-// counted is the counter that an identity used last.
-type counted struct {
-	wrapper *usageWrapper
-	day     int
-	add     func(n int64) error
-}
-
-// counter returns the meter's counter, which the identity remembers.
-func (w *usageWrapper) counter(id *Identity, day int) (add func(n int64) error, err error) {
-	if id.memo == nil {
-		return w.meter.Counter(day, id.Issuer, id.Client)
+// counter returns the meter's counter for an identity, which remembers it.
+func (w *usageWrapper) counter(id *Identity, day int) (*counted, error) {
+	if id.memo != nil {
+		if c := id.memo.counted.Load(); c != nil && c.wrapper == w && c.day == day {
+			return c, nil
+		}
 	}
-	if c := id.memo.counted.Load(); c != nil && c.wrapper == w && c.day == day {
-		return c.add, nil
+	add, err := w.meter.Counter(day, id.Issuer, id.Client)
+	if err != nil {
+		return nil, err
 	}
-	add, err = w.meter.Counter(day, id.Issuer, id.Client)
-	if err == nil {
-		id.memo.counted.Store(&counted{w, day, add})
+	c := &counted{wrapper: w, day: day, add: add}
+	if id.memo != nil {
+		id.memo.counted.Store(c)
 	}
-	return add, err
+	return c, nil
 }
 
 // Day returns the UTC day of t, in days since 1 January 1970.
