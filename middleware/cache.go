@@ -35,6 +35,7 @@ const (
 	refusalTTL     = 2 * time.Second
 	flightTimeout  = 2 * time.Second
 	maxFlights     = 256
+	recency        = 10 * time.Millisecond // how exactly the order of use is kept
 	defaultTTL     = time.Minute
 	defaultLiveTTL = 5 * time.Minute
 	maxTTL         = 24 * time.Hour
@@ -114,6 +115,7 @@ type entry struct {
 	signed   string
 	token68  bool          // its token has the characters that a header may hold
 	until    time.Time     // on the monotonic clock
+	used     time.Time     // when it became the youngest, guarded by the shard
 	number   atomic.Uint64 // of the last revocation that is not about it
 }
 
@@ -170,8 +172,8 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 
 // Validate implements [Validator].
 func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error) {
-	k := keyOf(cred)
-	e, err := c.hit(&k, cred)
+	k := keyOf(&cred)
+	e, err := c.hit(&k, &cred)
 	switch {
 	case e != nil:
 		return &e.identity, nil
@@ -181,22 +183,31 @@ func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error
 	return c.miss(ctx, k, cred)
 }
 
-// keyOf returns what a credential is looked up by. Parts are framed by their
-// lengths, so that no two credentials have the same key.
-func keyOf(c Credential) cacheKey {
+// keyOf returns what a credential is looked up by. A username is framed by its
+// length, so that no two credentials have the same key.
+func keyOf(c *Credential) cacheKey {
 	var k cacheKey
-	secret, kind := c.Secret, c.Scheme[:1]
-	if c.Scheme == errorsx.SchemeBearer {
-		if dot := strings.LastIndexByte(secret, '.'); dot >= 0 {
-			k.signed, secret, kind = secret[:dot], secret[dot+1:], "j"
+	var stack [384]byte // holds the signature of a 2048 bit RSA key
+	b, secret := stack[:0], c.Secret
+	switch c.Scheme {
+	case errorsx.SchemeBearer:
+		// Forwards, since only that way the search is fast on long signatures.
+		first := strings.IndexByte(secret, '.')
+		second := first + 1 + strings.IndexByte(secret[first+1:], '.')
+		if second <= first {
+			b = append(b, 'o')
+			break
 		}
+		b = append(b, 'j')
+		k.signed, secret = secret[:second], secret[second+1:]
+	case errorsx.SchemeAPIKey:
+		b = append(b, 'k')
+	default:
+		b = append(b, 'b')
+		b = binary.BigEndian.AppendUint32(b, uint32(len(c.Username)))
+		b = append(b, c.Username...)
 	}
-	var stack [512]byte
-	b := append(stack[:0], kind...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(c.Username)))
-	b = append(b, c.Username...)
-	b = append(b, secret...)
-	k.digest = sha256.Sum256(b)
+	k.digest = sha256.Sum256(append(b, secret...))
 	return k
 }
 
@@ -204,7 +215,7 @@ func (c *Cache) shard(k *cacheKey) *cacheShard { return &c.shards[k.digest[0]%ca
 
 // hit returns what is remembered of a credential: an entry, a refusal, or
 // neither. Where the source has not been heard of for too long, it is AUTH-8.
-func (c *Cache) hit(k *cacheKey, cred Credential) (*entry, error) {
+func (c *Cache) hit(k *cacheKey, cred *Credential) (*entry, error) {
 	now := cred.Now()
 	if fresh := c.fresh.Load(); fresh != nil && !c.stale && past(now, *fresh) {
 		return nil, &errorsx.Error{
@@ -213,9 +224,13 @@ func (c *Cache) hit(k *cacheKey, cred Credential) (*entry, error) {
 	}
 	s := c.shard(k)
 	s.mu.Lock()
-	if e, ok := s.good.Get(k.digest); ok && e.signed == k.signed {
+	if e, ok := s.good.Peek(k.digest); ok && e.signed == k.signed {
 		if c.holds(e, now) {
 			s.stats.Hits++
+			if now.Sub(e.used) > recency {
+				s.good.Get(k.digest)
+				e.used = now
+			}
 			s.mu.Unlock()
 			return e, nil
 		}

@@ -138,8 +138,8 @@ func (g *guard) identify(r *http.Request, c Credential) (*Identity, error) {
 		}
 		return id, err
 	}
-	k := keyOf(c)
-	e, err := g.cache.hit(&k, c)
+	k := keyOf(&c)
+	e, err := g.cache.hit(&k, &c)
 	if e != nil && (e.token68 || !c.unchecked) {
 		return &e.identity, nil
 	}

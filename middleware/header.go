@@ -77,6 +77,9 @@ func ValidHeaderName(name string) bool {
 // may be nothing. The scheme is compared without regard to case (RFC 9110
 // section 11.1); another one leaves the error out of the challenge.
 func afterScheme(name, value, scheme string) (string, error) {
+	if n := len(scheme); len(value) > n+1 && value[:n] == scheme && value[n] == ' ' && value[n+1] != ' ' {
+		return value[n+1:], nil // as nearly everybody writes it
+	}
 	got, rest, _ := strings.Cut(value, " ")
 	if strings.EqualFold(got, scheme) && len(got) == len(scheme) {
 		return strings.TrimLeft(rest, " "), nil
