@@ -227,19 +227,24 @@ func (i *Issuer) make(access store.Token, granted string, refresh bool) (*Tokens
 	return tokens, records, nil
 }
 
-// tokenClaims are the claims of a signed access token (RFC 9068 section 2.2),
-// and the private ones by which it is revoked with others. A user's token does
-// not say when its family ends: its refresh token's record does.
+// tokenClaims are the claims of a signed access token (RFC 9068 section 2.2).
 type tokenClaims struct {
-	Issuer        string `json:"iss"`
-	Subject       string `json:"sub"`
-	Audience      string `json:"aud"`
-	Expires       int64  `json:"exp"`
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	Expires  int64  `json:"exp"`
+	ID       string `json:"jti"`
+	Client   string `json:"client_id"`
+	Scope    string `json:"scope,omitempty"`
+	User     string `json:"username,omitempty"`
+	privateClaims
+}
+
+// privateClaims are those by which a token is revoked with others, and iat. A
+// user's token does not say when its family ends: its refresh token's record
+// does.
+type privateClaims struct {
 	Issued        int64  `json:"iat"`
-	ID            string `json:"jti"`
-	Client        string `json:"client_id"`
-	Scope         string `json:"scope,omitempty"`
-	User          string `json:"username,omitempty"`
 	Family        string `json:"family"`
 	FamilyEnds    int64  `json:"family_ends,omitempty"`
 	ClientVersion uint64 `json:"client_version"`
@@ -250,9 +255,10 @@ type tokenClaims struct {
 func (i *Issuer) sign(t *store.Token) (string, error) {
 	c := tokenClaims{
 		Issuer: i.cfg.Issuer, Subject: cmp.Or(t.User, t.Client), Audience: t.Audience,
-		Expires: t.Expires.Unix(), Issued: t.Issued.Unix(), ID: t.ID,
-		Client: t.Client, Scope: t.Scopes, User: t.User, Family: t.Family,
-		ClientVersion: t.ClientVersion, UserVersion: t.UserVersion,
+		Expires: t.Expires.Unix(), ID: t.ID, Client: t.Client, Scope: t.Scopes, User: t.User,
+		privateClaims: privateClaims{
+			Issued: t.Issued.Unix(), Family: t.Family, ClientVersion: t.ClientVersion, UserVersion: t.UserVersion,
+		},
 	}
 	if t.User == "" && !t.FamilyEnds.Equal(t.Expires) {
 		c.FamilyEnds = t.FamilyEnds.Unix()

@@ -184,14 +184,15 @@ func (i *Issuer) validateJWT(ctx context.Context, c mw.Credential) (*mw.Identity
 
 // record returns what the store would say of a signed token, were it there.
 func record(id *mw.Identity) (*store.Token, error) {
-	var c tokenClaims
+	var c privateClaims
 	if err := id.DecodeClaims(&c); err != nil {
 		return nil, err
 	}
 	t := &store.Token{
-		ID: c.ID, Family: c.Family, Client: c.Client, User: c.User, Audience: c.Audience, Scopes: c.Scope,
+		ID: id.TokenID, Family: c.Family, Client: id.Client, User: id.User,
+		Audience: string(id.Audience), Scopes: string(id.Scopes),
 		ClientVersion: c.ClientVersion, UserVersion: c.UserVersion,
-		Issued: time.Unix(c.Issued, 0), Expires: time.Unix(c.Expires, 0), FamilyEnds: time.Unix(c.Expires, 0),
+		Issued: time.Unix(c.Issued, 0), Expires: id.Expires, FamilyEnds: id.Expires,
 	}
 	if c.FamilyEnds != 0 {
 		t.FamilyEnds = time.Unix(c.FamilyEnds, 0)

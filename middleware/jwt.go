@@ -1,11 +1,13 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -88,6 +90,7 @@ type jwtValidator struct {
 	keys  Keys
 	cfg   JWTConfig
 	types []string
+	known atomic.Pointer[knownHeader] // of the last token whose signature was right
 }
 
 // Local implements [Local]: static keys are at hand.
@@ -101,7 +104,7 @@ func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, e
 	if c.Scheme != errorsx.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("middleware: JWT: a credential of scheme %s", c.Scheme))
 	}
-	t, err := parseJWT(c.Secret)
+	t, err := parseJWT(c.Secret, v.known.Load())
 	if err != nil {
 		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
@@ -112,11 +115,15 @@ func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, e
 	if !t.header.Typ.is(v.types) {
 		return nil, errorsx.WrongTokenType
 	}
-	claims, err := t.claims(v.cfg.UserClaim)
+	at, _ := t.header.Typ.text()
+	if err := t.claims.check(mediaType(at) == "at+jwt"); err != nil {
+		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
+	}
+	user, err := t.user(v.cfg.UserClaim)
 	if err != nil {
 		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
-	return v.judge(c.Now(), t, kid, claims)
+	return v.judge(c.Now(), t, kid, user)
 }
 
 // notYetValid says from when a token is valid.
@@ -145,43 +152,48 @@ func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err er
 	if err := method.Verify(t.signed, t.signature, key); err != nil {
 		return "", &errorsx.Error{Code: errorsx.BadSignature, Err: err}
 	}
+	if known := v.known.Load(); known == nil || known.header != t.header {
+		v.known.Store(&knownHeader{strings.Clone(t.head), t.header}) // a signer's headers are all alike
+	}
 	return kid, nil
 }
 
 // judge decides on the claims of a token whose signature is right.
-func (v *jwtValidator) judge(now time.Time, t *token, kid string, c *claims) (*Identity, error) {
-	ours := c.issuer == v.cfg.Issuer && slices.ContainsFunc(c.audience, func(a string) bool {
+func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identity, error) {
+	c := &t.claims
+	client := cmp.Or(c.Client.s, c.Party.s)
+	ours := c.Issuer.s == v.cfg.Issuer && slices.ContainsFunc(c.Audience.list, func(a string) bool {
 		return slices.Contains(v.cfg.Audience, a)
 	})
 	refuse := func(code errorsx.Code, why string) (*Identity, error) {
 		return nil, &errorsx.Error{Code: code, Err: errors.New(why)}
 	}
-	expires := c.expires.Add(v.cfg.Leeway)
+	expires := c.Expires.t.Add(v.cfg.Leeway)
 	switch soon := now.Add(v.cfg.Leeway); {
 	case !now.Before(expires) && ours:
-		return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: c.client}
+		return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: client}
 	case !now.Before(expires):
 		return refuse(errorsx.TokenExpired, "of another issuer or audience")
 	case !ours:
 		return refuse(errorsx.UnknownToken, "another issuer or audience")
-	case c.notBefore.After(soon), c.issued.After(soon):
-		from := c.notBefore
-		if c.issued.After(from) {
-			from = c.issued
+	case c.NotBefore.t.After(soon), c.Issued.t.After(soon):
+		from := c.NotBefore.t
+		if c.Issued.t.After(from) {
+			from = c.Issued.t
 		}
 		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: &notYetValid{from.Add(-v.cfg.Leeway)}}
-	case !c.issued.IsZero() && c.expires.Sub(c.issued) > MaxLifetime:
+	case c.Issued.present && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:
 		return refuse(errorsx.UnknownToken, "valid for more than a year")
 	}
 	return &Identity{
-		Issuer:   c.issuer,
-		Client:   c.client,
-		User:     c.user,
-		Scopes:   c.scopes,
+		Issuer:   v.cfg.Issuer,
+		Client:   client,
+		User:     user,
+		Scopes:   Scopes(c.Scope.s),
 		Methods:  ByToken,
-		TokenID:  c.id,
+		TokenID:  c.ID.s,
 		SignedBy: kid,
-		Audience: Scopes(strings.Join(c.audience, " ")),
+		Audience: Scopes(strings.Join(c.Audience.list, " ")),
 		Expires:  expires,
 		claims:   t.encodedPayload(),
 	}, nil

@@ -4,11 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
-	"unicode"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,46 +15,66 @@ import (
 // exact and unrepeated member names. Nothing in it is believed yet.
 type token struct {
 	signed    string // header and payload, as they are signed
-	header    header
-	payload   []byte
+	head      string // the header, as it is encoded
+	header    *header
+	claims    payload
 	signature []byte
 }
 
 var errSpelling = errors.New("not a compact JWS in its one spelling")
 
-func parseJWT(s string) (*token, error) {
-	if len(s) > maxCredential {
-		return nil, errSpelling
-	}
-	last := strings.LastIndexByte(s, '.')
+// parseJWT reads a token. Known, if it is the header as encoded, needs no second
+// reading; it may be nil.
+func parseJWT(s string, known *knownHeader) (*token, error) {
 	first := strings.IndexByte(s, '.')
-	if first <= 0 || last == first || strings.IndexByte(s[first+1:last], '.') >= 0 {
+	last := first + 1 + strings.IndexByte(s[first+1:], '.')
+	if len(s) > maxCredential || first <= 0 || last <= first || strings.IndexByte(s[last+1:], '.') >= 0 {
 		return nil, errSpelling
 	}
-	head, ok1 := decodeBase64(base64.RawURLEncoding, s[:first])
-	payload, ok2 := decodeBase64(base64.RawURLEncoding, s[first+1:last])
-	signature, ok3 := decodeBase64(base64.RawURLEncoding, s[last+1:])
-	if !ok1 || !ok2 || !ok3 {
+	signature, ok1 := decodeBase64(base64.RawURLEncoding, s[last+1:])
+	claims, ok2 := decodeBase64(base64.RawURLEncoding, s[first+1:last])
+	if !ok1 || !ok2 {
 		return nil, errSpelling
 	}
-	t := &token{signed: s[:last], payload: payload, signature: signature}
-	if jsontext.Value(head).Kind() != '{' {
-		return nil, errors.New("header: not a JSON object")
+	t := &token{signed: s[:last], head: s[:first], signature: signature}
+	if known != nil && known.encoded == t.head {
+		t.header = known.header
+	} else if err := t.readHeader(); err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(head, &t.header); err != nil {
-		return nil, fmt.Errorf("header: %w", withoutValue(err))
+	if jsontext.Value(claims).Kind() != '{' {
+		return nil, errors.New("payload: not a JSON object")
 	}
-	if v := jsontext.Value(payload); v.Kind() != '{' || !v.IsValid() {
-		return nil, errors.New("payload: not a strict JSON object")
+	if err := json.Unmarshal(claims, &t.claims); err != nil {
+		return nil, fmt.Errorf("payload: %w", withoutValue(err))
 	}
 	return t, nil
 }
 
+// A knownHeader is a header that was read before.
+type knownHeader struct {
+	encoded string
+	header  *header
+}
+
+func (t *token) readHeader() error {
+	head, ok := decodeBase64(base64.RawURLEncoding, t.head)
+	if !ok {
+		return errSpelling
+	}
+	if jsontext.Value(head).Kind() != '{' {
+		return errors.New("header: not a JSON object")
+	}
+	t.header = &header{}
+	if err := json.Unmarshal(head, t.header); err != nil {
+		return fmt.Errorf("header: %w", withoutValue(err))
+	}
+	return nil
+}
+
 // encodedPayload returns the payload as it stands in the token, and keeps nothing
 // else of the token alive.
-func (t *token) encodedPayload() string {
-	return strings.Clone(t.signed[strings.IndexByte(t.signed, '.')+1:])
-}
+func (t *token) encodedPayload() string { return strings.Clone(t.signed[len(t.head)+1:]) }
 
 // withoutValue keeps what the token says out of an error that may be logged.
 func withoutValue(err error) error {
@@ -127,12 +144,7 @@ func (v value) is(types []string) bool {
 	if v != nil && (!ok || s == "") {
 		return false
 	}
-	for _, t := range types {
-		if t == mediaType(s) {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(types, mediaType(s))
 }
 
 // mediaType returns a typ in the form in which it is compared (RFC 7515 section
@@ -140,123 +152,4 @@ func (v value) is(types []string) bool {
 func mediaType(s string) string {
 	s = strings.ToLower(s)
 	return strings.TrimPrefix(s, "application/")
-}
-
-// claims are the registered claims of RFC 7519 and RFC 9068.
-type claims struct {
-	issuer, client, user, id   string
-	audience                   []string
-	scopes                     Scopes
-	expires, notBefore, issued time.Time
-}
-
-// claims reads the payload's claims, and refuses those that are missing or of a
-// wrong JSON type.
-func (t *token) claims(userClaim string) (*claims, error) {
-	var m map[string]value
-	if err := json.Unmarshal(t.payload, &m); err != nil {
-		return nil, fmt.Errorf("payload: %w", withoutValue(err))
-	}
-	typ, _ := t.header.Typ.text()
-	r := claimReader{members: m}
-	c := &claims{}
-	at := mediaType(typ) == "at+jwt"
-	c.issuer = r.name("iss", true)
-	r.name("sub", true)
-	c.id = r.name("jti", at)
-	c.client = r.name("client_id", at)
-	if azp := r.name("azp", false); c.client == "" {
-		c.client = azp
-	} else if azp != "" && azp != c.client {
-		r.fault("azp")
-	}
-	c.user = r.name(userClaim, false)
-	c.scopes = Scopes(r.text("scope", false))
-	if !c.scopes.Valid() {
-		r.fault("scope")
-	}
-	c.audience = r.audience()
-	c.expires = r.time("exp", true)
-	c.notBefore = r.time("nbf", false)
-	c.issued = r.time("iat", at)
-	if c.issued.After(c.expires) {
-		r.fault("iat")
-	}
-	return c, r.err
-}
-
-// claimReader remembers the first claim that does not fit.
-type claimReader struct {
-	members map[string]value
-	err     error
-}
-
-func (r *claimReader) fault(claim string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("payload: the claim %q is missing or does not fit", claim)
-	}
-}
-
-func (r *claimReader) text(claim string, required bool) string {
-	v, ok := r.members[claim]
-	if !ok {
-		if required {
-			r.fault(claim)
-		}
-		return ""
-	}
-	s, ok := v.text()
-	if !ok {
-		r.fault(claim)
-	}
-	return s
-}
-
-// name is a text that names somebody or something: not empty where it is
-// present, and without control characters.
-func (r *claimReader) name(claim string, required bool) string {
-	s := r.text(claim, required)
-	if _, present := r.members[claim]; present && s == "" || strings.ContainsFunc(s, unicode.IsControl) {
-		r.fault(claim)
-	}
-	return s
-}
-
-// audience is one string or a list of them (RFC 7519 section 4.1.3).
-func (r *claimReader) audience() []string {
-	v := r.members["aud"]
-	var list []string
-	if s, ok := v.text(); ok {
-		list = []string{s}
-	} else if jsontext.Value(v).Kind() != '[' || json.Unmarshal(v, &list) != nil {
-		list = nil
-	}
-	for _, a := range list {
-		if a == "" || strings.Contains(a, " ") {
-			list = nil
-			break
-		}
-	}
-	if len(list) == 0 {
-		r.fault("aud")
-	}
-	return list
-}
-
-// time is a NumericDate (RFC 7519 section 2), cut to whole seconds. Beyond what
-// a JSON number holds exactly there is no time.
-func (r *claimReader) time(claim string, required bool) time.Time {
-	v, ok := r.members[claim]
-	if !ok {
-		if required {
-			r.fault(claim)
-		}
-		return time.Time{}
-	}
-	f, err := strconv.ParseFloat(string(v), 64)
-	if jsontext.Value(v).Kind() != '0' || err != nil || math.Abs(f) > 1<<53 {
-		r.fault(claim)
-		return time.Time{}
-	}
-	return time.Unix(int64(math.Floor(f)), 0)
 }
