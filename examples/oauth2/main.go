@@ -45,9 +45,13 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 		return nil, err
 	}
 	go iss.Run(ctx)
+	auth, err := middleware.NewCache(iss, 10_000, middleware.CacheConfig{})
+	if err != nil {
+		return nil, err
+	}
 	rfc := &errorsx.Writer{Dialect: errorsx.RFC}
-	header := middleware.Bearer(iss, middleware.BearerConfig{Errors: rfc})
-	inURL := middleware.Bearer(iss, middleware.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
+	header := middleware.Bearer(auth, middleware.BearerConfig{Errors: rfc})
+	inURL := middleware.Bearer(auth, middleware.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
 
 	mux := http.NewServeMux()
 	mux.Handle("/", iss.Handler(issuer.HTTPConfig{Errors: rfc}))

@@ -53,9 +53,13 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	basic := middleware.Basic(partners, middleware.BasicConfig{})
+	auth, err := middleware.NewCache(partners, 10_000, middleware.CacheConfig{})
+	if err != nil {
+		return nil, err
+	}
+	basic := middleware.Basic(auth, middleware.BasicConfig{})
 	mux := http.NewServeMux()
-	mux.Handle("/partner/", partners.Handler(partners))
+	mux.Handle("/partner/", partners.Handler(auth))
 	mux.Handle("GET /tiles/{n}", middleware.Chain(basic, middleware.Scope("maps"), middleware.Usage(tiles))(http.HandlerFunc(tile)))
 	return mux, nil
 }

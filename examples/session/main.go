@@ -48,9 +48,13 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	auth, err := middleware.NewCache(sessions, 10_000, middleware.CacheConfig{})
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/api/", sessions.Handler(sessions))
-	mux.Handle("GET /api/me", sessions.Bearer(sessions)(http.HandlerFunc(me)))
+	mux.Handle("/api/", sessions.Handler(auth))
+	mux.Handle("GET /api/me", sessions.Bearer(auth)(http.HandlerFunc(me)))
 	return mux, nil
 }
 

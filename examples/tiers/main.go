@@ -55,8 +55,12 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 		return nil, err
 	}
 	go iss.Run(ctx)
-	key := middleware.APIKey(iss, middleware.APIKeyConfig{})
-	user := middleware.Bearer(iss, middleware.BearerConfig{RequireUser: true})
+	auth, err := middleware.NewCache(iss, 10_000, middleware.CacheConfig{})
+	if err != nil {
+		return nil, err
+	}
+	key := middleware.APIKey(auth, middleware.APIKeyConfig{})
+	user := middleware.Bearer(auth, middleware.BearerConfig{RequireUser: true})
 	guard, err := middleware.Tiers([]middleware.Tier{
 		{Prefix: "/ext/", Open: true},
 		{Prefix: "/public/", Guard: []middleware.Wrapper{key}},
