@@ -244,3 +244,14 @@ func TestMux(t *testing.T) {
 		t.Errorf("*: got %d, want 404", rec.Code)
 	}
 }
+
+// TestBodyIsJSON sends messages with everything that needs an escape.
+func TestBodyIsJSON(t *testing.T) {
+	for _, message := range []string{"plain", `quote " and \`, "tab \t newline \n NUL \x00", "é 😀", "not UTF-8 \xff", "</script>"} {
+		rec := resource(nil, "", &errorsx.Error{Code: errorsx.InvalidParameter, Message: message})
+		var got struct{ Message string }
+		if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || got.Message != strings.ToValidUTF8(message, "\ufffd") {
+			t.Errorf("%q: got %q, %v", message, rec.Body, err)
+		}
+	}
+}

@@ -2,12 +2,13 @@ package errorsx
 
 import (
 	"crypto/rand"
-	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A Scheme is an authentication scheme (RFC 9110 section 11.1). To challenge with
@@ -61,13 +62,12 @@ func (w *Writer) TokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme S
 	w.write(rw, r, TokenEndpoint, scheme, e, err)
 }
 
-type body struct {
-	Code        string `json:"code"`
-	Message     string `json:"message"`
-	Error       string `json:"error"`
-	Description string `json:"error_description"`
-	RequestID   string `json:"request_id,omitempty"`
-}
+// Header values that all answers share, and nobody changes.
+var (
+	jsonType = []string{"application/json"}
+	noStore  = []string{"no-store"}
+	noSniff  = []string{"nosniff"}
+)
 
 func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme Scheme, e *Error, cause error) {
 	status, oauth := w.dialect()(p, e)
@@ -77,18 +77,18 @@ func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme 
 	if status < 400 || status > 599 {
 		status = http.StatusInternalServerError
 	}
-	b := body{Code: e.Code.String(), Message: e.message(), Error: oauth, Description: describe(e.message())}
+	requestID := ""
 	if e.Code.Ours() {
-		b.RequestID = rand.Text()
-		w.log(r, b.RequestID, status, e, cause)
+		requestID = rand.Text()
+		w.log(r, requestID, status, e, cause)
 	}
+	message := e.message()
+	description := describe(message)
 	h := rw.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Del("Content-Length")
+	h["Content-Type"], h["Cache-Control"], h["X-Content-Type-Options"] = jsonType, noStore, noSniff
+	delete(h, "Content-Length")
 	if scheme != "" {
-		h.Set("WWW-Authenticate", w.challenge(scheme, e, b))
+		h["Www-Authenticate"] = []string{w.challenge(scheme, e, oauth, description)}
 	}
 	if e.RetryAfter > 0 || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		seconds := max(1, (e.RetryAfter+time.Second-1)/time.Second)
@@ -98,7 +98,36 @@ func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme 
 		w.Refused(r, e, status)
 	}
 	rw.WriteHeader(status)
-	json.NewEncoder(rw).Encode(b) // a client that went away is not our failure
+	rw.Write(body(e.Code, message, oauth, description, requestID)) // a client that went away is not our failure
+}
+
+// body returns the JSON object of a refusal.
+func body(code Code, message, oauth, description, requestID string) []byte {
+	b := make([]byte, 0, 256)
+	b = appendMember(append(b, '{'), "code", code.String())
+	b = appendMember(append(b, ','), "message", message)
+	b = appendMember(append(b, ','), "error", oauth)
+	b = appendMember(append(b, ','), "error_description", description)
+	if requestID != "" {
+		b = appendMember(append(b, ','), "request_id", requestID)
+	}
+	return append(b, "}\n"...)
+}
+
+// appendMember appends a member whose name needs no escapes.
+func appendMember(b []byte, name, value string) []byte {
+	b = append(append(append(b, '"'), name...), `":"`...)
+	for _, r := range value { // what is not UTF-8 becomes U+FFFD
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r < ' ':
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '"')
 }
 
 func (w *Writer) dialect() Dialect {
@@ -124,25 +153,24 @@ func (w *Writer) log(r *http.Request, id string, status int, e *Error, cause err
 		slog.Any("cause", cause))
 }
 
-func (w *Writer) challenge(scheme Scheme, e *Error, b body) string {
+func (w *Writer) challenge(scheme Scheme, e *Error, oauth, description string) string {
 	realm := "api"
 	if w != nil && w.Realm != "" {
 		realm = w.Realm
 	}
-	c := string(scheme) + " realm=" + quote(realm)
+	b := make([]byte, 0, 128)
+	b = appendQuoted(append(append(b, scheme...), " realm="...), realm)
 	switch {
 	case scheme == SchemeBasic:
-		return c + `, charset="UTF-8"`
-	case scheme != SchemeBearer:
-		return c
-	case e.Code == CredentialsMissing || e.NoError:
-		return c
+		b = append(b, `, charset="UTF-8"`...)
+	case scheme == SchemeBearer && e.Code != CredentialsMissing && !e.NoError:
+		b = appendQuoted(append(b, ", error="...), oauth)
+		b = appendQuoted(append(b, ", error_description="...), description)
+		if e.Scope != "" {
+			b = appendQuoted(append(b, ", scope="...), e.Scope)
+		}
 	}
-	c += ", error=" + quote(b.Error) + ", error_description=" + quote(b.Description)
-	if e.Scope != "" {
-		c += ", scope=" + quote(e.Scope)
-	}
-	return c
+	return string(b)
 }
 
 // describe reduces s to the characters that RFC 6749 section 5.2 allows in
@@ -156,19 +184,17 @@ func describe(s string) string {
 	}, s)
 }
 
-// quote returns s as a quoted-string (RFC 9110 section 5.6.4), without the
+// appendQuoted appends s as a quoted-string (RFC 9110 section 5.6.4), without the
 // characters that none may hold.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
 	for _, r := range s {
 		if r == '"' || r == '\\' {
-			b.WriteByte('\\')
+			b = append(b, '\\')
 		}
 		if r >= ' ' && r != 0x7f {
-			b.WriteRune(r)
+			b = utf8.AppendRune(b, r)
 		}
 	}
-	b.WriteByte('"')
-	return b.String()
+	return append(b, '"')
 }
