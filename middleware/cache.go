@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -64,6 +65,7 @@ type Cache struct {
 	local     Local
 	ttl       time.Duration
 	stale     bool
+	start     time.Time // what entries count their times from, on the monotonic clock
 
 	shards [cacheShards]cacheShard
 	ring   ring
@@ -114,8 +116,8 @@ type entry struct {
 	memo     memo
 	signed   string
 	token68  bool          // its token has the characters that a header may hold
-	until    time.Time     // on the monotonic clock
-	used     time.Time     // when it became the youngest, guarded by the shard
+	until    time.Duration // from the cache's start
+	used     time.Duration // when it became the youngest, guarded by the shard
 	number   atomic.Uint64 // of the last revocation that is not about it
 }
 
@@ -152,7 +154,7 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 		return nil, fmt.Errorf("middleware: NewCache: %w", err)
 	}
 	c := &Cache{
-		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale,
+		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale, start: time.Now(),
 		flying:   make(chan struct{}, maxFlights),
 		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
@@ -227,9 +229,9 @@ func (c *Cache) hit(k *cacheKey, cred *Credential) (*entry, error) {
 	if e, ok := s.good.Peek(k.digest); ok && e.signed == k.signed {
 		if c.holds(e, now) {
 			s.stats.Hits++
-			if now.Sub(e.used) > recency {
+			if at := now.Sub(c.start); at-e.used > recency {
 				s.good.Get(k.digest)
-				e.used = now
+				e.used = at
 			}
 			s.mu.Unlock()
 			return e, nil
@@ -254,7 +256,7 @@ func past(now, t time.Time) bool {
 
 // holds reports whether what e says is still so.
 func (c *Cache) holds(e *entry, now time.Time) bool {
-	if !now.Before(e.until) || !e.identity.Expires.IsZero() && !now.Before(e.identity.Expires) {
+	if now.Sub(c.start) >= e.until || !e.identity.Expires.IsZero() && !now.Before(e.identity.Expires) {
 		return false
 	}
 	number := e.number.Load()
@@ -330,13 +332,14 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *
 // its number.
 func (c *Cache) remember(k cacheKey, cred Credential, id *Identity, number uint64) *Identity {
 	e := &entry{
-		identity: *id, signed: strings.Clone(k.signed), until: time.Now().Add(c.ttl),
+		identity: *id, signed: strings.Clone(k.signed), until: time.Since(c.start) + c.ttl,
 		token68: cred.Scheme == errorsx.SchemeBearer && token68(cred.Secret),
 	}
 	e.identity.memo = &e.memo
 	if head, ok := strings.CutSuffix(e.signed, id.claims); ok {
 		e.identity.claims = e.signed[len(head):] // kept once
 	}
+	e.identity.intern()
 	e.number.Store(number)
 	s := c.shard(&k)
 	s.mu.Lock()
@@ -346,6 +349,13 @@ func (c *Cache) remember(k cacheKey, cred Credential, id *Identity, number uint6
 	}
 	s.bad.Remove(k.digest)
 	return &e.identity
+}
+
+// intern shares the strings that many identities have in common.
+func (id *Identity) intern() {
+	for _, s := range []*string{&id.Issuer, &id.Client, (*string)(&id.Scopes), (*string)(&id.Audience), &id.SignedBy} {
+		*s = unique.Make(*s).Value()
+	}
 }
 
 // rememberRefusal enters a refusal that is the client's own fault, until it may
