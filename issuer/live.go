@@ -21,6 +21,7 @@ type live struct {
 	mu       sync.RWMutex
 	revoked  map[subject]time.Time // until when it must be remembered
 	versions map[subject]uint64    // of clients and users: older tokens are revoked
+	unsure   map[subject]bool      // revoked, but the new version could not be read
 	purged   time.Time
 }
 
@@ -87,9 +88,11 @@ func (i *Issuer) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.apply(changes)
 	if lost {
+		i.live.apply(changes, time.Now())
 		i.sinks.Forget(mw.Revocation{Kind: mw.KindEverything})
+	} else {
+		i.apply(changes)
 	}
 	l.cursor = cursor
 	i.sinks.FreshUntil(began.Add(staleAfter))
@@ -117,23 +120,59 @@ func (l *live) apply(changes []store.Change, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.revoked == nil {
-		l.revoked, l.versions = map[subject]time.Time{}, map[subject]uint64{}
+		l.revoked, l.versions, l.unsure = map[subject]time.Time{}, map[subject]uint64{}, map[subject]bool{}
 	}
 	for _, c := range changes {
 		s := subject{c.Kind, c.ID}
 		switch c.Kind {
-		case store.KindToken, store.KindFamily:
-			l.revoked[s] = c.Until
+		case store.KindToken, store.KindFamily, store.KindSession:
+			l.remember(s, c.Until, now)
 		case store.KindClient, store.KindUser:
 			l.versions[s] = max(l.versions[s], c.Version)
+			delete(l.unsure, s)
 		}
 	}
 	if now.Sub(l.purged) > time.Minute {
 		l.purged = now
-		maps.DeleteFunc(l.revoked, func(_ subject, until time.Time) bool {
-			return !until.IsZero() && until.Before(now)
-		})
+		maps.DeleteFunc(l.revoked, func(_ subject, until time.Time) bool { return !until.IsZero() && over(now, until) })
 	}
+}
+
+// remember enters a revocation, and never shortens one. The zero time is for
+// ever.
+func (l *live) remember(s subject, until, now time.Time) {
+	old, known := l.revoked[s]
+	switch {
+	case known && (old.IsZero() || !until.IsZero() && until.Before(old)):
+	case until.IsZero():
+		l.revoked[s] = until
+	default:
+		l.revoked[s] = now.Add(until.Sub(now)) // on both clocks
+	}
+}
+
+// over reports whether a revocation need not be remembered any more: well after
+// its end, by the monotonic clock and by the wall clock, which may step.
+func over(now, until time.Time) bool {
+	until = until.Add(time.Hour)
+	return now.After(until) && now.Round(0).After(until.Round(0))
+}
+
+// IsRevoked reports whether the issuer has heard that a token, a family or a
+// session, by its ID, is revoked.
+func (i *Issuer) IsRevoked(kind store.Kind, id string) bool {
+	i.live.mu.RLock()
+	defer i.live.mu.RUnlock()
+	_, revoked := i.live.revoked[subject{kind, id}]
+	return revoked
+}
+
+// isUnsure reports whether a token's client or user was revoked, and the version
+// that newer tokens have is not known yet.
+func (l *live) isUnsure(t *store.Token) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.unsure[subject{store.KindClient, t.Client}] || t.User != "" && l.unsure[subject{store.KindUser, t.User}]
 }
 
 // version returns the version of a client or user that tokens must have: the
@@ -158,8 +197,9 @@ func (l *live) isRevoked(t *store.Token) bool {
 }
 
 // Revoke revokes what the changes name, in the store and then here: when it
-// returns, this issuer refuses it, also if the store could be written and not
-// read. A token or family revoked without Until is remembered for ever.
+// returns, this issuer refuses it. If the store could be written and not read,
+// which is an error too, all tokens of a revoked client or user are AUTH-8 until
+// it can. A token or family revoked without Until is remembered for ever.
 //
 // To revoke a client or user is to revoke the tokens and sessions that hang on
 // them. Secrets, API keys and passwords work on: replace or revoke them first.
@@ -168,5 +208,20 @@ func (i *Issuer) Revoke(ctx context.Context, cs ...store.Change) error {
 		return err
 	}
 	i.apply(cs)
-	return i.follow(ctx)
+	err := i.follow(ctx)
+	if err != nil {
+		i.live.doubt(cs)
+	}
+	return err
+}
+
+// doubt notes the clients and users whose new versions could not be read.
+func (l *live) doubt(cs []store.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range cs {
+		if c.Kind == store.KindClient || c.Kind == store.KindUser {
+			l.unsure[subject{c.Kind, c.ID}] = true
+		}
+	}
 }

@@ -197,6 +197,23 @@ func TestRevokeWithoutReading(t *testing.T) {
 	if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
 		t.Errorf("the token is answered %v", code)
 	}
+	other := mint(t, iss, issuer.Grant{Client: "other"}).AccessToken
+	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindClient, ID: "other"}); !errors.Is(err, errDown) {
+		t.Errorf("got %v, want the store's failure", err)
+	}
+	if _, code := validate(t, iss, other); code != errorsx.Internal {
+		t.Errorf("a token of a client whose version is not known is answered %v", code)
+	}
+	f.down.Store(false)
+	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := validate(t, iss, other); code != errorsx.UnknownToken {
+		t.Errorf("once the version is known: got %v", code)
+	}
+	if _, code := validate(t, iss, mint(t, iss, issuer.Grant{Client: "other"}).AccessToken); code != 0 {
+		t.Errorf("a token made afterwards: got %v", code)
+	}
 }
 
 // TestRevocationsAreRemembered lets revocations with and without an end age.

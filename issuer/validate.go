@@ -176,8 +176,8 @@ func (i *Issuer) validateJWT(ctx context.Context, c mw.Credential) (*mw.Identity
 	if err != nil {
 		return nil, nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
-	if i.live.isRevoked(t) {
-		return nil, nil, revoked(t)
+	if err := i.checkLive(t); err != nil {
+		return nil, nil, err
 	}
 	return id, t, nil
 }
@@ -224,8 +224,19 @@ func (i *Issuer) judge(t *store.Token, now time.Time) error {
 	switch {
 	case !t.Expires.After(now):
 		return &errorsx.Error{Code: errorsx.TokenExpired, Client: t.Client}
-	case t.Used, i.live.isRevoked(t):
+	case t.Used:
 		return revoked(t)
+	}
+	return i.checkLive(t)
+}
+
+// checkLive refuses a token that is known to be revoked.
+func (i *Issuer) checkLive(t *store.Token) error {
+	if i.live.isRevoked(t) {
+		return revoked(t)
+	}
+	if i.live.isUnsure(t) {
+		return errors.New("issuer: the version of a revoked client or user could not be read")
 	}
 	return nil
 }

@@ -47,5 +47,5 @@ func APIKey(v Validator, cfg APIKeyConfig) Wrapper {
 			return Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}, from, err
 		},
 	}
-	return g.wrap
+	return g.wrapper()
 }

@@ -39,7 +39,7 @@ func Basic(v Validator, cfg BasicConfig) Wrapper {
 			return c, from, err
 		},
 	}
-	return g.wrap
+	return g.wrapper()
 }
 
 // ReadBasic returns the Basic credential in the header of that name, for

@@ -84,7 +84,7 @@ func Bearer(v Validator, cfg BearerConfig) Wrapper {
 		safe:        b.safe,
 		confirm:     cfg.Confirm,
 	}
-	return g.wrap
+	return g.wrapper()
 }
 
 type bearer struct {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -26,16 +27,19 @@ type CacheConfig struct {
 	TTL time.Duration
 
 	// AllowStale goes on answering when the source has not been heard of for
-	// too long. What is revoked meanwhile stays admitted until TTL.
+	// too long. What is revoked meanwhile stays admitted until TTL, and what the
+	// validator judges without asking, until it expires.
 	AllowStale bool
 }
 
 const (
-	cacheShards    = 16
+	shardBits      = 4
+	cacheShards    = 1 << shardBits
 	maxCached      = 2 << 10 // bytes of a credential
 	refusalTTL     = 2 * time.Second
 	flightTimeout  = 2 * time.Second
 	maxFlights     = 256
+	maxChecksQueue = 1024
 	recency        = 10 * time.Millisecond // how exactly the order of use is kept
 	defaultTTL     = time.Minute
 	defaultLiveTTL = 5 * time.Minute
@@ -48,23 +52,25 @@ const (
 //
 // Nothing that could be replayed stays in memory: secrets, passwords and opaque
 // tokens are kept as SHA-256, and so is the signature of a JWT; its header and
-// payload, which are worthless without it, are compared as they are. Memory is
-// bounded by the number of entries times the largest credential, at most 2 KiB,
-// and 600 bytes. Refusals are remembered apart, for two seconds, so that junk
-// evicts nothing good; failures are not remembered.
+// payload, which are worthless without it, are compared as they are. Credentials
+// over 2 KiB are not remembered; an entry takes what the credential takes, what
+// the validator's strings take, and some 450 bytes. Refusals are remembered
+// apart, for two seconds, so that junk evicts nothing good; failures are not.
 //
 // Of many requests that miss with one credential a single one asks the
 // validator, under a deadline of its own. See [Local] for those that need not
 // ask anybody.
 //
 // A Cache is a Validator and a [Sink]. What it is told to forget is refused or
-// validated anew from then on, also where a validation was under way. Its
-// methods may be called concurrently.
+// validated anew from then on, also where a validation was under way. Who puts
+// another validator between a Source and its Cache must pass Subscribe through.
+// Its methods may be called concurrently.
 type Cache struct {
 	validator Validator
 	local     Local
 	ttl       time.Duration
 	stale     bool
+	seed      uint64    // odd
 	start     time.Time // what entries count their times from, on the monotonic clock
 
 	shards [cacheShards]cacheShard
@@ -73,6 +79,7 @@ type Cache struct {
 
 	flying   chan struct{} // a place for each flight
 	checking chan struct{} // a place for each local validation
+	queued   atomic.Int64  // those that wait for one
 }
 
 type cacheShard struct {
@@ -95,8 +102,8 @@ type Stats struct {
 
 // Local is an optional ability of a [Validator]: to say which credentials it
 // judges by computing alone. A [Cache] limits how many of these are judged at
-// once, so that junk with fresh signatures does not starve other requests, and
-// lets the rest be asked for in flights.
+// once, so that junk with fresh signatures leaves the cores to what is
+// remembered, and lets the rest be asked for in flights.
 type Local interface {
 	Local(c Credential) bool
 }
@@ -115,9 +122,9 @@ type entry struct {
 	identity Identity
 	memo     memo
 	signed   string
-	token68  bool          // its token has the characters that a header may hold
 	until    time.Duration // from the cache's start
-	used     time.Duration // when it became the youngest, guarded by the shard
+	used     uint32        // in which recency it became the youngest, guarded by the shard
+	token68  bool          // its token has the characters that a header may hold
 	number   atomic.Uint64 // of the last revocation that is not about it
 }
 
@@ -154,7 +161,7 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 		return nil, fmt.Errorf("middleware: NewCache: %w", err)
 	}
 	c := &Cache{
-		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale, start: time.Now(),
+		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale, start: time.Now(), seed: rand.Uint64() | 1,
 		flying:   make(chan struct{}, maxFlights),
 		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
@@ -167,12 +174,13 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 		s.inFlight = map[cacheKey]*flight{}
 	}
 	if live {
+		c.FreshUntil(time.Time{}) // until the source says more
 		source.Subscribe(c)
 	}
 	return c, nil
 }
 
-// Validate implements [Validator].
+// Validate implements [Validator]. The identity is shared: copy it to change it.
 func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error) {
 	k := keyOf(&cred)
 	e, err := c.hit(&k, &cred)
@@ -191,29 +199,35 @@ func keyOf(c *Credential) cacheKey {
 	var k cacheKey
 	var stack [384]byte // holds the signature of a 2048 bit RSA key
 	b, secret := stack[:0], c.Secret
-	switch c.Scheme {
-	case errorsx.SchemeBearer:
-		// Forwards, since only that way the search is fast on long signatures.
+	switch {
+	case c.Username == "" && c.Scheme == errorsx.SchemeBearer:
+		// What is kept of a JWT must be worthless without its signature, so that
+		// only what begins as one, with an encoded {", is taken for one.
 		first := strings.IndexByte(secret, '.')
 		second := first + 1 + strings.IndexByte(secret[first+1:], '.')
-		if second <= first {
+		if second <= first || !strings.HasPrefix(secret, "ey") {
 			b = append(b, 'o')
 			break
 		}
 		b = append(b, 'j')
 		k.signed, secret = secret[:second], secret[second+1:]
-	case errorsx.SchemeAPIKey:
+	case c.Username == "" && c.Scheme == errorsx.SchemeAPIKey:
 		b = append(b, 'k')
 	default:
 		b = append(b, 'b')
-		b = binary.BigEndian.AppendUint32(b, uint32(len(c.Username)))
-		b = append(b, c.Username...)
+		for _, part := range []string{string(c.Scheme), c.Username} {
+			b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
+			b = append(b, part...)
+		}
 	}
 	k.digest = sha256.Sum256(append(b, secret...))
 	return k
 }
 
-func (c *Cache) shard(k *cacheKey) *cacheShard { return &c.shards[k.digest[0]%cacheShards] }
+// shard returns the shard of a key. Which keys share one, nobody outside knows.
+func (c *Cache) shard(k *cacheKey) *cacheShard {
+	return &c.shards[binary.NativeEndian.Uint64(k.digest[:])*c.seed>>(64-shardBits)]
+}
 
 // hit returns what is remembered of a credential: an entry, a refusal, or
 // neither. Where the source has not been heard of for too long, it is AUTH-8.
@@ -229,9 +243,9 @@ func (c *Cache) hit(k *cacheKey, cred *Credential) (*entry, error) {
 	if e, ok := s.good.Peek(k.digest); ok && e.signed == k.signed {
 		if c.holds(e, now) {
 			s.stats.Hits++
-			if at := now.Sub(c.start); at-e.used > recency {
+			if tick := uint32(now.Sub(c.start) / recency); tick != e.used {
 				s.good.Get(k.digest)
-				e.used = at
+				e.used = tick
 			}
 			s.mu.Unlock()
 			return e, nil
@@ -276,7 +290,7 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 			return nil, err
 		}
 		if _, holds := c.ring.since(number, id); holds {
-			return id, nil
+			return id, id.expired(cred.Now()) // a flight may have taken off earlier
 		}
 	}
 	return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the identity is revoked again and again")}
@@ -302,6 +316,13 @@ func (c *Cache) enterCheck(ctx context.Context) error {
 		return nil
 	default:
 	}
+	defer c.queued.Add(-1)
+	if c.queued.Add(1) > maxChecksQueue {
+		return &errorsx.Error{
+			Code: errorsx.TooManyRequests, RetryAfter: time.Second,
+			Err: errors.New("middleware: Cache: too many signatures to check"),
+		}
+	}
 	timeout := time.NewTimer(flightTimeout)
 	defer timeout.Stop()
 	select {
@@ -317,25 +338,27 @@ func (c *Cache) enterCheck(ctx context.Context) error {
 // validate asks the validator and remembers its answer.
 func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *Identity, err error, number uint64) {
 	number = c.ring.count.Load()
+	asked := time.Now()
 	id, err = ask(ctx, c.validator, cred)
-	if len(cred.Secret)+len(cred.Username) > maxCached {
-		return id, err, number
-	}
-	if err != nil {
-		c.rememberRefusal(k, cred, err)
+	switch {
+	case ctx.Err() != nil, len(cred.Secret)+len(cred.Username) > maxCached:
+		return id, err, number // too late or too large to be remembered
+	case err != nil:
+		c.rememberRefusal(k, asked, err)
 		return nil, err, number
 	}
-	return c.remember(k, cred, id, number), nil, number
+	return c.remember(k, cred, asked, id, number), nil, number
 }
 
 // remember enters an identity. A revocation that has overtaken it is found by
 // its number.
-func (c *Cache) remember(k cacheKey, cred Credential, id *Identity, number uint64) *Identity {
+func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
 	e := &entry{
-		identity: *id, signed: strings.Clone(k.signed), until: time.Since(c.start) + c.ttl,
+		identity: *id, signed: strings.Clone(k.signed), until: asked.Sub(c.start) + c.ttl,
 		token68: cred.Scheme == errorsx.SchemeBearer && token68(cred.Secret),
 	}
-	e.identity.memo = &e.memo
+	e.identity.memo, e.memo.of = &e.memo, &e.identity
+	e.identity.Expires = id.Expires.Round(0) // by the wall clock: the other one stands still while the machine sleeps
 	if head, ok := strings.CutSuffix(e.signed, id.claims); ok {
 		e.identity.claims = e.signed[len(head):] // kept once
 	}
@@ -360,12 +383,12 @@ func (id *Identity) intern() {
 
 // rememberRefusal enters a refusal that is the client's own fault, until it may
 // be otherwise.
-func (c *Cache) rememberRefusal(k cacheKey, cred Credential, err error) {
+func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
 	e := errorsx.From(err)
 	if e.Code.Ours() || e.Code == errorsx.TooManyRequests {
 		return
 	}
-	until := time.Now().Add(refusalTTL)
+	until := asked.Add(refusalTTL)
 	if early, ok := errors.AsType[*notYetValid](err); ok && early.from.Before(until) {
 		until = early.from
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -573,4 +575,158 @@ func TestTwoAllocations(t *testing.T) {
 	if n != 2 || w.Code != 200 {
 		t.Errorf("%v allocations and status %d, want 2 and 200", n, w.Code)
 	}
+}
+
+// TestCacheRefusesTheExpired: a validator may leave expiry to the wrapper, and a
+// flight may land after the end.
+func TestCacheRefusesTheExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := time.Now().Add(500 * time.Millisecond)
+		v := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+			time.Sleep(time.Second)
+			return &middleware.Identity{Client: "a", Expires: end}, nil
+		})
+		c := newCache(t, v, 100, middleware.CacheConfig{})
+		time.Sleep(600 * time.Millisecond)
+		for range 2 {
+			if got := client(t, c, token("x")); got != "AUTH-11" {
+				t.Errorf("got %s, want the identity refused", got)
+			}
+		}
+	})
+}
+
+// TestCopiesAreTheirOwn changes copies of an identity that a cache remembers.
+func TestCopiesAreTheirOwn(t *testing.T) {
+	c := newCache(t, people, 100, middleware.CacheConfig{})
+	narrow := middleware.ValidatorFunc(func(ctx context.Context, cred middleware.Credential) (*middleware.Identity, error) {
+		id, err := c.Validate(ctx, cred)
+		if err != nil {
+			return nil, err
+		}
+		copied := *id
+		copied.Scopes = "read"
+		return &copied, nil
+	})
+	wide := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{}))
+	tight := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(narrow, middleware.BearerConfig{}))
+	for range 2 {
+		if id := identity(t, serve(wide(whoami), "GET", "/", keyApp, tokenAda)); id.Scopes != "read files" {
+			t.Errorf("the whole identity has the scopes %q", id.Scopes)
+		}
+		if id := identity(t, serve(tight(whoami), "GET", "/", keyApp, tokenAda)); id.Scopes != "read" {
+			t.Errorf("the narrowed copy has the scopes %q", id.Scopes)
+		}
+	}
+	clients := map[string]int64{}
+	m := meterFunc(func(client string) func(int64) error {
+		return func(n int64) error { clients[client] += n; return nil }
+	})
+	count := middleware.Usage(m)
+	inner := count(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	asOther := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _ := middleware.IdentityFromContext(r.Context())
+		id.Client = "x"
+		inner.ServeHTTP(w, r.WithContext(middleware.WithIdentity(context.Background(), id)))
+	})
+	bearer := middleware.Bearer(c, middleware.BearerConfig{})
+	serve(bearer(asOther), "GET", "/", tokenAda)
+	serve(middleware.Chain(bearer, count)(whoami), "GET", "/", tokenAda)
+	serve(bearer(asOther), "GET", "/", tokenAda)
+	if clients["app"] != 1 || clients["x"] != 2 {
+		t.Errorf("counted %v, want 1 for app and 2 for x", clients)
+	}
+}
+
+// meterFunc is a meter that is asked for a client's counter.
+type meterFunc func(client string) func(int64) error
+
+func (f meterFunc) Counter(_ int, _, client string) (func(int64) error, error) { return f(client), nil }
+
+// TestFlightsSurviveAborts: the panic that net/http knows has nobody to know it
+// in a flight.
+func TestFlightsSurviveAborts(t *testing.T) {
+	for name, end := range map[string]func(){
+		"http.ErrAbortHandler": func() { panic(http.ErrAbortHandler) },
+		"runtime.Goexit":       runtime.Goexit,
+	} {
+		v := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+			end()
+			return nil, nil
+		})
+		if got := client(t, newCache(t, v, 100, middleware.CacheConfig{}), token("x")); got != "AUTH-8" {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+}
+
+// TestOpaqueTokensWithDots are not taken for JWTs, of which parts are kept.
+func TestOpaqueTokensWithDots(t *testing.T) {
+	c := newCache(t, middleware.ValidatorFunc(yes), 100, middleware.CacheConfig{})
+	client(t, c, token("prefix-planted-secret.01.crc"))
+	if s := fmt.Sprintf("%+v", c); strings.Contains(s, "planted") {
+		t.Error("the cache keeps part of the token")
+	}
+}
+
+// TestLateAnswersAreNotRemembered lets a validator that is deaf to its context
+// answer when nobody waits any more.
+func TestLateAnswersAreNotRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := true
+		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			if slow {
+				slow = false
+				time.Sleep(time.Hour)
+				return yes(ctx, c)
+			}
+			return nil, errorsx.UnknownToken
+		}}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+		if got := client(t, c, token("x")); got != "AUTH-8" {
+			t.Errorf("got %s", got)
+		}
+		time.Sleep(time.Hour + time.Second)
+		if got := client(t, c, token("x")); got != "AUTH-12" {
+			t.Errorf("after a late answer: got %s", got)
+		}
+	})
+}
+
+func TestChecksAreQueuedWithinBounds(t *testing.T) {
+	release := make(chan struct{})
+	var once sync.Once
+	c := newCache(t, localFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+		<-release
+		return nil, errorsx.BadSignature
+	}), 100, middleware.CacheConfig{})
+	refused := make(chan string, 1200)
+	var wg sync.WaitGroup
+	for i := range cap(refused) {
+		wg.Go(func() {
+			got := client(t, c, token(fmt.Sprint("ey.", i, ".x")))
+			if got == "AUTH-13" {
+				once.Do(func() { close(release) })
+			}
+			refused <- got
+		})
+	}
+	wg.Wait()
+	close(refused)
+	count := map[string]int{}
+	for got := range refused {
+		count[got]++
+	}
+	if count["AUTH-13"] == 0 || count["AUTH-10"] == 0 {
+		t.Errorf("got %v, want some refused for the queue and some for the signature", count)
+	}
+}
+
+// localFunc is a validator that needs to ask nobody.
+type localFunc middleware.ValidatorFunc
+
+func (f localFunc) Local(middleware.Credential) bool { return true }
+
+func (f localFunc) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	return f(ctx, c)
 }

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -58,9 +59,15 @@ func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight
 		defer func() { <-c.flying }()
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), f.deadline)
 		defer cancel()
+		defer func() {
+			// Here nobody else recovers, not even from http.ErrAbortHandler.
+			if p := recover(); p != nil || f.id == nil && f.err == nil {
+				f.id, f.err = nil, errorsx.Fault(fmt.Errorf("middleware: the validator ended with %v", p))
+			}
+			c.leave(k, f)
+			close(f.done)
+		}()
 		f.id, f.err, f.number = c.validate(ctx, k, cred)
-		c.leave(k, f)
-		close(f.done)
 	}()
 	return f, nil
 }

@@ -74,9 +74,14 @@ func (s *source) protect(h http.Header) {
 	}
 }
 
+// wrapper returns the guard as a Wrapper.
+func (g *guard) wrapper() Wrapper {
+	g.cache, _ = g.validator.(*Cache)
+	return g.wrap
+}
+
 func (g *guard) wrap(next http.Handler) http.Handler {
 	notNil(g.name, next)
-	g.cache, _ = g.validator.(*Cache)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, r := join(r)
 		from, err := g.authenticate(s, r)
@@ -133,10 +138,10 @@ func (g *guard) identify(r *http.Request, c Credential) (*Identity, error) {
 			return nil, notToken68(g.header)
 		}
 		id, err := ask(stateless{r.Context()}, g.validator, c)
-		if err == nil && !id.Expires.IsZero() && !id.Expires.After(c.Now()) {
-			err = &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
+		if err != nil {
+			return nil, err
 		}
-		return id, err
+		return id, id.expired(c.Now())
 	}
 	k := keyOf(&c)
 	e, err := g.cache.hit(&k, &c)

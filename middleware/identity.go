@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/authtier/authtier/errorsx"
 )
 
 // Scopes is a list of scopes as it is sent: separated by single spaces, case
@@ -136,10 +138,28 @@ func (id Identity) DecodeClaims(v any) error {
 	return json.Unmarshal([]byte(claims), v)
 }
 
-// A memo is what wrappers worked out for an identity and need not again.
+// expired returns a refusal if id's proof has ended at now.
+func (id *Identity) expired(now time.Time) error {
+	if id.Expires.IsZero() || now.Before(id.Expires) {
+		return nil
+	}
+	return &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
+}
+
+// A memo is what wrappers worked out for an identity and need not again. A copy
+// of the identity, which may have been changed, has no part in it.
 type memo struct {
+	of      *Identity
 	merged  atomic.Pointer[mergedWith]
 	counted atomic.Pointer[counted]
+}
+
+// remembered returns id's own memo, or nil.
+func (id *Identity) remembered() *memo {
+	if id.memo == nil || id.memo.of != id {
+		return nil
+	}
+	return id.memo
 }
 
 type mergedWith struct{ other, result *Identity }
@@ -170,16 +190,17 @@ func merge(a, b *Identity, otherClient bool) (*Identity, bool) {
 	if a == nil || a == b {
 		return b, true
 	}
-	if b.memo == nil {
+	memory := b.remembered()
+	if memory == nil {
 		return mergeAnew(a, b, otherClient)
 	}
-	if m := b.memo.merged.Load(); m != nil && m.other == a {
+	if m := memory.merged.Load(); m != nil && m.other == a {
 		return m.result, true
 	}
 	result, ok := mergeAnew(a, b, otherClient)
 	if ok && result != b && a.Client == b.Client { // what AllowOtherClient allowed is not for all
-		result.memo = &memo{}
-		b.memo.merged.Store(&mergedWith{a, result})
+		result.memo = &memo{of: result}
+		memory.merged.Store(&mergedWith{a, result})
 	}
 	return result, ok
 }

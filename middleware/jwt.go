@@ -149,6 +149,11 @@ func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err er
 	if err != nil {
 		return "", err
 	}
+	if _, checked := v.keys.(staticKeys); !checked {
+		if err := CheckKey(alg, key); err != nil {
+			return "", errorsx.Fault(fmt.Errorf("middleware: JWT: key %q: %w", kid, err))
+		}
+	}
 	if err := method.Verify(t.signed, t.signature, key); err != nil {
 		return "", &errorsx.Error{Code: errorsx.BadSignature, Err: err}
 	}

@@ -85,8 +85,9 @@ func (w *usageWrapper) count(s *state) (err error) {
 
 // counter returns the meter's counter for an identity, which remembers it.
 func (w *usageWrapper) counter(id *Identity, day int) (*counted, error) {
-	if id.memo != nil {
-		if c := id.memo.counted.Load(); c != nil && c.wrapper == w && c.day == day {
+	memory := id.remembered()
+	if memory != nil {
+		if c := memory.counted.Load(); c != nil && c.wrapper == w && c.day == day {
 			return c, nil
 		}
 	}
@@ -95,8 +96,8 @@ func (w *usageWrapper) counter(id *Identity, day int) (*counted, error) {
 		return nil, err
 	}
 	c := &counted{wrapper: w, day: day, add: add}
-	if id.memo != nil {
-		id.memo.counted.Store(c)
+	if memory != nil {
+		memory.counted.Store(c)
 	}
 	return c, nil
 }

@@ -182,6 +182,9 @@ func (s *Sessions) Validate(ctx context.Context, c mw.Credential) (*mw.Identity,
 	if err != nil {
 		return nil, fmt.Errorf("session: reading: %w", err)
 	}
+	if s.issuer.IsRevoked(store.KindSession, rec.ID) {
+		return nil, errorsx.UnknownToken // in a store of its own it may live on
+	}
 	expires := s.seen(rec, c.Now())
 	if !expires.After(c.Now()) {
 		return nil, errorsx.TokenExpired
@@ -253,7 +256,8 @@ func (s *Sessions) renew(ctx context.Context, id string) error {
 		until = v.ends
 	}
 	v.expires = until
-	tell := now.Sub(v.told) > s.cfg.Timeout/10
+	told := v.told
+	tell := now.Sub(told) > s.cfg.Timeout/10
 	if tell {
 		v.told = now
 	}
@@ -267,6 +271,9 @@ func (s *Sessions) renew(ctx context.Context, id string) error {
 		return errorsx.UnknownToken
 	}
 	if err != nil {
+		s.mu.Lock()
+		v.told = told // to be told again at the next use
+		s.mu.Unlock()
 		return fmt.Errorf("session: renewing: %w", err)
 	}
 	return nil

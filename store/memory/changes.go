@@ -54,6 +54,9 @@ func (f *feed) append(c store.Change) {
 		f.entries = append(f.entries[:0], f.entries[feedLength/2:]...)
 	}
 	f.entries = append(f.entries, entry{f.head, c})
+	if old, ok := f.inForce[subject{c.Kind, c.ID}]; ok && (old.Until.IsZero() || !c.Until.IsZero() && c.Until.Before(old.Until)) {
+		c.Until = old.Until // never shortened
+	}
 	f.inForce[subject{c.Kind, c.ID}] = c
 	f.purge(time.Now())
 }
@@ -73,7 +76,7 @@ func (f *feed) purge(now time.Time) {
 	}
 	f.purged = now
 	maps.DeleteFunc(f.inForce, func(_ subject, c store.Change) bool {
-		return !c.Until.IsZero() && c.Until.Before(now)
+		return !c.Until.IsZero() && c.Until.Add(time.Hour).Before(now) // other nodes' clocks may be behind
 	})
 }
 
