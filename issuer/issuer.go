@@ -94,6 +94,8 @@ type Issuer struct {
 	jwt   mw.Validator
 	live  live
 	sinks mw.Sinks
+
+	accessPrefix, refreshPrefix, keyPrefix string // of generated secrets
 }
 
 var (
@@ -118,7 +120,10 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 			return nil, err
 		}
 	}
-	i := &Issuer{cfg: cfg, users: cfg.Users}
+	i := &Issuer{
+		cfg: cfg, users: cfg.Users,
+		accessPrefix: cfg.Prefix + "_at", refreshPrefix: cfg.Prefix + "_rt", keyPrefix: cfg.Prefix + "_key",
+	}
 	if i.users == nil {
 		i.users = cfg.Store.(store.Users)
 	}

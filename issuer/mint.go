@@ -207,7 +207,7 @@ func (i *Issuer) make(access store.Token, granted string, refresh bool) (*Tokens
 	}
 	var records []store.Token
 	if i.cfg.OpaqueTokens {
-		tokens.AccessToken = Generate(i.accessPrefix())
+		tokens.AccessToken = Generate(i.accessPrefix)
 		access.Digest = store.DigestOf(tokens.AccessToken)
 		records = append(records, access)
 	} else {
@@ -217,7 +217,7 @@ func (i *Issuer) make(access store.Token, granted string, refresh bool) (*Tokens
 		}
 	}
 	if refresh {
-		tokens.RefreshToken = Generate(i.refreshPrefix())
+		tokens.RefreshToken = Generate(i.refreshPrefix)
 		r := access
 		r.ID, r.Refresh, r.Scopes = rand.Text(), true, granted
 		r.Expires = earlier(access.Issued.Add(i.cfg.RefreshTTL), access.FamilyEnds)

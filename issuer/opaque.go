@@ -35,25 +35,37 @@ func Generate(prefix string) string {
 // zero expires means never; a key with scopes gets tokens for no others.
 func (i *Issuer) NewAPIKey(client string, scopes []string, expires time.Time) (key string, record store.APIKey) {
 	id := string(appendRandom(nil, 12))
-	key = Generate(i.cfg.Prefix + "_key_" + id)
+	key = Generate(i.keyPrefix + "_" + id)
 	return key, store.APIKey{ID: id, Client: client, Digest: store.DigestOf(key), Scopes: scopes, Expires: expires}
 }
 
 // WellFormed reports whether s looks like a secret generated with the prefix: a
 // right checksum under any ID.
 func WellFormed(prefix, s string) bool {
-	rest, ok := strings.CutPrefix(s, prefix+"_")
-	if !ok || len(rest) < randomChars+sumChars {
+	if len(s) < len(prefix)+1+randomChars+sumChars || len(s) > maxSecret || !strings.HasPrefix(s, prefix) || s[len(prefix)] != '_' {
 		return false
 	}
-	for i := range len(rest) {
-		if c := rest[i]; c != '_' && strings.IndexByte(base62, c) < 0 {
+	for i := len(prefix); i < len(s); i++ {
+		if !secretChars[s[i]] {
 			return false
 		}
 	}
-	body, sum := s[:len(s)-sumChars], s[len(s)-sumChars:]
-	return string(appendSum(nil, []byte(body))) == sum
+	var stack [maxSecret + sumChars]byte
+	body := append(stack[:0], s[:len(s)-sumChars]...)
+	sum := appendSum(body[len(body):], body)
+	return string(sum) == s[len(s)-sumChars:]
 }
+
+// maxSecret is the size in bytes over which nothing was generated here.
+const maxSecret = 256
+
+// secretChars are the characters of a secret behind its prefix.
+var secretChars = func() (t [256]bool) {
+	for _, c := range base62 + "_" {
+		t[c] = true
+	}
+	return t
+}()
 
 // appendRandom appends n uniformly random characters.
 func appendRandom(b []byte, n int) []byte {

@@ -36,8 +36,7 @@ func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, e
 }
 
 func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
-	prefix := i.cfg.Prefix + "_key"
-	if strings.HasPrefix(c.Secret, prefix+"_") && !WellFormed(prefix, c.Secret) {
+	if i.mistypedKey(c.Secret) {
 		return nil, wrongKey("")
 	}
 	key, err := i.cfg.Store.APIKey(ctx, store.DigestOf(c.Secret))
@@ -155,9 +154,26 @@ func (i *Issuer) validateToken(ctx context.Context, c mw.Credential) (*mw.Identi
 	}, nil
 }
 
-// Local implements [mw.Local]: a signed token is judged without the store.
+// Local implements [mw.Local]: a signed token is judged without the store, and
+// so is what only looks like a token or key of ours.
 func (i *Issuer) Local(c mw.Credential) bool {
-	return c.Scheme == errorsx.SchemeBearer && signed(c.Secret)
+	switch c.Scheme {
+	case errorsx.SchemeBearer:
+		return signed(c.Secret) || !i.wellFormed(c.Secret)
+	case errorsx.SchemeAPIKey:
+		return i.mistypedKey(c.Secret)
+	}
+	return false
+}
+
+// wellFormed reports whether a token looks like an opaque one of this issuer.
+func (i *Issuer) wellFormed(token string) bool {
+	return WellFormed(i.refreshPrefix, token) || WellFormed(i.accessPrefix, token)
+}
+
+// mistypedKey reports whether an API key has our prefix and not our checksum.
+func (i *Issuer) mistypedKey(key string) bool {
+	return strings.HasPrefix(key, i.keyPrefix) && key[len(i.keyPrefix):] != "" && key[len(i.keyPrefix)] == '_' && !WellFormed(i.keyPrefix, key)
 }
 
 // signed tells signed tokens from opaque ones, which hold no dot. There is no
@@ -203,7 +219,7 @@ func record(id *mw.Identity) (*store.Token, error) {
 // opaque finds a refresh token or an opaque access token of this audience.
 // Whether it is still good is for judge.
 func (i *Issuer) opaque(ctx context.Context, token string) (*store.Token, error) {
-	if !WellFormed(i.refreshPrefix(), token) && !WellFormed(i.accessPrefix(), token) {
+	if !i.wellFormed(token) {
 		return nil, errorsx.UnknownToken
 	}
 	t, err := i.cfg.Store.Token(ctx, store.DigestOf(token))
@@ -215,9 +231,6 @@ func (i *Issuer) opaque(ctx context.Context, token string) (*store.Token, error)
 	}
 	return t, nil
 }
-
-func (i *Issuer) accessPrefix() string  { return i.cfg.Prefix + "_at" }
-func (i *Issuer) refreshPrefix() string { return i.cfg.Prefix + "_rt" }
 
 // judge refuses a token that is expired, used or revoked.
 func (i *Issuer) judge(t *store.Token, now time.Time) error {

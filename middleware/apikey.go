@@ -39,12 +39,12 @@ func APIKey(v Validator, cfg APIKeyConfig) Wrapper {
 		scheme:      errorsx.SchemeAPIKey,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
-		read: func(r *http.Request) (Credential, *source, error) {
+		read: func(r *http.Request) (string, string, *source, error) {
 			key, err := one(r.Header, header)
 			if err == nil && !printable(key) {
 				err = malformed(header, "expected printable ASCII")
 			}
-			return Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}, from, err
+			return "", key, from, err
 		},
 	}
 	return g.wrapper()

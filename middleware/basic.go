@@ -34,9 +34,9 @@ func Basic(v Validator, cfg BasicConfig) Wrapper {
 		scheme:      errorsx.SchemeBasic,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
-		read: func(r *http.Request) (Credential, *source, error) {
-			c, err := readBasic(r.Header, header)
-			return c, from, err
+		read: func(r *http.Request) (string, string, *source, error) {
+			user, password, err := readBasic(r.Header, header)
+			return user, password, from, err
 		},
 	}
 	return g.wrapper()
@@ -47,20 +47,21 @@ func Basic(v Validator, cfg BasicConfig) Wrapper {
 // refusals: the header is missing (AUTH-2) or malformed (AUTH-3), or user-id or
 // password is empty (AUTH-1).
 func ReadBasic(h http.Header, name string) (Credential, error) {
-	return readBasic(h, http.CanonicalHeaderKey(name))
-}
-
-func readBasic(h http.Header, name string) (Credential, error) {
-	value, err := one(h, name)
+	user, password, err := readBasic(h, http.CanonicalHeaderKey(name))
 	if err != nil {
 		return Credential{}, err
-	}
-	user, password, err := basicUserPass(name, value)
-	if err != nil {
-		return Credential{}, err
-	}
-	if user == "" || password == "" {
-		return Credential{}, errorsx.CredentialsIncorrect
 	}
 	return Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: password}, nil
+}
+
+func readBasic(h http.Header, name string) (user, password string, err error) {
+	value, err := one(h, name)
+	if err != nil {
+		return "", "", err
+	}
+	user, password, err = basicUserPass(name, value)
+	if err == nil && (user == "" || password == "") {
+		err = errorsx.CredentialsIncorrect
+	}
+	return user, password, err
 }

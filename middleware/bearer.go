@@ -94,26 +94,23 @@ type bearer struct {
 	fromHeader, fromQuery *source
 }
 
-func (b *bearer) read(r *http.Request) (Credential, *source, error) {
-	c := Credential{Scheme: errorsx.SchemeBearer}
+func (b *bearer) read(r *http.Request) (username, token string, from *source, err error) {
 	value, err := one(r.Header, b.header)
 	if b.cfg.QuerySafe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		token, qerr := queryToken(r.URL.RawQuery)
 		switch {
 		case qerr != nil:
-			return c, nil, qerr
+			return "", "", nil, qerr
 		case token != "" && !errors.Is(err, errorsx.CredentialsMissing):
-			return c, nil, malformed(b.header, "a token in the query too")
+			return "", "", nil, malformed(b.header, "a token in the query too")
 		case token != "":
-			c.Secret = token
-			return c, b.fromQuery, nil
+			return "", token, b.fromQuery, nil
 		}
 	}
 	if err == nil {
-		c.unchecked = true
-		c.Secret, err = afterScheme(b.header, value, "Bearer")
+		token, err = afterScheme(b.header, value, "Bearer")
 	}
-	return c, b.fromHeader, err
+	return "", token, b.fromHeader, err
 }
 
 func (b *bearer) check(id *Identity) error {

@@ -163,7 +163,7 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 	c := &Cache{
 		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale, start: time.Now(), seed: rand.Uint64() | 1,
 		flying:   make(chan struct{}, maxFlights),
-		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 	}
 	c.local, _ = v.(Local)
 	perShard := (size + cacheShards - 1) / cacheShards
@@ -182,8 +182,8 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 
 // Validate implements [Validator]. The identity is shared: copy it to change it.
 func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error) {
-	k := keyOf(&cred)
-	e, err := c.hit(&k, &cred)
+	k := keyOf(cred.Scheme, cred.Username, cred.Secret)
+	e, err := c.hit(&k, cred.Now())
 	switch {
 	case e != nil:
 		return &e.identity, nil
@@ -195,12 +195,12 @@ func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error
 
 // keyOf returns what a credential is looked up by. A username is framed by its
 // length, so that no two credentials have the same key.
-func keyOf(c *Credential) cacheKey {
+func keyOf(scheme errorsx.Scheme, username, secret string) cacheKey {
 	var k cacheKey
 	var stack [384]byte // holds the signature of a 2048 bit RSA key
-	b, secret := stack[:0], c.Secret
+	b := stack[:0]
 	switch {
-	case c.Username == "" && c.Scheme == errorsx.SchemeBearer:
+	case username == "" && scheme == errorsx.SchemeBearer:
 		// What is kept of a JWT must be worthless without its signature, so that
 		// only what begins as one, with an encoded {", is taken for one.
 		first := strings.IndexByte(secret, '.')
@@ -211,11 +211,11 @@ func keyOf(c *Credential) cacheKey {
 		}
 		b = append(b, 'j')
 		k.signed, secret = secret[:second], secret[second+1:]
-	case c.Username == "" && c.Scheme == errorsx.SchemeAPIKey:
+	case username == "" && scheme == errorsx.SchemeAPIKey:
 		b = append(b, 'k')
 	default:
 		b = append(b, 'b')
-		for _, part := range []string{string(c.Scheme), c.Username} {
+		for _, part := range []string{string(scheme), username} {
 			b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
 			b = append(b, part...)
 		}
@@ -231,8 +231,7 @@ func (c *Cache) shard(k *cacheKey) *cacheShard {
 
 // hit returns what is remembered of a credential: an entry, a refusal, or
 // neither. Where the source has not been heard of for too long, it is AUTH-8.
-func (c *Cache) hit(k *cacheKey, cred *Credential) (*entry, error) {
-	now := cred.Now()
+func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 	if fresh := c.fresh.Load(); fresh != nil && !c.stale && past(now, *fresh) {
 		return nil, &errorsx.Error{
 			Code: errorsx.Internal, Err: errors.New("middleware: Cache: revocations have not been heard of for too long"),
@@ -285,7 +284,7 @@ func (c *Cache) holds(e *entry, now time.Time) bool {
 // for again.
 func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identity, error) {
 	for range 3 {
-		id, err, number := c.ask(ctx, k, cred)
+		id, number, err := c.ask(ctx, k, cred)
 		if err != nil {
 			return nil, err
 		}
@@ -298,15 +297,17 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 
 // ask returns the validator's answer, and the number of the last revocation
 // before it was asked.
-func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, error, uint64) {
-	if c.local != nil && c.local.Local(cred) {
+func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
+	if c.local == nil || !c.local.Local(cred) {
+		return c.fly(ctx, k, cred)
+	}
+	if k.signed != "" {
 		if err := c.enterCheck(ctx); err != nil {
-			return nil, err, 0
+			return nil, 0, err
 		}
 		defer func() { <-c.checking }()
-		return c.validate(ctx, k, cred)
 	}
-	return c.fly(ctx, k, cred)
+	return c.validate(ctx, k, cred)
 }
 
 // enterCheck waits for a place to check a signature.
@@ -336,18 +337,20 @@ func (c *Cache) enterCheck(ctx context.Context) error {
 }
 
 // validate asks the validator and remembers its answer.
-func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *Identity, err error, number uint64) {
+func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *Identity, number uint64, err error) {
 	number = c.ring.count.Load()
 	asked := time.Now()
 	id, err = ask(ctx, c.validator, cred)
 	switch {
 	case ctx.Err() != nil, len(cred.Secret)+len(cred.Username) > maxCached:
-		return id, err, number // too late or too large to be remembered
+		return id, number, err // too late or too large to be remembered
 	case err != nil:
-		c.rememberRefusal(k, asked, err)
-		return nil, err, number
+		if k.signed != "" || c.local == nil || !c.local.Local(cred) { // else it was no work
+			c.rememberRefusal(k, asked, err)
+		}
+		return nil, number, err
 	}
-	return c.remember(k, cred, asked, id, number), nil, number
+	return c.remember(k, cred, asked, id, number), number, nil
 }
 
 // remember enters an identity. A revocation that has overtaken it is found by

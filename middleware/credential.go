@@ -16,8 +16,7 @@ type Credential struct {
 	Username string // of SchemeBasic; never empty there
 	Secret   string `json:"-"` // never empty
 
-	now       time.Time
-	unchecked bool // a token from a header, whose characters are not looked at yet
+	now time.Time
 }
 
 // Now is the time that the credential is judged by: one reading of the clock

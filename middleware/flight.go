@@ -21,21 +21,21 @@ type flight struct {
 }
 
 // fly joins the flight for a credential, or starts one.
-func (c *Cache) fly(ctx context.Context, k cacheKey, cred Credential) (*Identity, error, uint64) {
+func (c *Cache) fly(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
 	f, err := c.board(ctx, k, cred)
 	if err != nil {
-		return nil, err, 0
+		return nil, 0, err
 	}
 	timeout := time.NewTimer(time.Until(f.deadline))
 	defer timeout.Stop()
 	select {
 	case <-f.done:
-		return f.id, f.err, f.number
+		return f.id, f.number, f.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx), 0
+		return nil, 0, context.Cause(ctx)
 	case <-timeout.C:
 		c.leave(k, f)
-		return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the validator does not answer")}, 0
+		return nil, 0, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the validator does not answer")}
 	}
 }
 
@@ -67,7 +67,7 @@ func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight
 			c.leave(k, f)
 			close(f.done)
 		}()
-		f.id, f.err, f.number = c.validate(ctx, k, cred)
+		f.id, f.number, f.err = c.validate(ctx, k, cred)
 	}()
 	return f, nil
 }

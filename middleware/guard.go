@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/authtier/authtier/errorsx"
 )
@@ -21,7 +22,7 @@ type guard struct {
 	otherClient bool
 
 	// read finds the credential in the request.
-	read func(r *http.Request) (Credential, *source, error)
+	read func(r *http.Request) (username, secret string, from *source, err error)
 
 	// check judges the identity for this route; nil checks nothing.
 	check func(id *Identity) error
@@ -96,12 +97,11 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 
 // authenticate publishes the request's identity, after the last check.
 func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
-	c, from, err := g.read(r)
+	username, secret, from, err := g.read(r)
 	if err != nil {
 		return nil, err
 	}
-	c.now = s.now
-	id, err := g.identify(r, c)
+	id, err := g.identify(r, s.now, username, secret, g.scheme == errorsx.SchemeBearer && !from.query)
 	if err != nil {
 		return nil, err
 	}
@@ -130,35 +130,38 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	return from, nil
 }
 
-// identify returns the identity that c proves, by what a cache remembers or by
-// asking the validator.
-func (g *guard) identify(r *http.Request, c Credential) (*Identity, error) {
-	if g.cache == nil {
-		if c.unchecked && !token68(c.Secret) {
-			return nil, notToken68(g.header)
+// identify returns the identity that a credential proves, by what a cache
+// remembers or by asking the validator. The characters of a token from a header
+// are unchecked yet.
+func (g *guard) identify(r *http.Request, now time.Time, username, secret string, unchecked bool) (*Identity, error) {
+	var k cacheKey
+	var known *entry
+	var err error
+	if g.cache != nil {
+		k = keyOf(g.scheme, username, secret)
+		known, err = g.cache.hit(&k, now)
+		if known != nil && (known.token68 || !unchecked) {
+			return &known.identity, nil
 		}
-		id, err := ask(stateless{r.Context()}, g.validator, c)
-		if err != nil {
-			return nil, err
-		}
-		return id, id.expired(c.Now())
 	}
-	k := keyOf(&c)
-	e, err := g.cache.hit(&k, &c)
-	if e != nil && (e.token68 || !c.unchecked) {
-		return &e.identity, nil
+	// What was remembered for a header had passed this check.
+	if unchecked && !token68(secret) {
+		return nil, malformed(g.header, "expected one token after the scheme Bearer")
 	}
-	// What was remembered had passed the check of its characters.
-	if c.unchecked && !token68(c.Secret) {
-		return nil, notToken68(g.header)
-	}
-	if e != nil {
-		return &e.identity, nil
-	}
-	if err != nil {
+	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, now: now}
+	switch {
+	case known != nil:
+		return &known.identity, nil
+	case err != nil:
 		return nil, err
+	case g.cache != nil:
+		return g.cache.miss(stateless{r.Context()}, k, c)
 	}
-	return g.cache.miss(stateless{r.Context()}, k, c)
+	id, err := ask(stateless{r.Context()}, g.validator, c)
+	if err == nil {
+		err = id.expired(c.Now())
+	}
+	return id, err
 }
 
 // ask asks a validator, and takes a panic and an empty answer for faults of

@@ -97,11 +97,6 @@ func afterScheme(name, value, scheme string) (string, error) {
 	return "", err
 }
 
-// notToken68 refuses a header value that is no token (RFC 6750 section 2.1).
-func notToken68(name string) error {
-	return malformed(name, "expected one token after the scheme Bearer")
-}
-
 // basicUserPass returns user-id and password of a header value (RFC 7617
 // section 2). Either may be empty.
 func basicUserPass(name, value string) (user, password string, err error) {
@@ -109,14 +104,15 @@ func basicUserPass(name, value string) (user, password string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	decoded, ok := decodeBase64(base64.StdEncoding, encoded)
+	b, ok := decodeBase64(base64.StdEncoding, encoded)
 	if !ok || encoded == "" {
 		return "", "", malformed(name, "expected padded base64 after the scheme Basic")
 	}
-	if !utf8.Valid(decoded) || strings.ContainsFunc(string(decoded), unicode.IsControl) {
+	decoded := string(b)
+	if !printable(decoded) && (!utf8.ValidString(decoded) || strings.ContainsFunc(decoded, unicode.IsControl)) {
 		return "", "", malformed(name, "expected UTF-8 without control characters")
 	}
-	user, password, ok = strings.Cut(string(decoded), ":")
+	user, password, ok = strings.Cut(decoded, ":")
 	if !ok {
 		return "", "", malformed(name, "expected a colon between user-id and password")
 	}

@@ -114,9 +114,6 @@ func (r *ring) since(number uint64, id *Identity) (upTo uint64, holds bool) {
 	return upTo, true
 }
 
-// everything is the revocation of all that is known.
-var everything = []Revocation{{Kind: KindEverything}}
-
 // Sinks are the subscribers of a [Source]. The zero value has none.
 type Sinks struct {
 	mu    sync.Mutex

@@ -42,6 +42,8 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (b Body, err error) {
 		return b, invalid("Content-Type header: repeated")
 	case len(types) == 1 && len(types[0]) > maxType:
 		return b, invalid("Content-Type header: expected at most 1024 bytes")
+	case len(types) == 1 && (types[0] == urlencoded || types[0] == "application/json"):
+		b.MediaType = types[0] // as nearly everybody writes it
 	case len(types) == 1 && types[0] != "":
 		b.MediaType, b.params, err = mime.ParseMediaType(types[0])
 		if charset, ok := b.params["charset"]; err != nil || ok && !strings.EqualFold(charset, "utf-8") {

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// markdown returns the page: how it was measured, ours beside the peers, and
+// everything that was measured.
+func markdown(rs *results) string {
+	var b strings.Builder
+	c := rs.config
+	fmt.Fprintf(&b, "# Beside others\n\n%s, %s cores, %s, GOGC=%s, %s. One command measures, and writes this page:\n\n```sh\n%s\n```\n\n",
+		cmp.Or(c["machine"], c["cpu"], "an unknown machine"), c["cores"], c["go"], c["gogc"], c["date"], c["command"])
+	b.WriteString(preface)
+	b.WriteString("![Time for each request, on a logarithmic scale](peers.svg)\n\n## To be reached\n\n")
+	b.WriteString("| what | ours | allocs | B | beside | theirs | allocs | ratio | to reach | reached |\n")
+	b.WriteString("|---|--:|--:|--:|---|--:|--:|--:|---|---|\n")
+	for _, r := range rows() {
+		b.WriteString(r.markdown(rs))
+	}
+	b.WriteString("\n## Everything measured\n\n| benchmark | one core | two cores | B | allocs |\n|---|--:|--:|--:|--:|\n")
+	for _, k := range rs.order {
+		if k.cpu != 1 {
+			continue
+		}
+		first, second := rs.median[k], rs.median[key{k.name, 2}]
+		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.0f |\n", k.name, duration(first.ns), duration(second.ns), first.bytes, first.allocs)
+	}
+	return b.String()
+}
+
+const preface = `Figures are medians, on one core unless a row says otherwise; only the ratios carry over to other machines. On two cores, a
+figure is the time for each request, not of each.
+
+Everybody gets the same request and token, stands before the same handler, and checks the same: signature and algorithm, issuer,
+audience, expiry and scope of a JWT; expiry and scope of an opaque token, and its audience too where they can, which is ours. Before it
+is measured, everybody has shown that it accepts the good credential and refuses those that are tampered with, expired, or made
+for another audience, issuer or scope. The cache's figures are with expiry, audience, client and scope looked at on each
+request, as always; the peers have no cache. go-http-auth and ours know the password by a bcrypt hash of cost 10, chi as it is. At
+the token endpoint, fosite is given SHA-256 for secrets in place of its bcrypt, which ours uses for generated secrets; go-oauth2
+compares them as they are.
+
+`
+
+func (r row) markdown(rs *results) string {
+	ours, ok1 := rs.median[r.ours]
+	peer, ok2 := rs.median[r.peer]
+	if !ok1 || !ok2 {
+		return fmt.Sprintf("| %s | not measured | | | %s | | | | %s | |\n", r.label, r.who, r.limit)
+	}
+	return fmt.Sprintf("| %s | %s | %.0f | %.0f | %s | %s | %.0f | %s | %s | %s |\n", r.label, duration(ours.ns), ours.allocs, ours.bytes,
+		r.who, duration(peer.ns), peer.allocs, ratio(ours.ns/peer.ns), r.limit, r.limit.reached(ours, peer))
+}
+
+// duration returns ns with three digits and a unit, and nothing for zero.
+func duration(ns float64) string {
+	switch {
+	case ns == 0:
+		return ""
+	case ns < 999.5:
+		return fmt.Sprintf("%.3g ns", ns)
+	case ns < 999.5e3:
+		return fmt.Sprintf("%.3g µs", ns/1e3)
+	}
+	return fmt.Sprintf("%.3g ms", ns/1e6)
+}
+
+// ratio returns r with three digits, and a very small one as a fraction.
+func ratio(r float64) string {
+	switch {
+	case r >= 0.0001:
+		return fmt.Sprintf("%.3g", r)
+	}
+	return fmt.Sprintf("1/%.0f", 1/r)
+}

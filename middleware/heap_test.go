@@ -1,0 +1,191 @@
+package middleware_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// What the secrets of TestNoSecretInHeap are, by kind. Each is made anew from
+// its number wherever it is needed, and so kept alive by nobody but the suite.
+const (
+	apiKeySecret = iota
+	password
+	opaqueToken
+	jwtSignature
+	wrongToken // refused
+	canary     // kept alive on purpose
+)
+
+const secretsOfAKind = 50
+
+// secretOf returns the secret of a kind with that number.
+func secretOf(kind, i int) string { return pseudorandom(kind<<16|i, 43) }
+
+// userOf returns the user whose password has that number.
+func userOf(i int) string { return "user" + strconv.Itoa(i) }
+
+// basicValue returns user and password as they are sent.
+func basicValue(i int) string {
+	return base64.StdEncoding.EncodeToString([]byte(userOf(i) + ":" + secretOf(password, i)))
+}
+
+// jwtOf returns what looks like a JWT, with a secret as its signature.
+func jwtOf(i int) string {
+	return b64(`{"alg":"HS256"}`) + "." + b64(`{"jti":"`+strconv.Itoa(i)+`"}`) + "." + secretOf(jwtSignature, i)
+}
+
+// digests is a validator that keeps nothing but SHA-256.
+type digests map[[sha256.Size]byte]bool
+
+func (d digests) add(secret string) { d[sha256.Sum256([]byte(secret))] = true }
+
+func (d digests) Validate(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	if !d[sha256.Sum256([]byte(c.Username+c.Secret))] {
+		return nil, errorsx.UnknownToken
+	}
+	return &middleware.Identity{Issuer: "i", Client: "app"}, nil
+}
+
+// TestNoSecretInHeap looks for credentials in a dump of the heap after 10,000
+// requests to a real server. C16
+//
+// It does so in a process of its own, in which freed memory is overwritten: a
+// dump shows the ends of spans too, where otherwise old contents remain.
+func TestNoSecretInHeap(t *testing.T) {
+	if os.Getenv("AUTHTIER_HEAP") == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNoSecretInHeap$", "-test.count=1")
+		cmd.Env = append(os.Environ(), "AUTHTIER_HEAP=1", "GODEBUG=clobberfree=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	exchangeSecrets(t, 10_000)
+	kept := secretOf(canary, 0)
+	for range 3 {
+		runtime.GC() // pools let go with the second, and what they held with the third
+	}
+	dump := dumpHeap(t)
+	if !bytes.Contains(dump, []byte(secretOf(canary, 0))) {
+		t.Error("the search does not find what is there")
+	}
+	runtime.KeepAlive(kept)
+	for i := range secretsOfAKind {
+		for name, secret := range map[string]string{
+			"API key": secretOf(apiKeySecret, i), "password": secretOf(password, i), "opaque token": secretOf(opaqueToken, i),
+			"signature": secretOf(jwtSignature, i), "refused token": secretOf(wrongToken, i), "Basic value": basicValue(i),
+		} {
+			if n := bytes.Count(dump, []byte(secret)); n != 0 {
+				t.Errorf("%s %d is in memory %d times", name, i, n)
+			}
+		}
+	}
+}
+
+// dumpHeap returns all that is alive, as bytes.
+func dumpHeap(t *testing.T) []byte {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "heap")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	debug.WriteHeapDump(f.Fd())
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dump, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dump
+}
+
+// exchangeSecrets sends n requests to a server that remembers their credentials,
+// and closes its connections. The cache outlives it.
+func exchangeSecrets(t *testing.T, n int) {
+	t.Helper()
+	known := digests{}
+	for i := range secretsOfAKind {
+		known.add(secretOf(apiKeySecret, i))
+		known.add(userOf(i) + secretOf(password, i))
+		known.add(secretOf(opaqueToken, i))
+		known.add(jwtOf(i))
+	}
+	c := newCache(t, known, 1000, middleware.CacheConfig{})
+	t.Cleanup(func() { runtime.KeepAlive(c) })
+	mux := http.NewServeMux()
+	mux.Handle("/key", middleware.APIKey(c, middleware.APIKeyConfig{})(opaqueHandler))
+	mux.Handle("/basic", middleware.Basic(c, middleware.BasicConfig{})(opaqueHandler))
+	mux.Handle("/bearer", middleware.Bearer(c, middleware.BearerConfig{})(opaqueHandler))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	var wg sync.WaitGroup
+	const clients = 4
+	for first := range clients {
+		wg.Go(func() {
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			answers := bufio.NewReader(conn)
+			for i := first; i < n && !t.Failed(); i += clients {
+				send(t, conn, answers, i)
+			}
+		})
+	}
+	wg.Wait()
+	if s := c.Stats(); s.Hits == 0 || s.Refusals == 0 {
+		t.Errorf("nothing was remembered: %+v", s)
+	}
+}
+
+// send sends the request with that number, and checks the answer.
+func send(t *testing.T, conn net.Conn, answers *bufio.Reader, number int) {
+	i, want := number/5%secretsOfAKind, 200
+	path, header := "/bearer", ""
+	switch number % 5 {
+	case 0:
+		path, header = "/key", "X-API-KEY: "+secretOf(apiKeySecret, i)
+	case 1:
+		path, header = "/basic", "Authorization: Basic "+basicValue(i)
+	case 2:
+		header = "Authorization: Bearer " + secretOf(opaqueToken, i)
+	case 3:
+		header = "Authorization: Bearer " + jwtOf(i)
+	case 4:
+		header, want = "Authorization: Bearer "+secretOf(wrongToken, i), 404
+	}
+	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: h\r\n"+header+"\r\n\r\n"); err != nil {
+		t.Error(err)
+		return
+	}
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != want {
+		t.Errorf("request %d: got %s, %v, want %d", number, resp.Status, err, want)
+	}
+}

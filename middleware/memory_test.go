@@ -1,0 +1,132 @@
+package middleware_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// long reports whether tests may take minutes.
+func long() bool { return os.Getenv("AUTHTIER_LONG") == "1" }
+
+// ownStrings answers with strings of its own each time, as one that reads them
+// from a database. It computes, so that no flights slow the test down.
+type ownStrings struct{}
+
+func (ownStrings) Local(middleware.Credential) bool { return true }
+
+func (ownStrings) Validate(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	id := strings.Clone(c.Secret[len(c.Secret)-26:])
+	return &middleware.Identity{
+		Issuer: testIssuer, Client: strings.Clone("app"), User: strings.Clone("ada"), Scopes: middleware.Scopes(strings.Clone("read files")),
+		Methods: middleware.ByToken, TokenID: id, Family: id, Audience: testAudience, Expires: time.Now().Add(time.Hour),
+	}, nil
+}
+
+// TestMemoryOpaque bounds what a remembered opaque token takes.
+func TestMemoryOpaque(t *testing.T) {
+	growth(t, 100_000, 48<<20, ownStrings{}, func(i int) string { return "authtier_at_" + pseudorandom(i, 49) })
+}
+
+// TestMemoryJWT bounds what a remembered JWT of 493 bytes takes. By default it
+// remembers an eighth of them, which fills the cache's maps as evenly as all.
+func TestMemoryJWT(t *testing.T) {
+	secret := []byte(strings.Repeat("k", 32))
+	keys, err := middleware.StaticKeys(middleware.Key{Alg: "HS256", Public: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Unix()
+	token := func(i int) string {
+		return hs256(secret, fmt.Appendf(nil, `{"iss":%q,"sub":%q,"aud":%q,"exp":%d,"iat":%d,"jti":%q,"client_id":%q,"scope":%q}`,
+			testIssuer, pseudorandom(i, 36), testAudience, now+3600, now, pseudorandom(-i, 36), "3f0c7a52-9a1e-4c57-8d0e-6b1f4f0f9a11",
+			"reports:read reports:write files:read files:write profile openid"))
+	}
+	if n := len(token(0)); n != 493 {
+		t.Fatalf("the token has %d bytes, want 493", n)
+	}
+	n, bound := uint64(100_000), uint64(96<<20)
+	if !long() {
+		n, bound = n/8, bound/8
+	}
+	growth(t, n, bound, v, token)
+}
+
+// hs256 signs a payload as an access token.
+func hs256(secret, payload []byte) string {
+	b := []byte(b64(`{"alg":"HS256","typ":"at+jwt"}`) + ".")
+	b = base64.RawURLEncoding.AppendEncode(b, payload)
+	mac := hmac.New(sha256.New, secret)
+	mac.Write(b)
+	return string(base64.RawURLEncoding.AppendEncode(append(b, '.'), mac.Sum(nil)))
+}
+
+// growth fails if n tokens, once remembered, take more than bound bytes.
+func growth(t *testing.T, n, bound uint64, v middleware.Validator, token func(i int) string) {
+	t.Helper()
+	before := heap()
+	c := newCache(t, v, int(n*6/5), middleware.CacheConfig{}) // shards are not filled evenly
+	remember(t, c, int(n), token)
+	grown := heap() - before
+	if s := c.Stats(); s.Misses != n || s.Evictions != 0 {
+		t.Errorf("not all tokens are remembered: %+v", s)
+	}
+	t.Logf("%d tokens take %.1f MiB, %d bytes each", n, float64(grown)/(1<<20), grown/n)
+	if grown > bound {
+		t.Errorf("%d tokens take %d bytes, want at most %d", n, grown, bound)
+	}
+	runtime.KeepAlive(c)
+}
+
+// remember has c validate n tokens.
+func remember(t *testing.T, c *middleware.Cache, n int, token func(i int) string) {
+	t.Helper()
+	const workers = 4
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n; i += workers {
+				if _, err := c.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token(i)}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// heap returns the size of what is alive.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC() // what pools hold goes with the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// pseudorandom returns n characters that i determines.
+func pseudorandom(i, n int) string {
+	random := rand.New(rand.NewPCG(uint64(i), 0))
+	b := make([]byte, n)
+	for at := range b {
+		b[at] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"[random.Uint32()%32]
+	}
+	return string(b)
+}
