@@ -26,7 +26,8 @@ func Generate(prefix string) string {
 	b = append(b, prefix...)
 	b = append(b, '_')
 	b = appendRandom(b, randomChars)
-	return string(appendSum(b, b))
+	sum := sumOf(b)
+	return string(append(b, sum[:]...))
 }
 
 // NewAPIKey returns a new API key for a client and the record of it, for
@@ -50,10 +51,9 @@ func WellFormed(prefix, s string) bool {
 			return false
 		}
 	}
-	var stack [maxSecret + sumChars]byte
-	body := append(stack[:0], s[:len(s)-sumChars]...)
-	sum := appendSum(body[len(body):], body)
-	return string(sum) == s[len(s)-sumChars:]
+	body := len(s) - sumChars
+	sum := sumOf(s[:body])
+	return string(sum[:]) == s[body:]
 }
 
 // maxSecret is the size in bytes over which nothing was generated here.
@@ -85,12 +85,17 @@ func appendRandom(b []byte, n int) []byte {
 	}
 }
 
-func appendSum(b, of []byte) []byte {
-	sum := crc32.ChecksumIEEE(of)
-	var digits [sumChars]byte
-	for i := range digits {
-		digits[sumChars-1-i] = base62[sum%uint32(len(base62))]
-		sum /= uint32(len(base62))
+// sumOf is CRC-32 (IEEE) in base 62. It is computed here, since hash/crc32 wants
+// bytes on the heap.
+func sumOf[T string | []byte](s T) (digits [sumChars]byte) {
+	crc := ^uint32(0)
+	for i := range len(s) {
+		crc = crc32.IEEETable[byte(crc)^s[i]] ^ crc>>8
 	}
-	return append(b, digits[:]...)
+	crc = ^crc
+	for i := range digits {
+		digits[sumChars-1-i] = base62[crc%uint32(len(base62))]
+		crc /= uint32(len(base62))
+	}
+	return digits
 }

@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"errors"
+	"hash/crc32"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -252,6 +253,19 @@ func TestGenerate(t *testing.T) { // O17
 			t.Fatalf("%q: repeated, of a wrong form, or not told from a mistyped one", s)
 		}
 		seen[s] = true
+	}
+}
+
+// TestChecksumIsCRC32 holds the format, which scanners and others may check.
+func TestChecksumIsCRC32(t *testing.T) {
+	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	s := issuer.Generate("p")
+	body, want := s[:len(s)-6], ""
+	for sum := crc32.ChecksumIEEE([]byte(body)); len(want) < 6; sum /= 62 {
+		want = string(base62[sum%62]) + want
+	}
+	if s != body+want {
+		t.Errorf("%s ends in %s, want %s", s, s[len(s)-6:], want)
 	}
 }
 
