@@ -2,17 +2,14 @@ package middleware
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unique"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -108,33 +105,6 @@ type Local interface {
 	Local(c Credential) bool
 }
 
-type digest [sha256.Size]byte
-
-// A cacheKey is a credential without its secret part. Two JWTs that differ in
-// anything but the signature differ in signed.
-type cacheKey struct {
-	digest digest
-	signed string // header and payload of a JWT
-}
-
-// An entry is an identity that is remembered.
-type entry struct {
-	identity Identity
-	memo     memo
-	signed   string
-	until    time.Duration // from the cache's start
-	used     uint32        // in which recency it became the youngest, guarded by the shard
-	token68  bool          // its token has the characters that a header may hold
-	number   atomic.Uint64 // of the last revocation that is not about it
-}
-
-// A refusal is remembered until a time.
-type refusal struct {
-	err    error
-	signed string
-	until  time.Time
-}
-
 // NewCache returns a cache of size identities around v, rounded up to a multiple
 // of 16, and of an eighth as many refusals. If v is a [Source], the cache
 // subscribes to it for the rest of the process. It returns an error for a nil
@@ -191,37 +161,6 @@ func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error
 		return nil, err
 	}
 	return c.miss(ctx, k, cred)
-}
-
-// keyOf returns what a credential is looked up by. A username is framed by its
-// length, so that no two credentials have the same key.
-func keyOf(scheme errorsx.Scheme, username, secret string) cacheKey {
-	var k cacheKey
-	var stack [384]byte // holds the signature of a 2048 bit RSA key
-	b := stack[:0]
-	switch {
-	case username == "" && scheme == errorsx.SchemeBearer:
-		// What is kept of a JWT must be worthless without its signature, so that
-		// only what begins as one, with an encoded {", is taken for one.
-		first := strings.IndexByte(secret, '.')
-		second := first + 1 + strings.IndexByte(secret[first+1:], '.')
-		if second <= first || !strings.HasPrefix(secret, "ey") {
-			b = append(b, 'o')
-			break
-		}
-		b = append(b, 'j')
-		k.signed, secret = secret[:second], secret[second+1:]
-	case username == "" && scheme == errorsx.SchemeAPIKey:
-		b = append(b, 'k')
-	default:
-		b = append(b, 'b')
-		for _, part := range []string{string(scheme), username} {
-			b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
-			b = append(b, part...)
-		}
-	}
-	k.digest = sha256.Sum256(append(b, secret...))
-	return k
 }
 
 // shard returns the shard of a key. Which keys share one, nobody outside knows.
@@ -295,47 +234,6 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 	return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the identity is revoked again and again")}
 }
 
-// ask returns the validator's answer, and the number of the last revocation
-// before it was asked.
-func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
-	if c.local == nil || !c.local.Local(cred) {
-		return c.fly(ctx, k, cred)
-	}
-	if k.signed != "" {
-		if err := c.enterCheck(ctx); err != nil {
-			return nil, 0, err
-		}
-		defer func() { <-c.checking }()
-	}
-	return c.validate(ctx, k, cred)
-}
-
-// enterCheck waits for a place to check a signature.
-func (c *Cache) enterCheck(ctx context.Context) error {
-	select {
-	case c.checking <- struct{}{}:
-		return nil
-	default:
-	}
-	defer c.queued.Add(-1)
-	if c.queued.Add(1) > maxChecksQueue {
-		return &errorsx.Error{
-			Code: errorsx.TooManyRequests, RetryAfter: time.Second,
-			Err: errors.New("middleware: Cache: too many signatures to check"),
-		}
-	}
-	timeout := time.NewTimer(flightTimeout)
-	defer timeout.Stop()
-	select {
-	case c.checking <- struct{}{}:
-		return nil
-	case <-timeout.C:
-		return &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many signatures to check")}
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // validate asks the validator and remembers its answer.
 func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *Identity, number uint64, err error) {
 	number = c.ring.count.Load()
@@ -351,54 +249,6 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *
 		return nil, number, err
 	}
 	return c.remember(k, cred, asked, id, number), number, nil
-}
-
-// remember enters an identity. A revocation that has overtaken it is found by
-// its number.
-func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
-	e := &entry{
-		identity: *id, signed: strings.Clone(k.signed), until: asked.Sub(c.start) + c.ttl,
-		token68: cred.Scheme == errorsx.SchemeBearer && token68(cred.Secret),
-	}
-	e.identity.memo, e.memo.of = &e.memo, &e.identity
-	e.identity.Expires = id.Expires.Round(0) // by the wall clock: the other one stands still while the machine sleeps
-	if head, ok := strings.CutSuffix(e.signed, id.claims); ok {
-		e.identity.claims = e.signed[len(head):] // kept once
-	}
-	e.identity.intern()
-	e.number.Store(number)
-	s := c.shard(&k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.good.Add(k.digest, e) {
-		s.stats.Evictions++
-	}
-	s.bad.Remove(k.digest)
-	return &e.identity
-}
-
-// intern shares the strings that many identities have in common.
-func (id *Identity) intern() {
-	for _, s := range []*string{&id.Issuer, &id.Client, (*string)(&id.Scopes), (*string)(&id.Audience), &id.SignedBy} {
-		*s = unique.Make(*s).Value()
-	}
-}
-
-// rememberRefusal enters a refusal that is the client's own fault, until it may
-// be otherwise.
-func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
-	e := errorsx.From(err)
-	if e.Code.Ours() || e.Code == errorsx.TooManyRequests {
-		return
-	}
-	until := asked.Add(refusalTTL)
-	if early, ok := errors.AsType[*notYetValid](err); ok && early.from.Before(until) {
-		until = early.from
-	}
-	s := c.shard(&k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bad.Add(k.digest, &refusal{err: err, signed: strings.Clone(k.signed), until: until})
 }
 
 // Forget implements [Sink].

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -274,88 +272,6 @@ func TestCacheForgets(t *testing.T) { // C01
 	}
 }
 
-// TestRevokedWhileInFlight revokes while the validation is under way: its answer
-// must not be given, nor remembered.
-func TestRevokedWhileInFlight(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var revoked atomic.Bool
-		o := newSource()
-		o.answer = func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-			was := revoked.Load() // the store is read, and the answer is late
-			time.Sleep(60 * time.Millisecond)
-			if was {
-				return nil, errorsx.UnknownToken
-			}
-			return yes(ctx, c)
-		}
-		c := newCache(t, o, 100, middleware.CacheConfig{})
-		var wg sync.WaitGroup
-		for i := range 4 {
-			wg.Go(func() {
-				time.Sleep(time.Duration(i) * 10 * time.Millisecond)
-				if got := client(t, c, token("x")); got != "AUTH-12" {
-					t.Errorf("request %d: got %s, want the token refused", i, got)
-				}
-			})
-		}
-		time.Sleep(40 * time.Millisecond)
-		revoked.Store(true)
-		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: "id-x"})
-		wg.Wait()
-		if got := client(t, c, token("x")); got != "AUTH-12" {
-			t.Errorf("afterwards: got %s", got)
-		}
-	})
-}
-
-// TestRevocationsAreNotLost revokes 50 tokens a second while validations take 60
-// milliseconds: no token is answered after its revocation.
-func TestRevocationsAreNotLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var revoked sync.Map
-		o := newSource()
-		o.answer = func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-			_, was := revoked.Load(c.Secret)
-			time.Sleep(60 * time.Millisecond)
-			if was {
-				return nil, errorsx.UnknownToken
-			}
-			return yes(ctx, c)
-		}
-		c := newCache(t, o, 1000, middleware.CacheConfig{TTL: 100 * time.Millisecond})
-		stop := make(chan struct{})
-		var wg sync.WaitGroup
-		for w := range 8 {
-			wg.Go(func() {
-				for i := w; ; i++ {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					name := fmt.Sprint(i % 100)
-					_, was := revoked.Load(name)
-					if got := client(t, c, token(name)); was && got == name {
-						t.Errorf("token %s was accepted after its revocation", name)
-						return
-					}
-					time.Sleep(time.Millisecond)
-				}
-			})
-		}
-		for i := range 100 {
-			time.Sleep(20 * time.Millisecond)
-			revoked.Store(fmt.Sprint(i), true)
-			o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: fmt.Sprint("id-", i)})
-			if got := client(t, c, token(fmt.Sprint(i))); got != "AUTH-12" {
-				t.Errorf("token %d right after its revocation: got %s", i, got)
-			}
-		}
-		close(stop)
-		wg.Wait()
-	})
-}
-
 func TestFreshness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oracle{answer: yes}
@@ -376,111 +292,6 @@ func TestFreshness(t *testing.T) {
 			t.Errorf("heard of again: got %s", got)
 		}
 	})
-}
-
-func TestFlights(t *testing.T) { // C09
-	synctest.Test(t, func(t *testing.T) {
-		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-			time.Sleep(time.Second)
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return yes(ctx, c)
-		}}
-		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
-		leader, hangUp := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if _, err := c.Validate(leader, token("x")); !errors.Is(err, context.Canceled) {
-				t.Errorf("the leader that hung up: got %v", err)
-			}
-		})
-		synctest.Wait()
-		for range 100 {
-			wg.Go(func() {
-				if got := client(t, c, token("x")); got != "x" {
-					t.Errorf("a waiter: got %s", got)
-				}
-			})
-		}
-		synctest.Wait()
-		hangUp()
-		wg.Wait()
-		if o.asked.Load() != 1 {
-			t.Errorf("asked %d times", o.asked.Load())
-		}
-	})
-}
-
-func TestFlightsThatHang(t *testing.T) { // C11
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-			<-release // deaf to its context
-			return yes(ctx, c)
-		}}
-		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
-		start := time.Now()
-		impatient, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := c.Validate(impatient, token("x")); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
-			t.Errorf("with a deadline of a second: got %v after %v", err, time.Since(start))
-		}
-		if got := client(t, c, token("x")); got != "AUTH-8" || time.Since(start) != 2*time.Second {
-			t.Errorf("without: got %s after %v, want AUTH-8 after two seconds", got, time.Since(start))
-		}
-		go client(t, c, token("x"))
-		synctest.Wait()
-		if o.asked.Load() != 2 {
-			t.Errorf("a flight that hangs was not left: asked %d times", o.asked.Load())
-		}
-		close(release)
-		synctest.Wait()
-		if got := client(t, c, token("x")); got != "x" {
-			t.Errorf("afterwards: got %s", got)
-		}
-	})
-}
-
-func TestFlightsAreLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-			time.Sleep(time.Second)
-			return yes(ctx, c)
-		}}
-		c := newCache(t, middleware.ValidatorFunc(o.Validate), 1000, middleware.CacheConfig{})
-		var refused atomic.Int64
-		var wg sync.WaitGroup
-		for i := range 300 {
-			wg.Go(func() {
-				if client(t, c, token(fmt.Sprint(i))) == "AUTH-8" {
-					refused.Add(1)
-				}
-			})
-		}
-		wg.Wait()
-		if refused.Load() != 300-256 {
-			t.Errorf("%d of 300 were refused, want 44", refused.Load())
-		}
-	})
-}
-
-func TestCachePanics(t *testing.T) { // C10
-	broken := true
-	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-		if broken {
-			panic("s3cret")
-		}
-		return yes(ctx, c)
-	}}
-	c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
-	if got := client(t, c, token("x")); got != "AUTH-8" {
-		t.Errorf("got %s", got)
-	}
-	broken = false
-	if got := client(t, c, token("x")); got != "x" {
-		t.Errorf("afterwards: got %s", got)
-	}
 }
 
 func TestNewCacheRefuses(t *testing.T) { // C18
@@ -643,23 +454,6 @@ type meterFunc func(client string) func(int64) error
 
 func (f meterFunc) Counter(_ int, _, client string) (func(int64) error, error) { return f(client), nil }
 
-// TestFlightsSurviveAborts: the panic that net/http knows has nobody to know it
-// in a flight.
-func TestFlightsSurviveAborts(t *testing.T) {
-	for name, end := range map[string]func(){
-		"http.ErrAbortHandler": func() { panic(http.ErrAbortHandler) },
-		"runtime.Goexit":       runtime.Goexit,
-	} {
-		v := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
-			end()
-			return nil, nil
-		})
-		if got := client(t, newCache(t, v, 100, middleware.CacheConfig{}), token("x")); got != "AUTH-8" {
-			t.Errorf("%s: got %s", name, got)
-		}
-	}
-}
-
 // TestOpaqueTokensWithDots are not taken for JWTs, of which parts are kept.
 func TestOpaqueTokensWithDots(t *testing.T) {
 	c := newCache(t, middleware.ValidatorFunc(yes), 100, middleware.CacheConfig{})
@@ -667,66 +461,4 @@ func TestOpaqueTokensWithDots(t *testing.T) {
 	if s := fmt.Sprintf("%+v", c); strings.Contains(s, "planted") {
 		t.Error("the cache keeps part of the token")
 	}
-}
-
-// TestLateAnswersAreNotRemembered lets a validator that is deaf to its context
-// answer when nobody waits any more.
-func TestLateAnswersAreNotRemembered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		slow := true
-		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-			if slow {
-				slow = false
-				time.Sleep(time.Hour)
-				return yes(ctx, c)
-			}
-			return nil, errorsx.UnknownToken
-		}}
-		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
-		if got := client(t, c, token("x")); got != "AUTH-8" {
-			t.Errorf("got %s", got)
-		}
-		time.Sleep(time.Hour + time.Second)
-		if got := client(t, c, token("x")); got != "AUTH-12" {
-			t.Errorf("after a late answer: got %s", got)
-		}
-	})
-}
-
-func TestChecksAreQueuedWithinBounds(t *testing.T) {
-	release := make(chan struct{})
-	var once sync.Once
-	c := newCache(t, localFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
-		<-release
-		return nil, errorsx.BadSignature
-	}), 100, middleware.CacheConfig{})
-	refused := make(chan string, 1200)
-	var wg sync.WaitGroup
-	for i := range cap(refused) {
-		wg.Go(func() {
-			got := client(t, c, token(fmt.Sprint("ey.", i, ".x")))
-			if got == "AUTH-13" {
-				once.Do(func() { close(release) })
-			}
-			refused <- got
-		})
-	}
-	wg.Wait()
-	close(refused)
-	count := map[string]int{}
-	for got := range refused {
-		count[got]++
-	}
-	if count["AUTH-13"] == 0 || count["AUTH-10"] == 0 {
-		t.Errorf("got %v, want some refused for the queue and some for the signature", count)
-	}
-}
-
-// localFunc is a validator that needs to ask nobody.
-type localFunc middleware.ValidatorFunc
-
-func (f localFunc) Local(middleware.Credential) bool { return true }
-
-func (f localFunc) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-	return f(ctx, c)
 }

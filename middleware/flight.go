@@ -9,6 +9,47 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
+// ask returns the validator's answer, and the number of the last revocation
+// before it was asked.
+func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
+	if c.local == nil || !c.local.Local(cred) {
+		return c.fly(ctx, k, cred)
+	}
+	if k.signed != "" {
+		if err := c.enterCheck(ctx); err != nil {
+			return nil, 0, err
+		}
+		defer func() { <-c.checking }()
+	}
+	return c.validate(ctx, k, cred)
+}
+
+// enterCheck waits for a place to check a signature.
+func (c *Cache) enterCheck(ctx context.Context) error {
+	select {
+	case c.checking <- struct{}{}:
+		return nil
+	default:
+	}
+	defer c.queued.Add(-1)
+	if c.queued.Add(1) > maxChecksQueue {
+		return &errorsx.Error{
+			Code: errorsx.TooManyRequests, RetryAfter: time.Second,
+			Err: errors.New("middleware: Cache: too many signatures to check"),
+		}
+	}
+	timeout := time.NewTimer(flightTimeout)
+	defer timeout.Stop()
+	select {
+	case c.checking <- struct{}{}:
+		return nil
+	case <-timeout.C:
+		return &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many signatures to check")}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // A flight is one question to the validator, for all who wait for its answer.
 // Whoever is first has no say over the others: the flight goes on when its
 // request ends.
