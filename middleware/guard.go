@@ -60,6 +60,9 @@ func headerSource(name string) *source {
 // protect sets the headers that keep an answer from being given to others.
 // Authorization needs none: caches know it (RFC 9111 section 3.5).
 func (s *source) protect(h http.Header) {
+	if !s.private && len(s.vary) == 0 {
+		return
+	}
 	if len(s.vary) > 0 {
 		if old := h["Vary"]; len(old) == 0 {
 			h["Vary"] = s.vary

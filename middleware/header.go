@@ -104,7 +104,7 @@ func basicUserPass(name, value string) (user, password string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	b, ok := decodeBase64(base64.StdEncoding, encoded)
+	b, ok := decodeBase64(strictStd, encoded)
 	if !ok || encoded == "" {
 		return "", "", malformed(name, "expected padded base64 after the scheme Basic")
 	}
@@ -119,13 +119,19 @@ func basicUserPass(name, value string) (user, password string, err error) {
 	return user, password, nil
 }
 
-// decodeBase64 decodes the one spelling of a byte string: no line breaks, which
-// the standard library skips, and unused bits zero.
-func decodeBase64(enc *base64.Encoding, s string) ([]byte, bool) {
-	if strings.ContainsAny(s, "\r\n") {
+// The encodings of credentials, with unused bits zero.
+var (
+	strictStd = base64.StdEncoding.Strict()
+	strictURL = base64.RawURLEncoding.Strict()
+)
+
+// decodeBase64 decodes the one spelling of a byte string in a strict encoding:
+// no line breaks, which the standard library skips.
+func decodeBase64(strict *base64.Encoding, s string) ([]byte, bool) {
+	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
 		return nil, false
 	}
-	b, err := enc.Strict().DecodeString(s)
+	b, err := strict.DecodeString(s)
 	return b, err == nil
 }
 

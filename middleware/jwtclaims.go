@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"encoding/base64"
 	"fmt"
 	"math"
 	"strconv"
@@ -165,7 +164,7 @@ func (t *token) user(claim string) (string, error) {
 		c = t.claims.Subject
 	default:
 		var all map[string]textClaim
-		raw, _ := decodeBase64(base64.RawURLEncoding, t.signed[len(t.head)+1:])
+		raw, _ := decodeBase64(strictURL, t.signed[len(t.head)+1:])
 		if err := json.Unmarshal(raw, &all); err != nil {
 			return "", withoutValue(err)
 		}

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,8 +30,8 @@ func parseJWT(s string, known *knownHeader) (*token, error) {
 	if len(s) > maxCredential || first <= 0 || last <= first || strings.IndexByte(s[last+1:], '.') >= 0 {
 		return nil, errSpelling
 	}
-	signature, ok1 := decodeBase64(base64.RawURLEncoding, s[last+1:])
-	claims, ok2 := decodeBase64(base64.RawURLEncoding, s[first+1:last])
+	signature, ok1 := decodeBase64(strictURL, s[last+1:])
+	claims, ok2 := decodeBase64(strictURL, s[first+1:last])
 	if !ok1 || !ok2 {
 		return nil, errSpelling
 	}
@@ -58,7 +57,7 @@ type knownHeader struct {
 }
 
 func (t *token) readHeader() error {
-	head, ok := decodeBase64(base64.RawURLEncoding, t.head)
+	head, ok := decodeBase64(strictURL, t.head)
 	if !ok {
 		return errSpelling
 	}
