@@ -47,7 +47,7 @@ func (i *Issuer) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		err := i.follow(ctx)
-		if failed := err != nil && ctx.Err() == nil; failed != failing {
+		if failed := err != nil; failed != failing {
 			failing = failed
 			i.log(ctx, failing, err)
 		}

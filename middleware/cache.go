@@ -206,15 +206,14 @@ func past(now, t time.Time) bool {
 	return now.After(t) || now.Round(0).After(t.Round(0))
 }
 
-// holds reports whether what e says is still so.
+// holds reports whether what e says is still so. The shard is locked.
 func (c *Cache) holds(e *entry, now time.Time) bool {
 	if now.Sub(c.start) >= e.until || !e.identity.Expires.IsZero() && !now.Before(e.identity.Expires) {
 		return false
 	}
-	number := e.number.Load()
-	upTo, holds := c.ring.since(number, &e.identity)
-	if holds && upTo != number {
-		e.number.Store(upTo)
+	upTo, holds := c.ring.since(e.number, &e.identity)
+	if holds {
+		e.number = upTo
 	}
 	return holds
 }
@@ -234,8 +233,9 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 	return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the identity is revoked again and again")}
 }
 
-// validate asks the validator and remembers its answer.
-func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *Identity, number uint64, err error) {
+// validate asks the validator and remembers its answer; a refusal only where it
+// cost something.
+func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refusals bool) (id *Identity, number uint64, err error) {
 	number = c.ring.count.Load()
 	asked := time.Now()
 	id, err = ask(ctx, c.validator, cred)
@@ -243,7 +243,7 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential) (id *
 	case ctx.Err() != nil, len(cred.Secret)+len(cred.Username) > maxCached:
 		return id, number, err // too late or too large to be remembered
 	case err != nil:
-		if k.signed != "" || c.local == nil || !c.local.Local(cred) { // else it was no work
+		if refusals {
 			c.rememberRefusal(k, asked, err)
 		}
 		return nil, number, err

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unique"
 
@@ -60,7 +59,7 @@ type entry struct {
 	until    time.Duration // from the cache's start
 	used     uint32        // in which recency it became the youngest, guarded by the shard
 	token68  bool          // its token has the characters that a header may hold
-	number   atomic.Uint64 // of the last revocation that is not about it
+	number   uint64        // of the last revocation that is not about it, guarded by the shard
 }
 
 // A refusal is remembered until a time.
@@ -74,7 +73,7 @@ type refusal struct {
 // its number.
 func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
 	e := &entry{
-		identity: *id, signed: strings.Clone(k.signed), until: asked.Sub(c.start) + c.ttl,
+		number: number, identity: *id, signed: strings.Clone(k.signed), until: asked.Sub(c.start) + c.ttl,
 		token68: cred.Scheme == errorsx.SchemeBearer && token68(cred.Secret),
 	}
 	e.identity.memo, e.memo.of = &e.memo, &e.identity
@@ -83,7 +82,6 @@ func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Ident
 		e.identity.claims = e.signed[len(head):] // kept once
 	}
 	e.identity.intern()
-	e.number.Store(number)
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()

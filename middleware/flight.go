@@ -15,13 +15,14 @@ func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity
 	if c.local == nil || !c.local.Local(cred) {
 		return c.fly(ctx, k, cred)
 	}
-	if k.signed != "" {
-		if err := c.enterCheck(ctx); err != nil {
-			return nil, 0, err
-		}
-		defer func() { <-c.checking }()
+	if k.signed == "" { // no signature, hence no work to limit or to save
+		return c.validate(ctx, k, cred, false)
 	}
-	return c.validate(ctx, k, cred)
+	if err := c.enterCheck(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer func() { <-c.checking }()
+	return c.validate(ctx, k, cred, true)
 }
 
 // enterCheck waits for a place to check a signature.
@@ -108,7 +109,7 @@ func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight
 			c.leave(k, f)
 			close(f.done)
 		}()
-		f.id, f.number, f.err = c.validate(ctx, k, cred)
+		f.id, f.number, f.err = c.validate(ctx, k, cred, true)
 	}()
 	return f, nil
 }
