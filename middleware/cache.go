@@ -227,7 +227,7 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 			return nil, err
 		}
 		if _, holds := c.ring.since(number, id); holds {
-			return id, id.expired(cred.Now()) // a flight may have taken off earlier
+			return id.unexpired(cred.Now()) // a flight may have taken off earlier
 		}
 	}
 	return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the identity is revoked again and again")}

@@ -59,6 +59,9 @@ func client(t testing.TB, v middleware.Validator, c middleware.Credential) strin
 	t.Helper()
 	id, err := v.Validate(t.Context(), c)
 	if err != nil {
+		if id != nil {
+			t.Errorf("an identity beside the error %v", err)
+		}
 		return errorsx.From(err).Code.String()
 	}
 	return id.Client

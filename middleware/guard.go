@@ -161,10 +161,10 @@ func (g *guard) identify(r *http.Request, now time.Time, username, secret string
 		return g.cache.miss(stateless{r.Context()}, k, c)
 	}
 	id, err := ask(stateless{r.Context()}, g.validator, c)
-	if err == nil {
-		err = id.expired(c.Now())
+	if err != nil {
+		return nil, err
 	}
-	return id, err
+	return id.unexpired(c.Now())
 }
 
 // ask asks a validator, and takes a panic and an empty answer for faults of

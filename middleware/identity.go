@@ -138,12 +138,12 @@ func (id Identity) DecodeClaims(v any) error {
 	return json.Unmarshal([]byte(claims), v)
 }
 
-// expired returns a refusal if id's proof has ended at now.
-func (id *Identity) expired(now time.Time) error {
+// unexpired returns id, or a refusal if its proof has ended at now.
+func (id *Identity) unexpired(now time.Time) (*Identity, error) {
 	if id.Expires.IsZero() || now.Before(id.Expires) {
-		return nil
+		return id, nil
 	}
-	return &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
+	return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
 }
 
 // A memo is what wrappers worked out for an identity and need not again. A copy
