@@ -10,12 +10,13 @@ type Kind uint8
 
 // The kinds.
 const (
-	KindToken   Kind = 1 + iota // a token, by ID: it is revoked
-	KindFamily                  // the tokens of a family: they are revoked
-	KindSession                 // a session, by ID: it has ended
-	KindAPIKey                  // an API key, by ID: it is revoked or changed
-	KindClient                  // a client, by ID: older versions are revoked
-	KindUser                    // a user, by login: older versions are revoked
+	KindToken      Kind = 1 + iota // a token, by ID: it is revoked
+	KindFamily                     // the tokens of a family: they are revoked
+	KindSession                    // a session, by ID: it has ended
+	KindAPIKey                     // an API key, by ID: it is revoked or changed
+	KindClient                     // a client, by ID: older versions are revoked
+	KindUser                       // a user, by login: older versions are revoked
+	KindSigningKey                 // a signing key, by ID: it is new or changed
 )
 
 // A Change is something that those who remember credentials must learn.
@@ -47,5 +48,7 @@ type Changes interface {
 	Since(ctx context.Context, c Cursor) ([]Change, Cursor, error)
 
 	// Snapshot returns the changes still in force, and the cursor after them.
+	// Those of API keys and signing keys are not among them: what they changed,
+	// the store is asked for.
 	Snapshot(ctx context.Context) ([]Change, Cursor, error)
 }

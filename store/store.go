@@ -102,6 +102,16 @@ type Session struct {
 	Ends        time.Time // even if it is renewed
 }
 
+// A SigningKey is one of the keys that sign the tokens of a key set. The store
+// cannot read it.
+type SigningKey struct {
+	Set, ID, Alg string
+	Sealed       []byte    // the key, encrypted
+	Published    time.Time // since when it verifies
+	Signs        time.Time // since when it signs; zero, if it does not yet
+	Ends         time.Time // until when it verifies; zero, as long as it is needed
+}
+
 // Format writes u without the password's hash, whatever the verb.
 func (u User) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "user %q, version %d", u.Login, u.Version) }
 
@@ -169,6 +179,11 @@ type Admin interface {
 	// from the one before, or if u is disabled.
 	PutUser(ctx context.Context, u User) error
 
+	// Rehash puts another hash of the user's password in the place of the one
+	// given, without a change: nothing that hangs on the user ends. A user who
+	// does not exist, or has another hash meanwhile, is [ErrNotFound].
+	Rehash(ctx context.Context, login, from, to string) error
+
 	// DeleteUser deletes the user, and raises the version that a user of that
 	// login will have. A user who does not exist is no error.
 	DeleteUser(ctx context.Context, login string) error
@@ -176,6 +191,33 @@ type Admin interface {
 	// PutAPIKey stores k, in place of a key with the same ID, which must not be
 	// empty. Revoke deletes it.
 	PutAPIKey(ctx context.Context, k APIKey) error
+}
+
+// SigningKeys keeps the keys that sign tokens.
+type SigningKeys interface {
+	// SigningKeys returns the keys of a set, by the time of their publication.
+	SigningKeys(ctx context.Context, set string) ([]SigningKey, error)
+
+	// PutSigningKeys stores all keys or none, each in place of the one with the
+	// same set and ID. Each is a [Change], by the key's ID.
+	PutSigningKeys(ctx context.Context, ks ...SigningKey) error
+}
+
+// Sweeper drops what nobody can use or reuse any more.
+type Sweeper interface {
+	// Sweep drops the tokens, sessions, signing keys and revocations that have
+	// ended an hour before now, or earlier: the clocks of those that share the
+	// store may differ. A used refresh token stays until its family ends.
+	// Whoever runs the store calls it from time to time; several may at once.
+	Sweep(ctx context.Context, now time.Time) error
+}
+
+// A Hinter is a store that can say at once that there are changes. Hints may be
+// lost: they make what [Changes.Since] guarantees faster.
+type Hinter interface {
+	// Hint calls f after changes, soon and now and then without one, until ctx
+	// ends or hints are not to be had any more, which is the error.
+	Hint(ctx context.Context, f func()) error
 }
 
 // Store is all of it: for issuers, sessions, meters and administration.
@@ -187,5 +229,7 @@ type Store interface {
 	Sessions
 	Changes
 	Usage
+	SigningKeys
 	Admin
+	Sweeper
 }

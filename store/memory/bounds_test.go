@@ -60,9 +60,9 @@ func TestExpiredTokensAreDropped(t *testing.T) {
 		}
 	}
 	put("live", false, time.Hour, time.Hour)
-	put("dead", false, -time.Hour, time.Hour)
-	put("dead, its family alive", true, -time.Hour, time.Hour) // its reuse must be noticed
-	put("dead with its family", true, -2*time.Hour, -time.Hour)
+	put("dead", false, -2*time.Hour, time.Hour)
+	put("dead, its family alive", true, -2*time.Hour, time.Hour) // its reuse must be noticed
+	put("dead with its family", true, -3*time.Hour, -2*time.Hour)
 	for i := range 5000 {
 		put(fmt.Sprint(i), false, time.Hour, time.Hour)
 	}

@@ -18,7 +18,6 @@ type feed struct {
 	entries []entry
 	head    store.Cursor
 	inForce map[subject]store.Change
-	purged  time.Time
 }
 
 type entry struct {
@@ -54,11 +53,13 @@ func (f *feed) append(c store.Change) {
 		f.entries = append(f.entries[:0], f.entries[feedLength/2:]...)
 	}
 	f.entries = append(f.entries, entry{f.head, c})
+	if c.Kind == store.KindAPIKey || c.Kind == store.KindSigningKey {
+		return // whether they hold, the store is asked
+	}
 	if old, ok := f.inForce[subject{c.Kind, c.ID}]; ok && (old.Until.IsZero() || !c.Until.IsZero() && c.Until.Before(old.Until)) {
 		c.Until = old.Until // never shortened
 	}
 	f.inForce[subject{c.Kind, c.ID}] = c
-	f.purge(time.Now())
 }
 
 // at returns the cursor after the first n entries.
@@ -67,17 +68,6 @@ func (f *feed) at(n uint64) store.Cursor {
 		return f.base
 	}
 	return f.entries[n-1].at
-}
-
-// purge drops what need not be remembered any more, once a minute.
-func (f *feed) purge(now time.Time) {
-	if now.Sub(f.purged) < time.Minute {
-		return
-	}
-	f.purged = now
-	maps.DeleteFunc(f.inForce, func(_ subject, c store.Change) bool {
-		return !c.Until.IsZero() && c.Until.Add(time.Hour).Before(now) // other nodes' clocks may be behind
-	})
 }
 
 // revoke applies c to the records and enters it into the feed.
@@ -105,6 +95,7 @@ func (s *Store) revoke(c store.Change) {
 		}
 	}
 	s.feed.append(c)
+	s.swept()
 }
 
 // Revoke implements [store.Changes].

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/authtier/authtier/store"
 )
@@ -20,7 +19,8 @@ type Store struct {
 	keys     map[store.Digest]store.APIKey
 	tokens   map[store.Digest]store.Token
 	sessions map[store.Digest]store.Session
-	puts     int // since the last sweep
+	signing  map[[2]string]store.SigningKey // by set and ID
+	puts     int                            // since the last sweep
 
 	feed  feed
 	usage usage
@@ -36,6 +36,7 @@ func New() *Store {
 		keys:     map[store.Digest]store.APIKey{},
 		tokens:   map[store.Digest]store.Token{},
 		sessions: map[store.Digest]store.Session{},
+		signing:  map[[2]string]store.SigningKey{},
 		feed:     newFeed(),
 		usage:    newUsage(),
 	}
@@ -136,6 +137,19 @@ func (s *Store) PutUser(ctx context.Context, u store.User) error {
 	})
 }
 
+// Rehash implements [store.Admin].
+func (s *Store) Rehash(ctx context.Context, login, from, to string) error {
+	return s.write(ctx, func() error {
+		u, ok := s.users[login]
+		if !ok || u.Password != from {
+			return store.ErrNotFound
+		}
+		u.Password = to
+		s.users[login] = u
+		return nil
+	})
+}
+
 // DeleteUser implements [store.Admin].
 func (s *Store) DeleteUser(ctx context.Context, login string) error {
 	return s.write(ctx, func() error {
@@ -164,26 +178,4 @@ func cloneClient(c store.Client) store.Client {
 	c.Default = slices.Clone(c.Default)
 	c.Grants = slices.Clone(c.Grants)
 	return c
-}
-
-// sweepEvery is the number of puts after which what has expired is dropped.
-const sweepEvery = 4096
-
-// sweep drops what nobody can use or reuse any more.
-func (s *Store) sweep() {
-	if s.puts++; s.puts < sweepEvery {
-		return
-	}
-	now := time.Now()
-	s.puts = 0
-	for d, t := range s.tokens {
-		if end := t.FamilyEnds; t.Expires.Before(now) && (!t.Refresh || end.Before(now)) {
-			delete(s.tokens, d)
-		}
-	}
-	for d, t := range s.sessions {
-		if t.Ends.Before(now) { // Expires may be a little behind what a node knows
-			delete(s.sessions, d)
-		}
-	}
 }

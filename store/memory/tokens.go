@@ -18,7 +18,7 @@ func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 func (s *Store) putTokens(ts []store.Token) {
 	for _, t := range ts {
 		s.tokens[t.Digest] = t
-		s.sweep()
+		s.swept()
 	}
 }
 
@@ -51,7 +51,7 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 func (s *Store) PutSession(ctx context.Context, n store.Session) error {
 	return s.write(ctx, func() error {
 		s.sessions[n.Token] = n
-		s.sweep()
+		s.swept()
 		return nil
 	})
 }

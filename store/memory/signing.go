@@ -1,0 +1,41 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/authtier/authtier/store"
+)
+
+// SigningKeys implements [store.SigningKeys].
+func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var ks []store.SigningKey
+	for _, k := range s.signing {
+		if k.Set == set {
+			k.Sealed = slices.Clone(k.Sealed)
+			ks = append(ks, k)
+		}
+	}
+	slices.SortFunc(ks, func(a, b store.SigningKey) int {
+		return cmp.Or(a.Published.Compare(b.Published), cmp.Compare(a.ID, b.ID))
+	})
+	return ks, nil
+}
+
+// PutSigningKeys implements [store.SigningKeys].
+func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
+	return s.write(ctx, func() error {
+		for _, k := range ks {
+			k.Sealed = slices.Clone(k.Sealed)
+			s.signing[[2]string{k.Set, k.ID}] = k
+			s.revoke(store.Change{Kind: store.KindSigningKey, ID: k.ID, Until: k.Ends})
+		}
+		return nil
+	})
+}

@@ -1,0 +1,130 @@
+package storetest
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+func testRehash(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "weak", First: "F"}))
+	before, err := s.User(ctx, "u")
+	must(t, err)
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	must(t, s.Rehash(ctx, "u", "weak", "strong"))
+	after, err := s.User(ctx, "u")
+	must(t, err)
+	if after.Password != "strong" || after.Version != before.Version || after.First != "F" {
+		t.Errorf("rehashed: password %q, %v, want strong, at version %d", after.Password, after, before.Version)
+	}
+	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 0 {
+		t.Errorf("rehashed: got changes %v, %v, want none", cs, err)
+	}
+	wantErr(t, "Rehash of a hash that was replaced", s.Rehash(ctx, "u", "weak", "x"), store.ErrNotFound)
+	wantErr(t, "Rehash of an unknown user", s.Rehash(ctx, "v", "weak", "x"), store.ErrNotFound)
+	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "new"}))
+	if u, err := s.User(ctx, "u"); err != nil || u.Version <= after.Version {
+		t.Errorf("a new password after Rehash: got %v, %v, want the version raised", u, err)
+	}
+}
+
+func testSigningKeys(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	if ks, err := s.SigningKeys(ctx, "set"); err != nil || len(ks) != 0 {
+		t.Errorf("no keys: got %v, %v", ks, err)
+	}
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	old := store.SigningKey{Set: "set", ID: "old", Alg: "ES256", Sealed: []byte("\x00sealed"), Published: start, Signs: start}
+	young := store.SigningKey{Set: "set", ID: "young", Alg: "EdDSA", Sealed: []byte("s"), Published: start.Add(time.Hour)}
+	must(t, s.PutSigningKeys(ctx, young, store.SigningKey{Set: "other", ID: "old", Alg: "RS256", Published: start}))
+	must(t, s.PutSigningKeys(ctx, old))
+	young.Signs, old.Ends = start.Add(2*time.Hour), start.Add(3*time.Hour)
+	must(t, s.PutSigningKeys(ctx, old, young))
+	got, err := s.SigningKeys(ctx, "set")
+	must(t, err)
+	if !slices.EqualFunc(got, []store.SigningKey{old, young}, sameSigningKey) {
+		t.Errorf("got %+v, want %+v", got, []store.SigningKey{old, young})
+	}
+	cs, _, err := s.Since(ctx, cursor)
+	must(t, err)
+	var ids []string
+	for _, c := range cs {
+		if c.Kind != store.KindSigningKey {
+			t.Errorf("change %+v, want a signing key's", c)
+		}
+		ids = append(ids, c.ID)
+	}
+	if want := []string{"young", "old", "old", "old", "young"}; !slices.Equal(ids, want) {
+		t.Errorf("changes of %v, want %v", ids, want)
+	}
+}
+
+func sameSigningKey(a, b store.SigningKey) bool {
+	return a.Set == b.Set && a.ID == b.ID && a.Alg == b.Alg && bytes.Equal(a.Sealed, b.Sealed) &&
+		a.Published.Equal(b.Published) && a.Signs.Equal(b.Signs) && a.Ends.Equal(b.Ends)
+}
+
+// testSweep puts what ended at several times before and after start, and sweeps
+// as of start: the margin is an hour.
+func testSweep(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	put := func(secret string, refresh bool, expires, ends time.Duration) {
+		t.Helper()
+		token := access(secret, "family of "+secret)
+		token.Refresh, token.Expires, token.FamilyEnds = refresh, start.Add(expires), start.Add(ends)
+		must(t, s.PutTokens(ctx, token))
+	}
+	put("live", false, time.Minute, time.Hour)
+	put("within the margin", false, -30*time.Minute, -30*time.Minute)
+	put("over", false, -90*time.Minute, time.Hour)
+	put("over, its reuse to be noticed", true, -90*time.Minute, time.Hour)
+	put("over with its family", true, -90*time.Minute, -90*time.Minute)
+	for id, ends := range map[string]time.Duration{"live": -30 * time.Minute, "over": -90 * time.Minute} {
+		must(t, s.PutSession(ctx, store.Session{ID: id, Token: digest("session " + id), User: "u", Expires: start.Add(ends), Ends: start.Add(ends)}))
+		must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: id, Published: start, Ends: start.Add(ends)}))
+		must(t, s.Revoke(ctx, store.Change{Kind: store.KindToken, ID: id, Until: start.Add(ends)}))
+	}
+	must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "endless", Published: start}))
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "endless"}, store.Change{Kind: store.KindUser, ID: "endless"}))
+	_, before, err := s.Snapshot(ctx)
+	must(t, err)
+	must(t, s.Sweep(ctx, start))
+	for secret, want := range map[string]bool{
+		"live": true, "within the margin": true, "over": false, "over, its reuse to be noticed": true, "over with its family": false,
+	} {
+		present(t, s, secret, want)
+	}
+	_, err = s.Session(ctx, digest("session live"))
+	must(t, err)
+	_, err = s.Session(ctx, digest("session over"))
+	wantErr(t, "session that is over", err, store.ErrNotFound)
+	ks, err := s.SigningKeys(ctx, "set")
+	must(t, err)
+	for _, k := range ks {
+		if k.ID == "over" {
+			t.Error("a signing key that is over: still there")
+		}
+	}
+	if len(ks) != 2 {
+		t.Errorf("signing keys: got %+v, want the live one and the endless one", ks)
+	}
+	cs, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	inForce := map[string]bool{}
+	for _, c := range cs {
+		inForce[c.ID] = true
+	}
+	if !inForce["live"] || !inForce["endless"] || inForce["over"] || len(cs) != 3 {
+		t.Errorf("in force after the sweep: %+v", cs)
+	}
+	if cursor != before {
+		t.Error("a sweep moved the cursor")
+	}
+	must(t, s.Sweep(ctx, start))
+}
