@@ -1,0 +1,132 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// Migrate brings the database to what files describe: plain SQL, one file a
+// version, run in the order of their names, each once and in one transaction
+// with all others that are missing. Statements end with a semicolon at the end
+// of a line.
+//
+// Migrations only ever add, so that programs one version apart run side by
+// side: a database that is one version newer is used as it is, two are refused.
+// A file that differs from the one that was run is refused too.
+func Migrate(ctx context.Context, db *sql.DB, d Dialect, files fs.FS) error {
+	ms, err := migrations(files)
+	if err != nil {
+		return fmt.Errorf("%s: migrations: %w", d.Name, err)
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("%s: opening the database: %w", d.Name, err)
+	}
+	defer tx.Rollback()
+	if err := migrate(ctx, tx, d, ms); err != nil {
+		return fmt.Errorf("%s: bringing the database up to date: %w", d.Name, err)
+	}
+	return tx.Commit()
+}
+
+type migration struct {
+	name, sum  string
+	statements []string
+}
+
+func migrations(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var ms []migration
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		m := migration{name: strings.TrimPrefix(name, "migrations/"), sum: hex.EncodeToString(sum(text))}
+		for statement := range strings.SplitSeq(string(text), ";\n") {
+			if strings.TrimSpace(statement) != "" {
+				m.statements = append(m.statements, statement)
+			}
+		}
+		ms = append(ms, m)
+	}
+	return ms, nil
+}
+
+func sum(text []byte) []byte {
+	s := sha256.Sum256(text)
+	return s[:]
+}
+
+func migrate(ctx context.Context, tx *sql.Tx, d Dialect, ms []migration) error {
+	if d.Lock != "" {
+		if _, err := tx.ExecContext(ctx, d.Lock); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `
+		CREATE TABLE IF NOT EXISTS authtier_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, sum TEXT NOT NULL, applied TEXT NOT NULL)`)
+	if err != nil {
+		return err
+	}
+	done, err := applied(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if len(done) > len(ms)+1 {
+		return fmt.Errorf("the database is at version %d, and this program knows %d: at most one newer is understood", len(done), len(ms))
+	}
+	for i, m := range ms {
+		switch {
+		case i >= len(done):
+			if err := m.run(ctx, tx, i+1); err != nil {
+				return fmt.Errorf("%s: %w", m.name, err)
+			}
+		case done[i] != m.sum:
+			return fmt.Errorf("%s differs from the one that made the database: expected the sum %s, it has %s", m.name, m.sum, done[i])
+		}
+	}
+	return nil
+}
+
+// applied returns the sums of the migrations that were run.
+func applied(ctx context.Context, tx *sql.Tx) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT version, sum FROM authtier_migrations ORDER BY version`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var sums []string
+	for rows.Next() {
+		var version int
+		var sum string
+		if err := rows.Scan(&version, &sum); err != nil {
+			return nil, err
+		}
+		if sums = append(sums, sum); version != len(sums) {
+			return nil, errors.New("a version is missing among those that were run")
+		}
+	}
+	return sums, rows.Err()
+}
+
+func (m migration) run(ctx context.Context, tx *sql.Tx, version int) error {
+	for _, statement := range m.statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO authtier_migrations (version, name, sum, applied) VALUES ($1, $2, $3, $4)`,
+		version, m.name, m.sum, time.Now().UTC().Format(time.RFC3339))
+	return err
+}

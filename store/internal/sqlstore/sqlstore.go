@@ -1,0 +1,143 @@
+// Package sqlstore is what the SQL stores have in common: all of [store.Store],
+// in statements that SQLite and PostgreSQL both understand.
+//
+// Names are any bytes and of any length, which neither text columns nor indexes
+// take, so that they are kept as bytes and looked up by their SHA-256. Times are
+// microseconds since 1970, and 0 is the zero time.
+package sqlstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// A Dialect is what the databases do differently.
+type Dialect struct {
+	Name     string         // in errors
+	Lock     string         // lets one migrate at a time; "" where a transaction does
+	Notify   string         // is run in each transaction that changes something, if not ""
+	Prepare  bool           // keep statements prepared
+	Snapshot *sql.TxOptions // of a transaction whose reads see one state
+}
+
+// timeout is how long one call may take. An answer after two seconds is no
+// answer to a request.
+const timeout = 1500 * time.Millisecond
+
+// A Store is a [store.Store] on a database. Its methods may be called
+// concurrently.
+type Store struct {
+	read, write *sql.DB
+	dialect     Dialect
+	prepared    sync.Map // *sql.Stmt by query
+	feed        feed
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns the store on a migrated database. Read and write may be the same.
+func New(read, write *sql.DB, d Dialect) *Store {
+	return &Store{read: read, write: write, dialect: d}
+}
+
+// Close closes the database. No call may be under way.
+func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+// wrap says what failed, unless err is one that callers branch on.
+func (s *Store) wrap(what string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrReused):
+		return err
+	case errors.Is(err, sql.ErrNoRows):
+		return store.ErrNotFound
+	}
+	return fmt.Errorf("%s: %s: %w", s.dialect.Name, what, err)
+}
+
+// row reads one row.
+func (s *Store) row(ctx context.Context, what, query string, args []any, into ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if !s.dialect.Prepare {
+		return s.wrap(what, s.read.QueryRowContext(ctx, query, args...).Scan(into...))
+	}
+	stmt, err := s.prepare(ctx, query)
+	if err == nil {
+		err = stmt.QueryRowContext(ctx, args...).Scan(into...)
+	}
+	return s.wrap(what, err)
+}
+
+func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := s.prepared.Load(query); ok {
+		return stmt.(*sql.Stmt), nil
+	}
+	stmt, err := s.read.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if other, raced := s.prepared.LoadOrStore(query, stmt); raced {
+		stmt.Close()
+		stmt = other.(*sql.Stmt)
+	}
+	return stmt, nil
+}
+
+// tx runs f in a transaction of its own.
+func (s *Store) tx(ctx context.Context, what string, f func(ctx context.Context, tx *sql.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return s.wrap(what, err)
+	}
+	defer tx.Rollback() // does nothing after Commit
+	if err := f(ctx, tx); err != nil {
+		return s.wrap(what, err)
+	}
+	return s.wrap(what, tx.Commit())
+}
+
+// key is what a name is looked up by.
+func key(name string) []byte {
+	sum := sha256.Sum256([]byte(name))
+	return sum[:]
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func timeOf(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+func integer(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// digestOf takes what was read for a digest. What is none is an error: it never
+// matches.
+func digestOf(b []byte) (d store.Digest, err error) {
+	if len(b) != len(d) {
+		return d, fmt.Errorf("a digest of %d bytes is stored, expected %d", len(b), len(d))
+	}
+	copy(d[:], b)
+	return d, nil
+}

@@ -1,0 +1,51 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	skew       = time.Hour // by which the clocks of those that share the store may differ
+	sweepBatch = 1000      // rows of a transaction, so that no other waits long
+	feedLength = 8192      // changes that are kept at least
+)
+
+// sweeps delete what ended before $1, at most $2 rows each.
+var sweeps = []string{
+	`DELETE FROM authtier_tokens WHERE digest IN
+		(SELECT digest FROM authtier_tokens WHERE droppable < $1 AND droppable <> 0 ORDER BY droppable LIMIT $2)`,
+	`DELETE FROM authtier_sessions WHERE token IN
+		(SELECT token FROM authtier_sessions WHERE ends < $1 AND ends <> 0 ORDER BY ends LIMIT $2)`,
+	`DELETE FROM authtier_in_force WHERE until < $1 AND until <> 0 AND id_key IN
+		(SELECT id_key FROM authtier_in_force WHERE until < $1 AND until <> 0 ORDER BY until LIMIT $2)`,
+	`DELETE FROM authtier_signing_keys WHERE ends < $1 AND ends <> 0 AND id_key IN
+		(SELECT id_key FROM authtier_signing_keys WHERE ends < $1 AND ends <> 0 LIMIT $2)`,
+}
+
+// trim deletes all but the last $1 changes, at most $2 of them.
+const trim = `DELETE FROM authtier_changes WHERE n IN
+	(SELECT n FROM authtier_changes WHERE n < (SELECT n FROM authtier_head) - $1 ORDER BY n LIMIT $2)`
+
+// Sweep implements [store.Sweeper]. It also drops changes that are older than
+// the last thousands: who is as far behind takes a Snapshot.
+func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	for _, query := range sweeps {
+		if err := s.sweep(ctx, query, micros(now.Add(-skew))); err != nil {
+			return err
+		}
+	}
+	return s.sweep(ctx, trim, feedLength)
+}
+
+func (s *Store) sweep(ctx context.Context, query string, arg int64) error {
+	for {
+		r, err := s.write.ExecContext(ctx, query, arg, int64(sweepBatch))
+		if err != nil {
+			return s.wrap("sweeping", err)
+		}
+		if n, err := r.RowsAffected(); err != nil || n < sweepBatch {
+			return s.wrap("sweeping", err)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+const tokenColumns = 17
+
+// insertTokens is the statement that stores n tokens or none.
+func insertTokens(n int) string {
+	var b strings.Builder
+	b.WriteString(`INSERT INTO authtier_tokens (digest, id_key, id, family_key, family, client, login, audience, scopes,
+		refresh, used, client_version, user_version, issued, expires, family_ends, droppable) VALUES `)
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("(")
+		for c := range tokenColumns {
+			if c > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "$%d", i*tokenColumns+c+1)
+		}
+		b.WriteString(")")
+	}
+	return b.String()
+}
+
+var insertOne, insertTwo = insertTokens(1), insertTokens(2)
+
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func putTokens(ctx context.Context, e execer, ts []store.Token) error {
+	for len(ts) > 0 {
+		n, query := 1, insertOne
+		if len(ts) > 1 {
+			n, query = 2, insertTwo
+		}
+		args := make([]any, 0, n*tokenColumns)
+		for _, t := range ts[:n] {
+			droppable := t.Expires
+			if t.Refresh {
+				droppable = t.FamilyEnds
+			}
+			args = append(args, t.Digest[:], key(t.ID), []byte(t.ID), key(t.Family), []byte(t.Family),
+				[]byte(t.Client), []byte(t.User), []byte(t.Audience), []byte(t.Scopes),
+				integer(t.Refresh), integer(t.Used), int64(t.ClientVersion), int64(t.UserVersion),
+				micros(t.Issued), micros(t.Expires), micros(t.FamilyEnds), micros(droppable))
+		}
+		if _, err := e.ExecContext(ctx, query, args...); err != nil {
+			return err
+		}
+		ts = ts[n:]
+	}
+	return nil
+}
+
+// PutTokens implements [store.Tokens].
+func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
+	if len(ts) > 2 {
+		return s.tx(ctx, "storing tokens", func(ctx context.Context, tx *sql.Tx) error { return putTokens(ctx, tx, ts) })
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return s.wrap("storing tokens", putTokens(ctx, s.write, ts)) // one statement
+}
+
+// Token implements [store.Tokens].
+func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
+	t := &store.Token{Digest: d}
+	var id, family, client, user, audience, scopes []byte
+	var refresh, used, issued, expires, familyEnds int64
+	err := s.row(ctx, "reading a token", `
+		SELECT id, family, client, login, audience, scopes, refresh, used, client_version, user_version, issued, expires, family_ends
+		FROM authtier_tokens WHERE digest = $1`, []any{d[:]},
+		&id, &family, &client, &user, &audience, &scopes, &refresh, &used, &t.ClientVersion, &t.UserVersion,
+		&issued, &expires, &familyEnds)
+	if err != nil {
+		return nil, err
+	}
+	t.ID, t.Family, t.Client, t.User = string(id), string(family), string(client), string(user)
+	t.Audience, t.Scopes, t.Refresh, t.Used = string(audience), string(scopes), refresh != 0, used != 0
+	t.Issued, t.Expires, t.FamilyEnds = timeOf(issued), timeOf(expires), timeOf(familyEnds)
+	return t, nil
+}
+
+// Rotate implements [store.Tokens]. Of those who find the token unused, the
+// database lets one mark it; the change that a reuse makes is written apart.
+func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+	var reused *store.Change
+	err := s.tx(ctx, "rotating a token", func(ctx context.Context, tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `
+			UPDATE authtier_tokens SET used = 1
+			WHERE digest = $1 AND client = $2 AND refresh = 1 AND used = 0 AND expires > $3`,
+			old[:], []byte(client), micros(now))
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 1 {
+			if err == nil {
+				err = putTokens(ctx, tx, next)
+			}
+			return err
+		}
+		var family []byte
+		var ends int64
+		err = tx.QueryRowContext(ctx, `
+			SELECT family, family_ends FROM authtier_tokens
+			WHERE digest = $1 AND client = $2 AND refresh = 1 AND used = 1`, old[:], []byte(client)).Scan(&family, &ends)
+		if err != nil {
+			return err
+		}
+		reused = &store.Change{Kind: store.KindFamily, ID: string(family), Until: timeOf(ends)}
+		return nil
+	})
+	if err != nil || reused == nil {
+		return err
+	}
+	if err := s.Revoke(ctx, *reused); err != nil {
+		return err
+	}
+	return store.ErrReused
+}
+
+// PutSession implements [store.Sessions].
+func (s *Store) PutSession(ctx context.Context, n store.Session) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, err := s.write.ExecContext(ctx, `
+		INSERT INTO authtier_sessions (token, id_key, id, cookie, login, user_version, expires, ends)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		n.Token[:], key(n.ID), []byte(n.ID), n.Cookie[:], []byte(n.User), int64(n.UserVersion), micros(n.Expires), micros(n.Ends))
+	return s.wrap("storing a session", err)
+}
+
+// Session implements [store.Sessions].
+func (s *Store) Session(ctx context.Context, token store.Digest) (*store.Session, error) {
+	const what = "reading a session"
+	n := &store.Session{Token: token}
+	var id, cookie, user []byte
+	var expires, ends int64
+	err := s.row(ctx, what, `
+		SELECT id, cookie, login, user_version, expires, ends FROM authtier_sessions WHERE token = $1`,
+		[]any{token[:]}, &id, &cookie, &user, &n.UserVersion, &expires, &ends)
+	if err != nil {
+		return nil, err
+	}
+	n.ID, n.User, n.Expires, n.Ends = string(id), string(user), timeOf(expires), timeOf(ends)
+	n.Cookie, err = digestOf(cookie)
+	return n, s.wrap(what, err)
+}
+
+// Renew implements [store.Sessions].
+func (s *Store) Renew(ctx context.Context, token store.Digest, lastUse, until time.Time) error {
+	return s.tx(ctx, "renewing a session", func(ctx context.Context, tx *sql.Tx) error {
+		return touched(tx.ExecContext(ctx, `
+			UPDATE authtier_sessions SET expires = CASE
+				WHEN expires > $1 THEN expires
+				WHEN ends < $1 THEN ends
+				ELSE $1 END
+			WHERE token = $2 AND expires > $3`, micros(until), token[:], micros(lastUse)))
+	})
+}

@@ -1,0 +1,155 @@
+// Package postgres is a [store.Store] in a PostgreSQL database, for several
+// nodes. Tables have names that begin with authtier_, in the first schema of the
+// search path.
+//
+// What is acknowledged survives as long as the server keeps synchronous_commit
+// on. Never read from a replica: what it lacks is admitted.
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/sqlstore"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// A Store is a database. Its methods may be called concurrently.
+type Store struct {
+	*sqlstore.Store
+	pool *pgxpool.Pool
+	dsn  string
+}
+
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Hinter = (*Store)(nil)
+)
+
+// channel is what is notified of changes.
+const channel = "authtier_changes"
+
+// Open connects to the database of a connection string, a URL or key=value
+// pairs as libpq knows them, and brings its tables up to date. Parameters of the
+// pool, such as pool_max_conns, may be among them. It is an error if the database
+// cannot be reached or written, or is more than one version newer.
+//
+// Behind a connection pooler in transaction mode, say
+// default_query_exec_mode=exec; changes of other nodes then arrive by polling.
+func Open(ctx context.Context, dsn string) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err) // pgx hides the password
+	}
+	name := fmt.Sprintf("postgres %s:%d/%s", cfg.ConnConfig.Host, cfg.ConnConfig.Port, cfg.ConnConfig.Database)
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = time.Second
+	}
+	if !strings.Contains(dsn, "pool_max_conns") {
+		cfg.MaxConns = max(cfg.MaxConns, 16)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	d := sqlstore.Dialect{
+		Name:     name,
+		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
+		Notify:   `SELECT pg_notify('` + channel + `', '')`,
+		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	if err := sqlstore.Migrate(ctx, db, d, files); err != nil {
+		db.Close()
+		pool.Close()
+		return nil, err
+	}
+	return &Store{Store: sqlstore.New(db, db, d), pool: pool, dsn: dsn}, nil
+}
+
+// Close closes the connections. No call may be under way.
+func (s *Store) Close() error {
+	err := s.Store.Close()
+	s.pool.Close()
+	return err
+}
+
+const probeTimeout = 2 * time.Second
+
+// Hint implements [store.Hinter] by LISTEN, on a connection of its own. It first
+// sends itself a notification through the pool: behind some poolers none
+// arrives, and nothing else would tell.
+func (s *Store) Hint(ctx context.Context, f func()) error {
+	cfg := s.pool.Config().ConnConfig
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("postgres: listening: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
+		return fmt.Errorf("postgres: listening: %w", err)
+	}
+	if err := s.probe(ctx, conn); err != nil {
+		return err
+	}
+	f() // what changed before LISTEN
+	for {
+		if err := wait(ctx, conn); err != nil {
+			return fmt.Errorf("postgres: listening: %w", err)
+		}
+		f()
+	}
+}
+
+func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	word := rand.Text()
+	if _, err := s.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, word); err != nil {
+		return fmt.Errorf("postgres: listening: %w", err)
+	}
+	for {
+		n, err := conn.WaitForNotification(ctx)
+		switch {
+		case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return errors.New("postgres: notifications do not arrive; is there a connection pooler in transaction mode?")
+		case err != nil:
+			return fmt.Errorf("postgres: listening: %w", err)
+		case n.Payload == word:
+			return nil
+		}
+	}
+}
+
+// wait returns after a notification. Twice a minute it looks whether the
+// connection is still there.
+func wait(ctx context.Context, conn *pgx.Conn) error {
+	for {
+		quiet, cancel := context.WithTimeout(ctx, 30*time.Second)
+		_, err := conn.WaitForNotification(quiet)
+		idle := quiet.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !idle {
+			return err
+		}
+		ping, cancel := context.WithTimeout(ctx, probeTimeout)
+		err = conn.Ping(ping)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,102 @@
+// Package sqlite is a [store.Store] in one file: the store of a server that
+// needs no other. Several processes on one machine may share it; on a network
+// file system it is not safe.
+//
+// What is acknowledged survives a crash of process and machine (write-ahead log,
+// synchronous=FULL). The file must not be put back to an earlier copy without
+// need: what was revoked since then is valid again for processes that did not
+// know of it.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/sqlstore"
+)
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// A Store is a database file. Its methods may be called concurrently.
+type Store struct{ *sqlstore.Store }
+
+var _ store.Store = (*Store)(nil)
+
+// applicationID tells our files from other people's databases.
+const applicationID = 0x61757468
+
+// Open opens the database in the file, or makes one that only its owner may
+// read. It is an error if the file is no SQLite database, is another program's,
+// is more than one version newer, or cannot be written.
+func Open(ctx context.Context, file string) (*Store, error) {
+	if file == "" || strings.HasPrefix(file, ":") || strings.HasPrefix(file, "file:") {
+		return nil, fmt.Errorf("sqlite: %q: expected the path of a file", file)
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	f.Close()
+	d := sqlstore.Dialect{Name: "sqlite " + file, Prepare: true, Snapshot: &sql.TxOptions{ReadOnly: true}}
+	write, err := pool(file, 1, "_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Name, err)
+	}
+	read, err := pool(file, max(4, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", d.Name, err), write.Close())
+	}
+	err = own(ctx, write, d)
+	if err == nil {
+		err = sqlstore.Migrate(ctx, write, d, files)
+	}
+	if err != nil {
+		return nil, errors.Join(err, write.Close(), read.Close())
+	}
+	return &Store{sqlstore.New(read, write, d)}, nil
+}
+
+// pool opens a number of connections. A statement waits for other processes as
+// long as its context lets it, at most a second.
+func pool(file string, size int, options string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+
+		"?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&"+options)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db, nil
+}
+
+// own marks a new database as ours, and refuses one that is not.
+func own(ctx context.Context, db *sql.DB, d sqlstore.Dialect) error {
+	var id, tables int
+	err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id)
+	if err == nil {
+		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: opening the database: %w", d.Name, err)
+	case id == applicationID:
+		return nil
+	case id != 0 || tables != 0:
+		return fmt.Errorf("%s: the database is another program's", d.Name)
+	}
+	if _, err := db.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)); err != nil {
+		return fmt.Errorf("%s: marking the database: %w", d.Name, err)
+	}
+	return nil
+}
