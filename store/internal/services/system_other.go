@@ -1,0 +1,17 @@
+//go:build !linux
+
+package services
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+var pauseSignal, resumeSignal = os.Kill, os.Kill // never sent
+
+func unprivileged(*exec.Cmd)  {}
+func makeFolder(string) error { return nil }
+
+// root says that services need Linux: processes are found by /proc.
+func root() (string, error) { return "", fmt.Errorf("a Linux system: %w", errMissing) }
