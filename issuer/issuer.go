@@ -82,6 +82,11 @@ type Config struct {
 	// expires, and a stolen one is not noticed.
 	AllowRefreshReuse bool
 
+	// AllowStale accepts tokens when the store has not been heard of for half a
+	// minute. What is revoked meanwhile, by others, stays admitted. Caches have an
+	// option of the same name.
+	AllowStale bool
+
 	// Log is told when the store cannot be followed. If nil, it is
 	// [slog.Default].
 	Log *slog.Logger
@@ -181,13 +186,21 @@ func (cfg *Config) check() error {
 			fault("%s is %v, expected whole seconds", name, d)
 		}
 	}
-	if cfg.AccessTTL > mw.MaxLifetime {
-		fault("AccessTTL is %v, expected at most %v", cfg.AccessTTL, mw.MaxLifetime)
+	if longest := cfg.maxTTL(); cfg.AccessTTL > longest {
+		fault("AccessTTL is %v, expected at most %v", cfg.AccessTTL, longest)
 	}
 	if cfg.FamilyTTL < cfg.RefreshTTL {
 		fault("FamilyTTL is %v, less than RefreshTTL %v", cfg.FamilyTTL, cfg.RefreshTTL)
 	}
 	return errors.Join(errs...)
+}
+
+// maxTTL is the longest lifetime that an access token may have.
+func (cfg *Config) maxTTL() time.Duration {
+	if cfg.Keys != nil && cfg.Keys.stored != nil {
+		return cfg.Keys.stored.cfg.MaxTTL
+	}
+	return mw.MaxLifetime
 }
 
 // checkIssuer follows RFC 8414 section 2.

@@ -340,11 +340,19 @@ func TestRefreshReuseAllowed(t *testing.T) {
 	}
 }
 
+// running runs iss until the function that it returns is called.
+func running(t *testing.T, iss *issuer.Issuer) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	go iss.Run(ctx)
+	return cancel
+}
+
 func TestLifetimes(t *testing.T) { // R07
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		synctest.Test(t, func(t *testing.T) {
 			cfg.AccessTTL, cfg.RefreshTTL, cfg.FamilyTTL = time.Minute, time.Hour, 3*time.Hour
 			iss := newIssuer(t, cfg)
+			defer running(t, iss)()
 			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			time.Sleep(time.Minute)
 			if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.TokenExpired {

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync/atomic"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -61,40 +62,57 @@ func GenerateKey(alg string) (SigningKey, error) {
 	return k, nil
 }
 
-// A KeySet signs with its first key and verifies with all. It is a
-// [mw.Keys] and may be shared by issuers that differ in audience.
+// A KeySet signs with one key and verifies with all. It is a [mw.Keys] and may
+// be shared by issuers that differ in audience. Its methods may be called
+// concurrently.
 type KeySet struct {
-	keys   mw.Keys
+	now    atomic.Pointer[keys]
+	stored *storedKeys // nil for keys that never change
+}
+
+// keys are what a KeySet is at one time.
+type keys struct {
+	public mw.Keys
 	header string                              // of the tokens, encoded
 	signer func(signed string) ([]byte, error) // nothing that prints a KeySet looks into it
 	jwks   []byte
 }
 
-// NewKeySet returns a set of keys, of which the first signs. It returns an error
-// if there is none, if one does not fit its algorithm or is too weak for it,
-// and if two have the same ID.
-func NewKeySet(keys ...SigningKey) (*KeySet, error) {
-	if len(keys) == 0 {
-		return nil, errors.New("issuer: NewKeySet: no key")
+// NewKeySet returns a set of keys that never change, of which the first signs.
+// It returns an error if there is none, if one does not fit its algorithm or is
+// too weak for it, and if two have the same ID.
+func NewKeySet(signing ...SigningKey) (*KeySet, error) {
+	k, err := newKeys(signing)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
 	}
-	keys = slices.Clone(keys)
+	ks := &KeySet{}
+	ks.now.Store(k)
+	return ks, nil
+}
+
+func newKeys(signing []SigningKey) (*keys, error) {
+	if len(signing) == 0 {
+		return nil, errors.New("no key")
+	}
+	signing = slices.Clone(signing)
 	var public []mw.Key
 	set := struct {
 		Keys []jwk `json:"keys"`
 	}{Keys: []jwk{}}
-	for i, k := range keys {
+	for i, k := range signing {
 		pub, err := k.public()
 		if err != nil {
-			return nil, fmt.Errorf("issuer: NewKeySet: key %d: %w", i, err)
+			return nil, fmt.Errorf("key %d: %w", i, err)
 		}
 		j, published := newJWK(k.Alg, pub)
 		if k.ID == "" {
 			if !published {
-				return nil, fmt.Errorf("issuer: NewKeySet: key %d: an %s key needs an ID", i, k.Alg)
+				return nil, fmt.Errorf("key %d: an %s key needs an ID", i, k.Alg)
 			}
 			k.ID = j.thumbprint()
 		}
-		keys[i].ID = k.ID
+		signing[i].ID = k.ID
 		j.ID = k.ID
 		if published {
 			set.Keys = append(set.Keys, j)
@@ -103,27 +121,25 @@ func NewKeySet(keys ...SigningKey) (*KeySet, error) {
 	}
 	static, err := mw.StaticKeys(public...)
 	if err != nil {
-		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
+		return nil, err
 	}
-	signer, method := keys[0], jwt.GetSigningMethod(keys[0].Alg)
-	ks := &KeySet{keys: static, signer: func(signed string) ([]byte, error) {
-		return method.Sign(signed, signer.Private)
-	}}
+	signer, method := signing[0], jwt.GetSigningMethod(signing[0].Alg)
 	header, err := json.Marshal(map[string]string{"alg": signer.Alg, "kid": signer.ID, "typ": "at+jwt"})
 	if err != nil {
-		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
+		return nil, err
 	}
-	ks.header = base64.RawURLEncoding.EncodeToString(header)
-	if ks.jwks, err = json.Marshal(set); err != nil {
-		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
-	}
-	return ks, nil
+	jwks, err := json.Marshal(set)
+	return &keys{
+		public: static, header: base64.RawURLEncoding.EncodeToString(header), jwks: jwks,
+		signer: func(signed string) ([]byte, error) { return method.Sign(signed, signer.Private) },
+	}, err
 }
 
 // sign returns the compact serialization of a token with that payload.
 func (ks *KeySet) sign(payload []byte) (string, error) {
-	signed := ks.header + "." + base64.RawURLEncoding.EncodeToString(payload)
-	signature, err := ks.signer(signed)
+	k := ks.now.Load()
+	signed := k.header + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signature, err := k.signer(signed)
 	if err != nil {
 		return "", err
 	}
@@ -162,7 +178,11 @@ func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 	if kid == "" {
 		return nil, mw.ErrNoKey
 	}
-	return ks.keys.Key(ctx, kid, alg)
+	key, err := ks.now.Load().public.Key(ctx, kid, alg)
+	if errors.Is(err, mw.ErrNoKey) && ks.stored != nil {
+		return ks.unknown(ctx, kid, alg)
+	}
+	return key, err
 }
 
 // A jwk is a public key (RFC 7517, RFC 7518 section 6, RFC 8037). There is no

@@ -2,10 +2,9 @@ package issuer
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mw "github.com/authtier/authtier/middleware"
@@ -17,6 +16,7 @@ import (
 type live struct {
 	following sync.Mutex // one follower at a time
 	cursor    store.Cursor
+	fresh     atomic.Pointer[time.Time] // until when what is known may be relied on
 
 	mu       sync.RWMutex
 	revoked  map[subject]time.Time // until when it must be remembered
@@ -28,75 +28,6 @@ type live struct {
 type subject struct {
 	kind store.Kind
 	id   string
-}
-
-const (
-	pollEvery   = 400 * time.Millisecond
-	pollTimeout = 2 * time.Second
-)
-
-// Run follows the store's changes until ctx ends, and returns its cause. It
-// brings in what others revoke; what this issuer revokes it knows at once.
-func (i *Issuer) Run(ctx context.Context) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for failing := false; ; {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-		err := i.follow(ctx)
-		if failed := err != nil; failed != failing {
-			failing = failed
-			i.log(ctx, failing, err)
-		}
-	}
-}
-
-// log tells of the first failure to follow the store, and of the recovery.
-func (i *Issuer) log(ctx context.Context, failing bool, err error) {
-	log := i.cfg.Log
-	if log == nil {
-		log = slog.Default()
-	}
-	if failing {
-		log.ErrorContext(ctx, "authtier: revocations cannot be read", "issuer", i.cfg.Issuer, "cause", err)
-	} else {
-		log.InfoContext(ctx, "authtier: revocations are read again", "issuer", i.cfg.Issuer)
-	}
-}
-
-// staleAfter is how long caches may answer after the store was last heard of.
-const staleAfter = 30 * time.Second
-
-// follow brings the issuer and its subscribers up to date with the store's
-// changes. What is known to be revoked stays so if the store forgets it. It does
-// not end with a request that it is for.
-func (i *Issuer) follow(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
-	defer cancel()
-	l := &i.live
-	l.following.Lock()
-	defer l.following.Unlock()
-	began := time.Now()
-	changes, cursor, err := i.cfg.Store.Since(ctx, l.cursor)
-	lost := errors.Is(err, store.ErrNotFound)
-	if lost {
-		changes, cursor, err = i.cfg.Store.Snapshot(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	if lost {
-		i.live.apply(changes, time.Now())
-		i.sinks.Forget(mw.Revocation{Kind: mw.KindEverything})
-	} else {
-		i.apply(changes)
-	}
-	l.cursor = cursor
-	i.sinks.FreshUntil(began.Add(staleAfter))
-	return nil
 }
 
 // apply makes changes known here and to the subscribers.
@@ -113,7 +44,8 @@ func (i *Issuer) apply(changes []store.Change) {
 }
 
 // Subscribe implements [mw.Source]: caches in front of the issuer follow its
-// revocations. Unless [Issuer.Run] runs, they answer for half a minute.
+// revocations. Unless [Issuer.Run] runs, they answer for half a minute, as the
+// issuer itself does.
 func (i *Issuer) Subscribe(s mw.Sink) (cancel func()) { return i.sinks.Subscribe(s) }
 
 func (l *live) apply(changes []store.Change, now time.Time) {
@@ -149,6 +81,13 @@ func (l *live) remember(s subject, until, now time.Time) {
 	default:
 		l.revoked[s] = now.Add(until.Sub(now)) // on both clocks
 	}
+}
+
+// isStale reports whether the store was last heard of too long ago, by one of
+// the clocks: the monotonic one stands still while the machine sleeps.
+func (l *live) isStale(now time.Time) bool {
+	fresh := l.fresh.Load()
+	return fresh == nil || now.After(*fresh) || now.Round(0).After(fresh.Round(0))
 }
 
 // over reports whether a revocation need not be remembered any more: well after

@@ -2,7 +2,9 @@ package issuer
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"time"
 )
 
 // metadata is the document of RFC 8414 section 2.
@@ -46,14 +48,17 @@ func (i *Issuer) MetadataHandler(cfg HTTPConfig) http.Handler {
 // KeysHandler returns the public keys that verify this issuer's tokens (RFC
 // 7517). Symmetric keys are not among them.
 func (i *Issuer) KeysHandler() http.Handler {
-	return public(func() any { return json.RawMessage(i.cfg.Keys.jwks) })
+	return public(func() any { return json.RawMessage(i.cfg.Keys.now.Load().jwks) })
 }
 
-// public serves a document that anyone may keep for five minutes.
+// publicAge is how long anyone may keep a public document.
+const publicAge = 5 * time.Minute
+
+// public serves a document that anyone may keep.
 func public(document func() any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", publicAge/time.Second))
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		json.NewEncoder(w).Encode(document()) // a client that went away is not our failure
 	})

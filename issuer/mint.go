@@ -26,7 +26,7 @@ type Grant struct {
 	Scope string
 
 	// TTL is how long the access token is valid, rounded down to whole seconds:
-	// from a second to [mw.MaxLifetime]. If 0, it is the configured AccessTTL.
+	// from a second to [mw.MaxLifetime], or to MaxTTL of stored keys. If 0, it is the configured AccessTTL.
 	TTL time.Duration
 
 	// Refresh adds a refresh token.
@@ -63,8 +63,8 @@ func (t Tokens) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 // disabled or revoked meanwhile, [errorsx.TokenExpired] if By has expired,
 // [errorsx.TokenNotMade] if signing fails, and otherwise the store's.
 func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
-	if g.TTL != 0 && (g.TTL < time.Second || g.TTL > mw.MaxLifetime) {
-		return nil, fmt.Errorf("issuer: Mint: TTL is %v, expected 1s to %v", g.TTL, mw.MaxLifetime)
+	if longest := i.cfg.maxTTL(); g.TTL != 0 && (g.TTL < time.Second || g.TTL > longest) {
+		return nil, fmt.Errorf("issuer: Mint: TTL is %v, expected 1s to %v", g.TTL, longest)
 	}
 	client, err := i.client(ctx, g.Client, g.By)
 	if err != nil {

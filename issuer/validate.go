@@ -192,7 +192,7 @@ func (i *Issuer) validateJWT(ctx context.Context, c mw.Credential) (*mw.Identity
 	if err != nil {
 		return nil, nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
-	if err := i.checkLive(t); err != nil {
+	if err := i.checkLive(t, c.Now()); err != nil {
 		return nil, nil, err
 	}
 	return id, t, nil
@@ -240,13 +240,17 @@ func (i *Issuer) judge(t *store.Token, now time.Time) error {
 	case t.Used:
 		return revoked(t)
 	}
-	return i.checkLive(t)
+	return i.checkLive(t, now)
 }
 
-// checkLive refuses a token that is known to be revoked.
-func (i *Issuer) checkLive(t *store.Token) error {
+// checkLive refuses a token that is known to be revoked, and any where that has
+// not been heard of for too long.
+func (i *Issuer) checkLive(t *store.Token, now time.Time) error {
 	if i.live.isRevoked(t) {
 		return revoked(t)
+	}
+	if !i.cfg.AllowStale && i.live.isStale(now) {
+		return errors.New("issuer: revocations have not been heard of for too long; does Run run?")
 	}
 	if i.live.isUnsure(t) {
 		return errors.New("issuer: the version of a revoked client or user could not be read")

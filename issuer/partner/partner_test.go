@@ -140,7 +140,10 @@ func TestTokenAsPassword(t *testing.T) {
 
 func TestChildDoesNotOutlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, _, h := newPartner(t, &reporter{})
+		iss, _, h := newPartner(t, &reporter{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go iss.Run(ctx)
 		parent := field(t, call(h, "POST", "/partner/tokens", "acme-secret", `{"expires_in":100}`), "access_token").(string)
 		time.Sleep(40 * time.Second)
 		w := call(h, "POST", "/partner/tokens", parent, `{"expires_in":86400}`)

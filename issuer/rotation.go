@@ -1,0 +1,116 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+var errFixedKeys = errors.New("issuer: the keys never change; OpenKeys returns some that do")
+
+// Rotate publishes a new signing key and returns its ID. The key verifies at
+// once. It signs when everybody who keeps the key set has had time to read it
+// again, five and a half minutes later, by a second change that [Issuer.Run] of
+// any node makes; the one before verifies on until its last token has expired.
+//
+// It is an error unless the keys are from [OpenKeys].
+func (i *Issuer) Rotate(ctx context.Context) (kid string, err error) {
+	s := i.cfg.Keys.stored
+	if s == nil {
+		return "", errFixedKeys
+	}
+	r, err := s.add(ctx, time.Now(), time.Time{})
+	if err != nil {
+		return "", fmt.Errorf("issuer: Rotate: %w", err)
+	}
+	return r.ID, i.follow(ctx)
+}
+
+// Withdraw ends a signing key at once, as when it has leaked: what it signed is
+// refused here when Withdraw returns, and on other nodes when they hear of it. If
+// the key signs, a new one does so from now on, which those who keep the key set
+// do not know for up to five minutes.
+//
+// It is an error unless the keys are from [OpenKeys], and [store.ErrNotFound] for
+// a key that is not among them.
+func (i *Issuer) Withdraw(ctx context.Context, kid string) error {
+	s := i.cfg.Keys.stored
+	if s == nil {
+		return errFixedKeys
+	}
+	records, err := s.db.SigningKeys(ctx, s.cfg.Set)
+	if err != nil {
+		return fmt.Errorf("issuer: Withdraw: %w", err)
+	}
+	now := time.Now()
+	records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) })
+	n := slices.IndexFunc(records, func(r store.SigningKey) bool { return r.ID == kid })
+	if n < 0 {
+		return fmt.Errorf("issuer: Withdraw: key %q: %w", kid, store.ErrNotFound)
+	}
+	if signerOf(records) == n {
+		if _, err := s.add(ctx, now, now); err != nil {
+			return fmt.Errorf("issuer: Withdraw: %w", err)
+		}
+	}
+	records[n].Ends = now
+	if err := s.db.PutSigningKeys(ctx, records[n]); err != nil {
+		return fmt.Errorf("issuer: Withdraw: %w", err)
+	}
+	return i.follow(ctx)
+}
+
+// tend lets the newest key sign when its time has come, ends those before it,
+// and forgets those that have ended. All nodes may do so at once: they do the
+// same.
+func (ks *KeySet) tend(ctx context.Context, now time.Time) error {
+	s := ks.stored
+	s.mu.Lock()
+	changed := due(s.records, now, s.cfg.MaxTTL)
+	stale := slices.ContainsFunc(s.records, func(r store.SigningKey) bool { return ended(r, now) })
+	s.mu.Unlock()
+	if len(changed) > 0 { // unless another node was first
+		if err := ks.reload(ctx); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		changed = due(s.records, now, s.cfg.MaxTTL)
+		s.mu.Unlock()
+		if err := s.db.PutSigningKeys(ctx, changed...); err != nil {
+			return fmt.Errorf("storing the signing keys: %w", err)
+		}
+	}
+	if len(changed) > 0 || stale {
+		return ks.reload(ctx)
+	}
+	return nil
+}
+
+// due returns what there is to change of the records.
+func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []store.SigningKey {
+	live := slices.DeleteFunc(slices.Clone(records), func(r store.SigningKey) bool { return ended(r, now) })
+	next := -1
+	for i, r := range live {
+		if r.Signs.IsZero() && r.Ends.IsZero() && now.Sub(r.Published) >= publishedBefore {
+			next = i // they are in the order of their publication
+		}
+	}
+	var changed []store.SigningKey
+	if next >= 0 {
+		live[next].Signs = now
+		changed = append(changed, live[next])
+	}
+	signer := signerOf(live)
+	for i, r := range live {
+		replaced := !r.Signs.IsZero() && i != signer || r.Signs.IsZero() && i < next
+		if replaced && r.Ends.IsZero() {
+			r.Ends = now.Add(maxTTL + hearing)
+			changed = append(changed, r)
+		}
+	}
+	return changed
+}

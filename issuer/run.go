@@ -1,0 +1,189 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+const (
+	pollEvery   = 400 * time.Millisecond
+	pollTimeout = 2 * time.Second
+	sweepEvery  = 5 * time.Minute
+
+	// staleAfter is how long the issuer and the caches in front of it may answer
+	// after the store was last heard of.
+	staleAfter = 30 * time.Second
+
+	// A store that hints no more is asked to again after a while, which grows.
+	firstRetry, lastRetry = 100 * time.Millisecond, 5 * time.Second
+)
+
+// Run follows the store's changes until ctx ends, and returns its cause. It
+// brings in what others revoke within half a second, and sooner where the store
+// hints at changes; what this issuer revokes it knows at once. It also lets a
+// published signing key sign when its time has come, and sweeps the store now and
+// then.
+//
+// When the store has not been heard of for half a minute, tokens are AUTH-8,
+// unless the configuration allows stale ones.
+func (i *Issuer) Run(ctx context.Context) error {
+	var others sync.WaitGroup
+	defer others.Wait()
+	wake := make(chan struct{}, 1)
+	if hinter, ok := i.cfg.Store.(store.Hinter); ok {
+		others.Go(func() { i.listen(ctx, hinter, wake) })
+	}
+	if sweeper, ok := i.cfg.Store.(store.Sweeper); ok {
+		others.Go(func() { i.sweep(ctx, sweeper) })
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	failing := i.condition("revocations cannot be read", "revocations are read again")
+	resting := i.condition("signing keys cannot be changed", "signing keys are changed again")
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		case <-wake:
+		}
+		failing(ctx, i.follow(ctx))
+		if i.cfg.Keys.stored != nil {
+			resting(ctx, i.cfg.Keys.tend(ctx, time.Now()))
+		}
+	}
+}
+
+// listen follows the store's hints, until ctx ends.
+func (i *Issuer) listen(ctx context.Context, hinter store.Hinter, wake chan<- struct{}) {
+	deaf := i.condition("the store gives no hints of changes, which arrive by polling", "the store hints at changes again")
+	for wait := firstRetry; ctx.Err() == nil; wait = min(2*wait, lastRetry) {
+		err := hinter.Hint(ctx, func() {
+			deaf(ctx, nil)
+			wait = firstRetry
+			select {
+			case wake <- struct{}{}:
+			default: // it has not yet come to the last one
+			}
+		})
+		deaf(ctx, err)
+		pause(ctx, wait/2+rand.N(wait))
+	}
+}
+
+// sweep sweeps the store from time to time, until ctx ends.
+func (i *Issuer) sweep(ctx context.Context, sweeper store.Sweeper) {
+	failing := i.condition("the store cannot be swept", "the store is swept again")
+	for {
+		pause(ctx, sweepEvery/2+rand.N(sweepEvery)) // several nodes take turns
+		if ctx.Err() != nil {
+			return
+		}
+		failing(ctx, sweeper.Sweep(ctx, time.Now()))
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// condition returns a function that is told of each success and failure, and
+// logs the first failure and the recovery.
+func (i *Issuer) condition(bad, good string) func(ctx context.Context, err error) {
+	failing := false
+	return func(ctx context.Context, err error) {
+		switch {
+		case ctx.Err() != nil || failing == (err != nil):
+			return
+		case err != nil:
+			i.logger().ErrorContext(ctx, "authtier: "+bad, "issuer", i.cfg.Issuer, "cause", err)
+		default:
+			i.logger().InfoContext(ctx, "authtier: "+good, "issuer", i.cfg.Issuer)
+		}
+		failing = err != nil
+	}
+}
+
+func (i *Issuer) logger() *slog.Logger {
+	if i.cfg.Log != nil {
+		return i.cfg.Log
+	}
+	return slog.Default()
+}
+
+// follow brings the issuer and its subscribers up to date with the store's
+// changes. What is known to be revoked stays so if the store forgets it. It does
+// not end with a request that it is for.
+func (i *Issuer) follow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
+	defer cancel()
+	l := &i.live
+	l.following.Lock()
+	defer l.following.Unlock()
+	began := time.Now()
+	changes, cursor, err := i.cfg.Store.Since(ctx, l.cursor)
+	lost := errors.Is(err, store.ErrNotFound)
+	if lost {
+		changes, cursor, err = i.cfg.Store.Snapshot(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := i.followKeys(ctx, changes, lost); err != nil {
+		return err
+	}
+	if lost {
+		i.lost(ctx, cursor)
+		i.live.apply(changes, time.Now())
+		i.sinks.Forget(mw.Revocation{Kind: mw.KindEverything})
+	} else {
+		i.apply(changes)
+	}
+	l.cursor = cursor
+	fresh := began.Add(staleAfter)
+	l.fresh.Store(&fresh)
+	i.sinks.FreshUntil(fresh)
+	return nil
+}
+
+// followKeys reads the signing keys again if they have changed.
+func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bool) error {
+	if i.cfg.Keys.stored == nil {
+		return nil
+	}
+	for _, c := range changes {
+		lost = lost || c.Kind == store.KindSigningKey
+	}
+	if !lost {
+		return nil
+	}
+	return i.cfg.Keys.reload(ctx)
+}
+
+// lost says loudly that the store does not know the changes that were read last:
+// it was put back to an earlier copy, or has moved on by too much.
+func (i *Issuer) lost(ctx context.Context, cursor store.Cursor) {
+	last := i.live.cursor
+	if last == (store.Cursor{}) {
+		return // a first start
+	}
+	why := "the store has changed by more than it remembers"
+	if cursor.N <= last.N {
+		why = "the store has gone back in time: what was revoked since its copy was made is known to running nodes alone"
+	}
+	i.logger().WarnContext(ctx, "authtier: all that is revoked is read anew", "issuer", i.cfg.Issuer,
+		"cause", why, "last", fmt.Sprint(last.N), "now", fmt.Sprint(cursor.N))
+}

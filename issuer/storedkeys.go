@@ -1,0 +1,187 @@
+package issuer
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+// StoredKeysConfig configures [OpenKeys]. Seal must be set.
+type StoredKeysConfig struct {
+	// Seal is 32 bytes that encrypt the private keys in the store, see
+	// [ReadSeal]. All nodes have the same.
+	Seal []byte
+
+	// Set is the name of the key set in the store. If empty, it is "authtier".
+	Set string
+
+	// Alg is the algorithm of new keys: ES256, if empty.
+	Alg string
+
+	// MaxTTL is the longest lifetime of a token, which nothing signs beyond: a key
+	// that signs no more verifies that much longer. If 0, it is a day.
+	MaxTTL time.Duration
+}
+
+// storedKeys are the keys of a set that several nodes share.
+type storedKeys struct {
+	db     store.SigningKeys
+	cfg    StoredKeysConfig
+	sealer sealer
+
+	mu      sync.Mutex // one reader at a time
+	records []store.SigningKey
+	asked   time.Time // when an unknown key last made us read
+}
+
+const (
+	// publishedBefore is how long a key is published before it signs: whoever
+	// keeps the key set has read it again by then, and so has every node.
+	publishedBefore = publicAge + 30*time.Second
+
+	// hearing is how long a node may go on signing with a key that was replaced.
+	hearing = time.Minute
+
+	// askAgain is how often an unknown kid, which costs its sender nothing, makes
+	// us read the store.
+	askAgain = time.Second
+)
+
+// OpenKeys returns the key set that db keeps, and makes its first key where
+// there is none. An issuer with it follows the keys that any node adds or ends,
+// as long as [Issuer.Run] runs: see [Issuer.Rotate].
+func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (*KeySet, error) {
+	cfg.Set, cfg.Alg, cfg.MaxTTL = cmp.Or(cfg.Set, "authtier"), cmp.Or(cfg.Alg, "ES256"), cmp.Or(cfg.MaxTTL, 24*time.Hour)
+	s := &storedKeys{db: db, cfg: cfg}
+	var errs []error
+	if db == nil {
+		errs = append(errs, errors.New("no store"))
+	}
+	if cfg.MaxTTL < time.Second || cfg.MaxTTL > mw.MaxLifetime {
+		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, mw.MaxLifetime))
+	}
+	var err error
+	if s.sealer, err = newSealer(cfg.Seal); err != nil {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
+	}
+	ks := &KeySet{stored: s}
+	if err := ks.reload(ctx); err != nil {
+		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
+	}
+	if ks.now.Load() != nil {
+		return ks, nil
+	}
+	now := time.Now()
+	if _, err := s.add(ctx, now, now); err != nil {
+		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
+	}
+	if err := ks.reload(ctx); err != nil {
+		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
+	}
+	return ks, nil
+}
+
+// add stores a new key that signs from then on; not yet, if zero.
+func (s *storedKeys) add(ctx context.Context, published, signs time.Time) (store.SigningKey, error) {
+	k, err := GenerateKey(s.cfg.Alg)
+	if err != nil {
+		return store.SigningKey{}, err
+	}
+	if k.ID == "" {
+		pub, err := k.public()
+		if err != nil {
+			return store.SigningKey{}, err
+		}
+		j, _ := newJWK(k.Alg, pub)
+		k.ID = j.thumbprint()
+	}
+	r := store.SigningKey{Set: s.cfg.Set, ID: k.ID, Alg: k.Alg, Published: published, Signs: signs}
+	if r.Sealed, err = s.sealer.seal(r, k.Private); err != nil {
+		return store.SigningKey{}, err
+	}
+	return r, s.db.PutSigningKeys(ctx, r)
+}
+
+// reload reads the keys. Without any, the set stays as it is: a store that lost
+// them does not make tokens of this node forgeries.
+func (ks *KeySet) reload(ctx context.Context) error {
+	s := ks.stored
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	records, err := s.db.SigningKeys(ctx, s.cfg.Set)
+	if err != nil {
+		return fmt.Errorf("reading the signing keys: %w", err)
+	}
+	s.records = records
+	return ks.build(time.Now())
+}
+
+// build makes the keys of the records that have not ended. The mutex is held.
+func (ks *KeySet) build(now time.Time) error {
+	live := slices.DeleteFunc(slices.Clone(ks.stored.records), func(r store.SigningKey) bool { return ended(r, now) })
+	signer := signerOf(live)
+	if signer < 0 {
+		if ks.now.Load() != nil {
+			return errors.New("the store has no key that signs any more")
+		}
+		return nil
+	}
+	live[0], live[signer] = live[signer], live[0]
+	signing := make([]SigningKey, len(live))
+	for i, r := range live {
+		private, err := ks.stored.sealer.open(r)
+		if err != nil {
+			return err
+		}
+		signing[i] = SigningKey{ID: r.ID, Alg: r.Alg, Private: private}
+	}
+	k, err := newKeys(signing)
+	if err != nil {
+		return err
+	}
+	ks.now.Store(k)
+	return nil
+}
+
+func ended(r store.SigningKey, now time.Time) bool { return !r.Ends.IsZero() && !r.Ends.After(now) }
+
+// signerOf returns the index of the key that signs: the one that began last. All
+// nodes choose alike.
+func signerOf(rs []store.SigningKey) int {
+	signer := -1
+	for i, r := range rs {
+		if !r.Signs.IsZero() && (signer < 0 || !r.Signs.Before(rs[signer].Signs)) {
+			signer = i
+		}
+	}
+	return signer
+}
+
+// unknown looks for a key that was added a moment ago.
+func (ks *KeySet) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	s := ks.stored
+	s.mu.Lock()
+	soon := time.Since(s.asked) < askAgain
+	if !soon {
+		s.asked = time.Now()
+	}
+	s.mu.Unlock()
+	if soon {
+		return nil, mw.ErrNoKey
+	}
+	if err := ks.reload(ctx); err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	return ks.now.Load().public.Key(ctx, kid, alg)
+}
