@@ -31,7 +31,6 @@ var files embed.FS
 type Store struct {
 	*sqlstore.Store
 	pool *pgxpool.Pool
-	dsn  string
 }
 
 var (
@@ -72,12 +71,11 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}
 	db := stdlib.OpenDBFromPool(pool)
-	if err := sqlstore.Migrate(ctx, db, d, files); err != nil {
-		db.Close()
-		pool.Close()
-		return nil, err
+	s := &Store{Store: sqlstore.New(db, db, d), pool: pool}
+	if err := sqlstore.Migrate(ctx, s.Store, files, nil); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	return &Store{Store: sqlstore.New(db, db, d), pool: pool, dsn: dsn}, nil
+	return s, nil
 }
 
 // Close closes the connections. No call may be under way.

@@ -24,3 +24,10 @@ func TestStore(t *testing.T) {
 		return open(t, services.SharedPostgres(t).Database(t, ""))
 	})
 }
+
+func TestShared(t *testing.T) {
+	storetest.RunShared(t, func(t *testing.T) (a, b store.Store) {
+		dsn := services.SharedPostgres(t).Database(t, "")
+		return open(t, dsn), open(t, dsn)
+	})
+}

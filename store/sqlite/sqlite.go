@@ -18,8 +18,9 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
 
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/internal/sqlstore"
@@ -36,6 +37,9 @@ var _ store.Store = (*Store)(nil)
 // applicationID tells our files from other people's databases.
 const applicationID = 0x61757468
 
+// patience is how long Open waits for other processes that write.
+const patience = 10 * time.Second
+
 // Open opens the database in the file, or makes one that only its owner may
 // read. It is an error if the file is no SQLite database, is another program's,
 // is more than one version newer, or cannot be written.
@@ -48,30 +52,35 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	f.Close()
-	d := sqlstore.Dialect{Name: "sqlite " + file, Prepare: true, Snapshot: &sql.TxOptions{ReadOnly: true}}
-	write, err := pool(file, 1, "_txlock=immediate")
+	d := sqlstore.Dialect{Name: "sqlite " + file, Prepare: true, Busy: busy, Snapshot: &sql.TxOptions{ReadOnly: true}}
+	write, err := pool(file, 1, "_txlock=immediate&_pragma=busy_timeout(0)")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Name, err)
 	}
-	read, err := pool(file, max(4, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)")
+	read, err := pool(file, max(4, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)&_pragma=busy_timeout(1000)")
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", d.Name, err), write.Close())
 	}
-	err = own(ctx, write, d)
-	if err == nil {
-		err = sqlstore.Migrate(ctx, write, d, files)
+	s := &Store{sqlstore.New(read, write, d)}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := sqlstore.Migrate(ctx, s.Store, files, own); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	if err != nil {
-		return nil, errors.Join(err, write.Close(), read.Close())
-	}
-	return &Store{sqlstore.New(read, write, d)}, nil
+	return s, nil
 }
 
-// pool opens a number of connections. A statement waits for other processes as
-// long as its context lets it, at most a second.
+// busy reports whether another process is writing.
+func busy(err error) bool {
+	const sqliteBusy = 5 // extended codes hold it in their low byte
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqliteBusy
+}
+
+// pool opens a number of connections.
 func pool(file string, size int, options string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+
-		"?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&"+options)
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&"+options)
 	if err != nil {
 		return nil, err
 	}
@@ -81,22 +90,17 @@ func pool(file string, size int, options string) (*sql.DB, error) {
 }
 
 // own marks a new database as ours, and refuses one that is not.
-func own(ctx context.Context, db *sql.DB, d sqlstore.Dialect) error {
+func own(ctx context.Context, tx *sql.Tx) error {
 	var id, tables int
-	err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id)
-	if err == nil {
-		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables)
-	}
+	err := errors.Join(
+		tx.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id),
+		tx.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables))
 	switch {
-	case err != nil:
-		return fmt.Errorf("%s: opening the database: %w", d.Name, err)
-	case id == applicationID:
-		return nil
+	case err != nil || id == applicationID:
+		return err
 	case id != 0 || tables != 0:
-		return fmt.Errorf("%s: the database is another program's", d.Name)
+		return errors.New("it is another program's")
 	}
-	if _, err := db.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)); err != nil {
-		return fmt.Errorf("%s: marking the database: %w", d.Name, err)
-	}
-	return nil
+	_, err = tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID))
+	return err
 }

@@ -22,3 +22,10 @@ func open(t *testing.T, file string) *sqlite.Store {
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, filepath.Join(t.TempDir(), "a b?.db")) })
 }
+
+func TestShared(t *testing.T) {
+	storetest.RunShared(t, func(t *testing.T) (a, b store.Store) {
+		file := filepath.Join(t.TempDir(), "a.db")
+		return open(t, file), open(t, file)
+	})
+}

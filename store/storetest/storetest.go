@@ -44,6 +44,7 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"SigningKeys", testSigningKeys},
 		{"Sweep", testSweep},
 		{"Changes", testChanges},
+		{"ChangesConcurrent", testChangesConcurrent},
 		{"ForeignCursor", testForeignCursor},
 		{"Snapshot", testSnapshot},
 		{"Usage", testUsage},

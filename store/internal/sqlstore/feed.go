@@ -93,7 +93,7 @@ func (s *Store) writeChanges() {
 func (s *Store) writeTogether(jobs []*job) (failed *job, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	sqlTx, err := s.write.BeginTx(ctx, nil)
+	sqlTx, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -20,20 +20,27 @@ import (
 // Migrations only ever add, so that programs one version apart run side by
 // side: a database that is one version newer is used as it is, two are refused.
 // A file that differs from the one that was run is refused too.
-func Migrate(ctx context.Context, db *sql.DB, d Dialect, files fs.FS) error {
+//
+// Own, if not nil, runs first, and may refuse the database.
+func Migrate(ctx context.Context, s *Store, files fs.FS, own func(context.Context, *sql.Tx) error) error {
 	ms, err := migrations(files)
 	if err != nil {
-		return fmt.Errorf("%s: migrations: %w", d.Name, err)
+		return s.wrap("migrations", err)
 	}
-	tx, err := db.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: opening the database: %w", d.Name, err)
+		return s.wrap("opening the database", err)
 	}
 	defer tx.Rollback()
-	if err := migrate(ctx, tx, d, ms); err != nil {
-		return fmt.Errorf("%s: bringing the database up to date: %w", d.Name, err)
+	if own != nil {
+		if err := own(ctx, tx); err != nil {
+			return s.wrap("opening the database", err)
+		}
 	}
-	return tx.Commit()
+	if err := migrate(ctx, tx, s.dialect, ms); err != nil {
+		return s.wrap("bringing the database up to date", err)
+	}
+	return s.wrap("bringing the database up to date", tx.Commit())
 }
 
 type migration struct {

@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -25,6 +26,10 @@ type Dialect struct {
 	Notify   string         // is run in each transaction that changes something, if not ""
 	Prepare  bool           // keep statements prepared
 	Snapshot *sql.TxOptions // of a transaction whose reads see one state
+
+	// Busy reports whether an error says that another process is writing; nil
+	// where the database lets writers wait in turn.
+	Busy func(error) bool
 }
 
 // timeout is how long one call may take. An answer after two seconds is no
@@ -42,7 +47,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns the store on a migrated database. Read and write may be the same.
+// New returns the store on a database that is then to be migrated. Read and
+// write may be the same.
 func New(read, write *sql.DB, d Dialect) *Store {
 	return &Store{read: read, write: write, dialect: d}
 }
@@ -94,7 +100,7 @@ func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 func (s *Store) tx(ctx context.Context, what string, f func(ctx context.Context, tx *sql.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	tx, err := s.write.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return s.wrap(what, err)
 	}
@@ -103,6 +109,36 @@ func (s *Store) tx(ctx context.Context, what string, f func(ctx context.Context,
 		return s.wrap(what, err)
 	}
 	return s.wrap(what, tx.Commit())
+}
+
+// begin begins a transaction that writes.
+func (s *Store) begin(ctx context.Context) (tx *sql.Tx, err error) {
+	err = s.patiently(ctx, func() error {
+		tx, err = s.write.BeginTx(ctx, nil)
+		return err
+	})
+	return tx, err
+}
+
+// exec executes one statement.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (r sql.Result, err error) {
+	err = s.patiently(ctx, func() error {
+		r, err = s.write.ExecContext(ctx, query, args...)
+		return err
+	})
+	return r, err
+}
+
+// patiently repeats f while another process is writing. It asks often: between
+// the transactions of a busy process there is little time.
+func (s *Store) patiently(ctx context.Context, f func() error) error {
+	for {
+		err := f()
+		if err == nil || s.dialect.Busy == nil || !s.dialect.Busy(err) || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(100*time.Microsecond + rand.N(500*time.Microsecond))
+	}
 }
 
 // key is what a name is looked up by.

@@ -40,12 +40,19 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 
 func (s *Store) sweep(ctx context.Context, query string, arg int64) error {
 	for {
-		r, err := s.write.ExecContext(ctx, query, arg, int64(sweepBatch))
-		if err != nil {
-			return s.wrap("sweeping", err)
-		}
-		if n, err := r.RowsAffected(); err != nil || n < sweepBatch {
+		n, err := s.sweepSome(ctx, query, arg)
+		if err != nil || n < sweepBatch {
 			return s.wrap("sweeping", err)
 		}
 	}
+}
+
+func (s *Store) sweepSome(ctx context.Context, query string, arg int64) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
+	defer cancel()
+	r, err := s.exec(ctx, query, arg, int64(sweepBatch))
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
 }

@@ -35,11 +35,9 @@ func insertTokens(n int) string {
 
 var insertOne, insertTwo = insertTokens(1), insertTokens(2)
 
-type execer interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}
+type exec func(ctx context.Context, query string, args ...any) (sql.Result, error)
 
-func putTokens(ctx context.Context, e execer, ts []store.Token) error {
+func putTokens(ctx context.Context, e exec, ts []store.Token) error {
 	for len(ts) > 0 {
 		n, query := 1, insertOne
 		if len(ts) > 1 {
@@ -56,7 +54,7 @@ func putTokens(ctx context.Context, e execer, ts []store.Token) error {
 				integer(t.Refresh), integer(t.Used), int64(t.ClientVersion), int64(t.UserVersion),
 				micros(t.Issued), micros(t.Expires), micros(t.FamilyEnds), micros(droppable))
 		}
-		if _, err := e.ExecContext(ctx, query, args...); err != nil {
+		if _, err := e(ctx, query, args...); err != nil {
 			return err
 		}
 		ts = ts[n:]
@@ -67,11 +65,11 @@ func putTokens(ctx context.Context, e execer, ts []store.Token) error {
 // PutTokens implements [store.Tokens].
 func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 	if len(ts) > 2 {
-		return s.tx(ctx, "storing tokens", func(ctx context.Context, tx *sql.Tx) error { return putTokens(ctx, tx, ts) })
+		return s.tx(ctx, "storing tokens", func(ctx context.Context, tx *sql.Tx) error { return putTokens(ctx, tx.ExecContext, ts) })
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return s.wrap("storing tokens", putTokens(ctx, s.write, ts)) // one statement
+	return s.wrap("storing tokens", putTokens(ctx, s.exec, ts)) // one statement
 }
 
 // Token implements [store.Tokens].
@@ -107,7 +105,7 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 		}
 		if n, err := r.RowsAffected(); err != nil || n == 1 {
 			if err == nil {
-				err = putTokens(ctx, tx, next)
+				err = putTokens(ctx, tx.ExecContext, next)
 			}
 			return err
 		}
@@ -135,7 +133,7 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 func (s *Store) PutSession(ctx context.Context, n store.Session) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	_, err := s.write.ExecContext(ctx, `
+	_, err := s.exec(ctx, `
 		INSERT INTO authtier_sessions (token, id_key, id, cookie, login, user_version, expires, ends)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		n.Token[:], key(n.ID), []byte(n.ID), n.Cookie[:], []byte(n.User), int64(n.UserVersion), micros(n.Expires), micros(n.Ends))

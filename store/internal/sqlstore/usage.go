@@ -32,7 +32,7 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, seq uint64, throu
 func (s *Store) tell(ctx context.Context, stream store.Stream, seq uint64, through time.Time, cs []store.Count, last bool) (had uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
-	tx, err := s.write.BeginTx(ctx, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return 0, s.wrap("telling counts", err)
 	}

@@ -1,0 +1,165 @@
+package storetest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/storetest"
+)
+
+// faulty names the fault that a child process has.
+const faulty = "AUTHTIER_FAULTY_STORE"
+
+// broken is a good store, unless one of its functions is set.
+type broken struct {
+	*memory.Store
+	mu   sync.Mutex
+	kept map[store.Digest]store.Token
+
+	client    func(ctx context.Context, id string) (*store.Client, error)
+	user      func(ctx context.Context, login string) (*store.User, error)
+	putUser   func(ctx context.Context, u store.User) error
+	delUser   func(ctx context.Context, login string) error
+	rehash    func(ctx context.Context, login, from, to string) error
+	apiKey    func(ctx context.Context, d store.Digest) (*store.APIKey, error)
+	putTokens func(ctx context.Context, ts ...store.Token) error
+	token     func(ctx context.Context, d store.Digest) (*store.Token, error)
+	rotate    func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error
+	session   func(ctx context.Context, token store.Digest) (*store.Session, error)
+	renew     func(ctx context.Context, token store.Digest, lastUse, until time.Time) error
+	revoke    func(ctx context.Context, cs ...store.Change) error
+	since     func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error)
+	snapshot  func(ctx context.Context) ([]store.Change, store.Cursor, error)
+	tell      func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error)
+	report    func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error)
+	sweep     func(ctx context.Context, now time.Time) error
+	keys      func(ctx context.Context, set string) ([]store.SigningKey, error)
+}
+
+func (b *broken) Client(ctx context.Context, id string) (*store.Client, error) {
+	return b.client(ctx, id)
+}
+func (b *broken) User(ctx context.Context, login string) (*store.User, error) {
+	return b.user(ctx, login)
+}
+func (b *broken) PutUser(ctx context.Context, u store.User) error    { return b.putUser(ctx, u) }
+func (b *broken) DeleteUser(ctx context.Context, login string) error { return b.delUser(ctx, login) }
+func (b *broken) Rehash(ctx context.Context, login, from, to string) error {
+	return b.rehash(ctx, login, from, to)
+}
+func (b *broken) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
+	return b.apiKey(ctx, d)
+}
+func (b *broken) PutTokens(ctx context.Context, ts ...store.Token) error {
+	return b.putTokens(ctx, ts...)
+}
+func (b *broken) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
+	return b.token(ctx, d)
+}
+func (b *broken) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+	return b.rotate(ctx, old, client, now, next...)
+}
+func (b *broken) Session(ctx context.Context, token store.Digest) (*store.Session, error) {
+	return b.session(ctx, token)
+}
+func (b *broken) Renew(ctx context.Context, token store.Digest, lastUse, until time.Time) error {
+	return b.renew(ctx, token, lastUse, until)
+}
+func (b *broken) Revoke(ctx context.Context, cs ...store.Change) error { return b.revoke(ctx, cs...) }
+func (b *broken) Since(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+	return b.since(ctx, c)
+}
+func (b *broken) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
+	return b.snapshot(ctx)
+}
+func (b *broken) Tell(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
+	return b.tell(ctx, s, seq, through, cs)
+}
+func (b *broken) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+	return b.report(ctx, q)
+}
+func (b *broken) Sweep(ctx context.Context, now time.Time) error { return b.sweep(ctx, now) }
+func (b *broken) SigningKeys(ctx context.Context, set string) ([]store.SigningKey, error) {
+	return b.keys(ctx, set)
+}
+
+func newBroken() *broken {
+	m := memory.New()
+	return &broken{
+		Store: m, client: m.Client, user: m.User, putUser: m.PutUser, delUser: m.DeleteUser, rehash: m.Rehash, apiKey: m.APIKey,
+		putTokens: m.PutTokens, token: m.Token, rotate: m.Rotate, session: m.Session, renew: m.Renew, revoke: m.Revoke,
+		since: m.Since, snapshot: m.Snapshot, tell: m.Tell, report: m.Report, sweep: m.Sweep, keys: m.SigningKeys,
+	}
+}
+
+// TestBroken runs the suite on each broken store, in a process of its own, and
+// wants it to fail where it should.
+func TestBroken(t *testing.T) {
+	if fault := os.Getenv(faulty); fault != "" {
+		run := func(t *testing.T) *broken {
+			b := newBroken()
+			faults[fault].plant(b)
+			return b
+		}
+		t.Run("Run", func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) store.Store { return run(t) })
+		})
+		t.Run("RunShared", func(t *testing.T) {
+			storetest.RunShared(t, func(t *testing.T) (a, b store.Store) {
+				s := run(t)
+				return s, s
+			})
+		})
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(faults)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// A store may be broken in a way that no store can be tested on.
+			cmd := exec.Command(os.Args[0], "-test.run", "^TestBroken$/"+faults[name].caught, "-test.timeout", "1m")
+			cmd.Env = append(os.Environ(), faulty+"="+name)
+			out, err := cmd.CombinedOutput()
+			if _, failed := errors.AsType[*exec.ExitError](err); !failed || !bytes.Contains(out, []byte("--- FAIL: TestBroken/"+strings.TrimSuffix(faults[name].caught, "$"))) {
+				t.Errorf("not caught by %s: %v\n%s", faults[name].caught, err, out)
+			}
+		})
+	}
+}
+
+// TestWhole runs the suite on the same store without a fault.
+func TestWhole(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return newBroken() })
+}
+
+// remember and remembered are a copy of the tokens that no revocation reaches.
+func (b *broken) remember(ts []store.Token) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.kept == nil {
+		b.kept = map[store.Digest]store.Token{}
+	}
+	for _, t := range ts {
+		b.kept[t.Digest] = t
+	}
+}
+
+func (b *broken) remembered(ctx context.Context, d store.Digest) (*store.Token, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t, ok := b.kept[d]; ok {
+		return &t, nil
+	}
+	return b.Store.Token(ctx, d)
+}

@@ -1,0 +1,349 @@
+package storetest_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+type fault struct {
+	caught string // by which test, as a pattern
+	plant  func(b *broken)
+}
+
+// hour is added to what must not be kept so long, or is.
+const hour = time.Hour
+
+// faults are what stores get wrong.
+var faults = map[string]fault{
+	"a rotation in two steps": {"Run/RotateConcurrent$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+			t, err := b.Store.Token(ctx, old)
+			if err != nil {
+				return err
+			}
+			if t.Used {
+				return store.ErrReused
+			}
+			time.Sleep(time.Millisecond)
+			t.Used = true
+			return b.Store.PutTokens(ctx, append(next, *t)...)
+		}
+	}},
+	"a reuse that revokes nothing": {"Run/RotateReuse$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+			if t, err := b.Store.Token(ctx, old); err == nil && t.Used {
+				return store.ErrReused
+			}
+			return b.Store.Rotate(ctx, old, client, now, next...)
+		}
+	}},
+	"a reuse that leaves a used token": {"Run/RotateReuse$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+			err := b.Store.Rotate(ctx, old, client, now, next...)
+			if errors.Is(err, store.ErrReused) {
+				b.Store.PutTokens(ctx, next...)
+			}
+			return err
+		}
+	}},
+	"an expired reuse unnoticed": {"Run/RotateReuse$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+			if t, err := b.Store.Token(ctx, old); err == nil && !t.Expires.After(now) {
+				return store.ErrNotFound
+			}
+			return b.Store.Rotate(ctx, old, client, now, next...)
+		}
+	}},
+	"another client's token rotated": {"Run/RotateRefused$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, _ string, now time.Time, next ...store.Token) error {
+			return b.Store.Rotate(ctx, old, "c", now, next...)
+		}
+	}},
+	"an expired token rotated": {"Run/RotateRefused$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+			return b.Store.Rotate(ctx, old, client, now.Add(-2*hour), next...)
+		}
+	}},
+	"a successor that is lost": {"Run/Rotate$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+			return b.Store.Rotate(ctx, old, client, now, next[:min(1, len(next))]...)
+		}
+	}},
+	"a revocation that deletes nothing": {"Run/RevokeToken$", func(b *broken) {
+		b.token = func(ctx context.Context, d store.Digest) (*store.Token, error) {
+			return b.remembered(ctx, d)
+		}
+		b.putTokens = func(ctx context.Context, ts ...store.Token) error {
+			b.remember(ts)
+			return b.Store.PutTokens(ctx, ts...)
+		}
+	}},
+	"a family that is revoked in part": {"Run/RevokeFamily$", func(b *broken) {
+		b.revoke = func(ctx context.Context, cs ...store.Change) error {
+			for i, c := range cs {
+				if c.Kind == store.KindFamily {
+					cs[i].Kind, cs[i].ID = store.KindToken, "id-a1"
+				}
+			}
+			return b.Store.Revoke(ctx, cs...)
+		}
+	}},
+	"a revoked client at its old version": {"Run/Versions$", func(b *broken) {
+		b.client = func(ctx context.Context, id string) (*store.Client, error) {
+			c, err := b.Store.Client(ctx, id)
+			if err == nil {
+				c.Version = 1
+			}
+			return c, err
+		}
+	}},
+	"a version that falls": {"Run/Versions$", func(b *broken) {
+		deleted := uint64(0)
+		b.delUser = func(ctx context.Context, login string) error {
+			if u, err := b.Store.User(ctx, login); err == nil {
+				deleted = u.Version
+			}
+			return b.Store.DeleteUser(ctx, login)
+		}
+		b.user = func(ctx context.Context, login string) (*store.User, error) {
+			u, err := b.Store.User(ctx, login)
+			if err == nil && deleted > 0 {
+				u.Version = 1
+			}
+			return u, err
+		}
+	}},
+	"a new password that ends nothing": {"Run/Versions$", func(b *broken) {
+		b.putUser = func(ctx context.Context, u store.User) error {
+			if old, err := b.Store.User(ctx, u.Login); err == nil && !u.Disabled {
+				return b.Store.Rehash(ctx, u.Login, old.Password, u.Password)
+			}
+			return b.Store.PutUser(ctx, u)
+		}
+	}},
+	"a rehash that ends everything": {"Run/Rehash$", func(b *broken) {
+		b.rehash = func(ctx context.Context, login, from, to string) error {
+			err := b.Store.Rehash(ctx, login, from, to)
+			return errors.Join(err, b.Store.Revoke(ctx, store.Change{Kind: store.KindUser, ID: login}))
+		}
+	}},
+	"a rehash of what was replaced": {"Run/Rehash$", func(b *broken) {
+		b.rehash = func(ctx context.Context, login, _, to string) error {
+			u, err := b.Store.User(ctx, login)
+			if err != nil {
+				return err
+			}
+			return b.Store.Rehash(ctx, login, u.Password, to)
+		}
+	}},
+	"a change that is lost": {"Run/Changes$", func(b *broken) {
+		b.since = func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+			cs, next, err := b.Store.Since(ctx, c)
+			return cs[:max(0, len(cs)-1)], next, err
+		}
+	}},
+	"changes lost between two readings": {"Run/ChangesConcurrent$", func(b *broken) {
+		b.since = func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+			cs, _, err := b.Store.Since(ctx, c)
+			time.Sleep(time.Millisecond)
+			_, next, headErr := b.Store.Snapshot(ctx) // a cursor read apart
+			return cs, next, errors.Join(err, headErr)
+		}
+	}},
+	"changes in another order": {"Run/Changes$", func(b *broken) {
+		b.since = func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+			cs, next, err := b.Store.Since(ctx, c)
+			slices.Reverse(cs)
+			return cs, next, err
+		}
+	}},
+	"a change for each token": {"Run/Changes$", func(b *broken) {
+		b.putTokens = func(ctx context.Context, ts ...store.Token) error {
+			err := b.Store.PutTokens(ctx, ts...)
+			return errors.Join(err, b.Store.Revoke(ctx, store.Change{Kind: store.KindToken, ID: "none"}))
+		}
+	}},
+	"a cursor of another history": {"Run/ForeignCursor$", func(b *broken) {
+		b.since = func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+			cs, next, err := b.Store.Since(ctx, c)
+			if errors.Is(err, store.ErrNotFound) && c.N > 0 {
+				_, head, _ := b.Store.Snapshot(ctx)
+				return nil, head, nil
+			}
+			return cs, next, err
+		}
+	}},
+	"a snapshot without versions": {"Run/Snapshot$", func(b *broken) {
+		b.snapshot = func(ctx context.Context) ([]store.Change, store.Cursor, error) {
+			cs, c, err := b.Store.Snapshot(ctx)
+			return slices.DeleteFunc(cs, func(c store.Change) bool { return c.Kind == store.KindUser }), c, err
+		}
+	}},
+	"a snapshot and a later cursor": {"Run/Snapshot$", func(b *broken) {
+		b.snapshot = func(ctx context.Context) ([]store.Change, store.Cursor, error) {
+			cs, c, err := b.Store.Snapshot(ctx)
+			c.N++
+			return cs, c, err
+		}
+	}},
+	"names without regard to case": {"Run/Names$", func(b *broken) {
+		b.putUser = func(ctx context.Context, u store.User) error {
+			u.Login = strings.ToLower(u.Login)
+			return b.Store.PutUser(ctx, u)
+		}
+		b.user = func(ctx context.Context, login string) (*store.User, error) {
+			return b.Store.User(ctx, strings.ToLower(login))
+		}
+	}},
+	"names that end at NUL": {"Run/Names$", func(b *broken) {
+		b.putUser = func(ctx context.Context, u store.User) error {
+			u.Login, _, _ = strings.Cut(u.Login, "\x00")
+			return b.Store.PutUser(ctx, u)
+		}
+		b.user = func(ctx context.Context, login string) (*store.User, error) {
+			login, _, _ = strings.Cut(login, "\x00")
+			return b.Store.User(ctx, login)
+		}
+	}},
+	"a slice that is shared": {"Run/NoSharing$", func(b *broken) {
+		shared := map[string]*store.Client{}
+		b.client = func(ctx context.Context, id string) (*store.Client, error) {
+			if shared[id] == nil {
+				shared[id], _ = b.Store.Client(ctx, id)
+			}
+			return shared[id], nil
+		}
+	}},
+	"an error that is no answer": {"Run/Missing$", func(b *broken) {
+		b.user = func(ctx context.Context, login string) (*store.User, error) {
+			u, err := b.Store.User(ctx, login)
+			if err != nil {
+				err = errors.New("no rows")
+			}
+			return u, err
+		}
+	}},
+	"an ended context taken for an answer": {"Run/Cancelled$", func(b *broken) {
+		b.token = func(ctx context.Context, d store.Digest) (*store.Token, error) {
+			t, err := b.Store.Token(ctx, d)
+			if err != nil {
+				err = store.ErrNotFound
+			}
+			return t, err
+		}
+	}},
+	"an ended context ignored": {"Run/Cancelled$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+			return b.Store.Rotate(context.WithoutCancel(ctx), old, client, now, next...)
+		}
+	}},
+	"times that are rounded": {"Run/Tokens$", func(b *broken) {
+		b.putTokens = func(ctx context.Context, ts ...store.Token) error {
+			for i := range ts {
+				ts[i].Expires = ts[i].Expires.Add(30 * time.Second).Truncate(time.Minute)
+			}
+			return b.Store.PutTokens(ctx, ts...)
+		}
+	}},
+	"scopes that are lost": {"Run/APIKeys$", func(b *broken) {
+		b.apiKey = func(ctx context.Context, d store.Digest) (*store.APIKey, error) {
+			k, err := b.Store.APIKey(ctx, d)
+			if err == nil {
+				k.Scopes = nil
+			}
+			return k, err
+		}
+	}},
+	"a session that is revived": {"Run/Sessions$", func(b *broken) {
+		b.renew = func(ctx context.Context, token store.Digest, _, until time.Time) error {
+			return b.Store.Renew(ctx, token, time.Time{}, until)
+		}
+	}},
+	"a session without its cookie": {"Run/Sessions$", func(b *broken) {
+		b.session = func(ctx context.Context, token store.Digest) (*store.Session, error) {
+			n, err := b.Store.Session(ctx, token)
+			if err == nil {
+				n.Cookie = store.Digest{}
+			}
+			return n, err
+		}
+	}},
+	"a sweep that sweeps nothing": {"Run/Sweep$", func(b *broken) {
+		b.sweep = func(context.Context, time.Time) error { return nil }
+	}},
+	"a sweep without margin": {"Run/Sweep$", func(b *broken) {
+		b.sweep = func(ctx context.Context, now time.Time) error { return b.Store.Sweep(ctx, now.Add(hour)) }
+	}},
+	"signing keys in another order": {"Run/SigningKeys$", func(b *broken) {
+		b.keys = func(ctx context.Context, set string) ([]store.SigningKey, error) {
+			ks, err := b.Store.SigningKeys(ctx, set)
+			slices.Reverse(ks)
+			return ks, err
+		}
+	}},
+	"increments instead of totals": {"Run/UsageRetold$", func(b *broken) {
+		sum := map[uint32]int64{}
+		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
+			for i := range cs {
+				sum[cs[i].Counter] += cs[i].Total
+				cs[i].Total = sum[cs[i].Counter]
+			}
+			return b.Store.Tell(ctx, s, seq, through, cs)
+		}
+	}},
+	"the last total instead of the highest": {"Run/UsageRetold$", func(b *broken) {
+		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
+			had, err := b.Store.Tell(ctx, s, seq, through, cs)
+			return min(had, seq), err // what it had is said too low
+		}
+	}},
+	"a report of other issuers too": {"Run/Usage$", func(b *broken) {
+		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
+			for i := range cs {
+				cs[i].Issuer = "iss"
+			}
+			return b.Store.Tell(ctx, s, seq, through, cs)
+		}
+	}},
+	"a report in no order": {"Run/Usage$", func(b *broken) {
+		b.report = func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+			rows, complete, err := b.Store.Report(ctx, q)
+			return func(yield func(store.Row, error) bool) {
+				var all []store.Row
+				for r := range rows {
+					all = append(all, r)
+				}
+				for _, r := range slices.Backward(all) {
+					if !yield(r, nil) {
+						return
+					}
+				}
+			}, complete, err
+		}
+	}},
+	"changes of one process alone": {"RunShared/Seen$", func(b *broken) {
+		calls := 0
+		b.since = func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+			if calls++; calls == 1 {
+				return nil, c, nil
+			}
+			return b.Store.Since(ctx, c)
+		}
+	}},
+	"a successor that a revocation misses": {"RunShared/RevokeWhileRotating$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+			err := b.Store.Rotate(ctx, old, client, now)
+			if err == nil {
+				time.Sleep(100 * time.Microsecond)
+				err = b.Store.PutTokens(ctx, next...)
+			}
+			return err
+		}
+	}},
+}

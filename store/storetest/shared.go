@@ -1,0 +1,202 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// RunShared checks stores that several processes use at once. NewStores returns
+// two handles on one empty store, as two processes would have them.
+func RunShared(t *testing.T, newStores func(t *testing.T) (a, b store.Store)) {
+	for _, tt := range []struct {
+		name string
+		test func(t *testing.T, a, b store.Store)
+	}{
+		{"Seen", testSeen},
+		{"RotateConcurrent", testRotateBetween},
+		{"RevokeWhileRotating", testRevokeWhileRotating},
+		{"VersionsConcurrent", testVersionsConcurrent},
+		{"Follow", testFollow},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := newStores(t)
+			tt.test(t, a, b)
+		})
+	}
+}
+
+// testSeen checks that what one has written the other reads.
+func testSeen(t *testing.T, a, b store.Store) {
+	ctx := t.Context()
+	_, cursor, err := a.Snapshot(ctx)
+	must(t, err)
+	must(t, b.PutClient(ctx, store.Client{ID: "c"}))
+	must(t, b.PutTokens(ctx, access("a", "f")))
+	must(t, b.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "g", Until: start}))
+	if _, err := a.Client(ctx, "c"); err != nil {
+		t.Errorf("client: %v", err)
+	}
+	present(t, a, "a", true)
+	cs, _, err := a.Since(ctx, cursor)
+	must(t, err)
+	if len(cs) != 2 || cs[0].ID != "c" || cs[1].ID != "g" {
+		t.Errorf("changes: got %+v, want the client and the family", cs)
+	}
+	must(t, a.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f", Until: start}))
+	present(t, b, "a", false)
+}
+
+// testRotateBetween rotates one token through both handles at once, again and
+// again.
+func testRotateBetween(t *testing.T, a, b store.Store) {
+	ctx := t.Context()
+	for round := range 20 {
+		secret, family := fmt.Sprint("r", round), fmt.Sprint("f", round)
+		must(t, a.PutTokens(ctx, refresh(secret, family)))
+		var won, late atomic.Int32
+		together(10, func(i int) {
+			s := []store.Store{a, b}[i%2]
+			switch err := s.Rotate(ctx, digest(secret), "c", start, refresh(fmt.Sprint(secret, "next", i), family)); {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, store.ErrReused), errors.Is(err, store.ErrNotFound):
+				late.Add(1)
+			default:
+				t.Errorf("caller %d: %v", i, err)
+			}
+		})
+		if won.Load() != 1 || late.Load() != 9 {
+			t.Errorf("%d callers succeeded and %d came too late, want 1 and 9", won.Load(), late.Load())
+		}
+		for i := range 10 {
+			present(t, b, fmt.Sprint(secret, "next", i), false)
+		}
+	}
+}
+
+// testRevokeWhileRotating revokes a family while its token is rotated as fast as
+// it can be: no successor is left.
+func testRevokeWhileRotating(t *testing.T, a, b store.Store) {
+	ctx := t.Context()
+	for round := range 20 {
+		family := fmt.Sprint("f", round)
+		name := func(n int) string { return fmt.Sprint(family, "-", n) }
+		must(t, a.PutTokens(ctx, refresh(name(0), family)))
+		var wg sync.WaitGroup
+		rotated := make(chan struct{}, 1000)
+		made := 0
+		wg.Go(func() {
+			defer close(rotated)
+			for ; made < 500; made++ {
+				err := a.Rotate(ctx, digest(name(made)), "c", start, refresh(name(made+1), family))
+				if errors.Is(err, store.ErrNotFound) {
+					return
+				}
+				if err != nil {
+					t.Errorf("rotation %d: %v", made, err)
+					return
+				}
+				rotated <- struct{}{}
+			}
+		})
+		for range 3 {
+			<-rotated
+		}
+		must(t, b.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: family, Until: start}))
+		wg.Wait()
+		for n := range made + 2 {
+			present(t, b, name(n), false)
+		}
+	}
+}
+
+func testVersionsConcurrent(t *testing.T, a, b store.Store) {
+	const callers, times = 8, 5
+	ctx := t.Context()
+	must(t, a.PutClient(ctx, store.Client{ID: "c"}))
+	first, err := a.Client(ctx, "c")
+	must(t, err)
+	together(callers, func(i int) {
+		for range times {
+			if err := []store.Store{a, b}[i%2].Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c"}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	last, err := b.Client(ctx, "c")
+	must(t, err)
+	if last.Version != first.Version+callers*times {
+		t.Errorf("version %d after %d revocations of version %d", last.Version, callers*times, first.Version)
+	}
+}
+
+// testFollow writes changes through both handles, several in a call, and follows
+// them through one: each comes once, and those of a caller in their order.
+func testFollow(t *testing.T, a, b store.Store) {
+	follow(t, b, func(i int) store.Store { return []store.Store{a, b}[i%2] })
+}
+
+func testChangesConcurrent(t *testing.T, s store.Store) {
+	follow(t, s, func(int) store.Store { return s })
+}
+
+func follow(t *testing.T, reader store.Store, writer func(i int) store.Store) {
+	const writers, calls, each = 6, 15, 3
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, cursor, err := reader.Snapshot(ctx)
+	must(t, err)
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for n := range calls {
+				var cs []store.Change
+				for k := range each {
+					cs = append(cs, store.Change{Kind: store.KindToken, ID: fmt.Sprintf("%d:%d", w, n*each+k), Until: start})
+				}
+				if err := writer(w).Revoke(ctx, cs...); err != nil {
+					t.Errorf("writer %d: %v", w, err)
+				}
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { wg.Wait(); close(ended) }()
+	next := make([]int, writers)
+	total := 0
+	for done := false; !done; {
+		select {
+		case <-ended:
+			done = true // and read once more
+		default:
+		}
+		cs, after, err := reader.Since(ctx, cursor)
+		if err != nil {
+			<-ended
+			t.Fatal(err)
+		}
+		for _, c := range cs {
+			var w, n int
+			if _, err := fmt.Sscanf(c.ID, "%d:%d", &w, &n); err != nil || w >= writers || n != next[w] {
+				<-ended
+				t.Fatalf("change %q, of a writer of whom %d came before", c.ID, next[min(w, writers-1)])
+			}
+			next[w]++
+			total++
+		}
+		if after.N-cursor.N != uint64(len(cs)) {
+			t.Errorf("%d changes moved the cursor by %d", len(cs), after.N-cursor.N)
+		}
+		cursor = after
+	}
+	if total != writers*calls*each {
+		t.Errorf("followed %d changes of %d", total, writers*calls*each)
+	}
+}
