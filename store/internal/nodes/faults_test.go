@@ -1,0 +1,149 @@
+package nodes
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/store/internal/faultproxy"
+	"github.com/authtier/authtier/store/internal/services"
+)
+
+// bound is within what a node answers while its store fails.
+const bound = 2 * time.Second
+
+// TestFaults lets the store fail in every way, and wants answers that blame
+// nobody else, within the bound; what the cache holds goes on; and all is well
+// again soon after.
+func TestFaults(t *testing.T) { // S01
+	faults := map[string]struct {
+		begin, end func(t *testing.T, s *services.Service, p *faultproxy.Proxy)
+	}{
+		"down": {
+			func(t *testing.T, s *services.Service, _ *faultproxy.Proxy) { s.Kill(t) },
+			func(t *testing.T, s *services.Service, _ *faultproxy.Proxy) { s.Start(t) },
+		},
+		"paused": {
+			func(t *testing.T, s *services.Service, _ *faultproxy.Proxy) { s.Pause(t) },
+			func(t *testing.T, s *services.Service, _ *faultproxy.Proxy) { s.Resume(t) },
+		},
+		"black hole": {
+			func(_ *testing.T, _ *services.Service, p *faultproxy.Proxy) { p.BlackHole() },
+			func(_ *testing.T, _ *services.Service, p *faultproxy.Proxy) { p.Heal() },
+		},
+		"refusing": {
+			func(_ *testing.T, _ *services.Service, p *faultproxy.Proxy) { p.Refuse(); p.Reset() },
+			func(t *testing.T, _ *services.Service, p *faultproxy.Proxy) { p.Admit(t) },
+		},
+		"slow": {
+			func(_ *testing.T, _ *services.Service, p *faultproxy.Proxy) { p.Delay(3 * time.Second) },
+			func(_ *testing.T, _ *services.Service, p *faultproxy.Proxy) { p.Delay(0) },
+		},
+	}
+	onServers(t, func(t *testing.T, kind server) {
+		s := kind.start(t)
+		p, dsn := proxied(t, s)
+		n := newNode(t, kind, dsn, true)
+		fill(t, n.db)
+		for name, fault := range faults {
+			t.Run(name, func(t *testing.T) {
+				cached, fresh := mint(t, n), mint(t, n)
+				if got := n.bearer(t, "/cached", cached); got != "" {
+					t.Fatalf("before: %s", got)
+				}
+				fault.begin(t, s, p)
+				during(t, n, cached, fresh)
+				fault.end(t, s, p)
+				eventually(t, 5*time.Second, "admitted again", func() bool {
+					return n.bearer(t, "/asked", fresh) == "" && n.get(t, "/key", "X-Api-Key", "key") == "" && n.grant(t) == ""
+				})
+			})
+		}
+	})
+}
+
+// during makes requests while the store fails.
+func during(t *testing.T, n *node, cached, fresh string) {
+	t.Helper()
+	unknown := issuer.Generate("authtier_at")
+	for range 2 {
+		if got := n.bearer(t, "/cached", cached); got != "" {
+			t.Errorf("what the cache holds: got %s", got)
+		}
+		var asking sync.WaitGroup
+		for name, ask := range map[string]func() string{
+			"a good token":               func() string { return n.bearer(t, "/asked", fresh) },
+			"a good token, by a cache":   func() string { return n.bearer(t, "/cached", fresh) },
+			"an unknown token":           func() string { return n.bearer(t, "/asked", unknown) },
+			"an unknown one, by a cache": func() string { return n.bearer(t, "/cached", unknown) },
+			"an API key":                 func() string { return n.get(t, "/key", "X-Api-Key", "key") },
+			"an unknown API key":         func() string { return n.get(t, "/key", "X-Api-Key", "unknown") },
+			"the token endpoint":         func() string { return n.grant(t) },
+		} {
+			asking.Go(func() {
+				began := time.Now()
+				if got := ask(); !ours(got) {
+					t.Errorf("%s: got %q, want AUTH-4 or AUTH-8", name, got)
+				}
+				if took := time.Since(began); took > bound {
+					t.Errorf("%s: answered after %v, want at most %v", name, took, bound)
+				}
+			})
+		}
+		asking.Wait()
+	}
+}
+
+// TestReset cuts all connections again and again under load: a request may fail,
+// and as ours.
+func TestReset(t *testing.T) {
+	onServers(t, func(t *testing.T, kind server) {
+		s := kind.start(t)
+		p, dsn := proxied(t, s)
+		n := newNode(t, kind, dsn, true)
+		fill(t, n.db)
+		token := mint(t, n)
+		stop, ended := make(chan struct{}), make(chan map[string]int)
+		for range 4 {
+			go func() {
+				seen := map[string]int{}
+				for {
+					select {
+					case <-stop:
+						ended <- seen
+						return
+					default:
+						seen[n.bearer(t, "/asked", token)]++
+						seen[n.get(t, "/key", "X-Api-Key", "key")]++
+					}
+				}
+			}()
+		}
+		for i := range 20 {
+			time.Sleep(20 * time.Millisecond)
+			if i%2 == 0 {
+				p.Reset()
+			} else {
+				p.Disconnect()
+			}
+		}
+		close(stop)
+		seen := map[string]int{}
+		for range 4 {
+			for answer, count := range <-ended {
+				seen[answer] += count
+			}
+		}
+		for answer := range seen {
+			if answer != "" && !ours(answer) {
+				t.Errorf("answered %s: %v", answer, seen)
+			}
+		}
+		if seen[""] == 0 {
+			t.Error(fmt.Sprint("nothing was admitted: ", seen))
+		}
+		eventually(t, 5*time.Second, "admitted again", func() bool { return n.bearer(t, "/asked", token) == "" })
+	})
+}

@@ -1,0 +1,144 @@
+package nodes
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/sqlite"
+)
+
+// What a child process gets in its environment: the kind of store, its DSN, and
+// the secret of the refresh token to begin with.
+const childKind, childDSN, childSecret = "AUTHTIER_NODE_KIND", "AUTHTIER_NODE_DSN", "AUTHTIER_NODE_SECRET"
+
+// openers open durable stores.
+var openers = map[string]func(ctx context.Context, dsn string) (closable, error){
+	"sqlite": func(ctx context.Context, file string) (closable, error) { return sqlite.Open(ctx, file) },
+}
+
+func init() {
+	for name, s := range servers {
+		openers[name] = s.open
+	}
+}
+
+func TestMain(m *testing.M) {
+	if kind := os.Getenv(childKind); kind != "" {
+		fmt.Fprintln(os.Stderr, rotateForEver(kind, os.Getenv(childDSN), os.Getenv(childSecret)))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// rotateForEver rotates a token and its successors, and says before and after
+// each rotation what it does.
+func rotateForEver(kind, dsn, secret string) error {
+	ctx := context.Background()
+	db, err := openers[kind](ctx, dsn)
+	if err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		next := fmt.Sprintf("%s.%d", strings.SplitN(secret, ".", 2)[0], rand.Uint64())
+		fmt.Println("try", next)
+		if err := db.Rotate(ctx, store.DigestOf(secret), "app", time.Now(), refreshToken(next)); err != nil {
+			return err
+		}
+		fmt.Println("did", next)
+		secret = next
+	}
+}
+
+func refreshToken(secret string) store.Token {
+	now := time.Now()
+	return store.Token{
+		ID: secret, Family: "f", Client: "app", Digest: store.DigestOf(secret), Refresh: true,
+		Issued: now, Expires: now.Add(time.Hour), FamilyEnds: now.Add(time.Hour),
+	}
+}
+
+// TestKilledNode kills a node in the middle of rotations, again and again: the
+// family has one token that can be used, the one before or its successor.
+func TestKilledNode(t *testing.T) { // R04
+	kills := 15
+	if os.Getenv("AUTHTIER_LONG") == "1" {
+		kills = 100
+	}
+	for kind, open := range openers {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			dsn := filepath.Join(t.TempDir(), "a.db")
+			if kind != "sqlite" {
+				dsn = servers[kind].start(t).DSN()
+			}
+			db, err := open(t.Context(), dsn)
+			must(t, err)
+			defer db.Close()
+			secret, rotations := "start.0", 0
+			must(t, db.PutTokens(t.Context(), refreshToken(secret)))
+			for range kills {
+				tried, n := killOne(t, kind, dsn, secret)
+				rotations += n
+				secret = survivor(t, db, tried)
+			}
+			t.Logf("%d kills, %d rotations", kills, rotations)
+		})
+	}
+}
+
+// killOne lets a node rotate secret and its successors, kills it, and returns the
+// last tokens that it had or tried to make.
+func killOne(t *testing.T, kind, dsn, secret string) (tried []string, rotations int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childKind+"="+kind, childDSN+"="+dsn, childSecret+"="+secret)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	tried = []string{secret}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		word, token, _ := strings.Cut(lines.Text(), " ")
+		if word == "try" {
+			tried = append(tried, token)
+			continue
+		}
+		if rotations++; rotations == 1 {
+			time.AfterFunc(rand.N(30*time.Millisecond), func() { cmd.Process.Kill() })
+		}
+	}
+	if err := cmd.Wait(); rotations == 0 {
+		t.Fatalf("the node rotated nothing: %v", err)
+	}
+	return tried[max(0, len(tried)-3):], rotations
+}
+
+// survivor returns the only one of the tokens that can be used.
+func survivor(t *testing.T, db store.Store, tokens []string) string {
+	t.Helper()
+	var unused []string
+	for _, secret := range tokens {
+		switch r, err := db.Token(t.Context(), store.DigestOf(secret)); {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			t.Fatal(err)
+		case !r.Used:
+			unused = append(unused, secret)
+		}
+	}
+	if len(unused) != 1 || unused[0] == tokens[0] && len(tokens) == 3 {
+		t.Fatalf("of the tokens %v, these can be used: %v", tokens, unused)
+	}
+	return unused[0]
+}

@@ -1,0 +1,225 @@
+// Package nodes tests what several nodes do that share a store, and what one does
+// while its store fails: real servers, which are killed, paused, cut off and put
+// back in time. It has no code of its own.
+package nodes
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/faultproxy"
+	"github.com/authtier/authtier/store/internal/services"
+	"github.com/authtier/authtier/store/postgres"
+)
+
+// closable is a store that several nodes can open.
+type closable interface {
+	store.Store
+	io.Closer
+}
+
+// A server is a kind of store that runs apart from its nodes.
+type server struct {
+	start func(t testing.TB) *services.Service
+	open  func(ctx context.Context, dsn string) (closable, error)
+}
+
+var servers = map[string]server{
+	"postgres": {
+		start: func(t testing.TB) *services.Service { return services.Postgres(t, "fsync=on") },
+		open:  func(ctx context.Context, dsn string) (closable, error) { return postgres.Open(ctx, dsn) },
+	},
+}
+
+// onServers runs a test for each kind of server.
+func onServers(t *testing.T, test func(t *testing.T, s server)) {
+	for name, s := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, s)
+		})
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill stores what the tests use.
+func fill(t *testing.T, db store.Store) {
+	t.Helper()
+	ctx := t.Context()
+	must(t, db.PutClient(ctx, store.Client{
+		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}}, Scopes: []string{"a"}, Default: []string{"a"},
+		Grants: []string{issuer.GrantClientCredentials, issuer.GrantRefreshToken},
+	}))
+	must(t, db.PutUser(ctx, store.User{Login: "ada"}))
+	must(t, db.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "app", Digest: store.DigestOf("key")}))
+}
+
+// A node is what one process of several would be: a store, an issuer, a cache,
+// and a server in front.
+type node struct {
+	db   closable
+	iss  *issuer.Issuer
+	url  string
+	stop func() // as the test's end does
+	log  *logs
+}
+
+var signing = sync.OnceValues(func() (*issuer.KeySet, error) {
+	key, err := issuer.GenerateKey("EdDSA")
+	if err != nil {
+		return nil, err
+	}
+	return issuer.NewKeySet(key)
+})
+
+func newNode(t *testing.T, s server, dsn string, opaque bool) *node {
+	t.Helper()
+	db, err := s.open(t.Context(), dsn)
+	must(t, err)
+	return serve(t, db, opaque)
+}
+
+// serve starts a node on a store, which it closes in the end.
+func serve(t *testing.T, db closable, opaque bool) *node {
+	t.Helper()
+	keys, err := signing()
+	must(t, err)
+	n := &node{db: db, log: &logs{}}
+	log := slog.New(slog.NewTextHandler(n.log, nil))
+	n.iss, err = issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: db, Keys: keys, OpaqueTokens: opaque, Log: log})
+	must(t, err)
+	cache, err := middleware.NewCache(n.iss, 1000, middleware.CacheConfig{})
+	must(t, err)
+	ok := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	ew := &errorsx.Writer{Log: log}
+	mux := http.NewServeMux()
+	mux.Handle("/cached", middleware.Bearer(cache, middleware.BearerConfig{Errors: ew})(ok))
+	mux.Handle("/asked", middleware.Bearer(n.iss, middleware.BearerConfig{Errors: ew})(ok))
+	mux.Handle("/key", middleware.APIKey(n.iss, middleware.APIKeyConfig{Errors: ew})(ok))
+	mux.Handle("/", n.iss.Handler(issuer.HTTPConfig{Errors: ew}))
+	srv := httptest.NewServer(mux)
+	n.url = srv.URL
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { n.iss.Run(ctx) })
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		srv.Close()
+		running.Wait()
+		db.Close()
+	})
+	t.Cleanup(n.stop)
+	return n
+}
+
+// get returns the answer's AUTH code, "" for one that admits.
+func (n *node) get(t testing.TB, path, header, value string) string {
+	t.Helper()
+	r, err := http.NewRequest("GET", n.url+path, nil)
+	must(t, err)
+	r.Header.Set(header, value)
+	return answer(t, r)
+}
+
+func (n *node) bearer(t testing.TB, path, token string) string {
+	t.Helper()
+	return n.get(t, path, "Authorization", "Bearer "+token)
+}
+
+// grant asks the token endpoint for a token.
+func (n *node) grant(t testing.TB) string {
+	t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}}
+	r, err := http.NewRequest("POST", n.url+"/oauth2/token", strings.NewReader(form.Encode()))
+	must(t, err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth("app", "app-secret")
+	return answer(t, r)
+}
+
+func answer(t testing.TB, r *http.Request) string {
+	t.Helper()
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Error(err)
+		return "no answer"
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	if res.StatusCode < 300 {
+		return ""
+	}
+	_, code, _ := bytes.Cut(body, []byte(`"AUTH-`))
+	number, _, found := bytes.Cut(code, []byte(`"`))
+	if !found {
+		return res.Status
+	}
+	return "AUTH-" + string(number)
+}
+
+// ours reports whether an answer says that the failure is ours.
+func ours(answer string) bool { return answer == "AUTH-4" || answer == "AUTH-8" }
+
+// eventually waits until done, and fails after the time given.
+func eventually(t testing.TB, within time.Duration, what string, done func() bool) {
+	t.Helper()
+	for began := time.Now(); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > within {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+func mint(t testing.TB, n *node) string {
+	t.Helper()
+	tokens, err := n.iss.Mint(t.Context(), issuer.Grant{Client: "app", User: "ada"})
+	must(t, err)
+	return tokens.AccessToken
+}
+
+// proxied returns a DSN that leads through a proxy.
+func proxied(t *testing.T, s *services.Service) (*faultproxy.Proxy, string) {
+	t.Helper()
+	p := faultproxy.New(t, s.Addr())
+	return p, services.At(s.DSN(), p.Addr())
+}
+
+// logs keep what is logged.
+type logs struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

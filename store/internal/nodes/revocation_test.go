@@ -1,0 +1,174 @@
+package nodes
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/store"
+)
+
+// TestThreeNodes revokes each kind of thing on one node, and wants it refused on
+// the others within a second where the store gives no hints.
+func TestThreeNodes(t *testing.T) { // C01
+	onServers(t, func(t *testing.T, kind server) {
+		for _, hints := range []bool{true, false} {
+			s := kind.start(t)
+			var ns []*node
+			for range 3 {
+				db, err := kind.open(t.Context(), s.DSN())
+				must(t, err)
+				if !hints {
+					db = struct{ closable }{db} // which has no method Hint
+				}
+				ns = append(ns, serve(t, db, false))
+			}
+			fill(t, ns[0].db)
+			key, record := ns[0].iss.NewAPIKey("app", nil, time.Time{})
+			must(t, ns[0].db.PutAPIKey(t.Context(), record))
+			token := mint(t, ns[1])
+			one, err := ns[0].iss.Inspect(t.Context(), token)
+			must(t, err)
+			ofUser, ofClient := mint(t, ns[2]), ""
+			tokens, err := ns[0].iss.Mint(t.Context(), issuer.Grant{Client: "app"})
+			must(t, err)
+			ofClient = tokens.AccessToken
+			for _, tt := range []struct {
+				what   string
+				use    func(n *node) string
+				change store.Change
+				want   string
+			}{
+				{"token", func(n *node) string { return n.bearer(t, "/cached", token) }, store.Change{Kind: store.KindToken, ID: one.ID, Until: one.Expires}, "AUTH-12"},
+				{"API key", func(n *node) string { return n.get(t, "/key", "X-Api-Key", key) }, store.Change{Kind: store.KindAPIKey, ID: record.ID}, "AUTH-1"},
+				{"user", func(n *node) string { return n.bearer(t, "/cached", ofUser) }, store.Change{Kind: store.KindUser, ID: "ada"}, "AUTH-12"},
+				{"client", func(n *node) string { return n.bearer(t, "/cached", ofClient) }, store.Change{Kind: store.KindClient, ID: "app"}, "AUTH-12"},
+			} {
+				for i, n := range ns {
+					if got := tt.use(n); got != "" {
+						t.Fatalf("%s on node %d before: %s", tt.what, i, got)
+					}
+				}
+				must(t, ns[1].iss.Revoke(t.Context(), tt.change))
+				if got := tt.use(ns[1]); got != tt.want {
+					t.Errorf("%s on the node itself, at once: got %q", tt.what, got)
+				}
+				revoked := time.Now()
+				for _, n := range ns {
+					eventually(t, time.Second-time.Since(revoked), tt.what+" refused", func() bool { return tt.use(n) == tt.want })
+				}
+			}
+		}
+	})
+}
+
+// TestPutBack lets a store go back in time: each node notices, keeps what it
+// knows to be revoked, and says so.
+func TestPutBack(t *testing.T) { // S10
+	onServers(t, func(t *testing.T, kind server) {
+		s := kind.start(t)
+		first := newNode(t, kind, s.DSN(), false)
+		fill(t, first.db)
+		first.stop()
+		s.CopyData(t)
+		ns := []*node{newNode(t, kind, s.DSN(), false), newNode(t, kind, s.DSN(), false)}
+		token, good := mint(t, ns[0]), mint(t, ns[0])
+		record, err := ns[0].iss.Inspect(t.Context(), token)
+		must(t, err)
+		must(t, ns[0].iss.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: record.ID, Until: record.Expires}))
+		for _, n := range ns {
+			eventually(t, time.Second, "refused", func() bool { return n.bearer(t, "/cached", token) == "AUTH-12" })
+			if got := n.bearer(t, "/cached", good); got != "" {
+				t.Errorf("another token: %s", got)
+			}
+		}
+		s.RestoreData(t)
+		for _, n := range ns {
+			eventually(t, 10*time.Second, "the log says that the store has gone back in time", func() bool {
+				return strings.Contains(n.log.String(), "gone back in time")
+			})
+			for _, path := range []string{"/cached", "/asked"} {
+				if got := n.bearer(t, path, token); got != "AUTH-12" {
+					t.Errorf("%s: the revoked token is answered %q after the store has forgotten it", path, got)
+				}
+				if got := n.bearer(t, path, good); got != "" {
+					t.Errorf("%s: a good token is answered %s", path, got)
+				}
+			}
+		}
+		must(t, ns[0].iss.Revoke(t.Context(), store.Change{Kind: store.KindUser, ID: "ada"}))
+		eventually(t, time.Second, "a later revocation heard of", func() bool { return ns[1].bearer(t, "/cached", good) == "AUTH-12" })
+	})
+}
+
+// TestKilledServer kills the store's server again and again under load, while
+// tokens are revoked: nobody is blamed for it, and nothing revoked is admitted.
+func TestKilledServer(t *testing.T) { // S01
+	onServers(t, func(t *testing.T, kind server) {
+		s := kind.start(t)
+		ns := []*node{newNode(t, kind, s.DSN(), true), newNode(t, kind, s.DSN(), true)}
+		fill(t, ns[0].db)
+		good := mint(t, ns[0])
+		var revoked sync.Map // tokens for which Revoke has returned, and when
+		var admitted, failed atomic.Int64
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for i := range 4 {
+			n := ns[i%2]
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					for _, path := range []string{"/cached", "/asked"} {
+						switch got := n.bearer(t, path, good); {
+						case got == "":
+							admitted.Add(1)
+						case ours(got):
+							failed.Add(1)
+						default:
+							t.Errorf("%s: a good token is answered %s", path, got)
+						}
+					}
+					revoked.Range(func(token, at any) bool {
+						got := n.bearer(t, "/asked", token.(string)) // reads the store itself
+						if got == "" {
+							t.Errorf("a token revoked %v ago is admitted", time.Since(at.(time.Time)))
+						}
+						return got != "AUTH-12" || !revoked.CompareAndDelete(token, at)
+					})
+				}
+			})
+		}
+		for range 3 {
+			for range 5 {
+				token, err := ns[0].iss.Mint(t.Context(), issuer.Grant{Client: "app", User: "ada"})
+				if err != nil {
+					continue
+				}
+				record, err := ns[0].iss.Inspect(t.Context(), token.AccessToken)
+				if err != nil {
+					continue
+				}
+				if err := ns[1].iss.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: record.ID, Until: record.Expires}); err == nil {
+					revoked.Store(token.AccessToken, time.Now())
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			s.Kill(t)
+			time.Sleep(100 * time.Millisecond)
+			s.Start(t)
+			eventually(t, 5*time.Second, "admitted again", func() bool { return ns[0].bearer(t, "/asked", good) == "" && ns[1].bearer(t, "/asked", good) == "" })
+		}
+		close(stop)
+		wg.Wait()
+		if admitted.Load() == 0 || failed.Load() == 0 {
+			t.Errorf("%d admitted and %d failed, want some of both", admitted.Load(), failed.Load())
+		}
+	})
+}
