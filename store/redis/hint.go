@@ -1,0 +1,72 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// hintBlock is how long the server waits for a change before it answers that
+// there was none: a connection that is gone without a word is noticed then.
+const hintBlock = 2 * time.Second
+
+// Hint implements [store.Hinter], on a connection of its own. It calls f once at
+// the beginning, too, for what happened while nobody listened. It returns when
+// the connection breaks: who wants more hints calls it again, after a while.
+func (s *Store) Hint(ctx context.Context, f func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	db, err := s.dial()
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	defer db.Close()
+	defer context.AfterFunc(ctx, func() { db.Close() })() // ends a read that waits
+	last, err := s.lastChange(ctx, db)
+	for err == nil {
+		f()
+		last, err = s.nextChange(ctx, db, last)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// lastChange returns the ID of the last change.
+func (s *Store) lastChange(ctx context.Context, db redis.UniversalClient) (id string, err error) {
+	err = call(ctx, func(ctx context.Context) error {
+		entries, err := db.XRevRangeN(ctx, s.prefix+"changes", "+", "-", 1).Result()
+		id = "0-0"
+		if len(entries) == 1 {
+			id = entries[0].ID
+		}
+		return err
+	})
+	return id, err
+}
+
+// nextChange waits for changes after the last, and returns the ID of the latest.
+func (s *Store) nextChange(ctx context.Context, db redis.UniversalClient, last string) (string, error) {
+	for {
+		short, cancel := context.WithTimeout(ctx, hintBlock+patience)
+		streams, err := db.XRead(short, &redis.XReadArgs{Streams: []string{s.prefix + "changes", last}, Block: hintBlock}).Result()
+		cancel()
+		switch {
+		case errors.Is(err, redis.Nil):
+			// None. Should the stream have begun anew, it waits for too high a number.
+			now, err := s.lastChange(ctx, db)
+			if err != nil || now != last {
+				return now, err
+			}
+		case err != nil:
+			return "", fmt.Errorf("redis: %w", err)
+		case len(streams) == 1 && len(streams[0].Messages) > 0:
+			return streams[0].Messages[len(streams[0].Messages)-1].ID, nil
+		}
+	}
+}

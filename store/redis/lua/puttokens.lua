@@ -1,0 +1,2 @@
+putTokens()()
+return 'ok'

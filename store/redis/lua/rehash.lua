@@ -1,0 +1,5 @@
+local login, from, to = arg(), arg(), arg()
+local password = record('user:' .. login, 'password', 'version')
+if password ~= from then return 'missing' end
+redis.call('HSET', P .. 'user:' .. login, 'password', to)
+return 'ok'

@@ -1,0 +1,113 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// format is the version of what the keys hold. A version adds to what the one
+// before has, so that both run side by side.
+const format = 1
+
+// check asks whether the server and the namespace are fit for use, and sets up an
+// empty namespace.
+func (s *Store) check(ctx context.Context, volatile bool) error {
+	var node *redis.Client
+	err := call(ctx, func(ctx context.Context) (err error) {
+		node, err = s.node(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := checkServer(ctx, node, volatile); err != nil {
+		return err
+	}
+	known, err := s.checkFormat(ctx, node)
+	if err == nil && !known {
+		err = s.checkEmpty(ctx, node)
+	}
+	if err != nil {
+		return err
+	}
+	_, _, err = s.Snapshot(ctx)
+	return err
+}
+
+func checkServer(ctx context.Context, node *redis.Client, volatile bool) error {
+	var text string
+	err := call(ctx, func(ctx context.Context) (err error) {
+		text, err = node.Info(ctx).Result()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		info[name] = value
+	}
+	if info["role"] != "master" {
+		return fmt.Errorf("redis: the server is a %q, and must be a master", info["role"])
+	}
+	if volatile {
+		return nil
+	}
+	var errs []error
+	if info["aof_enabled"] != "1" {
+		errs = append(errs, errors.New("redis: the server has no append-only file and would forget revocations: set appendonly yes, or allow volatile servers"))
+	}
+	// The volatile-* policies evict only keys that expire, and ours do not.
+	if p := info["maxmemory_policy"]; p != "noeviction" && !strings.HasPrefix(p, "volatile-") {
+		errs = append(errs, fmt.Errorf("redis: the server's maxmemory-policy is %q and may evict revocations: set noeviction, or allow volatile servers", p))
+	}
+	return errors.Join(errs...)
+}
+
+// checkFormat says whether the namespace is one that this version can use.
+func (s *Store) checkFormat(ctx context.Context, node *redis.Client) (known bool, err error) {
+	var text string
+	err = call(ctx, func(ctx context.Context) (err error) {
+		text, err = node.Get(ctx, s.prefix+"format").Result()
+		return err
+	})
+	switch n, errN := strconv.Atoi(text); {
+	case errors.Is(err, redis.Nil):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("%w (key %s)", err, s.prefix+"format")
+	case errN != nil || n < 1:
+		return false, fmt.Errorf("redis: %s holds %.20q: the namespace is not ours", s.prefix+"format", text)
+	case n > format+1:
+		return false, fmt.Errorf("redis: the namespace %s has format %d, and this version knows up to %d", s.prefix, n, format)
+	}
+	return true, nil
+}
+
+// checkEmpty looks for keys in a namespace that has no format.
+func (s *Store) checkEmpty(ctx context.Context, node *redis.Client) error {
+	var keys []string
+	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+		err := call(ctx, func(ctx context.Context) (err error) {
+			keys, cursor, err = node.Scan(ctx, cursor, s.prefix+"*", 10_000).Result()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			continue
+		}
+		if known, err := s.checkFormat(ctx, node); known || err != nil {
+			return err // another node has set it up meanwhile
+		}
+		return fmt.Errorf("redis: the namespace holds the key %.200q, which is not ours", keys[0])
+	}
+	return nil
+}

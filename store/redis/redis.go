@@ -1,0 +1,113 @@
+// Package redis is a [store.Store] in Redis 7 or later, for several nodes.
+//
+//	s, err := redis.Open(ctx, "rediss://user:password@redis.example.com/0", redis.Config{})
+//
+// What must be atomic is one Lua script each. All keys of a namespace carry the
+// same hash tag, so that a cluster keeps them in one slot; none of them expires by
+// Redis's own clock, [Store.Sweep] drops what has ended.
+//
+// Redis acknowledges a write before it is on the disk, unless appendfsync is
+// "always". With "everysec", its default, a crash of its system may lose a second
+// of rotations and revocations: a token revoked then is good again. A server
+// without an append-only file would lose them all, and one that evicts keys might
+// lose any: [Open] refuses both.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/authtier/authtier/store"
+)
+
+const (
+	patience   = 1500 * time.Millisecond // for one call of the server, all in all
+	namespaces = `[A-Za-z0-9_.-]{1,64}`
+)
+
+// Config configures [Open]. The zero value is ready to use.
+type Config struct {
+	// Namespace begins all keys, so that several stores may share a server: up to
+	// 64 letters, digits, dots, hyphens and underscores. If empty, it is
+	// "authtier".
+	Namespace string
+
+	// AllowVolatile admits a server that may forget what it has acknowledged,
+	// without an append-only file or evicting keys: revoked tokens may be good
+	// again, and issued ones unknown.
+	AllowVolatile bool
+}
+
+// A Store is a namespace of a Redis server. Its methods may be called
+// concurrently. Each call of the server ends within two seconds, whatever the
+// context; the outcome of a write that failed so is unknown, and it is not tried
+// again.
+type Store struct {
+	db     redis.UniversalClient
+	dial   func() (redis.UniversalClient, error) // another client of the same server
+	prefix string
+}
+
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Hinter = (*Store)(nil)
+)
+
+// Open returns the store at a DSN:
+//
+//	redis://user:password@host:port/database
+//	rediss://user:password@host:port/database   (TLS)
+//	unix://user:password@/path?db=database
+//	redis://user:password@host:port?addr=host:port&addr=host:port   (a cluster)
+//
+// An empty namespace is set up. One that holds other keys, or the data of a
+// version that is newer by more than one, is refused, and so is a server that may
+// forget, see [Config], or that is a replica.
+func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
+	if cfg.Namespace == "" {
+		cfg.Namespace = "authtier"
+	}
+	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(cfg.Namespace) {
+		return nil, fmt.Errorf("redis: the namespace %q is not of the form %s", cfg.Namespace, namespaces)
+	}
+	dial, err := dialer(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	db, err := dial()
+	if err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	s := &Store{db: db, dial: dial, prefix: "{" + cfg.Namespace + "}:"}
+	if err := s.check(ctx, cfg.AllowVolatile); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close closes the connections. Calls under way, and those after it, fail.
+func (s *Store) Close() error { return s.db.Close() }
+
+// call runs f, which asks the server once.
+func call(ctx context.Context, f func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := f(short)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("redis: %w", errors.Join(ctx.Err(), err))
+	case short.Err() != nil:
+		return fmt.Errorf("redis: no answer within %v: %w", patience, err)
+	}
+	return fmt.Errorf("redis: %w", err)
+}

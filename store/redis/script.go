@@ -1,0 +1,93 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/authtier/authtier/store"
+)
+
+//go:embed lua/*.lua
+var lua embed.FS
+
+// A script is run by its digest once the server knows it.
+type script struct{ source, digest string }
+
+func newScript(name string) *script {
+	source := ""
+	for _, file := range []string{"common", name} {
+		b, err := lua.ReadFile("lua/" + file + ".lua")
+		if err != nil {
+			panic(err)
+		}
+		source += string(b)
+	}
+	sum := sha1.Sum([]byte(source)) // the server's name for it
+	return &script{source, hex.EncodeToString(sum[:])}
+}
+
+var (
+	putTokens      = newScript("puttokens")
+	rotate         = newScript("rotate")
+	putSession     = newScript("putsession")
+	renew          = newScript("renew")
+	putClient      = newScript("putclient")
+	deleteClient   = newScript("deleteclient")
+	putUser        = newScript("putuser")
+	rehash         = newScript("rehash")
+	deleteUser     = newScript("deleteuser")
+	putAPIKey      = newScript("putapikey")
+	putSigningKeys = newScript("putsigningkeys")
+	revoke         = newScript("revoke")
+	snapshot       = newScript("snapshot")
+	sweep          = newScript("sweep")
+	tell           = newScript("tell")
+)
+
+// run returns what the script returns.
+func (s *Store) run(ctx context.Context, sc *script, args ...any) (reply any, err error) {
+	err = call(ctx, func(ctx context.Context) error {
+		reply, err = s.eval(ctx, "evalsha", sc.digest, args)
+		if redis.HasErrorPrefix(err, "NOSCRIPT") { // it did not run
+			reply, err = s.eval(ctx, "eval", sc.source, args)
+		}
+		return err
+	})
+	return reply, err
+}
+
+func (s *Store) eval(ctx context.Context, name, source string, args []any) (any, error) {
+	cmd := once{redis.NewCmd(ctx, append([]any{name, source, 1, s.prefix + "format"}, args...)...)}
+	if err := s.db.Process(ctx, cmd); err != nil {
+		return nil, err
+	}
+	return cmd.Result()
+}
+
+// do runs a script that returns how it went.
+func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
+	reply, err := s.run(ctx, sc, args...)
+	switch {
+	case err != nil:
+		return err
+	case reply == "ok":
+		return nil
+	case reply == "missing":
+		return store.ErrNotFound
+	case reply == "reused":
+		return store.ErrReused
+	}
+	return fmt.Errorf("redis: a script returned %v", reply)
+}
+
+// change runs a script that enters changes. Their nonces are made from a random
+// argument, since a script may enter any number.
+func (s *Store) change(ctx context.Context, sc *script, args ...any) error {
+	return s.do(ctx, sc, append([]any{rand.Text()}, args...)...)
+}
