@@ -23,6 +23,7 @@ import (
 	"github.com/authtier/authtier/store/internal/faultproxy"
 	"github.com/authtier/authtier/store/internal/services"
 	"github.com/authtier/authtier/store/postgres"
+	"github.com/authtier/authtier/store/redis"
 )
 
 // closable is a store that several nodes can open.
@@ -41,6 +42,10 @@ var servers = map[string]server{
 	"postgres": {
 		start: func(t testing.TB) *services.Service { return services.Postgres(t, "fsync=on") },
 		open:  func(ctx context.Context, dsn string) (closable, error) { return postgres.Open(ctx, dsn) },
+	},
+	"redis": {
+		start: func(t testing.TB) *services.Service { return services.Redis(t, "appendfsync=always") },
+		open:  func(ctx context.Context, dsn string) (closable, error) { return redis.Open(ctx, dsn, redis.Config{}) },
 	},
 }
 
