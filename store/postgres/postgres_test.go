@@ -1,9 +1,15 @@
 package postgres_test
 
 import (
+	"errors"
+	"net/url"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/faultproxy"
 	"github.com/authtier/authtier/store/internal/services"
 	"github.com/authtier/authtier/store/postgres"
 	"github.com/authtier/authtier/store/storetest"
@@ -30,4 +36,139 @@ func TestShared(t *testing.T) {
 		dsn := services.SharedPostgres(t).Database(t, "")
 		return open(t, dsn), open(t, dsn)
 	})
+}
+
+func TestOpenRefuses(t *testing.T) {
+	s := services.SharedPostgres(t)
+	for name, tt := range map[string]struct {
+		prepare string // SQL in a database that Open has made
+		want    string // in the error
+	}{
+		"two versions newer":           {`INSERT INTO authtier_migrations VALUES (3, '3', '', ''), (4, '4', '', '')`, "at most one newer"},
+		"a migration that was changed": {`UPDATE authtier_migrations SET sum = 'x' WHERE version = 1`, "0001_records.sql differs"},
+		"another program's table":      {`DROP TABLE authtier_migrations`, "already exists"},
+		"read-only":                    {`DROP TABLE authtier_migrations; ALTER ROLE CURRENT_USER IN DATABASE %s SET default_transaction_read_only = on`, "read-only"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := s.Database(t, "")
+			open(t, dsn).Close()
+			u, err := url.Parse(dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			database := strings.TrimPrefix(u.Path, "/")
+			s.SQL(t, dsn, strings.ReplaceAll(tt.prepare, "%s", database))
+			opened, err := postgres.Open(t.Context(), dsn)
+			if err == nil {
+				opened.Close()
+				t.Fatal("opened")
+			}
+			if !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), database) {
+				t.Errorf("got %v, want one that names %s and says %q", err, database, tt.want)
+			}
+		})
+	}
+	for _, dsn := range []string{"not a dsn", "postgres://user:hunter2@127.0.0.1:1/none", services.At(s.DSN(), s.Addr()) + "x"} {
+		began := time.Now()
+		_, err := postgres.Open(t.Context(), dsn)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v", dsn, err)
+		}
+		if time.Since(began) > 5*time.Second {
+			t.Errorf("%s: refused after %v", dsn, time.Since(began))
+		}
+	}
+}
+
+func TestOneVersionNewer(t *testing.T) {
+	s := services.SharedPostgres(t)
+	dsn := s.Database(t, "")
+	open(t, dsn)
+	s.SQL(t, dsn, `INSERT INTO authtier_migrations VALUES (3, '0003_more.sql', 'x', ''); CREATE TABLE authtier_more (x INT)`)
+	if err := open(t, dsn).PutClient(t.Context(), store.Client{ID: "c"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOpenedAtOnce opens an empty database by several nodes.
+func TestOpenedAtOnce(t *testing.T) {
+	dsn := services.SharedPostgres(t).Database(t, "")
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			s, err := postgres.Open(t.Context(), dsn)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s.Close()
+		})
+	}
+	wg.Wait()
+}
+
+// TestLostReply cuts the connection between the commit and its reply: the caller
+// does not know, and there is one token that can be used.
+func TestLostReply(t *testing.T) { // R03, R05
+	server := services.Postgres(t)
+	proxy := faultproxy.New(t, server.Addr())
+	s, direct := open(t, services.At(server.DSN(), proxy.Addr())), open(t, server.DSN())
+	token := func(secret string) store.Token {
+		return store.Token{ID: secret, Family: "f", Client: "c", Digest: store.DigestOf(secret), Refresh: true, Expires: time.Now().Add(time.Hour), FamilyEnds: time.Now().Add(time.Hour)}
+	}
+	if err := s.PutTokens(t.Context(), token("old")); err != nil {
+		t.Fatal(err)
+	}
+	cut := proxy.CutReply(faultproxy.Containing("commit"))
+	err := s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), token("next"))
+	<-cut
+	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
+		t.Errorf("got %v, want an error that is no answer", err)
+	}
+	old, err := direct.Token(t.Context(), store.DigestOf("old"))
+	if err != nil || !old.Used {
+		t.Errorf("the old token: got %+v, %v, want it used", old, err)
+	}
+	if next, err := direct.Token(t.Context(), store.DigestOf("next")); err != nil || next.Used {
+		t.Errorf("its successor: got %+v, %v, want it unused", next, err)
+	}
+	// The client, who has no answer, tries again: that is a second use.
+	err = s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), token("again"))
+	if !errors.Is(err, store.ErrReused) {
+		t.Errorf("a second try: got %v, want %v", err, store.ErrReused)
+	}
+	if _, err := direct.Token(t.Context(), store.DigestOf("next")); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("after a second try, the successor: got %v", err)
+	}
+}
+
+// TestHint wants hints soon after changes of another node, and an error when the
+// connection breaks.
+func TestHint(t *testing.T) {
+	server := services.Postgres(t)
+	proxy := faultproxy.New(t, server.Addr())
+	s, other := open(t, services.At(server.DSN(), proxy.Addr())), open(t, server.DSN())
+	hints, ended := make(chan struct{}, 100), make(chan error, 1)
+	go func() { ended <- s.Hint(t.Context(), func() { hints <- struct{}{} }) }()
+	<-hints // it listens
+	for range 3 {
+		for len(hints) > 0 {
+			<-hints
+		}
+		if err := other.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "t"}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-hints:
+		case <-time.After(5 * time.Second):
+			t.Fatal("no hint")
+		}
+	}
+	if err := other.PutTokens(t.Context(), store.Token{ID: "x", Digest: store.DigestOf("x")}); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Reset()
+	if err := <-ended; err == nil {
+		t.Error("the connection broke, and Hint returned no error")
+	}
 }

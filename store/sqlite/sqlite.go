@@ -47,11 +47,9 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	if file == "" || strings.HasPrefix(file, ":") || strings.HasPrefix(file, "file:") {
 		return nil, fmt.Errorf("sqlite: %q: expected the path of a file", file)
 	}
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	if err := touch(ctx, file); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	f.Close()
 	d := sqlstore.Dialect{Name: "sqlite " + file, Prepare: true, Busy: busy, Snapshot: &sql.TxOptions{ReadOnly: true}}
 	write, err := pool(file, 1, "_txlock=immediate&_pragma=busy_timeout(0)")
 	if err != nil {
@@ -68,6 +66,31 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// touch makes the file, or looks into one that is there without changing it.
+func touch(ctx context.Context, file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil || info.Size() == 0 {
+		return err
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=rw&_pragma=busy_timeout(1000)")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ours, err := isOurs(ctx, db)
+	if err == nil && !ours {
+		err = errForeign
+	}
+	if err != nil {
+		return fmt.Errorf("%s: opening the database: %w", file, err)
+	}
+	return nil
 }
 
 // busy reports whether another process is writing.
@@ -89,17 +112,27 @@ func pool(file string, size int, options string) (*sql.DB, error) {
 	return db, nil
 }
 
-// own marks a new database as ours, and refuses one that is not.
-func own(ctx context.Context, tx *sql.Tx) error {
+var errForeign = errors.New("it is another program's")
+
+// isOurs reports whether a database is marked as ours, or is empty.
+func isOurs(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (bool, error) {
 	var id, tables int
 	err := errors.Join(
-		tx.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id),
-		tx.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables))
+		db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id),
+		db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables))
+	return id == applicationID || id == 0 && tables == 0, err
+}
+
+// own marks a new database as ours, and refuses one that is not.
+func own(ctx context.Context, tx *sql.Tx) error {
+	ours, err := isOurs(ctx, tx)
 	switch {
-	case err != nil || id == applicationID:
+	case err != nil:
 		return err
-	case id != 0 || tables != 0:
-		return errors.New("it is another program's")
+	case !ours:
+		return errForeign
 	}
 	_, err = tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID))
 	return err
