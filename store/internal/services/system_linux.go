@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"testing"
 )
 
 var pauseSignal, resumeSignal os.Signal = syscall.SIGSTOP, syscall.SIGCONT
@@ -89,4 +90,14 @@ func guard(dir string) error {
 		return fmt.Errorf("the guard: %w", err)
 	}
 	return nil
+}
+
+// Give gives a folder to the user that servers run as.
+func Give(t testing.TB, path string) {
+	t.Helper()
+	if a := account(); a != nil {
+		if err := os.Chown(path, int(a.Uid), int(a.Gid)); err != nil {
+			t.Fatalf("services: Give: %v", err)
+		}
+	}
 }

@@ -1,0 +1,70 @@
+package nodes
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store/internal/services"
+)
+
+// TestReadOnly lets the store refuse to be written, as after a failover that went
+// wrong or without memory: what is read goes on, and nothing is handed out that
+// was not stored.
+func TestReadOnly(t *testing.T) { // S01
+	redis := func(t *testing.T, s *services.Service, command string) {
+		t.Helper()
+		c, err := net.Dial("tcp", s.Addr())
+		must(t, err)
+		defer c.Close()
+		_, err = fmt.Fprintf(c, "%s\r\nQUIT\r\n", command)
+		must(t, err)
+		reply := make([]byte, 3)
+		if _, err := c.Read(reply); err != nil || string(reply) != "+OK" {
+			t.Fatalf("%s: got %q, %v", command, reply, err)
+		}
+	}
+	for name, fault := range map[string]struct {
+		kind       string
+		begin, end func(t *testing.T, s *services.Service)
+	}{
+		"postgres, read-only": {"postgres",
+			func(t *testing.T, s *services.Service) {
+				s.SQL(t, s.DSN(), `ALTER ROLE postgres SET default_transaction_read_only = on; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'postgres'`)
+			},
+			func(t *testing.T, s *services.Service) {
+				s.SQL(t, s.DSN(), `BEGIN READ WRITE; ALTER ROLE postgres SET default_transaction_read_only = off; COMMIT; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'postgres'`)
+			},
+		},
+		"redis, too few replicas": {"redis",
+			func(t *testing.T, s *services.Service) { redis(t, s, "CONFIG SET min-replicas-to-write 1") },
+			func(t *testing.T, s *services.Service) { redis(t, s, "CONFIG SET min-replicas-to-write 0") },
+		},
+		"redis, out of memory": {"redis",
+			func(t *testing.T, s *services.Service) { redis(t, s, "CONFIG SET maxmemory 1mb") },
+			func(t *testing.T, s *services.Service) { redis(t, s, "CONFIG SET maxmemory 0") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kind := servers[fault.kind]
+			s := kind.start(t)
+			n := newNode(t, kind, s.DSN(), true)
+			fill(t, n.db)
+			token := mint(t, n)
+			fault.begin(t, s)
+			eventually(t, 5*time.Second, "refused as ours", func() bool { return ours(n.grant(t)) })
+			for range 5 {
+				if got := n.grant(t); !ours(got) {
+					t.Errorf("the token endpoint: got %q, want AUTH-8", got)
+				}
+				if got := n.bearer(t, "/asked", token); got != "" {
+					t.Errorf("a token that is read: got %q", got)
+				}
+			}
+			fault.end(t, s)
+			eventually(t, 5*time.Second, "granted again", func() bool { return n.grant(t) == "" })
+		})
+	}
+}
