@@ -29,6 +29,9 @@ func TestLayers(t *testing.T) {
 		"store/memory":    {"store"},
 		"store/meter":     {"store"},
 		"store/storetest": {"store"},
+		"store/sqlite":    {"store", "store/internal/sqlstore"},
+		"store/postgres":  {"store", "store/internal/sqlstore"},
+		"store/redis":     {"store"},
 		"issuer":          {"errorsx", "middleware", "store", "issuer/internal/form"},
 		"issuer/session":  {"errorsx", "middleware", "store", "issuer", "issuer/internal/form"},
 		"issuer/partner":  {"errorsx", "middleware", "store", "issuer", "issuer/internal/form"},
@@ -52,7 +55,7 @@ func TestLibraryDependencies(t *testing.T) {
 		"golang.org/x/crypto",
 		"golang.org/x/sys",
 	}
-	for _, pkg := range []string{"errorsx", "middleware", "store", "store/memory", "store/meter", "issuer", "issuer/session", "issuer/partner"} {
+	for _, pkg := range []string{"errorsx", "middleware", "store", "store/memory", "store/meter", "store/storetest", "issuer", "issuer/session", "issuer/partner"} {
 		for _, dep := range deps(t, pkg, "-test") {
 			std := !strings.Contains(strings.SplitN(dep, "/", 2)[0], ".")
 			vendored := strings.HasPrefix(dep, "vendor/")
