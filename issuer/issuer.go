@@ -126,7 +126,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		}
 	}
 	i := &Issuer{
-		cfg: cfg, users: cfg.Users,
+		cfg: cfg, users: cfg.Users, live: newLive(),
 		accessPrefix: cfg.Prefix + "_at", refreshPrefix: cfg.Prefix + "_rt", keyPrefix: cfg.Prefix + "_key",
 	}
 	if i.users == nil {

@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,15 +18,19 @@ type live struct {
 	fresh     atomic.Pointer[time.Time] // until when what is known may be relied on
 
 	mu       sync.RWMutex
-	revoked  map[subject]time.Time // until when it must be remembered
-	versions map[subject]uint64    // of clients and users: older tokens are revoked
-	unsure   map[subject]bool      // revoked, but the new version could not be read
+	revoked  revokedSet         // tokens, families and sessions
+	versions map[subject]uint64 // of clients and users: older tokens are revoked
+	unsure   map[subject]bool   // revoked, but the new version could not be read
 	purged   time.Time
 }
 
 type subject struct {
 	kind store.Kind
 	id   string
+}
+
+func newLive() live {
+	return live{revoked: newRevokedSet(), versions: map[subject]uint64{}, unsure: map[subject]bool{}}
 }
 
 // apply makes changes known here and to the subscribers.
@@ -51,14 +54,11 @@ func (i *Issuer) Subscribe(s mw.Sink) (cancel func()) { return i.sinks.Subscribe
 func (l *live) apply(changes []store.Change, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.revoked == nil {
-		l.revoked, l.versions, l.unsure = map[subject]time.Time{}, map[subject]uint64{}, map[subject]bool{}
-	}
 	for _, c := range changes {
 		s := subject{c.Kind, c.ID}
 		switch c.Kind {
 		case store.KindToken, store.KindFamily, store.KindSession:
-			l.remember(s, c.Until, now)
+			l.revoked.add(c.Kind, c.ID, c.Until, now)
 		case store.KindClient, store.KindUser:
 			l.versions[s] = max(l.versions[s], c.Version)
 			delete(l.unsure, s)
@@ -66,20 +66,7 @@ func (l *live) apply(changes []store.Change, now time.Time) {
 	}
 	if now.Sub(l.purged) > time.Minute {
 		l.purged = now
-		maps.DeleteFunc(l.revoked, func(_ subject, until time.Time) bool { return !until.IsZero() && over(now, until) })
-	}
-}
-
-// remember enters a revocation, and never shortens one. The zero time is for
-// ever.
-func (l *live) remember(s subject, until, now time.Time) {
-	old, known := l.revoked[s]
-	switch {
-	case known && (old.IsZero() || !until.IsZero() && until.Before(old)):
-	case until.IsZero():
-		l.revoked[s] = until
-	default:
-		l.revoked[s] = now.Add(until.Sub(now)) // on both clocks
+		l.revoked.purge(now)
 	}
 }
 
@@ -90,20 +77,12 @@ func (l *live) isStale(now time.Time) bool {
 	return fresh == nil || now.After(*fresh) || now.Round(0).After(fresh.Round(0))
 }
 
-// over reports whether a revocation need not be remembered any more: well after
-// its end, by the monotonic clock and by the wall clock, which may step.
-func over(now, until time.Time) bool {
-	until = until.Add(time.Hour)
-	return now.After(until) && now.Round(0).After(until.Round(0))
-}
-
 // IsRevoked reports whether the issuer has heard that a token, a family or a
 // session, by its ID, is revoked.
 func (i *Issuer) IsRevoked(kind store.Kind, id string) bool {
 	i.live.mu.RLock()
 	defer i.live.mu.RUnlock()
-	_, revoked := i.live.revoked[subject{kind, id}]
-	return revoked
+	return i.live.revoked.has(kind, id)
 }
 
 // isUnsure reports whether a token's client or user was revoked, and the version
@@ -128,9 +107,7 @@ func (l *live) version(kind store.Kind, id string, recorded uint64) uint64 {
 func (l *live) isRevoked(t *store.Token) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	_, token := l.revoked[subject{store.KindToken, t.ID}]
-	_, family := l.revoked[subject{store.KindFamily, t.Family}]
-	return token || family ||
+	return l.revoked.has(store.KindToken, t.ID) || l.revoked.has(store.KindFamily, t.Family) ||
 		l.versions[subject{store.KindClient, t.Client}] > t.ClientVersion ||
 		t.User != "" && l.versions[subject{store.KindUser, t.User}] > t.UserVersion
 }
@@ -163,4 +140,27 @@ func (l *live) doubt(cs []store.Change) {
 			l.unsure[subject{c.Kind, c.ID}] = true
 		}
 	}
+}
+
+// revokeFor revokes a token or family for a client. A client that has revoked very
+// many loses all of its tokens instead.
+func (i *Issuer) revokeFor(ctx context.Context, client string, c store.Change) error {
+	l := &i.live
+	l.mu.RLock()
+	tooMany := l.revoked.byClient[client] >= maxRevoked
+	l.mu.RUnlock()
+	if !tooMany {
+		err := i.Revoke(ctx, c)
+		l.mu.Lock()
+		l.revoked.charge(c.Kind, c.ID, client)
+		l.mu.Unlock()
+		return err
+	}
+	if err := i.Revoke(ctx, store.Change{Kind: store.KindClient, ID: client}); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.revoked.drop(client)
+	l.mu.Unlock()
+	return nil
 }

@@ -33,7 +33,8 @@ func (i *Issuer) revoke(w http.ResponseWriter, r *http.Request, client *store.Cl
 // refresh token takes its whole family with it, also one that was used or has
 // expired: who lost the answer to a rotation can still log out. A client's own
 // access token does the same, so that what was minted with it ends too. A user's
-// access token goes alone (RFC 7009 section 2.1).
+// access token goes alone (RFC 7009 section 2.1). A client that has revoked ten
+// thousand tokens which have not expired yet loses all that it has.
 func (i *Issuer) RevokeToken(ctx context.Context, client, token string) error {
 	t, err := i.revocable(ctx, token)
 	if err != nil {
@@ -46,7 +47,7 @@ func (i *Issuer) RevokeToken(ctx context.Context, client, token string) error {
 	if t.Refresh || t.User == "" {
 		c = store.Change{Kind: store.KindFamily, ID: t.Family, Until: t.FamilyEnds}
 	}
-	return i.Revoke(ctx, c)
+	return i.revokeFor(ctx, client, c)
 }
 
 // revocable returns a token that there is something to revoke of.

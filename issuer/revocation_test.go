@@ -364,3 +364,33 @@ func TestStorePanics(t *testing.T) { // S05
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
+
+// TestRevokedIDsAreBounded lets a client revoke more tokens, one by one, than are
+// remembered for it.
+func TestRevokedIDsAreBounded(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	before, _ := validate(t, iss, mint(t, iss, issuer.Grant{Client: "app"}).AccessToken)
+	var first, last string
+	for n := range 10_001 {
+		last = mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
+		if n == 0 {
+			first = last
+		}
+		if err := iss.RevokeToken(t.Context(), "app", last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after, _ := validate(t, iss, mint(t, iss, issuer.Grant{Client: "app"}).AccessToken)
+	if after.ClientVersion != before.ClientVersion+1 {
+		t.Errorf("the client's version went from %d to %d, want it raised once", before.ClientVersion, after.ClientVersion)
+	}
+	for name, token := range map[string]string{"first": first, "last": last} {
+		if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
+			t.Errorf("the %s one: got %v", name, code)
+		}
+	}
+	other := mint(t, iss, issuer.Grant{Client: "other"}).AccessToken
+	if _, code := validate(t, iss, other); code != 0 {
+		t.Errorf("another client's: got %v", code)
+	}
+}
