@@ -20,7 +20,7 @@ type Store struct {
 	keys     map[store.Digest]store.APIKey
 	tokens   map[store.Digest]store.Token
 	sessions map[store.Digest]store.Session
-	puts     int // since the last sweep
+	sweepAt  int // number of tokens and sessions at which they are swept
 
 	feed  feed
 	usage usage
@@ -36,6 +36,7 @@ func New() *Store {
 		keys:     map[store.Digest]store.APIKey{},
 		tokens:   map[store.Digest]store.Token{},
 		sessions: map[store.Digest]store.Session{},
+		sweepAt:  minSweep,
 		feed:     newFeed(),
 		usage:    newUsage(),
 	}
@@ -166,16 +167,16 @@ func cloneClient(c store.Client) store.Client {
 	return c
 }
 
-// sweepEvery is the number of puts after which what has expired is dropped.
-const sweepEvery = 4096
+// minSweep is the number of records below which none is looked at for its expiry.
+const minSweep = 4096
 
-// sweep drops what nobody can use or reuse any more.
+// sweep drops what nobody can use or reuse any more, whenever there is twice as
+// much as was left the last time: what a put costs does not grow with the store.
 func (s *Store) sweep() {
-	if s.puts++; s.puts < sweepEvery {
+	if len(s.tokens)+len(s.sessions) < s.sweepAt {
 		return
 	}
 	now := time.Now()
-	s.puts = 0
 	for d, t := range s.tokens {
 		if end := t.FamilyEnds; t.Expires.Before(now) && (!t.Refresh || end.Before(now)) {
 			delete(s.tokens, d)
@@ -186,4 +187,5 @@ func (s *Store) sweep() {
 			delete(s.sessions, d)
 		}
 	}
+	s.sweepAt = max(minSweep, 2*(len(s.tokens)+len(s.sessions)))
 }
