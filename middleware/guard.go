@@ -141,7 +141,7 @@ func (g *guard) identify(r *http.Request, now time.Time, username, secret string
 	var known *entry
 	var err error
 	if g.cache != nil {
-		k = keyOf(g.scheme, username, secret)
+		k.set(g.scheme, username, secret)
 		known, err = g.cache.hit(&k, now)
 		if known != nil && (known.token68 || !unchecked) {
 			return &known.identity, nil
