@@ -32,13 +32,13 @@ func one(h http.Header, name string) (string, error) {
 }
 
 func missing(name string) error {
-	return &errorsx.Error{Code: errorsx.CredentialsMissing, Message: fmt.Sprintf("Missing %q header", shown(name))}
+	return &errorsx.Error{Code: errorsx.CredentialsMissing, Message: `Missing "` + shown(name) + `" header`}
 }
 
 func malformed(name, why string) error {
 	return &errorsx.Error{
 		Code:    errorsx.CredentialsMalformed,
-		Message: fmt.Sprintf("Invalid %q header: %s", shown(name), why),
+		Message: `Invalid "` + shown(name) + `" header: ` + why,
 	}
 }
 
