@@ -65,7 +65,7 @@ type entry struct {
 	key      cacheKey
 	until    time.Duration // from the cache's start
 	used     uint32        // in which recency it became the youngest, guarded by the shard
-	token68  bool          // its token has the characters that a header may hold
+	fits     bool          // fitsHeader: a request with it need not be judged by its characters
 	number   uint64        // of the last revocation that is not about it, guarded by the shard
 }
 
@@ -81,7 +81,7 @@ type refusal struct {
 func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
 	e := &entry{
 		number: number, identity: *id, key: k.kept(), until: asked.Sub(c.start) + c.ttl,
-		token68: cred.Scheme == errorsx.SchemeBearer && token68(cred.Secret),
+		fits: fitsHeader(cred.Scheme, cred.Secret),
 	}
 	e.identity.memo, e.memo.of = &e.memo, &e.identity
 	e.identity.Expires = id.Expires.Round(0) // by the wall clock: the other one stands still while the machine sleeps
