@@ -245,10 +245,10 @@ func (i *Issuer) judge(t *store.Token, now time.Time) error {
 
 // checkLive refuses a token that is known to be revoked.
 func (i *Issuer) checkLive(t *store.Token) error {
-	if i.live.isRevoked(t) {
+	switch dead, unsure := i.live.judge(t); {
+	case dead:
 		return revoked(t)
-	}
-	if i.live.isUnsure(t) {
+	case unsure:
 		return errors.New("issuer: the version of a revoked client or user could not be read")
 	}
 	return nil
