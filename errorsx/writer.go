@@ -103,7 +103,8 @@ func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme 
 
 // body returns the JSON object of a refusal.
 func body(code Code, message, oauth, description, requestID string) []byte {
-	b := make([]byte, 0, 256)
+	const frame = 96 // bytes for all but the texts
+	b := make([]byte, 0, frame+len(message)+len(oauth)+len(description)+len(requestID))
 	b = appendMember(append(b, '{'), "code", code.String())
 	b = appendMember(append(b, ','), "message", message)
 	b = appendMember(append(b, ','), "error", oauth)
@@ -209,9 +210,16 @@ func appendQuoted(b []byte, s string) []byte {
 // quoted-string and in an error_description.
 func plain(s string) int {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+		if !plainBytes[s[i]] {
 			return i
 		}
 	}
 	return len(s)
 }
+
+var plainBytes = func() (t [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
