@@ -105,7 +105,7 @@ func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme 
 func body(code Code, message, oauth, description, requestID string) []byte {
 	const frame = 96 // bytes for all but the texts
 	b := make([]byte, 0, frame+len(message)+len(oauth)+len(description)+len(requestID))
-	b = appendMember(append(b, '{'), "code", code.String())
+	b = append(strconv.AppendInt(append(b, `{"code":"AUTH-`...), int64(code), 10), '"')
 	b = appendMember(append(b, ','), "message", message)
 	b = appendMember(append(b, ','), "error", oauth)
 	b = appendMember(append(b, ','), "error_description", description)
