@@ -46,14 +46,16 @@ func WellFormed(prefix, s string) bool {
 	if len(s) < len(prefix)+1+randomChars+sumChars || len(s) > maxSecret || !strings.HasPrefix(s, prefix) || s[len(prefix)] != '_' {
 		return false
 	}
+	body := len(s) - sumChars
+	if sum := sumOf(s[:body]); string(sum[:]) != s[body:] {
+		return false
+	}
 	for i := len(prefix); i < len(s); i++ {
 		if !secretChars[s[i]] {
 			return false
 		}
 	}
-	body := len(s) - sumChars
-	sum := sumOf(s[:body])
-	return string(sum[:]) == s[body:]
+	return true
 }
 
 // maxSecret is the size in bytes over which nothing was generated here.
