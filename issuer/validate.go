@@ -37,11 +37,11 @@ func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, e
 
 func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
 	if i.mistypedKey(c.Secret) {
-		return nil, wrongKey("")
+		return nil, unknownKey
 	}
 	key, err := i.cfg.Store.APIKey(ctx, store.DigestOf(c.Secret))
 	if err != nil {
-		return nil, notFoundAs(wrongKey(""), errorsx.CredentialStore, err)
+		return nil, notFoundAs(unknownKey, errorsx.CredentialStore, err)
 	}
 	if !key.Expires.IsZero() && !key.Expires.After(c.Now()) {
 		return nil, wrongKey(key.Client)
@@ -59,6 +59,9 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Ident
 		ClientVersion: client.Version,
 	}, nil
 }
+
+// unknownKey refuses a key that belongs to nobody.
+var unknownKey = wrongKey("")
 
 func wrongKey(client string) error {
 	return &errorsx.Error{
