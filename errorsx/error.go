@@ -87,8 +87,11 @@ func (e *Error) message() string {
 }
 
 // From returns the refusal that err is. A bare [Code] refuses like an Error with
-// that code. An err that wraps neither is a failure of ours, AUTH-8.
+// that code, which all its refusals share. An err that wraps neither is a failure of ours, AUTH-8.
 func From(err error) *Error {
+	if c, ok := err.(Code); ok && c.valid() {
+		return &bare[c]
+	}
 	if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Code.valid() {
 		return e
 	}
@@ -97,6 +100,14 @@ func From(err error) *Error {
 	}
 	return &Error{Code: Internal, Err: err}
 }
+
+// bare are the refusals that say no more than their code.
+var bare = func() (es [len(messages)]Error) {
+	for i := range es {
+		es[i] = Error{Code: Code(i), Err: Code(i)}
+	}
+	return es
+}()
 
 // Fault returns the AUTH-8 of a server that is wired wrongly or whose code
 // panicked: unlike a store that cannot be asked, it does not go away by itself.

@@ -103,8 +103,9 @@ func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme 
 
 // body returns the JSON object of a refusal.
 func body(code Code, message, oauth, description, requestID string) []byte {
-	b := make([]byte, 0, 256)
-	b = appendMember(append(b, '{'), "code", code.String())
+	const frame = 96 // bytes for all but the texts
+	b := make([]byte, 0, frame+len(message)+len(oauth)+len(description)+len(requestID))
+	b = append(strconv.AppendInt(append(b, `{"code":"AUTH-`...), int64(code), 10), '"')
 	b = appendMember(append(b, ','), "message", message)
 	b = appendMember(append(b, ','), "error", oauth)
 	b = appendMember(append(b, ','), "error_description", description)
@@ -117,7 +118,9 @@ func body(code Code, message, oauth, description, requestID string) []byte {
 // appendMember appends a member whose name needs no escapes.
 func appendMember(b []byte, name, value string) []byte {
 	b = append(append(append(b, '"'), name...), `":"`...)
-	for _, r := range value { // what is not UTF-8 becomes U+FFFD
+	n := plain(value)
+	b = append(b, value[:n]...)
+	for _, r := range value[n:] { // what is not UTF-8 becomes U+FFFD
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
@@ -176,6 +179,9 @@ func (w *Writer) challenge(scheme Scheme, e *Error, oauth, description string) s
 // describe reduces s to the characters that RFC 6749 section 5.2 allows in
 // error_description: printable ASCII without quotes and backslashes.
 func describe(s string) string {
+	if plain(s) == len(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' {
 			return -1
@@ -187,8 +193,9 @@ func describe(s string) string {
 // appendQuoted appends s as a quoted-string (RFC 9110 section 5.6.4), without the
 // characters that none may hold.
 func appendQuoted(b []byte, s string) []byte {
-	b = append(b, '"')
-	for _, r := range s {
+	n := plain(s)
+	b = append(append(b, '"'), s[:n]...)
+	for _, r := range s[n:] {
 		if r == '"' || r == '\\' {
 			b = append(b, '\\')
 		}
@@ -198,3 +205,21 @@ func appendQuoted(b []byte, s string) []byte {
 	}
 	return append(b, '"')
 }
+
+// plain returns how many bytes at the beginning of s need no escape in JSON, in a
+// quoted-string and in an error_description.
+func plain(s string) int {
+	for i := range len(s) {
+		if !plainBytes[s[i]] {
+			return i
+		}
+	}
+	return len(s)
+}
+
+var plainBytes = func() (t [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()

@@ -58,14 +58,15 @@ type endpoint struct {
 	issuer *Issuer
 	errors *errorsx.Writer
 	serve  serveFunc
-	known  []string // parameters
+	own    []string // parameters
+	all    []string // those, and those by which a client authenticates
 }
 
 type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error
 
-func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, known ...string) http.Handler {
+func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, own ...string) http.Handler {
 	cfg.path("") // a wrong Base is found at wiring
-	return endpoint{i, cfg.Errors, serve, known}
+	return endpoint{i, cfg.Errors, serve, own, append([]string{"client_id", "client_secret"}, own...)}
 }
 
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -95,12 +96,12 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *mw.Identit
 	var client *store.Client
 	var params map[string]string
 	if key != nil {
-		if params, err = body.Params(e.known...); err != nil {
+		if params, err = body.Params(e.own...); err != nil {
 			return err
 		}
 		client, err = e.issuer.keyClient(r.Context(), key)
 	} else {
-		if params, err = body.Params(append([]string{"client_id", "client_secret"}, e.known...)...); err != nil {
+		if params, err = body.Params(e.all...); err != nil {
 			return err
 		}
 		client, err = e.issuer.requestClient(r, params)
@@ -118,7 +119,8 @@ func (e endpoint) apiKey(ctx context.Context) *mw.Identity {
 	if !ok || id.Issuer != e.issuer.cfg.Issuer || !id.Methods.Has(mw.ByAPIKey) {
 		return nil
 	}
-	return &id
+	key := id // on the heap only if there is one
+	return &key
 }
 
 // keyClient returns the client that an API key belongs to. A key with scopes

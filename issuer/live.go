@@ -85,14 +85,6 @@ func (i *Issuer) IsRevoked(kind store.Kind, id string) bool {
 	return i.live.revoked.has(kind, id)
 }
 
-// isUnsure reports whether a token's client or user was revoked, and the version
-// that newer tokens have is not known yet.
-func (l *live) isUnsure(t *store.Token) bool {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.unsure[subject{store.KindClient, t.Client}] || t.User != "" && l.unsure[subject{store.KindUser, t.User}]
-}
-
 // version returns the version of a client or user that tokens must have: the
 // record's own, or a later one that the issuer has heard of. Users from a table
 // of one's own have none but that.
@@ -102,14 +94,16 @@ func (l *live) version(kind store.Kind, id string, recorded uint64) uint64 {
 	return max(recorded, l.versions[subject{kind, id}])
 }
 
-// isRevoked reports whether a token is revoked, by itself or with its family,
-// client or user.
-func (l *live) isRevoked(t *store.Token) bool {
+// judge reports whether a token is revoked, by itself or with its family, client
+// or user; and if not, whether it may be: its client or user was revoked, and the
+// version that newer tokens have is not known yet.
+func (l *live) judge(t *store.Token) (revoked, unsure bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.revoked.has(store.KindToken, t.ID) || l.revoked.has(store.KindFamily, t.Family) ||
-		l.versions[subject{store.KindClient, t.Client}] > t.ClientVersion ||
-		t.User != "" && l.versions[subject{store.KindUser, t.User}] > t.UserVersion
+	client, user := subject{store.KindClient, t.Client}, subject{store.KindUser, t.User}
+	revoked = l.revoked.has(store.KindToken, t.ID) || l.revoked.has(store.KindFamily, t.Family) ||
+		l.versions[client] > t.ClientVersion || t.User != "" && l.versions[user] > t.UserVersion
+	return revoked, l.unsure[client] || t.User != "" && l.unsure[user]
 }
 
 // Revoke revokes what the changes name, in the store and then here: when it

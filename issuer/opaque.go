@@ -46,14 +46,16 @@ func WellFormed(prefix, s string) bool {
 	if len(s) < len(prefix)+1+randomChars+sumChars || len(s) > maxSecret || !strings.HasPrefix(s, prefix) || s[len(prefix)] != '_' {
 		return false
 	}
+	body := len(s) - sumChars
+	if sum := sumOf(s[:body]); string(sum[:]) != s[body:] {
+		return false
+	}
 	for i := len(prefix); i < len(s); i++ {
 		if !secretChars[s[i]] {
 			return false
 		}
 	}
-	body := len(s) - sumChars
-	sum := sumOf(s[:body])
-	return string(sum[:]) == s[body:]
+	return true
 }
 
 // maxSecret is the size in bytes over which nothing was generated here.
@@ -86,11 +88,15 @@ func appendRandom(b []byte, n int) []byte {
 }
 
 // sumOf is CRC-32 (IEEE) in base 62. It is computed here, since hash/crc32 wants
-// bytes on the heap.
+// bytes on the heap: four bytes at a time, which takes a third of the time.
 func sumOf[T string | []byte](s T) (digits [sumChars]byte) {
-	crc := ^uint32(0)
+	t, crc := &sumTables, ^uint32(0)
+	for ; len(s) >= 4; s = s[4:] {
+		crc ^= uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+		crc = t[3][byte(crc)] ^ t[2][byte(crc>>8)] ^ t[1][byte(crc>>16)] ^ t[0][crc>>24]
+	}
 	for i := range len(s) {
-		crc = crc32.IEEETable[byte(crc)^s[i]] ^ crc>>8
+		crc = t[0][byte(crc)^s[i]] ^ crc>>8
 	}
 	crc = ^crc
 	for i := range digits {
@@ -99,3 +105,14 @@ func sumOf[T string | []byte](s T) (digits [sumChars]byte) {
 	}
 	return digits
 }
+
+// sumTables[n] is what a byte comes to behind which n bytes follow.
+var sumTables = func() (t [4]crc32.Table) {
+	t[0] = *crc32.IEEETable
+	for n := range len(t) - 1 {
+		for i, crc := range t[n] {
+			t[n+1][i] = t[0][byte(crc)] ^ crc>>8
+		}
+	}
+	return t
+}()

@@ -37,11 +37,11 @@ func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, e
 
 func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
 	if i.mistypedKey(c.Secret) {
-		return nil, wrongKey("")
+		return nil, unknownKey
 	}
 	key, err := i.cfg.Store.APIKey(ctx, store.DigestOf(c.Secret))
 	if err != nil {
-		return nil, notFoundAs(wrongKey(""), errorsx.CredentialStore, err)
+		return nil, notFoundAs(unknownKey, errorsx.CredentialStore, err)
 	}
 	if !key.Expires.IsZero() && !key.Expires.After(c.Now()) {
 		return nil, wrongKey(key.Client)
@@ -59,6 +59,9 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Ident
 		ClientVersion: client.Version,
 	}, nil
 }
+
+// unknownKey refuses a key that belongs to nobody.
+var unknownKey = wrongKey("")
 
 func wrongKey(client string) error {
 	return &errorsx.Error{
@@ -246,13 +249,12 @@ func (i *Issuer) judge(t *store.Token, now time.Time) error {
 // checkLive refuses a token that is known to be revoked, and any where that has
 // not been heard of for too long.
 func (i *Issuer) checkLive(t *store.Token, now time.Time) error {
-	if i.live.isRevoked(t) {
+	switch dead, unsure := i.live.judge(t); {
+	case dead:
 		return revoked(t)
-	}
-	if !i.cfg.AllowStale && i.live.isStale(now) {
+	case !i.cfg.AllowStale && i.live.isStale(now):
 		return errors.New("issuer: revocations have not been heard of for too long; does Run run?")
-	}
-	if i.live.isUnsure(t) {
+	case unsure:
 		return errors.New("issuer: the version of a revoked client or user could not be read")
 	}
 	return nil

@@ -35,15 +35,14 @@ func APIKey(v Validator, cfg APIKeyConfig) Wrapper {
 	from := &source{vary: []string{shown(header)}, private: true}
 	g := &guard{
 		name:        "APIKey",
+		header:      header,
+		expected:    "expected printable ASCII",
 		validator:   v,
 		scheme:      errorsx.SchemeAPIKey,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
 		read: func(r *http.Request) (string, string, *source, error) {
 			key, err := one(r.Header, header)
-			if err == nil && !printable(key) {
-				err = malformed(header, "expected printable ASCII")
-			}
 			return "", key, from, err
 		},
 	}

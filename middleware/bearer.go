@@ -75,6 +75,7 @@ func Bearer(v Validator, cfg BearerConfig) Wrapper {
 	g := &guard{
 		name:        "Bearer",
 		header:      b.header,
+		expected:    "expected one token after the scheme Bearer",
 		validator:   v,
 		scheme:      errorsx.SchemeBearer,
 		errors:      cfg.Errors,

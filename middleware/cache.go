@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -72,7 +71,7 @@ type Cache struct {
 
 	shards [cacheShards]cacheShard
 	ring   ring
-	fresh  atomic.Pointer[time.Time] // nil: for ever
+	fresh  atomic.Pointer[limit] // nil: for ever
 
 	flying   chan struct{} // a place for each flight
 	checking chan struct{} // a place for each local validation
@@ -81,8 +80,8 @@ type Cache struct {
 
 type cacheShard struct {
 	mu       sync.Mutex
-	good     *simplelru.LRU[digest, *entry]
-	bad      *simplelru.LRU[digest, *refusal]
+	good     *simplelru.LRU[uint64, *entry] // by the short form of their keys
+	bad      *simplelru.LRU[uint64, *refusal]
 	inFlight map[cacheKey]*flight
 	stats    Stats
 	_        [64]byte // shards do not share cache lines
@@ -139,8 +138,8 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 	perShard := (size + cacheShards - 1) / cacheShards
 	for i := range c.shards {
 		s := &c.shards[i]
-		s.good, _ = simplelru.NewLRU[digest, *entry](perShard, nil) // fails for a size of 0 alone
-		s.bad, _ = simplelru.NewLRU[digest, *refusal](perShard/8+8, nil)
+		s.good, _ = simplelru.NewLRU[uint64, *entry](perShard, nil) // fails for a size of 0 alone
+		s.bad, _ = simplelru.NewLRU[uint64, *refusal](perShard/8+8, nil)
 		s.inFlight = map[cacheKey]*flight{}
 	}
 	if live {
@@ -152,7 +151,8 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 
 // Validate implements [Validator]. The identity is shared: copy it to change it.
 func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error) {
-	k := keyOf(cred.Scheme, cred.Username, cred.Secret)
+	var k cacheKey
+	k.set(cred.Scheme, cred.Username, cred.Secret)
 	e, err := c.hit(&k, cred.Now())
 	switch {
 	case e != nil:
@@ -165,32 +165,32 @@ func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error
 
 // shard returns the shard of a key. Which keys share one, nobody outside knows.
 func (c *Cache) shard(k *cacheKey) *cacheShard {
-	return &c.shards[binary.NativeEndian.Uint64(k.digest[:])*c.seed>>(64-shardBits)]
+	return &c.shards[k.short()*c.seed>>(64-shardBits)]
 }
 
 // hit returns what is remembered of a credential: an entry, a refusal, or
 // neither. Where the source has not been heard of for too long, it is AUTH-8.
 func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
-	if fresh := c.fresh.Load(); fresh != nil && !c.stale && past(now, *fresh) {
+	if fresh := c.fresh.Load(); fresh != nil && !c.stale && fresh.past(now) {
 		return nil, &errorsx.Error{
 			Code: errorsx.Internal, Err: errors.New("middleware: Cache: revocations have not been heard of for too long"),
 		}
 	}
-	s := c.shard(k)
+	s, at := c.shard(k), now.Sub(c.start)
 	s.mu.Lock()
-	if e, ok := s.good.Peek(k.digest); ok && e.signed == k.signed {
-		if c.holds(e, now) {
+	if e, ok := s.good.Peek(k.short()); ok && e.key == *k {
+		if at < e.until && c.holds(e, now) {
 			s.stats.Hits++
-			if tick := uint32(now.Sub(c.start) / recency); tick != e.used {
-				s.good.Get(k.digest)
+			if tick := uint32(at / recency); tick != e.used {
+				s.good.Get(k.short())
 				e.used = tick
 			}
 			s.mu.Unlock()
 			return e, nil
 		}
-		s.good.Remove(k.digest)
+		s.good.Remove(k.short())
 	}
-	if r, ok := s.bad.Get(k.digest); ok && r.signed == k.signed && now.Before(r.until) {
+	if r, ok := s.bad.Get(k.short()); ok && r.key == *k && now.Before(r.until) {
 		s.stats.Refusals++
 		s.mu.Unlock()
 		return nil, r.err
@@ -200,15 +200,15 @@ func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 	return nil, nil
 }
 
-// past reports whether t is past, by the monotonic or by the wall clock: one of
-// them stands still while the machine sleeps.
-func past(now, t time.Time) bool {
-	return now.After(t) || now.Round(0).After(t.Round(0))
-}
+// A limit is a time that is past when one of the clocks says so: the monotonic
+// one stands still while the machine sleeps, and the wall clock may be set back.
+type limit struct{ monotonic, wall time.Time }
+
+func (l *limit) past(now time.Time) bool { return now.After(l.monotonic) || now.After(l.wall) }
 
 // holds reports whether what e says is still so. The shard is locked.
 func (c *Cache) holds(e *entry, now time.Time) bool {
-	if now.Sub(c.start) >= e.until || !e.identity.Expires.IsZero() && !now.Before(e.identity.Expires) {
+	if !e.identity.Expires.IsZero() && !now.Before(e.identity.Expires) {
 		return false
 	}
 	upTo, holds := c.ring.since(e.number, &e.identity)
@@ -272,7 +272,7 @@ func (c *Cache) purge() {
 }
 
 // FreshUntil implements [Sink].
-func (c *Cache) FreshUntil(t time.Time) { c.fresh.Store(&t) }
+func (c *Cache) FreshUntil(t time.Time) { c.fresh.Store(&limit{t, t.Round(0)}) }
 
 // Stats returns the cache's numbers.
 func (c *Cache) Stats() Stats {

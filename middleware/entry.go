@@ -20,10 +20,8 @@ type cacheKey struct {
 	signed string // header and payload of a JWT
 }
 
-// keyOf returns what a credential is looked up by. A username is framed by its
-// length, so that no two credentials have the same key.
-func keyOf(scheme errorsx.Scheme, username, secret string) cacheKey {
-	var k cacheKey
+// set makes k what a credential is looked up by.
+func (k *cacheKey) set(scheme errorsx.Scheme, username, secret string) {
 	var stack [384]byte // holds the signature of a 2048 bit RSA key
 	b := stack[:0]
 	switch {
@@ -41,54 +39,63 @@ func keyOf(scheme errorsx.Scheme, username, secret string) cacheKey {
 	case username == "" && scheme == errorsx.SchemeAPIKey:
 		b = append(b, 'k')
 	default:
-		b = append(b, 'b')
-		for _, part := range []string{string(scheme), username} {
-			b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
-			b = append(b, part...)
-		}
+		b = appendFramed(append(b, 'b'), string(scheme))
+		b = appendFramed(b, username)
 	}
 	k.digest = sha256.Sum256(append(b, secret...))
-	return k
 }
+
+// appendFramed appends s behind its length, so that no two credentials have the
+// same key.
+func appendFramed(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
+}
+
+// short is where k is looked for: a map finds a number in half the time that it
+// takes for a digest. What is found there is k's only if its full key is.
+func (k *cacheKey) short() uint64 { return binary.NativeEndian.Uint64(k.digest[:]) }
+
+// kept returns k for an entry. A substring would keep the whole token alive.
+func (k *cacheKey) kept() cacheKey { return cacheKey{k.digest, strings.Clone(k.signed)} }
 
 // An entry is an identity that is remembered.
 type entry struct {
 	identity Identity
 	memo     memo
-	signed   string
+	key      cacheKey
 	until    time.Duration // from the cache's start
 	used     uint32        // in which recency it became the youngest, guarded by the shard
-	token68  bool          // its token has the characters that a header may hold
+	fits     bool          // fitsHeader: a request with it need not be judged by its characters
 	number   uint64        // of the last revocation that is not about it, guarded by the shard
 }
 
 // A refusal is remembered until a time.
 type refusal struct {
-	err    error
-	signed string
-	until  time.Time
+	key   cacheKey
+	err   error
+	until time.Time
 }
 
 // remember enters an identity. A revocation that has overtaken it is found by
 // its number.
 func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
 	e := &entry{
-		number: number, identity: *id, signed: strings.Clone(k.signed), until: asked.Sub(c.start) + c.ttl,
-		token68: cred.Scheme == errorsx.SchemeBearer && token68(cred.Secret),
+		number: number, identity: *id, key: k.kept(), until: asked.Sub(c.start) + c.ttl,
+		fits: fitsHeader(cred.Scheme, cred.Secret),
 	}
 	e.identity.memo, e.memo.of = &e.memo, &e.identity
 	e.identity.Expires = id.Expires.Round(0) // by the wall clock: the other one stands still while the machine sleeps
-	if head, ok := strings.CutSuffix(e.signed, id.claims); ok {
-		e.identity.claims = e.signed[len(head):] // kept once
+	if head, ok := strings.CutSuffix(e.key.signed, id.claims); ok {
+		e.identity.claims = e.key.signed[len(head):] // kept once
 	}
 	e.identity.intern()
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.good.Add(k.digest, e) {
+	if s.good.Add(k.short(), e) {
 		s.stats.Evictions++
 	}
-	s.bad.Remove(k.digest)
+	s.bad.Remove(k.short())
 	return &e.identity
 }
 
@@ -113,5 +120,5 @@ func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bad.Add(k.digest, &refusal{err: err, signed: strings.Clone(k.signed), until: until})
+	s.bad.Add(k.short(), &refusal{key: k.kept(), err: err, until: until})
 }

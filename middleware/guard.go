@@ -14,14 +14,16 @@ import (
 // the credential, run the wrapper's own checks, merge, publish.
 type guard struct {
 	name        string
-	header      string // of unchecked tokens
+	header      string
+	expected    string // of the header's value, unless it is decoded
 	validator   Validator
 	cache       *Cache // the validator, where it is one
 	scheme      errorsx.Scheme
 	errors      *errorsx.Writer
 	otherClient bool
 
-	// read finds the credential in the request.
+	// read finds the credential in the request. Which characters it holds is
+	// looked at where it is validated, unless it is decoded.
 	read func(r *http.Request) (username, secret string, from *source, err error)
 
 	// check judges the identity for this route; nil checks nothing.
@@ -104,7 +106,7 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := g.identify(r, s.now, username, secret, g.scheme == errorsx.SchemeBearer && !from.query)
+	id, err := g.identify(r, s.now, username, secret, from.query)
 	if err != nil {
 		return nil, err
 	}
@@ -134,22 +136,21 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 }
 
 // identify returns the identity that a credential proves, by what a cache
-// remembers or by asking the validator. The characters of a token from a header
-// are unchecked yet.
-func (g *guard) identify(r *http.Request, now time.Time, username, secret string, unchecked bool) (*Identity, error) {
+// remembers or by asking the validator.
+func (g *guard) identify(r *http.Request, now time.Time, username, secret string, query bool) (*Identity, error) {
 	var k cacheKey
 	var known *entry
 	var err error
 	if g.cache != nil {
-		k = keyOf(g.scheme, username, secret)
+		k.set(g.scheme, username, secret)
 		known, err = g.cache.hit(&k, now)
-		if known != nil && (known.token68 || !unchecked) {
+		if known != nil && (known.fits || query) {
 			return &known.identity, nil
 		}
 	}
-	// What was remembered for a header had passed this check.
-	if unchecked && !token68(secret) {
-		return nil, malformed(g.header, "expected one token after the scheme Bearer")
+	// An entry says whether its credential has passed this check.
+	if !query && !fitsHeader(g.scheme, secret) {
+		return nil, malformed(g.header, g.expected)
 	}
 	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, now: now}
 	switch {

@@ -32,13 +32,13 @@ func one(h http.Header, name string) (string, error) {
 }
 
 func missing(name string) error {
-	return &errorsx.Error{Code: errorsx.CredentialsMissing, Message: fmt.Sprintf("Missing %q header", shown(name))}
+	return &errorsx.Error{Code: errorsx.CredentialsMissing, Message: `Missing "` + shown(name) + `" header`}
 }
 
 func malformed(name, why string) error {
 	return &errorsx.Error{
 		Code:    errorsx.CredentialsMalformed,
-		Message: fmt.Sprintf("Invalid %q header: %s", shown(name), why),
+		Message: `Invalid "` + shown(name) + `" header: ` + why,
 	}
 }
 
@@ -104,7 +104,8 @@ func basicUserPass(name, value string) (user, password string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	b, ok := decodeBase64(strictStd, encoded)
+	var stack [128]byte
+	b, ok := appendBase64(stack[:0], strictStd, encoded)
 	if !ok || encoded == "" {
 		return "", "", malformed(name, "expected padded base64 after the scheme Basic")
 	}
@@ -128,11 +129,28 @@ var (
 // decodeBase64 decodes the one spelling of a byte string in a strict encoding:
 // no line breaks, which the standard library skips.
 func decodeBase64(strict *base64.Encoding, s string) ([]byte, bool) {
+	return appendBase64(nil, strict, s)
+}
+
+// appendBase64 appends what decodeBase64 returns.
+func appendBase64(b []byte, strict *base64.Encoding, s string) ([]byte, bool) {
 	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
 		return nil, false
 	}
-	b, err := strict.DecodeString(s)
+	b, err := strict.AppendDecode(b, []byte(s))
 	return b, err == nil
+}
+
+// fitsHeader reports whether a secret has the characters that its scheme allows in
+// a header. Those of a Basic credential were judged when it was decoded.
+func fitsHeader(scheme errorsx.Scheme, secret string) bool {
+	switch scheme {
+	case errorsx.SchemeBearer:
+		return token68(secret)
+	case errorsx.SchemeAPIKey:
+		return printable(secret)
+	}
+	return true
 }
 
 // token68 reports whether s is a token68 (RFC 9110 section 11.2).

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -34,7 +33,7 @@ var (
 // add enters a prefix under the next index.
 func (t *pathTable) add(prefix string) error {
 	key, ok := strings.CutSuffix(prefix, "/")
-	if !ok || !strings.HasPrefix(prefix, "/") || classify(prefix, 1<<30) == odd {
+	if class, _ := t.scan(prefix, nil); !ok || class == odd {
 		return errPrefixShape
 	}
 	if _, twice := t.tiers[fold(key)]; twice {
@@ -56,36 +55,21 @@ func (t *pathTable) add(prefix string) error {
 // belongs to none or can be read as belonging to another.
 func (t *pathTable) find(u *url.URL) (int, bool) {
 	if u.RawPath == "" || u.RawPath == u.Path {
-		switch classify(u.Path, len(t.depths)-1) {
+		var stack [8]int
+		switch class, cuts := t.scan(u.Path, stack[:0]); class {
 		case plain:
-			return t.lookup(u.Path, u.Path)
+			return t.longest(u.Path, u.Path, cuts)
 		case upper:
-			return t.lookup(u.Path, fold(u.Path))
+			return t.longest(u.Path, fold(u.Path), cuts)
 		}
 	}
 	return t.closure(u)
 }
 
-// lookup returns the tier of the longest prefix of path, and false if there is
+// longest returns the tier of the longest prefix of path, and false if there is
 // none or if it is a prefix only when letter case is ignored. Folded is path
-// without letter case.
-func (t *pathTable) lookup(path, folded string) (int, bool) {
-	var ends [8]int
-	cuts := ends[:0]
-	for depth, i := 0, 0; depth < len(t.depths); depth++ {
-		if t.depths[depth] {
-			cuts = append(cuts, i)
-		}
-		if i == len(folded) {
-			break
-		}
-		next := strings.IndexByte(folded[i+1:], '/')
-		if next < 0 {
-			i = len(folded)
-		} else {
-			i += 1 + next
-		}
-	}
+// without letter case, and cuts are what scan says of it.
+func (t *pathTable) longest(path, folded string, cuts []int) (int, bool) {
 	for k := len(cuts) - 1; k >= 0; k-- {
 		if tier, ok := t.tiers[folded[:cuts[k]]]; ok {
 			prefix := t.exact[tier]
@@ -104,7 +88,9 @@ func (t *pathTable) closure(u *url.URL) (int, bool) {
 	readings := []string{decodeUnreserved(raw)}
 	tier := 0
 	for i := 0; i < len(readings); i++ {
-		found, covered := t.lookup(readings[i], fold(readings[i]))
+		folded := fold(readings[i])
+		_, cuts := t.scan(folded, nil)
+		found, covered := t.longest(readings[i], folded, cuts)
 		if !covered || i > 0 && found != tier {
 			return 0, false
 		}
@@ -131,202 +117,66 @@ const (
 	odd
 )
 
-// classify says whether any rewriting changes path. Letter case counts only in
-// the first segments, as many as prefixes can have.
-func classify(path string, segments int) int {
-	if path == "" || path[0] != '/' {
-		return odd
+// scan says whether any rewriting changes path, and appends to cuts where a
+// prefix of the table may end in it: behind as many segments as one of them has.
+// Letter case counts only in the first segments, as many as prefixes can have.
+func (t *pathTable) scan(path string, cuts []int) (class int, _ []int) {
+	if path == "" || path[0] != '/' || path[len(path)-1] == '.' {
+		class = odd
 	}
-	class := plain
+	if t.deep(0) {
+		cuts = append(cuts, 0)
+	}
+	depth := 1
 	for i := 1; i < len(path); i++ {
-		switch c := path[i]; {
-		case c == '/':
+		kind := pathBytes[path[i]]
+		if kind == ordinary {
+			continue // before the switch, which costs more than all else here
+		}
+		switch kind {
+		case slash:
 			if prev := path[i-1]; prev == '/' || prev == '.' {
-				return odd
+				class = odd
 			}
-			segments--
-		case c <= ' ' || c > '~' || c == '%' || c == '\\' || c == ';' || c == '?' || c == '#':
-			return odd
-		case 'A' <= c && c <= 'Z' && segments > 0:
-			class = upper
-		}
-	}
-	if path[len(path)-1] == '.' {
-		return odd
-	}
-	return class
-}
-
-// rewritings are the ways in which servers are known to read one path as
-// another. Ignoring letter case, which none of them undoes, is part of lookup.
-var rewritings = []func(string) string{
-	decodeOnce,
-	decodeDots,
-	decodeAllButSlashes,
-	slashBackslashes,
-	cutParameters,
-	removeDotSegments,
-	mergeSlashes,
-	cutSegments,
-	cutPath,
-	trimSpace,
-	trimBlanks,
-	trimBlanksAndDots,
-	dropAuthority,
-}
-
-// decodeOnce decodes one level of percent-encoding; what is no escape stays.
-func decodeOnce(p string) string { return decode(p, func(byte) bool { return true }) }
-
-// decodeDots decodes what RFC 3986 section 6.2.2 lets a server decode, and those
-// do that keep the rest: an escaped dot.
-func decodeDots(p string) string { return decode(p, func(c byte) bool { return c == '.' }) }
-
-// decodeAllButSlashes decodes as servers do that keep escaped slashes apart.
-func decodeAllButSlashes(p string) string {
-	return decode(p, func(c byte) bool { return c != '/' && c != '\\' })
-}
-
-// decodeUnreserved decodes the characters for which an escape means the same as
-// none (RFC 3986 section 2.3), except the dot.
-func decodeUnreserved(p string) string {
-	return decode(p, func(c byte) bool { return alphanumeric(c) || c == '-' || c == '_' || c == '~' })
-}
-
-func decode(p string, want func(byte) bool) string {
-	if !strings.Contains(p, "%") {
-		return p
-	}
-	var b strings.Builder
-	for i := 0; i < len(p); i++ {
-		if p[i] == '%' && i+2 < len(p) {
-			hi, lo := unhex(p[i+1]), unhex(p[i+2])
-			if c := hi<<4 | lo; hi >= 0 && lo >= 0 && want(byte(c)) {
-				b.WriteByte(byte(c))
-				i += 2
-				continue
+			if t.deep(depth) {
+				cuts = append(cuts, i)
 			}
-		}
-		b.WriteByte(p[i])
-	}
-	return b.String()
-}
-
-func unhex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return int(c|0x20-'a') + 10
-	}
-	return -1
-}
-
-func slashBackslashes(p string) string { return strings.ReplaceAll(p, `\`, "/") }
-
-// cutParameters drops what follows a semicolon in each segment.
-func cutParameters(p string) string {
-	return eachSegment(p, func(s string) string {
-		s, _, _ = strings.Cut(s, ";")
-		return s
-	})
-}
-
-// cutSegments cuts each segment at NUL, ? or #.
-func cutSegments(p string) string {
-	return eachSegment(p, func(s string) string {
-		if i := strings.IndexAny(s, "\x00?#"); i >= 0 {
-			s = s[:i]
-		}
-		return s
-	})
-}
-
-// cutPath cuts the whole path where C ends a string, and where a URL's parser
-// ends a path.
-func cutPath(p string) string {
-	if i := strings.IndexAny(p, "\x00?#;"); i >= 0 {
-		return p[:i]
-	}
-	return p
-}
-
-// trimSpace drops the white space at the end of each segment.
-func trimSpace(p string) string {
-	return eachSegment(p, func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) })
-}
-
-// trimBlanks drops control characters too. What is left may be a dot segment.
-func trimBlanks(p string) string {
-	return eachSegment(p, func(s string) string { return strings.TrimRightFunc(s, blank) })
-}
-
-// trimBlanksAndDots drops the dots too, as file systems do.
-func trimBlanksAndDots(p string) string {
-	return eachSegment(p, func(s string) string {
-		return strings.TrimRightFunc(s, func(r rune) bool { return r == '.' || blank(r) })
-	})
-}
-
-func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
-
-func eachSegment(p string, change func(string) string) string {
-	segments := strings.Split(p, "/")
-	for i := range segments {
-		segments[i] = change(segments[i])
-	}
-	return strings.Join(segments, "/")
-}
-
-// removeDotSegments is RFC 3986 section 5.2.4.
-func removeDotSegments(p string) string {
-	segments := strings.Split(p, "/")
-	out := segments[:0:len(segments)]
-	for i, s := range segments {
-		last := i == len(segments)-1
-		switch {
-		case s != "." && s != "..":
-			out = append(out, s)
-			continue
-		case s == ".." && len(out) > 1:
-			out = out[:len(out)-1]
-		}
-		if last {
-			out = append(out, "")
+			depth++
+		case capital:
+			if depth < len(t.depths) {
+				class = max(class, upper)
+			}
+		case strange:
+			class = odd
 		}
 	}
-	return strings.Join(out, "/")
+	if t.deep(depth) {
+		cuts = append(cuts, len(path))
+	}
+	return class, cuts
 }
 
-func mergeSlashes(p string) string {
-	for strings.Contains(p, "//") {
-		p = strings.ReplaceAll(p, "//", "/")
-	}
-	return p
-}
+// deep reports whether a prefix has that number of segments.
+func (t *pathTable) deep(depth int) bool { return depth < len(t.depths) && t.depths[depth] }
 
-// dropAuthority takes //host at the start for a network-path reference (RFC
-// 3986 section 4.2).
-func dropAuthority(p string) string {
-	rest, ok := strings.CutPrefix(p, "//")
-	if !ok {
-		return p
-	}
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		return rest[i:]
-	}
-	return "/"
-}
+// What a byte means in a path.
+const (
+	ordinary = iota
+	slash
+	capital
+	strange
+)
 
-// fold returns p with each letter in the one spelling of its case variants,
-// beyond ASCII too: a server may take the Kelvin sign for a k, or a dotless i
-// for an i.
-func fold(p string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-			least = min(least, f)
+var pathBytes = func() (t [256]uint8) {
+	for i := range t {
+		switch c := byte(i); {
+		case c == '/':
+			t[c] = slash
+		case 'A' <= c && c <= 'Z':
+			t[c] = capital
+		case c <= ' ' || c > '~' || strings.IndexByte(`%\;?#`, c) >= 0:
+			t[c] = strange
 		}
-		return unicode.ToLower(unicode.ToUpper(least))
-	}, p)
-}
+	}
+	return t
+}()

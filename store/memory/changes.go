@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -74,9 +75,13 @@ func (f *feed) at(n uint64) store.Cursor {
 func (s *Store) revoke(c store.Change) {
 	switch c.Kind {
 	case store.KindToken:
-		maps.DeleteFunc(s.tokens, func(_ store.Digest, t store.Token) bool { return t.ID == c.ID })
+		if d, ok := s.byID[c.ID]; ok {
+			s.deleteToken(d)
+		}
 	case store.KindFamily:
-		maps.DeleteFunc(s.tokens, func(_ store.Digest, t store.Token) bool { return t.Family == c.ID })
+		for _, d := range slices.Clone(s.byFamily[c.ID]) {
+			s.deleteToken(d)
+		}
 	case store.KindSession:
 		maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return n.ID == c.ID })
 	case store.KindAPIKey:
@@ -95,7 +100,7 @@ func (s *Store) revoke(c store.Change) {
 		}
 	}
 	s.feed.append(c)
-	s.swept()
+	s.grown()
 }
 
 // Revoke implements [store.Changes].

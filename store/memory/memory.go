@@ -20,7 +20,9 @@ type Store struct {
 	tokens   map[store.Digest]store.Token
 	sessions map[store.Digest]store.Session
 	signing  map[[2]string]store.SigningKey // by set and ID
-	puts     int                            // since the last sweep
+	byID     map[string]store.Digest        // of tokens
+	byFamily map[string][]store.Digest      // of tokens
+	sweepAt  int                            // number of records at which they are swept
 
 	feed  feed
 	usage usage
@@ -37,6 +39,9 @@ func New() *Store {
 		tokens:   map[store.Digest]store.Token{},
 		sessions: map[store.Digest]store.Session{},
 		signing:  map[[2]string]store.SigningKey{},
+		byID:     map[string]store.Digest{},
+		byFamily: map[string][]store.Digest{},
+		sweepAt:  minSweep,
 		feed:     newFeed(),
 		usage:    newUsage(),
 	}

@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	sweepEvery = 4096      // puts after which the store sweeps by itself
-	skew       = time.Hour // by which the clocks of those that use a store may differ
+	minSweep = 4096      // records below which none is looked at for its end
+	skew     = time.Hour // by which the clocks of those that use a store may differ
 )
 
-// Sweep implements [store.Sweeper]. The store also sweeps by itself, after
-// every few thousand tokens and sessions.
+// Sweep implements [store.Sweeper]. The store also sweeps by itself, whenever it
+// holds twice as much as was left the last time: what a put costs does not grow
+// with the store.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return s.write(ctx, func() error {
 		s.sweep(now)
@@ -23,20 +24,25 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 }
 
 func (s *Store) sweep(now time.Time) {
-	s.puts = 0
 	before := now.Add(-skew)
 	ended := func(t time.Time) bool { return !t.IsZero() && t.Before(before) }
-	maps.DeleteFunc(s.tokens, func(_ store.Digest, t store.Token) bool {
-		return ended(t.Expires) && (!t.Refresh || ended(t.FamilyEnds))
-	})
+	for d, t := range s.tokens {
+		if ended(t.Expires) && (!t.Refresh || ended(t.FamilyEnds)) {
+			s.deleteToken(d)
+		}
+	}
 	maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return ended(n.Ends) })
 	maps.DeleteFunc(s.signing, func(_ [2]string, k store.SigningKey) bool { return ended(k.Ends) })
 	maps.DeleteFunc(s.feed.inForce, func(_ subject, c store.Change) bool { return ended(c.Until) })
+	s.sweepAt = max(minSweep, 2*s.size())
 }
 
-// swept counts something that will expire, and sweeps when there was enough.
-func (s *Store) swept() {
-	if s.puts++; s.puts >= sweepEvery {
+// size is the number of records that come to an end.
+func (s *Store) size() int { return len(s.tokens) + len(s.sessions) + len(s.feed.inForce) }
+
+// grown sweeps when there is enough to sweep.
+func (s *Store) grown() {
+	if s.size() >= s.sweepAt {
 		s.sweep(time.Now())
 	}
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -17,8 +18,23 @@ func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 
 func (s *Store) putTokens(ts []store.Token) {
 	for _, t := range ts {
+		if _, ok := s.tokens[t.Digest]; !ok {
+			s.byID[t.ID] = t.Digest
+			s.byFamily[t.Family] = append(s.byFamily[t.Family], t.Digest)
+		}
 		s.tokens[t.Digest] = t
-		s.swept()
+	}
+	s.grown()
+}
+
+// deleteToken deletes a token, and what it is found by.
+func (s *Store) deleteToken(d store.Digest) {
+	t := s.tokens[d]
+	delete(s.tokens, d)
+	delete(s.byID, t.ID)
+	rest := slices.DeleteFunc(s.byFamily[t.Family], func(other store.Digest) bool { return other == d })
+	if s.byFamily[t.Family] = rest; len(rest) == 0 {
+		delete(s.byFamily, t.Family)
 	}
 }
 
@@ -51,7 +67,7 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 func (s *Store) PutSession(ctx context.Context, n store.Session) error {
 	return s.write(ctx, func() error {
 		s.sessions[n.Token] = n
-		s.swept()
+		s.grown()
 		return nil
 	})
 }

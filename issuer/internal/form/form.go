@@ -125,25 +125,25 @@ func Query(r *http.Request, known ...string) (map[string]string, error) {
 }
 
 func newParams(known []string) *params {
-	return &params{known: known, values: map[string]string{}, seen: map[string]bool{}}
+	return &params{known: known, values: map[string]string{}}
 }
 
 type params struct {
 	known  []string
 	values map[string]string
-	seen   map[string]bool
+	seen   []string // those without a value too
 }
 
 func (p *params) add(name, value string) error {
 	switch {
 	case !slices.Contains(p.known, name):
 		return nil
-	case p.seen[name]:
+	case slices.Contains(p.seen, name):
 		return invalid("%q parameter: repeated", name)
 	case !utf8.ValidString(value):
 		return invalid("%q parameter: expected UTF-8", name)
 	}
-	p.seen[name] = true
+	p.seen = append(p.seen, name)
 	if value != "" {
 		p.values[name] = value
 	}
@@ -231,10 +231,18 @@ func (p *params) readJSON(body []byte) error {
 	return nil
 }
 
+// Header values that all answers share, and nobody changes.
+var (
+	jsonType = []string{"application/json"}
+	noStore  = []string{"no-store"}
+	noCache  = []string{"no-cache"}
+	noSniff  = []string{"nosniff"}
+)
+
 // WriteJSON answers with JSON that nobody may keep.
 func WriteJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h["Content-Type"] = jsonType
 	NoStore(h)
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(v) // a client that went away is not our failure
@@ -242,9 +250,7 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 
 // NoStore marks an answer with a secret, or with a verdict on one.
 func NoStore(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Cache-Control"], h["Pragma"], h["X-Content-Type-Options"] = noStore, noCache, noSniff
 }
 
 // CheckBase returns an error unless base is a path that routes can follow.
