@@ -78,8 +78,11 @@ func TestKilledNode(t *testing.T) { // R04
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			dsn := filepath.Join(t.TempDir(), "a.db")
-			if kind != "sqlite" {
-				dsn = servers[kind].start(t).DSN()
+			childs, connected := dsn, func() bool { return false }
+			if server, ok := servers[kind]; ok {
+				s := server.start(t)
+				dsn = s.DSN()
+				childs, connected = server.named(dsn), func() bool { return server.knows(t, s) }
 			}
 			db, err := open(t.Context(), dsn)
 			must(t, err)
@@ -87,8 +90,9 @@ func TestKilledNode(t *testing.T) { // R04
 			secret, rotations := "start.0", 0
 			must(t, db.PutTokens(t.Context(), refreshToken(secret)))
 			for range kills {
-				tried, n := killOne(t, kind, dsn, secret)
+				tried, n := killOne(t, kind, childs, secret)
 				rotations += n
+				eventually(t, 10*time.Second, "the server has done what the node asked last", func() bool { return !connected() })
 				secret = survivor(t, db, tried)
 			}
 			t.Logf("%d kills, %d rotations", kills, rotations)

@@ -6,8 +6,10 @@ package nodes
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,16 +36,29 @@ type closable interface {
 
 // A server is a kind of store that runs apart from its nodes.
 type server struct {
+	// A node with the DSN that named returns is known to the server, and until it
+	// has done what the node asked for, as "child".
+	named func(dsn string) string
+	knows func(t testing.TB, s *services.Service) bool
+
 	start func(t testing.TB) *services.Service
 	open  func(ctx context.Context, dsn string) (closable, error)
 }
 
 var servers = map[string]server{
 	"postgres": {
+		named: func(dsn string) string { return dsn + "&application_name=child" },
+		knows: func(t testing.TB, s *services.Service) bool {
+			return s.SQL(t, s.DSN(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'child'`) != "0"
+		},
 		start: func(t testing.TB) *services.Service { return services.Postgres(t, "fsync=on") },
 		open:  func(ctx context.Context, dsn string) (closable, error) { return postgres.Open(ctx, dsn) },
 	},
 	"redis": {
+		named: func(dsn string) string { return dsn + "?client_name=child" },
+		knows: func(t testing.TB, s *services.Service) bool {
+			return strings.Contains(redisCommand(t, s, "CLIENT LIST"), " name=child ")
+		},
 		start: func(t testing.TB) *services.Service { return services.Redis(t, "appendfsync=always") },
 		open:  func(ctx context.Context, dsn string) (closable, error) { return redis.Open(ctx, dsn, redis.Config{}) },
 	},
@@ -227,4 +242,17 @@ func (l *logs) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
+}
+
+// redisCommand returns what a server answers.
+func redisCommand(t testing.TB, s *services.Service, command string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", s.Addr())
+	must(t, err)
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "%s\r\nQUIT\r\n", command)
+	must(t, err)
+	reply, err := io.ReadAll(c)
+	must(t, err)
+	return string(reply)
 }
