@@ -1,0 +1,73 @@
+// Command durable is an authorization server that may be killed and started
+// again, and of which several may run at once: its records and its signing keys
+// are in a file. For nodes on several machines, postgres.Open or redis.Open takes
+// the place of sqlite.Open.
+//
+//	head -c 32 /dev/urandom | base64 > seal
+//	go run ./examples/durable
+package main
+
+import (
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/sqlite"
+)
+
+func main() {
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, "auth.db")
+	if err != nil {
+		log.Fatal(err)
+	}
+	seal, err := issuer.ReadSeal("seal") // encrypts the signing keys in the file
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := fill(ctx, db); err != nil {
+		log.Fatal(err)
+	}
+	h, err := handler(ctx, db, seal)
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", h))
+}
+
+// fill makes a client.
+func fill(ctx context.Context, db store.Store) error {
+	return db.PutClient(ctx, store.Client{
+		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
+		Scopes: []string{"base"}, Default: []string{"base"},
+		Grants: []string{issuer.GrantClientCredentials},
+	})
+}
+
+func handler(ctx context.Context, db store.Store, seal []byte) (http.Handler, error) {
+	keys, err := issuer.OpenKeys(ctx, db, issuer.StoredKeysConfig{Seal: seal})
+	if err != nil {
+		return nil, err
+	}
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: "http://127.0.0.1:8080", Store: db, Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	go iss.Run(ctx) // follows what other nodes revoke and rotate
+	auth, err := middleware.NewCache(iss, 10_000, middleware.CacheConfig{})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", iss.Handler(issuer.HTTPConfig{}))
+	mux.Handle("GET /hello", middleware.Bearer(auth, middleware.BearerConfig{})(http.HandlerFunc(hello)))
+	return mux, nil
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	id, _ := middleware.IdentityFromContext(r.Context())
+	w.Write([]byte("hello, " + id.Client))
+}
