@@ -15,7 +15,7 @@ import (
 const timeout = time.Second
 
 // dialer returns a function that makes clients of the server at a DSN.
-func dialer(dsn string) (func() (redis.UniversalClient, error), error) {
+func dialer(dsn string) (func() redis.UniversalClient, error) {
 	u, err := url.Parse(dsn)
 	if err != nil { // the error would quote the password
 		return nil, errors.New("the DSN is no URL; characters such as / ? # in a password are to be percent-encoded")
@@ -25,13 +25,13 @@ func dialer(dsn string) (func() (redis.UniversalClient, error), error) {
 		if err != nil {
 			return nil, redacted(u, err)
 		}
-		return func() (redis.UniversalClient, error) { return newCluster(*opt), nil }, nil
+		return func() redis.UniversalClient { return newCluster(*opt) }, nil
 	}
 	opt, err := redis.ParseURL(dsn)
 	if err != nil {
 		return nil, redacted(u, err)
 	}
-	return func() (redis.UniversalClient, error) { return newClient(*opt), nil }, nil
+	return func() redis.UniversalClient { return newClient(*opt) }, nil
 }
 
 // redacted returns err unless it quotes the password.

@@ -15,17 +15,17 @@ const hintBlock = 2 * time.Second
 
 // Hint implements [store.Hinter], on a connection of its own. It calls f once at
 // the beginning, too, for what happened while nobody listened. It returns when
-// the connection breaks: who wants more hints calls it again, after a while.
+// the connection breaks or the store is closed: who wants more hints calls it
+// again, after a while.
 func (s *Store) Hint(ctx context.Context, f func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	db, err := s.dial()
-	if err != nil {
-		return fmt.Errorf("redis: %w", err)
-	}
+	db := s.dial()
 	defer db.Close()
-	defer context.AfterFunc(ctx, func() { db.Close() })() // ends a read that waits
+	for _, end := range []context.Context{ctx, s.open} {
+		defer context.AfterFunc(end, func() { db.Close() })() // also a read that waits
+	}
 	last, err := s.lastChange(ctx, db)
 	for err == nil {
 		f()

@@ -49,8 +49,11 @@ type Config struct {
 // again.
 type Store struct {
 	db     redis.UniversalClient
-	dial   func() (redis.UniversalClient, error) // another client of the same server
+	dial   func() redis.UniversalClient // another client of the same server
 	prefix string
+
+	open  context.Context // until Close
+	close context.CancelFunc
 }
 
 var (
@@ -79,11 +82,8 @@ func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	db, err := dial()
-	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err)
-	}
-	s := &Store{db: db, dial: dial, prefix: "{" + cfg.Namespace + "}:"}
+	s := &Store{db: dial(), dial: dial, prefix: "{" + cfg.Namespace + "}:"}
+	s.open, s.close = context.WithCancel(context.Background())
 	if err := s.check(ctx, cfg.AllowVolatile); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -91,7 +91,10 @@ func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
 }
 
 // Close closes the connections. Calls under way, and those after it, fail.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.close()
+	return s.db.Close()
+}
 
 // call runs f, which asks the server once.
 func call(ctx context.Context, f func(context.Context) error) error {
@@ -104,10 +107,19 @@ func call(ctx context.Context, f func(context.Context) error) error {
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("redis: %w", errors.Join(ctx.Err(), err))
-	case short.Err() != nil:
+	case over(ctx) != nil:
+		return fmt.Errorf("redis: %w", errors.Join(over(ctx), err))
+	case over(short) != nil:
 		return fmt.Errorf("redis: no answer within %v: %w", patience, err)
 	}
 	return fmt.Errorf("redis: %w", err)
+}
+
+// over returns why ctx has ended, also where a connection with its deadline was
+// quicker than ctx to notice.
+func over(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }

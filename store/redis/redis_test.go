@@ -1,13 +1,22 @@
 package redis_test
 
 import (
+	"os"
 	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/internal/services"
 	"github.com/authtier/authtier/store/redis"
 	"github.com/authtier/authtier/store/storetest"
 )
+
+func TestMain(m *testing.M) {
+	goredis.SetLogger(&logging.VoidLogger{}) // it would log each refused connection
+	os.Exit(m.Run())
+}
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {

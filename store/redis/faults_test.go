@@ -1,0 +1,281 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/faultproxy"
+	"github.com/authtier/authtier/store/internal/services"
+	"github.com/authtier/authtier/store/redis"
+)
+
+// everything calls each method once, with what is in the store if it works.
+func everything(ctx context.Context, s *redis.Store) map[string]error {
+	errs := map[string]error{}
+	now, d := time.Now(), store.DigestOf("one")
+	_, errs["Client"] = s.Client(ctx, "c")
+	_, errs["User"] = s.User(ctx, "u")
+	_, errs["APIKey"] = s.APIKey(ctx, d)
+	_, errs["Token"] = s.Token(ctx, d)
+	errs["PutTokens"] = s.PutTokens(ctx, token("new", "g"))
+	errs["Rotate"] = s.Rotate(ctx, d, "c", now, token("two", "f"))
+	errs["PutSession"] = s.PutSession(ctx, store.Session{ID: "s", Token: d, Expires: now.Add(time.Hour), Ends: now.Add(time.Hour)})
+	_, errs["Session"] = s.Session(ctx, d)
+	errs["Renew"] = s.Renew(ctx, d, now, now.Add(time.Minute))
+	errs["Revoke"] = s.Revoke(ctx, store.Change{Kind: store.KindToken, ID: "x"})
+	_, cursor, err := s.Snapshot(ctx)
+	errs["Snapshot"] = err
+	_, _, errs["Since"] = s.Since(ctx, cursor)
+	_, errs["Tell"] = s.Tell(ctx, store.Stream{1}, 1, now, []store.Count{{Counter: 1, API: "a", Total: 1}})
+	_, _, errs["Report"] = s.Report(ctx, store.Query{API: "a"})
+	_, errs["SigningKeys"] = s.SigningKeys(ctx, "set")
+	errs["PutSigningKeys"] = s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "k"})
+	errs["PutClient"] = s.PutClient(ctx, store.Client{ID: "c"})
+	errs["PutUser"] = s.PutUser(ctx, store.User{Login: "u", Password: "p"})
+	errs["Rehash"] = s.Rehash(ctx, "u", "p", "q")
+	errs["PutAPIKey"] = s.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: d})
+	errs["DeleteClient"] = s.DeleteClient(ctx, "d")
+	errs["DeleteUser"] = s.DeleteUser(ctx, "v")
+	errs["Sweep"] = s.Sweep(ctx, now)
+	return errs
+}
+
+// prepare puts what everything asks for.
+func prepare(t *testing.T, s *redis.Store) {
+	t.Helper()
+	ctx := t.Context()
+	for _, err := range []error{
+		s.PutTokens(ctx, token("one", "f")),
+		s.PutClient(ctx, store.Client{ID: "c"}),
+		s.PutUser(ctx, store.User{Login: "u", Password: "p"}),
+		s.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: store.DigestOf("one")}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// allFail checks that each method fails, with an error that is no answer.
+func allFail(t *testing.T, errs map[string]error) {
+	t.Helper()
+	for method, err := range errs {
+		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
+			t.Errorf("%s: got %v, want an error that is no answer", method, err)
+		}
+	}
+}
+
+func TestEverythingWorks(t *testing.T) {
+	s := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
+	prepare(t, s)
+	for method, err := range everything(t.Context(), s) {
+		if err != nil {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	errs := everything(ctx, s)
+	allFail(t, errs)
+	for method, err := range errs {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v, want %v", method, err, context.Canceled)
+		}
+	}
+}
+
+// TestGone meets a server that refuses connections, and finds it back.
+func TestGone(t *testing.T) {
+	s := services.Redis(t, "appendfsync=always")
+	h := open(t, s.DSN(), redis.Config{})
+	prepare(t, h)
+	s.Kill(t)
+	allFail(t, everything(t.Context(), h))
+	s.Start(t)
+	recovers(t, h)
+	if _, err := h.Token(t.Context(), store.DigestOf("one")); err != nil {
+		t.Errorf("after the restart: %v", err)
+	}
+}
+
+// recovers waits until the store works again: five seconds at most.
+func recovers(t *testing.T, h *redis.Store) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		_, _, err := h.Snapshot(t.Context())
+		if err == nil {
+			return
+		}
+		if time.Since(begin) > 5*time.Second {
+			t.Fatalf("five seconds later: %v", err)
+		}
+	}
+}
+
+// TestSilent meets a server that accepts connections and says nothing: each call
+// ends within two seconds.
+func TestSilent(t *testing.T) {
+	s := services.SharedRedis(t)
+	p := faultproxy.New(t, s.Addr())
+	cfg := redis.Config{Namespace: services.Name()}
+	h := open(t, services.At(s.DSN(), p.Addr()), cfg)
+	prepare(t, h)
+	p.BlackHole()
+	var wg sync.WaitGroup
+	within := func(what string, f func() error) {
+		wg.Go(func() {
+			begin := time.Now()
+			if err := f(); err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
+				t.Errorf("%s: got %v, want an error that is no answer", what, err)
+			}
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("%s took %v", what, took)
+			}
+		})
+	}
+	for range 50 { // more than there are connections
+		within("Token", func() error { _, err := h.Token(t.Context(), store.DigestOf("one")); return err })
+	}
+	within("Rotate", func() error { return h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), token("two", "f")) })
+	within("Revoke", func() error { return h.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f"}) })
+	within("Report", func() error { _, _, err := h.Report(t.Context(), store.Query{API: "a"}); return err })
+	within("Open", func() error { _, err := redis.Open(t.Context(), services.At(s.DSN(), p.Addr()), cfg); return err })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	within("Token with a deadline", func() error {
+		begin := time.Now()
+		_, err := h.Token(ctx, store.DigestOf("one"))
+		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
+			t.Errorf("a deadline in 50 ms: got %v after %v", err, took)
+		}
+		return err
+	})
+	wg.Wait()
+	p.Heal()
+	recovers(t, h)
+}
+
+// TestReplyLost loses the reply to a rotation that happened: the caller gets an
+// error that decides nothing, and nobody has rotated twice.
+func TestReplyLost(t *testing.T) {
+	s := services.SharedRedis(t)
+	p := faultproxy.New(t, s.Addr())
+	cfg := redis.Config{Namespace: services.Name()}
+	direct := open(t, s.DSN(), cfg)
+	h := open(t, services.At(s.DSN(), p.Addr()), cfg)
+	for round := range 20 {
+		name := func(n string) string { return fmt.Sprint(n, round) }
+		family := name("f")
+		for _, err := range []error{ // the server knows the script then
+			direct.PutTokens(t.Context(), token(name("one"), family), token(name("warm"), name("g"))),
+			h.Rotate(t.Context(), store.DigestOf(name("warm")), "c", time.Now()),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		cut := p.CutReply(faultproxy.Containing("evalsha"))
+		err := h.Rotate(t.Context(), store.DigestOf(name("one")), "c", time.Now(), token(name("two"), family))
+		allFail(t, map[string]error{"Rotate": err})
+		<-cut
+		old, errOld := direct.Token(t.Context(), store.DigestOf(name("one")))
+		_, errNew := direct.Token(t.Context(), store.DigestOf(name("two")))
+		if errOld != nil || errNew != nil || !old.Used {
+			t.Fatalf("after it: old %+v, %v; new %v; want it rotated once", old, errOld, errNew)
+		}
+		// The honest client tries again: that is a second use.
+		err = h.Rotate(t.Context(), store.DigestOf(name("one")), "c", time.Now(), token(name("three"), family))
+		if !errors.Is(err, store.ErrReused) {
+			t.Errorf("trying again: got %v, want %v", err, store.ErrReused)
+		}
+		for _, n := range []string{"two", "three"} {
+			if _, err := direct.Token(t.Context(), store.DigestOf(name(n))); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%s: got %v, want it gone", n, err)
+			}
+		}
+	}
+}
+
+// TestRequestLost cuts all connections again and again while tokens are rotated:
+// there are never two live ones in a family.
+func TestRequestLost(t *testing.T) {
+	s := services.SharedRedis(t)
+	p := faultproxy.New(t, s.Addr())
+	cfg := redis.Config{Namespace: services.Name()}
+	direct := open(t, s.DSN(), cfg)
+	h := open(t, services.At(s.DSN(), p.Addr()), cfg)
+	stop := make(chan struct{})
+	var cutter sync.WaitGroup
+	cutter.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond):
+				p.Reset()
+			}
+		}
+	})
+	defer cutter.Wait()
+	defer close(stop)
+	for f := range 20 {
+		made := []string{fmt.Sprint(f, "-", 0)}
+		if err := direct.PutTokens(t.Context(), token(made[0], fmt.Sprint(f))); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 {
+			next := fmt.Sprint(f, "-", i+1)
+			made = append(made, next)
+			err := h.Rotate(t.Context(), store.DigestOf(made[i]), "c", time.Now(), token(next, fmt.Sprint(f)))
+			if errors.Is(err, store.ErrReused) {
+				t.Errorf("family %d: a first use is taken for a second one", f)
+			}
+			if err != nil {
+				break
+			}
+		}
+		live := 0
+		for _, secret := range made {
+			switch tok, err := direct.Token(t.Context(), store.DigestOf(secret)); {
+			case err == nil && !tok.Used:
+				live++
+			case err != nil && !errors.Is(err, store.ErrNotFound):
+				t.Error(err)
+			}
+		}
+		if live != 1 {
+			t.Errorf("family %d has %d live tokens, want 1", f, live)
+		}
+	}
+}
+
+// TestFull fills the server's memory: writes fail whole, reads go on.
+func TestFull(t *testing.T) {
+	s := services.Redis(t)
+	h, db := open(t, s.DSN(), redis.Config{}), raw(t, s)
+	prepare(t, h)
+	do(t, db, "CONFIG", "SET", "maxmemory", "1")
+	if _, err := h.Token(t.Context(), store.DigestOf("one")); err != nil {
+		t.Errorf("reading: %v", err)
+	}
+	err := h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), token("two", "f"))
+	allFail(t, map[string]error{
+		"Rotate": err,
+		"Revoke": h.Revoke(t.Context(), store.Change{Kind: store.KindSession, ID: "x"}),
+	})
+	do(t, db, "CONFIG", "SET", "maxmemory", "0")
+	if tok, err := h.Token(t.Context(), store.DigestOf("one")); err != nil || tok.Used {
+		t.Errorf("after it: got %+v, %v, want the token unused", tok, err)
+	}
+	for method, err := range everything(t.Context(), h) {
+		if err != nil {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}

@@ -1,0 +1,243 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/services"
+	"github.com/authtier/authtier/store/redis"
+)
+
+// dump returns all that the namespace holds, in the form that DUMP gives it.
+func dump(t *testing.T, s *services.Service, ns string) map[string]string {
+	t.Helper()
+	db, all := raw(t, s), map[string]string{}
+	keys, err := db.Keys(t.Context(), "{"+ns+"}:*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		all[k] = fmt.Sprint(do(t, db, "DUMP", k))
+	}
+	return all
+}
+
+// TestForeignTypes puts another type in the place of each key, one at a time.
+// What would read or write it fails and names it, and nothing is changed.
+func TestForeignTypes(t *testing.T) {
+	s := services.SharedRedis(t)
+	db, ns := raw(t, s), services.Name()
+	h := open(t, s.DSN(), redis.Config{Namespace: ns})
+	fill(t, h)
+	uses := map[string][]string{
+		"changes":    {"Revoke", "Since", "Snapshot", "PutClient", "PutUser", "PutAPIKey", "PutSigningKeys", "DeleteClient", "DeleteUser"},
+		"revoked":    {"Revoke", "Snapshot"},
+		"versions":   {"Revoke", "Snapshot", "PutClient"},
+		"streams":    {"Tell", "Report"},
+		"client:":    {"Client", "PutClient"},
+		"user:":      {"User", "PutUser", "Rehash"},
+		"apikey:":    {"APIKey", "PutAPIKey"},
+		"apikeyid:":  {"PutAPIKey"},
+		"apikeys:":   {"PutAPIKey"},
+		"token:":     {"Token", "Rotate"},
+		"session:":   {"Session", "Renew", "PutSession"},
+		"days:":      {"Tell", "Report"},
+		"counts:":    {"Tell", "Report"},
+		"signing:":   {"SigningKeys", "PutSigningKeys"},
+		"ends:token": {"PutTokens", "Rotate", "Sweep"}, "ends:session": {"PutSession", "Sweep"},
+		"ends:signing": {"PutSigningKeys", "Sweep"}, "ends:revoked": {"Revoke", "Sweep"},
+	}
+	used := 0
+	for key := range dump(t, s, ns) {
+		name := strings.TrimPrefix(key, "{"+ns+"}:")
+		methods := uses[name]
+		if head, _, ok := strings.Cut(name, ":"); ok && methods == nil {
+			methods = uses[head+":"]
+		}
+		if name == "format" || strings.HasPrefix(name, "token:") && name != fmt.Sprintf("token:%x", store.DigestOf("one")) || strings.HasPrefix(name, "tokenid:") || strings.HasPrefix(name, "family:") || strings.HasPrefix(name, "sessionid:") {
+			continue
+		}
+		if methods == nil {
+			t.Errorf("nothing uses %q", name)
+		}
+		used++
+		saved := do(t, db, "DUMP", key)
+		do(t, db, "DEL", key)
+		if strings.HasPrefix(name, "apikeyid:") {
+			do(t, db, "RPUSH", key, "foreign")
+		} else {
+			do(t, db, "SET", key, "foreign")
+		}
+		before := dump(t, s, ns)
+		for _, method := range methods {
+			err := only(t.Context(), h, method)
+			if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) || !strings.Contains(err.Error(), key) {
+				t.Errorf("%s with a foreign %q: got %v, want an error that names it", method, key, err)
+			}
+			if after := dump(t, s, ns); !maps.Equal(after, before) {
+				t.Errorf("%s with a foreign %q changed something", method, key)
+			}
+		}
+		do(t, db, "DEL", key)
+		do(t, db, "RESTORE", key, 0, saved)
+	}
+	if used != len(uses) {
+		t.Errorf("%d keys were tried, want %d", used, len(uses))
+	}
+}
+
+// fill puts one of each record.
+func fill(t *testing.T, h *redis.Store) {
+	t.Helper()
+	prepare(t, h)
+	for method, err := range everything(t.Context(), h) {
+		if err != nil {
+			t.Fatalf("%s: %v", method, err)
+		}
+	}
+	ctx, soon := t.Context(), time.Now().Add(time.Hour)
+	for _, err := range []error{
+		h.PutTokens(ctx, token("one", "f")),
+		h.PutUser(ctx, store.User{Login: "u", Password: "p"}),
+		h.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c"}, store.Change{Kind: store.KindToken, ID: "soon", Until: soon}),
+		h.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "ends", Published: soon, Ends: soon}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// only calls one method, in such a way that it must touch what is there.
+func only(ctx context.Context, h *redis.Store, method string) (err error) {
+	now, d := time.Now(), store.DigestOf("one")
+	switch method {
+	case "Client":
+		_, err = h.Client(ctx, "c")
+	case "User":
+		_, err = h.User(ctx, "u")
+	case "APIKey":
+		_, err = h.APIKey(ctx, d)
+	case "Token":
+		_, err = h.Token(ctx, d)
+	case "Session":
+		_, err = h.Session(ctx, d)
+	case "PutTokens":
+		err = h.PutTokens(ctx, token("new", "f"))
+	case "Rotate":
+		err = h.Rotate(ctx, d, "c", now, token("next", "f"))
+	case "PutSession":
+		err = h.PutSession(ctx, store.Session{ID: "s", Token: d, Ends: now})
+	case "Renew":
+		err = h.Renew(ctx, d, now, now.Add(time.Minute))
+	case "Revoke":
+		err = h.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f", Until: now}, store.Change{Kind: store.KindClient, ID: "c"})
+	case "Since":
+		_, _, err = h.Since(ctx, store.Cursor{N: 1})
+	case "Snapshot":
+		_, _, err = h.Snapshot(ctx)
+	case "Tell":
+		_, err = h.Tell(ctx, store.Stream{1}, 9, now, []store.Count{{Counter: 1, API: "a", Total: 9}})
+	case "Report":
+		_, _, err = h.Report(ctx, store.Query{API: "a"})
+	case "SigningKeys":
+		_, err = h.SigningKeys(ctx, "set")
+	case "PutSigningKeys":
+		err = h.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "k", Ends: now})
+	case "PutClient":
+		err = h.PutClient(ctx, store.Client{ID: "c"})
+	case "PutUser":
+		err = h.PutUser(ctx, store.User{Login: "u", Password: "other"})
+	case "Rehash":
+		err = h.Rehash(ctx, "u", "p", "q")
+	case "PutAPIKey":
+		err = h.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: d})
+	case "DeleteClient":
+		err = h.DeleteClient(ctx, "c")
+	case "DeleteUser":
+		err = h.DeleteUser(ctx, "u")
+	case "Sweep":
+		err = h.Sweep(ctx, now.Add(-1000*time.Hour)) // nothing has ended
+	}
+	return err
+}
+
+// TestForeignFields spoils each field of each record, or takes it away.
+func TestForeignFields(t *testing.T) {
+	s := services.SharedRedis(t)
+	db, ns := raw(t, s), services.Name()
+	h := open(t, s.DSN(), redis.Config{Namespace: ns})
+	fill(t, h)
+	reads := map[string]string{"client": "Client", "user": "User", "apikey": "APIKey", "token": "Token", "session": "Session", "signing": "SigningKeys", "streams": "Report", "counts": "Report"}
+	// Any text is good for these, and an empty one too.
+	texts := []string{"id", "family", "client", "user", "audience", "scopes", "password", "first", "last", "lang"}
+	one := fmt.Sprintf("%x", store.DigestOf("one"))
+	for key := range dump(t, s, ns) {
+		name := strings.TrimPrefix(key, "{"+ns+"}:")
+		head, id, _ := strings.Cut(name, ":")
+		method := reads[head]
+		if method == "" || (head == "token" && id != one) {
+			continue
+		}
+		for field, value := range db.HGetAll(t.Context(), key).Val() {
+			spoilt := []string{"x", "{", "-1", "1.5", "999999999999999999999", "[1]", strings.Repeat("é", 32)}
+			if slices.Contains(texts, field) && (head != "apikey" && head != "client" || field != "scopes") {
+				spoilt = nil
+			}
+			for _, v := range spoilt {
+				do(t, db, "HSET", key, field, v)
+				if err := only(t.Context(), h, method); err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), key) {
+					t.Errorf("%s where %s of %s is %q: got %v, want an error that names the key", method, field, key, v, err)
+				}
+			}
+			if head != "signing" && head != "streams" && head != "counts" {
+				do(t, db, "HDEL", key, field)
+				if err := only(t.Context(), h, method); err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), key) {
+					t.Errorf("%s where %s of %s is missing: got %v, want an error that names the key", method, field, key, err)
+				}
+			}
+			do(t, db, "HSET", key, field, value)
+		}
+		if err := only(t.Context(), h, method); err != nil {
+			t.Errorf("%s with all put back: %v", method, err)
+		}
+	}
+}
+
+// TestForeignChanges spoils the sequence.
+func TestForeignChanges(t *testing.T) {
+	s := services.SharedRedis(t)
+	db := raw(t, s)
+	for what, entry := range map[string][]any{
+		"an entry of another kind": {"hello", "world"},
+		"a nonce too short":        {"kind", 1, "id", "x", "version", 0, "until", "", "nonce", "00"},
+		"a kind too high":          {"kind", 257, "id", "x", "version", 0, "until", "", "nonce", "0011223344556677"},
+		"no time":                  {"kind", 1, "id", "x", "version", 0, "until", "soon", "nonce", "0011223344556677"},
+	} {
+		ns := services.Name()
+		h := open(t, s.DSN(), redis.Config{Namespace: ns})
+		_, cursor, err := h.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := "{" + ns + "}:changes"
+		do(t, db, append([]any{"XADD", key, fmt.Sprintf("%d-0", cursor.N+1)}, entry...)...)
+		if cs, _, err := h.Since(t.Context(), cursor); err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: Since returned %v, %v, want an error that names the key", what, cs, err)
+		}
+		if cs, _, err := h.Snapshot(t.Context()); err == nil || !strings.Contains(err.Error(), ns) {
+			t.Errorf("%s: Snapshot returned %v, %v, want an error that names the namespace", what, cs, err)
+		}
+		do(t, db, "XADD", key, "5000000-7", "a", "b")
+		if err := h.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "x"}); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: Revoke after a foreign ID: got %v, want an error that names the key", what, err)
+		}
+	}
+}

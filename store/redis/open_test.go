@@ -1,0 +1,239 @@
+package redis_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/services"
+	"github.com/authtier/authtier/store/redis"
+)
+
+// raw returns a client of the server, for what the store does not do.
+func raw(t *testing.T, s *services.Service) *goredis.Client {
+	t.Helper()
+	db := goredis.NewClient(&goredis.Options{Addr: s.Addr(), DisableIdentity: true})
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// do sends a command.
+func do(t *testing.T, db *goredis.Client, args ...any) any {
+	t.Helper()
+	reply, err := db.Do(t.Context(), args...).Result()
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return reply
+}
+
+// refused checks that Open fails with an error that says what.
+func refused(t *testing.T, dsn string, cfg redis.Config, what string) {
+	t.Helper()
+	s, err := redis.Open(t.Context(), dsn, cfg)
+	if err == nil {
+		s.Close()
+		t.Errorf("opened, want an error that mentions %s", what)
+	} else if !strings.Contains(err.Error(), what) || !strings.HasPrefix(err.Error(), "redis: ") {
+		t.Errorf("got %q, want an error that mentions %s", err, what)
+	}
+}
+
+func TestVolatile(t *testing.T) {
+	s := services.Redis(t, "appendonly=no")
+	db, dsn := raw(t, s), s.DSN()
+	refused(t, dsn, redis.Config{}, "append-only")
+	do(t, db, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+	refused(t, dsn, redis.Config{}, "append-only")
+	refused(t, dsn, redis.Config{}, "allkeys-lru")
+	open(t, dsn, redis.Config{AllowVolatile: true})
+
+	do(t, db, "CONFIG", "SET", "appendonly", "yes")
+	refused(t, dsn, redis.Config{}, "allkeys-lru")
+	do(t, db, "CONFIG", "SET", "maxmemory-policy", "volatile-lru") // our keys do not expire
+	open(t, dsn, redis.Config{})
+
+	do(t, db, "REPLICAOF", "127.0.0.1", "1")
+	refused(t, dsn, redis.Config{AllowVolatile: true}, "slave")
+}
+
+func TestPassword(t *testing.T) {
+	s := services.Redis(t)
+	do(t, raw(t, s), "CONFIG", "SET", "requirepass", "s3cret/#?")
+	u, err := url.Parse(s.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("", "s3cret/#?")
+	open(t, u.String(), redis.Config{})
+	u.User = url.UserPassword("", "canary")
+	refused(t, u.String(), redis.Config{}, "WRONGPASS")
+	refused(t, s.DSN(), redis.Config{}, "NOAUTH")
+}
+
+// TestDSN opens what cannot be opened. No error gives the password away.
+func TestDSN(t *testing.T) {
+	for dsn, what := range map[string]string{
+		"":                                                 "scheme",
+		"postgres://u:canary@127.0.0.1/db":                 "scheme",
+		"redis://u:canary@127.0.0.1/x":                     "database",
+		"redis://u:canary@127.0.0.1/0?canary=1":            "DSN",
+		"redis://u:can/ary#canary?@127.0.0.1:1/0":          "percent-encoded",
+		"redis://u:canary\x00@127.0.0.1/0":                 "percent-encoded",
+		"redis://u:canary@127.0.0.1:1/0":                   "refused",
+		"unix://u:canary@/nonexistent/socket":              "socket",
+		"rediss://u:canary@127.0.0.1:1/0?addr=127.0.0.1:2": "refused",
+	} {
+		s, err := redis.Open(t.Context(), dsn, redis.Config{})
+		if err == nil {
+			s.Close()
+			t.Errorf("%q: opened", dsn)
+			continue
+		}
+		if !strings.Contains(err.Error(), what) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: got %q, want an error that mentions %s", dsn, err, what)
+		}
+	}
+	for _, ns := range []string{"a b", "{a}", "a:b", "a*", "é", strings.Repeat("x", 65), "a\n"} {
+		refused(t, "redis://127.0.0.1:1", redis.Config{Namespace: ns}, "namespace")
+	}
+}
+
+func TestFormat(t *testing.T) {
+	s := services.SharedRedis(t)
+	db, ns := raw(t, s), services.Name()
+	cfg := redis.Config{Namespace: ns}
+	open(t, s.DSN(), cfg)
+	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "1" {
+		t.Errorf("format %v, want 1", got)
+	}
+	do(t, db, "SET", "{"+ns+"}:format", "2") // one ahead only adds
+	open(t, s.DSN(), cfg)
+	for _, other := range []string{"3", "0", "-1", "x", ""} {
+		do(t, db, "SET", "{"+ns+"}:format", other)
+		refused(t, s.DSN(), cfg, "format")
+	}
+	do(t, db, "DEL", "{"+ns+"}:format")
+	do(t, db, "RPUSH", "{"+ns+"}:format", "x")
+	refused(t, s.DSN(), cfg, "WRONGTYPE")
+
+	ns = services.Name()
+	do(t, db, "SET", "{"+ns+"}:cache:1", "x")
+	refused(t, s.DSN(), redis.Config{Namespace: ns}, "{"+ns+"}:cache:1")
+	do(t, db, "DEL", "{"+ns+"}:cache:1")
+	open(t, s.DSN(), redis.Config{Namespace: ns})
+}
+
+// TestOpenTogether sets one namespace up by many at once.
+func TestOpenTogether(t *testing.T) {
+	s := services.SharedRedis(t)
+	for range 5 {
+		cfg := redis.Config{Namespace: services.Name()}
+		var wg sync.WaitGroup
+		cursors := make([]store.Cursor, 8)
+		for i := range cursors {
+			wg.Go(func() {
+				h, err := redis.Open(t.Context(), s.DSN(), cfg)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer h.Close()
+				if _, cursors[i], err = h.Snapshot(t.Context()); err != nil {
+					t.Errorf("snapshot: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, c := range cursors {
+			if c != cursors[0] {
+				t.Errorf("cursors %v and %v of one empty namespace", c, cursors[0])
+			}
+		}
+	}
+}
+
+// TestNamespaces keeps two namespaces of one server apart.
+func TestNamespaces(t *testing.T) {
+	s := services.SharedRedis(t)
+	name := services.Name()
+	a, b := open(t, s.DSN(), redis.Config{Namespace: name}), open(t, s.DSN(), redis.Config{Namespace: name + ".b"})
+	if err := a.PutUser(t.Context(), store.User{Login: "u"}); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := b.User(t.Context(), "u"); err != store.ErrNotFound {
+		t.Errorf("in the other namespace: got %v, %v", u, err)
+	}
+}
+
+// TestClosed uses a store that was closed.
+func TestClosed(t *testing.T) {
+	s := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.User(t.Context(), "u"); err == nil || err == store.ErrNotFound {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Hint(t.Context(), func() {}); err == nil {
+		t.Error("hints from a closed store")
+	}
+}
+
+// TestCluster uses a cluster of one server that has all slots.
+func TestCluster(t *testing.T) {
+	s := services.Redis(t, "cluster-enabled=yes")
+	db := raw(t, s)
+	do(t, db, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	for begin := time.Now(); !strings.Contains(fmt.Sprint(do(t, db, "CLUSTER", "INFO")), "cluster_state:ok"); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatal("the cluster does not begin")
+		}
+	}
+	dsn := s.DSN()[:strings.LastIndex(s.DSN(), "/")] + "?addr=" + s.Addr()
+	testSmoke(t, open(t, dsn, redis.Config{}), open(t, dsn, redis.Config{}))
+}
+
+// testSmoke rotates and revokes.
+func testSmoke(t *testing.T, a, b *redis.Store) {
+	t.Helper()
+	ctx, now := t.Context(), time.Now()
+	_, cursor, err := b.Snapshot(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		a.PutTokens(ctx, token("one", "f")),
+		b.Rotate(ctx, store.DigestOf("one"), "c", now, token("two", "f")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Rotate(ctx, store.DigestOf("one"), "c", now, token("three", "f")); err != store.ErrReused {
+		t.Errorf("a second use: got %v", err)
+	}
+	for _, secret := range []string{"one", "two", "three"} {
+		if _, err := b.Token(ctx, store.DigestOf(secret)); err != store.ErrNotFound {
+			t.Errorf("token %s: got %v, want it gone", secret, err)
+		}
+	}
+	if cs, _, err := b.Since(ctx, cursor); err != nil || len(cs) != 1 || cs[0].ID != "f" {
+		t.Errorf("changes: got %v, %v, want the family", cs, err)
+	}
+}
+
+// token returns a refresh token of client c.
+func token(secret, family string) store.Token {
+	now := time.Now()
+	return store.Token{
+		ID: "id-" + secret, Family: family, Client: "c", Digest: store.DigestOf(secret), Refresh: true,
+		Issued: now, Expires: now.Add(time.Hour), FamilyEnds: now.Add(2 * time.Hour),
+	}
+}
