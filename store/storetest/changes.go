@@ -88,3 +88,29 @@ func testSnapshot(t *testing.T, s store.Store) {
 		t.Errorf("since the snapshot: got %+v, %v, want the family alone", cs, err)
 	}
 }
+
+// testRevokedUntil revokes the same thing until several times: the latest counts.
+func testRevokedUntil(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	hour := func(n int) time.Time { return start.Add(time.Duration(n) * time.Hour) }
+	for id, times := range map[string][]time.Time{
+		"longer": {hour(1), hour(3)}, "shorter": {hour(3), hour(1)},
+		"endless": {hour(1), {}}, "no longer endless": {{}, hour(1)},
+	} {
+		for _, until := range times {
+			must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: id, Until: until}))
+		}
+	}
+	must(t, s.Sweep(ctx, hour(3)))
+	cs, _, err := s.Snapshot(ctx)
+	must(t, err)
+	got := map[string]time.Time{}
+	for _, c := range cs {
+		got[c.ID] = c.Until
+	}
+	for id, want := range map[string]time.Time{"longer": hour(3), "shorter": hour(3), "endless": {}, "no longer endless": {}} {
+		if until, ok := got[id]; !ok || !until.Equal(want) {
+			t.Errorf("%s: in force until %v, %t, want %v", id, until, ok, want)
+		}
+	}
+}

@@ -29,6 +29,7 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"Clients", testClients},
 		{"Users", testUsers},
 		{"APIKeys", testAPIKeys},
+		{"APIKeyMoves", testAPIKeyMoves},
 		{"Versions", testVersions},
 		{"Names", testNames},
 		{"NoSharing", testNoSharing},
@@ -47,8 +48,10 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"ChangesConcurrent", testChangesConcurrent},
 		{"ForeignCursor", testForeignCursor},
 		{"Snapshot", testSnapshot},
+		{"RevokedUntil", testRevokedUntil},
 		{"Usage", testUsage},
 		{"UsageRetold", testUsageRetold},
+		{"UsageLarge", testUsageLarge},
 		{"UsageConcurrent", testUsageConcurrent},
 		{"Cancelled", testCancelled},
 	} {
@@ -162,6 +165,22 @@ func testAPIKeys(t *testing.T, s store.Store) {
 	if s.PutAPIKey(ctx, store.APIKey{Digest: digest("x")}) == nil {
 		t.Error("an API key without an ID: accepted")
 	}
+}
+
+// testAPIKeyMoves gives a key to another client.
+func testAPIKeyMoves(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	key := store.APIKey{ID: "k", Client: "c", Digest: digest("key")}
+	must(t, s.PutAPIKey(ctx, key))
+	key.Client = "d"
+	must(t, s.PutAPIKey(ctx, key))
+	must(t, s.DeleteClient(ctx, "c"))
+	if got, err := s.APIKey(ctx, digest("key")); err != nil || got.Client != "d" {
+		t.Errorf("moved away from a deleted client: got %+v, %v", got, err)
+	}
+	must(t, s.DeleteClient(ctx, "d"))
+	_, err := s.APIKey(ctx, digest("key"))
+	wantErr(t, "moved to a deleted client", err, store.ErrNotFound)
 }
 
 func testVersions(t *testing.T, s store.Store) {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -96,5 +97,46 @@ func testUsageConcurrent(t *testing.T, s store.Store) {
 	must(t, err)
 	if !complete.Equal(start) {
 		t.Errorf("complete through %v, want that of the stream that is furthest behind, %v", complete, start)
+	}
+}
+
+// testUsageLarge tells more counts in a call than a transaction should take, one
+// of them twice, and totals up to the largest.
+func testUsageLarge(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	const counters = 12_000
+	var cs []store.Count
+	for i := range uint32(counters) {
+		cs = append(cs, count(i, 1+int(i%3), "a", "p", int64(i%7)))
+	}
+	cs = append(cs, count(6, 1, "a", "p", 1), count(counters, 2, "b", "p", math.MaxInt64-1), count(counters+1, 3, "b", "p", 7))
+	cs[0].Label = "zz"
+	cs[1].Label = "~" // of a larger total
+	had, err := s.Tell(ctx, store.Stream{1}, math.MaxInt64, start, cs)
+	if err != nil || had != 0 {
+		t.Fatalf("got %d, %v", had, err)
+	}
+	if had, err := s.Tell(ctx, store.Stream{1}, 7, start, cs[:1]); err != nil || had != math.MaxInt64 {
+		t.Errorf("told again: had %d, %v", had, err)
+	}
+	var want int64
+	for i := range int64(counters) {
+		want += i % 7
+	}
+	got := report(t, s, store.Query{API: "api", Issuer: "iss", From: 1, To: 3})
+	rows := []store.Row{
+		{Client: "a", Product: "p", Label: "~", Quantity: want},
+		{Client: "b", Product: "p", Label: "label p", Quantity: math.MaxInt64},
+	}
+	if !slices.Equal(got, rows) {
+		t.Errorf("got %+v, want %+v", got, rows)
+	}
+	if got := report(t, s, store.Query{API: "api", Issuer: "iss", Client: "b", From: 2, To: 2}); len(got) != 1 || got[0].Quantity != math.MaxInt64-1 {
+		t.Errorf("one day: got %+v, want %d, exactly", got, int64(math.MaxInt64-1))
+	}
+	_, err = s.Tell(ctx, store.Stream{1}, 8, start, []store.Count{count(counters, 2, "b", "p", math.MaxInt64-2)})
+	must(t, err)
+	if got := report(t, s, store.Query{API: "api", Issuer: "iss", Client: "b", From: 2, To: 2}); len(got) != 1 || got[0].Quantity != math.MaxInt64-1 {
+		t.Errorf("one less told: got %+v, want %d still", got, int64(math.MaxInt64-1))
 	}
 }
