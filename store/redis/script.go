@@ -20,16 +20,17 @@ var lua embed.FS
 type script struct{ source, digest string }
 
 func newScript(name string) *script {
-	source := ""
-	for _, file := range []string{"common", name} {
-		b, err := lua.ReadFile("lua/" + file + ".lua")
-		if err != nil {
-			panic(err)
-		}
-		source += string(b)
-	}
+	source := file("common") + file(name)
 	sum := sha1.Sum([]byte(source)) // the server's name for it
 	return &script{source, hex.EncodeToString(sum[:])}
+}
+
+func file(name string) string {
+	b, err := lua.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
 }
 
 var (

@@ -1,0 +1,165 @@
+package redis_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/services"
+	"github.com/authtier/authtier/store/redis"
+)
+
+// TestReplaced stores records in the place of others with the same digest: what
+// was replaced has no part in revocations any more.
+func TestReplaced(t *testing.T) {
+	ctx := t.Context()
+	h := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
+	tok := token("a", "before")
+	moved := tok
+	moved.Family, moved.ID = "after", "id-after"
+	session := store.Session{ID: "before", Token: tok.Digest, Expires: tok.Expires, Ends: tok.Expires}
+	second := session
+	second.ID = "after"
+	for _, err := range []error{
+		h.PutTokens(ctx, tok), h.PutTokens(ctx, moved),
+		h.PutSession(ctx, session), h.PutSession(ctx, second),
+		h.PutAPIKey(ctx, store.APIKey{ID: "before", Client: "c", Digest: tok.Digest}),
+		h.PutAPIKey(ctx, store.APIKey{ID: "after", Client: "d", Digest: tok.Digest}),
+		h.Revoke(ctx,
+			store.Change{Kind: store.KindFamily, ID: "before"}, store.Change{Kind: store.KindToken, ID: tok.ID},
+			store.Change{Kind: store.KindSession, ID: "before"}, store.Change{Kind: store.KindAPIKey, ID: "before"}),
+		h.DeleteClient(ctx, "c"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := h.Token(ctx, tok.Digest); err != nil || got.Family != "after" {
+		t.Errorf("token: got %+v, %v", got, err)
+	}
+	if got, err := h.Session(ctx, tok.Digest); err != nil || got.ID != "after" {
+		t.Errorf("session: got %+v, %v", got, err)
+	}
+	if got, err := h.APIKey(ctx, tok.Digest); err != nil || got.ID != "after" {
+		t.Errorf("API key: got %+v, %v", got, err)
+	}
+	if err := h.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "after"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.Token(ctx, tok.Digest); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("revoked token: got %+v, %v", got, err)
+	}
+}
+
+// TestSharedID revokes two tokens of one ID.
+func TestSharedID(t *testing.T) {
+	h := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
+	one, two := token("one", "f"), token("two", "g")
+	two.ID = one.ID
+	if err := errors.Join(
+		h.PutTokens(t.Context(), one, two, token("three", "f")),
+		h.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: one.ID}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for secret, want := range map[string]error{"one": store.ErrNotFound, "two": store.ErrNotFound, "three": nil} {
+		if _, err := h.Token(t.Context(), store.DigestOf(secret)); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", secret, err, want)
+		}
+	}
+}
+
+// TestNothingIsLeft makes more of everything than a sweep drops in a step, and
+// revokes or sweeps it all. What is left is the sequence and the tombstones.
+func TestNothingIsLeft(t *testing.T) {
+	ctx, now := t.Context(), time.Now()
+	s := services.SharedRedis(t)
+	ns := services.Name()
+	h := open(t, s.DSN(), redis.Config{Namespace: ns})
+	const n = 450
+	for i := range n {
+		var tokens []store.Token
+		for _, end := range []string{"swept", "revoked"} {
+			tok := token(fmt.Sprint(end, i), fmt.Sprint(end, " family ", i))
+			tokens = append(tokens, tok)
+		}
+		for _, err := range []error{
+			h.PutTokens(ctx, tokens...),
+			h.Rotate(ctx, tokens[0].Digest, "c", now, token(fmt.Sprint("next", i), tokens[0].Family)),
+			h.PutSession(ctx, store.Session{ID: fmt.Sprint(i), Token: tokens[0].Digest, Expires: now, Ends: now}),
+			h.PutSigningKeys(ctx, store.SigningKey{Set: fmt.Sprint("set", i%2, "\x00:"), ID: fmt.Sprint(":", i), Published: now, Ends: now}),
+			h.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: tokens[1].Family, Until: now}),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, err := range []error{
+		h.PutClient(ctx, store.Client{ID: "c"}), h.PutUser(ctx, store.User{Login: "u"}),
+		h.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: store.DigestOf("k")}),
+		h.PutAPIKey(ctx, store.APIKey{ID: "l", Client: "d", Digest: store.DigestOf("l")}),
+		h.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "l"}),
+		h.DeleteClient(ctx, "c"), h.DeleteUser(ctx, "u"),
+		h.Sweep(ctx, now.Add(1000*time.Hour)),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var left []string
+	for key := range maps.Keys(dump(t, s, ns)) {
+		left = append(left, strings.TrimPrefix(key, "{"+ns+"}:"))
+	}
+	slices.Sort(left)
+	if want := []string{"changes", "format", "versions"}; !slices.Equal(left, want) {
+		t.Errorf("left are %q, want %q", left, want)
+	}
+}
+
+// TestSequenceIsTrimmed makes more changes than are kept, and reads from every
+// cursor there was.
+func TestSequenceIsTrimmed(t *testing.T) {
+	const changes, each = 6000, 50
+	ctx := t.Context()
+	h := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
+	_, cursor, err := h.Snapshot(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cursors := []store.Cursor{cursor}
+	for i := range changes / each {
+		var cs []store.Change
+		for k := range each {
+			cs = append(cs, store.Change{Kind: store.KindAPIKey, ID: fmt.Sprint(i*each + k)})
+		}
+		if err := h.Revoke(ctx, cs...); err != nil {
+			t.Fatal(err)
+		}
+		if _, cursor, err = h.Since(ctx, cursor); err != nil {
+			t.Fatal(err)
+		}
+		cursors = append(cursors, cursor)
+	}
+	kept := 0
+	for i, c := range cursors {
+		got, head, err := h.Since(ctx, c)
+		switch {
+		case errors.Is(err, store.ErrNotFound) && kept == 0:
+		case err != nil:
+			t.Fatalf("cursor %d: %v", i, err)
+		case len(got) != changes-i*each || head != cursor || len(got) > 0 && got[0].ID != fmt.Sprint(i*each):
+			t.Fatalf("cursor %d: got %d changes to %v, want %d", i, len(got), head, changes-i*each)
+		default:
+			kept += each
+		}
+	}
+	if kept < 4000 || kept > 4200 {
+		t.Errorf("%d cursors are good, want some four thousand", kept)
+	}
+}

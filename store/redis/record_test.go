@@ -1,0 +1,52 @@
+package redis
+
+import (
+	"testing"
+	"time"
+)
+
+// FuzzTime parses any text. What is accepted is written as it was, or the same
+// time.
+func FuzzTime(f *testing.F) {
+	for _, s := range []string{"", "0.000000000", "1795305600.000000001", "-1.5", "-62135596800.000000000", "1.-00000001", "+1.000000000", "1.0000000001"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		at, err := parseTime(s)
+		if err != nil {
+			return
+		}
+		again, err := parseTime(formatTime(at))
+		if err != nil || !again.Equal(at) {
+			t.Errorf("%q is %v, which is written %q and read as %v, %v", s, at, formatTime(at), again, err)
+		}
+	})
+}
+
+// FuzzCount parses any text as a count.
+func FuzzCount(f *testing.F) {
+	for _, s := range []string{`7 ["client","product","label"]`, `-1 ["a","b","c"]`, `7 ["a","b"]`, `7`, `9223372036854775808 ["","",""]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if r, err := decodeCount(s); err == nil && r.Quantity < 0 {
+			t.Errorf("%q is %+v", s, r)
+		}
+	})
+}
+
+func TestTimes(t *testing.T) {
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Unix(0, 1), time.Now(), time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC),
+		time.Date(1900, 1, 1, 0, 0, 0, 5, time.FixedZone("", 3600)),
+	} {
+		if got, err := parseTime(formatTime(at)); err != nil || !got.Equal(at) {
+			t.Errorf("%v is written %q and read as %v, %v", at, formatTime(at), got, err)
+		}
+	}
+	for _, s := range []string{"1", "1.", "1.5", "x", "1.0000000000", "1.00000000x", ".000000000", "1.-00000001", " 1.000000000"} {
+		if got, err := parseTime(s); err == nil {
+			t.Errorf("%q is read as %v", s, got)
+		}
+	}
+}
