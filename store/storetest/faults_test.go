@@ -303,6 +303,38 @@ var faults = map[string]fault{
 			return min(had, seq), err // what it had is said too low
 		}
 	}},
+	"totals that are kept roughly": {"Run/UsageLarge$", func(b *broken) {
+		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
+			for i := range cs {
+				if cs[i].Total < 1<<60 {
+					continue
+				}
+				cs[i].Total = min(cs[i].Total, 1<<62) &^ 1023 // as a floating-point number
+			}
+			return b.Store.Tell(ctx, s, seq, through, cs)
+		}
+	}},
+	"the first thousand counts": {"Run/UsageLarge$", func(b *broken) {
+		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
+			return b.Store.Tell(ctx, s, seq, through, cs[:min(len(cs), 1000)])
+		}
+	}},
+	"a revocation that another one shortens": {"Run/RevokedUntil$", func(b *broken) {
+		until := map[string]time.Time{}
+		b.revoke = func(ctx context.Context, cs ...store.Change) error {
+			for _, c := range cs {
+				until[c.ID] = c.Until
+			}
+			return b.Store.Revoke(ctx, cs...)
+		}
+		b.snapshot = func(ctx context.Context) ([]store.Change, store.Cursor, error) {
+			cs, cursor, err := b.Store.Snapshot(ctx)
+			for i := range cs {
+				cs[i].Until = until[cs[i].ID]
+			}
+			return cs, cursor, err
+		}
+	}},
 	"a report of other issuers too": {"Run/Usage$", func(b *broken) {
 		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
 			for i := range cs {
