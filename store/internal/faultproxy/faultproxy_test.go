@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,12 +56,7 @@ func (e *echo) serve(c net.Conn) {
 func (e *echo) has(line string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, l := range e.lines {
-		if l == line {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.lines, line)
 }
 
 func newProxy(t *testing.T) (*Proxy, *echo) {
