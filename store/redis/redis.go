@@ -68,6 +68,9 @@ var (
 //	unix://user:password@/path?db=database
 //	redis://user:password@host:port?addr=host:port&addr=host:port   (a cluster)
 //
+// More parameters are those of go-redis, such as pool_size; timeouts and retries
+// among them have no effect.
+//
 // An empty namespace is set up. One that holds other keys, or the data of a
 // version that is newer by more than one, is refused, and so is a server that may
 // forget, see [Config], or that is a replica.

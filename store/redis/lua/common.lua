@@ -15,6 +15,8 @@ end
 
 local function integer(n) return string.format('%.0f', n) end
 
+-- number reads what was kept. Times are seconds with a fraction; as floating-point
+-- numbers they compare exactly to less than a microsecond.
 local function number(key, text)
 	return tonumber(text) or error(key .. ' holds ' .. text .. ', not a number', 0)
 end
