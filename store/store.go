@@ -210,7 +210,8 @@ type SigningKeys interface {
 type Sweeper interface {
 	// Sweep drops the tokens, sessions, signing keys and revocations that have
 	// ended an hour before now, or earlier: the clocks of those that share the
-	// store may differ. A used refresh token stays until its family ends.
+	// store may differ. A used refresh token stays until its family ends. Streams
+	// of counts that have nothing younger than [KeepDays] and a day are folded.
 	// Whoever runs the store calls it from time to time; several may at once.
 	Sweep(ctx context.Context, now time.Time) error
 }

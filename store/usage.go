@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 )
@@ -21,31 +22,77 @@ type Count struct {
 	Total          int64
 }
 
+// A Telling is what a stream tells at once.
+type Telling struct {
+	Seq     uint64    // grows with each telling of the stream
+	Through time.Time // up to when the stream's counts are complete
+	Ended   bool      // the stream counts no more
+	Counts  []Count
+}
+
+// KeepDays is for how many days after its own a day may still be counted on.
+// What was told of older days is folded: streams that have nothing later are
+// closed, and their counts are added up.
+const KeepDays = 7
+
+// Errors of [Usage].
+var (
+	ErrStreamClosed = errors.New("store: the stream of counts is closed")
+	ErrKeyReused    = errors.New("store: another adjustment has the key")
+)
+
 // A Query asks for the use of an API.
 type Query struct {
 	API, Issuer string
 	Client      string // everyone's, if empty
 	From, To    int    // days since 1 January 1970 UTC, both inclusive
+	ByDay       bool   // a row for each day
 }
 
 // A Row is what one client has used of one product in the time asked for. Of
 // several labels that the product had, it has the last in alphabetical order.
 type Row struct {
 	Client, Product, Label string
-	Quantity               int64
+	Day                    int   // of a query by day
+	Quantity               int64 // adjustments included
+	Adjusted               int64 // how much of it is adjustments
+}
+
+// An Adjustment corrects what a client has used, upwards or downwards, without a
+// change to what was counted.
+type Adjustment struct {
+	Key             string // by which a repeated one is told from another
+	API, Issuer     string
+	Client, Product string
+	Day             int
+	Quantity        int64 // signed, not 0
+	Reason, Author  string
+	Made            time.Time
 }
 
 // Usage keeps counts.
 type Usage interface {
-	// Tell keeps the highest total told for each stream and counter. It returns
-	// the highest sequence number told by the stream before: lower than one that
-	// was acknowledged, it means that the store went back in time, and that the
-	// stream must tell everything again. Through is up to when the stream's
-	// counts are complete.
-	Tell(ctx context.Context, s Stream, seq uint64, through time.Time, cs []Count) (had uint64, err error)
+	// Tell keeps the highest total told for each counter of the stream. It
+	// returns the highest sequence number told by the stream before: lower than
+	// one that was acknowledged, it means that the store went back in time, and
+	// that the stream must tell everything again. If the stream was folded, the
+	// error is [ErrStreamClosed], and nothing is kept.
+	Tell(ctx context.Context, s Stream, t Telling) (had uint64, err error)
 
-	// Report returns the rows that q asks for, ordered by client and product,
-	// none without use; and up to when every stream has told its counts. An
-	// error in the sequence ends it.
+	// Report returns the rows that q asks for, ordered by client, product and
+	// day, none without use or adjustment; and up to when every stream that has
+	// not ended has told its counts. An error in the sequence ends it.
 	Report(ctx context.Context, q Query) (rows iter.Seq2[Row, error], complete time.Time, err error)
+
+	// Adjust keeps an adjustment. One with a key that is known changes nothing,
+	// and is [ErrKeyReused] unless it is the same but for the time.
+	Adjust(ctx context.Context, a Adjustment) error
+
+	// Adjustments returns those that the rows of q include, by the time when they
+	// were made.
+	Adjustments(ctx context.Context, q Query) ([]Adjustment, error)
+
+	// ForgetUsage drops what was used before a day, which must be at least
+	// [KeepDays] and two days ago: counts, and adjustments.
+	ForgetUsage(ctx context.Context, before int) error
 }

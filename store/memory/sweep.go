@@ -19,6 +19,7 @@ const (
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return s.write(ctx, func() error {
 		s.sweep(now)
+		s.usage.fold(now)
 		return nil
 	})
 }

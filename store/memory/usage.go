@@ -3,6 +3,8 @@ package memory
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"math"
@@ -14,9 +16,11 @@ import (
 )
 
 type usage struct {
-	mu      sync.Mutex
-	counts  map[counter]store.Count
-	streams map[store.Stream]told
+	mu          sync.Mutex
+	counts      map[counter]store.Count
+	streams     map[store.Stream]told
+	folded      map[folded]store.Count
+	adjustments map[string]store.Adjustment
 }
 
 type counter struct {
@@ -27,35 +31,87 @@ type counter struct {
 type told struct {
 	seq     uint64
 	through time.Time
+	ended   bool
+	closed  bool
+}
+
+// folded is what counts of closed streams are added up by.
+type folded struct {
+	api, issuer, client, product, label string
+	day                                 int
 }
 
 func newUsage() usage {
-	return usage{counts: map[counter]store.Count{}, streams: map[store.Stream]told{}}
+	return usage{
+		counts: map[counter]store.Count{}, streams: map[store.Stream]told{},
+		folded: map[folded]store.Count{}, adjustments: map[string]store.Adjustment{},
+	}
 }
 
 // Tell implements [store.Usage].
-func (s *Store) Tell(ctx context.Context, stream store.Stream, seq uint64, through time.Time, cs []store.Count) (had uint64, err error) {
+func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) (had uint64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, c := range cs {
+	known := u.streams[stream]
+	if known.closed {
+		return 0, store.ErrStreamClosed
+	}
+	for _, c := range t.Counts {
+		if c.Total < 0 {
+			return 0, fmt.Errorf("store: counter %d has the total %d", c.Counter, c.Total)
+		}
+	}
+	for _, c := range t.Counts {
 		key := counter{stream, c.Counter}
 		if old, ok := u.counts[key]; !ok || c.Total > old.Total {
 			u.counts[key] = c
 		}
 	}
-	t := u.streams[stream]
-	had = t.seq
-	t.seq = max(t.seq, seq)
-	if through.After(t.through) {
-		t.through = through
+	had = known.seq
+	known.seq, known.ended = max(known.seq, t.Seq), known.ended || t.Ended
+	if t.Through.After(known.through) {
+		known.through = t.Through
 	}
-	u.streams[stream] = t
+	u.streams[stream] = known
 	return had, nil
 }
+
+// fold closes the streams that have nothing young, and adds up what they told.
+func (u *usage) fold(now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	youngest := map[store.Stream]int{}
+	for c, count := range u.counts {
+		if day, ok := youngest[c.stream]; !ok || count.Day > day {
+			youngest[c.stream] = count.Day
+		}
+	}
+	for stream, day := range youngest {
+		if day >= today(now)-store.KeepDays-1 {
+			delete(youngest, stream)
+			continue
+		}
+		t := u.streams[stream]
+		t.closed, t.ended = true, true
+		u.streams[stream] = t
+	}
+	maps.DeleteFunc(u.counts, func(c counter, count store.Count) bool {
+		if _, old := youngest[c.stream]; !old {
+			return false
+		}
+		key := folded{count.API, count.Issuer, count.Client, count.Product, count.Label, count.Day}
+		sum := u.folded[key]
+		count.Total = saturated(count.Total, sum.Total)
+		u.folded[key] = count
+		return true
+	})
+}
+
+func today(t time.Time) int { return int(t.Unix() / (24 * 60 * 60)) }
 
 // Report implements [store.Usage].
 func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
@@ -65,27 +121,28 @@ func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row,
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	type key struct{ client, product string }
-	sums := map[key]store.Row{}
+	sums := map[rowKey]store.Row{}
 	for _, c := range u.counts {
-		if c.API != q.API || c.Issuer != q.Issuer || c.Day < q.From || c.Day > q.To ||
-			q.Client != "" && c.Client != q.Client || c.Total == 0 {
-			continue
-		}
-		k := key{c.Client, c.Product}
-		row := sums[k]
-		row.Client, row.Product, row.Label = c.Client, c.Product, max(row.Label, c.Label)
-		row.Quantity = saturated(row.Quantity, c.Total)
-		sums[k] = row
+		add(sums, q, c)
+	}
+	for _, c := range u.folded {
+		add(sums, q, c)
+	}
+	for _, a := range u.adjustments {
+		adjust(sums, q, a)
 	}
 	rows := slices.SortedFunc(maps.Values(sums), func(a, b store.Row) int {
-		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Product, b.Product))
+		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Product, b.Product), cmp.Compare(a.Day, b.Day))
 	})
 	var complete time.Time
+	first := true
 	for _, t := range u.streams {
-		if complete.IsZero() || t.through.Before(complete) {
-			complete = t.through
+		if !t.ended && (first || t.through.Before(complete)) {
+			complete, first = t.through, false
 		}
+	}
+	if first {
+		complete = time.Now()
 	}
 	return func(yield func(store.Row, error) bool) {
 		for _, r := range rows {
@@ -96,10 +153,112 @@ func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row,
 	}, complete, nil
 }
 
-// saturated returns a+b of two quantities, at most what an int64 holds.
+type rowKey struct {
+	client, product string
+	day             int
+}
+
+// asked reports whether q asks for what is of that API, issuer, client and day.
+func asked(q store.Query, api, issuer, client string, day int) bool {
+	return api == q.API && issuer == q.Issuer && day >= q.From && day <= q.To && (q.Client == "" || client == q.Client)
+}
+
+func keyOf(q store.Query, client, product string, day int) rowKey {
+	if !q.ByDay {
+		day = 0
+	}
+	return rowKey{client, product, day}
+}
+
+func add(sums map[rowKey]store.Row, q store.Query, c store.Count) {
+	if c.Total == 0 || !asked(q, c.API, c.Issuer, c.Client, c.Day) {
+		return
+	}
+	k := keyOf(q, c.Client, c.Product, c.Day)
+	row := sums[k]
+	row.Client, row.Product, row.Day, row.Label = k.client, k.product, k.day, max(row.Label, c.Label)
+	row.Quantity = saturated(row.Quantity, c.Total)
+	sums[k] = row
+}
+
+func adjust(sums map[rowKey]store.Row, q store.Query, a store.Adjustment) {
+	if !asked(q, a.API, a.Issuer, a.Client, a.Day) {
+		return
+	}
+	k := keyOf(q, a.Client, a.Product, a.Day)
+	row := sums[k]
+	row.Client, row.Product, row.Day = k.client, k.product, k.day
+	row.Quantity = saturated(row.Quantity, a.Quantity)
+	row.Adjusted = saturated(row.Adjusted, a.Quantity)
+	sums[k] = row
+}
+
+// saturated returns a+b, at most and at least what an int64 holds.
 func saturated(a, b int64) int64 {
-	if a > math.MaxInt64-b {
+	switch {
+	case b > 0 && a > math.MaxInt64-b:
 		return math.MaxInt64
+	case b < 0 && a < math.MinInt64-b:
+		return math.MinInt64
 	}
 	return a + b
+}
+
+// Adjust implements [store.Usage].
+func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if a.Key == "" || a.Quantity == 0 {
+		return errors.New("store: an adjustment without a key or a quantity")
+	}
+	u := &s.usage
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	old, known := u.adjustments[a.Key]
+	if !known {
+		u.adjustments[a.Key] = a
+		return nil
+	}
+	if old.Made = a.Made; old != a {
+		return store.ErrKeyReused
+	}
+	return nil
+}
+
+// Adjustments implements [store.Usage].
+func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustment, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	u := &s.usage
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var as []store.Adjustment
+	for _, a := range u.adjustments {
+		if asked(q, a.API, a.Issuer, a.Client, a.Day) {
+			as = append(as, a)
+		}
+	}
+	slices.SortFunc(as, func(a, b store.Adjustment) int {
+		return cmp.Or(a.Made.Compare(b.Made), cmp.Compare(a.Key, b.Key))
+	})
+	return as, nil
+}
+
+// ForgetUsage implements [store.Usage].
+func (s *Store) ForgetUsage(ctx context.Context, before int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if before > today(time.Now())-store.KeepDays-2 {
+		return fmt.Errorf("store: day %d is counted on", before)
+	}
+	u := &s.usage
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	maps.DeleteFunc(u.counts, func(_ counter, c store.Count) bool { return c.Day < before })
+	maps.DeleteFunc(u.folded, func(k folded, _ store.Count) bool { return k.day < before })
+	maps.DeleteFunc(u.adjustments, func(_ string, a store.Adjustment) bool { return a.Day < before })
+	return nil
 }

@@ -207,7 +207,7 @@ func (m *Meter) tell(ctx context.Context, through time.Time, cs []*counter) (com
 			Total: c.total.Load(),
 		}
 	}
-	had, err := m.store.Tell(ctx, m.stream, m.seq+1, through, counts)
+	had, err := m.store.Tell(ctx, m.stream, store.Telling{Seq: m.seq + 1, Through: through, Counts: counts})
 	if err != nil {
 		return false, err
 	}

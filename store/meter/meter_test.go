@@ -7,7 +7,6 @@ import (
 	"math"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
@@ -93,11 +92,11 @@ type forgetful struct {
 	fail, loseReply bool
 }
 
-func (f *forgetful) Tell(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
+func (f *forgetful) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
 	if f.fail {
 		return 0, errors.New("down")
 	}
-	had, err := f.Usage.Tell(ctx, s, seq, through, cs)
+	had, err := f.Usage.Tell(ctx, s, t)
 	if f.loseReply {
 		return 0, errors.New("connection cut")
 	}

@@ -42,7 +42,8 @@ type broken struct {
 	revoke    func(ctx context.Context, cs ...store.Change) error
 	since     func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error)
 	snapshot  func(ctx context.Context) ([]store.Change, store.Cursor, error)
-	tell      func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error)
+	tell      func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error)
+	adjust    func(ctx context.Context, a store.Adjustment) error
 	report    func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error)
 	sweep     func(ctx context.Context, now time.Time) error
 	keys      func(ctx context.Context, set string) ([]store.SigningKey, error)
@@ -84,9 +85,10 @@ func (b *broken) Since(ctx context.Context, c store.Cursor) ([]store.Change, sto
 func (b *broken) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
 	return b.snapshot(ctx)
 }
-func (b *broken) Tell(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
-	return b.tell(ctx, s, seq, through, cs)
+func (b *broken) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+	return b.tell(ctx, s, t)
 }
+func (b *broken) Adjust(ctx context.Context, a store.Adjustment) error { return b.adjust(ctx, a) }
 func (b *broken) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
 	return b.report(ctx, q)
 }
@@ -100,7 +102,7 @@ func newBroken() *broken {
 	return &broken{
 		Store: m, client: m.Client, user: m.User, putUser: m.PutUser, delUser: m.DeleteUser, rehash: m.Rehash, apiKey: m.APIKey,
 		putTokens: m.PutTokens, token: m.Token, rotate: m.Rotate, session: m.Session, renew: m.Renew, revoke: m.Revoke,
-		since: m.Since, snapshot: m.Snapshot, tell: m.Tell, report: m.Report, sweep: m.Sweep, keys: m.SigningKeys,
+		since: m.Since, snapshot: m.Snapshot, tell: m.Tell, adjust: m.Adjust, report: m.Report, sweep: m.Sweep, keys: m.SigningKeys,
 	}
 }
 

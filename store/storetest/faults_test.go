@@ -289,34 +289,34 @@ var faults = map[string]fault{
 	}},
 	"increments instead of totals": {"Run/UsageRetold$", func(b *broken) {
 		sum := map[uint32]int64{}
-		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
-			for i := range cs {
-				sum[cs[i].Counter] += cs[i].Total
-				cs[i].Total = sum[cs[i].Counter]
+		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+			for i := range t.Counts {
+				sum[t.Counts[i].Counter] += t.Counts[i].Total
+				t.Counts[i].Total = sum[t.Counts[i].Counter]
 			}
-			return b.Store.Tell(ctx, s, seq, through, cs)
+			return b.Store.Tell(ctx, s, t)
 		}
 	}},
 	"the last total instead of the highest": {"Run/UsageRetold$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
-			had, err := b.Store.Tell(ctx, s, seq, through, cs)
-			return min(had, seq), err // what it had is said too low
+		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+			had, err := b.Store.Tell(ctx, s, t)
+			return min(had, t.Seq), err // what it had is said too low
 		}
 	}},
 	"totals that are kept roughly": {"Run/UsageLarge$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
-			for i := range cs {
-				if cs[i].Total < 1<<60 {
+		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+			for i := range t.Counts {
+				if t.Counts[i].Total < 1<<60 {
 					continue
 				}
-				cs[i].Total = min(cs[i].Total, 1<<62) &^ 1023 // as a floating-point number
+				t.Counts[i].Total = min(t.Counts[i].Total, 1<<62) &^ 1023 // as a floating-point number
 			}
-			return b.Store.Tell(ctx, s, seq, through, cs)
+			return b.Store.Tell(ctx, s, t)
 		}
 	}},
 	"the first thousand counts": {"Run/UsageLarge$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
-			return b.Store.Tell(ctx, s, seq, through, cs[:min(len(cs), 1000)])
+		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+			return b.Store.Tell(ctx, s, store.Telling{Seq: t.Seq, Through: t.Through, Counts: t.Counts[:min(len(t.Counts), 1000)]})
 		}
 	}},
 	"a revocation that another one shortens": {"Run/RevokedUntil$", func(b *broken) {
@@ -336,11 +336,11 @@ var faults = map[string]fault{
 		}
 	}},
 	"a report of other issuers too": {"Run/Usage$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, seq uint64, through time.Time, cs []store.Count) (uint64, error) {
-			for i := range cs {
-				cs[i].Issuer = "iss"
+		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+			for i := range t.Counts {
+				t.Counts[i].Issuer = "iss"
 			}
-			return b.Store.Tell(ctx, s, seq, through, cs)
+			return b.Store.Tell(ctx, s, t)
 		}
 	}},
 	"a report in no order": {"Run/Usage$", func(b *broken) {
@@ -376,6 +376,52 @@ var faults = map[string]fault{
 				err = b.Store.PutTokens(ctx, next...)
 			}
 			return err
+		}
+	}},
+	"a closed stream that is heard": {"Run/UsageFolded$", func(b *broken) {
+		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+			had, err := b.Store.Tell(ctx, s, t)
+			if errors.Is(err, store.ErrStreamClosed) {
+				s[15]++
+				return b.Store.Tell(ctx, s, t)
+			}
+			return had, err
+		}
+	}},
+	"a fold that counts twice": {"Run/UsageFolded$", func(b *broken) {
+		b.sweep = func(ctx context.Context, now time.Time) error {
+			b.Store.Tell(ctx, store.Stream{99}, store.Telling{Ended: true, Counts: []store.Count{{
+				Issuer: "iss", Client: "a", API: "api", Product: "p", Day: int(now.Unix()/86400) - store.KeepDays - 2, Total: 5,
+			}}})
+			return b.Store.Sweep(ctx, now)
+		}
+	}},
+	"an adjustment that is made twice": {"Run/UsageAdjusted$", func(b *broken) {
+		b.adjust = func(ctx context.Context, a store.Adjustment) error {
+			if a.Quantity > 0 {
+				a.Key += time.Now().String()
+			}
+			return b.Store.Adjust(ctx, a)
+		}
+	}},
+	"an adjustment that replaces another": {"Run/UsageAdjusted$", func(b *broken) {
+		b.adjust = func(ctx context.Context, a store.Adjustment) error {
+			if err := b.Store.Adjust(ctx, a); !errors.Is(err, store.ErrKeyReused) {
+				return err
+			}
+			return nil
+		}
+	}},
+	"an ended stream that is waited for": {"Run/UsageComplete$", func(b *broken) {
+		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+			t.Ended = false
+			return b.Store.Tell(ctx, s, t)
+		}
+	}},
+	"days that are lost": {"Run/UsageByDay$", func(b *broken) {
+		b.report = func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+			q.ByDay = false
+			return b.Store.Report(ctx, q)
 		}
 	}},
 }

@@ -53,6 +53,11 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"UsageRetold", testUsageRetold},
 		{"UsageLarge", testUsageLarge},
 		{"UsageConcurrent", testUsageConcurrent},
+		{"UsageComplete", testUsageComplete},
+		{"UsageByDay", testUsageByDay},
+		{"UsageFolded", testUsageFolded},
+		{"UsageAdjusted", testUsageAdjusted},
+		{"UsageForgotten", testUsageForgotten},
 		{"Cancelled", testCancelled},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, newStore(t)) })

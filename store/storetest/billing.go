@@ -1,0 +1,164 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+var everything = store.Query{API: "api", Issuer: "iss", From: -1 << 30, To: 1 << 30}
+
+func tell(t *testing.T, s store.Store, stream store.Stream, telling store.Telling) {
+	t.Helper()
+	_, err := s.Tell(t.Context(), stream, telling)
+	must(t, err)
+}
+
+func dayOf(t time.Time) int { return int(t.Unix() / (24 * 60 * 60)) }
+
+func wantRows(t *testing.T, what string, s store.Store, q store.Query, want ...store.Row) {
+	t.Helper()
+	if got := report(t, s, q); !slices.Equal(got, want) {
+		t.Errorf("%s: got %+v, want %+v", what, got, want)
+	}
+}
+
+func testUsageComplete(t *testing.T, s store.Store) {
+	complete := func() time.Time {
+		t.Helper()
+		_, c, err := s.Report(t.Context(), everything)
+		must(t, err)
+		return c
+	}
+	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start})
+	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start.Add(time.Minute)})
+	if got := complete(); !got.Equal(start) {
+		t.Errorf("complete through %v, want %v", got, start)
+	}
+	tell(t, s, store.Stream{1}, store.Telling{Seq: 2, Through: start.Add(time.Second), Ended: true})
+	if got := complete(); !got.Equal(start.Add(time.Minute)) {
+		t.Errorf("after the one behind has ended: complete through %v, want %v", got, start.Add(time.Minute))
+	}
+	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start}) // late
+	if got := complete(); !got.Equal(start.Add(time.Minute)) {
+		t.Errorf("after a late telling of one that has ended: complete through %v", got)
+	}
+	tell(t, s, store.Stream{2}, store.Telling{Seq: 2, Through: start.Add(time.Minute), Ended: true})
+	if got, now := complete(), time.Now(); got.Before(now.Add(-time.Minute)) || got.After(now.Add(time.Minute)) {
+		t.Errorf("when all have ended: complete through %v, want now", got)
+	}
+}
+
+func testUsageByDay(t *testing.T, s store.Store) {
+	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{
+		count(0, 9, "a", "p", 1), count(1, 10, "a", "p", 2), count(2, 10, "a", "q", 3), count(3, 11, "b", "p", 4),
+	}})
+	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, 10, "a", "p", 10)}})
+	q := everything
+	q.From, q.To, q.ByDay = 9, 11, true
+	wantRows(t, "by day", s, q,
+		store.Row{Client: "a", Product: "p", Label: "label p", Day: 9, Quantity: 1},
+		store.Row{Client: "a", Product: "p", Label: "label p", Day: 10, Quantity: 12},
+		store.Row{Client: "a", Product: "q", Label: "label q", Day: 10, Quantity: 3},
+		store.Row{Client: "b", Product: "p", Label: "label p", Day: 11, Quantity: 4})
+}
+
+// testUsageFolded sweeps streams of old days, of young ones, and of both.
+func testUsageFolded(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	old, young := dayOf(start)-store.KeepDays-2, dayOf(start)-store.KeepDays
+	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 1), count(1, old, "b", "p", 2)}})
+	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 10)}})
+	tell(t, s, store.Stream{3}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 100), count(1, young, "a", "p", 1000)}})
+	a := store.Row{Client: "a", Product: "p", Label: "label p", Quantity: 1111}
+	b := store.Row{Client: "b", Product: "p", Label: "label p", Quantity: 2}
+	wantRows(t, "before", s, everything, a, b)
+	for range 2 {
+		must(t, s.Sweep(ctx, start))
+		wantRows(t, "folded", s, everything, a, b)
+	}
+	for _, stream := range []store.Stream{{1}, {2}} {
+		_, err := s.Tell(ctx, stream, store.Telling{Seq: 2, Through: start, Counts: []store.Count{count(0, old, "a", "p", 99)}})
+		wantErr(t, "telling a stream that was folded", err, store.ErrStreamClosed)
+	}
+	wantRows(t, "a cloned disk changes nothing", s, everything, a, b)
+	tell(t, s, store.Stream{3}, store.Telling{Seq: 2, Through: start, Counts: []store.Count{count(1, young, "a", "p", 2000)}})
+	a.Quantity += 1000
+	wantRows(t, "a stream with something young", s, everything, a, b)
+	tell(t, s, store.Stream{4}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 5)}})
+	must(t, s.Sweep(ctx, start))
+	a.Quantity += 5
+	wantRows(t, "another one folded into the same", s, everything, a, b)
+	q := everything
+	q.ByDay, q.Client = true, "a"
+	wantRows(t, "by day", s, q,
+		store.Row{Client: "a", Product: "p", Label: "label p", Day: old, Quantity: 116},
+		store.Row{Client: "a", Product: "p", Label: "label p", Day: young, Quantity: 2000})
+}
+
+func testUsageAdjusted(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, 10, "a", "p", 100)}})
+	less := store.Adjustment{
+		Key: "k1", API: "api", Issuer: "iss", Client: "a", Product: "p", Day: 10, Quantity: -30,
+		Reason: "an outage", Author: "ada", Made: start,
+	}
+	more := store.Adjustment{Key: "k2", API: "api", Issuer: "iss", Client: "b", Product: "p", Day: 11, Quantity: 7, Reason: "r", Author: "ada", Made: start.Add(time.Second)}
+	for range 2 { // a repeated one is none
+		must(t, s.Adjust(ctx, less))
+		must(t, s.Adjust(ctx, more))
+		less.Made = less.Made.Add(time.Hour)
+	}
+	less.Made = start
+	wantRows(t, "adjusted", s, everything,
+		store.Row{Client: "a", Product: "p", Label: "label p", Quantity: 70, Adjusted: -30},
+		store.Row{Client: "b", Product: "p", Quantity: 7, Adjusted: 7})
+	other := less
+	other.Quantity = -31
+	wantErr(t, "another adjustment with the key", s.Adjust(ctx, other), store.ErrKeyReused)
+	for name, a := range map[string]store.Adjustment{"no key": {API: "api", Quantity: 1}, "no quantity": {Key: "k3", API: "api"}} {
+		if err := s.Adjust(ctx, a); err == nil || errors.Is(err, store.ErrKeyReused) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	got, err := s.Adjustments(ctx, everything)
+	must(t, err)
+	same := func(a, b store.Adjustment) bool {
+		made := a.Made.Equal(b.Made)
+		a.Made, b.Made = time.Time{}, time.Time{}
+		return made && a == b
+	}
+	if !slices.EqualFunc(got, []store.Adjustment{less, more}, same) {
+		t.Errorf("adjustments: got %+v, want %+v", got, []store.Adjustment{less, more})
+	}
+	q := everything
+	q.Client, q.To, q.ByDay = "b", 11, true
+	wantRows(t, "one client's, by day", s, q, store.Row{Client: "b", Product: "p", Day: 11, Quantity: 7, Adjusted: 7})
+	if got, err = s.Adjustments(ctx, store.Query{API: "api", Issuer: "other", From: 0, To: 99}); err != nil || len(got) != 0 {
+		t.Errorf("another issuer's: got %+v, %v", got, err)
+	}
+}
+
+func testUsageForgotten(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	today := dayOf(time.Now())
+	var cs []store.Count
+	for i := range 10 {
+		cs = append(cs, count(uint32(i), today-30*i, fmt.Sprint("c", i), "p", 1))
+	}
+	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: cs[:1]})
+	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: cs[1:]})
+	must(t, s.Adjust(ctx, store.Adjustment{Key: "old", API: "api", Issuer: "iss", Client: "x", Product: "p", Day: today - 200, Quantity: 1}))
+	must(t, s.Sweep(ctx, time.Now()))
+	if s.ForgetUsage(ctx, today-store.KeepDays-1) == nil {
+		t.Error("days that are counted on: forgotten")
+	}
+	must(t, s.ForgetUsage(ctx, today-90))
+	if got := report(t, s, everything); len(got) != 4 || got[3].Client != "c3" {
+		t.Errorf("what is younger than 90 days: got %+v, want four", got)
+	}
+}
