@@ -7,15 +7,34 @@ import (
 	"math"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 	"github.com/authtier/authtier/store/meter"
 )
 
-const day = 20_000
+var day = int(time.Now().Unix() / (24 * 60 * 60))
 
-func product(t *testing.T, m *meter.Meter, name string) *meter.Product {
+func open(t testing.TB, dir string, u store.Usage, cfg meter.Config) *meter.Meter {
+	t.Helper()
+	m, err := meter.Open(t.Context(), dir, u, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func adder(t testing.TB, p *meter.Product, client string) func(int64) error {
+	t.Helper()
+	add, err := p.Counter(day, "iss", client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return add
+}
+
+func product(t testing.TB, m *meter.Meter, name string) *meter.Product {
 	t.Helper()
 	p, err := m.Product("api", name, "label "+name)
 	if err != nil {
