@@ -62,6 +62,9 @@ func (m *Meter) place(c *counter) error {
 		size = min(4*s.size, lastSize)
 	}
 	s, err := m.newSegment(c.key.day, size)
+	if err != nil && size > firstSize {
+		s, err = m.newSegment(c.key.day, firstSize) // there may be room for that
+	}
 	if err != nil {
 		return err
 	}

@@ -56,17 +56,18 @@ func (m *Meter) tellAll(ctx context.Context, force bool) (forgot bool, err error
 	return forgot, err
 }
 
-// untell makes everything that is kept be told again.
+// untell makes everything that is kept be told again. What the store then knows
+// of a stream is news.
 func (m *Meter) untell() {
 	for _, s := range m.all() {
 		cs, _ := s.all()
 		for _, c := range cs {
 			c.told.Store(0)
 		}
-		s.ended = false
+		s.ended, s.seq = false, 0
 	}
 	for _, l := range m.leftovers {
-		l.told = false
+		l.told, l.seq = false, 0
 	}
 }
 

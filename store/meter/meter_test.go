@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"sync"
 	"testing"
@@ -18,10 +19,14 @@ var day = int(time.Now().Unix() / (24 * 60 * 60))
 
 func open(t testing.TB, dir string, u store.Usage, cfg meter.Config) *meter.Meter {
 	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
 	m, err := meter.Open(t.Context(), dir, u, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { m.Close(context.WithoutCancel(t.Context())) })
 	return m
 }
 
@@ -235,3 +240,5 @@ func TestCountingAfterClose(t *testing.T) {
 		t.Errorf("got %v, want %v", err, meter.ErrClosed)
 	}
 }
+
+func clientName(i int) string { return fmt.Sprint("client ", i) }
