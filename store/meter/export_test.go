@@ -25,3 +25,6 @@ func Decode(b []byte) (stream store.Stream, counts []store.Count, torn int, acke
 
 // Published returns the word that publishes the slot at that place.
 func Published(stream store.Stream, at int, slot []byte) uint64 { return published(stream, at, slot) }
+
+// Scan looks for what others have left, as Run does every ten seconds.
+func (m *Meter) Scan() error { return m.scan() }

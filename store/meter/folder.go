@@ -77,7 +77,7 @@ func (f *folder) create(s *segment, size int64) error {
 		return err
 	}
 	if err := errors.Join(syncFolder(f.root), f.load(s, file)); err != nil {
-		return errors.Join(err, f.root.Remove(s.name), file.Close())
+		return errors.Join(err, f.root.Remove(s.name), unlock(file), file.Close())
 	}
 	s.file = file
 	return nil

@@ -113,10 +113,13 @@ func TestConcurrentCounts(t *testing.T) {
 // forgetful is a store that fails, loses replies, or goes back in time.
 type forgetful struct {
 	store.Usage
+	mu              sync.Mutex
 	fail, loseReply bool
 }
 
 func (f *forgetful) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.fail {
 		return 0, errors.New("down")
 	}
@@ -125,6 +128,18 @@ func (f *forgetful) Tell(ctx context.Context, s store.Stream, t store.Telling) (
 		return 0, errors.New("connection cut")
 	}
 	return had, err
+}
+
+func (f *forgetful) setDown(down bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = down
+}
+
+func (f *forgetful) set(u store.Usage) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Usage = u
 }
 
 func TestStoreFaults(t *testing.T) {

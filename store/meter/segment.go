@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"os"
 	"runtime"
 	"sync"
@@ -175,7 +176,7 @@ func (s *segment) release() error {
 	if s.file == nil {
 		return nil
 	}
-	err := s.file.Close()
+	err := errors.Join(unlock(s.file), s.file.Close())
 	s.file = nil
 	return err
 }

@@ -12,6 +12,8 @@ const openFlags = 0
 // lock fails: without locks there is no journal.
 func lock(*os.File) error { return errors.ErrUnsupported }
 
+func unlock(*os.File) error { return nil }
+
 func checkFolder(string, os.FileInfo) error { return errors.ErrUnsupported }
 
 func rename(*os.Root, *os.File, string, string) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -29,6 +29,12 @@ func lock(f *os.File) error {
 	}
 }
 
+// unlock lets go of f's lock, which a mapping of the file would keep when f is
+// closed.
+func unlock(f *os.File) error {
+	return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_UN))
+}
+
 // checkFolder refuses a folder that others can write to.
 func checkFolder(dir string, fi os.FileInfo) error {
 	if mode := fi.Mode().Perm(); mode&0o022 != 0 {

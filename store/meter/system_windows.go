@@ -22,6 +22,9 @@ func lock(f *os.File) error {
 	return os.NewSyscallError("LockFileEx", err)
 }
 
+// unlock has nothing to do: to close f is enough.
+func unlock(*os.File) error { return nil }
+
 // checkFolder leaves it to the folder's access control list who can write.
 func checkFolder(string, os.FileInfo) error { return nil }
 

@@ -1,0 +1,274 @@
+package meter_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/meter"
+)
+
+const wholeDay = 24 * time.Hour
+
+func today() int { return int(time.Now().Unix() / (24 * 60 * 60)) }
+
+func useOn(t *testing.T, p *meter.Product, day int, client string, n int64) {
+	t.Helper()
+	add, err := p.Counter(day, "iss", client)
+	must(t, err)
+	must(t, add(n))
+}
+
+// running runs a meter until the test ends.
+func running(t *testing.T, m *meter.Meter) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { m.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+// recording is a store that remembers what it was told.
+type recording struct {
+	store.Usage
+	mu       sync.Mutex
+	tellings []store.Telling
+	streams  map[store.Stream]bool
+}
+
+func record(u store.Usage) *recording {
+	return &recording{Usage: u, streams: map[store.Stream]bool{}}
+}
+
+func (r *recording) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tellings, r.streams[s] = append(r.tellings, t), true
+	return r.Usage.Tell(ctx, s, t)
+}
+
+func (r *recording) told() []store.Telling {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ts := r.tellings
+	r.tellings = nil
+	return ts
+}
+
+// TestRun tells within a second, is silent when there is nothing, and says so
+// every ten seconds.
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := record(memory.New())
+		m := open(t, filepath.Join(t.TempDir(), "usage"), r, meter.Config{})
+		running(t, m)
+		p := product(t, m, "p")
+		useOn(t, p, today(), "a", 5)
+		began := time.Now()
+		time.Sleep(1100 * time.Millisecond)
+		if ts := r.told(); len(ts) != 1 || len(ts[0].Counts) != 1 || ts[0].Counts[0].Total != 5 || ts[0].Through.Before(began) || ts[0].Ended {
+			t.Errorf("told %+v, want one telling of 5", ts)
+		}
+		time.Sleep(time.Minute)
+		ts := r.told()
+		for _, telling := range ts {
+			if len(telling.Counts) != 0 || telling.Ended {
+				t.Errorf("told %+v, and nothing had changed", telling)
+			}
+		}
+		if len(ts) != 6 {
+			t.Errorf("%d tellings in a minute without counts, want 6", len(ts))
+		}
+		must(t, m.Close(t.Context()))
+		if ts := r.told(); len(ts) != 1 || !ts[0].Ended {
+			t.Errorf("Close told %+v, want the end", ts)
+		}
+		if _, complete, err := r.Report(t.Context(), store.Query{API: "api", Issuer: "iss"}); err != nil || time.Since(complete) > time.Second {
+			t.Errorf("complete through %v, %v", complete, err)
+		}
+	})
+}
+
+// TestMidnight counts on both sides of midnight, late for the day before too.
+func TestMidnight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New()
+		dir := filepath.Join(t.TempDir(), "usage")
+		m := open(t, dir, db, meter.Config{})
+		p := product(t, m, "p")
+		first := today()
+		useOn(t, p, first, "a", 1)
+		time.Sleep(wholeDay - 1500*time.Millisecond)
+		running(t, m)
+		time.Sleep(1499 * time.Millisecond)
+		useOn(t, p, today(), "a", 2)
+		time.Sleep(time.Millisecond)
+		useOn(t, p, today(), "a", 10)
+		useOn(t, p, first, "a", 4) // was admitted before midnight
+		time.Sleep(2 * time.Second)
+		if a, b := reported(t, db, first)["a p"], reported(t, db, first+1)["a p"]; a != 7 || b != 10 {
+			t.Errorf("got %d and %d, want 7 and 10", a, b)
+		}
+		if n := len(journals(t, dir)); n != 2 {
+			t.Errorf("%d files, want one a day", n)
+		}
+	})
+}
+
+// TestDayClosed counts on a day until it may no longer be counted on. Its file
+// goes when the store knows it, and no sooner.
+func TestDayClosed(t *testing.T) {
+	for _, unmapped := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &forgetful{Usage: memory.New()}
+			dir := filepath.Join(t.TempDir(), "usage")
+			m := open(t, dir, f, meter.Config{Unmapped: unmapped})
+			p, d := product(t, m, "p"), today()
+			add, err := p.Counter(d, "iss", "a")
+			must(t, err)
+			must(t, add(1))
+			time.Sleep((store.KeepDays+1)*wholeDay - 3*time.Second)
+			running(t, m)
+			time.Sleep(2 * time.Second)
+			must(t, add(2))
+			time.Sleep(500 * time.Millisecond)
+			f.setDown(true)
+			must(t, add(4))
+			time.Sleep(3 * time.Second)
+			if err := add(8); !errors.Is(err, meter.ErrDayClosed) {
+				t.Errorf("a counter of the day: got %v", err)
+			}
+			if _, err := p.Counter(d, "iss", "b"); !errors.Is(err, meter.ErrDayClosed) {
+				t.Errorf("a new counter of the day: got %v", err)
+			}
+			time.Sleep(time.Minute)
+			if n := len(journals(t, dir)); n != 1 {
+				t.Errorf("%d files while the store is down, want 1", n)
+			}
+			if s := m.Stats(); s.Unflushed != 1 || s.Oldest < time.Minute || s.Oldest > 2*time.Minute {
+				t.Errorf("while the store is down: %+v", s)
+			}
+			f.setDown(false)
+			time.Sleep(2 * time.Second)
+			if got := reported(t, f.Usage, d)["a p"]; got != 7 {
+				t.Errorf("got %d, want 7", got)
+			}
+			if n := len(journals(t, dir)); n != 0 {
+				t.Errorf("%d files when the store knows all of it, want none", n)
+			}
+			useOn(t, p, today(), "a", 1)
+		})
+	}
+}
+
+// TestLeftoverIsKept keeps a file of a dead process as long as its day is open,
+// and tells it once more before it goes.
+func TestLeftoverIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alive, db := filepath.Join(t.TempDir(), "alive"), memory.New()
+		d := today()
+		useOn(t, product(t, open(t, alive, memory.New(), meter.Config{}), "p"), d, "a", 3)
+		dir := clone(t, alive)
+		f := &forgetful{Usage: db}
+		m := open(t, dir, f, meter.Config{})
+		must(t, m.Flush(t.Context()))
+		time.Sleep((store.KeepDays+1)*wholeDay - 3*time.Second)
+		running(t, m)
+		time.Sleep(2 * time.Second)
+		if got := reported(t, db, d)["a p"]; got != 3 || len(journals(t, dir)) != 1 {
+			t.Errorf("on the last day: got %d and %d files, want 3 and 1", got, len(journals(t, dir)))
+		}
+		f.set(memory.New()) // while no stream of this process would notice
+		time.Sleep(3 * time.Second)
+		if got := reported(t, f.Usage, d)["a p"]; got != 3 || len(journals(t, dir)) != 0 {
+			t.Errorf("after it: got %d and %d files, want 3 and none", got, len(journals(t, dir)))
+		}
+	})
+}
+
+// TestFoldedWhileAway starts a process again after the store has folded what the
+// last one told: nothing is lost, doubled, or set aside.
+func TestFoldedWhileAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, db := filepath.Join(t.TempDir(), "usage"), memory.New()
+		d := today()
+		m := open(t, dir, db, meter.Config{})
+		useOn(t, product(t, m, "p"), d, "a", 3)
+		must(t, m.Close(t.Context()))
+		time.Sleep(20 * wholeDay)
+		must(t, db.Sweep(t.Context(), time.Now()))
+		m = open(t, dir, db, meter.Config{})
+		must(t, m.Flush(t.Context()))
+		if s := m.Stats(); len(s.Asides) != 0 || s.Leftovers != 0 {
+			t.Errorf("got %+v", s)
+		}
+		if got := reported(t, db, d)["a p"]; got != 3 || len(journals(t, dir)) != 0 {
+			t.Errorf("got %d and %d files, want 3 and none", got, len(journals(t, dir)))
+		}
+	})
+}
+
+// TestClockStepsBack counts on days that, by the clock, have not come yet.
+func TestClockStepsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := memory.New()
+		m := open(t, filepath.Join(t.TempDir(), "usage"), db, meter.Config{})
+		running(t, m)
+		p, d := product(t, m, "p"), today()
+		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.KeepDays, d + 400} {
+			useOn(t, p, day, "a", 1)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(2 * time.Second)
+		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.KeepDays, d + 400} {
+			if got := reported(t, db, day)["a p"]; got != 1 {
+				t.Errorf("day %d from now: got %d, want 1", day-d, got)
+			}
+		}
+		if _, err := p.Counter(d-store.KeepDays-1, "iss", "a"); !errors.Is(err, meter.ErrDayClosed) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestStoreDown counts on while the store is down, and says how much it does not
+// know, and for how long.
+func TestStoreDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &forgetful{Usage: memory.New()}
+		m := open(t, filepath.Join(t.TempDir(), "usage"), f, meter.Config{})
+		running(t, m)
+		p, d := product(t, m, "p"), today()
+		useOn(t, p, d, "a", 1)
+		useOn(t, p, d, "b", 1)
+		time.Sleep(2 * time.Second)
+		if s := m.Stats(); s.Counters != 2 || s.Unflushed != 0 || s.Oldest != 0 || s.Bytes != meter.FirstSize {
+			t.Errorf("got %+v", s)
+		}
+		f.setDown(true)
+		for range 60 {
+			useOn(t, p, d, "a", 1)
+			time.Sleep(time.Second)
+		}
+		if s := m.Stats(); s.Unflushed != 1 || s.Oldest < 59*time.Second || s.Oldest > 62*time.Second {
+			t.Errorf("down for a minute: got %+v", s)
+		}
+		if _, _, err := m.Report(t.Context(), store.Query{}); err == nil {
+			t.Error("a report without what the store does not know: no error")
+		}
+		f.setDown(false)
+		time.Sleep(2 * time.Second)
+		if s := m.Stats(); s.Unflushed != 0 || s.Oldest != 0 {
+			t.Errorf("up again: got %+v", s)
+		}
+		if got := reported(t, f.Usage, d)["a p"]; got != 61 {
+			t.Errorf("got %d, want 61", got)
+		}
+	})
+}
