@@ -14,12 +14,29 @@ import (
 type Meter interface {
 	// Counter returns the function that adds to what the client of that issuer
 	// has used on the day, counted in days since 1 January 1970 UTC. An error
-	// refuses the request as ours (AUTH-8); the function's error too. Both may
-	// be called concurrently.
+	// refuses the request as ours (AUTH-8); the function's error too, with which
+	// it has added nothing. Both may be called concurrently.
 	Counter(day int, issuer, client string) (add func(n int64) error, err error)
 }
 
-type usageWrapper struct{ meter Meter }
+// UsageConfig configures [UsageBy]. The zero value counts every admitted request.
+type UsageConfig struct {
+	// CountStatus, if not nil, says by the status of the answer which requests
+	// count. They are counted when the header is written, so that what a client
+	// saw is counted. A handler that writes nothing answers 200, one that takes
+	// over the connection 101; informational answers (1xx) are none. What
+	// [AddUsage] adds counts with any status.
+	CountStatus func(status int) bool
+
+	// AllowUncounted lets requests through that cannot be counted, because no
+	// counter is to be had. By default they are AUTH-8.
+	AllowUncounted bool
+}
+
+type usageWrapper struct {
+	meter Meter
+	cfg   UsageConfig
+}
 
 // counted is what one Usage wrapper does for one request: add to a counter. One
 // that stands in no other is remembered by its identity.
@@ -27,6 +44,7 @@ type counted struct {
 	wrapper *usageWrapper
 	day     int
 	add     func(n int64) error
+	lost    bool // there was no counter to be had, and that is allowed
 	outer   *counted
 }
 
@@ -38,68 +56,90 @@ type counted struct {
 //
 // A request that nobody authenticated is a fault in wiring, and is not counted.
 // It panics if m is nil.
-func Usage(m Meter) Wrapper {
+func Usage(m Meter) Wrapper { return UsageBy(m, UsageConfig{}) }
+
+// UsageBy is [Usage] with a configuration.
+func UsageBy(m Meter, cfg UsageConfig) Wrapper {
 	if m == nil {
 		panic("middleware: Usage: nil Meter")
 	}
-	u := &usageWrapper{m}
+	u := &usageWrapper{m, cfg}
 	return func(next http.Handler) http.Handler {
 		notNil("Usage", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
-			if err := u.count(s); err != nil {
+			c, err := u.count(s)
+			switch {
+			case err != nil:
 				ew, _ := s.writer()
 				ew.Resource(w, r, "", err)
-				return
+			case c != nil && !c.lost && cfg.CountStatus != nil:
+				u.serveByStatus(w, r, next, s)
+			default:
+				next.ServeHTTP(w, r)
 			}
-			next.ServeHTTP(w, r)
 		})
 	}
 }
 
-func (w *usageWrapper) count(s *state) (err error) {
+// count finds the request's counter, and counts unless that is for the status to
+// decide. It returns nil for a request that the wrapper has counted already.
+func (w *usageWrapper) count(s *state) (*counted, error) {
 	id := s.identity.Load()
 	if id == nil {
-		return errorsx.Fault(errors.New("middleware: Usage: no wrapper has authenticated the request"))
+		return nil, errorsx.Fault(errors.New("middleware: Usage: no wrapper has authenticated the request"))
 	}
 	outer := s.usage.Load()
 	for u := outer; u != nil; u = u.outer {
 		if u.wrapper == w {
-			return nil
+			return nil, nil
 		}
 	}
-	defer errorsx.Recovered("middleware: the meter", &err)
-	c, err := w.counter(id, Day(s.now))
-	if err == nil {
-		err = c.add(1)
+	c, failed := w.counter(id, Day(s.now))
+	if failed != nil && !w.cfg.AllowUncounted {
+		return nil, failed
 	}
-	if err != nil {
-		return &errorsx.Error{Code: errorsx.Internal, Client: id.Client, Err: fmt.Errorf("middleware: Usage: %w", err)}
+	if failed != nil { // AddUsage must not add to the outer wrapper's product
+		c = &counted{wrapper: w, add: func(int64) error { return failed }, lost: true}
 	}
 	if outer != nil {
-		c = &counted{wrapper: w, day: c.day, add: c.add, outer: outer}
+		c = &counted{wrapper: w, day: c.day, add: c.add, lost: c.lost, outer: outer}
 	}
 	s.usage.Store(c)
-	return nil
+	return c, nil
 }
 
-// counter returns the meter's counter for an identity, which remembers it.
-func (w *usageWrapper) counter(id *Identity, day int) (*counted, error) {
+// counter returns the meter's counter for an identity, which remembers it, and
+// counts one use unless that is for the status to decide. A counter that is
+// remembered may have come to its end: then there is another one, or an error.
+func (w *usageWrapper) counter(id *Identity, day int) (c *counted, err error) {
+	defer errorsx.Recovered("middleware: the meter", &err)
 	memory := id.remembered()
 	if memory != nil {
-		if c := memory.counted.Load(); c != nil && c.wrapper == w && c.day == day {
+		if c := memory.counted.Load(); c != nil && c.wrapper == w && c.day == day && w.first(c) == nil {
 			return c, nil
 		}
 	}
 	add, err := w.meter.Counter(day, id.Issuer, id.Client)
-	if err != nil {
-		return nil, err
+	c = &counted{wrapper: w, day: day, add: add}
+	if err == nil {
+		err = w.first(c)
 	}
-	c := &counted{wrapper: w, day: day, add: add}
+	if err != nil {
+		return nil, &errorsx.Error{Code: errorsx.Internal, Client: id.Client, Err: fmt.Errorf("middleware: Usage: %w", err)}
+	}
 	if memory != nil {
 		memory.counted.Store(c)
 	}
 	return c, nil
+}
+
+// first counts the request itself, where the status does not matter.
+func (w *usageWrapper) first(c *counted) error {
+	if w.cfg.CountStatus != nil {
+		return nil
+	}
+	return c.add(1)
 }
 
 // Day returns the UTC day of t, in days since 1 January 1970.

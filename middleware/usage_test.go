@@ -26,6 +26,12 @@ func (m *tally) Counter(int, string, string) (func(int64) error, error) {
 	}, m.fail
 }
 
+func (m *tally) sum() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.total
+}
+
 func TestUsage(t *testing.T) {
 	outer, inner := &tally{}, &tally{}
 	countInner := middleware.Usage(inner)

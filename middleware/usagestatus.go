@@ -1,0 +1,120 @@
+package middleware
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// A statusWriter counts a request when the header of its answer is written. A
+// request that cannot be counted is refused instead, and what its handler writes
+// is dropped.
+type statusWriter struct {
+	http.ResponseWriter
+	count  func(status int) error
+	refuse func(err error)
+	began  bool
+	err    error // why it was refused
+}
+
+// serveByStatus serves a request that counts if its answer's status does.
+func (w *usageWrapper) serveByStatus(rw http.ResponseWriter, r *http.Request, next http.Handler, s *state) {
+	sw := &statusWriter{ResponseWriter: rw}
+	id, c := s.identity.Load(), s.usage.Load()
+	sw.count = func(status int) error { return w.countStatus(status, id, c) }
+	sw.refuse = func(err error) {
+		for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Location"} {
+			rw.Header().Del(name)
+		}
+		ew, _ := s.writer()
+		ew.Resource(rw, r, "", err)
+	}
+	next.ServeHTTP(sw, r)
+	sw.begin(http.StatusOK)
+}
+
+// countStatus counts one use if the status says so. The counter may have come to
+// its end since the request was admitted.
+func (w *usageWrapper) countStatus(status int, id *Identity, c *counted) (err error) {
+	defer errorsx.Recovered("middleware: counting by status", &err)
+	if !w.cfg.CountStatus(status) || c.add(1) == nil {
+		return nil
+	}
+	add, err := w.meter.Counter(c.day, id.Issuer, id.Client)
+	if err == nil {
+		err = add(1)
+	}
+	if err != nil && !w.cfg.AllowUncounted {
+		return &errorsx.Error{Code: errorsx.Internal, Client: id.Client, Err: err}
+	}
+	return nil
+}
+
+// begin counts before the header is written. It reports false if the answer is
+// a refusal.
+func (w *statusWriter) begin(status int) bool {
+	if !w.began {
+		w.began = true
+		if w.err = w.count(status); w.err != nil {
+			w.refuse(w.err)
+		}
+	}
+	return w.err == nil
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	informational := status < 200 && status != http.StatusSwitchingProtocols
+	if informational && w.err == nil || w.begin(status) {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if !w.begin(http.StatusOK) {
+		return 0, w.err
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// ReadFrom lets the server copy a file by itself, after what tells its type.
+func (w *statusWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	const first = 512
+	if n, err = io.CopyN(justWriter{w}, r, first); err == io.EOF {
+		return n, nil
+	} else if err != nil {
+		return n, err
+	}
+	rest, err := io.Copy(w.ResponseWriter, r)
+	return n + rest, err
+}
+
+// justWriter hides what else a writer can do.
+type justWriter struct{ io.Writer }
+
+func (w *statusWriter) Flush() { w.FlushError() }
+
+func (w *statusWriter) FlushError() error {
+	if !w.begin(http.StatusOK) {
+		return w.err
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *statusWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil || w.began {
+		return conn, rw, err
+	}
+	w.began = true
+	if w.err = w.count(http.StatusSwitchingProtocols); w.err != nil {
+		conn.Close()
+		return nil, nil, w.err
+	}
+	return conn, rw, nil
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
