@@ -25,6 +25,7 @@ type Dialect struct {
 	Lock     string         // lets one migrate at a time; "" where a transaction does
 	Notify   string         // is run in each transaction that changes something, if not ""
 	Prepare  bool           // keep statements prepared
+	Arrays   bool           // there is unnest
 	Snapshot *sql.TxOptions // of a transaction whose reads see one state
 
 	// Busy reports whether an error says that another process is writing; nil
@@ -42,6 +43,7 @@ type Store struct {
 	read, write *sql.DB
 	dialect     Dialect
 	prepared    sync.Map // *sql.Stmt by query
+	names       names
 	feed        feed
 }
 
