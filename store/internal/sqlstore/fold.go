@@ -64,7 +64,7 @@ func (s *Store) foldSome(ctx context.Context, stream int64) (more bool, err erro
 			return err
 		}
 		more = true
-		if err := addSums(ctx, tx, sums); err != nil {
+		if err := s.addSums(ctx, tx, sums); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM authtier_counts WHERE id >= $1 AND id <= $2`, stream<<32, last)
@@ -109,7 +109,7 @@ func someCounts(ctx context.Context, tx *sql.Tx, stream int64) (last int64, sums
 	return last, sums, rows.Err()
 }
 
-func addSums(ctx context.Context, tx *sql.Tx, sums []count) error {
+func (s *Store) addSums(ctx context.Context, tx *sql.Tx, sums []count) error {
 	const columns = 6
 	for chunk := range slices.Chunk(sums, 100) {
 		var args []any
@@ -117,7 +117,7 @@ func addSums(ctx context.Context, tx *sql.Tx, sums []count) error {
 			args = append(args, c.scope, c.day, c.client, c.product, c.label, c.total)
 		}
 		_, err := tx.ExecContext(ctx, `
-			INSERT INTO authtier_folded (scope, day, client, product, label, total) VALUES `+placeholders(len(chunk), columns)+`
+			INSERT INTO authtier_folded (scope, day, client, product, label, total) VALUES `+s.dialect.placeholders(len(chunk), columns)+`
 			ON CONFLICT (scope, day, client, product, label) DO UPDATE SET total = CASE
 				WHEN authtier_folded.total > 9223372036854775807 - excluded.total THEN 9223372036854775807
 				ELSE authtier_folded.total + excluded.total END`, args...)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 
 	"github.com/authtier/authtier/store"
@@ -92,11 +92,11 @@ func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64
 		args = append(args, key(name), []byte(name))
 		keys = append(keys, key(name))
 	}
-	_, err := s.exec(ctx, `INSERT INTO authtier_names (key, name) VALUES `+placeholders(len(list), 2)+` ON CONFLICT (key) DO NOTHING`, args...)
+	_, err := s.exec(ctx, `INSERT INTO authtier_names (key, name) VALUES `+s.dialect.placeholders(len(list), 2)+` ON CONFLICT (key) DO NOTHING`, args...)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT number, name FROM authtier_names WHERE key IN `+placeholders(1, len(list)), keys...)
+	rows, err := s.read.QueryContext(ctx, `SELECT number, name FROM authtier_names WHERE key IN `+s.dialect.placeholders(1, len(list)), keys...)
 	if err != nil {
 		return nil, err
 	}
@@ -131,20 +131,24 @@ func (s *Store) number(ctx context.Context, name string) (number int64, err erro
 	return number, err
 }
 
-// placeholders returns rows of numbered placeholders: ($1, $2), ($3, $4).
-func placeholders(rows, columns int) string {
-	var b strings.Builder
+// placeholders returns rows of placeholders: (?, ?), (?, ?), or numbered where
+// the database wants that. SQLite looks numbered ones up one by one.
+func (d Dialect) placeholders(rows, columns int) string {
+	var b []byte
 	for i := range rows * columns {
 		switch {
 		case i == 0:
-			b.WriteByte('(')
+			b = append(b, '(')
 		case i%columns == 0:
-			b.WriteString("), (")
+			b = append(b, "), ("...)
 		default:
-			b.WriteString(", ")
+			b = append(b, ", "...)
 		}
-		fmt.Fprintf(&b, "$%d", i+1)
+		if !d.Arrays {
+			b = append(b, '?')
+			continue
+		}
+		b = strconv.AppendInt(append(b, '$'), int64(i+1), 10)
 	}
-	b.WriteByte(')')
-	return b.String()
+	return string(append(b, ')'))
 }

@@ -40,11 +40,13 @@ const timeout = 1500 * time.Millisecond
 // A Store is a [store.Store] on a database. Its methods may be called
 // concurrently.
 type Store struct {
-	read, write *sql.DB
-	dialect     Dialect
-	prepared    sync.Map // *sql.Stmt by query
-	names       names
-	feed        feed
+	read, write          *sql.DB
+	dialect              Dialect
+	prepared             sync.Map // *sql.Stmt by query
+	insertOne, insertTwo string   // tokens
+
+	names names
+	feed  feed
 }
 
 var _ store.Store = (*Store)(nil)
@@ -52,7 +54,7 @@ var _ store.Store = (*Store)(nil)
 // New returns the store on a database that is then to be migrated. Read and
 // write may be the same.
 func New(read, write *sql.DB, d Dialect) *Store {
-	return &Store{read: read, write: write, dialect: d}
+	return &Store{read: read, write: write, dialect: d, insertOne: d.insertTokens(1), insertTwo: d.insertTokens(2)}
 }
 
 // Close closes the database. No call may be under way.

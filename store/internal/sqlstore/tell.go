@@ -127,7 +127,7 @@ func (s *Store) putCounts(ctx context.Context, tx *sql.Tx, cs []count) error {
 			args = append(args, c.id, c.scope, c.day, c.client, c.product, c.label, c.total)
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO authtier_counts (id, scope, day, client, product, label, total) VALUES `+
-			placeholders(len(chunk), columns)+` ON CONFLICT (id) DO UPDATE SET total = excluded.total WHERE excluded.total > authtier_counts.total`, args...)
+			s.dialect.placeholders(len(chunk), columns)+` ON CONFLICT (id) DO UPDATE SET total = excluded.total WHERE excluded.total > authtier_counts.total`, args...)
 		if err != nil {
 			return err
 		}
