@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,6 +88,29 @@ func (s *Store) adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 		as = append(as, a)
 	}
 	return as, rows.Err()
+}
+
+// adjustedRows returns the adjustments of q as rows of a report.
+func (s *Store) adjustedRows(ctx context.Context, q store.Query) ([]store.Row, error) {
+	as, err := s.adjustments(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var rows []store.Row
+	for _, a := range as {
+		row := store.Row{Client: a.Client, Product: a.Product, Quantity: a.Quantity, Adjusted: a.Quantity}
+		if q.ByDay {
+			row.Day = a.Day
+		}
+		n, found := slices.BinarySearchFunc(rows, row, compareRows)
+		if !found {
+			rows = slices.Insert(rows, n, row)
+			continue
+		}
+		sum := saturated(rows[n].Quantity, a.Quantity)
+		rows[n].Quantity, rows[n].Adjusted = sum, sum
+	}
+	return rows, nil
 }
 
 // ForgetUsage implements [store.Usage].

@@ -1,10 +1,12 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"iter"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -28,65 +30,137 @@ func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row,
 	}, complete, nil
 }
 
-// reportQuery sums counts and adjustments of a scope and days. A sum may be more
-// than an int64 holds, so that it is made of two halves.
+// reportQuery sums the counts of a scope and days.
 const reportQuery = `
-	SELECT c.name, p.name, s.day, l.name, s.high, s.low, s.adjusted_high, s.adjusted_low
+	SELECT c.name, p.name, s.day, l.name, s.high, s.low
 	FROM (
-		SELECT client, product, %DAY% AS day, label,
-			sum(total / 4294967296) AS high, sum(total % 4294967296) AS low,
-			sum(adjusted / 4294967296) AS adjusted_high, sum(adjusted % 4294967296) AS adjusted_low
+		SELECT client, product, %DAY% AS day, label, %SUMS%
 		FROM (
-			SELECT client, product, day, label, total, 0 AS adjusted FROM authtier_counts
-			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND total > 0 AND ($4 = 0 OR client = $4)
+			SELECT client, product, day, label, total FROM authtier_counts
+			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND ($4 = 0 OR client = $4)
 			UNION ALL
-			SELECT client, product, day, label, total, 0 FROM authtier_folded
-			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND total > 0 AND ($4 = 0 OR client = $4)
-			UNION ALL
-			SELECT client, product, day, 0, quantity, quantity FROM authtier_adjustments
+			SELECT client, product, day, label, total FROM authtier_folded
 			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND ($4 = 0 OR client = $4)
 		) AS used
 		GROUP BY client, product, %DAY%, label
 	) AS s
 	JOIN authtier_names c ON c.number = s.client
 	JOIN authtier_names p ON p.number = s.product
-	LEFT JOIN authtier_names l ON l.number = s.label
+	JOIN authtier_names l ON l.number = s.label
 	ORDER BY c.name, p.name, s.day, l.name`
+
+// A sum may be more than an int64 holds, and has three forms: PostgreSQL's is of
+// another type, and SQLite refuses one that is too large, which is then made of
+// two halves.
+const (
+	cappedSum = `0 AS high, least(sum(total), 9223372036854775807)::bigint AS low`
+	plainSum  = `0 AS high, sum(total) AS low`
+	twoHalves = `sum(total / 4294967296) AS high, sum(total % 4294967296) AS low`
+)
 
 func (s *Store) report(ctx context.Context, q store.Query, yield func(store.Row, error) bool) error {
 	args, found, err := s.scope(ctx, q)
 	if err != nil || !found {
 		return err
 	}
-	rows, err := s.read.QueryContext(ctx, byDay(reportQuery, q.ByDay), args...)
+	adjusted, err := s.adjustedRows(ctx, q)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	var row store.Row
-	pending := false
-	for rows.Next() {
-		next, err := scanRow(rows)
-		if err != nil {
-			return err
-		}
-		switch {
-		case pending && row.Client == next.Client && row.Product == next.Product && row.Day == next.Day:
-			next.Quantity = saturated(row.Quantity, next.Quantity)
-			next.Adjusted = saturated(row.Adjusted, next.Adjusted)
-			next.Label = max(row.Label, next.Label)
-		case pending && !yield(row, nil):
-			return nil
-		}
-		row, pending = next, true
-	}
-	if err := rows.Err(); err != nil {
+	if s.dialect.Arrays {
+		_, err = s.reportBy(ctx, q, cappedSum, args, adjusted, yield)
 		return err
 	}
-	if pending {
-		yield(row, nil)
+	begun, err := s.reportBy(ctx, q, plainSum, args, adjusted, yield)
+	if err != nil && !begun && strings.Contains(err.Error(), "integer overflow") {
+		_, err = s.reportBy(ctx, q, twoHalves, args, adjusted, yield)
 	}
-	return nil
+	return err
+}
+
+// reportBy reports with one form of sums, and says whether it has yielded a row.
+func (s *Store) reportBy(ctx context.Context, q store.Query, sums string, args []any, adjusted []store.Row, yield func(store.Row, error) bool) (begun bool, err error) {
+	rows, err := s.read.QueryContext(ctx, byDay(strings.ReplaceAll(reportQuery, "%SUMS%", sums), q.ByDay), args...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	for row, err := range merged(counted(rows), adjusted) {
+		if err != nil {
+			return begun, err
+		}
+		begun = true
+		if !yield(row, nil) {
+			return true, nil
+		}
+	}
+	return begun, nil
+}
+
+// counted yields the rows of a report, those of several labels as one.
+func counted(rows *sql.Rows) iter.Seq2[store.Row, error] {
+	return func(yield func(store.Row, error) bool) {
+		var row store.Row
+		pending := false
+		for rows.Next() {
+			next, err := scanRow(rows)
+			switch {
+			case err != nil:
+				yield(row, err)
+				return
+			case next.Quantity == 0:
+				continue
+			case pending && compareRows(row, next) == 0:
+				next.Quantity = saturated(row.Quantity, next.Quantity)
+				next.Label = max(row.Label, next.Label)
+			case pending && !yield(row, nil):
+				return
+			}
+			row, pending = next, true
+		}
+		if err := rows.Err(); err != nil {
+			yield(row, err)
+			return
+		}
+		if pending {
+			yield(row, nil)
+		}
+	}
+}
+
+// merged adds adjustments to rows; both are ordered.
+func merged(rows iter.Seq2[store.Row, error], adjusted []store.Row) iter.Seq2[store.Row, error] {
+	return func(yield func(store.Row, error) bool) {
+		for row, err := range rows {
+			if err != nil {
+				yield(row, err)
+				return
+			}
+			for len(adjusted) > 0 && compareRows(adjusted[0], row) < 0 {
+				if !yield(adjusted[0], nil) {
+					return
+				}
+				adjusted = adjusted[1:]
+			}
+			if len(adjusted) > 0 && compareRows(adjusted[0], row) == 0 {
+				row.Quantity = saturated(row.Quantity, adjusted[0].Quantity)
+				row.Adjusted = adjusted[0].Adjusted
+				adjusted = adjusted[1:]
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+		for _, row := range adjusted {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+func compareRows(a, b store.Row) int {
+	return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Product, b.Product), cmp.Compare(a.Day, b.Day))
 }
 
 // scope returns the arguments that tell what q asks for, and false if there is
@@ -107,12 +181,12 @@ func (s *Store) scope(ctx context.Context, q store.Query) (args []any, found boo
 
 func scanRow(rows *sql.Rows) (r store.Row, err error) {
 	var client, product, label []byte
-	var high, low, adjustedHigh, adjustedLow int64
-	if err := rows.Scan(&client, &product, &r.Day, &label, &high, &low, &adjustedHigh, &adjustedLow); err != nil {
+	var high, low int64
+	if err := rows.Scan(&client, &product, &r.Day, &label, &high, &low); err != nil {
 		return r, err
 	}
 	r.Client, r.Product, r.Label = string(client), string(product), string(label)
-	r.Quantity, r.Adjusted = joined(high, low), joined(adjustedHigh, adjustedLow)
+	r.Quantity = joined(high, low)
 	return r, nil
 }
 
