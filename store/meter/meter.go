@@ -1,22 +1,49 @@
 // Package meter counts the use of products by clients and tells a store.
 //
-//	m := meter.New(db)
+//	m, err := meter.Open(ctx, "/var/lib/app/usage", db, meter.Config{})
 //	pages, err := m.Product("onboarding", "access", "api onboarding access")
+//	go m.Run(ctx)
 //	h := middleware.Usage(pages)(handler)
+//	...
+//	err = m.Close(ctx)
 //
-// A count is one atomic addition. The store is told totals, never increments,
-// so that telling one twice, or after a lost reply, changes nothing.
+// A count is one atomic addition, to a page of a file that is mapped into
+// memory: the journal. What was added before an answer is in the file before the
+// answer, and outlives the process however it ends; [Meter.Run] syncs the file
+// ten times a second, which bounds what a machine loses that loses its power.
+// The store is told totals, never increments, so that telling one twice, or
+// after a lost reply, changes nothing.
+//
+// # The journal
+//
+// Each process counts in files of its own, one or more for each UTC day, under a
+// lock that ends with the process. Each file is a stream with a random ID. Files
+// of processes that have ended are read by the next one that opens the folder,
+// or by another that has it open, and told to the store. They are kept until
+// their day can no longer be counted on, [store.KeepDays], in case the store is
+// put back to an earlier copy: it is then told everything again. A folder that
+// is copied together with its files, as with a cloned disk, doubles nothing.
+//
+// Several processes may share a folder, on one machine. The folder must survive
+// what the counts should survive: in a container it is a volume; without one,
+// what was not told before the container went is lost, a second's worth.
+//
+// Files are mapped on Linux, where they are on ext4, XFS or tmpfs. On other
+// systems and file systems, which may need room or a network for what seemed to
+// be written, the same files are written from ordinary memory every 100 ms: a
+// process that is killed then loses up to 100 ms of counts. A journal in use must
+// not be truncated, nor be copied with shared blocks (cp --reflink).
+//
+// Files that cannot be understood are set aside: left where they are, and
+// reported by [Meter.Stats] and to the log. See [Aside].
 package meter
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
-	"math"
-	"slices"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,68 +51,119 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
+// Errors of counting. What they refuse was not counted.
+var (
+	ErrClosed    = errors.New("meter: closed")
+	ErrDayClosed = errors.New("meter: the day is counted on no more")
+)
+
+// Config configures [Open]. The zero value is ready to use.
+type Config struct {
+	// MaxBytes is how long the files may be together that this process counts
+	// in. Beyond, there are no new counters. One takes 128 or 192 bytes, as a
+	// rule, for nine days. If 0, it is 1 GiB.
+	MaxBytes int64
+
+	// Unmapped says that files are written every 100 ms instead of being mapped.
+	Unmapped bool
+
+	// Log receives what is set aside, and failures. If nil, it is [slog.Default].
+	Log *slog.Logger
+}
+
 // A Meter holds the counts of one process. Its methods may be called
-// concurrently. What was not flushed ends with the process.
+// concurrently.
 type Meter struct {
 	store  store.Usage
-	stream store.Stream
+	folder *folder // nil in memory
+	cfg    Config
 
 	mu       sync.RWMutex
 	products map[[2]string]*Product
-	counters map[key]*counter
+	counters *table            // changed under creating
+	segments []*segment        // that the store is told of
+	own      map[string]bool   // names of files
+	asides   map[string]*Aside // by name
+
+	creating sync.Mutex // before mu
+	open     map[int]*segment
+	bytes    int64
 	closed   atomic.Bool
 
-	flushing sync.Mutex
-	seq      uint64 // of the last telling that the store acknowledged
+	flushing  sync.Mutex // before creating
+	leftovers map[string]*leftover
+	untold    atomic.Int64 // leftovers
+	released  bool         // the folder is closed
+	done      chan struct{}
+	end       func() // closes done
 }
 
-type key struct {
-	product        *Product
-	day            int
-	issuer, client string
-}
-
-// A counter is how much one client has used of one product on one day.
-type counter struct {
-	number uint32
-	key    key
-	total  atomic.Int64
-	told   int64 // guarded by Meter.flushing
-	add    func(n int64) error
-}
-
-// ErrClosed says that the meter counts no more.
-var ErrClosed = errors.New("meter: closed")
-
-// New returns a meter that tells u. It panics if u is nil.
+// New returns a meter that counts in memory and tells u: for tests and demos.
+// What was not flushed ends with the process. It panics if u is nil.
 func New(u store.Usage) *Meter {
 	if u == nil {
 		panic("meter: New: nil store.Usage")
 	}
-	m := &Meter{store: u, products: map[[2]string]*Product{}, counters: map[key]*counter{}}
-	rand.Read(m.stream[:])
+	m := &Meter{
+		store: u, products: map[[2]string]*Product{}, counters: newTable(), own: map[string]bool{},
+		asides: map[string]*Aside{}, open: map[int]*segment{}, leftovers: map[string]*leftover{}, done: make(chan struct{}),
+	}
+	m.end = sync.OnceFunc(func() { close(m.done) })
 	return m
+}
+
+// Open returns a meter that counts in a journal in the folder dir, and tells u.
+// It makes the folder, if need be; one that others can write to is refused.
+// What others have left in it is told by the first flush.
+func Open(ctx context.Context, dir string, u store.Usage, cfg Config) (*Meter, error) {
+	if u == nil {
+		return nil, errors.New("meter: Open: nil store.Usage")
+	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 1 << 30
+	}
+	if cfg.MaxBytes < firstSize {
+		return nil, fmt.Errorf("meter: MaxBytes is %d, expected at least %d", cfg.MaxBytes, firstSize)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := openFolder(dir, cfg.Unmapped)
+	if err != nil {
+		return nil, fmt.Errorf("meter: %w", err)
+	}
+	m := New(u)
+	m.folder, m.cfg = f, cfg
+	if err := m.scan(); err != nil {
+		return nil, errors.Join(err, f.root.Close())
+	}
+	return m, nil
 }
 
 // A Product is something that is metered: one use of an API. It is a
 // middleware.Meter.
 type Product struct {
 	meter            *Meter
+	number           int
 	api, name, label string
 }
 
 // Product returns the product of that API and name, the same one each time. The
 // label is for people; an error says that the product has another one already,
-// or that API or name is empty.
+// that API or name is empty, or that they are no names to count by, see
+// [Product.Counter].
 func (m *Meter) Product(api, name, label string) (*Product, error) {
 	if api == "" || name == "" {
 		return nil, fmt.Errorf("meter: product %q of API %q: neither may be empty", name, api)
+	}
+	if n := (names{api, name, label}); n.check() != nil {
+		return nil, n.check()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, ok := m.products[[2]string{api, name}]
 	if !ok {
-		p = &Product{meter: m, api: api, name: name, label: label}
+		p = &Product{meter: m, number: len(m.products), api: api, name: name, label: label}
 		m.products[[2]string{api, name}] = p
 	}
 	if p.label != label {
@@ -96,134 +174,18 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 
 // Counter returns the function that adds to what the client of that issuer has
 // used on that day, counted in days since 1 January 1970 UTC. The function
-// refuses quantities that are not positive, and those that would overflow.
+// refuses quantities that are not positive, and those that would overflow; it
+// adds or returns an error, never both. When the day is over for more than
+// [store.KeepDays], both return [ErrDayClosed].
+//
+// Names are UTF-8 without NUL; those of product, issuer and client are together
+// at most 4060 bytes long.
 func (p *Product) Counter(day int, issuer, client string) (add func(n int64) error, err error) {
 	m, k := p.meter, key{p, day, issuer, client}
-	m.mu.RLock()
-	c := m.counters[k]
-	m.mu.RUnlock()
-	if c != nil {
+	if c := m.counters.find(&k); c != nil {
 		return c.add, nil
 	}
-	if m.closed.Load() {
-		return nil, ErrClosed
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if c = m.counters[k]; c == nil {
-		if len(m.counters) == math.MaxUint32 {
-			return nil, errors.New("meter: too many counters")
-		}
-		c = &counter{number: uint32(len(m.counters)), key: k}
-		c.add = c.addTotal
-		m.counters[k] = c
-	}
-	return c.add, nil
-}
-
-// addTotal adds n. What it has added before the meter was closed is in the last
-// flush; otherwise it says that it may not be.
-func (c *counter) addTotal(n int64) error {
-	if n <= 0 {
-		return fmt.Errorf("meter: %d is not a positive quantity", n)
-	}
-	for {
-		old := c.total.Load()
-		if old > math.MaxInt64-n {
-			return errors.New("meter: the count would overflow")
-		}
-		if c.total.CompareAndSwap(old, old+n) {
-			break
-		}
-	}
-	if c.key.product.meter.closed.Load() {
-		return ErrClosed
-	}
-	return nil
-}
-
-// maxTold is the number of counts told at once.
-const maxTold = 5000
-
-// Flush tells the store every total that has changed. What it could not tell is
-// told by the next Flush.
-func (m *Meter) Flush(ctx context.Context) error {
-	m.flushing.Lock()
-	defer m.flushing.Unlock()
-	through := time.Now()
-	complete, err := m.tellAll(ctx, through)
-	if err == nil && !complete {
-		complete, err = m.tellAll(ctx, through)
-	}
-	if err == nil && !complete {
-		err = errors.New("the store forgets what it is told")
-	}
-	if err != nil {
-		return fmt.Errorf("meter: flush: %w", err)
-	}
-	return nil
-}
-
-// tellAll tells the store what has changed, and at least that nothing has. It
-// reports false if the store turned out to have lost what it knew.
-func (m *Meter) tellAll(ctx context.Context, through time.Time) (complete bool, err error) {
-	changed := m.changed()
-	if len(changed) == 0 {
-		return m.tell(ctx, through, nil)
-	}
-	complete = true
-	for batch := range slices.Chunk(changed, maxTold) {
-		ok, err := m.tell(ctx, through, batch)
-		if err != nil {
-			return false, err
-		}
-		complete = complete && ok
-	}
-	return complete, nil
-}
-
-// changed returns the counters whose totals the store does not know, by number.
-func (m *Meter) changed() []*counter {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	var cs []*counter
-	for _, c := range m.counters {
-		if c.total.Load() != c.told {
-			cs = append(cs, c)
-		}
-	}
-	slices.SortFunc(cs, func(a, b *counter) int { return cmp.Compare(a.number, b.number) })
-	return cs
-}
-
-// tell tells the store some totals. It reports false if the store has lost
-// earlier ones, all of which are then to be told again.
-func (m *Meter) tell(ctx context.Context, through time.Time, cs []*counter) (complete bool, err error) {
-	counts := make([]store.Count, len(cs))
-	for i, c := range cs {
-		counts[i] = store.Count{
-			Counter: c.number, Day: c.key.day, Issuer: c.key.issuer, Client: c.key.client,
-			API: c.key.product.api, Product: c.key.product.name, Label: c.key.product.label,
-			Total: c.total.Load(),
-		}
-	}
-	had, err := m.store.Tell(ctx, m.stream, store.Telling{Seq: m.seq + 1, Through: through, Counts: counts})
-	if err != nil {
-		return false, err
-	}
-	complete = had >= m.seq
-	if !complete {
-		m.mu.RLock()
-		for _, c := range m.counters {
-			c.told = 0
-		}
-		m.mu.RUnlock()
-	}
-	m.seq++
-	for i, c := range cs {
-		c.told = counts[i].Total
-	}
-	return complete, nil
+	return m.create(k)
 }
 
 // Report flushes and then asks the store, so that it includes every use that
@@ -235,8 +197,30 @@ func (m *Meter) Report(ctx context.Context, q store.Query) (rows iter.Seq2[store
 	return m.store.Report(ctx, q)
 }
 
-// Close makes all counting fail, and flushes what was counted before.
+// Close makes all counting fail, ends Run, and tells the store what was counted
+// before and that no more will come. What it cannot tell stays in the journal,
+// for whoever opens the folder next; or Close may be called again.
 func (m *Meter) Close(ctx context.Context) error {
+	m.creating.Lock()
 	m.closed.Store(true)
-	return m.Flush(ctx)
+	m.creating.Unlock()
+	m.end()
+	m.closeSegments(func(*segment) bool { return true })
+	err := errors.Join(m.sync(), m.Flush(ctx), m.release())
+	if err == nil && m.folder != nil {
+		m.flushing.Lock()
+		defer m.flushing.Unlock()
+		if !m.released {
+			m.released = true
+			err = m.folder.root.Close()
+		}
+	}
+	return err
+}
+
+func (m *Meter) log() *slog.Logger {
+	if m.cfg.Log != nil {
+		return m.cfg.Log
+	}
+	return slog.Default()
 }

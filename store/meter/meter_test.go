@@ -4,18 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 	"github.com/authtier/authtier/store/meter"
 )
 
-const day = 20_000
+var day = int(time.Now().Unix() / (24 * 60 * 60))
 
-func product(t *testing.T, m *meter.Meter, name string) *meter.Product {
+func open(t testing.TB, dir string, u store.Usage, cfg meter.Config) *meter.Meter {
+	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	m, err := meter.Open(t.Context(), dir, u, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close(context.WithoutCancel(t.Context())) })
+	return m
+}
+
+func adder(t testing.TB, p *meter.Product, client string) func(int64) error {
+	t.Helper()
+	add, err := p.Counter(day, "iss", client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return add
+}
+
+func product(t testing.TB, m *meter.Meter, name string) *meter.Product {
 	t.Helper()
 	p, err := m.Product("api", name, "label "+name)
 	if err != nil {
@@ -216,3 +240,5 @@ func TestCountingAfterClose(t *testing.T) {
 		t.Errorf("got %v, want %v", err, meter.ErrClosed)
 	}
 }
+
+func clientName(i int) string { return fmt.Sprint("client ", i) }

@@ -1,0 +1,68 @@
+package meter_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/meter"
+)
+
+// newMeters are the ways to get a meter.
+var newMeters = map[string]func(tb testing.TB) *meter.Meter{
+	"memory": func(testing.TB) *meter.Meter { return meter.New(memory.New()) },
+	"mapped": func(tb testing.TB) *meter.Meter { return open(tb, tb.TempDir(), memory.New(), meter.Config{}) },
+	"unmapped": func(tb testing.TB) *meter.Meter {
+		return open(tb, tb.TempDir(), memory.New(), meter.Config{Unmapped: true})
+	},
+}
+
+// BenchmarkCount counts one use for one of a thousand clients, in random order
+// on all cores: by a function that is at hand, and by one that is found first.
+func BenchmarkCount(b *testing.B) {
+	const clients = 1000
+	order := make([]uint16, 1<<16)
+	for i := range order {
+		order[i] = uint16(rand.IntN(clients))
+	}
+	for name, newMeter := range newMeters {
+		p := product(b, newMeter(b), "p")
+		names, adds := make([]string, clients), make([]func(int64) error, clients)
+		for i := range names {
+			names[i] = fmt.Sprint("client-", i)
+			adds[i] = adder(b, p, names[i])
+		}
+		for _, bb := range []struct {
+			name  string
+			count func(i uint16) error
+		}{
+			{"known", func(i uint16) error { return adds[i](1) }},
+			{"found", func(i uint16) error { _, err := p.Counter(day, "iss", names[i]); return err }},
+		} {
+			b.Run("journal="+name+"/counter="+bb.name, func(b *testing.B) {
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for i := rand.IntN(len(order)); pb.Next(); i++ {
+						if err := bb.count(order[i%len(order)]); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkNew makes counters, files included.
+func BenchmarkNew(b *testing.B) {
+	for name, newMeter := range newMeters {
+		b.Run("journal="+name, func(b *testing.B) {
+			p := product(b, newMeter(b), "p")
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				adder(b, p, fmt.Sprint("client-", i))
+			}
+		})
+	}
+}

@@ -1,0 +1,157 @@
+package meter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+const (
+	maxTold   = 5000 // counts told at once
+	heartbeat = 10 * time.Second
+)
+
+// Flush tells the store every total that has changed, up to when that is all,
+// and what processes that have ended left in the folder. What it could not tell
+// is told by the next Flush.
+func (m *Meter) Flush(ctx context.Context) error { return m.flush(ctx, true) }
+
+// flush tells the store what has changed; with force, or when it has heard
+// nothing for a while, also that nothing has.
+func (m *Meter) flush(ctx context.Context, force bool) error {
+	m.flushing.Lock()
+	defer m.flushing.Unlock()
+	now := time.Now()
+	m.closeSegments(func(s *segment) bool { return over(s.day, now) })
+	forgot, err := m.tellAll(ctx, force)
+	if err == nil && forgot {
+		forgot, err = m.tellAll(ctx, force)
+	}
+	if err == nil && forgot {
+		err = errors.New("the store forgets what it is told")
+	}
+	if err != nil {
+		return fmt.Errorf("meter: flush: %w", err)
+	}
+	return nil
+}
+
+// tellAll reports whether the store turned out to have lost what it knew. It is
+// then to be told everything again.
+func (m *Meter) tellAll(ctx context.Context, force bool) (forgot bool, err error) {
+	for _, s := range m.all() {
+		lost, err := m.tellSegment(ctx, s, force)
+		if err != nil {
+			return false, err
+		}
+		forgot = forgot || lost
+	}
+	lost, err := m.tellLeftovers(ctx)
+	if forgot = forgot || lost; forgot {
+		m.untell()
+	}
+	return forgot, err
+}
+
+// untell makes everything that is kept be told again. What the store then knows
+// of a stream is news.
+func (m *Meter) untell() {
+	for _, s := range m.all() {
+		cs, _ := s.all()
+		for _, c := range cs {
+			c.told.Store(0)
+		}
+		s.ended, s.seq = false, 0
+	}
+	for _, l := range m.leftovers {
+		l.told, l.seq = false, 0
+	}
+}
+
+// tellSegment tells of one segment.
+func (m *Meter) tellSegment(ctx context.Context, s *segment, force bool) (forgot bool, err error) {
+	through := time.Now()
+	cs, closed := s.all()
+	changed, counts, sum := untold(cs)
+	silent := len(counts) == 0 && closed == s.ended
+	if len(cs) == 0 || silent && (closed || !force && through.Sub(s.spoken) < heartbeat) {
+		return false, m.retire(s, closed, through)
+	}
+	before := time.Unix(0, s.through.Load())
+	forgot, err = m.tell(ctx, s.stream, &s.seq, before, store.Telling{Through: through, Ended: closed, Counts: counts})
+	switch {
+	case errors.Is(err, store.ErrStreamClosed):
+		return false, m.lose(s)
+	case err != nil || forgot:
+		return forgot, err
+	}
+	for i, c := range changed {
+		c.told.Store(counts[i].Total)
+	}
+	s.acknowledge(sum)
+	s.ended, s.spoken = closed, through
+	s.through.Store(through.UnixNano())
+	return false, m.retire(s, closed, through)
+}
+
+// untold returns the counters whose totals the store does not know, what it is
+// to be told of them, and the sum of all totals.
+func untold(cs []*counter) (changed []*counter, counts []store.Count, sum uint64) {
+	for _, c := range cs {
+		total := c.value()
+		sum += uint64(total)
+		if total != c.told.Load() {
+			n := c.key.names()
+			changed, counts = append(changed, c), append(counts, n.count(c.number, c.key.day, total))
+		}
+	}
+	return changed, counts, sum
+}
+
+// tell tells a stream's counts, in several tellings if there are many. Those
+// before the last one are complete only up to before.
+func (m *Meter) tell(ctx context.Context, stream store.Stream, seq *uint64, before time.Time, t store.Telling) (forgot bool, err error) {
+	for rest := t.Counts; ; {
+		n := min(len(rest), maxTold)
+		part := store.Telling{Seq: *seq + 1, Through: before, Counts: rest[:n]}
+		if rest = rest[n:]; len(rest) == 0 {
+			part.Through, part.Ended = t.Through, t.Ended
+		}
+		had, err := m.store.Tell(ctx, stream, part)
+		if err != nil {
+			return false, err
+		}
+		forgot = forgot || had < *seq
+		*seq = max(part.Seq, had)
+		if len(rest) == 0 {
+			return forgot, nil
+		}
+	}
+}
+
+// retire removes a segment whose day is over, once the store knows all of it.
+func (m *Meter) retire(s *segment, closed bool, now time.Time) error {
+	cs, _ := s.all()
+	if !closed || !over(s.day, now) || !s.ended && len(cs) > 0 {
+		return nil
+	}
+	err := m.drop(s)
+	if m.folder != nil && !m.released {
+		err = errors.Join(err, m.folder.remove(s.name))
+	}
+	return err
+}
+
+// lose gives up a segment whose stream the store has closed. If the store did
+// not acknowledge all of it, its file is set aside.
+func (m *Meter) lose(s *segment) error {
+	m.closeSegments(func(o *segment) bool { return o == s })
+	cs, _ := s.all()
+	if _, lost, _ := untold(cs); len(lost) > 0 {
+		m.setAside(s.name, 0, fmt.Errorf("%w, and %d of its counts were not acknowledged", store.ErrStreamClosed, len(lost)))
+	}
+	return m.drop(s)
+}

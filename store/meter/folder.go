@@ -1,0 +1,222 @@
+package meter
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// What the names of journals end in, and of those that are being made.
+const (
+	suffix    = ".usage"
+	temporary = ".new"
+)
+
+var (
+	errBusy = errors.New("somebody counts in it")
+	errGone = errors.New("is gone")
+)
+
+// A folder holds journals.
+type folder struct {
+	root     *os.Root
+	path     string
+	unmapped bool
+}
+
+// openFolder opens the folder, which it makes if need be.
+func openFolder(path string, unmapped bool) (*folder, error) {
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := root.Stat(".")
+	if err == nil {
+		err = checkFolder(path, fi)
+	}
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return &folder{root: root, path: path, unmapped: unmapped}, nil
+}
+
+// names returns the names of what is in the folder.
+func (f *folder) names() ([]string, error) {
+	d, err := f.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+// fileName returns the name of a segment's file: day and stream.
+func fileName(s *segment) string {
+	day := time.Unix(int64(s.day)*24*60*60, 0).UTC().Format(time.DateOnly)
+	return fmt.Sprintf("%s-%x%s", day, s.stream, suffix)
+}
+
+// create makes the segment a file of that size.
+func (f *folder) create(s *segment, size int64) error {
+	s.size = size
+	file, err := f.prepare(s)
+	if err != nil {
+		f.root.Remove(s.name + temporary)
+		return err
+	}
+	if file, err = rename(f.root, file, s.name+temporary, s.name); err != nil {
+		return err
+	}
+	if err := errors.Join(syncFolder(f.root), f.load(s, file)); err != nil {
+		return errors.Join(err, f.root.Remove(s.name), file.Close())
+	}
+	s.file = file
+	return nil
+}
+
+// prepare makes the file under a temporary name: locked, as long as it will ever
+// be, with a header, and on the disk.
+func (f *folder) prepare(s *segment) (*os.File, error) {
+	name := s.name + temporary
+	file, err := f.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = lock(file)
+	if err == nil {
+		_, err = f.linked(file, name) // who tidies up may have been faster
+	}
+	if err == nil {
+		err = allocate(file, s.size)
+	}
+	if err == nil {
+		_, err = file.WriteAt(s.encode(), 0)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// load gives the segment its memory.
+func (f *folder) load(s *segment, file *os.File) error {
+	s.used = pageSize
+	if !f.unmapped && mappable(file) {
+		memory, err := mapFile(file, int(s.size))
+		if err != nil {
+			return err
+		}
+		s.memory, s.mapped = memory, true
+		runtime.AddCleanup(s, unmap, memory)
+		return nil
+	}
+	s.memory, s.written = ordinaryMemory(int(s.size)), make([]byte, s.size)
+	copy(s.memory, s.encode())
+	copy(s.written, s.memory)
+	return nil
+}
+
+// linked returns what f is, if name still is its name.
+func (f *folder) linked(file *os.File, name string) (os.FileInfo, error) {
+	is, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	named, err := f.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(is, named) {
+		return nil, errGone
+	}
+	return is, err
+}
+
+// adopt opens a file that nobody counts in, and locks it. It returns errBusy if
+// somebody does, errGone if there is no such file any more, and errForeign if it
+// is not a regular file.
+func (f *folder) adopt(name string) (*os.File, error) {
+	fi, err := f.root.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errGone
+	case err != nil:
+		return nil, err
+	case !fi.Mode().IsRegular():
+		return nil, errForeign
+	}
+	file, err := f.root.OpenFile(name, os.O_RDWR|openFlags, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // perhaps to read it is allowed
+		file, err = f.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errGone
+	} else if err != nil {
+		return nil, err
+	}
+	if err = lock(file); err == nil {
+		_, err = f.linked(file, name)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// read reads a file that was adopted.
+func read(file *os.File) (*journal, error) {
+	first := make([]byte, pageSize)
+	n, err := file.ReadAt(first, 0)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	h, err := decodeHeader(first[:n])
+	if err != nil {
+		return nil, err
+	}
+	all := make([]byte, h.size)
+	if n, err = file.ReadAt(all, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return decode(all[:n])
+}
+
+// remove removes a file that was adopted, or that is the process's own.
+func (f *folder) remove(name string) error {
+	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncFolder(f.root)
+}
+
+// tidy removes a file that somebody did not live to finish.
+func (f *folder) tidy(name string) {
+	if !strings.HasSuffix(name, suffix+temporary) {
+		return
+	}
+	if file, err := f.adopt(name); err == nil {
+		f.root.Remove(name)
+		file.Close()
+	}
+}
+
+// writeZeros gives a file its size where room cannot be reserved otherwise.
+func writeZeros(f *os.File, size int64) error {
+	zeros := make([]byte, 64<<10)
+	for at := int64(0); at < size; at += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-at)], at); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
+}

@@ -1,0 +1,197 @@
+package meter
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// A leftover is a file in the folder that is not this process's own. It is
+// guarded by Meter.flushing.
+type leftover struct {
+	name  string
+	day   int
+	seq   uint64 // of the last telling that the store acknowledged
+	acked bool   // the store has acknowledged all of it
+	told  bool   // and has not lost it since
+	last  bool   // told when its day was over
+	wait  bool   // until the next scan: somebody counts in it, or nobody yet
+	skip  bool   // it is set aside
+}
+
+// An Aside is a file of the folder that was set aside, or parts of which were:
+// it stays as it is, until somebody looks into it and removes it. What can be
+// read without guessing is told to the store.
+type Aside struct {
+	File  string
+	Slots int // how many parts of it are torn; 0 if it is all of it
+	Err   error
+}
+
+// setAside reports a file, once for each reason.
+func (m *Meter) setAside(name string, slots int, err error) {
+	m.mu.Lock()
+	old := m.asides[name]
+	m.asides[name] = &Aside{File: name, Slots: slots, Err: err}
+	m.mu.Unlock()
+	if old == nil || old.Err.Error() != err.Error() {
+		m.log().Error("authtier: a journal of usage is set aside", "file", m.file(name), "torn", slots, "cause", err)
+	}
+}
+
+func (m *Meter) file(name string) string {
+	if m.folder == nil {
+		return name
+	}
+	return filepath.Join(m.folder.path, name)
+}
+
+// scan looks for files that others have left.
+func (m *Meter) scan() error {
+	m.flushing.Lock()
+	defer m.flushing.Unlock()
+	if m.folder == nil || m.released {
+		return nil
+	}
+	found, err := m.folder.names()
+	if err != nil {
+		return fmt.Errorf("meter: %w", err)
+	}
+	there := map[string]bool{}
+	for _, name := range found {
+		m.folder.tidy(name)
+		there[name] = true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name := range there {
+		if l := m.leftovers[name]; l != nil {
+			l.wait = false
+		} else if !m.own[name] {
+			m.leftovers[name] = &leftover{name: name}
+		}
+	}
+	for name := range m.leftovers {
+		if !there[name] {
+			delete(m.leftovers, name)
+			delete(m.asides, name)
+		}
+	}
+	return nil
+}
+
+// tellLeftovers tells the store what it has not been told of.
+func (m *Meter) tellLeftovers(ctx context.Context) (forgot bool, err error) {
+	if m.released {
+		return false, nil
+	}
+	now, untold := time.Now(), int64(0)
+	for _, l := range m.leftovers {
+		if l.told && !l.last && over(l.day, now) {
+			l.told = false // once more, before it is removed
+		}
+		if l.told || l.wait || l.skip || err != nil {
+			if !l.told && !l.wait && !l.skip {
+				untold++
+			}
+			continue
+		}
+		var lost bool
+		if lost, err = m.tellLeftover(ctx, l, now); err != nil {
+			untold++
+		}
+		forgot = forgot || lost
+	}
+	m.untold.Store(untold)
+	return forgot, err
+}
+
+// tellLeftover tells the store what a file holds. Its error is the store's.
+func (m *Meter) tellLeftover(ctx context.Context, l *leftover, now time.Time) (forgot bool, err error) {
+	file, err := m.folder.adopt(l.name)
+	if err != nil {
+		m.unread(l, err)
+		return false, nil
+	}
+	defer file.Close()
+	j, err := read(file)
+	if err != nil {
+		m.unread(l, err)
+		return false, nil
+	}
+	l.day = j.day
+	if len(j.counts) > 0 {
+		begin := time.Unix(int64(j.day)*24*60*60, 0)
+		forgot, err = m.tell(ctx, j.stream, &l.seq, begin, store.Telling{Through: now, Ended: true, Counts: j.counts})
+		if errors.Is(err, store.ErrStreamClosed) {
+			return false, m.foundClosed(l, j, now)
+		} else if err != nil || forgot {
+			return forgot, err
+		}
+		acknowledge(file, j)
+		l.acked, l.told, l.last = true, true, over(j.day, now)
+	}
+	return false, m.finish(l, j, now)
+}
+
+// unread notes that a file cannot be read: not yet, or never.
+func (m *Meter) unread(l *leftover, err error) {
+	l.wait = true
+	switch {
+	case errors.Is(err, errBusy):
+	case errors.Is(err, errGone):
+		delete(m.leftovers, l.name)
+	default:
+		l.skip = errors.Is(err, errForeign) || errors.Is(err, errNewer) || errors.Is(err, errTorn)
+		m.setAside(l.name, 0, err)
+	}
+}
+
+// acknowledge notes in the file that the store knows all of it. Where that
+// cannot be written, it is told again.
+func acknowledge(file *os.File, j *journal) {
+	var sum uint64
+	for _, c := range j.counts {
+		sum += uint64(c.Total)
+	}
+	file.WriteAt(binary.NativeEndian.AppendUint64(nil, sum), ackedAt)
+}
+
+// foundClosed decides what becomes of a file whose stream the store has closed.
+func (m *Meter) foundClosed(l *leftover, j *journal, now time.Time) error {
+	if !l.acked && !j.acked {
+		l.skip = true
+		m.setAside(l.name, j.torn, fmt.Errorf("%w, and some of its counts may not have been acknowledged", store.ErrStreamClosed))
+		return nil
+	}
+	l.acked, l.told, l.last = true, true, over(j.day, now)
+	return m.finish(l, j, now)
+}
+
+// finish removes a file when its day is over, unless there is more to it than
+// could be told.
+func (m *Meter) finish(l *leftover, j *journal, now time.Time) error {
+	switch {
+	case j.short:
+		m.setAside(l.name, j.torn, errTruncated)
+	case j.torn > 0:
+		m.setAside(l.name, j.torn, errors.New("has torn slots"))
+	case over(j.day, now):
+		delete(m.leftovers, l.name)
+		if err := m.folder.remove(l.name); err != nil {
+			m.log().Error("authtier: a journal of usage cannot be removed", "file", m.file(l.name), "cause", err)
+		}
+	default:
+		l.wait = len(j.counts) == 0
+		m.mu.Lock()
+		delete(m.asides, l.name) // it could not be read, and now it can
+		m.mu.Unlock()
+	}
+	return nil
+}

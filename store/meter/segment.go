@@ -1,0 +1,187 @@
+package meter
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// A segment is a stream of one day's counts: a file of the journal, or of a
+// meter without a folder just memory.
+type segment struct {
+	header
+	name   string // of the file
+	mapped bool
+
+	mu       sync.Mutex
+	memory   []byte // the file, as it is or is going to be; nil without a folder
+	used     int    // bytes of memory
+	counters []*counter
+	closed   bool     // no counter is added, and all are frozen
+	file     *os.File // holds the lock; nil without a folder, and when let go
+
+	syncing sync.Mutex
+	synced  uint64 // sum of totals at the last sync
+	slots   int    // their number then
+	written []byte // what the file holds, unless it is mapped
+
+	// Guarded by Meter.flushing.
+	seq    uint64    // of the last telling that the store acknowledged
+	spoken time.Time // when it did
+	ended  bool      // the store knows that the stream has ended
+
+	through atomic.Int64 // up to when the store knows all, in Unix nanoseconds
+}
+
+// newSegment returns a segment that has no file.
+func newSegment(day int, now time.Time) *segment {
+	s := &segment{header: header{day: day}}
+	s.through.Store(now.UnixNano())
+	rand.Read(s.stream[:])
+	return s
+}
+
+// place finds room for a counter. It reports false if there is none.
+func (s *segment) place(c *counter) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.memory == nil {
+		block := new([blockSize / 8]atomic.Int64) // which no other core writes to
+		c.number, c.total = uint32(len(s.counters)), &block[0]
+	} else if !s.write(c) {
+		return false
+	}
+	c.segment, c.add = s, c.adder()
+	s.counters = append(s.counters, c)
+	return true
+}
+
+// write makes c a slot of the file. No slot crosses a page.
+func (s *segment) write(c *counter) bool {
+	n := c.key.names()
+	size := slotSize(&n)
+	at := s.used
+	if room := pageSize - at%pageSize; size > room {
+		at += room
+	}
+	if at+size > len(s.memory) {
+		return false
+	}
+	publish := encodeSlot(s.stream, at, s.memory[at:at+size], &n)
+	word(s.memory, at+publishedAt).Store(int64(publish))
+	s.used = at + size
+	c.number, c.total = uint32(at/blockSize), word(s.memory, at+totalAt)
+	return true
+}
+
+// all returns the counters, and whether there will be more of them or in them.
+func (s *segment) all() (cs []*counter, closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counters, s.closed
+}
+
+// close makes all totals final. The caller sees to it that nothing is placed
+// meanwhile.
+func (s *segment) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	for _, c := range s.counters {
+		c.freeze()
+	}
+}
+
+// acknowledge notes in the file that the store knows all totals: their sum.
+func (s *segment) acknowledge(sum uint64) {
+	if s.memory != nil {
+		word(s.memory, ackedAt).Store(int64(sum))
+		runtime.KeepAlive(s)
+	}
+}
+
+// bytes returns how long the file is.
+func (s *segment) bytes() int64 { return int64(len(s.memory)) }
+
+// sync makes what was counted survive the machine, and in a file that is not
+// mapped the process.
+func (s *segment) sync() error {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	cs, _ := s.all()
+	s.mu.Lock()
+	f, used := s.file, s.used
+	s.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	sum := uint64(word(s.memory, ackedAt).Load())
+	for _, c := range cs {
+		sum += uint64(c.total.Load())
+	}
+	if len(cs) == s.slots && sum == s.synced {
+		return nil
+	}
+	err := s.save(f, s.memory[:used])
+	if err == nil {
+		s.synced, s.slots = sum, len(cs)
+	}
+	return err
+}
+
+func (s *segment) save(f *os.File, used []byte) error {
+	if s.mapped {
+		return syncMapped(used)
+	}
+	for at := 0; at < len(used); at += pageSize {
+		page := s.page(at)
+		if bytes.Equal(page, s.written[at:at+pageSize]) {
+			continue
+		}
+		if _, err := f.WriteAt(page, int64(at)); err != nil {
+			return err
+		}
+		copy(s.written[at:], page)
+	}
+	return f.Sync()
+}
+
+// page returns a copy of a page of memory.
+func (s *segment) page(at int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	page := make([]byte, pageSize)
+	for i := 0; i < pageSize; i += 8 {
+		binary.NativeEndian.PutUint64(page[i:], uint64(word(s.memory, at+i).Load()))
+	}
+	return page
+}
+
+// release lets go of the file and its lock. The memory stays.
+func (s *segment) release() error {
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	return err
+}
+
+// ordinaryMemory returns zeros that may be used atomically, word by word.
+func ordinaryMemory(size int) []byte {
+	words := make([]uint64, size/8)
+	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), size)
+}

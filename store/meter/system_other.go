@@ -1,0 +1,19 @@
+//go:build !windows && (!unix || aix || solaris)
+
+package meter
+
+import (
+	"errors"
+	"os"
+)
+
+const openFlags = 0
+
+// lock fails: without locks there is no journal.
+func lock(*os.File) error { return errors.ErrUnsupported }
+
+func checkFolder(string, os.FileInfo) error { return errors.ErrUnsupported }
+
+func rename(*os.Root, *os.File, string, string) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func syncFolder(*os.Root) error { return errors.ErrUnsupported }

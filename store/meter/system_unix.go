@@ -1,0 +1,54 @@
+//go:build unix && !aix && !solaris
+
+package meter
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// openFlags neither follow a link nor wait for the other end of a pipe.
+const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK
+
+// lock takes f's lock, which ends with its descriptor. It returns errBusy if
+// somebody else has it.
+func lock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return errBusy
+		default:
+			return os.NewSyscallError("flock", err)
+		}
+	}
+}
+
+// checkFolder refuses a folder that others can write to.
+func checkFolder(dir string, fi os.FileInfo) error {
+	if mode := fi.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("others can write to %s (mode %#o); expected 0700", dir, mode)
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user %d, and this is user %d", dir, st.Uid, os.Geteuid())
+	}
+	return nil
+}
+
+// rename gives the open and locked file its final name.
+func rename(root *os.Root, f *os.File, from, to string) (*os.File, error) {
+	return f, root.Rename(from, to)
+}
+
+func syncFolder(root *os.Root) error {
+	d, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,19 @@
+//go:build !linux
+
+package meter
+
+import (
+	"errors"
+	"os"
+)
+
+func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
+
+// mappable reports whether f may be mapped: here, no file may.
+func mappable(*os.File) bool { return false }
+
+func mapFile(*os.File, int) ([]byte, error) { return nil, errors.ErrUnsupported }
+
+func unmap([]byte) {}
+
+func syncMapped([]byte) error { return errors.ErrUnsupported }

@@ -1,0 +1,48 @@
+package meter
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+const openFlags = 0
+
+// lock takes f's lock, which ends with its handle. It returns errBusy if
+// somebody else has it. What is locked lies far behind the end of the file, so
+// that the file can be read.
+func lock(f *os.File) error {
+	const far = 1 << 30
+	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
+		0, 1, 0, &windows.Overlapped{OffsetHigh: far})
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
+		return errBusy
+	}
+	return os.NewSyscallError("LockFileEx", err)
+}
+
+// checkFolder leaves it to the folder's access control list who can write.
+func checkFolder(string, os.FileInfo) error { return nil }
+
+// rename gives the file its final name, which an open file cannot be given. Who
+// opens it before it is locked again finds no slot in it.
+func rename(root *os.Root, f *os.File, from, to string) (*os.File, error) {
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	if err := root.Rename(from, to); err != nil {
+		return nil, err
+	}
+	f, err := root.OpenFile(to, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := lock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// syncFolder does nothing: a folder cannot be synced.
+func syncFolder(*os.Root) error { return nil }

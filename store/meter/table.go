@@ -1,0 +1,84 @@
+package meter
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+)
+
+// A table finds counters without a lock. One goroutine at a time changes it.
+type table struct {
+	seed  maphash.Seed
+	now   atomic.Pointer[[]slot] // a power of two, of which at most half are taken
+	count atomic.Int64
+}
+
+type slot = atomic.Pointer[counter]
+
+func newTable() *table {
+	t := &table{seed: maphash.MakeSeed()}
+	t.now.Store(new(make([]slot, 64)))
+	return t
+}
+
+// hash leaves the issuer out: few clients differ in nothing else.
+func (t *table) hash(k *key) uint64 {
+	return (maphash.String(t.seed, k.client) ^ uint64(k.day)<<32 ^ uint64(k.product.number)) * 0x9E3779B97F4A7C15 >> 16
+}
+
+// find returns the counter of that key, or nil.
+func (t *table) find(k *key) *counter {
+	slots := *t.now.Load()
+	for i := t.hash(k); ; i++ {
+		c := slots[i&uint64(len(slots)-1)].Load()
+		if c == nil || c.key == *k {
+			return c
+		}
+	}
+}
+
+// insert adds a counter that the table does not hold.
+func (t *table) insert(c *counter) {
+	slots := *t.now.Load()
+	if 2*(t.count.Add(1)) > int64(len(slots)) {
+		t.rebuild(2*len(slots), func(*counter) bool { return true })
+		slots = *t.now.Load()
+	}
+	t.put(slots, c)
+}
+
+func (t *table) put(slots []slot, c *counter) {
+	for i := t.hash(&c.key); ; i++ {
+		if s := &slots[i&uint64(len(slots)-1)]; s.Load() == nil {
+			s.Store(c)
+			return
+		}
+	}
+}
+
+// retain leaves only counters for which keep is true.
+func (t *table) retain(keep func(*counter) bool) {
+	kept := 0
+	for i := range *t.now.Load() {
+		if c := (*t.now.Load())[i].Load(); c != nil && keep(c) {
+			kept++
+		}
+	}
+	size := 64
+	for size < 2*kept {
+		size *= 2
+	}
+	t.rebuild(size, keep)
+	t.count.Store(int64(kept))
+}
+
+// rebuild replaces the table by one of that size.
+func (t *table) rebuild(size int, keep func(*counter) bool) {
+	slots := make([]slot, size)
+	old := *t.now.Load()
+	for i := range old {
+		if c := old[i].Load(); c != nil && keep(c) {
+			t.put(slots, c)
+		}
+	}
+	t.now.Store(&slots)
+}
