@@ -63,8 +63,8 @@ func open(ctx context.Context, kind, dsn string) (store.Store, error) {
 }
 
 func run(ctx context.Context, w io.Writer, kind, dsn string, tokens, counters int, d time.Duration) error {
-	if tokens < 1000 || d <= 0 {
-		return fmt.Errorf("expected at least a thousand -tokens, and some -seconds")
+	if tokens < 100 || d <= 0 {
+		return fmt.Errorf("expected at least a hundred -tokens, and some -seconds")
 	}
 	s, err := open(ctx, kind, dsn)
 	if err != nil {
@@ -103,7 +103,7 @@ func run(ctx context.Context, w io.Writer, kind, dsn string, tokens, counters in
 			}
 		}()},
 	} {
-		p50, p99, err := latencies(2000, m.once)
+		p50, p99, err := latencies(min(2000, tokens), m.once)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.what, err)
 		}
