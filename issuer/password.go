@@ -56,6 +56,12 @@ func encodeArgon(salt, key []byte) string {
 		argonMemory, argonTime, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(key))
 }
 
+// outdated reports whether a hash is not as HashPassword makes them.
+func outdated(hash string) bool {
+	h, ok := parseArgon(hash)
+	return !ok || h.memory != argonMemory || h.time != argonTime || h.lanes != argonLanes || len(h.key) != argonKey
+}
+
 // checkPassword reports whether the password has that hash: argon2id in PHC
 // form, or bcrypt ($2a$, $2b$, $2y$). A hash of another form matches nothing, at
 // the cost of one that does.

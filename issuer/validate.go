@@ -99,7 +99,9 @@ func (i *Issuer) authenticateClient(ctx context.Context, c mw.Credential) (*stor
 // too many waiting the error is [errorsx.TooManyRequests].
 //
 // The work is the same as long as all hashes are argon2id as [HashPassword] makes
-// them. A user whose imported hash costs more or less can be told from others.
+// them. A user whose imported hash costs more or less can be told from others,
+// until the hash is replaced by one of these, which the first login does where
+// the users are a [store.Admin].
 func (i *Issuer) AuthenticateUser(ctx context.Context, login, password string) (*store.User, error) {
 	user, err := i.User(ctx, login)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -116,7 +118,32 @@ func (i *Issuer) AuthenticateUser(ctx context.Context, login, password string) (
 	if !ok {
 		return nil, errorsx.CredentialsIncorrect
 	}
+	if outdated(hash) {
+		i.rehash(ctx, login, hash, password)
+	}
 	return user, nil
+}
+
+// A rehasher is a store of users that can take a better hash of the same
+// password, as [store.Admin] can.
+type rehasher interface {
+	Rehash(ctx context.Context, login, from, to string) error
+}
+
+// rehash stores the password's hash as new ones are made. That it cannot be
+// stored is no reason to refuse who has proven the password.
+func (i *Issuer) rehash(ctx context.Context, login, from, password string) {
+	users, ok := i.users.(rehasher)
+	if !ok {
+		return
+	}
+	to, err := HashPassword(ctx, password)
+	if err == nil {
+		err = users.Rehash(ctx, login, from, to)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // which is a password that has just changed
+		i.logger().WarnContext(ctx, "authtier: an old password hash cannot be replaced", "issuer", i.cfg.Issuer, "cause", err)
+	}
 }
 
 // User returns a user, from the users that the issuer was configured with, at

@@ -286,3 +286,38 @@ func TestIntrospectOthers(t *testing.T) { // O11
 		t.Errorf("with the scope introspect: got %s", got)
 	}
 }
+
+// TestOldHashesAreReplaced logs in with hashes of other costs, and wants them
+// replaced without an end to what hangs on the user.
+func TestOldHashesAreReplaced(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	old, err := db.User(t.Context(), "ada")
+	if err != nil || !strings.HasPrefix(old.Password, "$2a$") {
+		t.Fatal(old, err)
+	}
+	token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
+	if _, err := iss.AuthenticateUser(t.Context(), "ada", "wrong"); codeOf(err) != errorsx.CredentialsIncorrect {
+		t.Fatal(err)
+	}
+	if u, err := db.User(t.Context(), "ada"); err != nil || u.Password != old.Password {
+		t.Errorf("a wrong password: the hash was replaced, %v", err)
+	}
+	var hashes []string
+	for range 2 {
+		if _, err := iss.AuthenticateUser(t.Context(), "ada", testPassword); err != nil {
+			t.Fatal(err)
+		}
+		u, err := db.User(t.Context(), "ada")
+		if err != nil || !strings.HasPrefix(u.Password, "$argon2id$v=19$m=19456,t=2,p=1$") || u.Version != old.Version {
+			t.Errorf("after a login: got %v, %v, want an argon2id hash at version %d", u, err, old.Version)
+		}
+		hashes = append(hashes, u.Password)
+	}
+	if hashes[0] != hashes[1] {
+		t.Error("a good hash was replaced again")
+	}
+	if _, code := validate(t, iss, token); code != 0 {
+		t.Errorf("a token from before: refused with %v", code)
+	}
+}

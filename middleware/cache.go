@@ -24,7 +24,8 @@ type CacheConfig struct {
 
 	// AllowStale goes on answering when the source has not been heard of for
 	// too long. What is revoked meanwhile stays admitted until TTL, and what the
-	// validator judges without asking, until it expires.
+	// validator judges without asking, until it expires; an issuer judges nothing
+	// then, unless it has an option of that name set too.
 	AllowStale bool
 }
 

@@ -38,11 +38,12 @@ func main() {
 	kind := flag.String("store", "sqlite", "memory, sqlite, postgres or redis")
 	dsn := flag.String("dsn", "", "a file, or the store's connection string")
 	tokens := flag.Int("tokens", 1_000_000, "how many tokens the store holds while it is read")
+	counters := flag.Int("counters", 0, "if not 0, how many counters are told, and what a report over a year takes, too")
 	seconds := flag.Float64("seconds", 3, "how long refreshes are measured, each of six times")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *kind, *dsn, *tokens, time.Duration(*seconds*float64(time.Second))); err != nil {
+	if err := run(ctx, os.Stdout, *kind, *dsn, *tokens, *counters, time.Duration(*seconds*float64(time.Second))); err != nil {
 		log.Fatal("stores: ", err)
 	}
 }
@@ -61,9 +62,9 @@ func open(ctx context.Context, kind, dsn string) (store.Store, error) {
 	return nil, fmt.Errorf("-store %q: expected memory, sqlite, postgres or redis", kind)
 }
 
-func run(ctx context.Context, w io.Writer, kind, dsn string, tokens int, d time.Duration) error {
-	if tokens < 1000 || d <= 0 {
-		return fmt.Errorf("expected at least a thousand -tokens, and some -seconds")
+func run(ctx context.Context, w io.Writer, kind, dsn string, tokens, counters int, d time.Duration) error {
+	if tokens < 100 || d <= 0 {
+		return fmt.Errorf("expected at least a hundred -tokens, and some -seconds")
 	}
 	s, err := open(ctx, kind, dsn)
 	if err != nil {
@@ -102,14 +103,17 @@ func run(ctx context.Context, w io.Writer, kind, dsn string, tokens int, d time.
 			}
 		}()},
 	} {
-		p50, p99, err := latencies(2000, m.once)
+		p50, p99, err := latencies(min(2000, tokens), m.once)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.what, err)
 		}
 		fmt.Fprintf(w, "| %s | %s | %s |\n", m.what, show(p50), show(p99))
 	}
 	fmt.Fprintf(w, "\n%d tokens were stored in %v, 4 callers at once, 100 tokens in a call.\n", tokens, filled.Round(time.Second))
-	return refreshes(ctx, w, s, run, d)
+	if err := refreshes(ctx, w, s, run, d); err != nil || counters == 0 {
+		return err
+	}
+	return usage(ctx, w, s, counters, days)
 }
 
 func show(d time.Duration) string { return d.Round(100 * time.Nanosecond).String() }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,6 +31,8 @@ type reporter struct {
 	rows  []store.Row
 	err   error
 	late  error // within the rows
+
+	complete time.Time
 }
 
 func (r *reporter) Report(_ context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
@@ -41,7 +46,7 @@ func (r *reporter) Report(_ context.Context, q store.Query) (iter.Seq2[store.Row
 		if r.late != nil {
 			yield(store.Row{}, r.late)
 		}
-	}, time.Time{}, r.err
+	}, r.complete, r.err
 }
 
 func newPartner(t testing.TB, u partner.Reporter) (*issuer.Issuer, *partner.Partner, http.Handler) {
@@ -163,6 +168,77 @@ func TestReporterFails(t *testing.T) {
 		if w.Code != 500 || field(t, w, "code") != "AUTH-8" || strings.Contains(w.Body.String(), "clients") {
 			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
 		}
+	}
+}
+
+// TestReporterFailsLate fails after part of the report was sent: the connection
+// breaks, so that nobody takes it for whole.
+func TestReporterFailsLate(t *testing.T) {
+	r := &reporter{late: errors.New("down")}
+	for i := range 10_000 {
+		r.rows = append(r.rows, store.Row{Client: fmt.Sprintf("client %05d", i), Product: "p", Quantity: 1})
+	}
+	_, _, h := newPartner(t, r)
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	for _, accept := range []string{"application/json", "text/csv"} {
+		req, err := http.NewRequest("GET", srv.URL+"/partner/usages?api_name=a&start_date=2025-01-01&end_date=2025-01-01", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("acme", "acme-secret")
+		req.Header.Set("Accept", accept)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err == nil {
+			t.Errorf("%s: %d bytes came, and no error", accept, len(body))
+		}
+	}
+}
+
+func TestReportForms(t *testing.T) {
+	complete := time.Date(2025, 1, 3, 4, 5, 6, 7, time.FixedZone("", 3600))
+	rows := []store.Row{
+		{Client: "a,b", Product: "p", Label: "l", Day: 20089, Quantity: 5, Adjusted: -1},
+		{Client: "a,b", Product: "p", Label: "m", Day: 20090, Quantity: 2},
+		{Client: "c", Product: "<q>", Label: "", Day: 20090, Quantity: 3},
+	}
+	_, _, h := newPartner(t, &reporter{rows: rows, complete: complete})
+	for _, tt := range []struct{ accept, by, kind, want string }{
+		{"*/*", "day", "application/json", `{"api":"a","start_date":"2025-01-01","end_date":"2025-01-02","clients":[` +
+			`{"client_id":"a,b","products":[{"product":"p","label":"m","quantities":7,"adjusted":-1,"days":[` +
+			`{"day":"2025-01-01","quantities":5,"adjusted":-1},{"day":"2025-01-02","quantities":2}]}]},` +
+			`{"client_id":"c","products":[{"product":"\u003cq\u003e","label":"","quantities":3,"days":[{"day":"2025-01-02","quantities":3}]}]}]}` + "\n"},
+		{"text/csv", "day", "text/csv; charset=utf-8", "client_id,product,label,quantities,adjusted,day\n" +
+			"\"a,b\",p,l,5,-1,2025-01-01\n\"a,b\",p,m,2,0,2025-01-02\nc,<q>,,3,0,2025-01-02\n"},
+		{"text/html, Text/CSV;q=0.5", "", "text/csv; charset=utf-8", "client_id,product,label,quantities,adjusted\n" +
+			"\"a,b\",p,l,5,-1\n\"a,b\",p,m,2,0\nc,<q>,,3,0\n"},
+	} {
+		target := "/partner/usages?api_name=a&start_date=2025-01-01&end_date=2025-01-02"
+		if tt.by != "" {
+			target += "&by=" + tt.by
+		}
+		r := httptest.NewRequest("GET", target, nil)
+		r.SetBasicAuth("acme", "acme-secret")
+		r.Header.Set("Accept", tt.accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 200 || w.Header().Get("Content-Type") != tt.kind || w.Body.String() != tt.want {
+			t.Errorf("%s by %q: got %d %s\n%s\nwant\n%s", tt.accept, tt.by, w.Code, w.Header().Get("Content-Type"), w.Body, tt.want)
+		}
+		if got := w.Header().Get("Usage-Complete-Through"); got != "2025-01-03T03:05:06Z" {
+			t.Errorf("Usage-Complete-Through: %q", got)
+		}
+		if !slices.Contains(w.Header().Values("Vary"), "Accept") {
+			t.Errorf("Vary: %v", w.Header().Values("Vary"))
+		}
+	}
+	if w := call(h, "GET", "/partner/usages?api_name=a&start_date=2025-01-01&end_date=2025-01-01&by=week", "acme-secret", ""); w.Code != 422 {
+		t.Errorf("by week: got %d %s", w.Code, w.Body)
 	}
 }
 

@@ -3,6 +3,7 @@ package partner
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/authtier/authtier/issuer/internal/form"
@@ -10,74 +11,92 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// report is the answer of usages.
-type report struct {
-	API     string   `json:"api"`
-	Start   string   `json:"start_date"`
-	End     string   `json:"end_date"`
-	Clients []client `json:"clients"`
-}
-
-type client struct {
-	ID       string    `json:"client_id"`
-	Products []product `json:"products"`
-}
-
-type product struct {
-	Name     string `json:"product"`
-	Label    string `json:"label"`
-	Quantity int64  `json:"quantities"`
-}
-
 // maxDays is the longest time that one report covers.
 const maxDays = 366
 
-// usages reports the caller's own use of an API, or with [UsageScope] everyone's.
+// usages reports the caller's own use of an API, or with [UsageScope] everyone's:
+// as JSON, or as text/csv where that is what is accepted; with by=day, for each
+// day too. Usage-Complete-Through says up to when every node has reported.
 func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id mw.Identity) error {
-	params, err := form.Query(r, "api_name", "start_date", "end_date")
+	params, err := form.Query(r, "api_name", "start_date", "end_date", "by")
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"api_name", "start_date", "end_date"} {
-		if params[name] == "" {
-			return form.Missing(name)
-		}
-	}
-	q := store.Query{API: params["api_name"], Issuer: id.Issuer, Client: id.Client}
-	if id.Scopes.Has(UsageScope) {
-		q.Client = ""
-	}
-	if q.From, err = day("start_date", params["start_date"]); err != nil {
+	q, err := query(params, id)
+	if err != nil {
 		return err
 	}
-	if q.To, err = day("end_date", params["end_date"]); err != nil {
-		return err
-	}
-	if q.To < q.From || q.To-q.From >= maxDays {
-		return form.Invalid("end_date", "expected the start_date or one of the 365 days after it")
-	}
-	rows, _, err := p.usage.Report(r.Context(), q)
+	rows, complete, err := p.usage.Report(r.Context(), q)
 	if err != nil {
 		return fmt.Errorf("partner: reporting usage: %w", err)
 	}
-	answer := report{API: q.API, Start: params["start_date"], End: params["end_date"], Clients: []client{}}
-	for row, err := range rows {
-		if err != nil {
-			return fmt.Errorf("partner: reporting usage: %w", err)
-		}
-		answer.add(row)
+	h := w.Header()
+	h.Add("Vary", "Accept")
+	if !complete.IsZero() {
+		h.Set("Usage-Complete-Through", complete.UTC().Format(time.RFC3339))
 	}
-	form.WriteJSON(w, http.StatusOK, answer)
+	form.NoStore(h)
+	out := newOutput(w)
+	if acceptsCSV(r.Header) {
+		h.Set("Content-Type", "text/csv; charset=utf-8")
+		err = out.csv(q, rows)
+	} else {
+		h.Set("Content-Type", "application/json")
+		err = out.json(q, params, rows)
+	}
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil && out.begun {
+		panic(http.ErrAbortHandler) // what was sent must not look whole
+	}
+	if err != nil {
+		h.Del("Usage-Complete-Through")
+		return fmt.Errorf("partner: reporting usage: %w", err)
+	}
 	return nil
 }
 
-// add appends a row; they come ordered by client and product.
-func (a *report) add(row store.Row) {
-	if n := len(a.Clients); n == 0 || a.Clients[n-1].ID != row.Client {
-		a.Clients = append(a.Clients, client{ID: row.Client})
+// query returns what the parameters ask for.
+func query(params map[string]string, id mw.Identity) (q store.Query, err error) {
+	for _, name := range []string{"api_name", "start_date", "end_date"} {
+		if params[name] == "" {
+			return q, form.Missing(name)
+		}
 	}
-	last := &a.Clients[len(a.Clients)-1]
-	last.Products = append(last.Products, product{row.Product, row.Label, row.Quantity})
+	q = store.Query{API: params["api_name"], Issuer: id.Issuer, Client: id.Client, ByDay: params["by"] == "day"}
+	if id.Scopes.Has(UsageScope) {
+		q.Client = ""
+	}
+	if by := params["by"]; by != "" && by != "day" {
+		return q, form.Invalid("by", "expected day")
+	}
+	if q.From, err = day("start_date", params["start_date"]); err != nil {
+		return q, err
+	}
+	if q.To, err = day("end_date", params["end_date"]); err != nil {
+		return q, err
+	}
+	if q.To < q.From || q.To-q.From >= maxDays {
+		return q, form.Invalid("end_date", "expected the start_date or one of the 365 days after it")
+	}
+	return q, nil
+}
+
+// acceptsCSV reports whether the client asks for CSV and not for JSON too.
+func acceptsCSV(h http.Header) bool {
+	accept := strings.ToLower(strings.Join(h["Accept"], ","))
+	csv := false
+	for part := range strings.SplitSeq(accept, ",") {
+		kind, _, _ := strings.Cut(part, ";")
+		switch strings.TrimSpace(kind) {
+		case "text/csv":
+			csv = true
+		case "application/json":
+			return false
+		}
+	}
+	return csv
 }
 
 // day returns the UTC day that a parameter names, in days since 1 January 1970.

@@ -67,6 +67,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	d := sqlstore.Dialect{
 		Name:     name,
 		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
+		Arrays:   true,
 		Notify:   `SELECT pg_notify('` + channel + `', '')`,
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}

@@ -83,7 +83,7 @@ func TestKilled(t *testing.T) {
 		wg.Go(func() {
 			for n := uint64(1); ; n++ {
 				counts := []store.Count{{Counter: 1, API: "a", Client: "c", Product: "p", Total: int64(n)}}
-				if _, err := h.Tell(t.Context(), store.Stream{byte(round)}, n, time.Now(), counts); err != nil {
+				if _, err := h.Tell(t.Context(), store.Stream{byte(round)}, store.Telling{Seq: n, Through: time.Now(), Counts: counts}); err != nil {
 					return
 				}
 				told = n
@@ -123,7 +123,7 @@ func TestKilled(t *testing.T) {
 				rotations += c.rotated
 			}
 		}
-		had, err := h.Tell(t.Context(), store.Stream{byte(round)}, told+2, time.Now(), nil)
+		had, err := h.Tell(t.Context(), store.Stream{byte(round)}, store.Telling{Seq: told + 2, Through: time.Now()})
 		if err != nil || had < told || had > told+1 {
 			t.Errorf("the stream had told %d, %v, want %d or one more", had, err, told)
 		}
@@ -144,7 +144,7 @@ func TestPutBack(t *testing.T) {
 		}
 	}
 	revoke("one")
-	if _, err := h.Tell(ctx, store.Stream{1}, 5, time.Now(), nil); err != nil {
+	if _, err := h.Tell(ctx, store.Stream{1}, store.Telling{Seq: 5, Through: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	_, old, err := h.Snapshot(ctx)
@@ -154,7 +154,7 @@ func TestPutBack(t *testing.T) {
 	s.CopyData(t)
 	recovers(t, h)
 	revoke("two")
-	if _, err := h.Tell(ctx, store.Stream{1}, 6, time.Now(), nil); err != nil {
+	if _, err := h.Tell(ctx, store.Stream{1}, store.Telling{Seq: 6, Through: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	_, lost, err := h.Snapshot(ctx)
@@ -173,7 +173,7 @@ func TestPutBack(t *testing.T) {
 	if cs, _, err := h.Since(ctx, old); err != nil || len(cs) != 1 || cs[0].ID != "three" {
 		t.Errorf("the cursor before the copy: got %v, %v, want the change since", cs, err)
 	}
-	if had, err := h.Tell(ctx, store.Stream{1}, 7, time.Now(), nil); err != nil || had != 5 {
+	if had, err := h.Tell(ctx, store.Stream{1}, store.Telling{Seq: 7, Through: time.Now()}); err != nil || had != 5 {
 		t.Errorf("the stream had told %d, %v, want 5", had, err)
 	}
 }

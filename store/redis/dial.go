@@ -51,7 +51,7 @@ func newClient(opt redis.Options) redis.UniversalClient {
 	opt.MaxRetries, opt.DialerRetries = -1, 1
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = timeout, timeout, timeout, timeout
 	opt.ContextTimeoutEnabled = true
-	return redis.NewClient(&opt)
+	return silence(redis.NewClient(&opt))
 }
 
 // newCluster does the same for a cluster, but for its own retries: see once.
@@ -64,7 +64,7 @@ func newCluster(opt redis.ClusterOptions) redis.UniversalClient {
 	opt.ContextTimeoutEnabled = true
 	opt.DisableRoutingPolicies = true
 	opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false // never a lagging replica
-	return redis.NewClusterClient(&opt)
+	return silence(redis.NewClusterClient(&opt))
 }
 
 // A once is a command that a cluster's client sends again only where the server

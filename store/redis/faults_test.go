@@ -31,8 +31,13 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	_, cursor, err := s.Snapshot(ctx)
 	errs["Snapshot"] = err
 	_, _, errs["Since"] = s.Since(ctx, cursor)
-	_, errs["Tell"] = s.Tell(ctx, store.Stream{1}, 1, now, []store.Count{{Counter: 1, API: "a", Total: 1}})
+	_, errs["Tell"] = s.Tell(ctx, store.Stream{1}, store.Telling{Seq: 1, Through: now, Counts: []store.Count{
+		{Counter: 1, API: "a", Total: 1}, {Counter: 2, API: "a", Total: 1, Day: today()},
+	}})
 	_, _, errs["Report"] = s.Report(ctx, store.Query{API: "a"})
+	errs["Adjust"] = s.Adjust(ctx, store.Adjustment{Key: "k", API: "a", Client: "c", Quantity: -1})
+	_, errs["Adjustments"] = s.Adjustments(ctx, store.Query{API: "a"})
+	errs["ForgetUsage"] = s.ForgetUsage(ctx, -1)
 	_, errs["SigningKeys"] = s.SigningKeys(ctx, "set")
 	errs["PutSigningKeys"] = s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "k"})
 	errs["PutClient"] = s.PutClient(ctx, store.Client{ID: "c"})
@@ -44,6 +49,8 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	errs["Sweep"] = s.Sweep(ctx, now)
 	return errs
 }
+
+func today() int { return int(time.Now().Unix() / (24 * 60 * 60)) }
 
 // prepare puts what everything asks for.
 func prepare(t *testing.T, s *redis.Store) {
@@ -65,7 +72,8 @@ func prepare(t *testing.T, s *redis.Store) {
 func allFail(t *testing.T, errs map[string]error) {
 	t.Helper()
 	for method, err := range errs {
-		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
+		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) ||
+			errors.Is(err, store.ErrStreamClosed) || errors.Is(err, store.ErrKeyReused) {
 			t.Errorf("%s: got %v, want an error that is no answer", method, err)
 		}
 	}

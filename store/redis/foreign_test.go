@@ -37,19 +37,22 @@ func TestForeignTypes(t *testing.T) {
 	h := open(t, s.DSN(), redis.Config{Namespace: ns})
 	fill(t, h)
 	uses := map[string][]string{
-		"changes":    {"Revoke", "Since", "Snapshot", "PutClient", "PutUser", "PutAPIKey", "PutSigningKeys", "DeleteClient", "DeleteUser"},
-		"revoked":    {"Revoke", "Snapshot"},
-		"versions":   {"Revoke", "Snapshot", "PutClient"},
-		"streams":    {"Tell", "Report"},
-		"client:":    {"Client", "PutClient"},
-		"user:":      {"User", "PutUser", "Rehash"},
-		"apikey:":    {"APIKey", "PutAPIKey"},
-		"apikeyid:":  {"PutAPIKey"},
-		"apikeys:":   {"PutAPIKey"},
-		"token:":     {"Token", "Rotate"},
-		"session:":   {"Session", "Renew", "PutSession"},
-		"days:":      {"Tell", "Report"},
-		"counts:":    {"Tell", "Report"},
+		"changes":  {"Revoke", "Since", "Snapshot", "PutClient", "PutUser", "PutAPIKey", "PutSigningKeys", "DeleteClient", "DeleteUser"},
+		"revoked":  {"Revoke", "Snapshot"},
+		"versions": {"Revoke", "Snapshot", "PutClient"},
+		"streams":  {"Tell", "Report"}, "ended": {"Tell"},
+		"client:":   {"Client", "PutClient"},
+		"user:":     {"User", "PutUser", "Rehash"},
+		"apikey:":   {"APIKey", "PutAPIKey"},
+		"apikeyid:": {"PutAPIKey"},
+		"apikeys:":  {"PutAPIKey"},
+		"token:":    {"Token", "Rotate"},
+		"session:":  {"Session", "Renew", "PutSession"},
+		"series":    {"Tell", "Adjust", "ForgetUsage"}, "youngest": {"Tell", "Sweep"}, "places:": {"Tell", "ForgetUsage"},
+		"days:":   {"Tell", "Report", "Adjust", "Adjustments", "ForgetUsage"},
+		"counts:": {"Tell", "Report", "ForgetUsage"}, "told:": {"Tell", "Report", "ForgetUsage"},
+		"folded:":     {"Report", "ForgetUsage"},
+		"adjustments": {"Adjust", "ForgetUsage"}, "adjusted:": {"Report", "Adjust", "Adjustments", "ForgetUsage"},
 		"signing:":   {"SigningKeys", "PutSigningKeys"},
 		"ends:token": {"PutTokens", "Rotate", "Sweep"}, "ends:session": {"PutSession", "Sweep"},
 		"ends:signing": {"PutSigningKeys", "Sweep"}, "ends:revoked": {"Revoke", "Sweep"},
@@ -60,6 +63,9 @@ func TestForeignTypes(t *testing.T) {
 		methods := uses[name]
 		if head, _, ok := strings.Cut(name, ":"); ok && methods == nil {
 			methods = uses[head+":"]
+		}
+		if strings.Contains(name, fmt.Sprintf(":%d:", today())) { // like that of day 0
+			continue
 		}
 		if name == "format" || strings.HasPrefix(name, "token:") && name != fmt.Sprintf("token:%x", store.DigestOf("one")) || strings.HasPrefix(name, "tokenid:") || strings.HasPrefix(name, "family:") || strings.HasPrefix(name, "sessionid:") {
 			continue
@@ -108,11 +114,18 @@ func fill(t *testing.T, h *redis.Store) {
 		h.PutUser(ctx, store.User{Login: "u", Password: "p"}),
 		h.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c"}, store.Change{Kind: store.KindToken, ID: "soon", Until: soon}),
 		h.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "ends", Published: soon, Ends: soon}),
+		fold(ctx, h, store.Count{API: "a", Total: 5}),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// fold has a stream tell a count of long ago, and folds it.
+func fold(ctx context.Context, h *redis.Store, c store.Count) error {
+	_, err := h.Tell(ctx, store.Stream{2}, store.Telling{Seq: 1, Counts: []store.Count{c}})
+	return errors.Join(err, h.Sweep(ctx, time.Now()))
 }
 
 // only calls one method, in such a way that it must touch what is there.
@@ -144,7 +157,13 @@ func only(ctx context.Context, h *redis.Store, method string) (err error) {
 	case "Snapshot":
 		_, _, err = h.Snapshot(ctx)
 	case "Tell":
-		_, err = h.Tell(ctx, store.Stream{1}, 9, now, []store.Count{{Counter: 1, API: "a", Total: 9}})
+		_, err = h.Tell(ctx, store.Stream{1}, store.Telling{Seq: 9, Through: now, Counts: []store.Count{{Counter: 1, API: "a", Total: 9}}})
+	case "Adjust":
+		err = h.Adjust(ctx, store.Adjustment{Key: "k", API: "a", Client: "c", Quantity: -1})
+	case "Adjustments":
+		_, err = h.Adjustments(ctx, store.Query{API: "a"})
+	case "ForgetUsage":
+		err = h.ForgetUsage(ctx, today()-100)
 	case "Report":
 		_, _, err = h.Report(ctx, store.Query{API: "a"})
 	case "SigningKeys":
@@ -175,7 +194,7 @@ func TestForeignFields(t *testing.T) {
 	db, ns := raw(t, s), services.Name()
 	h := open(t, s.DSN(), redis.Config{Namespace: ns})
 	fill(t, h)
-	reads := map[string]string{"client": "Client", "user": "User", "apikey": "APIKey", "token": "Token", "session": "Session", "signing": "SigningKeys", "streams": "Report", "counts": "Report"}
+	reads := map[string]string{"client": "Client", "user": "User", "apikey": "APIKey", "token": "Token", "session": "Session", "signing": "SigningKeys", "streams": "Report", "counts": "Report", "folded": "Report", "adjusted": "Adjustments", "adjustments": "Adjust"}
 	// Any text is good for these, and an empty one too.
 	texts := []string{"id", "family", "client", "user", "audience", "scopes", "password", "first", "last", "lang"}
 	one := fmt.Sprintf("%x", store.DigestOf("one"))
@@ -183,7 +202,7 @@ func TestForeignFields(t *testing.T) {
 		name := strings.TrimPrefix(key, "{"+ns+"}:")
 		head, id, _ := strings.Cut(name, ":")
 		method := reads[head]
-		if method == "" || (head == "token" && id != one) {
+		if method == "" || (head == "token" && id != one) || strings.Contains(name, fmt.Sprintf(":%d:", today())) {
 			continue
 		}
 		for field, value := range db.HGetAll(t.Context(), key).Val() {
@@ -197,7 +216,7 @@ func TestForeignFields(t *testing.T) {
 					t.Errorf("%s where %s of %s is %q: got %v, want an error that names the key", method, field, key, v, err)
 				}
 			}
-			if head != "signing" && head != "streams" && head != "counts" {
+			if !slices.Contains([]string{"signing", "streams", "counts", "folded", "adjusted", "adjustments"}, head) {
 				do(t, db, "HDEL", key, field)
 				if err := only(t.Context(), h, method); err == nil || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), key) {
 					t.Errorf("%s where %s of %s is missing: got %v, want an error that names the key", method, field, key, err)

@@ -186,7 +186,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestCluster uses a cluster of one server that has all slots.
+// TestCluster uses a cluster of one server that has all slots, until it is gone.
 func TestCluster(t *testing.T) {
 	s := services.Redis(t, "cluster-enabled=yes")
 	db := raw(t, s)
@@ -197,7 +197,11 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	dsn := s.DSN()[:strings.LastIndex(s.DSN(), "/")] + "?addr=" + s.Addr()
-	testSmoke(t, open(t, dsn, redis.Config{}), open(t, dsn, redis.Config{}))
+	h := open(t, dsn, redis.Config{})
+	testSmoke(t, h, open(t, dsn, redis.Config{}))
+	fill(t, h)
+	s.Kill(t)
+	allFail(t, everything(t.Context(), h))
 }
 
 // testSmoke rotates and revokes.

@@ -35,6 +35,27 @@ func FuzzCount(f *testing.F) {
 	})
 }
 
+// FuzzAdjustment parses any text. What is accepted is written as something that
+// says the same.
+func FuzzAdjustment(f *testing.F) {
+	for _, s := range []string{`1.000000000 -7 ["client","product","reason","author"]`, ` 1 ["","","",""]`, `x 1 ["","","",""]`, ` 0 ["","","",""]`, ` 1 ["",""]`, ``} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := decodeAdjustment(s)
+		if err != nil {
+			return
+		}
+		again, err := decodeAdjustment(encodeAdjustment(a))
+		if err != nil || !again.Made.Equal(a.Made) {
+			t.Errorf("%q is read as %+v, and then as %+v, %v", s, a, again, err)
+		}
+		if again.Made = a.Made; again != a {
+			t.Errorf("%q is read as %+v, and then as %+v", s, a, again)
+		}
+	})
+}
+
 func TestTimes(t *testing.T) {
 	for _, at := range []time.Time{
 		{}, time.Unix(0, 0), time.Unix(0, 1), time.Now(), time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC),

@@ -1,11 +1,13 @@
 package redis_test
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/internal/services"
@@ -13,9 +15,23 @@ import (
 	"github.com/authtier/authtier/store/storetest"
 )
 
+// A log fails the tests if a client writes to the log of the process.
+type log struct{ lines atomic.Int32 }
+
+func (l *log) Printf(_ context.Context, format string, v ...any) {
+	if l.lines.Add(1) <= 10 {
+		fmt.Fprintf(os.Stderr, "logged: "+format+"\n", v...)
+	}
+}
+
 func TestMain(m *testing.M) {
-	goredis.SetLogger(&logging.VoidLogger{}) // it would log each refused connection
-	os.Exit(m.Run())
+	var l log
+	goredis.SetLogger(&l)
+	code := m.Run()
+	if l.lines.Load() > 0 {
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func TestStore(t *testing.T) {

@@ -49,6 +49,10 @@ var (
 	snapshot       = newScript("snapshot")
 	sweep          = newScript("sweep")
 	tell           = newScript("tell")
+	fold           = newScript("fold")
+	adjust         = newScript("adjust")
+	forget         = newScript("forget")
+	readDay        = newScript("day")
 )
 
 // run returns what the script returns.

@@ -3,12 +3,19 @@ package redis
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/authtier/authtier/store"
 )
 
 const (
-	skew       = time.Hour // by which the clocks of those that use a store may differ
-	sweepBatch = 200       // records that one script drops, while the server waits
+	skew        = time.Hour // by which the clocks of those that use a store may differ
+	sweepBatch  = 200       // records that one script drops, while the server waits
+	foldBatch   = 500       // counts that one script adds up
+	forgetBatch = 200       // streams or adjustments that one script forgets
 )
 
 // Sweep implements [store.Sweeper].
@@ -27,5 +34,43 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 			more = n == sweepBatch
 		}
 	}
-	return nil
+	return s.fold(ctx, today(now)-store.KeepDays-1)
+}
+
+// fold folds the streams that have nothing of a day from limit on. A stream whose
+// folding was interrupted is still among them.
+func (s *Store) fold(ctx context.Context, limit int) error {
+	key := s.prefix + "youngest"
+	for {
+		var streams []string
+		err := call(ctx, func(ctx context.Context) (err error) {
+			streams, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: "-inf", Max: "(" + strconv.Itoa(limit), Count: sweepBatch}).Result()
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%w (key %.200q)", err, key)
+		}
+		if len(streams) == 0 {
+			return nil
+		}
+		for _, stream := range streams {
+			if err := s.runAll(ctx, fold, stream, limit, foldBatch); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// runAll runs a script until it says that there is no more to do.
+func (s *Store) runAll(ctx context.Context, sc *script, args ...any) error {
+	for {
+		switch reply, err := s.run(ctx, sc, args...); {
+		case err != nil:
+			return err
+		case reply == "ok":
+			return nil
+		case reply != "more":
+			return fmt.Errorf("redis: a script returned %v", reply)
+		}
+	}
 }

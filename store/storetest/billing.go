@@ -77,10 +77,12 @@ func testUsageFolded(t *testing.T, s store.Store) {
 	a := store.Row{Client: "a", Product: "p", Label: "label p", Quantity: 1111}
 	b := store.Row{Client: "b", Product: "p", Label: "label p", Quantity: 2}
 	wantRows(t, "before", s, everything, a, b)
+	tell(t, s, store.Stream{5}, store.Telling{Seq: 1, Through: start}) // has not counted yet
 	for range 2 {
 		must(t, s.Sweep(ctx, start))
 		wantRows(t, "folded", s, everything, a, b)
 	}
+	tell(t, s, store.Stream{5}, store.Telling{Seq: 2, Through: start})
 	for _, stream := range []store.Stream{{1}, {2}} {
 		_, err := s.Tell(ctx, stream, store.Telling{Seq: 2, Through: start, Counts: []store.Count{count(0, old, "a", "p", 99)}})
 		wantErr(t, "telling a stream that was folded", err, store.ErrStreamClosed)

@@ -64,9 +64,9 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 	}
 }
 
-// start is a time that every store can keep exactly, and far enough ahead that
-// what the tests store does not expire under them.
-var start = time.Now().UTC().Truncate(time.Second).Add(1000 * time.Hour)
+// start is a time that every store can keep exactly, at no full minute, and far
+// enough ahead that what the tests store does not expire under them.
+var start = time.Now().UTC().Truncate(time.Minute).Add(1000*time.Hour + 17*time.Second)
 
 func digest(s string) store.Digest { return store.DigestOf(s) }
 

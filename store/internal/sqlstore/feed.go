@@ -41,6 +41,9 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 	if err := ctx.Err(); err != nil {
 		return s.wrap(what, err)
 	}
+	// The transaction before may take as long as it may, and so may this one.
+	ctx, cancel := context.WithTimeout(ctx, timeout+timeout/4)
+	defer cancel()
 	j := &job{ctx: ctx, do: do, done: make(chan error, 1)}
 	f := &s.feed
 	f.mu.Lock()

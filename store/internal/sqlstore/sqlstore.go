@@ -25,6 +25,7 @@ type Dialect struct {
 	Lock     string         // lets one migrate at a time; "" where a transaction does
 	Notify   string         // is run in each transaction that changes something, if not ""
 	Prepare  bool           // keep statements prepared
+	Arrays   bool           // there is unnest
 	Snapshot *sql.TxOptions // of a transaction whose reads see one state
 
 	// Busy reports whether an error says that another process is writing; nil
@@ -39,10 +40,13 @@ const timeout = 1500 * time.Millisecond
 // A Store is a [store.Store] on a database. Its methods may be called
 // concurrently.
 type Store struct {
-	read, write *sql.DB
-	dialect     Dialect
-	prepared    sync.Map // *sql.Stmt by query
-	feed        feed
+	read, write          *sql.DB
+	dialect              Dialect
+	prepared             sync.Map // *sql.Stmt by query
+	insertOne, insertTwo string   // tokens
+
+	names names
+	feed  feed
 }
 
 var _ store.Store = (*Store)(nil)
@@ -50,7 +54,7 @@ var _ store.Store = (*Store)(nil)
 // New returns the store on a database that is then to be migrated. Read and
 // write may be the same.
 func New(read, write *sql.DB, d Dialect) *Store {
-	return &Store{read: read, write: write, dialect: d}
+	return &Store{read: read, write: write, dialect: d, insertOne: d.insertTokens(1), insertTwo: d.insertTokens(2)}
 }
 
 // Close closes the database. No call may be under way.

@@ -35,7 +35,10 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	return s.sweep(ctx, trim, feedLength)
+	if err := s.sweep(ctx, trim, feedLength); err != nil {
+		return err
+	}
+	return s.wrap("folding counts", s.fold(ctx, now))
 }
 
 func (s *Store) sweep(ctx context.Context, query string, arg int64) error {

@@ -3,8 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -13,35 +11,19 @@ import (
 const tokenColumns = 17
 
 // insertTokens is the statement that stores n tokens or none.
-func insertTokens(n int) string {
-	var b strings.Builder
-	b.WriteString(`INSERT INTO authtier_tokens (digest, id_key, id, family_key, family, client, login, audience, scopes,
-		refresh, used, client_version, user_version, issued, expires, family_ends, droppable) VALUES `)
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString("(")
-		for c := range tokenColumns {
-			if c > 0 {
-				b.WriteString(", ")
-			}
-			fmt.Fprintf(&b, "$%d", i*tokenColumns+c+1)
-		}
-		b.WriteString(")")
-	}
-	return b.String()
+func (d Dialect) insertTokens(n int) string {
+	return `INSERT INTO authtier_tokens (digest, id_key, id, family_key, family, client, login, audience, scopes,
+		refresh, used, client_version, user_version, issued, expires, family_ends, droppable) VALUES ` +
+		d.placeholders(n, tokenColumns)
 }
-
-var insertOne, insertTwo = insertTokens(1), insertTokens(2)
 
 type exec func(ctx context.Context, query string, args ...any) (sql.Result, error)
 
-func putTokens(ctx context.Context, e exec, ts []store.Token) error {
+func (s *Store) putTokens(ctx context.Context, e exec, ts []store.Token) error {
 	for len(ts) > 0 {
-		n, query := 1, insertOne
+		n, query := 1, s.insertOne
 		if len(ts) > 1 {
-			n, query = 2, insertTwo
+			n, query = 2, s.insertTwo
 		}
 		args := make([]any, 0, n*tokenColumns)
 		for _, t := range ts[:n] {
@@ -65,11 +47,11 @@ func putTokens(ctx context.Context, e exec, ts []store.Token) error {
 // PutTokens implements [store.Tokens].
 func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 	if len(ts) > 2 {
-		return s.tx(ctx, "storing tokens", func(ctx context.Context, tx *sql.Tx) error { return putTokens(ctx, tx.ExecContext, ts) })
+		return s.tx(ctx, "storing tokens", func(ctx context.Context, tx *sql.Tx) error { return s.putTokens(ctx, tx.ExecContext, ts) })
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return s.wrap("storing tokens", putTokens(ctx, s.exec, ts)) // one statement
+	return s.wrap("storing tokens", s.putTokens(ctx, s.exec, ts)) // one statement
 }
 
 // Token implements [store.Tokens].
@@ -105,7 +87,7 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 		}
 		if n, err := r.RowsAffected(); err != nil || n == 1 {
 			if err == nil {
-				err = putTokens(ctx, tx.ExecContext, next)
+				err = s.putTokens(ctx, tx.ExecContext, next)
 			}
 			return err
 		}

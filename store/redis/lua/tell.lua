@@ -1,41 +1,64 @@
--- Numbers stay text: they may be larger than what Lua keeps exactly.
-local function less(a, b) return #a < #b or #a == #b and a < b end
-
-local stream, last, seq, through = arg(), arg(), arg(), arg()
-local streams = typed('streams', 'hash')
+-- Keeps counts, and with the last of a telling what the stream says of itself.
+-- Returns the sequence number that it had, or that it is closed.
+local stream, last, young, seq, through, ends = arg(), arg(), arg(), arg(), arg(), arg()
+local streams, ended = typed('streams', 'hash'), typed('ended', 'hash')
+local youngest, places, all = typed('youngest', 'zset'), typed('places:' .. stream, 'zset'), typed('series', 'set')
 local had, complete = '0', ''
-local told = redis.call('HGET', streams, stream)
+local over = redis.call('HGET', ended, stream)
+if over == 'closed' then return over end
+local told = over or redis.call('HGET', streams, stream)
 if told then
 	had, complete = string.match(told, '^(%d+) ([%d.-]*)$')
-	if not had then error(streams .. ' holds ' .. told .. ', not what a stream has told', 0) end
+	if not had or complete ~= '' and not tonumber(complete) then
+		error((over and ended or streams) .. ' holds ' .. told .. ', not what a stream has told', 0)
+	end
 end
 
-local best, order = {}, {}
+local spots, best, order = {}, {}, {}
 for _ = 1, tonumber(arg()) do
 	local series, day, counter, total, what = arg(), arg(), arg(), arg(), arg()
-	local days, counts = typed('days:' .. series, 'zset'), typed('counts:' .. day .. ':' .. series, 'hash')
-	local place = counts .. ' ' .. counter
-	if not best[place] then
-		local known = redis.call('HGET', counts, counter)
-		if known then
-			known = string.match(known, '^(%d+) ') or error(counts .. ' holds ' .. known .. ', not a count', 0)
-		end
-		best[place] = {total = known, days = days, day = day, counts = counts, counter = counter}
-		order[#order + 1] = best[place]
+	local place = day .. ':' .. series
+	local spot = spots[place]
+	if not spot then
+		spot = {
+			days = typed('days:' .. series, 'zset'), told = typed('told:' .. place, 'set'),
+			counts = typed('counts:' .. stream .. ':' .. place, 'hash'), series = series, day = day,
+		}
+		spots[place] = spot
 	end
-	local b = best[place]
+	local key = spot.counts .. ' ' .. counter
+	if not best[key] then
+		local known = redis.call('HGET', spot.counts, counter)
+		best[key] = {total = known and counted(spot.counts, known), place = place, counter = counter}
+		order[#order + 1] = best[key]
+	end
+	local b = best[key]
 	if not b.total or less(b.total, total) then b.total, b.what = total, what end
 end
 
 for _, b in ipairs(order) do
-	if b.what then
-		redis.call('ZADD', b.days, b.day, b.day)
-		redis.call('HSET', b.counts, b.counter, b.total .. ' ' .. b.what)
+	local spot = spots[b.place]
+	if b.what and not spot.known then
+		spot.known = true
+		redis.call('SADD', all, spot.series)
+		redis.call('ZADD', spot.days, spot.day, spot.day)
+		redis.call('SADD', spot.told, stream)
+		redis.call('ZADD', places, spot.day, b.place)
 	end
+	if b.what then redis.call('HSET', spot.counts, b.counter, b.total .. ' ' .. b.what) end
 end
-if last == '1' then
-	if less(had, seq) then told = seq else told = had end
-	if through ~= '' and (complete == '' or tonumber(complete) < tonumber(through)) then complete = through end
+if last ~= '1' then
+	redis.call('ZADD', youngest, 'GT', young, stream)
+	return had
+end
+local latest = redis.call('ZREVRANGE', places, 0, 0, 'WITHSCORES')
+if latest[2] then redis.call('ZADD', youngest, latest[2], stream) end
+if less(had, seq) then told = seq else told = had end
+if through ~= '' and (complete == '' or tonumber(complete) < tonumber(through)) then complete = through end
+if over or ends == '1' then
+	redis.call('HSET', ended, stream, told .. ' ' .. complete)
+	redis.call('HDEL', streams, stream)
+else
 	redis.call('HSET', streams, stream, told .. ' ' .. complete)
 end
 return had

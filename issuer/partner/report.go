@@ -1,0 +1,169 @@
+package partner
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"iter"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// An output writes a report row by row: it may be longer than what memory
+// should hold. What fails before it has begun can still be answered.
+type output struct {
+	*bufio.Writer
+	begun bool // something was sent
+}
+
+func newOutput(w http.ResponseWriter) *output {
+	o := &output{}
+	o.Writer = bufio.NewWriterSize(writerFunc(func(b []byte) (int, error) {
+		o.begun = true
+		return w.Write(b)
+	}), 32<<10)
+	return o
+}
+
+type writerFunc func(b []byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// A product is what one client has used of it.
+type product struct {
+	Name     string  `json:"product"`
+	Label    string  `json:"label"`
+	Quantity int64   `json:"quantities"`
+	Adjusted int64   `json:"adjusted,omitempty"` // how much of it is corrections
+	Days     []dayly `json:"days,omitempty"`
+}
+
+type dayly struct {
+	Day      string `json:"day"`
+	Quantity int64  `json:"quantities"`
+	Adjusted int64  `json:"adjusted,omitempty"`
+}
+
+func dateOf(day int) string {
+	return time.Unix(int64(day)*24*60*60, 0).UTC().Format(time.DateOnly)
+}
+
+// json writes a report of one object; rows come ordered by client, product and
+// day. The bufio.Writer keeps its first error until it is flushed.
+func (o *output) json(q store.Query, params map[string]string, rows iter.Seq2[store.Row, error]) error {
+	o.text(`{"api":`, q.API, `,"start_date":`, params["start_date"], `,"end_date":`, params["end_date"])
+	o.WriteString(`,"clients":[`)
+	var last string // client
+	clients, products := 0, 0
+	for p, err := range byProduct(q, rows) {
+		if err != nil {
+			return err
+		}
+		if clients == 0 || p.client != last {
+			if clients > 0 {
+				o.WriteString(`]},`)
+			}
+			o.text(`{"client_id":`, p.client)
+			o.WriteString(`,"products":[`)
+			last, products = p.client, 0
+			clients++
+		}
+		if products++; products > 1 {
+			o.WriteByte(',')
+		}
+		b, err := json.Marshal(p.product)
+		if err != nil {
+			return err
+		}
+		o.Write(b)
+	}
+	if clients > 0 {
+		o.WriteString(`]}`)
+	}
+	_, err := o.WriteString("]}\n")
+	return err
+}
+
+// text writes pieces of JSON, every second of which is a string to be quoted.
+func (o *output) text(pieces ...string) {
+	for i, piece := range pieces {
+		if i%2 == 0 {
+			o.WriteString(piece)
+			continue
+		}
+		b, _ := json.Marshal(piece) // a string always can be
+		o.Write(b)
+	}
+}
+
+type clientProduct struct {
+	client string
+	product
+}
+
+// byProduct joins the rows of several days of a product.
+func byProduct(q store.Query, rows iter.Seq2[store.Row, error]) iter.Seq2[clientProduct, error] {
+	return func(yield func(clientProduct, error) bool) {
+		var p clientProduct
+		pending := false
+		for row, err := range rows {
+			if err != nil {
+				yield(p, err)
+				return
+			}
+			if same := pending && p.client == row.Client && p.Name == row.Product; !same {
+				if pending && !yield(p, nil) {
+					return
+				}
+				p, pending = clientProduct{client: row.Client, product: product{Name: row.Product}}, true
+			}
+			p.Label = max(p.Label, row.Label)
+			p.Quantity = saturated(p.Quantity, row.Quantity)
+			p.Adjusted = saturated(p.Adjusted, row.Adjusted)
+			if q.ByDay {
+				p.Days = append(p.Days, dayly{dateOf(row.Day), row.Quantity, row.Adjusted})
+			}
+		}
+		if pending {
+			yield(p, nil)
+		}
+	}
+}
+
+// saturated returns a+b, at most and at least what an int64 holds.
+func saturated(a, b int64) int64 {
+	switch {
+	case b > 0 && a > math.MaxInt64-b:
+		return math.MaxInt64
+	case b < 0 && a < math.MinInt64-b:
+		return math.MinInt64
+	}
+	return a + b
+}
+
+// csv writes a header and a line for each row.
+func (o *output) csv(q store.Query, rows iter.Seq2[store.Row, error]) error {
+	w := csv.NewWriter(io.Writer(o))
+	columns := []string{"client_id", "product", "label", "quantities", "adjusted"}
+	if q.ByDay {
+		columns = append(columns, "day")
+	}
+	w.Write(columns)
+	for row, err := range rows {
+		if err != nil {
+			return err
+		}
+		line := []string{row.Client, row.Product, row.Label, strconv.FormatInt(row.Quantity, 10), strconv.FormatInt(row.Adjusted, 10)}
+		if q.ByDay {
+			line = append(line, dateOf(row.Day))
+		}
+		w.Write(line)
+	}
+	w.Flush()
+	return w.Error()
+}

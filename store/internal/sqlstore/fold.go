@@ -1,0 +1,129 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// foldBatch is how many counts are folded in one transaction.
+const foldBatch = 1000
+
+// fold closes the streams that have nothing young, and adds up what they told. A
+// stream is closed first: whoever tells it more waits, and is then refused. What
+// is left of one that was not folded to the end is folded by the next.
+func (s *Store) fold(ctx context.Context, now time.Time) error {
+	const days = store.KeepDays + 1
+	// A stream without counts is young for as long as it is heard of.
+	_, err := s.exec(ctx, `
+		UPDATE authtier_streams SET closed = 1, ended = 1
+		WHERE closed = 0 AND youngest < $1 AND (youngest <> $2 OR through < $3)`,
+		int64(today(now)-days), int64(math.MinInt32), micros(now.AddDate(0, 0, -days)))
+	if err != nil {
+		return err
+	}
+	for {
+		var number int64
+		err := s.write.QueryRowContext(ctx, `SELECT number FROM authtier_streams WHERE closed = 1 AND folded = 0 LIMIT 1`).Scan(&number)
+		if err == sql.ErrNoRows {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for more := true; more; {
+			if more, err = s.foldSome(ctx, number); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// foldSome folds some counts of a closed stream, and reports whether there were
+// any.
+func (s *Store) foldSome(ctx context.Context, stream int64) (more bool, err error) {
+	err = s.tx(ctx, "folding", func(ctx context.Context, tx *sql.Tx) error {
+		// Who folds the same stream waits here.
+		r, err := tx.ExecContext(ctx, `UPDATE authtier_streams SET folded = 0 WHERE number = $1 AND folded = 0`, stream)
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		last, sums, err := someCounts(ctx, tx, stream)
+		if err != nil {
+			return err
+		}
+		if len(sums) == 0 {
+			_, err := tx.ExecContext(ctx, `UPDATE authtier_streams SET folded = 1 WHERE number = $1`, stream)
+			return err
+		}
+		more = true
+		if err := s.addSums(ctx, tx, sums); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM authtier_counts WHERE id >= $1 AND id <= $2`, stream<<32, last)
+		return err
+	})
+	return more, err
+}
+
+// someCounts returns the first counts of a stream, added up by what they count,
+// and the ID of the last of them.
+func someCounts(ctx context.Context, tx *sql.Tx, stream int64) (last int64, sums []count, err error) {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT id, scope, day, client, product, label, total FROM authtier_counts
+		WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3`, stream<<32, (stream+1)<<32, int64(foldBatch))
+	if err != nil {
+		return 0, nil, err
+	}
+	defer rows.Close()
+	of := map[count]int64{}
+	for rows.Next() {
+		var c count
+		if err := rows.Scan(&c.id, &c.scope, &c.day, &c.client, &c.product, &c.label, &c.total); err != nil {
+			return 0, nil, err
+		}
+		last = c.id
+		total := c.total
+		c.id, c.total = 0, 0
+		of[c] = saturated(of[c], total)
+	}
+	for c, total := range of {
+		c.total = total
+		sums = append(sums, c)
+	}
+	slices.SortFunc(sums, func(a, b count) int { // two that fold wait for each other in one order
+		for _, d := range []int{compare(a.scope, b.scope), compare(a.day, b.day), compare(a.client, b.client), compare(a.product, b.product)} {
+			if d != 0 {
+				return d
+			}
+		}
+		return compare(a.label, b.label)
+	})
+	return last, sums, rows.Err()
+}
+
+func (s *Store) addSums(ctx context.Context, tx *sql.Tx, sums []count) error {
+	const columns = 6
+	for chunk := range slices.Chunk(sums, 100) {
+		var args []any
+		for _, c := range chunk {
+			args = append(args, c.scope, c.day, c.client, c.product, c.label, c.total)
+		}
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO authtier_folded (scope, day, client, product, label, total) VALUES `+s.dialect.placeholders(len(chunk), columns)+`
+			ON CONFLICT (scope, day, client, product, label) DO UPDATE SET total = CASE
+				WHEN authtier_folded.total > 9223372036854775807 - excluded.total THEN 9223372036854775807
+				ELSE authtier_folded.total + excluded.total END`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

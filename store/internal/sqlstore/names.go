@@ -1,0 +1,154 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/authtier/authtier/store"
+)
+
+// maxNames is how many numbers of names are remembered.
+const maxNames = 200_000
+
+// names remembers the numbers of names, which never change.
+type names struct {
+	mu sync.Mutex
+	of map[string]int64
+}
+
+func (n *names) get(name string) (int64, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	number, ok := n.of[name]
+	return number, ok
+}
+
+func (n *names) put(numbers map[string]int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.of)+len(numbers) > maxNames || n.of == nil {
+		n.of = map[string]int64{}
+	}
+	for name, number := range numbers {
+		n.of[name] = number
+	}
+}
+
+// framed joins names so that no two lists are joined alike.
+func framed(names ...string) string {
+	var b []byte
+	for _, n := range names {
+		b = binary.AppendUvarint(b, uint64(len(n)))
+		b = append(b, n...)
+	}
+	return string(b)
+}
+
+// numbersOf returns the numbers of all names in counts, which get one if they
+// have none.
+func (s *Store) numbersOf(ctx context.Context, cs []store.Count) (map[string]int64, error) {
+	wanted := map[string]bool{}
+	for _, c := range cs {
+		for _, name := range []string{framed(c.API, c.Issuer), c.Client, c.Product, c.Label} {
+			wanted[name] = true
+		}
+	}
+	return s.numbers(ctx, wanted)
+}
+
+func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string]int64, error) {
+	known := make(map[string]int64, len(wanted))
+	var unknown []string
+	for name := range wanted {
+		if number, ok := s.names.get(name); ok {
+			known[name] = number
+		} else {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown) // several who enter the same wait for each other in one order
+	for chunk := range slices.Chunk(unknown, 100) {
+		numbers, err := s.enterNames(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for name, number := range numbers {
+			known[name] = number
+		}
+		s.names.put(numbers)
+	}
+	return known, nil
+}
+
+// enterNames gives numbers to names, and returns them.
+func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64, error) {
+	var args, keys []any
+	for _, name := range list {
+		args = append(args, key(name), []byte(name))
+		keys = append(keys, key(name))
+	}
+	_, err := s.exec(ctx, `INSERT INTO authtier_names (key, name) VALUES `+s.dialect.placeholders(len(list), 2)+` ON CONFLICT (key) DO NOTHING`, args...)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.read.QueryContext(ctx, `SELECT number, name FROM authtier_names WHERE key IN `+s.dialect.placeholders(1, len(list)), keys...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	numbers := map[string]int64{}
+	for rows.Next() {
+		var number int64
+		var name []byte
+		if err := rows.Scan(&number, &name); err != nil {
+			return nil, err
+		}
+		numbers[string(name)] = number
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if len(numbers) != len(list) {
+		return nil, fmt.Errorf("of %d names, %d are stored", len(list), len(numbers))
+	}
+	return numbers, nil
+}
+
+// number returns a name's number, and 0 if it has none.
+func (s *Store) number(ctx context.Context, name string) (number int64, err error) {
+	if number, ok := s.names.get(name); ok {
+		return number, nil
+	}
+	err = s.row(ctx, "reading a name", `SELECT number FROM authtier_names WHERE key = $1`, []any{key(name)}, &number)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	return number, err
+}
+
+// placeholders returns rows of placeholders: (?, ?), (?, ?), or numbered where
+// the database wants that. SQLite looks numbered ones up one by one.
+func (d Dialect) placeholders(rows, columns int) string {
+	var b []byte
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b = append(b, '(')
+		case i%columns == 0:
+			b = append(b, "), ("...)
+		default:
+			b = append(b, ", "...)
+		}
+		if !d.Arrays {
+			b = append(b, '?')
+			continue
+		}
+		b = strconv.AppendInt(append(b, '$'), int64(i+1), 10)
+	}
+	return string(append(b, ')'))
+}

@@ -1,0 +1,214 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"iter"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// Report implements [store.Usage]. The rows are read as they are asked for.
+func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+	var through sql.NullInt64
+	err := s.row(ctx, "reporting", `SELECT min(through) FROM authtier_streams WHERE ended = 0`, nil, &through)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	complete := time.Now()
+	if through.Valid {
+		complete = timeOf(through.Int64)
+	}
+	return func(yield func(store.Row, error) bool) {
+		if err := s.report(ctx, q, yield); err != nil {
+			yield(store.Row{}, s.wrap("reporting", err))
+		}
+	}, complete, nil
+}
+
+// reportQuery sums the counts of a scope and days.
+const reportQuery = `
+	SELECT c.name, p.name, s.day, l.name, s.high, s.low
+	FROM (
+		SELECT client, product, %DAY% AS day, label, %SUMS%
+		FROM (
+			SELECT client, product, day, label, total FROM authtier_counts
+			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND ($4 = 0 OR client = $4)
+			UNION ALL
+			SELECT client, product, day, label, total FROM authtier_folded
+			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND ($4 = 0 OR client = $4)
+		) AS used
+		GROUP BY client, product, %DAY%, label
+	) AS s
+	JOIN authtier_names c ON c.number = s.client
+	JOIN authtier_names p ON p.number = s.product
+	JOIN authtier_names l ON l.number = s.label
+	ORDER BY c.name, p.name, s.day, l.name`
+
+// A sum may be more than an int64 holds, and has three forms: PostgreSQL's is of
+// another type, and SQLite refuses one that is too large, which is then made of
+// two halves.
+const (
+	cappedSum = `0 AS high, least(sum(total), 9223372036854775807)::bigint AS low`
+	plainSum  = `0 AS high, sum(total) AS low`
+	twoHalves = `sum(total / 4294967296) AS high, sum(total % 4294967296) AS low`
+)
+
+func (s *Store) report(ctx context.Context, q store.Query, yield func(store.Row, error) bool) error {
+	args, found, err := s.scope(ctx, q)
+	if err != nil || !found {
+		return err
+	}
+	adjusted, err := s.adjustedRows(ctx, q)
+	if err != nil {
+		return err
+	}
+	if s.dialect.Arrays {
+		_, err = s.reportBy(ctx, q, cappedSum, args, adjusted, yield)
+		return err
+	}
+	begun, err := s.reportBy(ctx, q, plainSum, args, adjusted, yield)
+	if err != nil && !begun && strings.Contains(err.Error(), "integer overflow") {
+		_, err = s.reportBy(ctx, q, twoHalves, args, adjusted, yield)
+	}
+	return err
+}
+
+// reportBy reports with one form of sums, and says whether it has yielded a row.
+func (s *Store) reportBy(ctx context.Context, q store.Query, sums string, args []any, adjusted []store.Row, yield func(store.Row, error) bool) (begun bool, err error) {
+	rows, err := s.read.QueryContext(ctx, byDay(strings.ReplaceAll(reportQuery, "%SUMS%", sums), q.ByDay), args...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	for row, err := range merged(counted(rows), adjusted) {
+		if err != nil {
+			return begun, err
+		}
+		begun = true
+		if !yield(row, nil) {
+			return true, nil
+		}
+	}
+	return begun, nil
+}
+
+// counted yields the rows of a report, those of several labels as one.
+func counted(rows *sql.Rows) iter.Seq2[store.Row, error] {
+	return func(yield func(store.Row, error) bool) {
+		var row store.Row
+		pending := false
+		for rows.Next() {
+			next, err := scanRow(rows)
+			switch {
+			case err != nil:
+				yield(row, err)
+				return
+			case next.Quantity == 0:
+				continue
+			case pending && compareRows(row, next) == 0:
+				next.Quantity = saturated(row.Quantity, next.Quantity)
+				next.Label = max(row.Label, next.Label)
+			case pending && !yield(row, nil):
+				return
+			}
+			row, pending = next, true
+		}
+		if err := rows.Err(); err != nil {
+			yield(row, err)
+			return
+		}
+		if pending {
+			yield(row, nil)
+		}
+	}
+}
+
+// merged adds adjustments to rows; both are ordered.
+func merged(rows iter.Seq2[store.Row, error], adjusted []store.Row) iter.Seq2[store.Row, error] {
+	return func(yield func(store.Row, error) bool) {
+		for row, err := range rows {
+			if err != nil {
+				yield(row, err)
+				return
+			}
+			for len(adjusted) > 0 && compareRows(adjusted[0], row) < 0 {
+				if !yield(adjusted[0], nil) {
+					return
+				}
+				adjusted = adjusted[1:]
+			}
+			if len(adjusted) > 0 && compareRows(adjusted[0], row) == 0 {
+				row.Quantity = saturated(row.Quantity, adjusted[0].Quantity)
+				row.Adjusted = adjusted[0].Adjusted
+				adjusted = adjusted[1:]
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+		for _, row := range adjusted {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+func compareRows(a, b store.Row) int {
+	return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Product, b.Product), cmp.Compare(a.Day, b.Day))
+}
+
+// scope returns the arguments that tell what q asks for, and false if there is
+// nothing of it.
+func (s *Store) scope(ctx context.Context, q store.Query) (args []any, found bool, err error) {
+	scope, err := s.number(ctx, framed(q.API, q.Issuer))
+	if err != nil || scope == 0 {
+		return nil, false, err
+	}
+	var client int64
+	if q.Client != "" {
+		if client, err = s.number(ctx, q.Client); err != nil || client == 0 {
+			return nil, false, err
+		}
+	}
+	return []any{scope, int64(q.From), int64(q.To), client}, true, nil
+}
+
+func scanRow(rows *sql.Rows) (r store.Row, err error) {
+	var client, product, label []byte
+	var high, low int64
+	if err := rows.Scan(&client, &product, &r.Day, &label, &high, &low); err != nil {
+		return r, err
+	}
+	r.Client, r.Product, r.Label = string(client), string(product), string(label)
+	r.Quantity = joined(high, low)
+	return r, nil
+}
+
+// joined returns high<<32 + low, at most and at least what an int64 holds.
+func joined(high, low int64) int64 {
+	high += low >> 32
+	switch {
+	case high > math.MaxInt32:
+		return math.MaxInt64
+	case high < math.MinInt32:
+		return math.MinInt64
+	}
+	return high<<32 | low&(1<<32-1)
+}
+
+// saturated returns a+b, at most and at least what an int64 holds.
+func saturated(a, b int64) int64 {
+	switch {
+	case b > 0 && a > math.MaxInt64-b:
+		return math.MaxInt64
+	case b < 0 && a < math.MinInt64-b:
+		return math.MinInt64
+	}
+	return a + b
+}

@@ -1,0 +1,165 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// tellBatch is how many counts are told in one transaction, so that no other
+// waits long; where only rows wait for each other, twice as many.
+const tellBatch = 2500
+
+// Tell implements [store.Usage]. Only the last of several transactions tells the
+// sequence number, so that it is acknowledged only with all of them.
+func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) (had uint64, err error) {
+	for _, c := range t.Counts {
+		if c.Total < 0 || c.Day > math.MaxInt32 || c.Day < math.MinInt32 {
+			return 0, fmt.Errorf("%s: counter %d has the total %d on day %d", s.dialect.Name, c.Counter, c.Total, c.Day)
+		}
+	}
+	batch := tellBatch
+	if s.dialect.Arrays {
+		batch *= 2
+	}
+	for {
+		n := min(len(t.Counts), batch)
+		part := t
+		part.Counts = t.Counts[:n]
+		had, err = s.tell(ctx, stream, part, n == len(t.Counts))
+		if err != nil || n == len(t.Counts) {
+			return had, s.wrap("telling counts", err)
+		}
+		t.Counts = t.Counts[n:]
+	}
+}
+
+// A count is a store.Count in numbers.
+type count struct{ id, scope, day, client, product, label, total int64 }
+
+func (s *Store) tell(ctx context.Context, stream store.Stream, t store.Telling, last bool) (had uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
+	defer cancel()
+	numbers, err := s.numbersOf(ctx, t.Counts)
+	if err != nil {
+		return 0, err
+	}
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback()
+	var number, closed int64
+	err = tx.QueryRowContext(ctx, `
+		INSERT INTO authtier_streams (id, seq, through, ended, youngest, closed, folded) VALUES ($1, 0, 0, 0, $2, 0, 0)
+		ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING number, seq, closed`,
+		stream[:], int64(math.MinInt32)).Scan(&number, &had, &closed)
+	switch {
+	case err != nil:
+		return 0, err
+	case closed != 0:
+		return 0, store.ErrStreamClosed
+	}
+	if err := s.putCounts(ctx, tx, highest(number, t.Counts, numbers)); err != nil {
+		return 0, err
+	}
+	if !last {
+		t.Seq, t.Through, t.Ended = 0, time.Time{}, false
+	}
+	_, err = tx.ExecContext(ctx, `
+		UPDATE authtier_streams SET seq = CASE WHEN seq > $1 THEN seq ELSE $1 END,
+			through = CASE WHEN through > $2 THEN through ELSE $2 END,
+			youngest = CASE WHEN youngest > $3 THEN youngest ELSE $3 END,
+			ended = CASE WHEN ended > $4 THEN ended ELSE $4 END
+		WHERE number = $5`, int64(t.Seq), micros(t.Through), youngest(t.Counts), integer(t.Ended), number)
+	if err != nil {
+		return 0, err
+	}
+	return had, tx.Commit()
+}
+
+func youngest(cs []store.Count) int64 {
+	day := int64(math.MinInt32)
+	for _, c := range cs {
+		day = max(day, int64(c.Day))
+	}
+	return day
+}
+
+// highest returns each counter once, with the highest total told, by its ID.
+func highest(stream int64, cs []store.Count, numbers map[string]int64) []count {
+	counts := make([]count, 0, len(cs))
+	for _, c := range cs {
+		counts = append(counts, count{
+			id: stream<<32 | int64(c.Counter), scope: numbers[framed(c.API, c.Issuer)], day: int64(c.Day),
+			client: numbers[c.Client], product: numbers[c.Product], label: numbers[c.Label], total: c.Total,
+		})
+	}
+	slices.SortFunc(counts, func(a, b count) int {
+		if a.id != b.id {
+			return compare(a.id, b.id)
+		}
+		return compare(b.total, a.total)
+	})
+	return slices.CompactFunc(counts, func(a, b count) bool { return a.id == b.id })
+}
+
+func compare(a, b int64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// putCounts keeps the highest totals.
+func (s *Store) putCounts(ctx context.Context, tx *sql.Tx, cs []count) error {
+	if s.dialect.Arrays {
+		return putArrays(ctx, tx, cs)
+	}
+	const columns = 7
+	for chunk := range slices.Chunk(cs, 100) {
+		args := make([]any, 0, columns*len(chunk))
+		for _, c := range chunk {
+			args = append(args, c.id, c.scope, c.day, c.client, c.product, c.label, c.total)
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO authtier_counts (id, scope, day, client, product, label, total) VALUES `+
+			s.dialect.placeholders(len(chunk), columns)+` ON CONFLICT (id) DO UPDATE SET total = excluded.total WHERE excluded.total > authtier_counts.total`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putArrays updates what is there, which is nearly always all, and inserts the
+// rest.
+func putArrays(ctx context.Context, tx *sql.Tx, cs []count) error {
+	var a [7][]int64
+	for _, c := range cs {
+		for i, v := range []int64{c.id, c.total, c.scope, c.day, c.client, c.product, c.label} {
+			a[i] = append(a[i], v)
+		}
+	}
+	r, err := tx.ExecContext(ctx, `
+		UPDATE authtier_counts c SET total = greatest(c.total, v.total)
+		FROM unnest($1::bigint[], $2::bigint[]) AS v (id, total) WHERE c.id = v.id`, a[0], a[1])
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil || n == int64(len(cs)) {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO authtier_counts (id, total, scope, day, client, product, label)
+		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+		ON CONFLICT (id) DO NOTHING`, a[0], a[1], a[2], a[3], a[4], a[5], a[6])
+	return err
+}

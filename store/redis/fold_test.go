@@ -1,0 +1,159 @@
+package redis
+
+import (
+	"encoding/hex"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/services"
+)
+
+// used returns what everybody has used, and fails if a report is not whole.
+func used(t *testing.T, s *Store) (sum int64) {
+	t.Helper()
+	rows, _, err := s.Report(t.Context(), store.Query{API: "a", To: 99})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := range rows {
+		sum += r.Quantity
+	}
+	return sum
+}
+
+func two(t *testing.T) (a, b *Store) {
+	t.Helper()
+	cfg := Config{Namespace: services.Name()}
+	a, errA := Open(t.Context(), services.SharedRedis(t).DSN(), cfg)
+	b, errB := Open(t.Context(), services.SharedRedis(t).DSN(), cfg)
+	if err := errors.Join(errA, errB); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+// TestFoldInterrupted folds a stream step by step, as if each sweeper died after
+// one: from the first on the stream is closed, and whoever comes goes on.
+func TestFoldInterrupted(t *testing.T) {
+	ctx := t.Context()
+	a, b := two(t)
+	const counts, step = 95, 10
+	stream, other := store.Stream{1}, store.Stream{2}
+	var cs []store.Count
+	for i := range uint32(counts) {
+		cs = append(cs, store.Count{Counter: i, Day: int(i % 4), API: "a", Client: "c", Total: 1<<53 + 1})
+	}
+	for _, s := range []store.Stream{stream, other} {
+		if _, err := a.Tell(ctx, s, store.Telling{Seq: 1, Through: time.Unix(5, 0), Counts: cs}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = 2 * counts * (1<<53 + 1)
+	limit := today(time.Now()) - store.KeepDays - 1
+	steps := 0
+	for more := true; more; steps++ {
+		reply, err := a.run(ctx, fold, hex.EncodeToString(stream[:]), limit, step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		more = reply == "more"
+		if got := used(t, b); got != want {
+			t.Fatalf("after step %d: got %d, want %d", steps, got, want)
+		}
+		if _, err := b.Tell(ctx, stream, store.Telling{Seq: 2, Counts: cs}); !errors.Is(err, store.ErrStreamClosed) {
+			t.Errorf("after step %d: telling: got %v, want %v", steps, err, store.ErrStreamClosed)
+		}
+	}
+	if steps < counts/step {
+		t.Errorf("%d steps, want them to be small", steps)
+	}
+	if _, err := a.run(ctx, fold, hex.EncodeToString(other[:]), limit, step); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := b.Sweep(ctx, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if got := used(t, a); got != want {
+			t.Errorf("folded: got %d, want %d", got, want)
+		}
+	}
+	if n, err := a.db.Exists(ctx, a.prefix+"youngest", a.prefix+"streams").Result(); n != 0 || err != nil {
+		t.Errorf("%d of two indexes are left, %v", n, err)
+	}
+}
+
+// TestFoldBetweenBatches sweeps while a stream tells several batches of old counts:
+// it is folded with all of them, or none is taken.
+func TestFoldBetweenBatches(t *testing.T) {
+	ctx := t.Context()
+	a, b := two(t)
+	stream := store.Stream{1}
+	telling := store.Telling{Seq: 1, Counts: []store.Count{{API: "a", Client: "c", Total: 1}, {Counter: 1, API: "a", Client: "c", Total: 2}}}
+	for i, last := range []bool{false, true} {
+		if err := b.Sweep(ctx, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		reply, err := a.run(ctx, tell, tellArgs(stream, last, today(time.Now()), telling, telling.Counts[i:i+1])...)
+		if err != nil || reply != "0" {
+			t.Fatalf("batch %d: got %v, %v", i, reply, err)
+		}
+	}
+	if err := b.Sweep(ctx, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Tell(ctx, stream, telling); !errors.Is(err, store.ErrStreamClosed) {
+		t.Errorf("afterwards: got %v, want %v", err, store.ErrStreamClosed)
+	}
+	if got := used(t, a); got != 3 {
+		t.Errorf("got %d, want 3", got)
+	}
+}
+
+// TestReportWhileFolding reports a day of too many counts to be read at once, while
+// they are folded in many small steps: no report has any of them twice, or not.
+func TestReportWhileFolding(t *testing.T) {
+	ctx := t.Context()
+	a, b := two(t)
+	const counts = dayBatch + 1000
+	stream := store.Stream{1}
+	for _, s := range []store.Stream{stream, {2}} {
+		var cs []store.Count
+		for i := range uint32(counts) {
+			cs = append(cs, store.Count{Counter: i, API: "a", Client: "c", Total: 1})
+		}
+		if _, err := a.Tell(ctx, s, store.Telling{Seq: 1, Counts: cs}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := make(chan error, 1)
+	go func() {
+		for steps := 1; ; steps++ {
+			reply, err := b.run(ctx, fold, hex.EncodeToString(stream[:]), 1, 50)
+			if err != nil || reply != "more" {
+				ended <- err
+				return
+			}
+			if steps%40 == 0 {
+				time.Sleep(200 * time.Millisecond) // for a report
+			}
+		}
+	}()
+	for reports := 0; ; reports++ {
+		if got := used(t, a); got != 2*counts {
+			t.Errorf("report %d: got %d, want %d", reports, got, 2*counts)
+		}
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+			t.Logf("%d reports", reports+1)
+			return
+		default:
+		}
+	}
+}

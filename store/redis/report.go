@@ -1,0 +1,342 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/authtier/authtier/store"
+)
+
+const (
+	dayBatch  = 5000 // counts of a day that one script reads
+	scanBatch = 1000 // counts that a report reads at once of a day that has more
+
+	// While streams of such a day are being folded, a report reads it again, for
+	// some thirty seconds.
+	readAgain = 350
+	readPause = 100 * time.Millisecond
+)
+
+// Report implements [store.Usage].
+func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+	complete, err := s.complete(ctx) // before the counts, which only grow
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	days, err := s.days(ctx, q)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	all := sums{}
+	for _, day := range days {
+		counts, err := s.counts(ctx, q, day)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		all.add(counts)
+		as, err := s.adjusted(ctx, q, day)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		for _, a := range as {
+			all.put(q, day, store.Row{Client: a.Client, Product: a.Product, Adjusted: a.Quantity})
+		}
+	}
+	return all.rows, complete, nil
+}
+
+// Sums are rows whose adjustments are not in their quantities yet, so that it is
+// the same in which order they are added up.
+type sums map[rowKey]store.Row
+
+type rowKey struct {
+	client, product string
+	day             int
+}
+
+// put adds to a row what is of a day.
+func (m sums) put(q store.Query, day int, r store.Row) {
+	if q.Client != "" && r.Client != q.Client {
+		return
+	}
+	if q.ByDay {
+		r.Day = day
+	}
+	m.sum(r)
+}
+
+func (m sums) sum(r store.Row) {
+	k := rowKey{r.Client, r.Product, r.Day}
+	old := m[k]
+	r.Label = max(r.Label, old.Label)
+	r.Quantity = saturated(r.Quantity, old.Quantity)
+	r.Adjusted = saturated(r.Adjusted, old.Adjusted)
+	m[k] = r
+}
+
+func (m sums) add(other sums) {
+	for _, r := range other {
+		m.sum(r)
+	}
+}
+
+// rows yields the rows in their order.
+func (m sums) rows(yield func(store.Row, error) bool) {
+	keys := slices.SortedFunc(maps.Keys(m), func(a, b rowKey) int {
+		return cmp.Or(cmp.Compare(a.client, b.client), cmp.Compare(a.product, b.product), cmp.Compare(a.day, b.day))
+	})
+	for _, k := range keys {
+		r := m[k]
+		r.Quantity = saturated(r.Quantity, r.Adjusted)
+		if !yield(r, nil) {
+			return
+		}
+	}
+}
+
+// saturated returns a+b, at most and at least what an int64 holds.
+func saturated(a, b int64) int64 {
+	switch {
+	case b > 0 && a > math.MaxInt64-b:
+		return math.MaxInt64
+	case b < 0 && a < math.MinInt64-b:
+		return math.MinInt64
+	}
+	return a + b
+}
+
+// complete returns up to when every stream that has not ended has told its counts.
+func (s *Store) complete(ctx context.Context) (complete time.Time, err error) {
+	now := time.Now()
+	r, err := s.record(ctx, "streams")
+	if errors.Is(err, store.ErrNotFound) {
+		return now, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	first := true
+	for stream, told := range r.fields {
+		seq, text, ok := strings.Cut(told, " ")
+		_, errSeq := strconv.ParseUint(seq, 10, 64)
+		through, err := parseTime(text)
+		if !ok || err != nil || errSeq != nil {
+			return time.Time{}, fmt.Errorf("redis: %.200q has %.100q for the stream %.100q", r.key, told, stream)
+		}
+		if first || through.Before(complete) {
+			complete, first = through, false
+		}
+	}
+	return complete, nil
+}
+
+// days returns the days within q that have anything.
+func (s *Store) days(ctx context.Context, q store.Query) (days []int, err error) {
+	key := s.prefix + "days:" + series(q.Issuer, q.API)
+	var members []string
+	err = call(ctx, func(ctx context.Context) (err error) {
+		members, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: strconv.Itoa(q.From), Max: strconv.Itoa(q.To)}).Result()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w (key %.200q)", err, key)
+	}
+	for _, m := range members {
+		day, err := strconv.Atoi(m)
+		if err != nil {
+			return nil, fmt.Errorf("redis: %.200q has the foreign member %.100q", key, m)
+		}
+		days = append(days, day)
+	}
+	return days, nil
+}
+
+// counts returns the sums of a day's counts.
+func (s *Store) counts(ctx context.Context, q store.Query, day int) (sums, error) {
+	name := place(day, q.Issuer, q.API)
+	reply, err := s.run(ctx, readDay, name, dayBatch)
+	if err != nil {
+		return nil, err
+	}
+	if reply == "large" {
+		return s.manyCounts(ctx, q, day)
+	}
+	parts, _ := reply.([]any)
+	if len(parts) != 3 {
+		return nil, fmt.Errorf("redis: a script returned %v", reply)
+	}
+	all := sums{}
+	if err := s.folded(all, q, day, maps.Collect(pairs(parts[1]))); err != nil {
+		return nil, err
+	}
+	streams, _ := parts[0].([]any)
+	counts, _ := parts[2].([]any)
+	for i := range min(len(streams), len(counts)) {
+		if err := s.told(all, q, day, fmt.Sprint(streams[i]), maps.Collect(pairs(counts[i]))); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// manyCounts reads a day's counts piece by piece. Were some of them moved to those
+// of folded streams meanwhile, it begins anew.
+func (s *Store) manyCounts(ctx context.Context, q store.Query, day int) (sums, error) {
+	name := place(day, q.Issuer, q.API)
+	for try := range readAgain {
+		before, err := s.steps(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		all, err := s.pieces(ctx, q, day)
+		if err != nil {
+			return nil, err
+		}
+		after, err := s.steps(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if before == after {
+			return all, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(time.Duration(try)*time.Millisecond, readPause)):
+		}
+	}
+	return nil, fmt.Errorf("redis: the counts of %.200q are being folded", s.prefix+"folded:"+name)
+}
+
+func (s *Store) pieces(ctx context.Context, q store.Query, day int) (sums, error) {
+	name, all := place(day, q.Issuer, q.API), sums{}
+	streams, err := s.members(ctx, "told:"+name)
+	if err != nil {
+		return nil, err
+	}
+	for _, stream := range streams {
+		counts, err := s.scan(ctx, "counts:"+stream+":"+name)
+		if err == nil {
+			err = s.told(all, q, day, stream, counts)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	counts, err := s.scan(ctx, "folded:"+name)
+	if err != nil {
+		return nil, err
+	}
+	return all, s.folded(all, q, day, counts)
+}
+
+// steps returns how many times counts of a place were moved or dropped.
+func (s *Store) steps(ctx context.Context, place string) (n string, err error) {
+	key := s.prefix + "folded:" + place
+	err = call(ctx, func(ctx context.Context) (err error) {
+		if n, err = s.db.HGet(ctx, key, "").Result(); errors.Is(err, redis.Nil) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("%w (key %.200q)", err, key)
+	}
+	return n, nil
+}
+
+// told adds what a stream has told.
+func (s *Store) told(to sums, q store.Query, day int, stream string, counts map[string]string) error {
+	for counter, text := range counts {
+		if err := to.count(q, day, text); err != nil {
+			key := s.prefix + "counts:" + stream + ":" + place(day, q.Issuer, q.API)
+			return fmt.Errorf("redis: the count %.100q of %.200q is not ours: %w", counter, key, err)
+		}
+	}
+	return nil
+}
+
+// folded adds what streams had told that were folded.
+func (s *Store) folded(to sums, q store.Query, day int, counts map[string]string) error {
+	for what, total := range counts {
+		var err error
+		if what == "" {
+			_, err = strconv.ParseUint(total, 10, 53) // see steps
+		} else {
+			err = to.count(q, day, total+" "+what)
+		}
+		if err != nil {
+			return fmt.Errorf("redis: the sum %.100q of %.200q is not ours: %w", what, s.prefix+"folded:"+place(day, q.Issuer, q.API), err)
+		}
+	}
+	return nil
+}
+
+// count adds a count that is not zero.
+func (m sums) count(q store.Query, day int, text string) error {
+	r, err := decodeCount(text)
+	if err == nil && r.Quantity > 0 {
+		m.put(q, day, r)
+	}
+	return err
+}
+
+// scan reads a hash, piece by piece. A piece may repeat what another had, and be
+// the newer one.
+func (s *Store) scan(ctx context.Context, name string) (map[string]string, error) {
+	key, all := s.prefix+name, map[string]string{}
+	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+		var piece []string
+		err := call(ctx, func(ctx context.Context) (err error) {
+			piece, cursor, err = s.db.HScan(ctx, key, cursor, "", scanBatch).Result()
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%w (key %.200q)", err, key)
+		}
+		for i := 0; i+1 < len(piece); i += 2 {
+			all[piece[i]] = piece[i+1]
+		}
+	}
+	return all, nil
+}
+
+// members returns the members of a set.
+func (s *Store) members(ctx context.Context, name string) (all []string, err error) {
+	err = call(ctx, func(ctx context.Context) (err error) {
+		all, err = s.db.SMembers(ctx, s.prefix+name).Result()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w (key %.200q)", err, s.prefix+name)
+	}
+	return all, nil
+}
+
+func decodeCount(text string) (r store.Row, err error) {
+	total, what, _ := strings.Cut(text, " ")
+	if r.Quantity, err = strconv.ParseInt(total, 10, 64); err != nil {
+		return r, err
+	}
+	var names []string
+	if err := json.Unmarshal([]byte(what), &names); err != nil {
+		return r, err
+	}
+	if len(names) != 3 || r.Quantity < 0 {
+		return r, errors.New("it does not name a client, a product and a label")
+	}
+	r.Client, r.Product, r.Label = names[0], names[1], names[2]
+	return r, nil
+}
