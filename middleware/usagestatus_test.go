@@ -97,10 +97,7 @@ func TestStatusUncounted(t *testing.T) {
 }
 
 // fading is a meter whose counters fail when they are used.
-type fading struct {
-	tally
-	fail error
-}
+type fading struct{ fail error }
 
 func (m *fading) Counter(int, string, string) (func(int64) error, error) {
 	return func(int64) error { return m.fail }, nil

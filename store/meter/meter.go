@@ -176,7 +176,8 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 // used on that day, counted in days since 1 January 1970 UTC. The function
 // refuses quantities that are not positive, and those that would overflow; it
 // adds or returns an error, never both. When the day is over for more than
-// [store.KeepDays], both return [ErrDayClosed].
+// [store.KeepDays], both return [ErrDayClosed]: the function from the next flush
+// on, so that another flush can tell all that it has added.
 //
 // Names are UTF-8 without NUL; those of product, issuer and client are together
 // at most 4060 bytes long.

@@ -21,16 +21,17 @@ type segment struct {
 	mapped bool
 
 	mu       sync.Mutex
-	memory   []byte // the file, as it is or is going to be; nil without a folder
-	used     int    // bytes of memory
+	memory   []byte   // the file, as it is or is going to be; nil without a folder
+	used     int      // bytes of memory
+	slots    []uint32 // where in memory they are
 	counters []*counter
 	closed   bool     // no counter is added, and all are frozen
 	file     *os.File // holds the lock; nil without a folder, and when let go
 
-	syncing sync.Mutex
-	synced  uint64 // sum of totals at the last sync
-	slots   int    // their number then
-	written []byte // what the file holds, unless it is mapped
+	syncing     sync.Mutex
+	synced      uint64 // sum at the last sync
+	syncedSlots int    // their number then
+	written     []byte // what the file holds, unless it is mapped
 
 	// Guarded by Meter.flushing.
 	seq    uint64    // of the last telling that the store acknowledged
@@ -76,7 +77,7 @@ func (s *segment) write(c *counter) bool {
 	}
 	publish := encodeSlot(s.stream, at, s.memory[at:at+size], &n)
 	word(s.memory, at+publishedAt).Store(int64(publish))
-	s.used = at + size
+	s.used, s.slots = at+size, append(s.slots, uint32(at))
 	c.number, c.total = uint32(at/blockSize), word(s.memory, at+totalAt)
 	return true
 }
@@ -118,25 +119,32 @@ func (s *segment) bytes() int64 { return int64(len(s.memory)) }
 func (s *segment) sync() error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
-	cs, _ := s.all()
 	s.mu.Lock()
-	f, used := s.file, s.used
+	f, used, slots := s.file, s.used, s.slots
 	s.mu.Unlock()
 	if f == nil {
 		return nil
 	}
-	sum := uint64(word(s.memory, ackedAt).Load())
-	for _, c := range cs {
-		sum += uint64(c.total.Load())
-	}
-	if len(cs) == s.slots && sum == s.synced {
+	sum := s.sum(slots)
+	if len(slots) == s.syncedSlots && sum == s.synced {
 		return nil
 	}
 	err := s.save(f, s.memory[:used])
 	if err == nil {
-		s.synced, s.slots = sum, len(cs)
+		s.synced, s.syncedSlots = sum, len(slots)
 	}
 	return err
+}
+
+// sum returns a number that is another one when anything in those slots has
+// changed, because what changes only grows. It is wanted ten times a second, and
+// so does not go by way of the counters.
+func (s *segment) sum(slots []uint32) uint64 {
+	sum := uint64(word(s.memory, ackedAt).Load())
+	for _, at := range slots {
+		sum += uint64(word(s.memory, int(at)+totalAt).Load())
+	}
+	return sum
 }
 
 func (s *segment) save(f *os.File, used []byte) error {

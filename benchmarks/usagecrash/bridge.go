@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// A bridge tells a store in another process. Its reports are empty: the process
+// that has the store asks it itself.
+type bridge struct {
+	store.Usage
+	url string
+}
+
+type tellRequest struct {
+	Stream  store.Stream
+	Telling store.Telling
+}
+
+type tellReply struct {
+	Had    uint64
+	Closed bool
+	Err    string
+}
+
+// Tell implements [store.Usage].
+func (b *bridge) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+	var body bytes.Buffer
+	if err := gob.NewEncoder(&body).Encode(tellRequest{s, t}); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url, &body)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var reply tellReply
+	if err := gob.NewDecoder(resp.Body).Decode(&reply); err != nil {
+		return 0, fmt.Errorf("no reply: %w", err)
+	}
+	switch {
+	case reply.Closed:
+		return 0, store.ErrStreamClosed
+	case reply.Err != "":
+		return 0, errors.New(reply.Err)
+	}
+	return reply.Had, nil
+}
+
+// Report implements [store.Usage].
+func (b *bridge) Report(context.Context, store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+	return nil, time.Time{}, errors.ErrUnsupported
+}
+
+// listenBridge lets other processes tell u. With cut, a third of the replies get
+// lost.
+func listenBridge(u store.Usage, cut bool) (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request tellRequest
+		if err := gob.NewDecoder(r.Body).Decode(&request); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		had, err := u.Tell(r.Context(), request.Stream, request.Telling)
+		if cut && rand.IntN(3) == 0 {
+			panic(http.ErrAbortHandler)
+		}
+		reply := tellReply{Had: had, Closed: errors.Is(err, store.ErrStreamClosed)}
+		if err != nil {
+			reply.Err = err.Error()
+		}
+		gob.NewEncoder(w).Encode(reply)
+	}))
+	return l, nil
+}

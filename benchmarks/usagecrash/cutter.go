@@ -1,0 +1,58 @@
+package main
+
+import (
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"time"
+)
+
+// listenCutter passes connections on to the server of a DSN, and cuts each after
+// a while: what was asked by then is done, and its reply is lost. It returns the
+// DSN to reach it by.
+func listenCutter(dsn string) (net.Listener, string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return nil, "", err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", err
+	}
+	to := u.Host
+	u.Host = l.Addr().String()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go pass(conn, to)
+		}
+	}()
+	return l, u.String(), nil
+}
+
+// pass passes on both ways for up to a second, then for a moment only what is
+// asked.
+func pass(client net.Conn, to string) {
+	defer client.Close()
+	server, err := net.Dial("tcp", to)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	cut := time.Now().Add(rand.N(time.Second))
+	server.SetReadDeadline(cut)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		io.Copy(server, client)
+	}()
+	io.Copy(client, server)
+	select {
+	case <-asked:
+	case <-time.After(time.Until(cut) + 20*time.Millisecond):
+	}
+}

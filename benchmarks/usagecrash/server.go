@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/meter"
+)
+
+// serve is the server: it says where it listens on out, and closes when in ends.
+func serve(encoded string, in io.Reader, out io.Writer) error {
+	ctx := context.Background()
+	var s site
+	if err := json.Unmarshal([]byte(encoded), &s); err != nil {
+		return err
+	}
+	db, err := openUsage(ctx, s.Kind, s.DSN)
+	if err != nil {
+		return err
+	}
+	m, err := meter.Open(ctx, s.Folder, db, meter.Config{Unmapped: s.Unmapped})
+	if err != nil {
+		return err
+	}
+	h, err := s.handler(ctx, m)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: h}
+	go server.Serve(l)
+	go m.Run(ctx)
+	go flushNowAndThen(ctx, m)
+	if _, err := io.WriteString(out, l.Addr().String()+"\n"); err != nil {
+		return err
+	}
+	io.Copy(io.Discard, in)
+	return errors.Join(server.Shutdown(ctx), closeMeter(ctx, m), errDone)
+}
+
+// closeMeter tries again where the store's connection is cut.
+func closeMeter(ctx context.Context, m *meter.Meter) (err error) {
+	for range 20 {
+		if err = m.Close(ctx); err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err
+}
+
+// errDone ends a server as one should.
+var errDone = errors.New("done")
+
+// flushNowAndThen flushes as reports do, so that a server that does not live for
+// a second is killed while it flushes too.
+func flushNowAndThen(ctx context.Context, m *meter.Meter) {
+	for {
+		time.Sleep(rand.N(100 * time.Millisecond))
+		m.Flush(ctx)
+	}
+}
+
+// handler is the whole chain: tiers, API key, cache and usage. Clients are in
+// memory; only usage is in the store.
+func (s *site) handler(ctx context.Context, m *meter.Meter) (http.Handler, error) {
+	db := memory.New()
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: s.Issuer, Store: db})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range s.Clients {
+		err := errors.Join(db.PutClient(ctx, store.Client{ID: c.ID}), db.PutAPIKey(ctx, c.Record))
+		if err != nil {
+			return nil, err
+		}
+	}
+	go iss.Run(ctx)
+	cache, err := middleware.NewCache(iss, 1000, middleware.CacheConfig{})
+	if err != nil {
+		return nil, err
+	}
+	key := middleware.APIKey(cache, middleware.APIKeyConfig{})
+	var tiers []middleware.Tier
+	for _, name := range products {
+		p, err := m.Product(s.API, name, name+" product")
+		if err != nil {
+			return nil, err
+		}
+		tiers = append(tiers, middleware.Tier{Prefix: "/" + name + "/", Guard: []middleware.Wrapper{key, middleware.Usage(p)}})
+	}
+	guard, err := middleware.Tiers(tiers, middleware.TiersConfig{})
+	if err != nil {
+		return nil, err
+	}
+	return guard(http.HandlerFunc(answer)), nil
+}
+
+// answer counts the records that it was asked for.
+func answer(w http.ResponseWriter, r *http.Request) {
+	if n, err := strconv.ParseInt(r.FormValue("records"), 10, 64); err == nil && n > 0 {
+		if err := middleware.AddUsage(r.Context(), n); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+	}
+	io.WriteString(w, "ok\n")
+}

@@ -1,0 +1,50 @@
+package meter_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/meter"
+)
+
+// mapped reports whether files of a folder are in the process's memory.
+func mapped(t *testing.T, dir string) bool {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	must(t, err)
+	return strings.Contains(string(maps), dir)
+}
+
+// TestUnmapping: memory stays mapped for as long as a counter can be reached,
+// also when the meter is closed and the file is gone, and no longer.
+func TestUnmapping(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "usage")
+	m, err := meter.Open(t.Context(), dir, memory.New(), meter.Config{})
+	must(t, err)
+	add := adder(t, product(t, m, "p"), "a")
+	if !mapped(t, dir) {
+		t.Skip("the file system of the test's folder is not one to map files of")
+	}
+	must(t, m.Close(t.Context()))
+	must(t, os.RemoveAll(dir))
+	m = nil
+	for range 5 {
+		runtime.GC()
+		if err := add(1); !errors.Is(err, meter.ErrClosed) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	add = nil
+	for deadline := time.Now().Add(10 * time.Second); mapped(t, dir); runtime.GC() {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody can reach the memory, and it is still mapped")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
