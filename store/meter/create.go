@@ -50,12 +50,19 @@ func (m *Meter) create(k key) (add func(n int64) error, err error) {
 	return c.add, nil
 }
 
+// again is for how long a file that could not be made is not tried again: who
+// asks for counters while the disk is full waits for nobody.
+const again = 100 * time.Millisecond
+
 // place finds room for a counter in the last segment of its day, or makes a new
 // one.
 func (m *Meter) place(c *counter) error {
 	s := m.open[c.key.day]
 	if s != nil && s.place(c) {
 		return nil
+	}
+	if m.failure != nil && time.Since(m.failed) < again {
+		return m.failure
 	}
 	size := int64(firstSize)
 	if s != nil {
@@ -65,7 +72,7 @@ func (m *Meter) place(c *counter) error {
 	if err != nil && size > firstSize {
 		s, err = m.newSegment(c.key.day, firstSize) // there may be room for that
 	}
-	if err != nil {
+	if m.failure, m.failed = err, time.Now(); err != nil {
 		return err
 	}
 	if !s.place(c) {

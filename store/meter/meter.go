@@ -88,6 +88,8 @@ type Meter struct {
 	creating sync.Mutex // before mu
 	open     map[int]*segment
 	bytes    int64
+	failure  error     // why the last file could not be made, if it could not
+	failed   time.Time // when
 	closed   atomic.Bool
 
 	flushing  sync.Mutex // before creating

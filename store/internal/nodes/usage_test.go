@@ -1,0 +1,108 @@
+package nodes
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/meter"
+)
+
+// A counting node has a meter with a journal, and goroutines that count in it.
+type counting struct {
+	meter *meter.Meter
+	did   [4]atomic.Int64
+}
+
+func today() int { return int(time.Now().Unix() / (24 * 60 * 60)) }
+
+// newCounting counts until the test ends or the returned function is called.
+func newCounting(t *testing.T, db store.Usage) (c *counting, stop func()) {
+	t.Helper()
+	m, err := meter.Open(t.Context(), filepath.Join(t.TempDir(), "usage"), db, meter.Config{})
+	must(t, err)
+	p, err := m.Product("api", "p", "")
+	must(t, err)
+	c = &counting{meter: m}
+	var wg sync.WaitGroup
+	end := make(chan struct{})
+	wg.Go(func() { m.Run(t.Context()) })
+	for i := range c.did {
+		wg.Go(func() {
+			for {
+				select {
+				case <-end:
+					return
+				case <-time.After(100 * time.Microsecond):
+				}
+				add, err := p.Counter(today(), "iss", fmt.Sprint("client ", i))
+				if err == nil {
+					err = add(1)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.did[i].Add(1)
+			}
+		})
+	}
+	return c, sync.OnceFunc(func() {
+		close(end)
+		eventually(t, 30*time.Second, "told", func() bool { return m.Flush(t.Context()) == nil })
+		must(t, m.Close(t.Context()))
+		wg.Wait()
+	})
+}
+
+// check compares what the store reports with what nodes have counted.
+func checkCounts(t *testing.T, db store.Usage, nodes ...*counting) {
+	t.Helper()
+	rows, _, err := db.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: today() - 1, To: today()})
+	must(t, err)
+	got := map[string]int64{}
+	for r, err := range rows {
+		must(t, err)
+		got[r.Client] = r.Quantity
+	}
+	for i := range nodes[0].did {
+		var want int64
+		for _, n := range nodes {
+			want += n.did[i].Load()
+		}
+		if client := fmt.Sprint("client ", i); got[client] != want || want == 0 {
+			t.Errorf("%s: %d counted, want %d", client, got[client], want)
+		}
+	}
+}
+
+// TestUsageWhileServerDies kills the store's server, cuts its connections, and
+// puts it back to an earlier copy, while two nodes count: nothing is lost or
+// counted twice.
+func TestUsageWhileServerDies(t *testing.T) {
+	onServers(t, func(t *testing.T, kind server) {
+		s := kind.start(t)
+		proxy, dsn := proxied(t, s)
+		db, err := kind.open(t.Context(), dsn)
+		must(t, err)
+		t.Cleanup(func() { db.Close() })
+		first, stop1 := newCounting(t, db)
+		second, stop2 := newCounting(t, db)
+		step := func(f func()) {
+			time.Sleep(1200 * time.Millisecond)
+			f()
+		}
+		step(func() { s.CopyData(t) })
+		step(func() { s.Kill(t); s.Start(t) })
+		step(proxy.Reset)
+		step(func() { s.RestoreData(t) })
+		step(func() { s.Kill(t); s.Start(t) })
+		stop1()
+		stop2()
+		checkCounts(t, db, first, second)
+	})
+}
