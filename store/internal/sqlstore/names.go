@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -109,9 +110,7 @@ func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string
 		if err != nil {
 			return nil, err
 		}
-		for name, number := range numbers {
-			known[name] = number
-		}
+		maps.Copy(known, numbers)
 		s.names.put(numbers)
 	}
 	return known, nil
