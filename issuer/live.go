@@ -2,6 +2,8 @@ package issuer
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,14 +15,15 @@ import (
 // live is what the issuer knows to be revoked, so that a signed token is judged
 // without asking the store.
 type live struct {
-	following sync.Mutex // one follower at a time
+	following chan struct{} // a place for one follower
 	cursor    store.Cursor
+	began     time.Time                 // when the last good reading did
 	fresh     atomic.Pointer[time.Time] // until when what is known may be relied on
 
 	mu       sync.RWMutex
-	revoked  revokedSet         // tokens, families and sessions
-	versions map[subject]uint64 // of clients and users: older tokens are revoked
-	unsure   map[subject]bool   // revoked, but the new version could not be read
+	revoked  revokedSet            // tokens, families and sessions
+	versions map[subject]uint64    // of clients and users: older tokens are revoked
+	unsure   map[subject]time.Time // revoked then, and the new version was not read since
 	purged   time.Time
 }
 
@@ -30,7 +33,10 @@ type subject struct {
 }
 
 func newLive() live {
-	return live{revoked: newRevokedSet(), versions: map[subject]uint64{}, unsure: map[subject]bool{}}
+	return live{
+		following: make(chan struct{}, 1),
+		revoked:   newRevokedSet(), versions: map[subject]uint64{}, unsure: map[subject]time.Time{},
+	}
 }
 
 // apply makes changes known here and to the subscribers.
@@ -61,7 +67,6 @@ func (l *live) apply(changes []store.Change, now time.Time) {
 			l.revoked.add(c.Kind, c.ID, c.Until, now)
 		case store.KindClient, store.KindUser:
 			l.versions[s] = max(l.versions[s], c.Version)
-			delete(l.unsure, s)
 		}
 	}
 	if now.Sub(l.purged) > time.Minute {
@@ -103,37 +108,77 @@ func (l *live) judge(t *store.Token) (revoked, unsure bool) {
 	client, user := subject{store.KindClient, t.Client}, subject{store.KindUser, t.User}
 	revoked = l.revoked.has(store.KindToken, t.ID) || l.revoked.has(store.KindFamily, t.Family) ||
 		l.versions[client] > t.ClientVersion || t.User != "" && l.versions[user] > t.UserVersion
-	return revoked, l.unsure[client] || t.User != "" && l.unsure[user]
+	_, unsure = l.unsure[client]
+	if !unsure && t.User != "" {
+		_, unsure = l.unsure[user]
+	}
+	return revoked, unsure
 }
 
 // Revoke revokes what the changes name, in the store and then here: when it
-// returns, this issuer refuses it. If the store could be written and not read,
-// which is an error too, all tokens of a revoked client or user are AUTH-8 until
-// it can. A token or family revoked without Until is remembered for ever.
+// returns, this issuer refuses it. Until the store is read again, all tokens of a
+// revoked client or user are AUTH-8; if it can be written and not read, that is an
+// error too. A token or family revoked without Until is remembered for ever.
 //
 // To revoke a client or user is to revoke the tokens and sessions that hang on
 // them. Secrets, API keys and passwords work on: replace or revoke them first.
 func (i *Issuer) Revoke(ctx context.Context, cs ...store.Change) error {
+	cs = i.live.beyond(cs)
 	if err := i.cfg.Store.Revoke(ctx, cs...); err != nil {
 		return err
 	}
+	i.live.doubt(cs)
 	i.apply(cs)
-	err := i.follow(ctx)
-	if err != nil {
-		i.live.doubt(cs)
-	}
-	return err
+	return i.follow(ctx)
 }
 
-// doubt notes the clients and users whose new versions could not be read.
+// beyond returns changes that raise clients and users beyond the versions that
+// are known of them, which a store that went back in time has not.
+func (l *live) beyond(cs []store.Change) []store.Change {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	cs = slices.Clone(cs)
+	for n, c := range cs {
+		if c.Kind == store.KindClient || c.Kind == store.KindUser {
+			cs[n].Version = max(c.Version, l.versions[subject{c.Kind, c.ID}])
+		}
+	}
+	return cs
+}
+
+// doubt notes the clients and users whose new versions are not read yet.
 func (l *live) doubt(cs []store.Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range cs {
 		if c.Kind == store.KindClient || c.Kind == store.KindUser {
-			l.unsure[subject{c.Kind, c.ID}] = true
+			l.unsure[subject{c.Kind, c.ID}] = time.Now()
 		}
 	}
+}
+
+// believe ends the doubts from before a good reading began.
+func (l *live) believe(began time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.unsure, func(_ subject, since time.Time) bool { return since.Before(began) })
+}
+
+// forgotten returns the changes by which a store learns again of versions that
+// are higher than those it has.
+func (l *live) forgotten(snapshot []store.Change) (cs []store.Change) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	has := map[subject]uint64{}
+	for _, c := range snapshot {
+		has[subject{c.Kind, c.ID}] = c.Version
+	}
+	for s, version := range l.versions {
+		if version > max(1, has[s]) {
+			cs = append(cs, store.Change{Kind: s.kind, ID: s.id, Version: version})
+		}
+	}
+	return cs
 }
 
 // revokeFor revokes a token or family for a client. A client that has revoked very

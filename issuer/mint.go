@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -29,7 +30,7 @@ type Grant struct {
 	// from a second to [mw.MaxLifetime], or to MaxTTL of stored keys. If 0, it is the configured AccessTTL.
 	TTL time.Duration
 
-	// Refresh adds a refresh token.
+	// Refresh adds a refresh token, unless By was proven by a token.
 	Refresh bool
 
 	// By, if not nil, is who asks. What was revoked since By was proven is not
@@ -65,6 +66,9 @@ func (t Tokens) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 	if longest := i.cfg.maxTTL(); g.TTL != 0 && (g.TTL < time.Second || g.TTL > longest) {
 		return nil, fmt.Errorf("issuer: Mint: TTL is %v, expected 1s to %v", g.TTL, longest)
+	}
+	if g.Refresh && g.By != nil && g.By.Methods.Has(mw.ByToken) {
+		return nil, errors.New("issuer: Mint: a refresh token cannot be had by a token")
 	}
 	client, err := i.client(ctx, g.Client, g.By)
 	if err != nil {

@@ -16,6 +16,8 @@ var errFixedKeys = errors.New("issuer: the keys never change; OpenKeys returns s
 // once. It signs when everybody who keeps the key set has had time to read it
 // again, five and a half minutes later, by a second change that [Issuer.Run] of
 // any node makes; the one before verifies on until its last token has expired.
+// The clocks of nodes may differ by some seconds; by more, a new key may sign
+// before all can have it.
 //
 // It is an error unless the keys are from [OpenKeys].
 func (i *Issuer) Rotate(ctx context.Context) (kid string, err error) {
@@ -23,7 +25,10 @@ func (i *Issuer) Rotate(ctx context.Context) (kid string, err error) {
 	if s == nil {
 		return "", errFixedKeys
 	}
-	r, err := s.add(ctx, time.Now(), time.Time{})
+	r, err := s.make(time.Now(), time.Time{})
+	if err == nil {
+		err = s.db.PutSigningKeys(ctx, r)
+	}
 	if err != nil {
 		return "", fmt.Errorf("issuer: Rotate: %w", err)
 	}
@@ -47,18 +52,21 @@ func (i *Issuer) Withdraw(ctx context.Context, kid string) error {
 		return fmt.Errorf("issuer: Withdraw: %w", err)
 	}
 	now := time.Now()
+	changed := []store.SigningKey{}
 	records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) })
 	n := slices.IndexFunc(records, func(r store.SigningKey) bool { return r.ID == kid })
 	if n < 0 {
 		return fmt.Errorf("issuer: Withdraw: key %q: %w", kid, store.ErrNotFound)
 	}
 	if signerOf(records) == n {
-		if _, err := s.add(ctx, now, now); err != nil {
+		next, err := s.make(now, signsAfter(records, now))
+		if err != nil {
 			return fmt.Errorf("issuer: Withdraw: %w", err)
 		}
+		changed = append(changed, next)
 	}
-	records[n].Ends = now
-	if err := s.db.PutSigningKeys(ctx, records[n]); err != nil {
+	records[n].Ends = now.Add(-clockSkew)
+	if err := s.db.PutSigningKeys(ctx, append(changed, records[n])...); err != nil { // at once: nobody sees one without the other
 		return fmt.Errorf("issuer: Withdraw: %w", err)
 	}
 	return i.follow(ctx)
@@ -90,6 +98,17 @@ func (ks *KeySet) tend(ctx context.Context, now time.Time) error {
 	return nil
 }
 
+// signsAfter returns now, or a moment after the last key began to sign: the clock
+// of whoever let it may be ahead.
+func signsAfter(records []store.SigningKey, now time.Time) time.Time {
+	for _, r := range records {
+		if !r.Signs.Before(now) {
+			now = r.Signs.Add(time.Millisecond)
+		}
+	}
+	return now
+}
+
 // due returns what there is to change of the records.
 func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []store.SigningKey {
 	live := slices.DeleteFunc(slices.Clone(records), func(r store.SigningKey) bool { return ended(r, now) })
@@ -101,7 +120,7 @@ func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []stor
 	}
 	var changed []store.SigningKey
 	if next >= 0 {
-		live[next].Signs = now
+		live[next].Signs = signsAfter(live, now)
 		changed = append(changed, live[next])
 	}
 	signer := signerOf(live)

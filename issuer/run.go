@@ -126,13 +126,22 @@ func (i *Issuer) logger() *slog.Logger {
 
 // follow brings the issuer and its subscribers up to date with the store's
 // changes. What is known to be revoked stays so if the store forgets it. It does
-// not end with a request that it is for.
+// not end with a request that it is for. Who waits while another follows is done
+// if that one began to read later.
 func (i *Issuer) follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
 	defer cancel()
+	asked := time.Now()
 	l := &i.live
-	l.following.Lock()
-	defer l.following.Unlock()
+	select {
+	case l.following <- struct{}{}:
+		defer func() { <-l.following }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if l.began.After(asked) {
+		return nil
+	}
 	began := time.Now()
 	changes, cursor, err := i.cfg.Store.Since(ctx, l.cursor)
 	lost := errors.Is(err, store.ErrNotFound)
@@ -142,21 +151,26 @@ func (i *Issuer) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := i.followKeys(ctx, changes, lost); err != nil {
-		return err
-	}
 	if lost {
-		i.lost(ctx, cursor)
-		i.live.apply(changes, time.Now())
-		i.sinks.Forget(mw.Revocation{Kind: mw.KindEverything})
+		if err := i.lost(ctx, changes, cursor); err != nil {
+			return err
+		}
 	} else {
 		i.apply(changes)
 	}
-	l.cursor = cursor
-	fresh := began.Add(staleAfter)
-	l.fresh.Store(&fresh)
-	i.sinks.FreshUntil(fresh)
+	l.believe(began)
+	i.freshen(began.Add(staleAfter))
+	if err := i.followKeys(ctx, changes, lost); err != nil {
+		return err // what was read is read again, with the keys
+	}
+	l.cursor, l.began = cursor, began
 	return nil
+}
+
+// freshen says until when what is known may be relied on.
+func (i *Issuer) freshen(until time.Time) {
+	i.live.fresh.Store(&until)
+	i.sinks.FreshUntil(until)
 }
 
 // followKeys reads the signing keys again if they have changed.
@@ -170,20 +184,35 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 	if !lost {
 		return nil
 	}
-	return i.cfg.Keys.reload(ctx)
+	err := i.cfg.Keys.reload(ctx)
+	if errors.Is(err, errNoSigner) { // what was signed is good all the same
+		i.logger().ErrorContext(ctx, "authtier: signing keys are gone", "issuer", i.cfg.Issuer, "cause", err)
+		err = nil
+	}
+	return err
 }
 
-// lost says loudly that the store does not know the changes that were read last:
-// it was put back to an earlier copy, or has moved on by too much.
-func (i *Issuer) lost(ctx context.Context, cursor store.Cursor) {
+// lost takes a snapshot for all there is, where the store does not know the
+// changes that were read last: it was put back to an earlier copy, or has moved
+// on by too much. It says so loudly. What the store has forgotten of clients and
+// users it is told again, or tokens that are made from now on would be good for
+// some nodes alone.
+func (i *Issuer) lost(ctx context.Context, snapshot []store.Change, cursor store.Cursor) error {
 	last := i.live.cursor
-	if last == (store.Cursor{}) {
-		return // a first start
+	if last != (store.Cursor{}) {
+		why := "the store has changed by more than it remembers"
+		if cursor.N <= last.N {
+			why = "the store has gone back in time: what was revoked since its copy was made is known to running nodes alone"
+		}
+		i.logger().WarnContext(ctx, "authtier: all that is revoked is read anew", "issuer", i.cfg.Issuer,
+			"cause", why, "last", last.N, "now", cursor.N)
 	}
-	why := "the store has changed by more than it remembers"
-	if cursor.N <= last.N {
-		why = "the store has gone back in time: what was revoked since its copy was made is known to running nodes alone"
+	if forgotten := i.live.forgotten(snapshot); len(forgotten) > 0 {
+		if err := i.cfg.Store.Revoke(ctx, forgotten...); err != nil {
+			return fmt.Errorf("telling the store what it has forgotten: %w", err)
+		}
 	}
-	i.logger().WarnContext(ctx, "authtier: all that is revoked is read anew", "issuer", i.cfg.Issuer,
-		"cause", why, "last", fmt.Sprint(last.N), "now", fmt.Sprint(cursor.N))
+	i.live.apply(snapshot, time.Now())
+	i.sinks.Forget(mw.Revocation{Kind: mw.KindEverything})
+	return nil
 }

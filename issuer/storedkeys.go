@@ -27,7 +27,8 @@ type StoredKeysConfig struct {
 	Alg string
 
 	// MaxTTL is the longest lifetime of a token, which nothing signs beyond: a key
-	// that signs no more verifies that much longer. If 0, it is a day.
+	// that signs no more verifies that much longer. If 0, it is a day. All nodes
+	// have the same.
 	MaxTTL time.Duration
 }
 
@@ -39,7 +40,10 @@ type storedKeys struct {
 
 	mu      sync.Mutex // one reader at a time
 	records []store.SigningKey
-	asked   time.Time // when an unknown key last made us read
+
+	asking sync.Mutex
+	asked  time.Time // when an unknown key last made us read
+	failed error     // what came of it
 }
 
 const (
@@ -53,6 +57,10 @@ const (
 	// askAgain is how often an unknown kid, which costs its sender nothing, makes
 	// us read the store.
 	askAgain = time.Second
+
+	// clockSkew is by how much the clock of a node may be behind that withdraws
+	// nothing. It is less than what a sweep waits.
+	clockSkew = 10 * time.Minute
 )
 
 // OpenKeys returns the key set that db keeps, and makes its first key where
@@ -83,7 +91,11 @@ func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (
 		return ks, nil
 	}
 	now := time.Now()
-	if _, err := s.add(ctx, now, now); err != nil {
+	first, err := s.make(now, now)
+	if err == nil {
+		err = db.PutSigningKeys(ctx, first)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
 	}
 	if err := ks.reload(ctx); err != nil {
@@ -92,8 +104,8 @@ func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (
 	return ks, nil
 }
 
-// add stores a new key that signs from then on; not yet, if zero.
-func (s *storedKeys) add(ctx context.Context, published, signs time.Time) (store.SigningKey, error) {
+// make makes a key that signs from then on; not yet, if zero.
+func (s *storedKeys) make(published, signs time.Time) (store.SigningKey, error) {
 	k, err := GenerateKey(s.cfg.Alg)
 	if err != nil {
 		return store.SigningKey{}, err
@@ -107,10 +119,8 @@ func (s *storedKeys) add(ctx context.Context, published, signs time.Time) (store
 		k.ID = j.thumbprint()
 	}
 	r := store.SigningKey{Set: s.cfg.Set, ID: k.ID, Alg: k.Alg, Published: published, Signs: signs}
-	if r.Sealed, err = s.sealer.seal(r, k.Private); err != nil {
-		return store.SigningKey{}, err
-	}
-	return r, s.db.PutSigningKeys(ctx, r)
+	r.Sealed, err = s.sealer.seal(r, k.Private)
+	return r, err
 }
 
 // reload reads the keys. Without any, the set stays as it is: a store that lost
@@ -123,17 +133,20 @@ func (ks *KeySet) reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the signing keys: %w", err)
 	}
-	s.records = records
-	return ks.build(time.Now())
+	now := time.Now()
+	s.records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) })
+	return ks.build(s.records)
 }
 
-// build makes the keys of the records that have not ended. The mutex is held.
-func (ks *KeySet) build(now time.Time) error {
-	live := slices.DeleteFunc(slices.Clone(ks.stored.records), func(r store.SigningKey) bool { return ended(r, now) })
+var errNoSigner = errors.New("the store has no key that signs any more")
+
+// build makes the keys of the records, none of which has ended.
+func (ks *KeySet) build(records []store.SigningKey) error {
+	live := slices.Clone(records)
 	signer := signerOf(live)
 	if signer < 0 {
 		if ks.now.Load() != nil {
-			return errors.New("the store has no key that signs any more")
+			return errNoSigner
 		}
 		return nil
 	}
@@ -170,18 +183,20 @@ func signerOf(rs []store.SigningKey) int {
 
 // unknown looks for a key that was added a moment ago.
 func (ks *KeySet) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
-	s := ks.stored
-	s.mu.Lock()
-	soon := time.Since(s.asked) < askAgain
-	if !soon {
-		s.asked = time.Now()
-	}
-	s.mu.Unlock()
-	if soon {
-		return nil, mw.ErrNoKey
-	}
-	if err := ks.reload(ctx); err != nil {
+	if err := ks.stored.ask(func() error { return ks.reload(ctx) }); err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
 	return ks.now.Load().public.Key(ctx, kid, alg)
+}
+
+// ask reads the store, unless it was read a moment ago, and returns what came of
+// it: who does not know whether there is such a key must not deny it.
+func (s *storedKeys) ask(read func() error) error {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	if time.Since(s.asked) >= askAgain {
+		s.failed = read()
+		s.asked = time.Now()
+	}
+	return s.failed
 }

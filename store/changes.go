@@ -23,7 +23,7 @@ const (
 type Change struct {
 	Kind    Kind
 	ID      string
-	Version uint64    // of the client or user, from now on; set by the store
+	Version uint64    // of the client or user, from now on
 	Until   time.Time // when it may be forgotten; never, if zero
 }
 
@@ -38,8 +38,9 @@ type Cursor struct {
 type Changes interface {
 	// Revoke revokes what each change names, together with its entry into the
 	// sequence: tokens, families, sessions and API keys are deleted, clients and
-	// users get a higher version. What does not exist is entered all the same:
-	// a signed token need not be in the store.
+	// users get a version higher than before, and than the one in the change, if
+	// any. What does not exist is entered all the same: a signed token need not
+	// be in the store.
 	Revoke(ctx context.Context, cs ...Change) error
 
 	// Since returns the changes after c, and the cursor after them. A cursor

@@ -202,7 +202,9 @@ type SigningKeys interface {
 	SigningKeys(ctx context.Context, set string) ([]SigningKey, error)
 
 	// PutSigningKeys stores all keys or none, each in place of the one with the
-	// same set and ID. Each is a [Change], by the key's ID.
+	// same set and ID. Each is a [Change], by the key's ID. The end of a key is
+	// never moved to later or away: who has read it before it ended revives
+	// nothing.
 	PutSigningKeys(ctx context.Context, ks ...SigningKey) error
 }
 

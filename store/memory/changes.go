@@ -87,13 +87,13 @@ func (s *Store) revoke(c store.Change) {
 	case store.KindAPIKey:
 		maps.DeleteFunc(s.keys, func(_ store.Digest, k store.APIKey) bool { return k.ID == c.ID })
 	case store.KindClient:
-		c.Version, c.Until = s.feed.version(c.Kind, c.ID)+1, time.Time{}
+		c.Version, c.Until = max(s.feed.version(c.Kind, c.ID), c.Version)+1, time.Time{}
 		if old, ok := s.clients[c.ID]; ok {
 			old.Version = c.Version
 			s.clients[c.ID] = old
 		}
 	case store.KindUser:
-		c.Version, c.Until = s.feed.version(c.Kind, c.ID)+1, time.Time{}
+		c.Version, c.Until = max(s.feed.version(c.Kind, c.ID), c.Version)+1, time.Time{}
 		if old, ok := s.users[c.ID]; ok {
 			old.Version = c.Version
 			s.users[c.ID] = old

@@ -33,6 +33,9 @@ func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) erro
 	return s.write(ctx, func() error {
 		for _, k := range ks {
 			k.Sealed = slices.Clone(k.Sealed)
+			if old := s.signing[[2]string{k.Set, k.ID}].Ends; !old.IsZero() && (k.Ends.IsZero() || old.Before(k.Ends)) {
+				k.Ends = old
+			}
 			s.signing[[2]string{k.Set, k.ID}] = k
 			s.revoke(store.Change{Kind: store.KindSigningKey, ID: k.ID, Until: k.Ends})
 		}

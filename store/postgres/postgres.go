@@ -69,6 +69,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
 		Arrays:   true,
 		Notify:   `SELECT pg_notify('` + channel + `', '')`,
+		Write:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}
 	db := stdlib.OpenDBFromPool(pool)

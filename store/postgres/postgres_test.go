@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 	"sync"
@@ -119,7 +120,7 @@ func TestLostReply(t *testing.T) { // R03, R05
 	if err := s.PutTokens(t.Context(), token("old")); err != nil {
 		t.Fatal(err)
 	}
-	cut := proxy.CutReply(faultproxy.Containing("commit"))
+	cut := proxy.CutReply(faultproxy.Containing("commit\x00"))
 	err := s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), token("next"))
 	<-cut
 	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
@@ -170,5 +171,53 @@ func TestHint(t *testing.T) {
 	proxy.Reset()
 	if err := <-ended; err == nil {
 		t.Error("the connection broke, and Hint returned no error")
+	}
+}
+
+// TestUsageAfterPutBack tells everything again to a store that went back in time,
+// through a handle that knew it before: nobody gets what another has used.
+func TestUsageAfterPutBack(t *testing.T) {
+	server := services.Postgres(t)
+	open(t, server.DSN()).Close()
+	server.CopyData(t)
+	s := open(t, server.DSN())
+	day := int(time.Now().Unix() / 86400)
+	tell := func(stream byte, seq uint64, clients ...string) {
+		t.Helper()
+		telling := store.Telling{Seq: seq, Through: time.Now()}
+		for i, c := range clients {
+			telling.Counts = append(telling.Counts, store.Count{
+				Counter: uint32(i), Day: day, Issuer: "iss", Client: c, API: "api", Product: "p", Label: "l", Total: int64(len(c)),
+			})
+		}
+		if _, err := s.Tell(t.Context(), store.Stream{stream}, telling); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell(1, 1, "a", "bb", "ccc")
+	server.RestoreData(t)
+	for began := time.Now(); ; { // until the connections of before are known to be gone
+		if _, err := s.Client(t.Context(), "x"); errors.Is(err, store.ErrNotFound) {
+			break
+		}
+		if time.Since(began) > 5*time.Second {
+			t.Fatal("the store does not recover")
+		}
+	}
+	tell(2, 1, "ccc", "dddd")
+	tell(1, 2, "a", "bb", "ccc")
+	rows, _, err := s.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: day, To: day})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for r, err := range rows {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[r.Client] = r.Quantity
+	}
+	if want := map[string]int64{"a": 1, "bb": 2, "ccc": 6, "dddd": 4}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

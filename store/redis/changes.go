@@ -21,7 +21,7 @@ import (
 func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
 	args := []any{len(cs)}
 	for _, c := range cs {
-		args = append(args, int(c.Kind), c.ID, formatTime(c.Until))
+		args = append(args, int(c.Kind), c.ID, formatTime(c.Until), c.Version)
 	}
 	return s.change(ctx, revoke, args...)
 }

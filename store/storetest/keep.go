@@ -65,6 +65,68 @@ func testSigningKeys(t *testing.T, s store.Store) {
 	}
 }
 
+// testSigningKeysEnd lets one who has read a key before it ended write it again.
+func testSigningKeysEnd(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	k := store.SigningKey{Set: "set", ID: "k", Alg: "ES256", Published: start, Signs: start, Ends: start.Add(time.Hour)}
+	must(t, s.PutSigningKeys(ctx, k))
+	stale := k
+	for _, ends := range []time.Time{{}, start.Add(2 * time.Hour), start.Add(time.Hour)} {
+		stale.Ends = ends
+		must(t, s.PutSigningKeys(ctx, stale))
+		got, err := s.SigningKeys(ctx, "set")
+		must(t, err)
+		if len(got) != 1 || !sameSigningKey(got[0], k) {
+			t.Errorf("written again with an end at %v: got %+v, want %+v", ends, got, k)
+		}
+	}
+	k.Ends = start.Add(time.Minute)
+	must(t, s.PutSigningKeys(ctx, k))
+	if got, err := s.SigningKeys(ctx, "set"); err != nil || len(got) != 1 || !got[0].Ends.Equal(k.Ends) {
+		t.Errorf("an earlier end: got %+v, %v", got, err)
+	}
+}
+
+// testEpoch keeps what ended in 1970, which is not what never ends.
+func testEpoch(t *testing.T, s store.Store) {
+	ctx, epoch := t.Context(), time.Unix(0, 0)
+	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: digest("k"), Expires: epoch}))
+	must(t, s.PutClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{{Digest: digest("s"), Expires: epoch}}}))
+	k, err := s.APIKey(ctx, digest("k"))
+	must(t, err)
+	c, err := s.Client(ctx, "c")
+	must(t, err)
+	for what, expires := range map[string]time.Time{"API key": k.Expires, "secret": c.Secrets[0].Expires} {
+		if expires.IsZero() || expires.After(epoch.Add(time.Second)) {
+			t.Errorf("%s that expired in 1970: expires at %v", what, expires)
+		}
+	}
+}
+
+// testVersionFloor revokes clients and users at versions that the store has not
+// reached, or not any more.
+func testVersionFloor(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
+	must(t, s.PutUser(ctx, store.User{Login: "u"}))
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c", Version: 40}, store.Change{Kind: store.KindUser, ID: "u", Version: 50}))
+	c, err := s.Client(ctx, "c")
+	must(t, err)
+	u, err := s.User(ctx, "u")
+	must(t, err)
+	cs, _, err := s.Since(ctx, cursor)
+	must(t, err)
+	if c.Version <= 40 || u.Version <= 50 || len(cs) != 2 || cs[0].Version != c.Version || cs[1].Version != u.Version {
+		t.Errorf("raised beyond 40 and 50: got %d, %d, and the changes %+v", c.Version, u.Version, cs)
+	}
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindUser, ID: "u", Version: 3}))
+	if after, err := s.User(ctx, "u"); err != nil || after.Version <= u.Version {
+		t.Errorf("raised with a floor that is below: got %v, %v, want more than %d", after, err, u.Version)
+	}
+}
+
 func sameSigningKey(a, b store.SigningKey) bool {
 	return a.Set == b.Set && a.ID == b.ID && a.Alg == b.Alg && bytes.Equal(a.Sealed, b.Sealed) &&
 		a.Published.Equal(b.Published) && a.Signs.Equal(b.Signs) && a.Ends.Equal(b.Ends)

@@ -89,7 +89,9 @@ func fill(t *testing.T, db store.Store) {
 		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}}, Scopes: []string{"a"}, Default: []string{"a"},
 		Grants: []string{issuer.GrantClientCredentials, issuer.GrantRefreshToken},
 	}))
+	must(t, db.PutClient(ctx, store.Client{ID: "other", Scopes: []string{"a"}, Default: []string{"a"}}))
 	must(t, db.PutUser(ctx, store.User{Login: "ada"}))
+	must(t, db.PutUser(ctx, store.User{Login: "bob"}))
 	must(t, db.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "app", Digest: store.DigestOf("key")}))
 }
 

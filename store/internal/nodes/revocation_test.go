@@ -85,6 +85,9 @@ func TestPutBack(t *testing.T) { // S10
 				t.Errorf("another token: %s", got)
 			}
 		}
+		for range 3 {
+			must(t, ns[0].iss.Revoke(t.Context(), store.Change{Kind: store.KindUser, ID: "bob"}, store.Change{Kind: store.KindClient, ID: "other"}))
+		}
 		s.RestoreData(t)
 		for _, n := range ns {
 			eventually(t, 10*time.Second, "the log says that the store has gone back in time", func() bool {
@@ -99,9 +102,34 @@ func TestPutBack(t *testing.T) { // S10
 				}
 			}
 		}
+		raised(t, ns)
 		must(t, ns[0].iss.Revoke(t.Context(), store.Change{Kind: store.KindUser, ID: "ada"}))
 		eventually(t, time.Second, "a later revocation heard of", func() bool { return ns[1].bearer(t, "/cached", good) == "AUTH-12" })
 	})
+}
+
+// raised mints for a client and a user whose versions the store has forgotten:
+// their tokens are good on all nodes, also on one that starts now, until they are
+// revoked.
+func raised(t *testing.T, ns []*node) {
+	t.Helper()
+	for _, g := range []issuer.Grant{{Client: "other"}, {Client: "app", User: "bob"}} {
+		var token string
+		eventually(t, 5*time.Second, "a new token admitted everywhere", func() bool {
+			tokens, err := ns[1].iss.Mint(t.Context(), g)
+			must(t, err)
+			token = tokens.AccessToken
+			return ns[0].bearer(t, "/asked", token) == "" && ns[1].bearer(t, "/cached", token) == ""
+		})
+		c := store.Change{Kind: store.KindClient, ID: g.Client}
+		if g.User != "" {
+			c = store.Change{Kind: store.KindUser, ID: g.User}
+		}
+		must(t, ns[0].iss.Revoke(t.Context(), c))
+		for _, n := range ns {
+			eventually(t, time.Second, "refused", func() bool { return n.bearer(t, "/cached", token) == "AUTH-12" })
+		}
+	}
 }
 
 // TestKilledServer kills the store's server again and again under load, while

@@ -29,7 +29,9 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	scope := framed(a.API, a.Issuer)
-	numbers, err := s.numbers(ctx, map[string]bool{scope: true, a.Client: true, a.Product: true})
+	list := []string{scope, a.Client, a.Product}
+	slices.Sort(list)
+	numbers, err := s.enterNames(ctx, slices.Compact(list))
 	if err != nil {
 		return s.wrap(what, err)
 	}
@@ -70,7 +72,7 @@ func (s *Store) adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT a.key, c.name, p.name, a.day, a.quantity, a.reason, a.author, a.made
 		FROM authtier_adjustments a JOIN authtier_names c ON c.number = a.client JOIN authtier_names p ON p.number = a.product
-		WHERE a.scope = $1 AND a.day BETWEEN $2 AND $3 AND ($4 = 0 OR a.client = $4) ORDER BY a.made, a.key`, args...)
+		WHERE a.scope = $1 AND a.day BETWEEN $2 AND $3 AND (CAST($4 AS BIGINT) = 0 OR a.client = $4) ORDER BY a.made, a.key`, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,9 @@ func (s *Store) writeChanges() {
 		failed, err := s.writeTogether(jobs)
 		if failed != nil && len(jobs) > 1 { // one spoils no other
 			for _, j := range jobs {
+				if j.ctx.Err() != nil {
+					continue
+				}
 				_, err := s.writeTogether([]*job{j})
 				j.done <- err
 			}
@@ -104,7 +107,7 @@ func (s *Store) writeTogether(jobs []*job) (failed *job, err error) {
 	tx := &feedTx{Tx: sqlTx}
 	var head uint64
 	if err := tx.QueryRowContext(ctx, `UPDATE authtier_head SET n = n WHERE one = 1 RETURNING n`).Scan(&head); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the head of the changes: %v", err) // that there is none is no answer
 	}
 	for _, j := range jobs {
 		if err := j.do(ctx, tx); err != nil {
@@ -168,12 +171,12 @@ func (tx *feedTx) revoke(ctx context.Context, c store.Change) error {
 	case store.KindAPIKey:
 		_, err = tx.ExecContext(ctx, `DELETE FROM authtier_api_keys WHERE id_key = $1`, key(c.ID))
 	case store.KindClient:
-		if c.Version, err = tx.raise(ctx, c.Kind, c.ID); err == nil {
+		if c.Version, err = tx.raise(ctx, c); err == nil {
 			_, err = tx.ExecContext(ctx, `UPDATE authtier_clients SET version = $1 WHERE id_key = $2`, int64(c.Version), key(c.ID))
 		}
 		c.Until = time.Time{}
 	case store.KindUser:
-		if c.Version, err = tx.raise(ctx, c.Kind, c.ID); err == nil {
+		if c.Version, err = tx.raise(ctx, c); err == nil {
 			_, err = tx.ExecContext(ctx, `UPDATE authtier_users SET version = $1 WHERE login_key = $2`, int64(c.Version), key(c.ID))
 		}
 		c.Until = time.Time{}
@@ -231,14 +234,18 @@ func (tx *feedTx) version(ctx context.Context, k store.Kind, id string) (uint64,
 	return v, err
 }
 
-func (tx *feedTx) raise(ctx context.Context, k store.Kind, id string) (uint64, error) {
-	v, err := tx.version(ctx, k, id)
-	return v + 1, err
+// raise returns the version after the present one, and after the change's own.
+func (tx *feedTx) raise(ctx context.Context, c store.Change) (uint64, error) {
+	v, err := tx.version(ctx, c.Kind, c.ID)
+	return max(v, c.Version) + 1, err
 }
 
 // Since implements [store.Changes].
 func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
 	const what = "reading changes"
+	if c == (store.Cursor{}) {
+		return nil, c, store.ErrNotFound
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	rows, err := s.read.QueryContext(ctx, `

@@ -19,7 +19,9 @@ const foldBatch = 1000
 func (s *Store) fold(ctx context.Context, now time.Time) error {
 	const days = store.KeepDays + 1
 	// A stream without counts is young for as long as it is heard of.
-	_, err := s.exec(ctx, `
+	short, cancel := context.WithTimeout(ctx, 10*timeout)
+	defer cancel()
+	_, err := s.exec(short, `
 		UPDATE authtier_streams SET closed = 1, ended = 1
 		WHERE closed = 0 AND youngest < $1 AND (youngest <> $2 OR through < $3)`,
 		int64(today(now)-days), int64(math.MinInt32), micros(now.AddDate(0, 0, -days)))

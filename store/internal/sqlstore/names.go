@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,10 +17,37 @@ import (
 // maxNames is how many numbers of names are remembered.
 const maxNames = 200_000
 
-// names remembers the numbers of names, which never change.
+// names remembers the numbers of names, which never change, unless the database
+// is put back to an earlier copy: then the youngest of them is not there.
 type names struct {
-	mu sync.Mutex
-	of map[string]int64
+	mu       sync.Mutex
+	of       map[string]int64
+	youngest int64  // number
+	key      []byte // of the youngest
+}
+
+var errNamesLost = errors.New("the database has lost names that it knew")
+
+// hold reports whether the numbers that are remembered are those of the database.
+func (n *names) hold(ctx context.Context, tx *sql.Tx) (bool, error) {
+	n.mu.Lock()
+	youngest, want := n.youngest, n.key
+	n.mu.Unlock()
+	if youngest == 0 {
+		return true, nil
+	}
+	var got []byte
+	err := tx.QueryRowContext(ctx, `SELECT key FROM authtier_names WHERE number = $1`, youngest).Scan(&got)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return bytes.Equal(got, want), err
+}
+
+func (n *names) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.of, n.youngest, n.key = nil, 0, nil
 }
 
 func (n *names) get(name string) (int64, bool) {
@@ -36,6 +65,9 @@ func (n *names) put(numbers map[string]int64) {
 	}
 	for name, number := range numbers {
 		n.of[name] = number
+		if number > n.youngest {
+			n.youngest, n.key = number, key(name)
+		}
 	}
 }
 
@@ -87,14 +119,31 @@ func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string
 
 // enterNames gives numbers to names, and returns them.
 func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64, error) {
-	var args, keys []any
-	for _, name := range list {
-		args = append(args, key(name), []byte(name))
-		keys = append(keys, key(name))
+	numbers, err := s.readNames(ctx, list)
+	if err != nil || len(numbers) == len(list) {
+		return numbers, err
 	}
-	_, err := s.exec(ctx, `INSERT INTO authtier_names (key, name) VALUES `+s.dialect.placeholders(len(list), 2)+` ON CONFLICT (key) DO NOTHING`, args...)
+	var args []any
+	for _, name := range list {
+		if _, known := numbers[name]; !known { // no number is drawn for nothing
+			args = append(args, key(name), []byte(name))
+		}
+	}
+	_, err = s.exec(ctx, `INSERT INTO authtier_names (key, name) VALUES `+s.dialect.placeholders(len(args)/2, 2)+` ON CONFLICT (key) DO NOTHING`, args...)
 	if err != nil {
 		return nil, err
+	}
+	if numbers, err = s.readNames(ctx, list); err == nil && len(numbers) != len(list) {
+		err = fmt.Errorf("of %d names, %d are stored", len(list), len(numbers))
+	}
+	return numbers, err
+}
+
+// readNames returns the numbers of those names that have one.
+func (s *Store) readNames(ctx context.Context, list []string) (map[string]int64, error) {
+	keys := make([]any, len(list))
+	for i, name := range list {
+		keys[i] = key(name)
 	}
 	rows, err := s.read.QueryContext(ctx, `SELECT number, name FROM authtier_names WHERE key IN `+s.dialect.placeholders(1, len(list)), keys...)
 	if err != nil {
@@ -110,20 +159,11 @@ func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64
 		}
 		numbers[string(name)] = number
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	if len(numbers) != len(list) {
-		return nil, fmt.Errorf("of %d names, %d are stored", len(list), len(numbers))
-	}
-	return numbers, nil
+	return numbers, rows.Err()
 }
 
 // number returns a name's number, and 0 if it has none.
 func (s *Store) number(ctx context.Context, name string) (number int64, err error) {
-	if number, ok := s.names.get(name); ok {
-		return number, nil
-	}
 	err = s.row(ctx, "reading a name", `SELECT number FROM authtier_names WHERE key = $1`, []any{key(name)}, &number)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil

@@ -37,10 +37,10 @@ const reportQuery = `
 		SELECT client, product, %DAY% AS day, label, %SUMS%
 		FROM (
 			SELECT client, product, day, label, total FROM authtier_counts
-			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND ($4 = 0 OR client = $4)
+			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND (CAST($4 AS BIGINT) = 0 OR client = $4)
 			UNION ALL
 			SELECT client, product, day, label, total FROM authtier_folded
-			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND ($4 = 0 OR client = $4)
+			WHERE scope = $1 AND day BETWEEN $2 AND $3 AND (CAST($4 AS BIGINT) = 0 OR client = $4)
 		) AS used
 		GROUP BY client, product, %DAY%, label
 	) AS s

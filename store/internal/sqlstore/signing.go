@@ -45,7 +45,9 @@ func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) erro
 				INSERT INTO authtier_signing_keys (set_key, set_name, id_key, id, alg, sealed, published, signs, ends)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 				ON CONFLICT (set_key, id_key) DO UPDATE SET alg = excluded.alg, sealed = excluded.sealed,
-					published = excluded.published, signs = excluded.signs, ends = excluded.ends`,
+					published = excluded.published, signs = excluded.signs, ends = CASE
+						WHEN authtier_signing_keys.ends <> 0 AND (excluded.ends = 0 OR authtier_signing_keys.ends < excluded.ends)
+						THEN authtier_signing_keys.ends ELSE excluded.ends END`,
 				key(k.Set), []byte(k.Set), key(k.ID), []byte(k.ID), []byte(k.Alg), append([]byte{}, k.Sealed...),
 				micros(k.Published), micros(k.Signs), micros(k.Ends))
 			if err != nil {

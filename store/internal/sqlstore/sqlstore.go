@@ -27,6 +27,7 @@ type Dialect struct {
 	Prepare  bool           // keep statements prepared
 	Arrays   bool           // there is unnest
 	Snapshot *sql.TxOptions // of a transaction whose reads see one state
+	Write    *sql.TxOptions // of one that writes: each statement sees what is committed
 
 	// Busy reports whether an error says that another process is writing; nil
 	// where the database lets writers wait in turn.
@@ -118,7 +119,7 @@ func (s *Store) tx(ctx context.Context, what string, f func(ctx context.Context,
 // begin begins a transaction that writes.
 func (s *Store) begin(ctx context.Context) (tx *sql.Tx, err error) {
 	err = s.patiently(ctx, func() error {
-		tx, err = s.write.BeginTx(ctx, nil)
+		tx, err = s.write.BeginTx(ctx, s.dialect.Write)
 		return err
 	})
 	return tx, err
@@ -152,10 +153,14 @@ func key(name string) []byte {
 }
 
 func micros(t time.Time) int64 {
-	if t.IsZero() {
+	switch us := t.UnixMicro(); {
+	case t.IsZero():
 		return 0
+	case us == 0:
+		return -1 // which is past, and not never
+	default:
+		return us
 	}
-	return t.UnixMicro()
 }
 
 func timeOf(micros int64) time.Time {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -44,7 +45,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 func (s *Store) sweep(ctx context.Context, query string, arg int64) error {
 	for {
 		n, err := s.sweepSome(ctx, query, arg)
-		if err != nil || n < sweepBatch {
+		if err != nil || n == 0 {
 			return s.wrap("sweeping", err)
 		}
 	}
@@ -53,6 +54,9 @@ func (s *Store) sweep(ctx context.Context, query string, arg int64) error {
 func (s *Store) sweepSome(ctx context.Context, query string, arg int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
+	if s.dialect.Arrays { // others that sweep take other rows
+		query = strings.ReplaceAll(query, "LIMIT $2)", "LIMIT $2 FOR UPDATE SKIP LOCKED)")
+	}
 	r, err := s.exec(ctx, query, arg, int64(sweepBatch))
 	if err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -32,6 +33,10 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) 
 		part := t
 		part.Counts = t.Counts[:n]
 		had, err = s.tell(ctx, stream, part, n == len(t.Counts))
+		if errors.Is(err, errNamesLost) {
+			s.names.forget()
+			had, err = s.tell(ctx, stream, part, n == len(t.Counts))
+		}
 		if err != nil || n == len(t.Counts) {
 			return had, s.wrap("telling counts", err)
 		}
@@ -54,16 +59,15 @@ func (s *Store) tell(ctx context.Context, stream store.Stream, t store.Telling, 
 		return 0, err
 	}
 	defer tx.Rollback()
-	var number, closed int64
-	err = tx.QueryRowContext(ctx, `
-		INSERT INTO authtier_streams (id, seq, through, ended, youngest, closed, folded) VALUES ($1, 0, 0, 0, $2, 0, 0)
-		ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING number, seq, closed`,
-		stream[:], int64(math.MinInt32)).Scan(&number, &had, &closed)
-	switch {
-	case err != nil:
+	number, had, err := openStream(ctx, tx, stream)
+	if err != nil {
 		return 0, err
-	case closed != 0:
-		return 0, store.ErrStreamClosed
+	}
+	if same, err := s.names.hold(ctx, tx); err != nil || !same {
+		if err == nil {
+			err = errNamesLost
+		}
+		return 0, err
 	}
 	if err := s.putCounts(ctx, tx, highest(number, t.Counts, numbers)); err != nil {
 		return 0, err
@@ -81,6 +85,30 @@ func (s *Store) tell(ctx context.Context, stream store.Stream, t store.Telling, 
 		return 0, err
 	}
 	return had, tx.Commit()
+}
+
+// openStream locks a stream, which it makes if there is none, and returns its
+// number and the highest sequence number that it told. The number is not drawn
+// for nothing: there are as many as half of an ID holds.
+func openStream(ctx context.Context, tx *sql.Tx, stream store.Stream) (number int64, had uint64, err error) {
+	var closed int64
+	err = tx.QueryRowContext(ctx, `UPDATE authtier_streams SET id = id WHERE id = $1 RETURNING number, seq, closed`,
+		stream[:]).Scan(&number, &had, &closed)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = tx.QueryRowContext(ctx, `
+			INSERT INTO authtier_streams (id, seq, through, ended, youngest, closed, folded) VALUES ($1, 0, 0, 0, $2, 0, 0)
+			ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING number, seq, closed`,
+			stream[:], int64(math.MinInt32)).Scan(&number, &had, &closed)
+	}
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case closed != 0:
+		return 0, 0, store.ErrStreamClosed
+	case number >= math.MaxInt32:
+		return 0, 0, errors.New("there have been too many streams")
+	}
+	return number, had, nil
 }
 
 func youngest(cs []store.Count) int64 {

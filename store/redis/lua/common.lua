@@ -146,13 +146,13 @@ local function each(set, drop)
 	end
 end
 
--- raise gives a client or user a higher version.
-local function raise(kind, id)
+-- raise gives a client or user a version higher than before, and than floor.
+local function raise(kind, id, floor)
 	local name = (kind == '5' and 'client:' or 'user:') .. id
 	record(name, 'version')
 	version(kind, id)
 	return function()
-		local v = integer(version(kind, id) + 1)
+		local v = integer(math.max(version(kind, id), tonumber(floor or '0')) + 1)
 		redis.call('HSET', P .. 'versions', kind .. ':' .. id, v)
 		if redis.call('EXISTS', P .. name) == 1 then redis.call('HSET', P .. name, 'version', v) end
 		append(kind, id, v, '')
@@ -161,8 +161,8 @@ end
 
 -- revoke applies a change to the records and enters it. The caller has called
 -- sequence.
-local function revoke(kind, id, till)
-	if kind == '5' or kind == '6' then return raise(kind, id) end
+local function revoke(kind, id, till, floor)
+	if kind == '5' or kind == '6' then return raise(kind, id, floor) end
 	local drop = function() end
 	if kind == '1' then drop = each('tokenid:' .. id, dropToken) end
 	if kind == '2' then drop = each('family:' .. id, dropToken) end

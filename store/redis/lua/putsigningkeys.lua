@@ -2,7 +2,13 @@ sequence(arg())
 local ends, todo = typed('ends:signing', 'zset'), {}
 for i = 1, tonumber(arg()) do
 	local set, id, till, sealed = arg(), arg(), arg(), arg()
-	local key, enter = typed('signing:' .. set, 'hash'), revoke('7', id, till)
+	local key = typed('signing:' .. set, 'hash')
+	-- The end of a key is never moved to later, or away.
+	local kept = string.match(redis.call('HGET', key, id) or '', '"ends":"([%d.-]+)"}$')
+	if kept and (till == '' or tonumber(till) > tonumber(kept)) then
+		till, sealed = kept, string.gsub(sealed, '"ends":"[%d.-]*"}$', '"ends":"' .. kept .. '"}')
+	end
+	local enter = revoke('7', id, till, '0')
 	local member = #set .. ':' .. set .. id
 	todo[i] = function()
 		redis.call('HSET', key, id, sealed)
