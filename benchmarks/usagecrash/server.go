@@ -25,7 +25,11 @@ func serve(encoded string, in io.Reader, out io.Writer) error {
 	if err := json.Unmarshal([]byte(encoded), &s); err != nil {
 		return err
 	}
-	db, err := openUsage(ctx, s.Kind, s.DSN)
+	var db store.Usage
+	err := patiently(func() (err error) {
+		db, err = openUsage(ctx, s.Kind, s.DSN)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -49,13 +53,13 @@ func serve(encoded string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	io.Copy(io.Discard, in)
-	return errors.Join(server.Shutdown(ctx), closeMeter(ctx, m), errDone)
+	return errors.Join(server.Shutdown(ctx), patiently(func() error { return m.Close(ctx) }), errDone)
 }
 
-// closeMeter tries again where the store's connection is cut.
-func closeMeter(ctx context.Context, m *meter.Meter) (err error) {
+// patiently tries again what fails because the store's connection is cut.
+func patiently(f func() error) (err error) {
 	for range 20 {
-		if err = m.Close(ctx); err == nil {
+		if err = f(); err == nil {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
