@@ -105,7 +105,7 @@ func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string
 		}
 	}
 	slices.Sort(unknown) // several who enter the same wait for each other in one order
-	for chunk := range slices.Chunk(unknown, 100) {
+	for chunk := range slices.Chunk(unknown, 1000) {
 		numbers, err := s.enterNames(ctx, chunk)
 		if err != nil {
 			return nil, err
