@@ -26,6 +26,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 	"github.com/authtier/authtier/store/postgres"
@@ -113,7 +115,22 @@ func run(ctx context.Context, w io.Writer, kind, dsn string, tokens, counters in
 	if err := refreshes(ctx, w, s, run, d); err != nil || counters == 0 {
 		return err
 	}
-	return usage(ctx, w, s, counters, days)
+	var settle func() error
+	if kind == "postgres" {
+		settle = func() error { return analyze(ctx, dsn) }
+	}
+	return usage(ctx, w, s, counters, days, settle)
+}
+
+// analyze does what the server does by itself within a minute.
+func analyze(ctx context.Context, dsn string) error {
+	c, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	_, err = c.Exec(ctx, `ANALYZE`)
+	return err
 }
 
 func show(d time.Duration) string { return d.Round(100 * time.Nanosecond).String() }

@@ -19,7 +19,8 @@ const (
 )
 
 // usage measures what a meter and a report ask of a store.
-func usage(ctx context.Context, w io.Writer, s store.Store, counters, reportDays int) error {
+// Settle, if not nil, is called before the report.
+func usage(ctx context.Context, w io.Writer, s store.Store, counters, reportDays int, settle func() error) error {
 	api := "bench-" + rand.Text()
 	today := int(time.Now().Unix() / 86400)
 	count := func(i int, total int64) store.Count {
@@ -65,6 +66,11 @@ func usage(ctx context.Context, w io.Writer, s store.Store, counters, reportDays
 
 	if _, _, err := tell(clients*reportDays, 20); err != nil {
 		return err
+	}
+	if settle != nil {
+		if err := settle(); err != nil {
+			return err
+		}
 	}
 	var before, after runtime.MemStats
 	runtime.GC()

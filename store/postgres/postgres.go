@@ -68,6 +68,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 		Name:     name,
 		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
 		Arrays:   true,
+		Report:   `SET LOCAL jit = off`, // to compile takes longer than it saves
 		Notify:   `SELECT pg_notify('` + channel + `', '')`,
 		Write:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},

@@ -80,7 +80,17 @@ func (s *Store) report(ctx context.Context, q store.Query, yield func(store.Row,
 
 // reportBy reports with one form of sums, and says whether it has yielded a row.
 func (s *Store) reportBy(ctx context.Context, q store.Query, sums string, args []any, adjusted []store.Row, yield func(store.Row, error) bool) (begun bool, err error) {
-	rows, err := s.read.QueryContext(ctx, byDay(strings.ReplaceAll(reportQuery, "%SUMS%", sums), q.ByDay), args...)
+	tx, err := s.read.BeginTx(ctx, s.dialect.Snapshot)
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+	if s.dialect.Report != "" {
+		if _, err := tx.ExecContext(ctx, s.dialect.Report); err != nil {
+			return false, err
+		}
+	}
+	rows, err := tx.QueryContext(ctx, byDay(strings.ReplaceAll(reportQuery, "%SUMS%", sums), q.ByDay), args...)
 	if err != nil {
 		return false, err
 	}

@@ -24,6 +24,7 @@ type Dialect struct {
 	Name     string         // in errors
 	Lock     string         // lets one migrate at a time; "" where a transaction does
 	Notify   string         // is run in each transaction that changes something, if not ""
+	Report   string         // is run in each transaction that reports, if not ""
 	Prepare  bool           // keep statements prepared
 	Arrays   bool           // there is unnest
 	Snapshot *sql.TxOptions // of a transaction whose reads see one state
