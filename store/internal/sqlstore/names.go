@@ -105,7 +105,7 @@ func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string
 		}
 	}
 	slices.Sort(unknown) // several who enter the same wait for each other in one order
-	for chunk := range slices.Chunk(unknown, 1000) {
+	for chunk := range slices.Chunk(unknown, 2500) {
 		numbers, err := s.enterNames(ctx, chunk)
 		if err != nil {
 			return nil, err
@@ -118,47 +118,75 @@ func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string
 
 // enterNames gives numbers to names, and returns them.
 func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64, error) {
-	numbers, err := s.readNames(ctx, list)
-	if err != nil || len(numbers) == len(list) {
-		return numbers, err
+	numbers := map[string]int64{}
+	unknown := func() (rest []string) {
+		for _, name := range list {
+			if _, known := numbers[name]; !known {
+				rest = append(rest, name)
+			}
+		}
+		return rest
 	}
-	var args []any
-	for _, name := range list {
-		if _, known := numbers[name]; !known { // no number is drawn for nothing
-			args = append(args, key(name), []byte(name))
+	if s.dialect.Arrays { // which draws a number for each name that is there already
+		if err := s.readNames(ctx, list, numbers); err != nil {
+			return nil, err
 		}
 	}
-	_, err = s.exec(ctx, `INSERT INTO authtier_names (key, name) VALUES `+s.dialect.placeholders(len(args)/2, 2)+` ON CONFLICT (key) DO NOTHING`, args...)
-	if err != nil {
-		return nil, err
+	if rest := unknown(); len(rest) > 0 {
+		if err := s.addNames(ctx, rest, numbers); err != nil {
+			return nil, err
+		}
 	}
-	if numbers, err = s.readNames(ctx, list); err == nil && len(numbers) != len(list) {
-		err = fmt.Errorf("of %d names, %d are stored", len(list), len(numbers))
+	if rest := unknown(); len(rest) > 0 { // others were faster
+		if err := s.readNames(ctx, rest, numbers); err != nil {
+			return nil, err
+		}
 	}
-	return numbers, err
+	if rest := unknown(); len(rest) > 0 {
+		return nil, fmt.Errorf("%d of %d names have no number", len(rest), len(list))
+	}
+	return numbers, nil
 }
 
-// readNames returns the numbers of those names that have one.
-func (s *Store) readNames(ctx context.Context, list []string) (map[string]int64, error) {
+// addNames gives numbers to those of the names that have none.
+func (s *Store) addNames(ctx context.Context, list []string, numbers map[string]int64) error {
+	var args []any
+	for _, name := range list {
+		args = append(args, key(name), []byte(name))
+	}
+	return s.patiently(ctx, func() error {
+		return scanNames(numbers)(s.write.QueryContext(ctx, `INSERT INTO authtier_names (key, name) VALUES `+
+			s.dialect.placeholders(len(list), 2)+` ON CONFLICT (key) DO NOTHING RETURNING number, name`, args...))
+	})
+}
+
+// readNames reads the numbers of those names that have one.
+func (s *Store) readNames(ctx context.Context, list []string, numbers map[string]int64) error {
 	keys := make([]any, len(list))
 	for i, name := range list {
 		keys[i] = key(name)
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT number, name FROM authtier_names WHERE key IN `+s.dialect.placeholders(1, len(list)), keys...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	numbers := map[string]int64{}
-	for rows.Next() {
-		var number int64
-		var name []byte
-		if err := rows.Scan(&number, &name); err != nil {
-			return nil, err
+	return scanNames(numbers)(s.read.QueryContext(ctx,
+		`SELECT number, name FROM authtier_names WHERE key IN `+s.dialect.placeholders(1, len(list)), keys...))
+}
+
+// scanNames returns a function that enters rows into numbers.
+func scanNames(numbers map[string]int64) func(rows *sql.Rows, err error) error {
+	return func(rows *sql.Rows, err error) error {
+		if err != nil {
+			return err
 		}
-		numbers[string(name)] = number
+		defer rows.Close()
+		for rows.Next() {
+			var number int64
+			var name []byte
+			if err := rows.Scan(&number, &name); err != nil {
+				return err
+			}
+			numbers[string(name)] = number
+		}
+		return rows.Err()
 	}
-	return numbers, rows.Err()
 }
 
 // number returns a name's number, and 0 if it has none.
