@@ -237,6 +237,7 @@ func TestStatusSendfile(t *testing.T) {
 	if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
 		t.Errorf("received %d bytes: %v", n, err)
 	}
+	server.Close() // the handler has ended
 	if n := l.copied.Load(); n < size-2<<10 || m.sum() != 1 {
 		t.Errorf("the connection copied %d of %d bytes itself, %d counted", n, size, m.sum())
 	}
