@@ -56,13 +56,13 @@ func serve(encoded string, in io.Reader, out io.Writer) error {
 	return errors.Join(server.Shutdown(ctx), patiently(func() error { return m.Close(ctx) }), errDone)
 }
 
-// patiently tries again what fails because the store's connection is cut.
+// patiently tries again, for a while, what fails because the store's connection
+// is cut.
 func patiently(f func() error) (err error) {
-	for range 20 {
+	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
 		if err = f(); err == nil {
 			return nil
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	return err
 }

@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -31,7 +33,7 @@ func (s *Store) fold(ctx context.Context, now time.Time) error {
 	for {
 		var number int64
 		err := s.write.QueryRowContext(ctx, `SELECT number FROM authtier_streams WHERE closed = 1 AND folded = 0 LIMIT 1`).Scan(&number)
-		if err == sql.ErrNoRows {
+		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
@@ -101,12 +103,8 @@ func someCounts(ctx context.Context, tx *sql.Tx, stream int64) (last int64, sums
 		sums = append(sums, c)
 	}
 	slices.SortFunc(sums, func(a, b count) int { // two that fold wait for each other in one order
-		for _, d := range []int{compare(a.scope, b.scope), compare(a.day, b.day), compare(a.client, b.client), compare(a.product, b.product)} {
-			if d != 0 {
-				return d
-			}
-		}
-		return compare(a.label, b.label)
+		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(a.day, b.day),
+			cmp.Compare(a.client, b.client), cmp.Compare(a.product, b.product), cmp.Compare(a.label, b.label))
 	})
 	return last, sums, rows.Err()
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -129,22 +130,9 @@ func highest(stream int64, cs []store.Count, numbers map[string]int64) []count {
 		})
 	}
 	slices.SortFunc(counts, func(a, b count) int {
-		if a.id != b.id {
-			return compare(a.id, b.id)
-		}
-		return compare(b.total, a.total)
+		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(b.total, a.total))
 	})
 	return slices.CompactFunc(counts, func(a, b count) bool { return a.id == b.id })
-}
-
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // putCounts keeps the highest totals.
