@@ -16,6 +16,13 @@ func listenCutter(dsn string) (net.Listener, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+	if u.Port() == "" { // as the drivers have it
+		port := "5432"
+		if u.Scheme == "redis" {
+			port = "6379"
+		}
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
