@@ -144,12 +144,11 @@ func (i *Issuer) requestClient(r *http.Request, params map[string]string) (*stor
 	case err == nil && secret != "":
 		return nil, form.Invalid("client_secret", "the client is authenticated by the Authorization header too")
 	case err == nil:
-		return i.basicClient(r.Context(), c, id)
+		return i.basicClient(r, c, id)
 	case !errors.Is(err, errorsx.CredentialsMissing):
 		return nil, err
 	case id != "" && secret != "":
-		client, _, err := i.authenticateClient(r.Context(), mw.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret})
-		return client, err
+		return i.tryClient(r, mw.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret})
 	case id != "":
 		return nil, errorsx.CredentialsIncorrect
 	case secret != "":
@@ -161,19 +160,50 @@ func (i *Issuer) requestClient(r *http.Request, params map[string]string) (*stor
 // basicClient tries ID and secret as they were sent and, if that differs, as
 // RFC 6749 section 2.3.1 has them, form-encoded. An ID in the body must be the
 // same.
-func (i *Issuer) basicClient(ctx context.Context, c mw.Credential, bodyID string) (*store.Client, error) {
+func (i *Issuer) basicClient(r *http.Request, c mw.Credential, bodyID string) (*store.Client, error) {
 	decoded, differs := formDecoded(c)
 	if bodyID != "" && bodyID != c.Username && !(differs && bodyID == decoded.Username) {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
 	}
-	client, _, err := i.authenticateClient(ctx, c)
-	if err != nil && differs && unlessRefused(err) == nil {
-		client, _, err = i.authenticateClient(ctx, decoded)
+	readings := []mw.Credential{c}
+	if differs {
+		readings = append(readings, decoded)
 	}
+	client, err := i.tryClient(r, readings...)
 	if err == nil && bodyID != "" && bodyID != client.ID {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
 	}
 	return client, err
+}
+
+// tryClient returns the client whose ID and secret one of the readings of a
+// credential is. If none is, that is one failure for the throttle.
+func (i *Issuer) tryClient(r *http.Request, readings ...mw.Credential) (*store.Client, error) {
+	throttle, from := i.cfg.Throttle, i.From(r)
+	for n := range readings {
+		readings[n].From = from
+		if err := throttle.Allow(readings[n]); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	for _, c := range readings {
+		var client *store.Client
+		client, _, err = i.authenticateClient(r.Context(), c)
+		if err == nil {
+			throttle.Note(c, nil)
+			return client, nil
+		}
+		if unlessRefused(err) != nil {
+			return nil, err
+		}
+	}
+	for n, c := range readings {
+		if n == 0 || c.Username != readings[0].Username {
+			throttle.Note(c, err)
+		}
+	}
+	return nil, err
 }
 
 func formDecoded(c mw.Credential) (mw.Credential, bool) {

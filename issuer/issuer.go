@@ -29,6 +29,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -77,6 +79,15 @@ type Config struct {
 	// an hour and 30 days, if 0. A refresh token's lifetime starts anew when it
 	// is rotated, until the family ends after FamilyTTL: a year, if 0.
 	AccessTTL, RefreshTTL, FamilyTTL time.Duration
+
+	// Throttle, if not nil, slows down those who guess at the endpoints: clients'
+	// secrets and users' passwords.
+	Throttle *mw.Throttle
+
+	// BcryptCost is the highest cost of the users' bcrypt hashes, if there are
+	// any from another system. Each login that fails then costs as much, so that
+	// these users cannot be told from others.
+	BcryptCost int
 
 	// AllowRefreshReuse turns rotation off: a refresh token works until it
 	// expires, and a stolen one is not noticed.
@@ -178,6 +189,9 @@ func (cfg *Config) check() error {
 	}
 	if !prefixForm.MatchString(cfg.Prefix) {
 		fault("prefix %q: expected lower-case letters and digits", cfg.Prefix)
+	}
+	if c := cfg.BcryptCost; c != 0 && (c < bcrypt.MinCost || c > maxBcryptCost) {
+		fault("BcryptCost is %d, expected %d to %d", c, bcrypt.MinCost, maxBcryptCost)
 	}
 	for name, d := range map[string]time.Duration{
 		"AccessTTL": cfg.AccessTTL, "RefreshTTL": cfg.RefreshTTL, "FamilyTTL": cfg.FamilyTTL,

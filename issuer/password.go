@@ -5,17 +5,11 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
-
-	"github.com/authtier/authtier/errorsx"
 )
 
 // New passwords are hashed with argon2id at these costs: memory in KiB, passes,
@@ -26,6 +20,8 @@ const (
 	argonLanes  = 1
 	argonSalt   = 16
 	argonKey    = 32
+
+	maxBcryptCost = 15 // over a second
 )
 
 // HashPassword returns the argon2id hash of a password in PHC form, for
@@ -63,22 +59,46 @@ func outdated(hash string) bool {
 }
 
 // checkPassword reports whether the password has that hash: argon2id in PHC
-// form, or bcrypt ($2a$, $2b$, $2y$). A hash of another form matches nothing, at
-// the cost of one that does.
-func checkPassword(ctx context.Context, hash, password string) (ok bool, err error) {
-	check := func() bool { return checkBcrypt(hash, password) }
-	switch {
-	case strings.HasPrefix(hash, "$2a$"), strings.HasPrefix(hash, "$2b$"), strings.HasPrefix(hash, "$2y$"):
-	default:
-		a, readable := parseArgon(hash)
-		if !readable {
-			a, _ = parseArgon(noHash)
-		}
-		check = func() bool { return a.matches(password) }
+// form, or bcrypt ($2a$, $2b$, $2y$). A hash of another form matches nothing.
+//
+// All that do not match cost the same: an argon2id hash as HashPassword makes
+// them, and bcrypt of the cost given, if any. A hash that costs more than that is
+// compared all the same.
+func checkPassword(hash, password string, bcryptCost int) bool {
+	old := isBcrypt(hash)
+	a, readable := parseArgon(hash)
+	if !readable {
+		a, _ = parseArgon(noHash)
 	}
-	err = hashing.do(ctx, func() { ok = check() })
-	return ok, err
+	if a.matches(password) && readable {
+		return true
+	}
+	if bcryptCost == 0 && !old {
+		return false
+	}
+	from := bcryptCost
+	if old {
+		if checkBcrypt(hash, password) {
+			return true
+		}
+		from, _ = bcrypt.Cost([]byte(hash))
+	}
+	// A step of the cost doubles the work, and 2^a + 2^a + 2^(a+1) ... 2^(b-1) = 2^b.
+	for cost := from; cost < bcryptCost; cost++ {
+		checkBcrypt(noBcrypt(cost), password)
+	}
+	if !old {
+		checkBcrypt(noBcrypt(bcryptCost), password)
+	}
+	return false
 }
+
+func isBcrypt(hash string) bool {
+	return strings.HasPrefix(hash, "$2a$") || strings.HasPrefix(hash, "$2b$") || strings.HasPrefix(hash, "$2y$")
+}
+
+// noBcrypt is a hash of that cost that nothing matches.
+func noBcrypt(cost int) string { return fmt.Sprintf("$2a$%02d$%s", cost, strings.Repeat(".", 53)) }
 
 // checkBcrypt refuses what bcrypt would cut off: two passwords with the same
 // first 72 bytes are not the same.
@@ -114,43 +134,4 @@ func parseArgon(hash string) (h argonHash, ok bool) {
 func (h argonHash) matches(password string) bool {
 	got := argon2.IDKey([]byte(password), h.salt, h.time, h.memory, uint8(h.lanes), uint32(len(h.key)))
 	return subtle.ConstantTimeCompare(got, h.key) == 1
-}
-
-// hashing bounds the cores and the memory that all password hashing of the
-// process takes together.
-var hashing = &limiter{slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
-
-type limiter struct {
-	slots   chan struct{}
-	waiting atomic.Int64
-}
-
-const (
-	maxWaiting = 256
-	maxWait    = 10 * time.Second
-)
-
-// do runs f in one of the slots. Where too many wait, or one waits too long, it
-// refuses with AUTH-13 instead.
-func (l *limiter) do(ctx context.Context, f func()) error {
-	overloaded := &errorsx.Error{
-		Code: errorsx.TooManyRequests, RetryAfter: time.Second,
-		Err: errors.New("issuer: too many passwords to hash"),
-	}
-	defer l.waiting.Add(-1)
-	if l.waiting.Add(1) > maxWaiting {
-		return overloaded
-	}
-	timeout := time.NewTimer(maxWait)
-	defer timeout.Stop()
-	select {
-	case l.slots <- struct{}{}:
-	case <-timeout.C:
-		return overloaded
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { <-l.slots }()
-	f()
-	return nil
 }

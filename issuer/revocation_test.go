@@ -345,8 +345,8 @@ func TestOverloadDoesNotLast(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	iss.AuthenticateUser(ctx, "nobody", "x")
-	_, err := iss.AuthenticateUser(t.Context(), "nobody", "x")
+	iss.AuthenticateUser(ctx, login("nobody", "x"))
+	_, err := iss.AuthenticateUser(t.Context(), login("nobody", "x"))
 	wantCode(t, "unknown user", err, errorsx.CredentialsIncorrect)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/form"
+	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -100,7 +101,9 @@ func (t tokenEndpoint) password(r *http.Request, client *store.Client, params ma
 			return nil, form.Missing(name)
 		}
 	}
-	user, err := t.AuthenticateUser(r.Context(), params["username"], params["password"])
+	user, err := t.AuthenticateUser(r.Context(), mw.Credential{
+		Scheme: errorsx.SchemeBasic, Username: params["username"], Secret: params["password"], From: t.From(r),
+	})
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, OAuth: "invalid_grant", Client: client.ID}
 	}

@@ -58,7 +58,7 @@ func TestStoreDown(t *testing.T) {
 		_, err := iss.Validate(t.Context(), tt.c)
 		wantCode(t, name, err, tt.want)
 	}
-	_, err := iss.AuthenticateUser(t.Context(), "ada", testPassword)
+	_, err := iss.AuthenticateUser(t.Context(), login("ada", testPassword))
 	wantCode(t, "password", err, errorsx.CredentialStore)
 	_, err = iss.Mint(t.Context(), issuer.Grant{Client: "app"})
 	wantCode(t, "Mint", err, errorsx.CredentialStore)
@@ -203,7 +203,7 @@ func TestPasswords(t *testing.T) {
 		{"huge", "x", errorsx.CredentialsIncorrect}, {"disabled", testPassword, errorsx.CredentialsIncorrect},
 		{"ADA", testPassword, errorsx.CredentialsIncorrect}, {"nobody", testPassword, errorsx.CredentialsIncorrect},
 	} {
-		user, err := iss.AuthenticateUser(t.Context(), tt.login, tt.password)
+		user, err := iss.AuthenticateUser(t.Context(), login(tt.login, tt.password))
 		wantCode(t, tt.login+" with "+tt.password, err, tt.want)
 		if (user != nil) != (tt.want == 0) {
 			t.Errorf("%s with %s: got %+v beside %v", tt.login, tt.password, user, err)
@@ -216,7 +216,7 @@ func TestHashingIsBounded(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := iss.AuthenticateUser(ctx, "nobody", "x")
+	_, err := iss.AuthenticateUser(ctx, login("nobody", "x"))
 	if err == nil || errors.Is(err, errorsx.CredentialsIncorrect) {
 		t.Errorf("with a context that has ended: got %v, want its end", err)
 	}
@@ -297,7 +297,7 @@ func TestOldHashesAreReplaced(t *testing.T) {
 		t.Fatal(old, err)
 	}
 	token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
-	if _, err := iss.AuthenticateUser(t.Context(), "ada", "wrong"); codeOf(err) != errorsx.CredentialsIncorrect {
+	if _, err := iss.AuthenticateUser(t.Context(), login("ada", "wrong")); codeOf(err) != errorsx.CredentialsIncorrect {
 		t.Fatal(err)
 	}
 	if u, err := db.User(t.Context(), "ada"); err != nil || u.Password != old.Password {
@@ -305,7 +305,7 @@ func TestOldHashesAreReplaced(t *testing.T) {
 	}
 	var hashes []string
 	for range 2 {
-		if _, err := iss.AuthenticateUser(t.Context(), "ada", testPassword); err != nil {
+		if _, err := iss.AuthenticateUser(t.Context(), login("ada", testPassword)); err != nil {
 			t.Fatal(err)
 		}
 		u, err := db.User(t.Context(), "ada")
@@ -320,4 +320,9 @@ func TestOldHashesAreReplaced(t *testing.T) {
 	if _, code := validate(t, iss, token); code != 0 {
 		t.Errorf("a token from before: refused with %v", code)
 	}
+}
+
+// login is a user's login and password.
+func login(name, password string) middleware.Credential {
+	return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: name, Secret: password}
 }

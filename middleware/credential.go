@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -15,6 +16,10 @@ type Credential struct {
 	Scheme   errorsx.Scheme
 	Username string // of SchemeBasic; never empty there
 	Secret   string `json:"-"` // never empty
+
+	// From is who offers it, for throttles. Whether it is genuine does not depend
+	// on that.
+	From netip.Addr
 
 	now time.Time
 }

@@ -17,7 +17,8 @@ type guard struct {
 	header      string
 	expected    string // of the header's value, unless it is decoded
 	validator   Validator
-	cache       *Cache // the validator, where it is one
+	cache       *Cache    // the validator, where it is one
+	throttle    *Throttle // around the validator, or nil
 	scheme      errorsx.Scheme
 	errors      *errorsx.Writer
 	otherClient bool
@@ -82,6 +83,9 @@ func (s *source) protect(h http.Header) {
 
 // wrapper returns the guard as a Wrapper.
 func (g *guard) wrapper() Wrapper {
+	if v, ok := g.validator.(throttled); ok {
+		g.throttle, g.validator = v.throttle, v.validator
+	}
 	g.cache, _ = g.validator.(*Cache)
 	return g.wrap
 }
@@ -106,7 +110,7 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := g.identify(r, s.now, username, secret, from.query)
+	id, err := g.attempt(r, s.now, username, secret, from.query)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +139,20 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	return from, nil
 }
 
+// attempt is identify, throttled.
+func (g *guard) attempt(r *http.Request, now time.Time, username, secret string, query bool) (*Identity, error) {
+	if g.throttle == nil || g.scheme != errorsx.SchemeBasic {
+		return g.identify(r, now, username, secret, query)
+	}
+	c := Credential{Scheme: g.scheme, Username: username, From: g.throttle.From(r), now: now}
+	if err := g.throttle.Allow(c); err != nil {
+		return nil, err
+	}
+	id, err := g.identify(r, now, username, secret, query)
+	g.throttle.Note(c, err)
+	return id, err
+}
+
 // identify returns the identity that a credential proves, by what a cache
 // remembers or by asking the validator.
 func (g *guard) identify(r *http.Request, now time.Time, username, secret string, query bool) (*Identity, error) {
@@ -153,6 +171,9 @@ func (g *guard) identify(r *http.Request, now time.Time, username, secret string
 		return nil, malformed(g.header, g.expected)
 	}
 	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, now: now}
+	if g.scheme == errorsx.SchemeBasic {
+		c.From = g.throttle.From(r)
+	}
 	switch {
 	case known != nil:
 		return &known.identity, nil

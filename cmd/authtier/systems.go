@@ -28,6 +28,8 @@ type demoServer struct {
 	url  string
 	keys *issuer.KeySet
 	mux  *http.ServeMux
+
+	throttle *mw.Throttle // of all systems
 }
 
 func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTimeout time.Duration) (http.Handler, error) {
@@ -35,7 +37,11 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	if err != nil {
 		return nil, err
 	}
-	d := &demoServer{ctx: ctx, url: url, keys: keys, mux: http.NewServeMux()}
+	throttle, err := mw.NewThrottle(mw.ThrottleConfig{Failures: 1000, Window: time.Minute}) // for those who try it out
+	if err != nil {
+		return nil, err
+	}
+	d := &demoServer{ctx: ctx, url: url, keys: keys, mux: http.NewServeMux(), throttle: throttle}
 	tiers, err := d.tiers()
 	if err := errors.Join(err, d.oauth2(), d.session(sessionTimeout), d.partner()); err != nil {
 		return nil, err
@@ -68,7 +74,7 @@ func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...
 			return nil, nil, err
 		}
 	}
-	cfg.Issuer, cfg.Audience, cfg.Keys, cfg.Store = d.url, d.url+cfg.Audience, d.keys, db
+	cfg.Issuer, cfg.Audience, cfg.Keys, cfg.Store, cfg.Throttle = d.url, d.url+cfg.Audience, d.keys, db, d.throttle
 	i, err := issuer.New(d.ctx, cfg)
 	if err == nil {
 		go i.Run(d.ctx)
@@ -196,11 +202,12 @@ func (d *demoServer) partner() error {
 	if err != nil {
 		return err
 	}
-	basic := mw.Basic(auth, mw.BasicConfig{})
+	throttled := d.throttle.Around(auth)
+	basic := mw.Basic(throttled, mw.BasicConfig{})
 	metered := http.NewServeMux()
 	metered.Handle("GET /partner/onboarding", mw.Chain(basic, mw.Scope("onboarding"), mw.Usage(access))(http.HandlerFunc(pong)))
 	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered, nil))
-	d.mux.Handle("/partner/", p.Handler(auth))
+	d.mux.Handle("/partner/", p.Handler(throttled))
 	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil)) // no redirect to /partner/
 	return nil
 }

@@ -57,7 +57,8 @@ func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	u, err := s.issuer.AuthenticateUser(r.Context(), c.Username, c.Secret)
+	c.From = s.issuer.From(r)
+	u, err := s.issuer.AuthenticateUser(r.Context(), c)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,133 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+// AuthenticateUser returns the user whose login and password c is, of
+// [errorsx.SchemeBasic]. An unknown or disabled user, one without a password and a
+// wrong password are all [errorsx.CredentialsIncorrect], after the same work.
+// Hashing is bounded: with too many waiting the error is
+// [errorsx.TooManyRequests], as it is from the configured throttle, which counts
+// by c.From.
+//
+// The work is the same as long as all hashes are argon2id as [HashPassword] makes
+// them, or bcrypt of at most [Config.BcryptCost]. A user whose imported hash costs
+// more can be told from others, until the hash is replaced by one of these, which
+// the first login does where the users are a [store.Admin].
+func (i *Issuer) AuthenticateUser(ctx context.Context, c mw.Credential) (*store.User, error) {
+	throttle := i.cfg.Throttle
+	c = c.At(time.Time{}) // it may wait for long
+	if err := throttle.Allow(c); err != nil {
+		return nil, err
+	}
+	user, err := i.tryUser(ctx, c, throttle)
+	throttle.Note(c, err)
+	return user, err
+}
+
+// From returns the address that sends r, for [mw.Credential]: it follows the
+// proxies that the configured throttle trusts.
+func (i *Issuer) From(r *http.Request) netip.Addr { return i.cfg.Throttle.From(r) }
+
+// tryUser asks the throttle once more when it is the user's turn: who guesses
+// with many requests at once has failed by then.
+func (i *Issuer) tryUser(ctx context.Context, c mw.Credential, throttle *mw.Throttle) (*store.User, error) {
+	user, err := i.User(ctx, c.Username)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
+	}
+	hash := ""
+	if user != nil && !user.Disabled {
+		hash = user.Password
+	}
+	var ok bool
+	var refused error
+	err = hashing.do(ctx, func() {
+		if refused = throttle.Allow(c); refused == nil {
+			ok = checkPassword(hash, c.Secret, i.cfg.BcryptCost)
+		}
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errorsx.CredentialsIncorrect
+	}
+	if outdated(hash) {
+		i.rehash(ctx, c.Username, hash, c.Secret)
+	}
+	return user, nil
+}
+
+// Passwords returns a validator of the users' logins and passwords, for Basic. It
+// belongs behind a [middleware.Cache], which it tells of changes of the users, and
+// that behind a [middleware.Throttle]; the issuer's own throttle does not count
+// here.
+func (i *Issuer) Passwords() mw.Validator { return passwords{i} }
+
+type passwords struct{ issuer *Issuer }
+
+// Validate implements [mw.Validator].
+func (p passwords) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+	i := p.issuer
+	if c.Scheme != errorsx.SchemeBasic {
+		return nil, errorsx.Fault(fmt.Errorf("issuer: Passwords: a credential of scheme %q", c.Scheme))
+	}
+	user, err := i.tryUser(ctx, c, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &mw.Identity{
+		Issuer: i.cfg.Issuer, User: user.Login, Methods: mw.ByBasic, Audience: mw.Scopes(i.cfg.Audience),
+	}, nil
+}
+
+// Subscribe implements [mw.Source].
+func (p passwords) Subscribe(s mw.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
+
+// A rehasher is a store of users that can take a better hash of the same
+// password, as [store.Admin] can.
+type rehasher interface {
+	Rehash(ctx context.Context, login, from, to string) error
+}
+
+// rehash stores the password's hash as new ones are made. That it cannot be
+// stored is no reason to refuse who has proven the password.
+func (i *Issuer) rehash(ctx context.Context, login, from, password string) {
+	users, ok := i.users.(rehasher)
+	if !ok {
+		return
+	}
+	to, err := HashPassword(ctx, password)
+	if err == nil {
+		err = users.Rehash(ctx, login, from, to)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // which is a password that has just changed
+		i.logger().WarnContext(ctx, "authtier: an old password hash cannot be replaced", "issuer", i.cfg.Issuer, "cause", err)
+	}
+}
+
+// User returns a user, from the users that the issuer was configured with, at
+// the version that the user's tokens and sessions must have.
+func (i *Issuer) User(ctx context.Context, login string) (*store.User, error) {
+	u, err := i.users.User(ctx, login)
+	if err != nil {
+		return nil, err
+	}
+	known := *u
+	known.Version = i.live.version(store.KindUser, login, u.Version)
+	return &known, nil
+}

@@ -1,0 +1,327 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// passwords knows the client app, whose password is "pass", and two genuine
+// tokens of it that are no longer good.
+func passwords(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	switch {
+	case c.Secret == "expired":
+		return nil, errorsx.TokenExpired
+	case c.Secret == "revoked":
+		return nil, errorsx.UnknownToken
+	case c.Secret == "down":
+		return nil, errors.New("the store is down")
+	case c.Username != "app" || c.Secret != "pass":
+		return nil, errorsx.CredentialsIncorrect
+	}
+	return &middleware.Identity{Issuer: "i", Client: "app", Methods: middleware.ByBasic}, nil
+}
+
+func newThrottle(t testing.TB, cfg middleware.ThrottleConfig) *middleware.Throttle {
+	t.Helper()
+	throttle, err := middleware.NewThrottle(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return throttle
+}
+
+// A knocker tries passwords at a throttled server.
+type knocker struct {
+	t      testing.TB
+	server func(*httptest.ResponseRecorder, string, string, string, []string)
+}
+
+func newKnocker(t testing.TB, cfg middleware.ThrottleConfig) knocker {
+	cache := newCache(t, middleware.ValidatorFunc(passwords), 1000, middleware.CacheConfig{})
+	quiet := &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}
+	h := middleware.Basic(newThrottle(t, cfg).Around(cache), middleware.BasicConfig{Errors: quiet})(whoami)
+	return knocker{t, func(w *httptest.ResponseRecorder, from, user, password string, lines []string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = from
+		r.SetBasicAuth(user, password)
+		for _, line := range lines {
+			name, value, _ := strings.Cut(line, ": ")
+			r.Header.Add(name, value)
+		}
+		h.ServeHTTP(w, r)
+	}}
+}
+
+// try returns the code of the answer, or "" where the request was admitted.
+func (k knocker) try(from, user, password string, lines ...string) string {
+	w := httptest.NewRecorder()
+	k.server(w, from, user, password, lines)
+	if w.Code == 200 {
+		return ""
+	}
+	return code(w)
+}
+
+func (k knocker) want(want, from, user, password string, lines ...string) {
+	k.t.Helper()
+	if got := k.try(from, user, password, lines...); got != want {
+		k.t.Errorf("%s with %q from %s %q: got %q, want %q", user, password, from, lines, got, want)
+	}
+}
+
+// fail tries n wrong passwords, each of which is told to be wrong.
+func (k knocker) fail(n int, from, user string) {
+	k.t.Helper()
+	for i := range n {
+		k.want("AUTH-1", from, user, fmt.Sprint("guess", i))
+	}
+}
+
+const here, there = "192.0.2.1:1000", "192.0.2.2:1000"
+
+func TestThrottleBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3})
+		k.want("", here, "app", "pass") // remembered
+		k.fail(4, here, "app")
+		for _, block := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900} {
+			for _, password := range []string{"guess", "another", "pass", "expired"} {
+				w := httptest.NewRecorder()
+				k.server(w, here, "app", password, nil)
+				if w.Code != 429 || code(w) != "AUTH-13" || w.Header().Get("Retry-After") != fmt.Sprint(block) ||
+					!strings.HasPrefix(w.Header().Get("Www-Authenticate"), "Basic ") {
+					t.Errorf("blocked for %d s, with %q: got %d %v %s", block, password, w.Code, w.Header(), w.Body)
+				}
+			}
+			k.want("AUTH-1", here, "other", "guess") // another account
+			k.want("", there, "app", "pass")         // another address
+			time.Sleep(time.Duration(block) * time.Second)
+			k.want("AUTH-1", here, "app", "still wrong")
+		}
+		time.Sleep(15 * time.Minute)
+		k.want("", here, "app", "pass")
+		k.fail(4, here, "app") // all is forgotten
+		k.want("AUTH-13", here, "app", "pass")
+	})
+}
+
+func TestThrottleForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3, Window: time.Minute})
+		for range 5 { // a right password in between
+			k.fail(3, here, "app")
+			k.want("", here, "app", "pass")
+		}
+		k.fail(3, here, "app")
+		for range 50 { // no more than three in a minute
+			time.Sleep(20 * time.Second)
+			k.fail(1, here, "app")
+		}
+		k.fail(4, here, "other")
+		time.Sleep(62 * time.Second)
+		k.fail(4, here, "other")
+	})
+}
+
+// TestThrottleIsFairToBursts has 999 failures at the end of one minute and 999 at
+// the beginning of another, of which 1000 in a minute are allowed.
+func TestThrottleIsFairToBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKnocker(t, middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
+		for range 20 {
+			k.fail(999, here, "app")
+			time.Sleep(time.Minute)
+		}
+		k.want("", here, "app", "pass")
+	})
+}
+
+// TestThrottleCountsFailuresAlone offers what is no guess at a password.
+func TestThrottleCountsFailuresAlone(t *testing.T) {
+	k := newKnocker(t, middleware.ThrottleConfig{Failures: 1})
+	for password, want := range map[string]string{"expired": "AUTH-11", "revoked": "AUTH-12", "down": "AUTH-8", "pass": ""} {
+		for range 20 {
+			k.want(want, here, "app", password)
+		}
+	}
+}
+
+// TestB04 spells an account and hides an address in other ways.
+func TestB04(t *testing.T) {
+	for _, name := range []string{"APP", "App", " app", "app ", "\u00a0app"} {
+		k := newKnocker(t, middleware.ThrottleConfig{Failures: 2})
+		k.fail(3, here, name)
+		k.want("AUTH-13", here, "app", "pass")
+	}
+	aliases := newKnocker(t, middleware.ThrottleConfig{Failures: 2, Canonical: func(name string) string {
+		name, _, _ = strings.Cut(name, "+")
+		return name
+	}})
+	aliases.fail(3, here, "app+alias")
+	aliases.want("AUTH-13", here, "app", "pass")
+
+	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	for _, tt := range []struct {
+		name        string
+		first, then []string // address, and header lines
+		trusted     []netip.Prefix
+		same        bool
+	}{
+		{"no trusted proxy", []string{here, "X-Forwarded-For: 1.1.1.1"}, []string{here, "X-Forwarded-For: 2.2.2.2"}, nil, true},
+		{"other headers", []string{here, "X-Real-Ip: 1.1.1.1", "True-Client-Ip: 1.1.1.1", "Forwarded: for=1.1.1.1"}, []string{here}, proxies, true},
+		{"a stranger's header", []string{here, "X-Forwarded-For: 1.1.1.1"}, []string{here}, proxies, true},
+		{"a proxy's header", []string{"10.0.0.1:1", "X-Forwarded-For: 1.1.1.1"}, []string{"10.0.0.1:1", "X-Forwarded-For: 2.2.2.2"}, proxies, false},
+		{"what the client put before", []string{"10.0.0.1:1", "X-Forwarded-For: 3.3.3.3, 1.1.1.1"}, []string{"10.0.0.2:1", "X-Forwarded-For: 4.4.4.4", "X-Forwarded-For: 1.1.1.1"}, proxies, true},
+		{"two proxies", []string{"10.0.0.1:1", "X-Forwarded-For: 1.1.1.1, 10.0.0.9"}, []string{"[fd00::1]:1", "X-Forwarded-For: 9.9.9.9, 1.1.1.1:555 , [fd00::2]:80"}, proxies, true},
+		{"no address", []string{"10.0.0.1:1", "X-Forwarded-For: 1.1.1.1, unknown"}, []string{"10.0.0.1:1", "X-Forwarded-For: 2.2.2.2, _hidden"}, proxies, true},
+		{"many hops", []string{"10.0.0.1:1", "X-Forwarded-For: 1.1.1.1" + strings.Repeat(",10.0.0.1", 5000)}, []string{"10.0.0.1:1"}, proxies, true},
+		{"one IPv6 network", []string{"[2001:db8::1]:1"}, []string{"[2001:db8::ffff:1:2:3]:1"}, nil, true},
+		{"another IPv6 network", []string{"[2001:db8::1]:1"}, []string{"[2001:db8:0:1::1]:1"}, nil, false},
+		{"IPv4 as IPv6", []string{here}, []string{"[::ffff:192.0.2.1]:1"}, nil, true},
+		{"a zone", []string{"[fe80::1%eth0]:1"}, []string{"[fe80::1%eth1]:1"}, nil, true},
+		{"a Unix socket", []string{"@", "X-Forwarded-For: 1.1.1.1"}, []string{"", "X-Forwarded-For: 2.2.2.2"}, nil, true},
+		{"a Unix socket behind a proxy", []string{"@", "X-Forwarded-For: 1.1.1.1"}, []string{"@", "X-Forwarded-For: 2.2.2.2"}, proxies, false},
+	} {
+		k := newKnocker(t, middleware.ThrottleConfig{Failures: 2, TrustedProxies: tt.trusted})
+		for i := range 3 {
+			k.try(tt.first[0], "app", fmt.Sprint("guess", i), tt.first[1:]...)
+		}
+		want := ""
+		if tt.same {
+			want = "AUTH-13"
+		}
+		if got := k.try(tt.then[0], "app", "pass", tt.then[1:]...); got != want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, want)
+		}
+	}
+}
+
+// TestB06 has a stranger who tries to lock a victim out.
+func TestB06(t *testing.T) {
+	k := newKnocker(t, middleware.ThrottleConfig{})
+	for n := range 250 * 11 {
+		k.try(fmt.Sprintf("203.0.113.%d:1", n%250), "app", fmt.Sprint("guess", n))
+	}
+	k.want("AUTH-13", "203.0.113.7:1", "app", "pass")
+	k.want("", here, "app", "pass")
+	k.fail(1, there, "app")
+	k.want("", there, "app", "pass")
+}
+
+// TestB07 floods the throttle with names. What it had blocked stays so, and what
+// others do is not touched.
+func TestB07(t *testing.T) {
+	throttle := newThrottle(t, middleware.ThrottleConfig{})
+	now := time.Now()
+	fail := func(user, from string) {
+		c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, From: netip.MustParseAddr(from)}.At(now)
+		throttle.Note(c, errorsx.CredentialsIncorrect)
+	}
+	blocked := func(user, from string) bool {
+		c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, From: netip.MustParseAddr(from)}.At(now)
+		return throttle.Allow(c) != nil
+	}
+	for range 11 {
+		fail("victim", "192.0.2.1")
+		fail("victim", "192.0.2.2")
+	}
+	names := 100_000
+	if long() {
+		names = 1_000_000
+	}
+	before := heap()
+	for n := range names {
+		fail(fmt.Sprint("name", n), "192.0.2.1")
+	}
+	for _, tt := range []struct {
+		user, from string
+		want       bool
+	}{
+		{"victim", "192.0.2.1", true}, {"victim", "192.0.2.2", true}, {"victim", "192.0.2.3", false},
+		{"name5", "192.0.2.1", false}, {fmt.Sprint("name", names-1), "192.0.2.1", true}, {"never seen", "192.0.2.1", true},
+		{"never seen", "192.0.2.2", false},
+	} {
+		if got := blocked(tt.user, tt.from); got != tt.want {
+			t.Errorf("%s from %s: blocked %t, want %t", tt.user, tt.from, got, tt.want)
+		}
+	}
+	// Who is right with one of many names clears no other's failures.
+	throttle.Note(middleware.Credential{Username: "my own", From: netip.MustParseAddr("192.0.2.1")}.At(now), nil)
+	if !blocked("never seen", "192.0.2.1") {
+		t.Error("after a right password among many names: the others are forgotten")
+	}
+	for n := range names {
+		fail("one name", netip.AddrFrom4([4]byte{byte(20 + n>>16), 51, byte(n >> 8), byte(n)}).String())
+	}
+	if !blocked("victim", "192.0.2.1") {
+		t.Error("after failures from very many addresses: what was blocked is not any more")
+	}
+	if grown := heap() - before; grown > 24<<20 {
+		t.Errorf("after %d failures: %d MiB more than before", 2*names, grown>>20)
+	}
+	runtime.KeepAlive(throttle)
+}
+
+// TestB07ActiveAttack floods with other names between any two guesses.
+func TestB07ActiveAttack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKnocker(t, middleware.ThrottleConfig{Failures: 5})
+		guesses := 0
+		for n := range 5_000 {
+			k.try(here, fmt.Sprint("name", n), "x")
+			if n%50 == 0 && k.try(here, "app", fmt.Sprint("guess", n)) == "AUTH-1" {
+				guesses++
+			}
+		}
+		if guesses != 6 {
+			t.Errorf("%d guesses at one account, want 6", guesses)
+		}
+	})
+}
+
+// TestThrottleConcurrently lets many guess and one be right.
+func TestThrottleConcurrently(t *testing.T) {
+	k := newKnocker(t, middleware.ThrottleConfig{})
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for n := range 200 {
+				if got := k.try(here, "app", fmt.Sprint("guess", g, n)); got != "AUTH-1" && got != "AUTH-13" {
+					t.Errorf("a guess: got %q", got)
+				}
+				k.want("", there, "app", "pass")
+			}
+		})
+	}
+	wg.Wait()
+	k.want("AUTH-13", here, "app", "pass")
+}
+
+func TestNewThrottleRefuses(t *testing.T) {
+	for _, cfg := range []middleware.ThrottleConfig{
+		{Failures: -1}, {Window: -time.Second}, {TrustedProxies: []netip.Prefix{{}}},
+	} {
+		if throttle, err := middleware.NewThrottle(cfg); err == nil || throttle != nil {
+			t.Errorf("%+v: got %v, %v, want an error", cfg, throttle, err)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("Around(nil): no panic")
+		}
+	}()
+	newThrottle(t, middleware.ThrottleConfig{}).Around(nil)
+}
