@@ -1,0 +1,421 @@
+package issuer_test
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/session"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+func newThrottle(t testing.TB, cfg middleware.ThrottleConfig) *middleware.Throttle {
+	t.Helper()
+	throttle, err := middleware.NewThrottle(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return throttle
+}
+
+// ask sends a form from an address, with the client's Basic credential if there
+// is one.
+func ask(h http.Handler, from, client, secret string, form url.Values) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", "/api/login", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.RemoteAddr = from + ":1"
+	if client != "" {
+		r.SetBasicAuth(client, secret)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestGuesses has everything that asks for a password share one throttle.
+func TestGuesses(t *testing.T) {
+	db := newStore(t)
+	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 3})
+	iss := newIssuer(t, issuer.Config{Store: db, Throttle: throttle})
+	sessions, err := session.New(iss, db, session.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, login := iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), sessions.Handler(sessions)
+	introspect := iss.IntrospectHandler(issuer.HTTPConfig{})
+	basic := middleware.Basic(throttle.Around(iss), middleware.BasicConfig{})(http.NotFoundHandler())
+
+	person := func(h http.Handler, from, client, password string) string {
+		secret := ""
+		if client != "" {
+			secret = client + "-secret"
+		}
+		w := ask(h, from, client, secret, url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {password}})
+		if w.Code == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+			t.Errorf("refused without Retry-After: %s", w.Body)
+		}
+		return answerCode(w)
+	}
+	const here, there = "192.0.2.1", "192.0.2.2"
+	for range 2 {
+		for _, got := range []string{person(token, here, "app", "guess"), person(login, here, "", "guess")} {
+			if got != "AUTH-1" {
+				t.Errorf("a wrong password: got %s", got)
+			}
+		}
+	}
+	for what, got := range map[string]string{
+		"token endpoint, right password": person(token, here, "app", testPassword),
+		"login, right password":          person(login, here, "", testPassword),
+	} {
+		if got != "AUTH-13" {
+			t.Errorf("%s, after four wrong ones: got %s, want AUTH-13", what, got)
+		}
+	}
+	if got := person(token, there, "app", testPassword) + person(login, there, "", testPassword); got != "" {
+		t.Errorf("from another address: got %s", got)
+	}
+
+	client := func(h http.Handler, id, secret string) string {
+		return answerCode(ask(h, here, id, secret, url.Values{"grant_type": {"client_credentials"}, "token": {"x"}}))
+	}
+	for n, h := range []http.Handler{token, introspect, basic, token} {
+		if got := client(h, "other", "guess"); got != "AUTH-1" {
+			t.Errorf("a client's wrong secret, endpoint %d: got %s", n, got)
+		}
+	}
+	for n, h := range []http.Handler{token, introspect, basic} {
+		if got := client(h, "other", "other-secret"); got != "AUTH-13" {
+			t.Errorf("a client's right secret after four wrong ones, endpoint %d: got %s, want AUTH-13", n, got)
+		}
+	}
+	body := url.Values{"grant_type": {"client_credentials"}, "client_id": {"other"}, "client_secret": {"other-secret"}}
+	if got := answerCode(ask(token, here, "", "", body)); got != "AUTH-13" {
+		t.Errorf("the same in the body: got %s, want AUTH-13", got)
+	}
+	if got := client(token, "app", "app-secret"); got != "" {
+		t.Errorf("another client: got %s", got)
+	}
+}
+
+// answerCode is the code of a refusal, or "".
+func answerCode(w *httptest.ResponseRecorder) string {
+	_, rest, ok := strings.Cut(w.Body.String(), `{"code":"`)
+	if !ok {
+		return ""
+	}
+	code, _, _ := strings.Cut(rest, `"`)
+	return code
+}
+
+// TestFormEncodedSecretsAreNoGuesses has a client whose secret is right only once
+// it is form-decoded (RFC 6749 section 2.3.1).
+func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
+	db := newStore(t)
+	err := db.PutClient(t.Context(), store.Client{
+		ID: "a b", Secrets: []store.Secret{{Digest: store.DigestOf("s%t")}},
+		Scopes: []string{"a"}, Default: []string{"a"}, Grants: []string{issuer.GrantClientCredentials},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	iss := newIssuer(t, issuer.Config{Store: db, Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 2})})
+	h := iss.TokenHandler(issuer.HTTPConfig{})
+	grant := url.Values{"grant_type": {"client_credentials"}}
+	for range 10 {
+		if got := answerCode(ask(h, "192.0.2.1", "a+b", "s%25t", grant)); got != "" {
+			t.Fatalf("right once decoded: got %s", got)
+		}
+	}
+	for range 3 {
+		ask(h, "192.0.2.1", "a+b", "guess", grant)
+	}
+	for _, id := range []string{"a b", "a+b", "a%20b"} {
+		if got := answerCode(ask(h, "192.0.2.1", id, "s%25t", grant)); got != "AUTH-13" {
+			t.Errorf("as %q, after three wrong secrets: got %q, want AUTH-13", id, got)
+		}
+	}
+}
+
+// TestGuessesAtOnce has a hundred requests guess before any of them has failed.
+func TestGuessesAtOnce(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 5})})
+	var wg sync.WaitGroup
+	tried := make(chan int, 100)
+	for n := range cap(tried) {
+		wg.Go(func() {
+			c := login("ada", fmt.Sprint("guess", n))
+			c.From = netip.MustParseAddr("192.0.2.1")
+			if _, err := iss.AuthenticateUser(t.Context(), c); codeOf(err) == errorsx.CredentialsIncorrect {
+				tried <- n
+			}
+		})
+	}
+	wg.Wait()
+	if len(tried) < 6 || len(tried) > 6+8 {
+		t.Errorf("%d of 100 guesses at once were tried, want 6 and as many as hash at a time", len(tried))
+	}
+}
+
+// TestPasswordsByBasic has Basic ask for users' passwords, behind a cache that forgets a
+// user whose password changes.
+func TestPasswordsByBasic(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	running(t, iss)
+	cache, err := middleware.NewCache(iss.Passwords(), 100, middleware.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := middleware.Basic(cache, middleware.BasicConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, _ := middleware.IdentityFromContext(r.Context())
+		fmt.Fprintf(w, "%s %q %v", id.User, id.Client, id.Methods == middleware.ByBasic)
+	}))
+	try := func(password string) string {
+		w := ask(h, "192.0.2.1", "ada", password, nil)
+		return cmp.Or(answerCode(w), w.Body.String())
+	}
+	const admitted = `ada "" true`
+	for _, tt := range []struct{ password, want string }{{testPassword, admitted}, {testPassword, admitted}, {"guess", "AUTH-1"}} {
+		if got := try(tt.password); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.password, got, tt.want)
+		}
+	}
+	if s := cache.Stats(); s.Hits != 1 || s.Flights != 2 {
+		t.Errorf("three requests: %+v, want one remembered", s)
+	}
+	hash, err := issuer.HashPassword(t.Context(), "another")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.PutUser(t.Context(), store.User{Login: "ada", Password: hash}); err != nil {
+		t.Fatal(err)
+	}
+	if err := iss.Revoke(t.Context()); err != nil { // reads the change
+		t.Fatal(err)
+	}
+	if got := try(testPassword) + " " + try("another"); got != "AUTH-1 "+admitted {
+		t.Errorf("old and new password: got %s", got)
+	}
+	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindUser, ID: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.PutUser(t.Context(), store.User{Login: "ada", Password: hash, Disabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := iss.Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := try("another"); got != "AUTH-1" {
+		t.Errorf("disabled: got %s", got)
+	}
+}
+
+// TestB01 and TestB02 compare the time that a refusal takes for a user who exists
+// and for one who does not, in pairs. With AUTHTIER_LONG=1 these are 2,000, and
+// the medians differ by less than 5 %; otherwise they are few, and tell only
+// whether all are hashed at all.
+func TestB01(t *testing.T) {
+	token, introspect := timed(t)
+	guess := func(user string) func(n int) *httptest.ResponseRecorder {
+		return func(n int) *httptest.ResponseRecorder {
+			return ask(token, "192.0.2.1", "app", "app-secret", url.Values{
+				"grant_type": {"password"}, "username": {user}, "password": {fmt.Sprint("guess", n)},
+			})
+		}
+	}
+	compare(t, "unknown user", 2000, 1, guess("argon"), guess("nobody"))
+	compare(t, "unknown user, several at once", 500, 4, guess("argon"), guess("nobody"))
+
+	secret := func(client string) func(n int) *httptest.ResponseRecorder {
+		return func(n int) *httptest.ResponseRecorder {
+			return ask(introspect, "192.0.2.1", client, fmt.Sprint("guess", n), url.Values{"token": {"x"}})
+		}
+	}
+	compare(t, "unknown client", 20_000, 1, secret("app"), secret("nobody"))
+}
+
+func TestB02(t *testing.T) {
+	token, _ := timed(t)
+	guess := func(user, password string) func(n int) *httptest.ResponseRecorder {
+		return func(n int) *httptest.ResponseRecorder {
+			return ask(token, "192.0.2.1", "app", "app-secret", url.Values{
+				"grant_type": {"password"}, "username": {user}, "password": {password},
+			})
+		}
+	}
+	known := guess("argon", "guess")
+	for user, password := range map[string]string{
+		"disabled": testPassword, "none": "guess", "bcrypt": "guess", "stronger": "guess", "unreadable": "guess",
+		"nobody": strings.Repeat("x", 73), "bcrypt ": strings.Repeat("x", 73),
+	} {
+		compare(t, user, 300, 1, known, guess(strings.TrimSpace(user), password))
+	}
+}
+
+// timed returns the endpoints of an issuer whose users have hashes of all kinds.
+func timed(t *testing.T) (token, introspect http.Handler) {
+	db := newStore(t)
+	argon, err := issuer.HashPassword(t.Context(), testPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := map[string]string{"argon": argon, "none": "", "unreadable": "$md5$x"}
+	for user, cost := range map[string]int{"bcrypt": 6, "stronger": 8} {
+		hash, err := bcrypt.GenerateFromPassword([]byte(testPassword), cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[user] = string(hash)
+	}
+	for user, hash := range hashes {
+		if err := db.PutUser(t.Context(), store.User{Login: user, Password: hash}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.PutUser(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: 8})
+	return iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), iss.IntrospectHandler(issuer.HTTPConfig{})
+}
+
+// compare wants a and b to be answered alike, in the same time.
+func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *httptest.ResponseRecorder) {
+	t.Helper()
+	within := 1.05
+	if os.Getenv("AUTHTIER_LONG") != "1" {
+		pairs, within = max(pairs/500, workers), 2
+	}
+	var mu sync.Mutex
+	var times [2][]time.Duration
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for n := w; n < pairs; n += workers {
+				var took [2]time.Duration
+				var answers [2]*httptest.ResponseRecorder
+				for _, which := range rand.Perm(2) {
+					began := time.Now()
+					answers[which] = [...]func(int) *httptest.ResponseRecorder{a, b}[which](n)
+					took[which] = time.Since(began)
+				}
+				if answers[0].Code != answers[1].Code || answers[0].Body.String() != answers[1].Body.String() ||
+					fmt.Sprint(answers[0].Header()) != fmt.Sprint(answers[1].Header()) || answerCode(answers[0]) != "AUTH-1" {
+					t.Errorf("%s: answered differently: %v %s and %v %s", what,
+						answers[0].Header(), answers[0].Body, answers[1].Header(), answers[1].Body)
+				}
+				mu.Lock()
+				times[0], times[1] = append(times[0], took[0]), append(times[1], took[1])
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for i := range times {
+		slices.Sort(times[i])
+	}
+	known, unknown := times[0][len(times[0])/2], times[1][len(times[1])/2]
+	ratio := float64(known) / float64(unknown)
+	t.Logf("%s: %d pairs, medians %v and %v, ratio %.3f", what, len(times[0]), known, unknown, ratio)
+	if ratio > within || ratio < 1/within {
+		t.Errorf("%s: medians of %v and %v, want them alike", what, known, unknown)
+	}
+}
+
+// TestB05 has fifty people log in at once, again and again, while others use what
+// needs no password: their longest hundredth may take twice as long as otherwise.
+// Without AUTHTIER_LONG=1 it is only seen that all are answered.
+func TestB05(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	running(t, iss)
+	cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}))
+	mux.Handle("/me", middleware.Bearer(cache, middleware.BearerConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	server.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 64
+	token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
+	requests, within := 100, 1000.0
+	if os.Getenv("AUTHTIER_LONG") == "1" {
+		requests, within = 10_000, 2
+	}
+	p99 := func() time.Duration {
+		var took []time.Duration
+		for range requests {
+			r, _ := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/me", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			began := time.Now()
+			resp, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			took = append(took, time.Since(began))
+			if resp.StatusCode != 200 {
+				t.Fatalf("a good token: %s", resp.Status)
+			}
+			time.Sleep(time.Millisecond) // the pace of the load, not a wait for anything
+		}
+		slices.Sort(took)
+		return took[len(took)*99/100]
+	}
+	alone := p99()
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	logins := make(chan int, 1_000_000)
+	for range 50 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				resp, err := server.Client().PostForm(server.URL+"/token", url.Values{
+					"grant_type": {"password"}, "username": {"nobody"}, "password": {"x"}, "client_id": {"app"}, "client_secret": {"app-secret"},
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+				logins <- resp.StatusCode
+			}
+		})
+	}
+	beside := p99()
+	close(stop)
+	wg.Wait()
+	close(logins)
+	seen := map[int]int{}
+	for status := range logins {
+		seen[status]++
+	}
+	t.Logf("p99 %v alone, %v beside %v logins: ratio %.2f", alone, beside, seen, float64(beside)/float64(alone))
+	if len(seen) == 0 || seen[http.StatusInternalServerError] > 0 {
+		t.Errorf("statuses of logins: %v", seen)
+	}
+	if float64(beside) > within*float64(alone) {
+		t.Errorf("p99 beside 50 logins is %v, alone %v", beside, alone)
+	}
+}
