@@ -255,3 +255,25 @@ func TestBodyIsJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestZeroWriter wants the table's statuses where no dialect is configured, and
+// the time to wait in whole seconds.
+func TestZeroWriter(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		status int
+		retry  string
+	}{
+		{errorsx.UnknownToken, 404, ""}, {errorsx.InvalidParameter, 422, ""}, {errorsx.Internal, 500, ""},
+		{&errorsx.Error{Code: errorsx.TooManyRequests, RetryAfter: 89*time.Second + 1}, 429, "90"},
+		{errorsx.TooManyRequests, 429, "1"},
+	} {
+		for _, ew := range []*errorsx.Writer{nil, {Log: slog.New(slog.DiscardHandler)}} {
+			w := httptest.NewRecorder()
+			ew.Resource(w, httptest.NewRequest("GET", "/", nil), errorsx.SchemeBearer, tt.err)
+			if w.Code != tt.status || w.Header().Get("Retry-After") != tt.retry {
+				t.Errorf("%v: got %d, Retry-After %q, want %d, %q", tt.err, w.Code, w.Header().Get("Retry-After"), tt.status, tt.retry)
+			}
+		}
+	}
+}
