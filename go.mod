@@ -12,6 +12,7 @@ require (
 
 // What only the stores and the binary use, and what only tests do.
 require (
+	github.com/go-chi/chi/v5 v5.5.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/spf13/cobra v1.10.2

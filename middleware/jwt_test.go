@@ -110,8 +110,14 @@ func b64(v any) string {
 // sign signs a token whose header and payload may be any JSON, as text or value.
 func sign(t testing.TB, alg string, header, payload any) string {
 	t.Helper()
+	return signAs(t, alg, alg, header, payload)
+}
+
+// signAs signs by an algorithm with the key of another.
+func signAs(t testing.TB, alg, key string, header, payload any) string {
+	t.Helper()
 	signed := b64(header) + "." + b64(payload)
-	sig, err := jwt.GetSigningMethod(alg).Sign(signed, signers()[alg])
+	sig, err := jwt.GetSigningMethod(alg).Sign(signed, signers()[key])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,6 +202,9 @@ func TestJWTRefuses(t *testing.T) {
 		{"J02 HMAC keyed with the modulus", confused(rsPub.N.Bytes()), errorsx.BadSignature},
 		{"J03 another algorithm than the key's", sign(t, "HS256", header("HS256", members{"kid": "ES256"}), payload(nil)), errorsx.BadSignature},
 		{"J03 ES384 under the ES256 key", sign(t, "ES384", header("ES384", members{"kid": "ES256"}), payload(nil)), errorsx.BadSignature},
+		{"J03 RS512 by the RS256 key", signAs(t, "RS512", "RS256", header("RS512", members{"kid": "RS256"}), payload(nil)), errorsx.BadSignature},
+		{"J03 RS384 by the RS256 key", signAs(t, "RS384", "RS256", header("RS384", members{"kid": "RS256"}), payload(nil)), errorsx.BadSignature},
+		{"J03 HS512 by the HS256 key", signAs(t, "HS512", "HS256", header("HS512", members{"kid": "HS256"}), payload(nil)), errorsx.BadSignature},
 		{"J03 PS256", hs(members{"alg": "PS256", "kid": "RS256"}, nil), errorsx.BadSignature},
 		{"J04 kid of a file", hs(members{"kid": "../../../dev/null"}, nil), errorsx.BadSignature},
 		{"J04 kid of SQL", hs(members{"kid": "' OR 1=1--"}, nil), errorsx.BadSignature},

@@ -102,6 +102,7 @@ func TestTiersPaths(t *testing.T) {
 		{"/user%5cx", ""},
 		{"/ext/..;/user/x", ""},
 		{"/ext/..;a=b/user/x", ""},
+		{"/ext/;a/../user/x", ""},
 		{"/ext/..%3b/user/x", ""},
 		{"/user;a=b/x", ""},
 		{"/user/..;foo=bar/pro", ""},
@@ -185,6 +186,7 @@ func TestTiersRoot(t *testing.T) {
 	guard := tiers(t, "/", "/user/")
 	for target, want := range map[string]string{
 		"/": "/", "/x": "/", "/user": "/user/", "/userx": "/", "/USER/x": "", "/x/../user/y": "", "/x/../y": "/",
+		"//host/user/x": "", "//host/x": "/", "//user/x": "", "//host": "/", "//x//user/y": "",
 	} {
 		if tier, _ := serveTarget(t, guard, "GET", target); tier != want {
 			t.Errorf("%q: got tier %q, want %q", target, tier, want)

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/go-chi/chi/v5"
+	chimiddleware "github.com/go-chi/chi/v5/middleware"
+
+	"github.com/authtier/authtier/middleware"
+)
+
+// guardedTiers are the tiers of FuzzServers. What is served below a prefix answers
+// with it.
+var guardedTiers = []string{"/ext/", "/ext/private/", "/public/", "/user/"}
+
+// markedTiers returns a guard that lets everybody through and notes in the header
+// Tier whose credentials were asked for.
+func markedTiers(tb testing.TB) middleware.Wrapper {
+	var tiers []middleware.Tier
+	for _, prefix := range guardedTiers {
+		tiers = append(tiers, middleware.Tier{Prefix: prefix, Guard: []middleware.Wrapper{func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Tier", prefix)
+				next.ServeHTTP(w, r)
+			})
+		}}})
+	}
+	guard, err := middleware.Tiers(tiers, middleware.TiersConfig{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return guard
+}
+
+// pathServers are servers that read paths each in its own way. Each answers with
+// the prefix of the tier that what it serves is in, as "served:/user/".
+func pathServers() map[string]http.Handler {
+	mux, router, cleaning, loose := http.NewServeMux(), chi.NewRouter(), chi.NewRouter(), chi.NewRouter()
+	cleaning.Use(chimiddleware.CleanPath)
+	loose.Use(chimiddleware.StripSlashes)
+	files := fstest.MapFS{}
+	for _, prefix := range guardedTiers {
+		here := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served:"+prefix) })
+		mux.Handle(prefix, here)
+		for _, r := range []chi.Router{router, cleaning, loose} {
+			r.Handle(prefix+"*", here)
+			r.Handle(strings.TrimSuffix(prefix, "/"), here)
+		}
+		for _, name := range []string{"x", "index.html", "a;b", "..a"} {
+			files[prefix[1:]+name] = &fstest.MapFile{Data: []byte("served:" + prefix)}
+		}
+	}
+	return map[string]http.Handler{
+		"ServeMux": mux, "chi": router, "chi with CleanPath": cleaning, "chi with StripSlashes": loose,
+		"FileServer":             http.FileServerFS(files),
+		"ReverseProxy":           proxyTo(mux),
+		"ReverseProxy to files":  proxyTo(http.FileServerFS(files)),
+		"ReverseProxy to itself": proxyTo(proxyTo(mux)),
+		"StripPrefix":            http.StripPrefix("", mux),
+		"mounted": mount(func(prefix string) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served:"+prefix) })
+		}),
+	}
+}
+
+// mount serves each prefix by a mux below it, with the prefix stripped.
+func mount(serve func(prefix string) http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, prefix := range guardedTiers {
+		mux.Handle(prefix, http.StripPrefix(strings.TrimSuffix(prefix, "/"), serve(prefix)))
+	}
+	return mux
+}
+
+// A wireTo sends requests to a handler as they would go over the network: written
+// and read again.
+type wireTo struct{ handler http.Handler }
+
+func (t wireTo) RoundTrip(r *http.Request) (*http.Response, error) {
+	var wire bytes.Buffer
+	if err := r.Write(&wire); err != nil {
+		return nil, err
+	}
+	again, err := http.ReadRequest(bufio.NewReader(&wire))
+	if err != nil {
+		return nil, err
+	}
+	w := httptest.NewRecorder()
+	t.handler.ServeHTTP(w, again)
+	return w.Result(), nil
+}
+
+func proxyTo(h http.Handler) http.Handler {
+	upstream := &url.URL{Scheme: "http", Host: "upstream"}
+	return &httputil.ReverseProxy{
+		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(upstream) },
+		Transport:    wireTo{h},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
+}
+
+// fragments are what control characters stand for in a target of FuzzServers: the
+// parts of which tricks with paths are made.
+var fragments = strings.Fields(`/ext/ /user/ /public/ /private/ ext user / // .. ../ /.. ..; ;a=b %2e %2e%2e %2f %5c \ . %00 %252e %252f
+	%75ser USER %20 %3b ? # %3f %23 x index.html /./ %c0%ae`)
+
+func expand(target string) string {
+	var b strings.Builder
+	for i := range len(target) {
+		if c := target[i]; c < ' ' {
+			b.WriteString(fragments[int(c)%len(fragments)])
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// FuzzServers states the rule of tiers for real servers behind them (P00, P18):
+// whatever is sent, what a server serves is in the tier whose credentials were
+// asked for.
+func FuzzServers(f *testing.F) {
+	for _, target := range []string{
+		"/ext/x", "/ext/private/x", "/user", "\x00\x08\x01", "\x00\x0d\x0f\x01", "\x00\x0e\x05x", "/ext/..;/user/x", "//user/x", "/%75ser/x",
+		"\x00\x11\x11\x05", "/ext/private/..%2f..%2fuser/x", "http://h/user/x", "/USER/x", "/ext/%2e/private/x", "*", "\x1b", "\x1c\x1d",
+	} {
+		f.Add(target, uint8(0))
+		f.Add(target, uint8(1))
+	}
+	guard, servers := markedTiers(f), pathServers()
+	methods := []string{"GET", "CONNECT", "POST", "OPTIONS", "get"}
+	f.Fuzz(func(t *testing.T, target string, method uint8) {
+		line := methods[int(method)%len(methods)] + " " + expand(target)
+		for name, h := range servers {
+			if tier, served := ask(guard(h), line); served != "" && served != tier {
+				t.Errorf("%s: %q: what is in %s was served to tier %q", name, line, served, tier)
+			}
+		}
+	})
+}
+
+// ask sends a request with that method and target. It returns the tier whose
+// credentials were asked for, and the one in which what was served is.
+func ask(h http.Handler, line string) (tier, served string) {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+	if err != nil {
+		return "", ""
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	_, served, _ = strings.Cut(w.Body.String(), "served:")
+	return w.Header().Get("Tier"), served
+}
+
+// TestP18 sends what a rule by plain prefixes is fooled by, to be sure that the
+// servers of FuzzServers would show it, and that this rule is not.
+func TestP18(t *testing.T) {
+	naive := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for _, prefix := range []string{"/ext/private/", "/ext/", "/public/", "/user/"} {
+				if strings.HasPrefix(r.URL.Path, prefix) {
+					w.Header().Set("Tier", prefix)
+					next.ServeHTTP(w, r)
+					return
+				}
+			}
+		})
+	}
+	guard, servers := markedTiers(t), pathServers()
+	for _, tt := range []struct{ server, line string }{
+		{"chi with CleanPath", "GET /ext/../user/x"},
+		{"chi with CleanPath", "GET /ext/..//user/x"},
+		{"FileServer", "GET /ext/%2e%2e/user/x"},
+		{"ReverseProxy to files", "GET /public/..%2fuser/x"},
+		{"ReverseProxy to files", "GET /ext/./private/x"},
+	} {
+		tier, served := ask(naive(servers[tt.server]), tt.line)
+		if served == "" || served == tier {
+			t.Errorf("%s: %s: plain prefixes give %q in tier %q, want them fooled", tt.server, tt.line, served, tier)
+		}
+		if tier, served := ask(guard(servers[tt.server]), tt.line); served != "" {
+			t.Errorf("%s: %s: what is in %s was served to tier %q", tt.server, tt.line, served, tier)
+		}
+	}
+}
