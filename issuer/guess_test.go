@@ -228,8 +228,8 @@ func TestPasswordsByBasic(t *testing.T) {
 
 // TestB01 and TestB02 compare the time that a refusal takes for a user who exists
 // and for one who does not, in pairs. With AUTHTIER_LONG=1 these are 2,000, and
-// the medians differ by less than 5 %; otherwise they are few, and tell only
-// whether all are hashed at all.
+// the medians differ by less than 5 %; otherwise they are few, and the shortest
+// times tell whether all are hashed at all.
 func TestB01(t *testing.T) {
 	token, introspect := timed(t)
 	guess := func(user string) func(n int) *httptest.ResponseRecorder {
@@ -291,16 +291,16 @@ func timed(t *testing.T) (token, introspect http.Handler) {
 	if err := db.PutUser(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
 		t.Fatal(err)
 	}
-	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: 8})
+	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: 8, AllowUnthrottled: true})
 	return iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), iss.IntrospectHandler(issuer.HTTPConfig{})
 }
 
 // compare wants a and b to be answered alike, in the same time.
 func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *httptest.ResponseRecorder) {
 	t.Helper()
-	within := 1.05
+	within, rank := 1.05, 2
 	if os.Getenv("AUTHTIER_LONG") != "1" {
-		pairs, within = max(pairs/500, workers), 4
+		pairs, within, rank = 4, 4, 4 // a machine under load makes single ones slower, never faster
 	}
 	var mu sync.Mutex
 	var times [2][]time.Duration
@@ -330,11 +330,11 @@ func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *ht
 	for i := range times {
 		slices.Sort(times[i])
 	}
-	known, unknown := times[0][len(times[0])/2], times[1][len(times[1])/2]
+	known, unknown := times[0][(len(times[0])-1)/rank], times[1][(len(times[1])-1)/rank]
 	ratio := float64(known) / float64(unknown)
-	t.Logf("%s: %d pairs, medians %v and %v, ratio %.3f", what, len(times[0]), known, unknown, ratio)
+	t.Logf("%s: %d pairs, %v and %v, ratio %.3f", what, len(times[0]), known, unknown, ratio)
 	if ratio > within || ratio < 1/within {
-		t.Errorf("%s: medians of %v and %v, want them alike", what, known, unknown)
+		t.Errorf("%s: %v and %v, want them alike", what, known, unknown)
 	}
 }
 

@@ -80,9 +80,11 @@ type Config struct {
 	// is rotated, until the family ends after FamilyTTL: a year, if 0.
 	AccessTTL, RefreshTTL, FamilyTTL time.Duration
 
-	// Throttle, if not nil, slows down those who guess at the endpoints: clients'
-	// secrets and users' passwords.
-	Throttle *mw.Throttle
+	// Throttle slows down those who guess at the endpoints: clients' secrets and
+	// users' passwords. If nil, the issuer has one of its own, which knows no
+	// proxies. AllowUnthrottled leaves it out.
+	Throttle         *mw.Throttle
+	AllowUnthrottled bool
 
 	// BcryptCost is the highest cost of the users' bcrypt hashes, if there are
 	// any from another system. Each login that fails then costs as much, so that
@@ -126,6 +128,9 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	setDefaults(&cfg)
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("issuer: New: %w", err)
+	}
+	if cfg.Throttle == nil && !cfg.AllowUnthrottled {
+		cfg.Throttle, _ = mw.NewThrottle(mw.ThrottleConfig{}) // which nothing is wrong with
 	}
 	if cfg.Keys == nil {
 		key, err := GenerateKey("ES256")
