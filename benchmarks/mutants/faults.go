@@ -234,7 +234,7 @@ var faults = []fault{
 	},
 	{
 		part: "wrappers", name: "refused requests count", file: "middleware/usage.go",
-		old: "\tif id == nil {\n\t\treturn nil, errorsx.Fault(", new: "\tif id == nil {\n\t\tw.meter.Counter(Day(s.now), \"\", \"\")\n\t\treturn nil, errorsx.Fault(",
+		old: "\tif id == nil {\n\t\treturn nil, errorsx.Fault(", new: "\tif id == nil {\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, errorsx.Fault(",
 	},
 
 	{

@@ -20,10 +20,7 @@ import (
 
 // TestProcess runs the real binary.
 func TestProcess(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "authtier")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	binary := build(t)
 	for name, test := range map[string]func(*testing.T, string){
 		"ends with status": testExitStatus, "port in use": testPortInUse, "introduces itself": testIntroduction,
 		"signal at once": testSignalAtOnce, "signal with idle connections": testSignalWithIdle,
@@ -37,10 +34,20 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+func build(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "authtier")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
 // A process is a running demo.
 type process struct {
 	cmd     *exec.Cmd
 	stdout  *bufio.Reader
+	stderr  io.Reader
 	url     string
 	started time.Time
 }
@@ -55,6 +62,9 @@ func startProcess(t *testing.T, binary string, args ...string) *process {
 		t.Fatal(err)
 	}
 	p.stdout = bufio.NewReader(out)
+	if p.stderr, err = p.cmd.StderrPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
