@@ -41,6 +41,21 @@ func ExampleScope() {
 	// Output: 403 Bearer realm="api", error="insufficient_scope", error_description="The request needs a scope that its credentials do not have", scope="write"
 }
 
+func ExampleOneOf() {
+	h := middleware.OneOf(demoTokens, middleware.BearerConfig{}, middleware.APIKeyConfig{})(hello)
+	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+	r.Header.Set("X-API-KEY", "s3cret")
+	h.ServeHTTP(w, r)
+	fmt.Print(w.Code, " ", w.Body)
+
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Printf("%d %q", w.Code, w.Header()["Www-Authenticate"])
+	// Output:
+	// 200 hello, ada
+	// 401 ["Bearer realm=\"api\"" "ApiKey realm=\"api\""]
+}
+
 func ExampleTiers() {
 	user := middleware.Bearer(demoTokens, middleware.BearerConfig{RequireUser: true})
 	guard, err := middleware.Tiers([]middleware.Tier{
