@@ -168,7 +168,9 @@ func TestOneOfPanics(t *testing.T) {
 		"no way":        func() { middleware.OneOf(people) },
 		"nil validator": func() { middleware.OneOf(nil, middleware.APIKeyConfig{}) },
 		"nil way":       func() { middleware.OneOf(people, nil) },
-		"twice":         func() { middleware.OneOf(people, middleware.BearerConfig{}, middleware.BearerConfig{RequireUser: true}) },
+		"twice": func() {
+			middleware.OneOf(people, middleware.BearerConfig{}, middleware.BearerConfig{RequireUser: true})
+		},
 		"a key in Authorization": func() {
 			middleware.OneOf(people, middleware.APIKeyConfig{Header: "authorization"}, middleware.BearerConfig{})
 		},
