@@ -58,6 +58,17 @@ const MaxLifetime = 366 * 24 * time.Hour
 // wrong JSON type, AUTH-11 when expired, AUTH-12 for another issuer or audience
 // and for a token not yet valid.
 func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
+	v, err := newJWT(keys, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("middleware: JWT: %w", err)
+	}
+	if source, ok := keys.(Source); ok {
+		return &liveJWT{v, source}, nil
+	}
+	return v, nil
+}
+
+func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 	var errs []error
 	if keys == nil {
 		errs = append(errs, errors.New("nil Keys"))
@@ -72,7 +83,7 @@ func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 		errs = append(errs, fmt.Errorf("leeway %v, expected 0 to 1m", cfg.Leeway))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("middleware: JWT: %w", err)
+		return nil, err
 	}
 	if len(cfg.Types) == 0 {
 		cfg.Types = []string{"at+jwt"}
@@ -85,9 +96,6 @@ func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 	v.remote, _ = keys.(*RemoteKeys)
 	for _, t := range cfg.Types {
 		v.types = append(v.types, mediaType(t))
-	}
-	if source, ok := keys.(Source); ok {
-		return &liveJWT{v, source}, nil
 	}
 	return v, nil
 }
@@ -127,13 +135,26 @@ func (v *jwtValidator) kid(secret string) string {
 
 // Validate implements [Validator].
 func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, error) {
+	t, err := readJWT(c, v.known.Load())
+	if err != nil {
+		return nil, err
+	}
+	return v.validate(ctx, c, t)
+}
+
+// readJWT reads a credential that is a token.
+func readJWT(c Credential, known *knownHeader) (*token, error) {
 	if c.Scheme != errorsx.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("middleware: JWT: a credential of scheme %s", c.Scheme))
 	}
-	t, err := parseJWT(c.Secret, v.known.Load())
+	t, err := parseJWT(c.Secret, known)
 	if err != nil {
 		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
+	return t, nil
+}
+
+func (v *jwtValidator) validate(ctx context.Context, c Credential, t *token) (*Identity, error) {
 	kid, err := v.verify(ctx, t)
 	if err != nil {
 		return nil, err
