@@ -331,6 +331,24 @@ func TestJ31RotationUnderLoad(t *testing.T) {
 	})
 }
 
+// TestJ31RotationDuringFetch: a fetch that had begun before the new key was
+// published does not decide on it.
+func TestJ31RotationDuringFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := publishes(jwkOf(t, "ES256", nil))
+		keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Minute})
+		s.does(func(*http.Request) (*http.Response, error) {
+			time.Sleep(500 * time.Millisecond)
+			return response(200, jwks(jwkOf(t, "ES256", nil))), nil
+		})
+		time.Sleep(time.Minute + 100*time.Millisecond)
+		s.says(200, jwks(jwkOf(t, "ES256", nil), jwkOf(t, "EdDSA", nil)))
+		if _, err := keys.Key(t.Context(), "EdDSA", "EdDSA"); err != nil || s.fetches.Load() != 3 {
+			t.Errorf("got %v after %d fetches", err, s.fetches.Load())
+		}
+	})
+}
+
 // TestRemoteKeysDown: a set that cannot be fetched is relied upon until it is
 // too old, and is never the client's fault.
 func TestRemoteKeysDown(t *testing.T) {
@@ -414,13 +432,13 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 		s.hangs()
 		ctx, cancel := context.WithCancel(t.Context())
 		keys, err := middleware.NewRemoteKeys(ctx, testJWKS, middleware.RemoteKeysConfig{
-			AllowEmptyStart: true, Client: s.client(), Log: slog.New(slog.DiscardHandler),
+			AllowEmptyStart: true, MaxAge: time.Hour, Client: s.client(), Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		v := tokensOf(t, keys)
-		c := newCache(t, v, 100, middleware.CacheConfig{})
+		c := newCache(t, v, 100, middleware.CacheConfig{TTL: 24 * time.Hour})
 		for _, v := range []middleware.Validator{v, c} {
 			if code := ask(t, v, fresh(t, "ES256", "ES256", nil)); code != errorsx.Internal {
 				t.Errorf("got %v, want a failure of ours", code)
@@ -438,11 +456,18 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-		if _, err := keys.Key(t.Context(), "other", "ES256"); err == nil || errors.Is(err, middleware.ErrNoKey) {
-			t.Errorf("after the end: got %v, want no decision", err)
+		began := time.Now()
+		if _, err := keys.Key(t.Context(), "other", "ES256"); err == nil || errors.Is(err, middleware.ErrNoKey) || time.Since(began) > 0 {
+			t.Errorf("after the end: got %v after %v, want no decision", err, time.Since(began))
 		}
-		if code := ask(t, v, fresh(t, "ES256", "ES256", nil)); code != 0 {
-			t.Errorf("after the end, the known key: got %v", code)
+		good := fresh(t, "ES256", "ES256", nil)
+		for _, want := range []errorsx.Code{0, errorsx.Internal} {
+			for _, v := range []middleware.Validator{v, c} {
+				if code := ask(t, v, good); code != want {
+					t.Errorf("after the end, the known key: got %v, want %v", code, want)
+				}
+			}
+			time.Sleep(time.Hour)
 		}
 	})
 }
@@ -615,6 +640,25 @@ func TestS09RemoteKeys(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestRemoteKeysRedirects: neither to plain http nor for ever.
+func TestRemoteKeysRedirects(t *testing.T) {
+	for _, to := range []string{"http://id.example/jwks", "https://id.example:444/jwks", testJWKS} {
+		s := &remote{}
+		s.does(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Scheme != "https" || r.URL.Host != "id.example" {
+				t.Errorf("%s was asked", r.URL)
+			}
+			resp := response(302, "")
+			resp.Header.Set("Location", to)
+			return resp, nil
+		})
+		_, err := middleware.NewRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+		if err == nil || s.fetches.Load() > 4 {
+			t.Errorf("to %s: got %v after %d requests", to, err, s.fetches.Load())
+		}
 	}
 }
 
