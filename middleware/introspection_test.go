@@ -225,12 +225,14 @@ func TestS09Introspection(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s was asked", r.URL) }))
 	defer other.Close()
 	for name, answer := range map[string]http.HandlerFunc{
-		"redirect to another": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 307) },
+		"redirect to another": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		},
 		"redirect within": func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/there" {
 				t.Error("a redirect was followed")
 			}
-			http.Redirect(w, r, "/there", 308)
+			http.Redirect(w, r, "/there", http.StatusPermanentRedirect)
 		},
 		"endless": func(w http.ResponseWriter, r *http.Request) {
 			for err := error(nil); err == nil; {

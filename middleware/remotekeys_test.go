@@ -615,12 +615,14 @@ func TestS09RemoteKeys(t *testing.T) {
 				_, err = w.Write(bytes.Repeat([]byte(" "), 1<<16))
 			}
 		}, false},
-		"slow":                  {func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, false},
-		"slow body":             {func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); <-r.Context().Done() }, false},
-		"redirect to another":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 302) }, false},
-		"redirect to metadata":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://169.254.169.254/", 302) }, false},
-		"redirect to https":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://"+r.Host, 302) }, false},
-		"redirects without end": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", 302) }, false},
+		"slow":                {func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, false},
+		"slow body":           {func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); <-r.Context().Done() }, false},
+		"redirect to another": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) }, false},
+		"redirect to metadata": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
+		}, false},
+		"redirect to https":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://"+r.Host, http.StatusFound) }, false},
+		"redirects without end": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) }, false},
 		"redirect within":       {func(w http.ResponseWriter, r *http.Request) { redirectOnce(w, r, good) }, true},
 		"an answer cut in two": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "9999")
