@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,30 @@ func TestChallenges(t *testing.T) {
 		rec := resource(&errorsx.Writer{Realm: tt.realm, Log: slog.New(slog.DiscardHandler)}, tt.scheme, tt.err)
 		if got := rec.Header().Get("WWW-Authenticate"); got != tt.want {
 			t.Errorf("%v %v: got %s, want %s", tt.scheme, tt.err, got, tt.want)
+		}
+	}
+}
+
+// TestFurtherChallenges: the error belongs to the scheme that failed alone.
+func TestFurtherChallenges(t *testing.T) {
+	others := []errorsx.Scheme{errorsx.SchemeBasic, errorsx.SchemeAPIKey}
+	for _, tt := range []struct {
+		scheme errorsx.Scheme
+		err    error
+		want   []string
+	}{
+		{errorsx.SchemeBearer, errorsx.TokenExpired, []string{
+			`Bearer realm="r", error="invalid_token", error_description="Token expired"`, `Basic realm="r", charset="UTF-8"`, `ApiKey realm="r"`}},
+		{errorsx.SchemeBearer, errorsx.CredentialsMissing, []string{`Bearer realm="r"`, `Basic realm="r", charset="UTF-8"`, `ApiKey realm="r"`}},
+		{errorsx.SchemeBearer, errorsx.Internal, nil},
+		{errorsx.SchemeBearer, errors.New("any other"), nil},
+		{errorsx.SchemeBearer, errorsx.NotFound(), nil},
+	} {
+		rec := httptest.NewRecorder()
+		w := &errorsx.Writer{Realm: "r", Log: slog.New(slog.DiscardHandler)}
+		w.Resource(rec, httptest.NewRequest("GET", "/", nil), tt.scheme, tt.err, others...)
+		if got := rec.Header().Values("WWW-Authenticate"); !slices.Equal(got, tt.want) {
+			t.Errorf("%v: got %q, want %q", tt.err, got, tt.want)
 		}
 	}
 }

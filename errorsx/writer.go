@@ -42,13 +42,15 @@ type Writer struct {
 }
 
 // Resource refuses a request to a protected resource with err, and challenges
-// with scheme unless the fault is ours or a parameter's.
-func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error) {
+// with scheme unless the fault is ours or a parameter's. Where credentials of
+// other schemes would do too, each of them is a further challenge that says
+// nothing of the error (RFC 9110 section 11.6.1).
+func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error, others ...Scheme) {
 	e := From(err)
 	if e.Code.Ours() || e.Code == InvalidParameter {
-		scheme = ""
+		scheme, others = "", nil
 	}
-	w.write(rw, r, Resource, scheme, e, err)
+	w.write(rw, r, Resource, scheme, others, e, err)
 }
 
 // TokenEndpoint refuses a request to the token, introspection or revocation
@@ -59,7 +61,7 @@ func (w *Writer) TokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme S
 	if status, _ := w.dialect()(TokenEndpoint, e); status != http.StatusUnauthorized || e.Code.Ours() {
 		scheme = ""
 	}
-	w.write(rw, r, TokenEndpoint, scheme, e, err)
+	w.write(rw, r, TokenEndpoint, scheme, nil, e, err)
 }
 
 // Header values that all answers share, and nobody changes.
@@ -69,7 +71,7 @@ var (
 	noSniff  = []string{"nosniff"}
 )
 
-func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme Scheme, e *Error, cause error) {
+func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme Scheme, others []Scheme, e *Error, cause error) {
 	status, oauth := w.dialect()(p, e)
 	if e.Status != 0 {
 		status = e.Status
@@ -88,7 +90,7 @@ func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme 
 	h["Content-Type"], h["Cache-Control"], h["X-Content-Type-Options"] = jsonType, noStore, noSniff
 	delete(h, "Content-Length")
 	if scheme != "" {
-		h["Www-Authenticate"] = []string{w.challenge(scheme, e, oauth, description)}
+		h["Www-Authenticate"] = w.challenges(scheme, others, e, oauth, description)
 	}
 	if e.RetryAfter > 0 || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		seconds := max(1, (e.RetryAfter+time.Second-1)/time.Second)
@@ -156,24 +158,35 @@ func (w *Writer) log(r *http.Request, id string, status int, e *Error, cause err
 		slog.Any("cause", cause))
 }
 
-func (w *Writer) challenge(scheme Scheme, e *Error, oauth, description string) string {
-	realm := "api"
-	if w != nil && w.Realm != "" {
-		realm = w.Realm
-	}
-	b := make([]byte, 0, 128)
-	b = appendQuoted(append(append(b, scheme...), " realm="...), realm)
-	switch {
-	case scheme == SchemeBasic:
-		b = append(b, `, charset="UTF-8"`...)
-	case scheme == SchemeBearer && e.Code != CredentialsMissing && !e.NoError:
+// challenges returns one challenge for each scheme, of which the first tells of
+// the error.
+func (w *Writer) challenges(scheme Scheme, others []Scheme, e *Error, oauth, description string) []string {
+	b := w.appendChallenge(make([]byte, 0, 128), scheme)
+	if scheme == SchemeBearer && e.Code != CredentialsMissing && !e.NoError {
 		b = appendQuoted(append(b, ", error="...), oauth)
 		b = appendQuoted(append(b, ", error_description="...), description)
 		if e.Scope != "" {
 			b = appendQuoted(append(b, ", scope="...), e.Scope)
 		}
 	}
-	return string(b)
+	all := append(make([]string, 0, 1+len(others)), string(b))
+	for _, other := range others {
+		all = append(all, string(w.appendChallenge(nil, other)))
+	}
+	return all
+}
+
+// appendChallenge appends a challenge without an error.
+func (w *Writer) appendChallenge(b []byte, scheme Scheme) []byte {
+	realm := "api"
+	if w != nil && w.Realm != "" {
+		realm = w.Realm
+	}
+	b = appendQuoted(append(append(b, scheme...), " realm="...), realm)
+	if scheme == SchemeBasic {
+		b = append(b, `, charset="UTF-8"`...)
+	}
+	return b
 }
 
 // describe reduces s to the characters that RFC 6749 section 5.2 allows in

@@ -27,13 +27,16 @@ type APIKeyConfig struct {
 //
 // Answers vary by the header and are private, unless the handler says
 // otherwise: shared caches know to protect only Authorization.
-func APIKey(v Validator, cfg APIKeyConfig) Wrapper {
+func APIKey(v Validator, cfg APIKeyConfig) Wrapper { return cfg.guard(v).wrapper() }
+
+// guard implements [Way].
+func (cfg APIKeyConfig) guard(v Validator) *guard {
 	if v == nil {
 		panic("middleware: APIKey: nil Validator")
 	}
 	header := headerName("APIKey", cfg.Header, apiKeyHeader)
 	from := &source{vary: []string{shown(header)}, private: true}
-	g := &guard{
+	return &guard{
 		name:        "APIKey",
 		header:      header,
 		expected:    "expected printable ASCII",
@@ -41,10 +44,10 @@ func APIKey(v Validator, cfg APIKeyConfig) Wrapper {
 		scheme:      errorsx.SchemeAPIKey,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
+		from:        from,
 		read: func(r *http.Request) (string, string, *source, error) {
 			key, err := one(r.Header, header)
 			return "", key, from, err
 		},
 	}
-	return g.wrapper()
 }

@@ -22,24 +22,28 @@ type BasicConfig struct {
 // Basic lets a request through only with valid Basic credentials (RFC 7617):
 // one header value, padded base64 in its one spelling, UTF-8 without control
 // characters, split at the first colon. It panics if v is nil.
-func Basic(v Validator, cfg BasicConfig) Wrapper {
+func Basic(v Validator, cfg BasicConfig) Wrapper { return cfg.guard(v).wrapper() }
+
+// guard implements [Way].
+func (cfg BasicConfig) guard(v Validator) *guard {
 	if v == nil {
 		panic("middleware: Basic: nil Validator")
 	}
 	header := headerName("Basic", cfg.Header, "Authorization")
 	from := headerSource(header)
-	g := &guard{
+	return &guard{
 		name:        "Basic",
+		header:      header,
 		validator:   v,
 		scheme:      errorsx.SchemeBasic,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
+		from:        from,
 		read: func(r *http.Request) (string, string, *source, error) {
 			user, password, err := readBasic(r.Header, header)
 			return user, password, from, err
 		},
 	}
-	return g.wrapper()
 }
 
 // ReadBasic returns the Basic credential in the header of that name, for

@@ -49,7 +49,10 @@ type BearerConfig struct {
 //
 // Answers to tokens from another header or the query are private, unless the
 // handler says otherwise: shared caches know to protect only Authorization.
-func Bearer(v Validator, cfg BearerConfig) Wrapper {
+func Bearer(v Validator, cfg BearerConfig) Wrapper { return cfg.guard(v).wrapper() }
+
+// guard implements [Way].
+func (cfg BearerConfig) guard(v Validator) *guard {
 	if v == nil {
 		panic("middleware: Bearer: nil Validator")
 	}
@@ -80,12 +83,15 @@ func Bearer(v Validator, cfg BearerConfig) Wrapper {
 		scheme:      errorsx.SchemeBearer,
 		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
+		from:        b.fromHeader,
 		read:        b.read,
 		check:       b.check,
-		safe:        b.safe,
 		confirm:     cfg.Confirm,
 	}
-	return g.wrapper()
+	if cfg.QuerySafe != nil {
+		g.safe = b.safe
+	}
+	return g
 }
 
 type bearer struct {

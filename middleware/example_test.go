@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 
@@ -39,6 +40,52 @@ func ExampleScope() {
 	h.ServeHTTP(w, r)
 	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
 	// Output: 403 Bearer realm="api", error="insufficient_scope", error_description="The request needs a scope that its credentials do not have", scope="write"
+}
+
+func ExampleOneOf() {
+	h := middleware.OneOf(demoTokens, middleware.BearerConfig{}, middleware.APIKeyConfig{})(hello)
+	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+	r.Header.Set("X-API-KEY", "s3cret")
+	h.ServeHTTP(w, r)
+	fmt.Print(w.Code, " ", w.Body)
+
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Printf("%d %q", w.Code, w.Header()["Www-Authenticate"])
+	// Output:
+	// 200 hello, ada
+	// 401 ["Bearer realm=\"api\"" "ApiKey realm=\"api\""]
+}
+
+func ExampleRemoteKeys() {
+	// In place of an identity provider: a server that publishes one key.
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+	}))
+	defer provider.Close()
+	ctx, cancel := context.WithCancel(context.Background()) // ends the refreshing
+	defer cancel()
+
+	keys, err := middleware.NewRemoteKeys(ctx, provider.URL, middleware.RemoteKeysConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tokens, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: provider.URL, Audience: []string{"https://api.example.com"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	auth, err := middleware.NewCache(tokens, 10_000, middleware.CacheConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h := middleware.Bearer(auth, middleware.BearerConfig{})(hello)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(w.Code, "with", keys.Stats().Keys, "key")
+	// Output: 401 with 1 key
 }
 
 func ExampleTiers() {

@@ -23,6 +23,10 @@ type guard struct {
 	errors      *errorsx.Writer
 	otherClient bool
 
+	// from is the source of a credential in the header. A query is read too where
+	// safe is not nil.
+	from *source
+
 	// read finds the credential in the request. Which characters it holds is
 	// looked at where it is validated, unless it is decoded.
 	read func(r *http.Request) (username, secret string, from *source, err error)

@@ -81,12 +81,21 @@ func afterScheme(name, value, scheme string) (string, error) {
 		return value[n+1:], nil // as nearly everybody writes it
 	}
 	got, rest, _ := strings.Cut(value, " ")
-	if strings.EqualFold(got, scheme) && len(got) == len(scheme) {
+	if isScheme(got, scheme) {
 		return strings.TrimLeft(rest, " "), nil
 	}
+	return "", wrongScheme(name, got, scheme)
+}
+
+func isScheme(got, scheme string) bool {
+	return len(got) == len(scheme) && strings.EqualFold(got, scheme)
+}
+
+// wrongScheme refuses a header of another scheme than expected, or of none.
+func wrongScheme(name, got, expected string) error {
 	err := &errorsx.Error{
 		Code:    errorsx.CredentialsMalformed,
-		Message: fmt.Sprintf("Invalid %q header: expected the scheme %s", shown(name), scheme),
+		Message: fmt.Sprintf("Invalid %q header: expected the scheme %s", shown(name), expected),
 		NoError: true,
 	}
 	for i := range len(got) {
@@ -94,7 +103,7 @@ func afterScheme(name, value, scheme string) (string, error) {
 			err.NoError = false
 		}
 	}
-	return "", err
+	return err
 }
 
 // basicUserPass returns user-id and password of a header value (RFC 7617

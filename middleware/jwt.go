@@ -41,7 +41,8 @@ type JWTConfig struct {
 const MaxLifetime = 366 * 24 * time.Hour
 
 // JWT returns a validator of signed access tokens in the compact serialization
-// (RFC 7519), such as those of RFC 9068. It needs neither store nor network:
+// (RFC 7519), such as those of RFC 9068. It is a [Source] if keys are one. With
+// [StaticKeys] it needs neither store nor network:
 //
 //	keys, err := middleware.StaticKeys(middleware.Key{ID: "k1", Alg: "ES256", Public: public})
 //	tokens, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}})
@@ -57,6 +58,17 @@ const MaxLifetime = 366 * 24 * time.Hour
 // wrong JSON type, AUTH-11 when expired, AUTH-12 for another issuer or audience
 // and for a token not yet valid.
 func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
+	v, err := newJWT(keys, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("middleware: JWT: %w", err)
+	}
+	if source, ok := keys.(Source); ok {
+		return &liveJWT{v, source}, nil
+	}
+	return v, nil
+}
+
+func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 	var errs []error
 	if keys == nil {
 		errs = append(errs, errors.New("nil Keys"))
@@ -71,7 +83,7 @@ func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 		errs = append(errs, fmt.Errorf("leeway %v, expected 0 to 1m", cfg.Leeway))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("middleware: JWT: %w", err)
+		return nil, err
 	}
 	if len(cfg.Types) == 0 {
 		cfg.Types = []string{"at+jwt"}
@@ -80,6 +92,8 @@ func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 		cfg.UserClaim = "username"
 	}
 	v := &jwtValidator{keys: keys, cfg: cfg}
+	v.static, _ = keys.(staticKeys)
+	v.remote, _ = keys.(*RemoteKeys)
 	for _, t := range cfg.Types {
 		v.types = append(v.types, mediaType(t))
 	}
@@ -87,27 +101,60 @@ func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 }
 
 type jwtValidator struct {
-	keys  Keys
-	cfg   JWTConfig
-	types []string
-	known atomic.Pointer[knownHeader] // of the last token whose signature was right
+	keys   Keys
+	static staticKeys  // keys, if they are
+	remote *RemoteKeys // keys, if they are
+	cfg    JWTConfig
+	types  []string
+	known  atomic.Pointer[knownHeader] // of the last token whose signature was right
 }
 
-// Local implements [Local]: static keys are at hand.
-func (v *jwtValidator) Local(Credential) bool {
-	_, static := v.keys.(staticKeys)
-	return static
+// A liveJWT is a validator whose keys know when one of them is withdrawn.
+type liveJWT struct {
+	*jwtValidator
+	Source
+}
+
+// Local implements [Local]: the key is at hand, or none will be looked for.
+func (v *jwtValidator) Local(c Credential) bool {
+	return v.static != nil || v.remote != nil && v.remote.knows(v.kid(c.Secret))
+}
+
+// kid returns the ID of the key that verify asks for, or "" if it asks for none.
+func (v *jwtValidator) kid(secret string) string {
+	head, _, _ := strings.Cut(secret, ".")
+	t := &token{head: head}
+	if known := v.known.Load(); known != nil && known.encoded == head {
+		t.header = known.header
+	} else if len(head) > maxCredential || t.readHeader() != nil {
+		return ""
+	}
+	kid, _, _ := t.header.key()
+	return kid
 }
 
 // Validate implements [Validator].
 func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, error) {
+	t, err := readJWT(c, v.known.Load())
+	if err != nil {
+		return nil, err
+	}
+	return v.validate(ctx, c, t)
+}
+
+// readJWT reads a credential that is a token.
+func readJWT(c Credential, known *knownHeader) (*token, error) {
 	if c.Scheme != errorsx.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("middleware: JWT: a credential of scheme %s", c.Scheme))
 	}
-	t, err := parseJWT(c.Secret, v.known.Load())
+	t, err := parseJWT(c.Secret, known)
 	if err != nil {
 		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
+	return t, nil
+}
+
+func (v *jwtValidator) validate(ctx context.Context, c Credential, t *token) (*Identity, error) {
 	kid, err := v.verify(ctx, t)
 	if err != nil {
 		return nil, err
@@ -149,7 +196,7 @@ func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err er
 	if err != nil {
 		return "", err
 	}
-	if _, checked := v.keys.(staticKeys); !checked {
+	if v.static == nil && v.remote == nil { // theirs are checked
 		if err := CheckKey(alg, key); err != nil {
 			return "", errorsx.Fault(fmt.Errorf("middleware: JWT: key %q: %w", kid, err))
 		}

@@ -156,15 +156,24 @@ func claimFault(name string) error {
 
 // user returns the login in the claim of that name, or "" if there is none.
 func (t *token) user(claim string) (string, error) {
+	var raw []byte
+	if claim != "username" && claim != "sub" {
+		raw, _ = decodeBase64(strictURL, t.signed[len(t.head)+1:])
+	}
+	return t.claims.userIn(claim, raw)
+}
+
+// userIn returns the login in the claim of that name, or "" if there is none. Raw
+// is what p was read from; it is looked at for claims that p does not have.
+func (p *payload) userIn(claim string, raw []byte) (string, error) {
 	var c textClaim
 	switch claim {
 	case "username":
-		c = t.claims.Username
+		c = p.Username
 	case "sub":
-		c = t.claims.Subject
+		c = p.Subject
 	default:
 		var all map[string]textClaim
-		raw, _ := decodeBase64(strictURL, t.signed[len(t.head)+1:])
 		if err := json.Unmarshal(raw, &all); err != nil {
 			return "", withoutValue(err)
 		}

@@ -49,11 +49,13 @@ func TestLayers(t *testing.T) {
 func TestLibraryDependencies(t *testing.T) {
 	allowed := []string{
 		module,
+		"github.com/MicahParks/jwkset",
 		"github.com/golang-jwt/jwt/v5",
 		"github.com/go-json-experiment/json",
 		"github.com/hashicorp/golang-lru/v2",
 		"golang.org/x/crypto",
 		"golang.org/x/sys",
+		"golang.org/x/time",
 	}
 	for _, pkg := range []string{"errorsx", "middleware", "store", "store/memory", "store/meter", "store/storetest", "issuer", "issuer/session", "issuer/partner"} {
 		for _, dep := range deps(t, pkg, "-test") {

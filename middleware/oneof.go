@@ -1,0 +1,176 @@
+package middleware
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// A Way is one of several ways to authenticate a request: an [APIKeyConfig], a
+// [BasicConfig] or a [BearerConfig].
+type Way interface {
+	guard(v Validator) *guard
+}
+
+// OneOf lets a request through with any one of several credentials:
+//
+//	middleware.OneOf(auth, middleware.BearerConfig{RequireUser: true}, middleware.APIKeyConfig{})
+//
+// The first way, in the order given, whose credential is there decides alone, as
+// its own wrapper would: a credential that is refused is not made up for by
+// another, and later ones are not looked at. Ways that read one header are told
+// apart by the scheme that it names; a scheme that none of them reads is AUTH-3.
+// A request without any credential is AUTH-2.
+//
+// A refusal challenges with the scheme of the way that decided, and then with
+// those of the others (RFC 9110 section 11.6.1). Answers are protected by the
+// needs of all ways, since another request may have taken another one. Errors of
+// the way that decides, or else of the first, writes a refusal.
+//
+// OneOf panics if v is nil, without a way, and if a way can never decide because
+// an earlier one reads the same header.
+func OneOf(v Validator, ways ...Way) Wrapper {
+	if len(ways) == 0 {
+		panic("middleware: OneOf: no way given")
+	}
+	o := &oneOf{}
+	for _, way := range ways {
+		if way == nil {
+			panic("middleware: OneOf: nil Way")
+		}
+		g := way.guard(v)
+		g.cache, _ = v.(*Cache)
+		for _, w := range o.ways {
+			if w.header == g.header && (w.scheme == g.scheme || w.bare() || g.bare()) {
+				panic("middleware: OneOf: two ways read the same " + g.header + " header")
+			}
+		}
+		o.ways = append(o.ways, &option{guard: g})
+	}
+	o.prepare()
+	return o.wrap
+}
+
+type oneOf struct {
+	ways            []*option
+	from, fromQuery *source // of whatever credential
+	missing         error
+}
+
+// An option is a way, beside others.
+type option struct {
+	*guard
+	known  []string         // the schemes that the ways read in this one's header
+	others []errorsx.Scheme // what the ways challenge with beside this one's scheme
+}
+
+// prepare works out what is the same for all requests.
+func (o *oneOf) prepare() {
+	o.from, o.fromQuery = &source{}, &source{query: true, private: true}
+	var names []string
+	for _, w := range o.ways {
+		for _, other := range o.ways {
+			if other.header == w.header {
+				w.known = append(w.known, string(other.scheme))
+			}
+			if other.scheme != w.scheme {
+				w.others = appendNew(w.others, other.scheme)
+			}
+		}
+		names = appendNew(names, `"`+shown(w.header)+`"`)
+		o.from.private = o.from.private || w.from.private
+		o.fromQuery.vary = appendNew(o.fromQuery.vary, shown(w.header))
+		o.fromQuery.vary = appendNew(o.fromQuery.vary, w.from.vary...)
+	}
+	if o.from.private {
+		o.from.vary = o.fromQuery.vary
+	}
+	o.missing = &errorsx.Error{Code: errorsx.CredentialsMissing, Message: "Missing " + strings.Join(names, " or ") + " header"}
+}
+
+// appendNew appends what the list does not have yet.
+func appendNew[T comparable](list []T, items ...T) []T {
+	for _, item := range items {
+		if !slices.Contains(list, item) {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+func (o *oneOf) wrap(next http.Handler) http.Handler {
+	notNil("OneOf", next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, r := join(r)
+		way, from, err := o.authenticate(s, r)
+		if err != nil {
+			way.errors.Resource(w, r, way.scheme, err, way.others...)
+			return
+		}
+		from.protect(w.Header())
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authenticate has one way authenticate the request, and returns that way. What
+// it returns for the answer is the same whatever the way.
+func (o *oneOf) authenticate(s *state, r *http.Request) (*option, *source, error) {
+	way, err := o.choose(r)
+	if err != nil {
+		return way, nil, err
+	}
+	found, err := way.authenticate(s, r)
+	switch {
+	case err != nil:
+		return way, nil, err
+	case found.query:
+		return way, o.fromQuery, nil
+	}
+	return way, o.from, nil
+}
+
+// choose returns the way that decides, or that answers with the error.
+func (o *oneOf) choose(r *http.Request) (*option, error) {
+	for _, way := range o.ways {
+		if offered, err := way.offered(r); offered {
+			return way, err
+		}
+	}
+	return o.ways[0], o.missing
+}
+
+// offered reports whether a request has a credential for w, or something that is
+// none for any way.
+func (w *option) offered(r *http.Request) (bool, error) {
+	if w.safe != nil && queryOffers(r) {
+		return true, nil
+	}
+	values := r.Header[w.header]
+	if len(values) == 0 || len(values) == 1 && values[0] == "" {
+		return false, nil
+	}
+	named, _, _ := strings.Cut(values[0], " ")
+	if w.bare() || len(values) > 1 || isScheme(named, string(w.scheme)) {
+		return true, nil
+	}
+	if slices.ContainsFunc(w.known, func(scheme string) bool { return isScheme(named, scheme) }) {
+		return false, nil
+	}
+	return true, wrongScheme(w.header, named, strings.Join(w.known, " or "))
+}
+
+// bare reports whether g's credential is a header's whole value, with no scheme
+// in front.
+func (g *guard) bare() bool { return g.scheme == errorsx.SchemeAPIKey }
+
+// queryOffers reports whether a query has a token, or may have one that does not
+// decode.
+func queryOffers(r *http.Request) bool {
+	if r.URL.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	token, err := queryToken(r.URL.RawQuery)
+	return token != "" || err != nil
+}

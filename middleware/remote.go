@@ -1,0 +1,84 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+const (
+	maxRemoteBody      = 1 << 20 // bytes of an answer
+	maxRemoteRedirects = 3
+	idleRemoteConns    = 32
+)
+
+// remoteURL returns an error unless raw names something that may be trusted for
+// who answers there: https, or http on the loopback interface.
+func remoteURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return errors.New("the URL does not parse") // its error would tell a password in it
+	case u.User != nil || u.Fragment != "" || u.Hostname() == "":
+		return errors.New("expected a URL with a host, and without user information and fragment")
+	case u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("the URL's scheme is %q, expected https (http on loopback alone)", u.Scheme)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// remoteClient returns c, or a client of our own, with that policy on redirects.
+func remoteClient(c *http.Client, redirect func(*http.Request, []*http.Request) error) *http.Client {
+	var own http.Client
+	if c != nil {
+		own = *c
+	} else if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = t.Clone()
+		t.MaxIdleConnsPerHost = idleRemoteConns
+		own.Transport = t
+	}
+	own.CheckRedirect = redirect
+	return &own
+}
+
+// sameHost follows redirects that stay with the same scheme, host and port.
+func sameHost(r *http.Request, via []*http.Request) error {
+	switch from := via[0].URL; {
+	case r.URL.Scheme != from.Scheme || r.URL.Host != from.Host:
+		return errors.New("a redirect to another host")
+	case len(via) > maxRemoteRedirects:
+		return errors.New("too many redirects")
+	}
+	return nil
+}
+
+// noRedirect takes a redirect for the answer, which is then not 200.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// remoteBody returns the body of an answer with status 200.
+func remoteBody(client *http.Client, r *http.Request) ([]byte, error) {
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered with status %d", r.URL.Host, resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRemoteBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxRemoteBody {
+		return nil, fmt.Errorf("%s answered with more than %d bytes", r.URL.Host, maxRemoteBody)
+	}
+	return body, nil
+}
