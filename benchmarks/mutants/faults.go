@@ -164,7 +164,7 @@ var faults = []fault{
 	},
 	{
 		part: "cache", name: "failures of ours are remembered", file: "middleware/entry.go",
-		old: "if e.Code.Ours() || e.Code == errorsx.TooManyRequests {", new: "if false {",
+		old: "if e.Code.Ours() || e.Code == errorsx.TooManyRequests {", new: "if e == nil {",
 	},
 	{
 		part: "cache", name: "a refusal outlives nbf", file: "middleware/entry.go",
