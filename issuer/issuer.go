@@ -48,7 +48,9 @@ type Config struct {
 	// loopback it may be http.
 	Issuer string
 
-	// Store keeps clients, keys, tokens and revocations.
+	// Store keeps clients, keys, tokens and revocations. To rotate API keys and
+	// secrets it must be a [store.Lister] and a [store.Rotator], and is told when
+	// they were used last if it is a [store.Toucher]: a [store.Store] is all three.
 	Store Store
 
 	// Users knows the users. If nil, it is Store, which must then have them. One's
@@ -69,7 +71,7 @@ type Config struct {
 	// are then refused.
 	OpaqueTokens bool
 
-	// Prefix begins generated tokens and API keys: lower-case letters and digits.
+	// Prefix begins generated tokens, API keys and client secrets: lower-case letters and digits.
 	// If empty, it is "authtier".
 	Prefix string
 
@@ -100,7 +102,9 @@ type Issuer struct {
 	live  live
 	sinks mw.Sinks
 
-	accessPrefix, refreshPrefix, keyPrefix string // of generated secrets
+	uses  uses
+
+	accessPrefix, refreshPrefix, keyPrefix, secretPrefix string // of generated secrets
 }
 
 var (
@@ -127,8 +131,10 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	}
 	i := &Issuer{
 		cfg: cfg, users: cfg.Users, live: newLive(),
-		accessPrefix: cfg.Prefix + "_at", refreshPrefix: cfg.Prefix + "_rt", keyPrefix: cfg.Prefix + "_key",
+		accessPrefix: cfg.Prefix + "_at", refreshPrefix: cfg.Prefix + "_rt",
+		keyPrefix: cfg.Prefix + "_key", secretPrefix: cfg.Prefix + "_cs",
 	}
+	i.uses.keeper, _ = cfg.Store.(store.Toucher)
 	if i.users == nil {
 		i.users = cfg.Store.(store.Users)
 	}
