@@ -102,7 +102,7 @@ type Issuer struct {
 	live  live
 	sinks mw.Sinks
 
-	uses  uses
+	uses uses
 
 	accessPrefix, refreshPrefix, keyPrefix, secretPrefix string // of generated secrets
 }

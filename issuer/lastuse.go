@@ -106,8 +106,7 @@ func (u *uses) keep(rest []store.Use) {
 // tellUses tells the store what was used from time to time, and when ctx ends.
 func (i *Issuer) tellUses(ctx context.Context) {
 	failing := i.condition("when API keys and secrets were used last cannot be stored", "last uses are stored again")
-	for ctx.Err() == nil {
-		pause(ctx, tellEvery)
+	for pause(ctx, tellEvery); ctx.Err() == nil; pause(ctx, tellEvery) {
 		failing(ctx, i.uses.tell(ctx, tellTimeout))
 	}
 	ended := context.WithoutCancel(ctx)
