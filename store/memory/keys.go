@@ -29,7 +29,7 @@ func (s *Store) putKey(k store.APIKey) {
 	k.Scopes, k.LastUsed = slices.Clone(k.Scopes), old.LastUsed
 	s.revoke(store.Change{Kind: store.KindAPIKey, ID: k.ID})
 	if before, ok := s.keys[k.Digest]; ok {
-		s.deleteKey(before.ID)
+		s.revoke(store.Change{Kind: store.KindAPIKey, ID: before.ID})
 	}
 	s.keys[k.Digest], s.keyByID[k.ID] = k, k.Digest
 }
