@@ -8,11 +8,14 @@
 //	mux.Handle("/reports/", middleware.Bearer(auth, middleware.BearerConfig{})(reports))
 //
 // An [Issuer] is a [middleware.Validator] of API keys, client secrets and access
-// tokens; a [middleware.Cache] in front of it is told of every revocation. Its handlers are the token endpoint (RFC 6749), introspection (RFC
-// 7662), revocation (RFC 7009), metadata (RFC 8414) and the key set (RFC 7517).
-// Access tokens are signed (RFC 9068) or opaque; refresh tokens are opaque,
-// rotate, and end their family when one is used twice (RFC 9700 section
-// 4.14.2).
+// tokens; a [middleware.Cache] in front of it is told of every revocation. Its
+// handlers are the token endpoint (RFC 6749), introspection (RFC 7662),
+// revocation (RFC 7009), metadata (RFC 8414) and the key set (RFC 7517). Access
+// tokens are signed (RFC 9068) or opaque; refresh tokens are opaque, rotate, and
+// end their family when one is used twice (RFC 9700 section 4.14.2).
+//
+// API keys and client secrets are made, imported, replaced and revoked by their
+// IDs ([Issuer.RotateAPIKey], [Issuer.RotateSecret]).
 //
 // There is no authorization code flow, on purpose. Who needs one has an
 // identity provider, whose tokens [middleware.JWT] verifies.

@@ -143,13 +143,18 @@ func testReplaceAPIKeyRefused(t *testing.T, s store.Store) {
 	wantChanged(t, s, cursor, store.KindAPIKey)
 }
 
-func testReplaceAPIKeyConcurrent(t *testing.T, s store.Store) {
+func testReplaceAPIKeyConcurrent(t *testing.T, s store.Store) { testReplaceBetween(t, s, s) }
+
+// testReplaceBetween replaces two keys through both handles at once: with overlap
+// all who do have a successor, and without it one.
+func testReplaceBetween(t *testing.T, a, b store.Store) {
 	const callers = 50
 	ctx := t.Context()
-	must(t, s.PutAPIKey(ctx, apiKey("shared", "c")))
-	must(t, s.PutAPIKey(ctx, apiKey("once", "d")))
+	must(t, a.PutAPIKey(ctx, apiKey("shared", "c")))
+	must(t, b.PutAPIKey(ctx, apiKey("once", "d")))
 	var won atomic.Int32
 	together(callers, func(i int) {
+		s := []store.Store{a, b}[i/2%2]
 		if i%2 == 0 {
 			until := start.Add(time.Duration(i) * time.Minute)
 			if err := s.ReplaceAPIKey(ctx, "shared", until, apiKey(fmt.Sprint("next", i), "c")); err != nil {
@@ -164,13 +169,13 @@ func testReplaceAPIKeyConcurrent(t *testing.T, s store.Store) {
 			t.Errorf("caller %d: %v", i, err)
 		}
 	})
-	if ids := keyIDs(t, s, "c"); len(ids) != 1+callers/2 {
+	if ids := keyIDs(t, a, "c"); len(ids) != 1+callers/2 {
 		t.Errorf("replaced with overlap: %d keys, want %d", len(ids), 1+callers/2)
 	}
-	if k, err := s.APIKeyByID(ctx, "shared"); err != nil || !k.Expires.Equal(start) {
+	if k, err := b.APIKeyByID(ctx, "shared"); err != nil || !k.Expires.Equal(start) {
 		t.Errorf("replaced with overlap: got %+v, %v, want it to expire at the earliest, %v", k, err, start)
 	}
-	if ids := keyIDs(t, s, "d"); won.Load() != 1 || len(ids) != 1 || ids[0] == "once" {
+	if ids := keyIDs(t, b, "d"); won.Load() != 1 || len(ids) != 1 || ids[0] == "once" {
 		t.Errorf("replaced at once: %d succeeded, and there are %q, want one successor", won.Load(), ids)
 	}
 }

@@ -216,17 +216,22 @@ func testAddSecret(t *testing.T, s store.Store) {
 	}
 }
 
-func testAddSecretConcurrent(t *testing.T, s store.Store) {
+func testAddSecretConcurrent(t *testing.T, s store.Store) { testAddSecretBetween(t, s, s) }
+
+// testAddSecretBetween adds secrets through both handles at once: none is lost,
+// and each ends those before.
+func testAddSecretBetween(t *testing.T, a, b store.Store) {
 	const callers = 50
 	ctx := t.Context()
-	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
+	must(t, a.PutClient(ctx, store.Client{ID: "c"}))
 	together(callers, func(i int) {
+		s := []store.Store{a, b}[i%2]
 		until := start.Add(time.Duration(100-i) * time.Hour)
 		if err := s.AddSecret(ctx, "c", secretOf(fmt.Sprint(i), time.Time{}), until); err != nil {
 			t.Errorf("caller %d: %v", i, err)
 		}
 	})
-	c, err := s.Client(ctx, "c")
+	c, err := b.Client(ctx, "c")
 	must(t, err)
 	endless := 0
 	for _, secret := range c.Secrets {
