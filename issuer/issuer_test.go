@@ -176,8 +176,8 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// TestOldKeysVerify changes the signing key under a running service.
-func TestOldKeysVerify(t *testing.T) { // J31
+// TestJ31OldKeysVerify changes the signing key under a running service.
+func TestJ31OldKeysVerify(t *testing.T) {
 	one, _ := issuer.GenerateKey("ES256")
 	two, _ := issuer.GenerateKey("ES256")
 	set := func(keys ...issuer.SigningKey) *issuer.KeySet {
@@ -197,7 +197,7 @@ func TestOldKeysVerify(t *testing.T) { // J31
 	}
 }
 
-func TestRevocation(t *testing.T) { // C01, T11
+func TestC01T11Revocation(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		for what, change := range map[string]func(id *middleware.Identity) store.Change{
 			"token":  func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindToken, ID: id.TokenID} },
@@ -262,7 +262,7 @@ func TestRunFollows(t *testing.T) {
 	})
 }
 
-func TestRecreatedUserDoesNotInherit(t *testing.T) { // T11
+func TestT11RecreatedUserDoesNotInherit(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
@@ -347,7 +347,7 @@ func running(t *testing.T, iss *issuer.Issuer) (stop func()) {
 	return cancel
 }
 
-func TestLifetimes(t *testing.T) { // R07
+func TestR07Lifetimes(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		synctest.Test(t, func(t *testing.T) {
 			cfg.AccessTTL, cfg.RefreshTTL, cfg.FamilyTTL = time.Minute, time.Hour, 3*time.Hour
@@ -406,7 +406,7 @@ func TestRevokeToken(t *testing.T) {
 	})
 }
 
-func TestTokensOfOthers(t *testing.T) { // T08: one store, one key set, two audiences
+func TestT08TokensOfOthers(t *testing.T) { // T08: one store, one key set, two audiences
 	key, _ := issuer.GenerateKey("ES256")
 	keys, err := issuer.NewKeySet(key)
 	if err != nil {

@@ -71,7 +71,7 @@ func client(t *testing.T, iss *issuer.Issuer) string {
 	return mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
 }
 
-func TestRotation(t *testing.T) { // J31
+func TestJ31Rotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
 		a, b := node(t, db, issuer.StoredKeysConfig{MaxTTL: 2 * time.Hour}), node(t, db, issuer.StoredKeysConfig{MaxTTL: 2 * time.Hour})

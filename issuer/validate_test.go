@@ -42,9 +42,9 @@ func (b *broken) Token(context.Context, store.Digest) (*store.Token, error) {
 func (b *broken) PutTokens(context.Context, ...store.Token) error { return errDown }
 func (b *broken) Revoke(context.Context, ...store.Change) error   { return errDown }
 
-// TestStoreDown is S01 and O13: a store that cannot be asked is never the
+// TestS01StoreDown is S01 and O13: a store that cannot be asked is never the
 // client's fault, and never an answer.
-func TestStoreDown(t *testing.T) {
+func TestS01StoreDown(t *testing.T) {
 	b := &broken{Store: newStore(t)}
 	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
 	for name, tt := range map[string]struct {
@@ -245,7 +245,7 @@ func TestHashingIsBounded(t *testing.T) {
 	}
 }
 
-func TestGenerate(t *testing.T) { // O17
+func TestO17Generate(t *testing.T) {
 	seen := map[string]bool{}
 	for range 10_000 {
 		s := issuer.Generate("p_x")
@@ -269,7 +269,7 @@ func TestChecksumIsCRC32(t *testing.T) {
 	}
 }
 
-func TestIntrospectOthers(t *testing.T) { // O11
+func TestO11IntrospectOthers(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
 	introspect := func(client, token string) string {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`"}`))

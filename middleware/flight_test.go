@@ -16,7 +16,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-func TestFlights(t *testing.T) { // C09
+func TestC09Flights(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 			time.Sleep(time.Second)
@@ -50,7 +50,7 @@ func TestFlights(t *testing.T) { // C09
 	})
 }
 
-func TestFlightsThatHang(t *testing.T) { // C11
+func TestC11FlightsThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -173,7 +173,7 @@ func TestChecksAreQueuedWithinBounds(t *testing.T) {
 	}
 }
 
-func TestCachePanics(t *testing.T) { // C10
+func TestC10CachePanics(t *testing.T) {
 	broken := true
 	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		if broken {
@@ -191,9 +191,9 @@ func TestCachePanics(t *testing.T) { // C10
 	}
 }
 
-// TestRevokedWhileInFlight revokes while the validation is under way: its answer
+// TestC01RevokedWhileInFlight revokes while the validation is under way: its answer
 // must not be given, nor remembered.
-func TestRevokedWhileInFlight(t *testing.T) {
+func TestC01RevokedWhileInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var revoked atomic.Bool
 		o := newSource()

@@ -335,9 +335,9 @@ func mustDecode(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestJWTMalleableTwin is J12: (r, n-s) verifies like (r, s), so what revokes a
+// TestJ12MalleableTwin is J12: (r, n-s) verifies like (r, s), so what revokes a
 // token must go by its ID.
-func TestJWTMalleableTwin(t *testing.T) {
+func TestJ12MalleableTwin(t *testing.T) {
 	v, es := newJWT(t, middleware.JWTConfig{}), good(t, "ES256")
 	cut := strings.LastIndex(es, ".") + 1
 	sig := mustDecode(t, es[cut:])
@@ -350,7 +350,7 @@ func TestJWTMalleableTwin(t *testing.T) {
 	}
 }
 
-func TestJWTClock(t *testing.T) { // J22
+func TestJ22Clock(t *testing.T) {
 	token := good(t, "HS256")
 	exp := testTime.Add(time.Hour)
 	for _, tt := range []struct {
@@ -373,7 +373,7 @@ func TestJWTClock(t *testing.T) { // J22
 	}
 }
 
-func TestJWTTypes(t *testing.T) { // J25
+func TestJ25Types(t *testing.T) {
 	for typ, want := range map[string]errorsx.Code{
 		"at+jwt": 0, "AT+JWT": 0, "application/at+jwt": 0, "JWT": 0, "jwt": 0, "": errorsx.WrongTokenType, "logout+jwt": errorsx.WrongTokenType,
 	} {
@@ -401,7 +401,7 @@ func TestJWTKeyFailureIsOurs(t *testing.T) {
 	}
 }
 
-func TestStaticKeysRefuses(t *testing.T) { // J29
+func TestJ29StaticKeysRefuses(t *testing.T) {
 	weak, _ := rsa.GenerateKey(rand.Reader, 1024)
 	strong := public(signers()["RS256"]).(*rsa.PublicKey)
 	ec := public(signers()["ES256"])

@@ -188,7 +188,7 @@ func TestWithIdentityIsNotShared(t *testing.T) {
 	}
 }
 
-func TestIdentityIsACopy(t *testing.T) { // C14
+func TestC14IdentityIsACopy(t *testing.T) {
 	h := bearer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		id.Scopes = "admin"
@@ -200,7 +200,7 @@ func TestIdentityIsACopy(t *testing.T) { // C14
 	}
 }
 
-func TestScope(t *testing.T) {
+func TestT09Scope(t *testing.T) {
 	for scope, want := range map[string]int{
 		"read": 200, "files": 200, "rea": 403, "Read": 403, "read:all": 403, "*": 403, "read%20files": 403,
 	} {
@@ -281,7 +281,7 @@ func TestQueryToken(t *testing.T) {
 	}
 }
 
-func TestAnswersArePrivate(t *testing.T) { // C20
+func TestC20AnswersArePrivate(t *testing.T) {
 	sets := func(name, value string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Add(name, value) })
 	}

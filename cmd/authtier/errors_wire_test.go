@@ -280,7 +280,7 @@ func TestRefusalsEchoNothing(t *testing.T) {
 	}
 }
 
-func TestAnswersWithTokensAreNotStored(t *testing.T) {
+func TestO10AnswersWithTokensAreNotStored(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
 	client, partner := basic("demo-client", "demo-secret"), basic("demo-partner", "demo-partner-secret")

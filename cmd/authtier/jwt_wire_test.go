@@ -302,7 +302,7 @@ func TestKeysInTokensAreNotFetched(t *testing.T) {
 }
 
 // A token whose signature reads otherwise and is as right goes with it.
-func TestRevokedTokenTakesItsTwin(t *testing.T) {
+func TestJ12RevokedTokenTakesItsTwin(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
 	token := w.clientToken("base")

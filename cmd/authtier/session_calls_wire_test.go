@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestSessionCookie(t *testing.T) {
+func TestD05SessionCookie(t *testing.T) {
 	w := sharedDemo(t)
 	seen := map[string]bool{"mine": true}
 	for _, options := range [][]option{

@@ -70,7 +70,7 @@ func quantityOf(t *testing.T, a *answer, client string) int64 {
 	return 0
 }
 
-func TestConcurrentUsesAreCountedExactly(t *testing.T) {
+func TestU04ConcurrentUsesAreCountedExactly(t *testing.T) {
 	w := startDemo(t)
 	const uses = 400
 	token := minted(t, w, asPartner, `{"scopes":["onboarding"]}`).text("access_token")
@@ -118,7 +118,7 @@ func TestConcurrentUsesAreCountedExactly(t *testing.T) {
 	}
 }
 
-func TestRefusedRequestsAreNotCounted(t *testing.T) {
+func TestU06RefusedRequestsAreNotCounted(t *testing.T) {
 	w := startDemo(t)
 	unscoped := minted(t, w, asPartner, `{"scopes":["usage:read"]}`)
 	others := minted(t, w, asOther, `{}`)

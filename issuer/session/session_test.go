@@ -166,7 +166,7 @@ func TestCookieRequirement(t *testing.T) {
 	}
 }
 
-func TestUserChanges(t *testing.T) { // T11
+func TestT11UserChanges(t *testing.T) {
 	for what, change := range map[string]func(s *site, u store.User) error{
 		"disabled":     func(s *site, u store.User) error { u.Disabled = true; return s.db.PutUser(t.Context(), u) },
 		"new password": func(s *site, u store.User) error { u.Password = "$2b$x"; return s.db.PutUser(t.Context(), u) },
@@ -229,7 +229,7 @@ func TestSecure(t *testing.T) {
 	}
 }
 
-func TestHostCookie(t *testing.T) { // D05
+func TestD05HostCookie(t *testing.T) {
 	s := newSite(t, session.Config{Cookie: "__Host-id"})
 	if _, c := s.login(t); c.Name != "__Host-id" || c.Path != "/" || c.Domain != "" {
 		t.Errorf("got %v", c)

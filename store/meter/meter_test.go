@@ -165,7 +165,7 @@ func TestStoreFaults(t *testing.T) {
 	}
 }
 
-func TestQuantities(t *testing.T) { // U04
+func TestU04Quantities(t *testing.T) {
 	for name, newMeter := range newMeters {
 		m := newMeter(t)
 		add := adder(t, product(t, m, "p"), "a")

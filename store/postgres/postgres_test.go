@@ -108,9 +108,9 @@ func TestOpenedAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// TestLostReply cuts the connection between the commit and its reply: the caller
+// TestR03R05LostReply cuts the connection between the commit and its reply: the caller
 // does not know, and there is one token that can be used.
-func TestLostReply(t *testing.T) { // R03, R05
+func TestR03R05LostReply(t *testing.T) {
 	server := services.Postgres(t)
 	proxy := faultproxy.New(t, server.Addr())
 	s, direct := open(t, services.At(server.DSN(), proxy.Addr())), open(t, server.DSN())

@@ -130,9 +130,9 @@ func TestFileIsPrivate(t *testing.T) {
 	}
 }
 
-// TestLocked locks the file as another process would: an error soon, which is no
+// TestS01Locked locks the file as another process would: an error soon, which is no
 // answer; reading goes on, and all is well afterwards.
-func TestLocked(t *testing.T) { // S01
+func TestS01Locked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	s, other := open(t, file), raw(t, file)
 	token := store.Token{ID: "t", Family: "f", Client: "c", Digest: store.DigestOf("t"), Refresh: true, Expires: time.Now().Add(time.Hour)}
