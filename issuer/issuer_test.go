@@ -437,7 +437,7 @@ func TestT08TokensOfOthers(t *testing.T) { // T08: one store, one key set, two a
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestS07Config(t *testing.T) {
 	db := memory.New()
 	good := issuer.Config{Issuer: testURL, Store: db}
 	for name, change := range map[string]func(*issuer.Config){

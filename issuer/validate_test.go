@@ -42,9 +42,9 @@ func (b *broken) Token(context.Context, store.Digest) (*store.Token, error) {
 func (b *broken) PutTokens(context.Context, ...store.Token) error { return errDown }
 func (b *broken) Revoke(context.Context, ...store.Change) error   { return errDown }
 
-// TestS01StoreDown is S01 and O13: a store that cannot be asked is never the
+// TestS01O13StoreDown is S01 and O13: a store that cannot be asked is never the
 // client's fault, and never an answer.
-func TestS01StoreDown(t *testing.T) {
+func TestS01O13StoreDown(t *testing.T) {
 	b := &broken{Store: newStore(t)}
 	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
 	for name, tt := range map[string]struct {
@@ -211,8 +211,8 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// TestHashingIsBounded asks for more than may wait, with a context that ends.
-func TestHashingIsBounded(t *testing.T) {
+// TestB05HashingIsBounded asks for more than may wait, with a context that ends.
+func TestB05HashingIsBounded(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

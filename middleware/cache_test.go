@@ -275,7 +275,7 @@ func TestC01CacheForgets(t *testing.T) {
 	}
 }
 
-func TestFreshness(t *testing.T) {
+func TestC01Freshness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oracle{answer: yes}
 		o.FreshUntil(time.Now().Add(30 * time.Second))
@@ -391,9 +391,9 @@ func TestTwoAllocations(t *testing.T) {
 	}
 }
 
-// TestCacheRefusesTheExpired: a validator may leave expiry to the wrapper, and a
+// TestC07CacheRefusesTheExpired: a validator may leave expiry to the wrapper, and a
 // flight may land after the end.
-func TestCacheRefusesTheExpired(t *testing.T) {
+func TestC07CacheRefusesTheExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := time.Now().Add(500 * time.Millisecond)
 		v := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
@@ -410,8 +410,8 @@ func TestCacheRefusesTheExpired(t *testing.T) {
 	})
 }
 
-// TestCopiesAreTheirOwn changes copies of an identity that a cache remembers.
-func TestCopiesAreTheirOwn(t *testing.T) {
+// TestC14CopiesAreTheirOwn changes copies of an identity that a cache remembers.
+func TestC14CopiesAreTheirOwn(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	narrow := middleware.ValidatorFunc(func(ctx context.Context, cred middleware.Credential) (*middleware.Identity, error) {
 		id, err := c.Validate(ctx, cred)

@@ -103,9 +103,9 @@ func TestFlightsAreLimited(t *testing.T) {
 	})
 }
 
-// TestFlightsSurviveAborts: the panic that net/http knows has nobody to know it
+// TestC10FlightsSurviveAborts: the panic that net/http knows has nobody to know it
 // in a flight.
-func TestFlightsSurviveAborts(t *testing.T) {
+func TestC10FlightsSurviveAborts(t *testing.T) {
 	for name, end := range map[string]func(){
 		"http.ErrAbortHandler": func() { panic(http.ErrAbortHandler) },
 		"runtime.Goexit":       runtime.Goexit,
@@ -225,9 +225,9 @@ func TestC01RevokedWhileInFlight(t *testing.T) {
 	})
 }
 
-// TestRevocationsAreNotLost revokes 50 tokens a second while validations take 60
+// TestC01RevocationsAreNotLost revokes 50 tokens a second while validations take 60
 // milliseconds: no token is answered after its revocation.
-func TestRevocationsAreNotLost(t *testing.T) {
+func TestC01RevocationsAreNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var revoked sync.Map
 		o := newSource()

@@ -169,7 +169,7 @@ func TestTiersBeginAnew(t *testing.T) {
 	}
 }
 
-func TestWithIdentityIsNotShared(t *testing.T) {
+func TestC14WithIdentityIsNotShared(t *testing.T) {
 	base := middleware.WithIdentity(t.Context(), middleware.Identity{Client: "base", Issuer: "i", Scopes: "s"})
 	r := httptest.NewRequest("GET", "/", nil).WithContext(base)
 	r.Header.Set("X-API-KEY", "key-app")
@@ -226,7 +226,7 @@ func TestT09Scope(t *testing.T) {
 	}
 }
 
-func TestRequireUserAndAudience(t *testing.T) {
+func TestT03RequireUserAndAudience(t *testing.T) {
 	user := middleware.Bearer(people, middleware.BearerConfig{RequireUser: true})
 	if w := serve(user(whoami), "GET", "/", "Authorization: Bearer token-app"); code(w) != "AUTH-9" { // T03
 		t.Errorf("a client's token: got %d %s", w.Code, w.Body)
@@ -342,7 +342,7 @@ func TestConfirm(t *testing.T) {
 // silent logs nothing.
 var silent = &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}
 
-func TestValidatorFaults(t *testing.T) {
+func TestS05ValidatorFaults(t *testing.T) {
 	for name, v := range map[string]middleware.ValidatorFunc{
 		"panics":          func(context.Context, middleware.Credential) (*middleware.Identity, error) { panic("s3cret cause") },
 		"answers nothing": func(context.Context, middleware.Credential) (*middleware.Identity, error) { return nil, nil },
@@ -400,7 +400,7 @@ func TestCredentialHidesItsSecret(t *testing.T) {
 	}
 }
 
-func TestWiring(t *testing.T) {
+func TestS07S08Wiring(t *testing.T) {
 	for name, wire := range map[string]func(){
 		"APIKey without validator": func() { middleware.APIKey(nil, middleware.APIKeyConfig{}) },
 		"Basic without validator":  func() { middleware.Basic(nil, middleware.BasicConfig{}) },

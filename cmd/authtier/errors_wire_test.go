@@ -315,7 +315,7 @@ func TestO10AnswersWithTokensAreNotStored(t *testing.T) {
 }
 
 // Who is unknown is answered like who is known and has a wrong secret.
-func TestUnknownAndWrongLookTheSame(t *testing.T) {
+func TestO16UnknownAndWrongLookTheSame(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
 	client := basic("demo-client", "demo-secret")

@@ -116,7 +116,7 @@ func TestRefreshNarrowsTheAccessTokenAlone(t *testing.T) {
 	w.do("GET", "/v1/me", bearer(narrow.text("access_token"))).want(t, 403, "AUTH-7")
 }
 
-func TestRefusedRefreshConsumesNothing(t *testing.T) {
+func TestR06T10RefusedRefreshConsumesNothing(t *testing.T) {
 	w := sharedDemo(t)
 	a := passwordGrant(t, w, "scope", "files")
 	token := a.text("refresh_token")

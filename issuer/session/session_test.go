@@ -140,7 +140,7 @@ func TestOtherNode(t *testing.T) {
 	})
 }
 
-func TestCookieRequirement(t *testing.T) {
+func TestD06D07CookieRequirement(t *testing.T) {
 	s := newSite(t, session.Config{})
 	token, cookie := s.login(t)
 	_, others := s.login(t)
@@ -190,7 +190,7 @@ func TestT11UserChanges(t *testing.T) {
 	}
 }
 
-func TestSecure(t *testing.T) {
+func TestP15D05Secure(t *testing.T) {
 	proxied := session.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
 	overTLS := func(r *http.Request) { r.TLS = &tls.ConnectionState{} }
 	forwarded := func(values ...string) func(*http.Request) {
@@ -248,7 +248,7 @@ func TestStoresHoldDigests(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestS07Config(t *testing.T) {
 	s := newSite(t, session.Config{})
 	for name, cfg := range map[string]session.Config{
 		"base without slash":   {Base: "api"},

@@ -142,7 +142,7 @@ func (f *forgetful) set(u store.Usage) {
 	f.Usage = u
 }
 
-func TestStoreFaults(t *testing.T) {
+func TestU07StoreFaults(t *testing.T) {
 	f := &forgetful{Usage: memory.New(), fail: true}
 	m := meter.New(f)
 	p := product(t, m, "p")

@@ -39,7 +39,7 @@ func TestShared(t *testing.T) {
 	})
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestS02OpenRefuses(t *testing.T) {
 	s := services.SharedPostgres(t)
 	for name, tt := range map[string]struct {
 		prepare string // SQL in a database that Open has made
@@ -81,7 +81,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestOneVersionNewer(t *testing.T) {
+func TestS02OneVersionNewer(t *testing.T) {
 	s := services.SharedPostgres(t)
 	dsn := s.Database(t, "")
 	open(t, dsn)
@@ -91,8 +91,8 @@ func TestOneVersionNewer(t *testing.T) {
 	}
 }
 
-// TestOpenedAtOnce opens an empty database by several nodes.
-func TestOpenedAtOnce(t *testing.T) {
+// TestS02OpenedAtOnce opens an empty database by several nodes.
+func TestS02OpenedAtOnce(t *testing.T) {
 	dsn := services.SharedPostgres(t).Database(t, "")
 	var wg sync.WaitGroup
 	for range 6 {
