@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -48,6 +49,79 @@ func TestC09Flights(t *testing.T) {
 			t.Errorf("asked %d times", o.asked.Load())
 		}
 	})
+}
+
+// TestC09Leaders lets the one who asked first go in several ways, while others
+// wait for the same answer.
+func TestC09Leaders(t *testing.T) {
+	for name, begin := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"hangs up": context.WithCancel,
+		"has half a second": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 500*time.Millisecond)
+		},
+		"has gone before": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+				time.Sleep(time.Second)
+				return yes(ctx, c)
+			}}
+			c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+			ctx, leave := begin(t.Context())
+			go c.Validate(ctx, token("x"))
+			synctest.Wait()
+			waiter := make(chan string, 1)
+			go func() { waiter <- client(t, c, token("x")) }()
+			synctest.Wait()
+			leave()
+			if got := <-waiter; got != "x" || o.asked.Load() != 1 {
+				t.Errorf("C09 the first %s: another gets %s after %d questions, want x after one", name, got, o.asked.Load())
+			}
+		})
+	}
+}
+
+// TestC12FlightsAreOfOneCredential has the validations of credentials that look
+// alike under way at once: none waits for, or gets, the answer of another.
+func TestC12FlightsAreOfOneCredential(t *testing.T) {
+	basic := func(user, secret string) middleware.Credential {
+		return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: secret}
+	}
+	const hash = "$2a$10$abcdefghijklmnopqrstuv"
+	for name, credentials := range map[string][]middleware.Credential{
+		"unknown users beside a known one":     {basic("ada", "pw"), basic("nobody", "pw"), basic("noone", "pw"), basic("ADA", "pw")},
+		"secrets beside each other":            {basic("ada", "pw"), basic("ada", "pw "), basic("ada", "PW"), basic("ada", "p")},
+		"a stored hash as the secret":          {basic("ada", "pw"), basic("ada", hash), basic("ada", "pw"+hash), basic(hash, "pw")},
+		"one string, cut elsewhere":            {basic("adap", "w"), basic("ada", "pw"), basic("a", "dapw"), basic("ada:p", "w")},
+		"one secret in every scheme":           {token("pw"), {Scheme: errorsx.SchemeAPIKey, Secret: "pw"}, basic("pw", "pw")},
+		"long ones that end or begin the same": {basic("ada", strings.Repeat("x", 72)+"a"), basic("ada", strings.Repeat("x", 72)+"b"), basic(strings.Repeat("y", 60)+"a", "p"), basic(strings.Repeat("y", 60)+"b", "p")},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &oracle{answer: func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+				time.Sleep(time.Second)
+				return &middleware.Identity{Client: string(c.Scheme) + "|" + c.Username + "|" + c.Secret}, nil
+			}}
+			c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+			var wg sync.WaitGroup
+			for _, cred := range credentials {
+				wg.Go(func() {
+					want := string(cred.Scheme) + "|" + cred.Username + "|" + cred.Secret
+					if got := client(t, c, cred); got != want {
+						t.Errorf("C12 %s: %s was taken for %s", name, want, got)
+					}
+				})
+			}
+			synctest.Wait()
+			if got := int(o.asked.Load()); got != len(credentials) {
+				t.Errorf("C12 %s: %d validations under way for %d credentials", name, got, len(credentials))
+			}
+			wg.Wait()
+		})
+	}
 }
 
 func TestC11FlightsThatHang(t *testing.T) {
@@ -174,20 +248,27 @@ func TestChecksAreQueuedWithinBounds(t *testing.T) {
 }
 
 func TestC10CachePanics(t *testing.T) {
-	broken := true
-	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-		if broken {
-			panic("s3cret")
+	for name, fault := range map[string]func(){
+		"a text":         func() { panic("s3cret") },
+		"an error":       func() { panic(errorsx.UnknownToken) }, // no refusal, though it looks like one
+		"a nil map":      func() { map[string]int(nil)["x"] = 1 },
+		"nothing at all": func() { panic(nil) },
+	} {
+		broken := true
+		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			if broken {
+				fault()
+			}
+			return yes(ctx, c)
+		}}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+		if got := client(t, c, token("x")); got != "AUTH-8" {
+			t.Errorf("C10 a panic with %s: got %s", name, got)
 		}
-		return yes(ctx, c)
-	}}
-	c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
-	if got := client(t, c, token("x")); got != "AUTH-8" {
-		t.Errorf("got %s", got)
-	}
-	broken = false
-	if got := client(t, c, token("x")); got != "x" {
-		t.Errorf("afterwards: got %s", got)
+		broken = false
+		if got := client(t, c, token("x")); got != "x" {
+			t.Errorf("C10 after a panic with %s: got %s", name, got)
+		}
 	}
 }
 
