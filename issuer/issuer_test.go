@@ -428,12 +428,33 @@ func TestT08TokensOfOthers(t *testing.T) { // T08: one store, one key set, two a
 			t.Errorf("refresh token as access token: got %v", code)
 		}
 	})
+}
+
+// TestT07KindsOfTokens offers each kind where the other is issued, and what looks
+// like the one and is the other: there is one reading, and no second try.
+func TestT07KindsOfTokens(t *testing.T) {
 	signed, opaque := newIssuer(t, issuer.Config{}), newIssuer(t, issuer.Config{OpaqueTokens: true})
-	if _, code := validate(t, opaque, mint(t, signed, issuer.Grant{Client: "app"}).AccessToken); code != errorsx.UnknownToken { // T07
-		t.Errorf("signed token where they are opaque: got %v", code)
-	}
-	if _, code := validate(t, signed, mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken); code != errorsx.UnknownToken {
-		t.Errorf("opaque token where they are signed: got %v", code)
+	jwt, random := mint(t, signed, issuer.Grant{Client: "app"}).AccessToken, mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken
+	own := mint(t, signed, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+	for name, tt := range map[string]struct {
+		v     *issuer.Issuer
+		token string
+		want  errorsx.Code
+	}{
+		"signed where they are signed":      {signed, jwt, 0},
+		"opaque where they are opaque":      {opaque, random, 0},
+		"signed where they are opaque":      {opaque, jwt, errorsx.UnknownToken},
+		"opaque where they are signed":      {signed, random, errorsx.UnknownToken},
+		"opaque with dots":                  {opaque, random + ".a.b", errorsx.UnknownToken},
+		"opaque in front of a signed one":   {signed, random + "." + jwt, errorsx.UnknownToken},
+		"opaque as a header":                {signed, random + jwt[strings.IndexByte(jwt, '.'):], errorsx.UnknownToken},
+		"signed without its dots":           {opaque, strings.ReplaceAll(jwt, ".", ""), errorsx.UnknownToken},
+		"signed behind the opaque prefix":   {signed, "authtier_at_" + jwt, errorsx.UnknownToken},
+		"refresh token where one is signed": {signed, own.RefreshToken, errorsx.WrongTokenType},
+	} {
+		if _, code := validate(t, tt.v, tt.token); code != tt.want {
+			t.Errorf("T07 %s: got %v, want %v", name, code, tt.want)
+		}
 	}
 }
 

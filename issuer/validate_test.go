@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"net/http/httptest"
 	"strings"
@@ -196,7 +197,7 @@ func TestPasswords(t *testing.T) {
 		want            errorsx.Code
 	}{
 		{"argon", testPassword, 0}, {"2a", testPassword, 0}, {"2b", testPassword, 0}, {"2y", testPassword, 0},
-		{"long", long, 0}, {"long", long + "y", errorsx.CredentialsIncorrect}, // C06
+		{"long", long, 0}, {"long", long + "y", errorsx.CredentialsIncorrect},
 		{"argon", "wrong", errorsx.CredentialsIncorrect}, {"2a", "wrong", errorsx.CredentialsIncorrect},
 		{"2x", testPassword, errorsx.CredentialsIncorrect}, {"none", "", errorsx.CredentialsIncorrect},
 		{"plain", testPassword, errorsx.CredentialsIncorrect}, {"md5", "x", errorsx.CredentialsIncorrect},
@@ -207,6 +208,53 @@ func TestPasswords(t *testing.T) {
 		wantCode(t, tt.login+" with "+tt.password, err, tt.want)
 		if (user != nil) != (tt.want == 0) {
 			t.Errorf("%s with %s: got %+v beside %v", tt.login, tt.password, user, err)
+		}
+	}
+}
+
+// TestC06LongSecrets tells secrets apart that begin alike, by more than bcrypt looks
+// at, and names that are longer than that.
+func TestC06LongSecrets(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db, AllowUnthrottled: true})
+	cache, err := middleware.NewCache(iss.Passwords(), 100, middleware.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	most, name := strings.Repeat("x", 72), strings.Repeat("n", 80)
+	bc, err := bcrypt.GenerateFromPassword([]byte(most), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	argon, err := issuer.HashPassword(t.Context(), most+"y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for login, hash := range map[string]string{"bcrypt": string(bc), "argon": argon, name: argon} {
+		if err := db.PutUser(t.Context(), store.User{Login: login, Password: hash}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		login, password string
+		want            errorsx.Code
+	}{
+		{"argon", most + "y", 0},
+		{"argon", most + "z", errorsx.CredentialsIncorrect},
+		{"argon", most, errorsx.CredentialsIncorrect},
+		{"argon", most + "yy", errorsx.CredentialsIncorrect},
+		{"bcrypt", most + "y", errorsx.CredentialsIncorrect}, // before its hash is replaced
+		{"bcrypt", most, 0},
+		{"bcrypt", most + "y", errorsx.CredentialsIncorrect},
+		{"bcrypt", most + strings.Repeat("y", 1000), errorsx.CredentialsIncorrect},
+		{name, most + "y", 0},
+		{name, most + "z", errorsx.CredentialsIncorrect},
+		{name + "n", most + "y", errorsx.CredentialsIncorrect},
+		{name[1:], "n" + most + "y", errorsx.CredentialsIncorrect},
+	} {
+		for range 2 { // the second time from memory, if it was right
+			_, err := cache.Validate(t.Context(), login(tt.login, tt.password))
+			wantCode(t, fmt.Sprintf("C06 %.20s with %d bytes", tt.login, len(tt.password)), err, tt.want)
 		}
 	}
 }
