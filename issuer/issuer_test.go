@@ -310,14 +310,14 @@ func TestRefresh(t *testing.T) {
 		if _, code := validate(t, iss, first.AccessToken); code != 0 {
 			t.Errorf("rotation has ended an access token: %v", code)
 		}
-		// R01: reuse, whatever else is asked, ends the family.
+		// Reuse, whatever else is asked, ends the family.
 		_, err = iss.Refresh(t.Context(), "app", first.RefreshToken, "a c")
-		wantCode(t, "second use", err, errorsx.UnknownToken)
+		wantCode(t, "R01 second use", err, errorsx.UnknownToken)
 		_, err = iss.Refresh(t.Context(), "app", third.RefreshToken, "")
-		wantCode(t, "successor after a second use", err, errorsx.UnknownToken)
+		wantCode(t, "R01 successor after a second use", err, errorsx.UnknownToken)
 		for i, tokens := range []*issuer.Tokens{first, second, third} {
 			if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.UnknownToken {
-				t.Errorf("access token %d after a second use: got %v", i, code)
+				t.Errorf("R01 access token %d after a second use: got %v", i, code)
 			}
 		}
 	})
@@ -329,7 +329,7 @@ func swapCase(s string) string {
 	return string(b)
 }
 
-func TestRefreshReuseAllowed(t *testing.T) {
+func TestR03RefreshReuseAllowed(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{AllowRefreshReuse: true})
 	first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 	for range 2 {

@@ -212,9 +212,9 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestManyCounters flushes in several tellings, also to a store that has lost
+// TestU03ManyCounters flushes in several tellings, also to a store that has lost
 // the first of them.
-func TestManyCounters(t *testing.T) {
+func TestU03ManyCounters(t *testing.T) {
 	f := &forgetful{Usage: memory.New()}
 	m := meter.New(f)
 	p := product(t, m, "p")

@@ -169,9 +169,9 @@ func TestS01Silent(t *testing.T) {
 	recovers(t, h)
 }
 
-// TestR05ReplyLost loses the reply to a rotation that happened: the caller gets an
+// TestR03R05ReplyLost loses the reply to a rotation that happened: the caller gets an
 // error that decides nothing, and nobody has rotated twice.
-func TestR05ReplyLost(t *testing.T) {
+func TestR03R05ReplyLost(t *testing.T) {
 	s := services.SharedRedis(t)
 	p := faultproxy.New(t, s.Addr())
 	cfg := redis.Config{Namespace: services.Name()}
