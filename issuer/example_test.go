@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
@@ -35,4 +36,33 @@ func Example() {
 	// Output:
 	// app read <nil>
 	// AUTH-12: Invalid token: issuer: the token is revoked
+}
+
+func ExampleIssuer_RotateAPIKey() {
+	ctx := context.Background()
+	db := memory.New()
+	db.PutClient(ctx, store.Client{ID: "app"})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	old, record := iss.NewAPIKey("app", []string{"read"}, time.Time{})
+	db.PutAPIKey(ctx, record)
+	key, next, err := iss.RotateAPIKey(ctx, record.ID, 24*time.Hour)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, secret := range []string{old, key} { // both work for a day
+		id, err := iss.Validate(ctx, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: secret})
+		fmt.Println(id.Client, id.Scopes, err)
+	}
+	iss.RevokeAPIKey(ctx, next.ID)
+	_, err = iss.Validate(ctx, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
+	fmt.Println(err)
+	// Output:
+	// app read <nil>
+	// app read <nil>
+	// AUTH-1: The API key is incorrect
 }

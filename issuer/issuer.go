@@ -8,11 +8,14 @@
 //	mux.Handle("/reports/", middleware.Bearer(auth, middleware.BearerConfig{})(reports))
 //
 // An [Issuer] is a [middleware.Validator] of API keys, client secrets and access
-// tokens; a [middleware.Cache] in front of it is told of every revocation. Its handlers are the token endpoint (RFC 6749), introspection (RFC
-// 7662), revocation (RFC 7009), metadata (RFC 8414) and the key set (RFC 7517).
-// Access tokens are signed (RFC 9068) or opaque; refresh tokens are opaque,
-// rotate, and end their family when one is used twice (RFC 9700 section
-// 4.14.2).
+// tokens; a [middleware.Cache] in front of it is told of every revocation. Its
+// handlers are the token endpoint (RFC 6749), introspection (RFC 7662),
+// revocation (RFC 7009), metadata (RFC 8414) and the key set (RFC 7517). Access
+// tokens are signed (RFC 9068) or opaque; refresh tokens are opaque, rotate, and
+// end their family when one is used twice (RFC 9700 section 4.14.2).
+//
+// API keys and client secrets are made, imported, replaced and revoked by their
+// IDs ([Issuer.RotateAPIKey], [Issuer.RotateSecret]).
 //
 // There is no authorization code flow, on purpose. Who needs one has an
 // identity provider, whose tokens [middleware.JWT] verifies.
@@ -50,7 +53,9 @@ type Config struct {
 	// loopback it may be http.
 	Issuer string
 
-	// Store keeps clients, keys, tokens and revocations.
+	// Store keeps clients, keys, tokens and revocations. To rotate API keys and
+	// secrets it must be a [store.Lister] and a [store.Rotator], and is told when
+	// they were used last if it is a [store.Toucher]: a [store.Store] is all three.
 	Store Store
 
 	// Users knows the users. If nil, it is Store, which must then have them. One's
@@ -71,7 +76,7 @@ type Config struct {
 	// are then refused.
 	OpaqueTokens bool
 
-	// Prefix begins generated tokens and API keys: lower-case letters and digits.
+	// Prefix begins generated tokens, API keys and client secrets: lower-case letters and digits.
 	// If empty, it is "authtier".
 	Prefix string
 
@@ -113,7 +118,9 @@ type Issuer struct {
 	live  live
 	sinks mw.Sinks
 
-	accessPrefix, refreshPrefix, keyPrefix string // of generated secrets
+	uses uses
+
+	accessPrefix, refreshPrefix, keyPrefix, secretPrefix string // of generated secrets
 }
 
 var (
@@ -143,8 +150,10 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	}
 	i := &Issuer{
 		cfg: cfg, users: cfg.Users, live: newLive(),
-		accessPrefix: cfg.Prefix + "_at", refreshPrefix: cfg.Prefix + "_rt", keyPrefix: cfg.Prefix + "_key",
+		accessPrefix: cfg.Prefix + "_at", refreshPrefix: cfg.Prefix + "_rt",
+		keyPrefix: cfg.Prefix + "_key", secretPrefix: cfg.Prefix + "_cs",
 	}
+	i.uses.keeper, _ = cfg.Store.(store.Toucher)
 	if i.users == nil {
 		i.users = cfg.Store.(store.Users)
 	}

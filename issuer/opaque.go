@@ -9,7 +9,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// An opaque token or API key is a prefix, an underscore, 43 random characters
+// An opaque token, API key or client secret is a prefix, an underscore, 43 random characters
 // of 62, which hold 256 bits, and 6 characters of CRC-32 over all before. The
 // prefix is what secret scanners look for; the checksum lets a mistyped secret
 // be refused without a look into the store. It is no proof of anything.
@@ -35,10 +35,29 @@ func Generate(prefix string) string {
 // only as a digest and can be shown but once. Its ID may be shown and logged. A
 // zero expires means never; a key with scopes gets tokens for no others.
 func (i *Issuer) NewAPIKey(client string, scopes []string, expires time.Time) (key string, record store.APIKey) {
-	id := string(appendRandom(nil, 12))
-	key = Generate(i.keyPrefix + "_" + id)
-	return key, store.APIKey{ID: id, Client: client, Digest: store.DigestOf(key), Scopes: scopes, Expires: expires}
+	id, key := identified(i.keyPrefix)
+	return key, store.APIKey{
+		ID: id, Client: client, Digest: store.DigestOf(key), Scopes: scopes, Created: created(), Expires: expires,
+	}
 }
+
+// NewSecret returns a new secret for a client and the record of it, for
+// [store.Client] or [store.Rotator]. It never expires, unless the record is made
+// to. The secret has the form of an API key, in characters that are the same
+// form-encoded (RFC 6749 section 2.3.1), and can be shown but once.
+func (i *Issuer) NewSecret() (secret string, record store.Secret) {
+	id, secret := identified(i.secretPrefix)
+	return secret, store.Secret{ID: id, Digest: store.DigestOf(secret), Created: created()}
+}
+
+// identified returns a new secret with the prefix and an ID that is in it.
+func identified(prefix string) (id, secret string) {
+	id = string(appendRandom(nil, 12))
+	return id, Generate(prefix + "_" + id)
+}
+
+// created is now, as exactly as every store keeps it.
+func created() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // WellFormed reports whether s looks like a secret generated with the prefix: a
 // right checksum under any ID.

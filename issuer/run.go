@@ -29,8 +29,9 @@ const (
 // Run follows the store's changes until ctx ends, and returns its cause. It
 // brings in what others revoke within half a second, and sooner where the store
 // hints at changes; what this issuer revokes it knows at once. It also lets a
-// published signing key sign when its time has come, and sweeps the store now and
-// then.
+// published signing key sign when its time has come, tells the store once a minute
+// and in the end which API keys and secrets were used, and sweeps the store now
+// and then.
 //
 // When the store has not been heard of for half a minute, tokens are AUTH-8,
 // unless the configuration allows stale ones.
@@ -43,6 +44,9 @@ func (i *Issuer) Run(ctx context.Context) error {
 	}
 	if sweeper, ok := i.cfg.Store.(store.Sweeper); ok {
 		others.Go(func() { i.sweep(ctx, sweeper) })
+	}
+	if i.uses.keeper != nil {
+		others.Go(func() { i.tellUses(ctx) })
 	}
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()

@@ -53,6 +53,7 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Ident
 	if client.Disabled {
 		return nil, wrongKey(key.Client)
 	}
+	i.uses.note("", key.ID, c.Now())
 	return &mw.Identity{
 		Issuer: i.cfg.Issuer, Client: key.Client, Methods: mw.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
 		Scopes: mw.Scopes(strings.Join(key.Scopes, " ")), Audience: mw.Scopes(i.cfg.Audience),
@@ -90,6 +91,7 @@ func (i *Issuer) authenticateClient(ctx context.Context, c mw.Credential) (*stor
 	if match < 0 || client.Disabled {
 		return nil, time.Time{}, errorsx.CredentialsIncorrect
 	}
+	i.uses.note(client.ID, client.Secrets[match].ID, c.Now())
 	return client, client.Secrets[match].Expires, nil
 }
 

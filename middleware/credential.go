@@ -68,3 +68,17 @@ type ValidatorFunc func(ctx context.Context, c Credential) (*Identity, error)
 func (f ValidatorFunc) Validate(ctx context.Context, c Credential) (*Identity, error) {
 	return f(ctx, c)
 }
+
+// ByScheme is a validator for each scheme, such as one's own issuer for API keys
+// and another issuer's keys for Bearer. Caches and throttles go around each of
+// them. A scheme that it does not have is a fault in wiring.
+type ByScheme map[errorsx.Scheme]Validator
+
+// Validate implements [Validator].
+func (vs ByScheme) Validate(ctx context.Context, c Credential) (*Identity, error) {
+	v := vs[c.Scheme]
+	if v == nil {
+		return nil, errorsx.Fault(fmt.Errorf("middleware: ByScheme: no validator for the scheme %q", c.Scheme))
+	}
+	return v.Validate(ctx, c)
+}

@@ -87,11 +87,22 @@ func (s *source) protect(h http.Header) {
 
 // wrapper returns the guard as a Wrapper.
 func (g *guard) wrapper() Wrapper {
+	g.unwrap()
+	return g.wrap
+}
+
+// unwrap finds what the validator is made of, so that it is not asked through
+// layers.
+func (g *guard) unwrap() {
+	if v, ok := g.validator.(ByScheme); ok {
+		if g.validator = v[g.scheme]; g.validator == nil {
+			panic("middleware: " + g.name + ": no validator for the scheme " + string(g.scheme))
+		}
+	}
 	if v, ok := g.validator.(throttled); ok {
 		g.throttle, g.validator = v.throttle, v.validator
 	}
 	g.cache, _ = g.validator.(*Cache)
-	return g.wrap
 }
 
 func (g *guard) wrap(next http.Handler) http.Handler {

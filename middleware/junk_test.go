@@ -100,3 +100,26 @@ func TestJunkBesideGoodTokens(t *testing.T) {
 		}
 	})
 }
+
+// TestSignatureOfAnother puts the signature of a token that is remembered behind
+// another header and payload.
+func TestSignatureOfAnother(t *testing.T) { // C05
+	const good = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
+	c := newCache(t, directory{good: {Client: "a"}}, 100, middleware.CacheConfig{})
+	if got := client(t, c, token(good)); got != "a" {
+		t.Fatal(got)
+	}
+	for _, other := range []string{
+		"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJldmUifQ.c2lnbmF0dXJl",
+		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
+		"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJ",
+		"eyJhbGciOiJFUzI1NiJ9..c2lnbmF0dXJl",
+	} {
+		if got := client(t, c, token(other)); got != "AUTH-12" {
+			t.Errorf("%s: got %s, want AUTH-12", other, got)
+		}
+	}
+	if got := client(t, c, token(good)); got != "a" {
+		t.Errorf("the token itself, afterwards: got %s", got)
+	}
+}

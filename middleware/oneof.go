@@ -41,7 +41,7 @@ func OneOf(v Validator, ways ...Way) Wrapper {
 			panic("middleware: OneOf: nil Way")
 		}
 		g := way.guard(v)
-		g.cache, _ = v.(*Cache)
+		g.unwrap()
 		for _, w := range o.ways {
 			if w.header == g.header && (w.scheme == g.scheme || w.bare() || g.bare()) {
 				panic("middleware: OneOf: two ways read the same " + g.header + " header")

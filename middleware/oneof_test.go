@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -206,4 +207,50 @@ func TestOneOfTwoAllocations(t *testing.T) {
 			t.Errorf("%s: %v allocations and status %d, want 2 and 200", line[0], n, w.Code)
 		}
 	}
+}
+
+// TestOneOfByScheme has a validator for each scheme, one of them throttled behind
+// a proxy.
+func TestOneOfByScheme(t *testing.T) {
+	keys := directory{"a-key": {Issuer: "i", Client: "app", Methods: middleware.ByAPIKey}}
+	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	cache := newCache(t, middleware.ValidatorFunc(passwords), 100, middleware.CacheConfig{})
+	h := middleware.OneOf(middleware.ByScheme{errorsx.SchemeAPIKey: keys, errorsx.SchemeBasic: throttle.Around(cache)},
+		middleware.APIKeyConfig{}, middleware.BasicConfig{})(whoami)
+	try := func(lines ...string) string { // from 192.0.2.1
+		if w := serve(h, "GET", "/", lines...); w.Code != 200 {
+			return code(w)
+		}
+		return ""
+	}
+	right, wrong := "Authorization: Basic "+b64std("app:pass"), "Authorization: Basic "+b64std("app:guess")
+	for _, tt := range []struct {
+		want  string
+		lines []string
+	}{
+		{"", []string{"X-API-KEY: a-key"}},
+		{"AUTH-12", []string{"X-API-KEY: pass"}},
+		{"", []string{right}},
+		{"AUTH-1", []string{wrong, "X-Forwarded-For: 1.1.1.1"}},
+		{"AUTH-1", []string{wrong, "X-Forwarded-For: 1.1.1.1"}},
+		{"AUTH-13", []string{right, "X-Forwarded-For: 1.1.1.1"}},
+		{"", []string{right, "X-Forwarded-For: 2.2.2.2"}},
+		{"", []string{right}},
+	} {
+		if got := try(tt.lines...); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.lines, got, tt.want)
+		}
+	}
+	if s := cache.Stats(); s.Hits != 2 {
+		t.Errorf("%+v, want two hits", s)
+	}
+	if _, err := (middleware.ByScheme{}).Validate(t.Context(), token("x")); !errors.Is(err, errorsx.Internal) {
+		t.Errorf("a scheme without a validator: got %v", err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a way without a validator: no panic")
+		}
+	}()
+	middleware.OneOf(middleware.ByScheme{errorsx.SchemeAPIKey: keys}, middleware.BearerConfig{})
 }

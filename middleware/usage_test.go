@@ -73,3 +73,26 @@ func TestDay(t *testing.T) {
 		}
 	}
 }
+
+// TestUsageWithoutIdentity stands in front of the wrapper that authenticates, or
+// without any, and counts nothing.
+func TestUsageWithoutIdentity(t *testing.T) {
+	counted := int64(0)
+	m := meterFunc(func(string) func(int64) error {
+		return func(n int64) error { counted += n; return nil }
+	})
+	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
+	key := middleware.APIKey(people, middleware.APIKeyConfig{Errors: silent})
+	for name, h := range map[string]http.Handler{
+		"alone":                middleware.Usage(m)(reached),
+		"before the key":       middleware.Chain(middleware.Usage(m), key)(reached),
+		"by status, before it": middleware.Chain(middleware.UsageBy(m, middleware.UsageConfig{CountStatus: func(int) bool { return true }}), key)(reached),
+		"allowed not to count": middleware.UsageBy(m, middleware.UsageConfig{AllowUncounted: true})(reached),
+		"behind a refused key": middleware.Chain(key, middleware.Usage(m))(reached),
+	} {
+		w := serve(h, "GET", "/", "X-API-KEY: wrong")
+		if counted != 0 || code(w) != "AUTH-8" && code(w) != "AUTH-12" {
+			t.Errorf("%s: got %d %s, and %d counted", name, w.Code, w.Body, counted)
+		}
+	}
+}

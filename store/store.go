@@ -55,8 +55,11 @@ type Client struct {
 
 // A Secret is one of a client's secrets.
 type Secret struct {
-	Digest  Digest
-	Expires time.Time // never, if zero
+	ID       string // may be shown and logged; empty in records from before there were IDs
+	Digest   Digest
+	Created  time.Time // unknown, if zero
+	Expires  time.Time // never, if zero
+	LastUsed time.Time // as in [APIKey]
 }
 
 // A User is a person.
@@ -74,7 +77,13 @@ type APIKey struct {
 	Client  string
 	Digest  Digest // of the whole key
 	Scopes  []string
+	Created time.Time // unknown, if zero
 	Expires time.Time // never, if zero
+
+	// LastUsed is when the key was used last, about, and zero if it is not known
+	// to have been. Only a [Lister] fills it in; what is stored with a record is
+	// ignored, and what [Toucher] was told of its ID stays.
+	LastUsed time.Time
 }
 
 // A Token is a refresh token or an opaque access token. Tokens of one family
@@ -196,6 +205,58 @@ type Admin interface {
 	PutAPIKey(ctx context.Context, k APIKey) error
 }
 
+// Lister says which API keys and secrets there are, and when each was used last.
+// It is for people: what a request needs, [APIKeys] and [Clients] read.
+type Lister interface {
+	APIKeyByID(ctx context.Context, id string) (*APIKey, error)
+
+	// APIKeysOf returns a client's API keys in the order of their IDs, also those
+	// that have expired. A client without any, or that does not exist, has none.
+	APIKeysOf(ctx context.Context, client string) ([]APIKey, error)
+
+	// SecretsOf returns a client's secrets in the order in which the client has
+	// them.
+	SecretsOf(ctx context.Context, client string) ([]Secret, error)
+}
+
+// Rotator replaces API keys and secrets while others may do the same. Each write
+// is a [Change] of what it replaces: of the API keys, or of the client at the
+// version that it has.
+type Rotator interface {
+	// ReplaceAPIKey stores next and lets the API key id expire at until, unless
+	// it does sooner, in one step; if until is not in the future, id is deleted.
+	// The two differ in ID and digest.
+	//
+	// A key that does not exist, or is not of next's client, is [ErrNotFound],
+	// and nothing is stored: a revoked key has no successor.
+	ReplaceAPIKey(ctx context.Context, id string, until time.Time, next APIKey) error
+
+	// AddSecret adds s to the client's secrets, in place of one with the same ID,
+	// which must not be empty, and lets all others expire at that time, unless
+	// they do sooner or it is zero, in one step. Those of them that have expired
+	// are dropped. A client that does not exist is [ErrNotFound].
+	AddSecret(ctx context.Context, client string, s Secret, others time.Time) error
+
+	// DeleteSecret deletes one of the client's secrets. A client or secret that
+	// does not exist is [ErrNotFound], and so is an empty ID.
+	DeleteSecret(ctx context.Context, client, id string) error
+}
+
+// A Use says that an API key, or a client's secret, was used.
+type Use struct {
+	Client string // whose secret it was; empty for an API key
+	ID     string
+	At     time.Time
+}
+
+// Toucher keeps when API keys and secrets were used last.
+type Toucher interface {
+	// Touch notes uses. The latest counts, in whatever order they are told; a
+	// use of what does not exist is ignored. It is no [Change], and of several
+	// uses some may be noted where it fails: to tell them again does no harm.
+	Touch(ctx context.Context, uses ...Use) error
+}
+
 // SigningKeys keeps the keys that sign tokens.
 type SigningKeys interface {
 	// SigningKeys returns the keys of a set, by the time of their publication.
@@ -237,5 +298,8 @@ type Store interface {
 	Usage
 	SigningKeys
 	Admin
+	Lister
+	Rotator
+	Toucher
 	Sweeper
 }

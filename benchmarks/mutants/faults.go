@@ -164,7 +164,7 @@ var faults = []fault{
 	},
 	{
 		part: "cache", name: "failures of ours are remembered", file: "middleware/entry.go",
-		old: "if e.Code.Ours() || e.Code == errorsx.TooManyRequests {", new: "if false {",
+		old: "if e.Code.Ours() || e.Code == errorsx.TooManyRequests {", new: "if e == nil {",
 	},
 	{
 		part: "cache", name: "a refusal outlives nbf", file: "middleware/entry.go",
@@ -380,5 +380,69 @@ var faults = []fault{
 	{
 		part: "writer", name: "AUTH-13 does not say when to come back", file: "errorsx/writer.go",
 		old: "seconds := max(1, (e.RetryAfter+time.Second-1)/time.Second)", new: "seconds := time.Duration(1)",
+	},
+
+	{
+		part: "others", name: "made-up kids have the set fetched each time", file: "middleware/keyrefresh.go",
+		old: "if r.fetch == nil && r.limiter.Allow() {", new: "if r.fetch == nil {",
+	},
+	{
+		part: "others", name: "a set that cannot be fetched makes kids unknown", file: "middleware/remotekeys.go",
+		old: "case !s.has(kid) && s.err != nil:", new: "case false:",
+	},
+	{
+		part: "others", name: "a set is relied upon for ever", file: "middleware/remotekeys.go",
+		old: "case s.until.past(time.Now()):", new: "case s.until.past(time.Now()) && len(s.keys) == 0:",
+	},
+	{
+		part: "others", name: "caches are not told of withdrawn keys", file: "middleware/keyrefresh.go",
+		old: "r.sinks.Forget(gone...)", new: "_ = gone",
+	},
+	{
+		part: "others", name: "redirects lead to other hosts", file: "middleware/remote.go",
+		old: "case r.URL.Scheme != from.Scheme || r.URL.Host != from.Host:", new: "case r.URL.Scheme != from.Scheme:",
+	},
+	{
+		part: "others", name: "bodies have no limit", file: "middleware/remote.go",
+		old: "if len(body) > maxRemoteBody {", new: "if false {",
+	},
+	{
+		part: "others", name: "symmetric keys of a set are used", file: "middleware/keyset.go",
+		old: "j.Oth, j.K} {", new: "j.Oth} {",
+	},
+	{
+		part: "others", name: "any trusted issuer's keys will do", file: "middleware/issuers.go",
+		old: "func (vs jwtIssuers) of(t *token) *jwtValidator { return vs[t.claims.Issuer.s] }",
+		new: "func (vs jwtIssuers) of(t *token) *jwtValidator {\n\tfor _, v := range vs {\n\t\treturn v\n\t}\n\treturn nil\n}",
+	},
+	{
+		part: "others", name: "what is not active is admitted", file: "middleware/introspection.go",
+		old: "case !a.active:", new: "case false:",
+	},
+	{
+		part: "others", name: "another issuer's answer is believed", file: "middleware/introspection.go",
+		old: "case p.Issuer.present && p.Issuer.s != v.cfg.Issuer:", new: "case false:",
+	},
+	{
+		part: "others", name: "a second way makes up for a refused one", file: "middleware/oneof.go",
+		old: "\tfound, err := way.authenticate(s, r)\n",
+		new: "\tfound, err := way.authenticate(s, r)\n\tfor _, other := range o.ways {\n\t\tif err != nil {\n\t\t\tfound, err = other.authenticate(s, r)\n\t\t}\n\t}\n",
+	},
+
+	{
+		part: "keys", name: "a replaced key never ends", file: "issuer/replace.go",
+		old: "err = db.ReplaceAPIKey(ctx, id, until, record)", new: "err = db.ReplaceAPIKey(ctx, id, until.AddDate(1, 0, 0), record)",
+	},
+	{
+		part: "keys", name: "caches are not told of replaced keys", file: "issuer/replace.go",
+		old: "\ti.sinks.Forget(mw.Revocation{Kind: mw.KindAPIKey, ID: id}) // also if the store's answer was lost\n", new: "",
+	},
+	{
+		part: "keys", name: "an overlap lengthens a key's life", file: "store/internal/sqlstore/apikeys.go",
+		old: "if err := tx.endAPIKey(ctx, id, sooner(timeOf(expires), until)); err != nil {", new: "if err := tx.endAPIKey(ctx, id, until); err != nil {", tests: "./store/sqlite",
+	},
+	{
+		part: "keys", name: "a new secret replaces all others at once", file: "store/memory/keys.go",
+		old: "return append(kept, added), nil", new: "return append(kept[:0], added), nil", tests: "./store/memory",
 	},
 }

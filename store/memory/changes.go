@@ -85,7 +85,7 @@ func (s *Store) revoke(c store.Change) {
 	case store.KindSession:
 		maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return n.ID == c.ID })
 	case store.KindAPIKey:
-		maps.DeleteFunc(s.keys, func(_ store.Digest, k store.APIKey) bool { return k.ID == c.ID })
+		s.deleteKey(c.ID)
 	case store.KindClient:
 		c.Version, c.Until = max(s.feed.version(c.Kind, c.ID), c.Version)+1, time.Time{}
 		if old, ok := s.clients[c.ID]; ok {

@@ -4,9 +4,9 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/authtier/authtier/store"
 )
@@ -20,6 +20,7 @@ type Store struct {
 	tokens   map[store.Digest]store.Token
 	sessions map[store.Digest]store.Session
 	signing  map[[2]string]store.SigningKey // by set and ID
+	keyByID  map[string]store.Digest        // of API keys
 	byID     map[string]store.Digest        // of tokens
 	byFamily map[string][]store.Digest      // of tokens
 	sweepAt  int                            // number of records at which they are swept
@@ -39,6 +40,7 @@ func New() *Store {
 		tokens:   map[store.Digest]store.Token{},
 		sessions: map[store.Digest]store.Session{},
 		signing:  map[[2]string]store.SigningKey{},
+		keyByID:  map[string]store.Digest{},
 		byID:     map[string]store.Digest{},
 		byFamily: map[string][]store.Digest{},
 		sweepAt:  minSweep,
@@ -78,6 +80,9 @@ func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
 		return nil, err
 	}
 	*c = cloneClient(*c)
+	for n := range c.Secrets {
+		c.Secrets[n].LastUsed = time.Time{}
+	}
 	return c, nil
 }
 
@@ -92,7 +97,7 @@ func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, erro
 	if err != nil {
 		return nil, err
 	}
-	k.Scopes = slices.Clone(k.Scopes)
+	k.Scopes, k.LastUsed = slices.Clone(k.Scopes), time.Time{}
 	return k, nil
 }
 
@@ -100,6 +105,9 @@ func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, erro
 func (s *Store) PutClient(ctx context.Context, c store.Client) error {
 	return s.write(ctx, func() error {
 		c = cloneClient(c)
+		for n := range c.Secrets {
+			c.Secrets[n].LastUsed = lastUsed(s.clients[c.ID].Secrets, c.Secrets[n].ID)
+		}
 		change := store.Change{Kind: store.KindClient, ID: c.ID, Version: s.feed.version(store.KindClient, c.ID)}
 		c.Version = change.Version
 		s.clients[c.ID] = c
@@ -160,19 +168,6 @@ func (s *Store) DeleteUser(ctx context.Context, login string) error {
 	return s.write(ctx, func() error {
 		s.revoke(store.Change{Kind: store.KindUser, ID: login})
 		delete(s.users, login)
-		return nil
-	})
-}
-
-// PutAPIKey implements [store.Admin].
-func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
-	if k.ID == "" {
-		return errors.New("store: an API key without an ID")
-	}
-	return s.write(ctx, func() error {
-		k.Scopes = slices.Clone(k.Scopes)
-		s.revoke(store.Change{Kind: store.KindAPIKey, ID: k.ID})
-		s.keys[k.Digest] = k
 		return nil
 	})
 }

@@ -45,7 +45,7 @@ func TestS02OpenRefuses(t *testing.T) {
 		prepare string // SQL in a database that Open has made
 		want    string // in the error
 	}{
-		"two versions newer":           {`INSERT INTO authtier_migrations VALUES (3, '3', '', ''), (4, '4', '', '')`, "at most one newer"},
+		"two versions newer":           {`INSERT INTO authtier_migrations VALUES (4, '4', '', ''), (5, '5', '', '')`, "at most one newer"},
 		"a migration that was changed": {`UPDATE authtier_migrations SET sum = 'x' WHERE version = 1`, "0001_records.sql differs"},
 		"another program's table":      {`DROP TABLE authtier_migrations`, "already exists"},
 		"read-only":                    {`DROP TABLE authtier_migrations; ALTER ROLE CURRENT_USER IN DATABASE %s SET default_transaction_read_only = on`, "read-only"},
@@ -85,7 +85,7 @@ func TestS02OneVersionNewer(t *testing.T) {
 	s := services.SharedPostgres(t)
 	dsn := s.Database(t, "")
 	open(t, dsn)
-	s.SQL(t, dsn, `INSERT INTO authtier_migrations VALUES (3, '0003_more.sql', 'x', ''); CREATE TABLE authtier_more (x INT)`)
+	s.SQL(t, dsn, `INSERT INTO authtier_migrations VALUES (4, '0004_more.sql', 'x', ''); CREATE TABLE authtier_more (x INT)`)
 	if err := open(t, dsn).PutClient(t.Context(), store.Client{ID: "c"}); err != nil {
 		t.Error(err)
 	}

@@ -11,30 +11,6 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// APIKey implements [store.APIKeys].
-func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
-	r, err := s.record(ctx, "apikey:"+formatDigest(d))
-	if err != nil {
-		return nil, err
-	}
-	k := store.APIKey{ID: r.text("id"), Client: r.text("client"), Digest: d, Expires: r.time("expires")}
-	r.list("scopes", &k.Scopes)
-	if r.err != nil {
-		return nil, r.err
-	}
-	return &k, nil
-}
-
-// PutAPIKey implements [store.Admin].
-func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
-	if k.ID == "" {
-		return errors.New("redis: an API key without an ID")
-	}
-	args := append([]any{k.ID, k.Client, formatDigest(k.Digest)}, fields(
-		"id", k.ID, "client", k.Client, "scopes", formatList(k.Scopes), "expires", formatTime(k.Expires))...)
-	return s.change(ctx, putAPIKey, args...)
-}
-
 // A signingKey is what a set keeps under a key's ID.
 type signingKey struct {
 	Alg       string  `json:"alg"`

@@ -6,12 +6,6 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A secret is a client's, as it is kept.
-type secret struct {
-	Digest  string `json:"digest"`
-	Expires string `json:"expires"`
-}
-
 // Client implements [store.Clients].
 func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
 	r, err := s.record(ctx, "client:"+id)
@@ -22,16 +16,7 @@ func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
 	r.list("scopes", &c.Scopes)
 	r.list("default", &c.Default)
 	r.list("grants", &c.Grants)
-	var secrets []secret
-	r.list("secrets", &secrets)
-	for _, kept := range secrets {
-		d, errD := parseDigest(kept.Digest)
-		expires, errT := parseTime(kept.Expires)
-		if errD != nil || errT != nil {
-			r.fail("secrets", "is no list of secrets")
-		}
-		c.Secrets = append(c.Secrets, store.Secret{Digest: d, Expires: expires})
-	}
+	c.Secrets = r.secrets()
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -40,15 +25,15 @@ func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
 
 // PutClient implements [store.Admin].
 func (s *Store) PutClient(ctx context.Context, c store.Client) error {
-	secrets := []secret{}
+	secrets, ids := []secret{}, []string{}
 	for _, sec := range c.Secrets {
-		secrets = append(secrets, secret{formatDigest(sec.Digest), formatTime(sec.Expires)})
+		secrets, ids = append(secrets, keptSecret(sec)), append(ids, sec.ID)
 	}
 	disabled := formatFlag(c.Disabled)
 	args := append([]any{c.ID, disabled}, fields(
 		"disabled", disabled, "secrets", formatList(secrets),
 		"scopes", formatList(c.Scopes), "default", formatList(c.Default), "grants", formatList(c.Grants))...)
-	return s.change(ctx, putClient, args...)
+	return s.change(ctx, putClient, append(args, formatList(ids))...)
 }
 
 // DeleteClient implements [store.Admin].

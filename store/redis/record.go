@@ -75,6 +75,14 @@ func (r *record) time(field string) time.Time {
 	return t
 }
 
+// timeIfAny returns a time that records from before there was such a field lack.
+func (r *record) timeIfAny(field string) time.Time {
+	if _, ok := r.fields[field]; !ok {
+		return time.Time{}
+	}
+	return r.time(field)
+}
+
 func (r *record) digest(field string) store.Digest {
 	d, err := parseDigest(r.text(field))
 	if err != nil {

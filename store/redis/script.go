@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -44,6 +45,11 @@ var (
 	rehash         = newScript("rehash")
 	deleteUser     = newScript("deleteuser")
 	putAPIKey      = newScript("putapikey")
+	replaceAPIKey  = newScript("replaceapikey")
+	listAPIKeys    = newScript("listapikeys")
+	addSecret      = newScript("addsecret")
+	deleteSecret   = newScript("deletesecret")
+	touch          = newScript("touch")
 	putSigningKeys = newScript("putsigningkeys")
 	revoke         = newScript("revoke")
 	snapshot       = newScript("snapshot")
@@ -87,6 +93,8 @@ func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 		return store.ErrNotFound
 	case reply == "reused":
 		return store.ErrReused
+	case reply == "taken":
+		return errors.New("redis: an API key cannot replace itself or another")
 	}
 	return fmt.Errorf("redis: a script returned %v", reply)
 }

@@ -69,7 +69,7 @@ func TestS02OpenRefuses(t *testing.T) {
 		}, "another program's"},
 		"two versions newer": {func(t *testing.T, file string) {
 			open(t, file)
-			raw(t, file, `INSERT INTO authtier_migrations VALUES (3, '3', '', ''), (4, '4', '', '')`)
+			raw(t, file, `INSERT INTO authtier_migrations VALUES (4, '4', '', ''), (5, '5', '', '')`)
 		}, "at most one newer"},
 		"a migration that was changed": {func(t *testing.T, file string) {
 			open(t, file)
@@ -113,7 +113,7 @@ func TestS02OpenRefuses(t *testing.T) {
 func TestS02OneVersionNewer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	open(t, file)
-	raw(t, file, `INSERT INTO authtier_migrations VALUES (3, '0003_more.sql', 'x', '')`, `CREATE TABLE authtier_more (x)`)
+	raw(t, file, `INSERT INTO authtier_migrations VALUES (4, '0004_more.sql', 'x', '')`, `CREATE TABLE authtier_more (x)`)
 	if err := open(t, file).PutClient(t.Context(), store.Client{ID: "c"}); err != nil {
 		t.Error(err)
 	}

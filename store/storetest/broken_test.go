@@ -34,6 +34,12 @@ type broken struct {
 	delUser   func(ctx context.Context, login string) error
 	rehash    func(ctx context.Context, login, from, to string) error
 	apiKey    func(ctx context.Context, d store.Digest) (*store.APIKey, error)
+	apiKeysOf func(ctx context.Context, client string) ([]store.APIKey, error)
+	secretsOf func(ctx context.Context, client string) ([]store.Secret, error)
+	replace   func(ctx context.Context, id string, until time.Time, next store.APIKey) error
+	addSecret func(ctx context.Context, client string, s store.Secret, others time.Time) error
+	delSecret func(ctx context.Context, client, id string) error
+	touch     func(ctx context.Context, uses ...store.Use) error
 	putTokens func(ctx context.Context, ts ...store.Token) error
 	token     func(ctx context.Context, d store.Digest) (*store.Token, error)
 	rotate    func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error
@@ -63,6 +69,22 @@ func (b *broken) Rehash(ctx context.Context, login, from, to string) error {
 func (b *broken) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
 	return b.apiKey(ctx, d)
 }
+func (b *broken) APIKeysOf(ctx context.Context, client string) ([]store.APIKey, error) {
+	return b.apiKeysOf(ctx, client)
+}
+func (b *broken) SecretsOf(ctx context.Context, client string) ([]store.Secret, error) {
+	return b.secretsOf(ctx, client)
+}
+func (b *broken) ReplaceAPIKey(ctx context.Context, id string, until time.Time, next store.APIKey) error {
+	return b.replace(ctx, id, until, next)
+}
+func (b *broken) AddSecret(ctx context.Context, client string, s store.Secret, others time.Time) error {
+	return b.addSecret(ctx, client, s, others)
+}
+func (b *broken) DeleteSecret(ctx context.Context, client, id string) error {
+	return b.delSecret(ctx, client, id)
+}
+func (b *broken) Touch(ctx context.Context, uses ...store.Use) error { return b.touch(ctx, uses...) }
 func (b *broken) PutTokens(ctx context.Context, ts ...store.Token) error {
 	return b.putTokens(ctx, ts...)
 }
@@ -101,6 +123,7 @@ func newBroken() *broken {
 	m := memory.New()
 	return &broken{
 		Store: m, client: m.Client, user: m.User, putUser: m.PutUser, delUser: m.DeleteUser, rehash: m.Rehash, apiKey: m.APIKey,
+		apiKeysOf: m.APIKeysOf, secretsOf: m.SecretsOf, replace: m.ReplaceAPIKey, addSecret: m.AddSecret, delSecret: m.DeleteSecret, touch: m.Touch,
 		putTokens: m.PutTokens, token: m.Token, rotate: m.Rotate, session: m.Session, renew: m.Renew, revoke: m.Revoke,
 		since: m.Since, snapshot: m.Snapshot, tell: m.Tell, adjust: m.Adjust, report: m.Report, sweep: m.Sweep, keys: m.SigningKeys,
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,17 @@ type fault struct {
 const hour = time.Hour
 
 // faults are what stores get wrong.
-var faults = map[string]fault{
+var faults = merged(faultsOfRecords, faultsOfKeys)
+
+func merged(all ...map[string]fault) map[string]fault {
+	m := map[string]fault{}
+	for _, some := range all {
+		maps.Copy(m, some)
+	}
+	return m
+}
+
+var faultsOfRecords = map[string]fault{
 	"a rotation in two steps": {"Run/RotateConcurrent$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
 			t, err := b.Store.Token(ctx, old)

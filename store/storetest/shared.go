@@ -23,6 +23,8 @@ func RunShared(t *testing.T, newStores func(t *testing.T) (a, b store.Store)) {
 		{"RotateConcurrent", testRotateBetween},
 		{"RevokeWhileRotating", testRevokeWhileRotating},
 		{"VersionsConcurrent", testVersionsConcurrent},
+		{"ReplaceAPIKeyConcurrent", testReplaceBetween},
+		{"AddSecretConcurrent", testAddSecretBetween},
 		{"Follow", testFollow},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

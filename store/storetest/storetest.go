@@ -30,6 +30,17 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"Users", testUsers},
 		{"APIKeys", testAPIKeys},
 		{"APIKeyMoves", testAPIKeyMoves},
+		{"ListAPIKeys", testListAPIKeys},
+		{"ListSecrets", testListSecrets},
+		{"Touch", testTouch},
+		{"TouchGone", testTouchGone},
+		{"ReplaceAPIKey", testReplaceAPIKey},
+		{"ReplaceAPIKeyRefused", testReplaceAPIKeyRefused},
+		{"ReplaceAPIKeyConcurrent", testReplaceAPIKeyConcurrent},
+		{"ReplaceRevokedAPIKey", testReplaceRevokedAPIKey},
+		{"AddSecret", testAddSecret},
+		{"AddSecretConcurrent", testAddSecretConcurrent},
+		{"DeleteSecret", testDeleteSecret},
 		{"Versions", testVersions},
 		{"Names", testNames},
 		{"NoSharing", testNoSharing},
@@ -99,6 +110,16 @@ func testMissing(t *testing.T, s store.Store) {
 	wantErr(t, "Token", err, store.ErrNotFound)
 	_, err = s.Session(ctx, digest("x"))
 	wantErr(t, "Session", err, store.ErrNotFound)
+	_, err = s.APIKeyByID(ctx, "x")
+	wantErr(t, "APIKeyByID", err, store.ErrNotFound)
+	_, err = s.SecretsOf(ctx, "x")
+	wantErr(t, "SecretsOf", err, store.ErrNotFound)
+	if ks, err := s.APIKeysOf(ctx, "x"); err != nil || len(ks) != 0 {
+		t.Errorf("APIKeysOf: got %v, %v, want none", ks, err)
+	}
+	wantErr(t, "AddSecret", s.AddSecret(ctx, "x", store.Secret{ID: "s"}, time.Time{}), store.ErrNotFound)
+	wantErr(t, "DeleteSecret", s.DeleteSecret(ctx, "x", "s"), store.ErrNotFound)
+	wantErr(t, "ReplaceAPIKey", s.ReplaceAPIKey(ctx, "x", start, store.APIKey{ID: "y", Digest: digest("y")}), store.ErrNotFound)
 	wantErr(t, "Renew", s.Renew(ctx, digest("x"), start, start), store.ErrNotFound)
 	wantErr(t, "Rotate", s.Rotate(ctx, digest("x"), "c", start), store.ErrNotFound)
 	must(t, s.DeleteClient(ctx, "x"))
@@ -291,7 +312,8 @@ func testNoSharing(t *testing.T, s store.Store) {
 }
 
 func testCancelled(t *testing.T, s store.Store) {
-	must(t, s.PutClient(t.Context(), store.Client{ID: "c"}))
+	must(t, s.PutClient(t.Context(), store.Client{ID: "c", Secrets: []store.Secret{{ID: "s", Digest: digest("s")}}}))
+	must(t, s.PutAPIKey(t.Context(), store.APIKey{ID: "k", Client: "c", Digest: digest("k")}))
 	must(t, s.PutUser(t.Context(), store.User{Login: "u"}))
 	must(t, s.PutTokens(t.Context(), refresh("r", "f")))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -299,11 +321,19 @@ func testCancelled(t *testing.T, s store.Store) {
 	_, errClient := s.Client(ctx, "c")
 	_, errUser := s.User(ctx, "u")
 	_, errToken := s.Token(ctx, digest("r"))
+	_, errByID := s.APIKeyByID(ctx, "k")
+	_, errKeys := s.APIKeysOf(ctx, "c")
+	_, errSecrets := s.SecretsOf(ctx, "c")
 	for what, err := range map[string]error{
 		"Client": errClient, "User": errUser, "Token": errToken,
-		"PutTokens": s.PutTokens(ctx, refresh("r2", "f")),
-		"Rotate":    s.Rotate(ctx, digest("r"), "c", start, refresh("r3", "f")),
-		"Revoke":    s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}),
+		"APIKeyByID": errByID, "APIKeysOf": errKeys, "SecretsOf": errSecrets,
+		"ReplaceAPIKey": s.ReplaceAPIKey(ctx, "k", start, store.APIKey{ID: "k2", Client: "c", Digest: digest("k2")}),
+		"AddSecret":     s.AddSecret(ctx, "c", store.Secret{ID: "s2", Digest: digest("s2")}, start),
+		"DeleteSecret":  s.DeleteSecret(ctx, "c", "s"),
+		"Touch":         s.Touch(ctx, store.Use{ID: "k", At: start}),
+		"PutTokens":     s.PutTokens(ctx, refresh("r2", "f")),
+		"Rotate":        s.Rotate(ctx, digest("r"), "c", start, refresh("r3", "f")),
+		"Revoke":        s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}),
 	} {
 		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
 			t.Errorf("%s with a cancelled context: got %v, want its end", what, err)
@@ -311,6 +341,12 @@ func testCancelled(t *testing.T, s store.Store) {
 	}
 	if r, err := s.Token(t.Context(), digest("r")); err != nil || r.Used {
 		t.Errorf("after cancelled calls: got %+v, %v, want the token unused", r, err)
+	}
+	if ks := keyIDs(t, s, "c"); !slices.Equal(ks, []string{"k"}) {
+		t.Errorf("after cancelled calls: API keys %v, want k alone", ks)
+	}
+	if ids := secretIDs(t, s, "c"); !slices.Equal(ids, []string{"s"}) {
+		t.Errorf("after cancelled calls: secrets %v, want s alone", ids)
 	}
 }
 

@@ -3,9 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/authtier/authtier/store"
 )
@@ -22,44 +20,19 @@ func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
 		return nil, err
 	}
 	c.Disabled = disabled != 0
-	var l clientLists
-	if err := json.Unmarshal(lists, &l); err != nil {
+	l, err := readLists(lists)
+	if err != nil {
 		return nil, s.wrap(what, err)
 	}
 	c.Scopes, c.Default, c.Grants = l.Scopes, l.Default, l.Grants
-	for _, secret := range l.Secrets {
-		d, err := digestOf(secret.Digest)
-		if err != nil {
-			return nil, s.wrap(what, err)
-		}
-		c.Secrets = append(c.Secrets, store.Secret{Digest: d, Expires: timeOf(secret.Expires)})
-	}
-	return c, nil
-}
-
-// clientLists is what a client has several of, as it is stored.
-type clientLists struct {
-	Secrets []struct {
-		Digest  []byte
-		Expires int64
-	}
-	Scopes, Default, Grants []string
-}
-
-func listsOf(c store.Client) ([]byte, error) {
-	l := clientLists{Scopes: c.Scopes, Default: c.Default, Grants: c.Grants}
-	for _, secret := range c.Secrets {
-		l.Secrets = append(l.Secrets, struct {
-			Digest  []byte
-			Expires int64
-		}{secret.Digest[:], micros(secret.Expires)})
-	}
-	return json.Marshal(l)
+	c.Secrets, err = l.secrets()
+	return c, s.wrap(what, err)
 }
 
 // PutClient implements [store.Admin].
 func (s *Store) PutClient(ctx context.Context, c store.Client) error {
-	lists, err := listsOf(c)
+	l := clientLists{Scopes: c.Scopes, Default: c.Default, Grants: c.Grants}
+	lists, err := l.with(c.Secrets)
 	if err != nil {
 		return s.wrap("storing a client", err)
 	}
@@ -107,23 +80,6 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 		}
 		return nil
 	})
-}
-
-func (tx *feedTx) keysOf(ctx context.Context, client string) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id FROM authtier_api_keys WHERE client_key = $1 ORDER BY id`, key(client))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id []byte
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, string(id))
-	}
-	return ids, rows.Err()
 }
 
 // User implements [store.Users].
@@ -197,42 +153,6 @@ func (s *Store) DeleteUser(ctx context.Context, login string) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM authtier_users WHERE login_key = $1`, key(login))
-		return err
-	})
-}
-
-// APIKey implements [store.APIKeys].
-func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
-	const what = "reading an API key"
-	k := &store.APIKey{Digest: d}
-	var id, client, scopes []byte
-	var expires int64
-	err := s.row(ctx, what, `SELECT id, client, scopes, expires FROM authtier_api_keys WHERE digest = $1`,
-		[]any{d[:]}, &id, &client, &scopes, &expires)
-	if err != nil {
-		return nil, err
-	}
-	k.ID, k.Client, k.Expires = string(id), string(client), timeOf(expires)
-	return k, s.wrap(what, json.Unmarshal(scopes, &k.Scopes))
-}
-
-// PutAPIKey implements [store.Admin].
-func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
-	if k.ID == "" {
-		return fmt.Errorf("%s: an API key without an ID", s.dialect.Name)
-	}
-	scopes, err := json.Marshal(k.Scopes)
-	if err != nil {
-		return s.wrap("storing an API key", err)
-	}
-	return s.change(ctx, "storing an API key", func(ctx context.Context, tx *feedTx) error {
-		if err := tx.revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: k.ID}); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO authtier_api_keys (id_key, id, digest, client_key, client, scopes, expires)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			key(k.ID), []byte(k.ID), k.Digest[:], key(k.Client), []byte(k.Client), scopes, micros(k.Expires))
 		return err
 	})
 }

@@ -184,6 +184,48 @@ local function fields()
 	return all
 end
 
+-- putKey takes an API key from the arguments. When a key with its ID was used last
+-- it keeps.
+local function putKey()
+	local id, client, d, all = arg(), arg(), arg(), fields()
+	local same, other = revoke('4', id, ''), function() end
+	local before = record('apikey:' .. d, 'id')
+	if before and before ~= id then other = revoke('4', before, '') end
+	local ids, old = typed('apikeys:' .. client, 'set'), redis.call('GET', P .. 'apikeyid:' .. id)
+	local used = old and redis.call('HGET', P .. 'apikey:' .. old, 'used')
+	return function()
+		other()
+		same()
+		redis.call('HSET', P .. 'apikey:' .. d, unpack(all))
+		if used then redis.call('HSET', P .. 'apikey:' .. d, 'used', used) end
+		redis.call('SET', P .. 'apikeyid:' .. id, d)
+		redis.call('SADD', ids, id)
+	end
+end
+
+-- A client's secrets are a list in JSON; when one was used last is the field
+-- "used:" and its ID.
+
+local function secretsOf(key, text)
+	local ok, list = pcall(cjson.decode, text)
+	if not ok or type(list) ~= 'table' then error(key .. ' holds no list of secrets', 0) end
+	return list
+end
+
+-- changeSecrets keeps some of a client's secrets, and adds more.
+local function changeSecrets(id, key, list, kept)
+	local v, ids, gone = integer(version('5', id)), {}, {}
+	for _, s in ipairs(kept) do
+		if s.id then ids[s.id] = true end
+	end
+	for _, s in ipairs(list) do
+		if s.id and not ids[s.id] then gone[#gone + 1] = s.id end
+	end
+	redis.call('HSET', key, 'secrets', #kept > 0 and cjson.encode(kept) or '[]')
+	for _, s in ipairs(gone) do redis.call('HDEL', key, 'used:' .. s) end
+	append('5', id, v, '')
+end
+
 -- putTokens takes tokens from the arguments.
 local function putTokens()
 	local todo = {}

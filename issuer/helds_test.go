@@ -1,0 +1,115 @@
+package issuer_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+// A held is what a client proves itself with. Each of them is client app's.
+type held struct {
+	make       func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (secret, id string)
+	credential func(secret string) middleware.Credential
+	rotate     func(ctx context.Context, iss *issuer.Issuer, id string, overlap time.Duration) (secret, newID string, err error)
+	revoke     func(ctx context.Context, iss *issuer.Issuer, id string) error
+	list       func(ctx context.Context, db *memory.Store) (ids []string, ends, used []time.Time, err error)
+}
+
+var helds = map[string]held{
+	"API key": {
+		make: func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (string, string) {
+			key, record := iss.NewAPIKey("app", []string{"a", "b"}, expires)
+			must(t, db.PutAPIKey(t.Context(), record))
+			must(t, iss.RevokeAPIKey(t.Context(), "k1"))
+			return key, record.ID
+		},
+		credential: func(key string) middleware.Credential {
+			return middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}
+		},
+		rotate: func(ctx context.Context, iss *issuer.Issuer, id string, overlap time.Duration) (string, string, error) {
+			key, record, err := iss.RotateAPIKey(ctx, id, overlap)
+			return key, record.ID, err
+		},
+		revoke: func(ctx context.Context, iss *issuer.Issuer, id string) error { return iss.RevokeAPIKey(ctx, id) },
+		list: func(ctx context.Context, db *memory.Store) (ids []string, ends, used []time.Time, err error) {
+			ks, err := db.APIKeysOf(ctx, "app")
+			for _, k := range ks {
+				ids, ends, used = append(ids, k.ID), append(ends, k.Expires), append(used, k.LastUsed)
+			}
+			return ids, ends, used, err
+		},
+	},
+	"secret": {
+		make: func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (string, string) {
+			secret, record := iss.NewSecret()
+			record.Expires = expires
+			c, err := db.Client(t.Context(), "app")
+			must(t, err)
+			c.Secrets = []store.Secret{record}
+			must(t, db.PutClient(t.Context(), *c))
+			return secret, record.ID
+		},
+		credential: func(secret string) middleware.Credential {
+			return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret}
+		},
+		rotate: func(ctx context.Context, iss *issuer.Issuer, id string, overlap time.Duration) (string, string, error) {
+			secret, record, err := iss.RotateSecret(ctx, "app", overlap)
+			return secret, record.ID, err
+		},
+		revoke: func(ctx context.Context, iss *issuer.Issuer, id string) error {
+			return iss.RevokeSecret(ctx, "app", id)
+		},
+		list: func(ctx context.Context, db *memory.Store) (ids []string, ends, used []time.Time, err error) {
+			secrets, err := db.SecretsOf(ctx, "app")
+			for _, s := range secrets {
+				ids, ends, used = append(ids, s.ID), append(ends, s.Expires), append(used, s.LastUsed)
+			}
+			return ids, ends, used, err
+		},
+	},
+}
+
+// onHelds runs a test for each of them, on a clock of its own.
+func onHelds(t *testing.T, test func(t *testing.T, h held, db *memory.Store)) {
+	for name, h := range helds {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, h, newStore(t)) })
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cached returns a cache in front of an issuer.
+func cached(t *testing.T, iss *issuer.Issuer) *middleware.Cache {
+	t.Helper()
+	c, err := middleware.NewCache(iss, 64, middleware.CacheConfig{})
+	must(t, err)
+	return c
+}
+
+// wantUse checks what several validators say to a credential.
+func wantUse(t *testing.T, what string, c middleware.Credential, want errorsx.Code, vs ...middleware.Validator) {
+	t.Helper()
+	for n, v := range vs {
+		id, err := v.Validate(t.Context(), c)
+		if got := codeOf(err); got != want {
+			t.Errorf("%s, validator %d: got %v (%v), want %v", what, n, got, err, want)
+		}
+		if want == 0 && (id == nil || id.Client != "app") {
+			t.Errorf("%s, validator %d: got %+v, want client app", what, n, id)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package issuer_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+func TestImport(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	own, _ := iss.NewAPIKey("app", nil, time.Time{})
+	for _, key := range []string{"my_api_key", "sk_live a,b", "authtier_", "authtier_keyring", own, strings.Repeat("x", 8192)} {
+		record, err := iss.ImportAPIKey("imported", "app", key)
+		must(t, err)
+		must(t, db.PutAPIKey(t.Context(), record))
+		id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
+		if err != nil || id.KeyID != "imported" || id.Client != "app" || record.Created.IsZero() {
+			t.Errorf("%.30s: got %+v, %v", key, id, err)
+		}
+	}
+	for what, key := range map[string]string{
+		"empty": "", "too long": strings.Repeat("x", 8193), "a tab": "a\tb", "not ASCII": "schlüssel", "a line break": "key\n",
+		"space before": " hunter2", "space behind": "hunter2 ", "a control character": "a\x7f", "mistyped": mistyped(own), "cut off": own[:len(own)-1],
+	} {
+		record, err := iss.ImportAPIKey("imported", "app", key)
+		if err == nil || record.ID != "" || key != "" && strings.Contains(err.Error(), key) {
+			t.Errorf("%s: got %+v, %v, want an error that does not repeat the key", what, record, err)
+		}
+	}
+	for _, names := range [][2]string{{"", "app"}, {"id", ""}} {
+		if _, err := iss.ImportAPIKey(names[0], names[1], "key"); err == nil {
+			t.Errorf("ID %q and client %q: imported", names[0], names[1])
+		}
+	}
+	if _, err := newIssuer(t, issuer.Config{Prefix: "acme"}).ImportAPIKey("id", "app", mistyped(own)); err != nil {
+		t.Errorf("with the prefix of another issuer: %v", err)
+	}
+}
+
+func TestImportSecret(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	for n, secret := range []string{"s", " schlüssel: 100%+& ", strings.Repeat("x", 6000)} {
+		record, err := issuer.ImportSecret("imported", secret)
+		must(t, err)
+		must(t, db.AddSecret(t.Context(), "app", record, time.Time{}))
+		_, err = iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret})
+		wantCode(t, "secret "+string(rune('0'+n)), err, 0)
+	}
+	for what, secret := range map[string]string{"empty": "", "too long": strings.Repeat("x", 6001), "a tab": "a\tb", "not UTF-8": "a\xff"} {
+		if record, err := issuer.ImportSecret("imported", secret); err == nil || record.ID != "" || secret != "" && strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: got %+v, %v, want an error that does not repeat the secret", what, record, err)
+		}
+	}
+	if _, err := issuer.ImportSecret("", "s"); err == nil {
+		t.Error("without an ID: imported")
+	}
+}
+
+// TestImportDigest takes over a key of which the SHA-256 alone is known.
+func TestImportDigest(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db})
+	d, err := store.ParseDigest("2C26B46B68FFC68FF99B453C1D30413413422D706483BFA0F98A5E886266E7AE")
+	must(t, err)
+	must(t, db.PutAPIKey(t.Context(), store.APIKey{ID: "digest", Client: "app", Digest: d}))
+	wantUse(t, "its key", middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "foo"}, 0, iss)
+}

@@ -1,0 +1,67 @@
+package issuer_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+)
+
+// TestStale has an issuer that nobody runs: half a minute after it has heard of
+// the store, it admits no token, unless it is told to.
+func TestStale(t *testing.T) {
+	for _, allow := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			db := newStore(t)
+			iss := newIssuer(t, issuer.Config{Store: db, AllowStale: allow})
+			opaque := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true, AllowStale: allow})
+			tokens := map[*issuer.Issuer]string{
+				iss: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken, opaque: mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken,
+			}
+			for _, tt := range []struct {
+				wait time.Duration
+				want errorsx.Code
+			}{{30 * time.Second, 0}, {time.Second, errorsx.Internal}, {time.Minute, errorsx.Internal}} {
+				time.Sleep(tt.wait)
+				want := tt.want
+				if allow {
+					want = 0
+				}
+				for i, token := range tokens {
+					if _, code := validate(t, i, token); code != want {
+						t.Errorf("AllowStale %t, %v later: got %v, want %v", allow, tt.wait, code, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestRevocationThatFails is never answered 200.
+func TestRevocationThatFails(t *testing.T) { // O13
+	iss := newIssuer(t, issuer.Config{Store: revokesNothing{newStore(t)}})
+	tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+	h := iss.RevokeHandler(issuer.HTTPConfig{Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}})
+	for name, token := range map[string]string{"access token": tokens.AccessToken, "refresh token": tokens.RefreshToken} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader("token="+token))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth("app", "app-secret")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 503 || answerCode(w) != "AUTH-8" {
+			t.Errorf("%s: got %d %s, want 503 AUTH-8", name, w.Code, w.Body)
+		}
+	}
+}
+
+// revokesNothing is a store that cannot be written to.
+type revokesNothing struct{ *memory.Store }
+
+func (revokesNothing) Revoke(context.Context, ...store.Change) error { return errDown }

@@ -1,0 +1,97 @@
+package sqlstore
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// clientLists is what a client has several of, as it is stored. Members are only
+// ever added: older programs read on, and ignore them.
+type clientLists struct {
+	Secrets                 []clientSecret
+	Scopes, Default, Grants []string
+}
+
+type clientSecret struct {
+	Digest  []byte
+	Expires int64
+	ID      string `json:",omitempty"`
+	Created int64  `json:",omitempty"`
+}
+
+func readLists(b []byte) (l clientLists, err error) {
+	err = json.Unmarshal(b, &l)
+	return l, err
+}
+
+func (l clientLists) secrets() (secrets []store.Secret, err error) {
+	for _, kept := range l.Secrets {
+		d, err := digestOf(kept.Digest)
+		if err != nil {
+			return nil, err
+		}
+		secrets = append(secrets, store.Secret{ID: kept.ID, Digest: d, Created: timeOf(kept.Created), Expires: timeOf(kept.Expires)})
+	}
+	return secrets, nil
+}
+
+// with returns the lists with other secrets, to be stored.
+func (l clientLists) with(secrets []store.Secret) ([]byte, error) {
+	l.Secrets = nil
+	for _, s := range secrets {
+		l.Secrets = append(l.Secrets, clientSecret{
+			Digest: s.Digest[:], Expires: micros(s.Expires), ID: s.ID, Created: micros(s.Created),
+		})
+	}
+	return json.Marshal(l)
+}
+
+// A lastUses is when a client's secrets were used last, by ID, in microseconds.
+type lastUses map[string]int64
+
+func readLastUses(b []byte) (l lastUses, err error) {
+	if len(b) == 0 {
+		return lastUses{}, nil
+	}
+	err = json.Unmarshal(b, &l)
+	return l, err
+}
+
+// into fills in when secrets were used last.
+func (l lastUses) into(secrets []store.Secret) {
+	for n, s := range secrets {
+		if at, ok := l[s.ID]; ok && s.ID != "" {
+			secrets[n].LastUsed = timeOf(at)
+		}
+	}
+}
+
+// of returns what is known of secrets that are there, and with the uses, and
+// whether that is news.
+func (l lastUses) of(secrets []clientSecret, uses []store.Use) (rest lastUses, news bool) {
+	rest = lastUses{}
+	for _, s := range secrets {
+		if s.ID == "" {
+			continue
+		}
+		if at, ok := l[s.ID]; ok {
+			rest[s.ID] = at
+		}
+		for _, u := range uses {
+			if at := micros(u.At); u.ID == s.ID && !u.At.IsZero() && (at > rest[s.ID] || rest[s.ID] == 0) {
+				rest[s.ID], news = at, true
+			}
+		}
+	}
+	return rest, news
+}
+
+// sooner returns the earlier of two ends, where the first is never if zero.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,90 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/authtier/authtier/store"
+)
+
+// touchBatch is how many uses one transaction notes, where it can note several.
+const touchBatch = 200
+
+// Touch implements [store.Toucher]. Where writers wait for each other's rows, a
+// transaction takes one alone: it is part of no deadlock with those who revoke.
+func (s *Store) Touch(ctx context.Context, uses ...store.Use) error {
+	var keys []store.Use
+	clients := map[string][]store.Use{}
+	for _, u := range uses {
+		if u.Client == "" {
+			keys = append(keys, u)
+		} else {
+			clients[u.Client] = append(clients[u.Client], u)
+		}
+	}
+	var writes []func(ctx context.Context, tx *sql.Tx) error
+	for _, u := range keys {
+		writes = append(writes, func(ctx context.Context, tx *sql.Tx) error { return touchKey(ctx, tx, u) })
+	}
+	for _, client := range slices.Sorted(maps.Keys(clients)) {
+		writes = append(writes, func(ctx context.Context, tx *sql.Tx) error { return touchSecrets(ctx, tx, client, clients[client]) })
+	}
+	batch := touchBatch
+	if s.dialect.Arrays {
+		batch = 1
+	}
+	for chunk := range slices.Chunk(writes, batch) {
+		err := s.tx(ctx, "noting uses", func(ctx context.Context, tx *sql.Tx) error {
+			for _, write := range chunk {
+				if err := write(ctx, tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func touchKey(ctx context.Context, tx *sql.Tx, u store.Use) error {
+	_, err := tx.ExecContext(ctx, `UPDATE authtier_api_keys SET last_used = $1 WHERE id_key = $2 AND (last_used < $1 OR last_used = 0)`,
+		micros(u.At), key(u.ID))
+	return err
+}
+
+// touchSecrets notes uses of one client's secrets.
+func touchSecrets(ctx context.Context, tx *sql.Tx, client string, uses []store.Use) error {
+	var lists, used []byte
+	err := tx.QueryRowContext(ctx, `UPDATE authtier_clients SET last_used = last_used WHERE id_key = $1 RETURNING lists, last_used`,
+		key(client)).Scan(&lists, &used)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l, err := readLists(lists)
+	if err != nil {
+		return err
+	}
+	before, err := readLastUses(used)
+	if err != nil {
+		return err
+	}
+	after, news := before.of(l.Secrets, uses)
+	if !news {
+		return nil
+	}
+	if used, err = json.Marshal(after); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE authtier_clients SET last_used = $1 WHERE id_key = $2`, used, key(client))
+	return err
+}

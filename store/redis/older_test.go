@@ -1,0 +1,49 @@
+package redis_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/services"
+	"github.com/authtier/authtier/store/redis"
+)
+
+// TestOlderRecords reads and changes records as versions wrote them in which
+// secrets had no ID, and nothing said when it was made.
+func TestOlderRecords(t *testing.T) {
+	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
+	db, h := raw(t, s), open(t, s.DSN(), redis.Config{Namespace: ns})
+	d := store.DigestOf("one")
+	hex, key := fmt.Sprintf("%x", d), func(name string) string { return "{" + ns + "}:" + name }
+	do(t, db, "HSET", key("client:c"), "version", "1", "disabled", "0", "scopes", "null", "default", "null", "grants", "null",
+		"secrets", `[{"digest":"`+hex+`","expires":""}]`)
+	do(t, db, "HSET", key("apikey:"+hex), "id", "k", "client", "c", "scopes", "null", "expires", "")
+	do(t, db, "SET", key("apikeyid:k"), hex)
+	do(t, db, "SADD", key("apikeys:c"), "k")
+	k, err := h.APIKey(ctx, d)
+	if err != nil || k.ID != "k" || !k.Created.IsZero() {
+		t.Errorf("API key: got %+v, %v", k, err)
+	}
+	c, err := h.Client(ctx, "c")
+	if err != nil || len(c.Secrets) != 1 || c.Secrets[0] != (store.Secret{Digest: d}) {
+		t.Errorf("client: got %+v, %v", c, err)
+	}
+	until := time.Now().Add(time.Hour).UTC()
+	for _, err := range []error{
+		h.Touch(ctx, store.Use{ID: "k", At: until}, store.Use{Client: "c", At: until}),
+		h.ReplaceAPIKey(ctx, "k", until, store.APIKey{ID: "k2", Client: "c", Digest: store.DigestOf("two")}),
+		h.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: store.DigestOf("two")}, until),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if k, err := h.APIKeyByID(ctx, "k"); err != nil || !k.Expires.Equal(until) || !k.LastUsed.Equal(until) {
+		t.Errorf("replaced: got %+v, %v", k, err)
+	}
+	if secrets, err := h.SecretsOf(ctx, "c"); err != nil || len(secrets) != 2 || secrets[0].ID != "" || !secrets[0].Expires.Equal(until) {
+		t.Errorf("secrets: got %+v, %v", secrets, err)
+	}
+}

@@ -1,0 +1,68 @@
+package sqlite_test
+
+import (
+	"crypto/sha256"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// TestOlderRecords brings up to date what was written before secrets had IDs, and
+// lets a program of then write beside.
+func TestOlderRecords(t *testing.T) {
+	ctx, file := t.Context(), filepath.Join(t.TempDir(), "a.db")
+	open(t, file).Close()
+	db := raw(t, file, `ALTER TABLE authtier_api_keys DROP COLUMN created`, `ALTER TABLE authtier_api_keys DROP COLUMN last_used`,
+		`ALTER TABLE authtier_clients DROP COLUMN last_used`, `DELETE FROM authtier_migrations WHERE version = 3`)
+	d := store.DigestOf("one")
+	exec := func(query string, args ...any) {
+		t.Helper()
+		if _, err := db.Exec(query, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := func(name string) []byte { sum := sha256.Sum256([]byte(name)); return sum[:] }
+	putClient := func(lists string) {
+		t.Helper()
+		exec(`INSERT INTO authtier_clients (id_key, id, version, disabled, lists) VALUES ($1, $2, 1, 0, $3)
+			ON CONFLICT (id_key) DO UPDATE SET version = excluded.version, disabled = excluded.disabled, lists = excluded.lists`,
+			key("c"), []byte("c"), []byte(lists))
+	}
+	putClient(`{"Secrets":[{"Digest":"/////////////////////////////////////////w8=","Expires":0}],"Scopes":["a"],"Default":null,"Grants":null}`)
+	putKey := `INSERT INTO authtier_api_keys (id_key, id, digest, client_key, client, scopes, expires) VALUES ($1, $2, $3, $4, $5, $6, 0)`
+	exec(putKey, key("k"), []byte("k"), d[:], key("c"), []byte("c"), []byte(`["a"]`))
+
+	s, now := open(t, file), time.Now().UTC().Truncate(time.Second)
+	c, err := s.Client(ctx, "c")
+	if err != nil || len(c.Secrets) != 1 || c.Secrets[0].ID != "" || !c.Secrets[0].Expires.IsZero() {
+		t.Errorf("client: got %+v, %v", c, err)
+	}
+	if k, err := s.APIKey(ctx, d); err != nil || k.ID != "k" || !k.Created.IsZero() {
+		t.Errorf("API key: got %+v, %v", k, err)
+	}
+	for _, err := range []error{
+		s.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: d}, now.Add(time.Hour)),
+		s.Touch(ctx, store.Use{ID: "k", At: now}, store.Use{Client: "c", At: now}, store.Use{Client: "c", ID: "s", At: now}),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if k, err := s.APIKeyByID(ctx, "k"); err != nil || !k.LastUsed.Equal(now) {
+		t.Errorf("API key used: got %+v, %v", k, err)
+	}
+	if secrets, err := s.SecretsOf(ctx, "c"); err != nil || len(secrets) != 2 || !secrets[0].LastUsed.IsZero() || !secrets[1].LastUsed.Equal(now) {
+		t.Errorf("secrets: got %+v, %v", secrets, err)
+	}
+	two := store.DigestOf("two")
+	exec(putKey, key("k2"), []byte("k2"), two[:], key("c"), []byte("c"), []byte(`null`))
+	putClient(`{"Secrets":null}`)
+	if k, err := s.APIKeyByID(ctx, "k2"); err != nil || !k.LastUsed.IsZero() {
+		t.Errorf("API key written beside: got %+v, %v", k, err)
+	}
+	if secrets, err := s.SecretsOf(ctx, "c"); err != nil || len(secrets) != 0 {
+		t.Errorf("client written beside: got %+v, %v", secrets, err)
+	}
+}

@@ -1,0 +1,273 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+func secretOf(id string, expires time.Time) store.Secret {
+	return store.Secret{ID: id, Digest: digest("secret " + id), Expires: expires}
+}
+
+// secretIDs returns the IDs of a client's secrets, in the order of the listing.
+func secretIDs(t *testing.T, s store.Store, client string) (ids []string) {
+	t.Helper()
+	secrets, err := s.SecretsOf(t.Context(), client)
+	must(t, err)
+	for _, secret := range secrets {
+		ids = append(ids, secret.ID)
+	}
+	return ids
+}
+
+func sameSecret(a, b store.Secret) bool {
+	return a.ID == b.ID && a.Digest == b.Digest && a.Created.Equal(b.Created) && a.Expires.Equal(b.Expires) && a.LastUsed.Equal(b.LastUsed)
+}
+
+func testListSecrets(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	in := []store.Secret{
+		{ID: "z", Digest: digest("z"), Created: start.Add(-time.Hour), Expires: start}, {Digest: digest("no ID")}, {ID: `"/é<`, Digest: digest("a")},
+	}
+	stored := slices.Clone(in)
+	stored[0].LastUsed = start // which is not for Put to say
+	must(t, s.PutClient(ctx, store.Client{ID: "c", Secrets: stored}))
+	must(t, s.PutClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("d", start)}}))
+	must(t, s.PutClient(ctx, store.Client{ID: "e"}))
+	got, err := s.SecretsOf(ctx, "c")
+	must(t, err)
+	c, err := s.Client(ctx, "c")
+	must(t, err)
+	if !slices.EqualFunc(got, in, sameSecret) || !slices.EqualFunc(c.Secrets, in, sameSecret) {
+		t.Errorf("listed %+v, with the client %+v, want %+v", got, c.Secrets, in)
+	}
+	if got := secretIDs(t, s, "d"); !slices.Equal(got, []string{"d"}) {
+		t.Errorf("secrets of d: %q", got)
+	}
+	if got := secretIDs(t, s, "e"); len(got) != 0 {
+		t.Errorf("a client without secrets: %q", got)
+	}
+}
+
+func testTouch(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	hour := func(n int) time.Time { return start.Add(time.Duration(n) * time.Hour) }
+	must(t, s.PutAPIKey(ctx, apiKey("k", "c")))
+	must(t, s.PutAPIKey(ctx, apiKey("k2", "c")))
+	must(t, s.PutClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{secretOf("k", start), secretOf("s", start)}}))
+	must(t, s.PutClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("s", start)}}))
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	wantUsed := func(what string, key, secret time.Time) {
+		t.Helper()
+		k, err := s.APIKeyByID(ctx, "k")
+		must(t, err)
+		ks, err := s.APIKeysOf(ctx, "c")
+		must(t, err)
+		secrets, err := s.SecretsOf(ctx, "c")
+		must(t, err)
+		if !k.LastUsed.Equal(key) || !ks[0].LastUsed.Equal(key) || !ks[1].LastUsed.IsZero() {
+			t.Errorf("%s: the key was used at %v, listed %+v, want %v, and the other never", what, k.LastUsed, ks, key)
+		}
+		if !secrets[0].LastUsed.IsZero() || !secrets[1].LastUsed.Equal(secret) {
+			t.Errorf("%s: secrets %+v, want the second used at %v, and the first never", what, secrets, secret)
+		}
+	}
+	must(t, s.Touch(ctx, store.Use{ID: "k", At: hour(1)}, store.Use{Client: "c", ID: "s", At: hour(2)}))
+	wantUsed("touched", hour(1), hour(2))
+	must(t, s.Touch(ctx, store.Use{ID: "k", At: hour(0)}, store.Use{Client: "c", ID: "s", At: hour(1)}))
+	wantUsed("touched with earlier times", hour(1), hour(2))
+	must(t, s.Touch(ctx, store.Use{ID: "k", At: hour(5)}, store.Use{ID: "k", At: hour(4)}, store.Use{Client: "c", ID: "s", At: hour(5)}, store.Use{Client: "c", ID: "s", At: hour(4)}))
+	wantUsed("touched twice in a call", hour(5), hour(5))
+	must(t, s.Touch(ctx))
+	if d, err := s.SecretsOf(ctx, "d"); err != nil || !d[0].LastUsed.IsZero() {
+		t.Errorf("another client's secret of that ID: got %+v, %v, want it never used", d, err)
+	}
+	k, err := s.APIKey(ctx, digest("key k"))
+	must(t, err)
+	c, err := s.Client(ctx, "c")
+	must(t, err)
+	if !k.LastUsed.IsZero() || !c.Secrets[1].LastUsed.IsZero() {
+		t.Errorf("read for a request: %+v and %+v, want no last use", k, c.Secrets)
+	}
+	if _, after, err := s.Snapshot(ctx); err != nil || after != cursor {
+		t.Errorf("Touch moved the cursor: %v, %v", after, err)
+	}
+	put := apiKey("k", "c")
+	put.Scopes = []string{"more"}
+	must(t, s.PutAPIKey(ctx, put))
+	must(t, s.PutClient(ctx, *c))
+	wantUsed("stored anew", hour(5), hour(5))
+	touchTogether(t, s)
+}
+
+// touchTogether touches one key and one secret by many callers, who come to
+// keys in different orders.
+func touchTogether(t *testing.T, s store.Store) {
+	t.Helper()
+	ctx := t.Context()
+	together(20, func(i int) {
+		at := start.Add(time.Duration(100+i) * time.Hour)
+		uses := []store.Use{{ID: "k", At: at}, {ID: "k2", At: at}, {Client: "c", ID: "s", At: at}, {Client: "d", ID: "s", At: at}}
+		if i%2 == 0 {
+			slices.Reverse(uses)
+		}
+		if err := s.Touch(ctx, uses...); err != nil {
+			t.Errorf("caller %d: %v", i, err)
+		}
+	})
+	want := start.Add(119 * time.Hour)
+	ks, err := s.APIKeysOf(ctx, "c")
+	must(t, err)
+	for _, client := range []string{"c", "d"} {
+		secrets, err := s.SecretsOf(ctx, client)
+		must(t, err)
+		if got := secrets[len(secrets)-1].LastUsed; !got.Equal(want) {
+			t.Errorf("touched by many: the secret of %s was used at %v, want %v", client, got, want)
+		}
+	}
+	if !ks[0].LastUsed.Equal(want) || !ks[1].LastUsed.Equal(want) {
+		t.Errorf("touched by many: keys %+v, want %v", ks, want)
+	}
+}
+
+// testTouchGone touches what does not exist, or not any more: what comes later
+// under the same name was not used.
+func testTouchGone(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	gone := func() {
+		t.Helper()
+		must(t, s.Touch(ctx,
+			store.Use{ID: "k", At: start}, store.Use{Client: "c", ID: "s", At: start}, store.Use{Client: "c", At: start}, store.Use{At: start}))
+	}
+	fresh := func(what string) {
+		t.Helper()
+		must(t, s.PutClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{{Digest: digest("no ID")}}}))
+		must(t, s.AddSecret(ctx, "c", secretOf("s", time.Time{}), time.Time{}))
+		must(t, s.PutAPIKey(ctx, apiKey("k", "c")))
+		k, err := s.APIKeyByID(ctx, "k")
+		must(t, err)
+		secrets, err := s.SecretsOf(ctx, "c")
+		must(t, err)
+		if !k.LastUsed.IsZero() || len(secrets) != 2 || !secrets[0].LastUsed.IsZero() || !secrets[1].LastUsed.IsZero() {
+			t.Errorf("%s: got %+v and %+v, want neither used", what, k, secrets)
+		}
+	}
+	gone()
+	if _, err := s.Client(ctx, "c"); err == nil {
+		t.Error("Touch made a client")
+	}
+	fresh("touched before it existed")
+	gone()
+	must(t, s.DeleteClient(ctx, "c"))
+	gone()
+	fresh("deleted with its client")
+	gone()
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "k"}))
+	must(t, s.DeleteSecret(ctx, "c", "s"))
+	gone()
+	fresh("revoked")
+}
+
+func testAddSecret(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	soon, past := start.Add(time.Minute), time.Now().Truncate(time.Second).Add(-time.Second)
+	in := store.Client{ID: "c", Scopes: []string{"a"}, Secrets: []store.Secret{
+		{Digest: digest("no ID")}, secretOf("soon", soon), secretOf("later", start.Add(3*time.Hour)), secretOf("past", past),
+	}}
+	must(t, s.PutClient(ctx, in))
+	must(t, s.PutClient(ctx, store.Client{ID: "d", Secrets: in.Secrets}))
+	before, err := s.Client(ctx, "c")
+	must(t, err)
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	added := store.Secret{ID: "new", Digest: digest("new"), Created: start, Expires: start.Add(9 * time.Hour)}
+	must(t, s.AddSecret(ctx, "c", added, start.Add(time.Hour)))
+	want := []store.Secret{
+		{Digest: digest("no ID"), Expires: start.Add(time.Hour)}, secretOf("soon", soon), secretOf("later", start.Add(time.Hour)), added,
+	}
+	c, err := s.Client(ctx, "c")
+	must(t, err)
+	if !slices.EqualFunc(c.Secrets, want, sameSecret) || c.Version != before.Version || !slices.Equal(c.Scopes, in.Scopes) {
+		t.Errorf("got %+v, want it at version %d with %+v", c, before.Version, want)
+	}
+	wantChanged(t, s, cursor, store.KindClient, "c")
+	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 1 || cs[0].Version != before.Version {
+		t.Errorf("changes %+v, %v, want one at version %d", cs, err, before.Version)
+	}
+	if d, err := s.Client(ctx, "d"); err != nil || !slices.EqualFunc(d.Secrets, in.Secrets, sameSecret) {
+		t.Errorf("another client: got %+v, %v, want it as it was", d, err)
+	}
+	must(t, s.AddSecret(ctx, "c", secretOf("more", time.Time{}), time.Time{}))
+	must(t, s.AddSecret(ctx, "c", secretOf("new", time.Time{}), time.Time{}))
+	if got, want := secretIDs(t, s, "c"), []string{"", "soon", "later", "more", "new"}; !slices.Equal(got, want) {
+		t.Errorf("added, and one of them again: got %q, want %q", got, want)
+	}
+	must(t, s.AddSecret(ctx, "c", secretOf("alone", time.Time{}), time.Now()))
+	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"alone"}) {
+		t.Errorf("with an end to all others: got %q", got)
+	}
+	if s.AddSecret(ctx, "c", store.Secret{Digest: digest("x")}, start) == nil {
+		t.Error("a secret without an ID: accepted")
+	}
+}
+
+func testAddSecretConcurrent(t *testing.T, s store.Store) { testAddSecretBetween(t, s, s) }
+
+// testAddSecretBetween adds secrets through both handles at once: none is lost,
+// and each ends those before.
+func testAddSecretBetween(t *testing.T, a, b store.Store) {
+	const callers = 50
+	ctx := t.Context()
+	must(t, a.PutClient(ctx, store.Client{ID: "c"}))
+	together(callers, func(i int) {
+		s := []store.Store{a, b}[i%2]
+		until := start.Add(time.Duration(100-i) * time.Hour)
+		if err := s.AddSecret(ctx, "c", secretOf(fmt.Sprint(i), time.Time{}), until); err != nil {
+			t.Errorf("caller %d: %v", i, err)
+		}
+	})
+	c, err := b.Client(ctx, "c")
+	must(t, err)
+	endless := 0
+	for _, secret := range c.Secrets {
+		if secret.Expires.IsZero() {
+			endless++
+		}
+	}
+	if len(c.Secrets) != callers || endless != 1 {
+		t.Errorf("%d secrets, %d of them without an end, want %d and the last", len(c.Secrets), endless, callers)
+	}
+}
+
+func testDeleteSecret(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	for _, id := range []string{"c", "d"} {
+		must(t, s.PutClient(ctx, store.Client{ID: id, Secrets: []store.Secret{secretOf("a", start), {Digest: digest("no ID")}, secretOf("b", start)}}))
+	}
+	before, err := s.Client(ctx, "c")
+	must(t, err)
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+	must(t, s.DeleteSecret(ctx, "c", "a"))
+	wantErr(t, "again", s.DeleteSecret(ctx, "c", "a"), store.ErrNotFound)
+	wantErr(t, "no ID", s.DeleteSecret(ctx, "c", ""), store.ErrNotFound)
+	wantChanged(t, s, cursor, store.KindClient, "c")
+	after, err := s.Client(ctx, "c")
+	must(t, err)
+	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"", "b"}) || after.Version != before.Version {
+		t.Errorf("got %q at version %d, want the others at version %d", got, after.Version, before.Version)
+	}
+	if got := secretIDs(t, s, "d"); len(got) != 3 {
+		t.Errorf("another client: got %q, want all three", got)
+	}
+	must(t, s.DeleteSecret(ctx, "c", "b"))
+	must(t, s.AddSecret(ctx, "c", secretOf("b", start), time.Time{}))
+	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"", "b"}) {
+		t.Errorf("deleted and added again: got %q", got)
+	}
+}
