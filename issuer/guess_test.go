@@ -47,8 +47,8 @@ func ask(h http.Handler, from, client, secret string, form url.Values) *httptest
 	return w
 }
 
-// TestGuesses has everything that asks for a password share one throttle.
-func TestGuesses(t *testing.T) {
+// TestB04Guesses has everything that asks for a password share one throttle.
+func TestB04Guesses(t *testing.T) {
 	db := newStore(t)
 	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 3})
 	iss := newIssuer(t, issuer.Config{Store: db, Throttle: throttle})

@@ -176,8 +176,8 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// TestOldKeysVerify changes the signing key under a running service.
-func TestOldKeysVerify(t *testing.T) { // J31
+// TestJ31OldKeysVerify changes the signing key under a running service.
+func TestJ31OldKeysVerify(t *testing.T) {
 	one, _ := issuer.GenerateKey("ES256")
 	two, _ := issuer.GenerateKey("ES256")
 	set := func(keys ...issuer.SigningKey) *issuer.KeySet {
@@ -197,7 +197,7 @@ func TestOldKeysVerify(t *testing.T) { // J31
 	}
 }
 
-func TestRevocation(t *testing.T) { // C01, T11
+func TestC01T11Revocation(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		for what, change := range map[string]func(id *middleware.Identity) store.Change{
 			"token":  func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindToken, ID: id.TokenID} },
@@ -262,7 +262,7 @@ func TestRunFollows(t *testing.T) {
 	})
 }
 
-func TestRecreatedUserDoesNotInherit(t *testing.T) { // T11
+func TestT11RecreatedUserDoesNotInherit(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
@@ -310,14 +310,14 @@ func TestRefresh(t *testing.T) {
 		if _, code := validate(t, iss, first.AccessToken); code != 0 {
 			t.Errorf("rotation has ended an access token: %v", code)
 		}
-		// R01: reuse, whatever else is asked, ends the family.
+		// Reuse, whatever else is asked, ends the family.
 		_, err = iss.Refresh(t.Context(), "app", first.RefreshToken, "a c")
-		wantCode(t, "second use", err, errorsx.UnknownToken)
+		wantCode(t, "R01 second use", err, errorsx.UnknownToken)
 		_, err = iss.Refresh(t.Context(), "app", third.RefreshToken, "")
-		wantCode(t, "successor after a second use", err, errorsx.UnknownToken)
+		wantCode(t, "R01 successor after a second use", err, errorsx.UnknownToken)
 		for i, tokens := range []*issuer.Tokens{first, second, third} {
 			if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.UnknownToken {
-				t.Errorf("access token %d after a second use: got %v", i, code)
+				t.Errorf("R01 access token %d after a second use: got %v", i, code)
 			}
 		}
 	})
@@ -329,7 +329,7 @@ func swapCase(s string) string {
 	return string(b)
 }
 
-func TestRefreshReuseAllowed(t *testing.T) {
+func TestR03RefreshReuseAllowed(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{AllowRefreshReuse: true})
 	first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 	for range 2 {
@@ -347,7 +347,7 @@ func running(t *testing.T, iss *issuer.Issuer) (stop func()) {
 	return cancel
 }
 
-func TestLifetimes(t *testing.T) { // R07
+func TestR07Lifetimes(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		synctest.Test(t, func(t *testing.T) {
 			cfg.AccessTTL, cfg.RefreshTTL, cfg.FamilyTTL = time.Minute, time.Hour, 3*time.Hour
@@ -406,7 +406,7 @@ func TestRevokeToken(t *testing.T) {
 	})
 }
 
-func TestTokensOfOthers(t *testing.T) { // T08: one store, one key set, two audiences
+func TestT08TokensOfOthers(t *testing.T) { // T08: one store, one key set, two audiences
 	key, _ := issuer.GenerateKey("ES256")
 	keys, err := issuer.NewKeySet(key)
 	if err != nil {
@@ -428,16 +428,37 @@ func TestTokensOfOthers(t *testing.T) { // T08: one store, one key set, two audi
 			t.Errorf("refresh token as access token: got %v", code)
 		}
 	})
+}
+
+// TestT07KindsOfTokens offers each kind where the other is issued, and what looks
+// like the one and is the other: there is one reading, and no second try.
+func TestT07KindsOfTokens(t *testing.T) {
 	signed, opaque := newIssuer(t, issuer.Config{}), newIssuer(t, issuer.Config{OpaqueTokens: true})
-	if _, code := validate(t, opaque, mint(t, signed, issuer.Grant{Client: "app"}).AccessToken); code != errorsx.UnknownToken { // T07
-		t.Errorf("signed token where they are opaque: got %v", code)
-	}
-	if _, code := validate(t, signed, mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken); code != errorsx.UnknownToken {
-		t.Errorf("opaque token where they are signed: got %v", code)
+	jwt, random := mint(t, signed, issuer.Grant{Client: "app"}).AccessToken, mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken
+	own := mint(t, signed, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+	for name, tt := range map[string]struct {
+		v     *issuer.Issuer
+		token string
+		want  errorsx.Code
+	}{
+		"signed where they are signed":      {signed, jwt, 0},
+		"opaque where they are opaque":      {opaque, random, 0},
+		"signed where they are opaque":      {opaque, jwt, errorsx.UnknownToken},
+		"opaque where they are signed":      {signed, random, errorsx.UnknownToken},
+		"opaque with dots":                  {opaque, random + ".a.b", errorsx.UnknownToken},
+		"opaque in front of a signed one":   {signed, random + "." + jwt, errorsx.UnknownToken},
+		"opaque as a header":                {signed, random + jwt[strings.IndexByte(jwt, '.'):], errorsx.UnknownToken},
+		"signed without its dots":           {opaque, strings.ReplaceAll(jwt, ".", ""), errorsx.UnknownToken},
+		"signed behind the opaque prefix":   {signed, "authtier_at_" + jwt, errorsx.UnknownToken},
+		"refresh token where one is signed": {signed, own.RefreshToken, errorsx.WrongTokenType},
+	} {
+		if _, code := validate(t, tt.v, tt.token); code != tt.want {
+			t.Errorf("T07 %s: got %v, want %v", name, code, tt.want)
+		}
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestS07Config(t *testing.T) {
 	db := memory.New()
 	good := issuer.Config{Issuer: testURL, Store: db}
 	for name, change := range map[string]func(*issuer.Config){

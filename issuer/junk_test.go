@@ -52,10 +52,10 @@ func status(h http.Handler, key, token string) int {
 	return w.Code
 }
 
-// TestJunkUnderLoad sends as many mistyped tokens and keys as good ones, all of
+// TestC04JunkUnderLoad sends as many mistyped tokens and keys as good ones, all of
 // them different: the store is asked about none, and about each good credential
 // once. The clock stands still meanwhile. C04
-func TestJunkUnderLoad(t *testing.T) {
+func TestC04JunkUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers, each, hot = 4, 250, 100
 		db := &counting{Store: newStore(t)}

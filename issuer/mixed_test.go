@@ -144,10 +144,10 @@ func (s *mixedSite) pick(ctx context.Context) (r *http.Request, want string) {
 	return post("/introspect", url.Values{"token": {c.user}}), fmt.Sprintf(`"client_id":%q,"username":"user%d"`, c.id, n)
 }
 
-// TestMixedRequests sends requests of all kinds to a real server, a fifth of which
+// TestC13S03MixedRequests sends requests of all kinds to a real server, a fifth of which
 // hang up at some time, and wants no answer to be another's. With AUTHTIER_LONG=1
 // they are a million.
-func TestMixedRequests(t *testing.T) { // C13, S03
+func TestC13S03MixedRequests(t *testing.T) {
 	requests := int64(4_000)
 	if os.Getenv("AUTHTIER_LONG") == "1" {
 		requests = 1_000_000

@@ -73,9 +73,9 @@ func TestOwnUsers(t *testing.T) {
 	}
 }
 
-// TestRevokeUsedRefreshToken logs out with the token from before a rotation
+// TestR08RevokeUsedRefreshToken logs out with the token from before a rotation
 // whose answer was lost.
-func TestRevokeUsedRefreshToken(t *testing.T) { // R08
+func TestR08RevokeUsedRefreshToken(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
 	first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 	second, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "")
@@ -312,8 +312,8 @@ func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
 	}
 }
 
-// TestNothingPrintsSecrets prints what holds keys and hashes. D09
-func TestNothingPrintsSecrets(t *testing.T) {
+// TestD09NothingPrintsSecrets prints what holds keys and hashes. D09
+func TestD09NothingPrintsSecrets(t *testing.T) {
 	secret := []byte("0123456789abcdef0123456789abcdef")
 	keys, err := issuer.NewKeySet(issuer.SigningKey{ID: "k", Alg: "HS256", Private: secret})
 	if err != nil {
@@ -355,7 +355,7 @@ type panicking struct{ *memory.Store }
 
 func (panicking) Client(context.Context, string) (*store.Client, error) { panic("s3cret") }
 
-func TestStorePanics(t *testing.T) { // S05
+func TestS05StorePanics(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{Store: panicking{newStore(t)}})
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"client_id":"a","client_secret":"b"}`))
 	w := httptest.NewRecorder()

@@ -71,7 +71,7 @@ func client(t *testing.T, iss *issuer.Issuer) string {
 	return mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
 }
 
-func TestRotation(t *testing.T) { // J31
+func TestJ31Rotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
 		a, b := node(t, db, issuer.StoredKeysConfig{MaxTTL: 2 * time.Hour}), node(t, db, issuer.StoredKeysConfig{MaxTTL: 2 * time.Hour})
@@ -123,7 +123,7 @@ func TestRotation(t *testing.T) { // J31
 	})
 }
 
-func TestWithdraw(t *testing.T) {
+func TestC19Withdraw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
 		a, b := node(t, db, issuer.StoredKeysConfig{Alg: "HS256"}), node(t, db, issuer.StoredKeysConfig{Alg: "HS256"})
@@ -178,8 +178,8 @@ func (k *keyStore) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) e
 	return k.inner.PutSigningKeys(ctx, ks...)
 }
 
-// TestUnknownKeys sends tokens with key IDs that nobody has, which anyone can.
-func TestUnknownKeys(t *testing.T) {
+// TestJ05UnknownKeys sends tokens with key IDs that nobody has, which anyone can.
+func TestJ05UnknownKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
 		c := &keyStore{inner: db}
@@ -209,7 +209,7 @@ func TestUnknownKeys(t *testing.T) {
 	})
 }
 
-func TestOpenKeysRefuses(t *testing.T) {
+func TestS07OpenKeysRefuses(t *testing.T) {
 	db := newStore(t)
 	if _, err := issuer.OpenKeys(t.Context(), db, issuer.StoredKeysConfig{Seal: seal}); err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ func TestOpenKeysRefuses(t *testing.T) {
 	}
 }
 
-func TestSeals(t *testing.T) {
+func TestS07Seals(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "seal")
 	text := base64.StdEncoding.EncodeToString(seal) + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"net/http/httptest"
 	"strings"
@@ -42,9 +43,9 @@ func (b *broken) Token(context.Context, store.Digest) (*store.Token, error) {
 func (b *broken) PutTokens(context.Context, ...store.Token) error { return errDown }
 func (b *broken) Revoke(context.Context, ...store.Change) error   { return errDown }
 
-// TestStoreDown is S01 and O13: a store that cannot be asked is never the
+// TestS01O13StoreDown is S01 and O13: a store that cannot be asked is never the
 // client's fault, and never an answer.
-func TestStoreDown(t *testing.T) {
+func TestS01O13StoreDown(t *testing.T) {
 	b := &broken{Store: newStore(t)}
 	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
 	for name, tt := range map[string]struct {
@@ -196,7 +197,7 @@ func TestPasswords(t *testing.T) {
 		want            errorsx.Code
 	}{
 		{"argon", testPassword, 0}, {"2a", testPassword, 0}, {"2b", testPassword, 0}, {"2y", testPassword, 0},
-		{"long", long, 0}, {"long", long + "y", errorsx.CredentialsIncorrect}, // C06
+		{"long", long, 0}, {"long", long + "y", errorsx.CredentialsIncorrect},
 		{"argon", "wrong", errorsx.CredentialsIncorrect}, {"2a", "wrong", errorsx.CredentialsIncorrect},
 		{"2x", testPassword, errorsx.CredentialsIncorrect}, {"none", "", errorsx.CredentialsIncorrect},
 		{"plain", testPassword, errorsx.CredentialsIncorrect}, {"md5", "x", errorsx.CredentialsIncorrect},
@@ -211,8 +212,55 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// TestHashingIsBounded asks for more than may wait, with a context that ends.
-func TestHashingIsBounded(t *testing.T) {
+// TestC06LongSecrets tells secrets apart that begin alike, by more than bcrypt looks
+// at, and names that are longer than that.
+func TestC06LongSecrets(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, issuer.Config{Store: db, AllowUnthrottled: true})
+	cache, err := middleware.NewCache(iss.Passwords(), 100, middleware.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	most, name := strings.Repeat("x", 72), strings.Repeat("n", 80)
+	bc, err := bcrypt.GenerateFromPassword([]byte(most), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	argon, err := issuer.HashPassword(t.Context(), most+"y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for login, hash := range map[string]string{"bcrypt": string(bc), "argon": argon, name: argon} {
+		if err := db.PutUser(t.Context(), store.User{Login: login, Password: hash}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		login, password string
+		want            errorsx.Code
+	}{
+		{"argon", most + "y", 0},
+		{"argon", most + "z", errorsx.CredentialsIncorrect},
+		{"argon", most, errorsx.CredentialsIncorrect},
+		{"argon", most + "yy", errorsx.CredentialsIncorrect},
+		{"bcrypt", most + "y", errorsx.CredentialsIncorrect}, // before its hash is replaced
+		{"bcrypt", most, 0},
+		{"bcrypt", most + "y", errorsx.CredentialsIncorrect},
+		{"bcrypt", most + strings.Repeat("y", 1000), errorsx.CredentialsIncorrect},
+		{name, most + "y", 0},
+		{name, most + "z", errorsx.CredentialsIncorrect},
+		{name + "n", most + "y", errorsx.CredentialsIncorrect},
+		{name[1:], "n" + most + "y", errorsx.CredentialsIncorrect},
+	} {
+		for range 2 { // the second time from memory, if it was right
+			_, err := cache.Validate(t.Context(), login(tt.login, tt.password))
+			wantCode(t, fmt.Sprintf("C06 %.20s with %d bytes", tt.login, len(tt.password)), err, tt.want)
+		}
+	}
+}
+
+// TestB05HashingIsBounded asks for more than may wait, with a context that ends.
+func TestB05HashingIsBounded(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -245,7 +293,7 @@ func TestHashingIsBounded(t *testing.T) {
 	}
 }
 
-func TestGenerate(t *testing.T) { // O17
+func TestO17Generate(t *testing.T) {
 	seen := map[string]bool{}
 	for range 10_000 {
 		s := issuer.Generate("p_x")
@@ -269,7 +317,7 @@ func TestChecksumIsCRC32(t *testing.T) {
 	}
 }
 
-func TestIntrospectOthers(t *testing.T) { // O11
+func TestO11IntrospectOthers(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
 	introspect := func(client, token string) string {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`"}`))

@@ -86,8 +86,8 @@ func TestCacheRemembers(t *testing.T) {
 	})
 }
 
-// TestCacheKeys tells credentials apart that only look alike. C05
-func TestCacheKeys(t *testing.T) {
+// TestC05CacheKeys tells credentials apart that only look alike. C05
+func TestC05CacheKeys(t *testing.T) {
 	o := &oracle{answer: func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		return &middleware.Identity{Client: string(c.Scheme) + "|" + c.Username + "|" + c.Secret}, nil
 	}}
@@ -120,7 +120,7 @@ func TestCacheKeys(t *testing.T) {
 	}
 }
 
-func TestCacheExpiry(t *testing.T) { // C07
+func TestC07CacheExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		expires := time.Now().Add(10 * time.Second)
 		o := &oracle{answer: func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -145,7 +145,7 @@ func TestCacheExpiry(t *testing.T) { // C07
 	})
 }
 
-func TestCacheRefusals(t *testing.T) { // C03
+func TestC03CacheRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var err error
 		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -201,8 +201,8 @@ func TestCacheRefusalEndsWithNBF(t *testing.T) {
 	})
 }
 
-// TestJunkEvictsNothing floods the cache with tokens that are refused. C04
-func TestJunkEvictsNothing(t *testing.T) {
+// TestC04JunkEvictsNothing floods the cache with tokens that are refused. C04
+func TestC04JunkEvictsNothing(t *testing.T) {
 	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		if strings.HasPrefix(c.Secret, "junk") {
 			return nil, errorsx.UnknownToken
@@ -225,7 +225,7 @@ func TestJunkEvictsNothing(t *testing.T) {
 	}
 }
 
-func TestCacheForgets(t *testing.T) { // C01
+func TestC01CacheForgets(t *testing.T) {
 	id := middleware.Identity{
 		Issuer: "i", Client: "app", User: "ada", Methods: middleware.BySession,
 		TokenID: "t", Family: "f", KeyID: "k", SignedBy: "s",
@@ -275,7 +275,7 @@ func TestCacheForgets(t *testing.T) { // C01
 	}
 }
 
-func TestFreshness(t *testing.T) {
+func TestC01Freshness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oracle{answer: yes}
 		o.FreshUntil(time.Now().Add(30 * time.Second))
@@ -297,7 +297,7 @@ func TestFreshness(t *testing.T) {
 	})
 }
 
-func TestNewCacheRefuses(t *testing.T) { // C18
+func TestC18NewCacheRefuses(t *testing.T) {
 	v := middleware.ValidatorFunc(yes)
 	for name, tt := range map[string]struct {
 		v    middleware.Validator
@@ -320,9 +320,9 @@ func TestNewCacheRefuses(t *testing.T) { // C18
 	}
 }
 
-// TestCacheHoldsNoVerdict uses one token on routes that want different things.
+// TestC08CacheHoldsNoVerdict uses one token on routes that want different things.
 // C08
-func TestCacheHoldsNoVerdict(t *testing.T) {
+func TestC08CacheHoldsNoVerdict(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	for range 2 {
 		for want, guard := range map[string]middleware.Wrapper{
@@ -392,9 +392,9 @@ func TestTwoAllocations(t *testing.T) {
 	}
 }
 
-// TestCacheRefusesTheExpired: a validator may leave expiry to the wrapper, and a
+// TestC07CacheRefusesTheExpired: a validator may leave expiry to the wrapper, and a
 // flight may land after the end.
-func TestCacheRefusesTheExpired(t *testing.T) {
+func TestC07CacheRefusesTheExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := time.Now().Add(500 * time.Millisecond)
 		v := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
@@ -411,8 +411,8 @@ func TestCacheRefusesTheExpired(t *testing.T) {
 	})
 }
 
-// TestCopiesAreTheirOwn changes copies of an identity that a cache remembers.
-func TestCopiesAreTheirOwn(t *testing.T) {
+// TestC14CopiesAreTheirOwn changes copies of an identity that a cache remembers.
+func TestC14CopiesAreTheirOwn(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	narrow := middleware.ValidatorFunc(func(ctx context.Context, cred middleware.Credential) (*middleware.Identity, error) {
 		id, err := c.Validate(ctx, cred)

@@ -57,11 +57,11 @@ func (*crowd) Validate(ctx context.Context, c middleware.Credential) (*middlewar
 	return id, nil
 }
 
-// TestEveryAnswerIsItsOwn has 64 goroutines send a thousand tokens through a
+// TestC13EveryAnswerIsItsOwn has 64 goroutines send a thousand tokens through a
 // cache that is too small for them, hang up at random, and compare the identity
 // that the handler saw with the token's. With AUTHTIER_LONG=1 it takes a minute.
 // C13
-func TestEveryAnswerIsItsOwn(t *testing.T) {
+func TestC13EveryAnswerIsItsOwn(t *testing.T) {
 	v := &crowd{}
 	v.FreshUntil(time.Now().Add(24 * time.Hour))
 	c := newCache(t, v, crowdTokens/2, middleware.CacheConfig{})

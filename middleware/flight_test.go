@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,7 +17,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-func TestFlights(t *testing.T) { // C09
+func TestC09Flights(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 			time.Sleep(time.Second)
@@ -50,7 +51,80 @@ func TestFlights(t *testing.T) { // C09
 	})
 }
 
-func TestFlightsThatHang(t *testing.T) { // C11
+// TestC09Leaders lets the one who asked first go in several ways, while others
+// wait for the same answer.
+func TestC09Leaders(t *testing.T) {
+	for name, begin := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"hangs up": context.WithCancel,
+		"has half a second": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 500*time.Millisecond)
+		},
+		"has gone before": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+				time.Sleep(time.Second)
+				return yes(ctx, c)
+			}}
+			c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+			ctx, leave := begin(t.Context())
+			go c.Validate(ctx, token("x"))
+			synctest.Wait()
+			waiter := make(chan string, 1)
+			go func() { waiter <- client(t, c, token("x")) }()
+			synctest.Wait()
+			leave()
+			if got := <-waiter; got != "x" || o.asked.Load() != 1 {
+				t.Errorf("C09 the first %s: another gets %s after %d questions, want x after one", name, got, o.asked.Load())
+			}
+		})
+	}
+}
+
+// TestC12FlightsAreOfOneCredential has the validations of credentials that look
+// alike under way at once: none waits for, or gets, the answer of another.
+func TestC12FlightsAreOfOneCredential(t *testing.T) {
+	basic := func(user, secret string) middleware.Credential {
+		return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: secret}
+	}
+	const hash = "$2a$10$abcdefghijklmnopqrstuv"
+	for name, credentials := range map[string][]middleware.Credential{
+		"unknown users beside a known one":     {basic("ada", "pw"), basic("nobody", "pw"), basic("noone", "pw"), basic("ADA", "pw")},
+		"secrets beside each other":            {basic("ada", "pw"), basic("ada", "pw "), basic("ada", "PW"), basic("ada", "p")},
+		"a stored hash as the secret":          {basic("ada", "pw"), basic("ada", hash), basic("ada", "pw"+hash), basic(hash, "pw")},
+		"one string, cut elsewhere":            {basic("adap", "w"), basic("ada", "pw"), basic("a", "dapw"), basic("ada:p", "w")},
+		"one secret in every scheme":           {token("pw"), {Scheme: errorsx.SchemeAPIKey, Secret: "pw"}, basic("pw", "pw")},
+		"long ones that end or begin the same": {basic("ada", strings.Repeat("x", 72)+"a"), basic("ada", strings.Repeat("x", 72)+"b"), basic(strings.Repeat("y", 60)+"a", "p"), basic(strings.Repeat("y", 60)+"b", "p")},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &oracle{answer: func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+				time.Sleep(time.Second)
+				return &middleware.Identity{Client: string(c.Scheme) + "|" + c.Username + "|" + c.Secret}, nil
+			}}
+			c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+			var wg sync.WaitGroup
+			for _, cred := range credentials {
+				wg.Go(func() {
+					want := string(cred.Scheme) + "|" + cred.Username + "|" + cred.Secret
+					if got := client(t, c, cred); got != want {
+						t.Errorf("C12 %s: %s was taken for %s", name, want, got)
+					}
+				})
+			}
+			synctest.Wait()
+			if got := int(o.asked.Load()); got != len(credentials) {
+				t.Errorf("C12 %s: %d validations under way for %d credentials", name, got, len(credentials))
+			}
+			wg.Wait()
+		})
+	}
+}
+
+func TestC11FlightsThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -103,9 +177,9 @@ func TestFlightsAreLimited(t *testing.T) {
 	})
 }
 
-// TestFlightsSurviveAborts: the panic that net/http knows has nobody to know it
+// TestC10FlightsSurviveAborts: the panic that net/http knows has nobody to know it
 // in a flight.
-func TestFlightsSurviveAborts(t *testing.T) {
+func TestC10FlightsSurviveAborts(t *testing.T) {
 	for name, end := range map[string]func(){
 		"http.ErrAbortHandler": func() { panic(http.ErrAbortHandler) },
 		"runtime.Goexit":       runtime.Goexit,
@@ -173,27 +247,34 @@ func TestChecksAreQueuedWithinBounds(t *testing.T) {
 	}
 }
 
-func TestCachePanics(t *testing.T) { // C10
-	broken := true
-	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-		if broken {
-			panic("s3cret")
+func TestC10CachePanics(t *testing.T) {
+	for name, fault := range map[string]func(){
+		"a text":         func() { panic("s3cret") },
+		"an error":       func() { panic(errorsx.UnknownToken) }, // no refusal, though it looks like one
+		"an index":       func() { s := strings.Fields("a"); s[len(s)] = "b" },
+		"nothing at all": func() { panic(nil) },
+	} {
+		broken := true
+		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			if broken {
+				fault()
+			}
+			return yes(ctx, c)
+		}}
+		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+		if got := client(t, c, token("x")); got != "AUTH-8" {
+			t.Errorf("C10 a panic with %s: got %s", name, got)
 		}
-		return yes(ctx, c)
-	}}
-	c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
-	if got := client(t, c, token("x")); got != "AUTH-8" {
-		t.Errorf("got %s", got)
-	}
-	broken = false
-	if got := client(t, c, token("x")); got != "x" {
-		t.Errorf("afterwards: got %s", got)
+		broken = false
+		if got := client(t, c, token("x")); got != "x" {
+			t.Errorf("C10 after a panic with %s: got %s", name, got)
+		}
 	}
 }
 
-// TestRevokedWhileInFlight revokes while the validation is under way: its answer
+// TestC01RevokedWhileInFlight revokes while the validation is under way: its answer
 // must not be given, nor remembered.
-func TestRevokedWhileInFlight(t *testing.T) {
+func TestC01RevokedWhileInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var revoked atomic.Bool
 		o := newSource()
@@ -225,9 +306,9 @@ func TestRevokedWhileInFlight(t *testing.T) {
 	})
 }
 
-// TestRevocationsAreNotLost revokes 50 tokens a second while validations take 60
+// TestC01RevocationsAreNotLost revokes 50 tokens a second while validations take 60
 // milliseconds: no token is answered after its revocation.
-func TestRevocationsAreNotLost(t *testing.T) {
+func TestC01RevocationsAreNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var revoked sync.Map
 		o := newSource()

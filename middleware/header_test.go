@@ -104,7 +104,7 @@ func keyOf(v middleware.Validator) middleware.Wrapper {
 	return middleware.APIKey(v, middleware.APIKeyConfig{})
 }
 
-func TestOtherNamesAreNotRead(t *testing.T) { // H14
+func TestH14OtherNamesAreNotRead(t *testing.T) {
 	for _, line := range []string{"X_API_KEY: my_api_key", "X-API_KEY: my_api_key"} {
 		if w := serve(keyOf(&echo{})(whoami), "GET", "/?X-API-KEY=my_api_key", line); code(w) != "AUTH-2" {
 			t.Errorf("%s: got %d %s", line, w.Code, w.Body)

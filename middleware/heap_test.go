@@ -23,7 +23,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// What the secrets of TestNoSecretInHeap are, by kind. Each is made anew from
+// What the secrets of TestC16NoSecretInHeap are, by kind. Each is made anew from
 // its number wherever it is needed, and so kept alive by nobody but the suite.
 const (
 	apiKeySecret = iota
@@ -64,14 +64,14 @@ func (d digests) Validate(_ context.Context, c middleware.Credential) (*middlewa
 	return &middleware.Identity{Issuer: "i", Client: "app"}, nil
 }
 
-// TestNoSecretInHeap looks for credentials in a dump of the heap after 10,000
+// TestC16NoSecretInHeap looks for credentials in a dump of the heap after 10,000
 // requests to a real server. C16
 //
 // It does so in a process of its own, in which freed memory is overwritten: a
 // dump shows the ends of spans too, where otherwise old contents remain.
-func TestNoSecretInHeap(t *testing.T) {
+func TestC16NoSecretInHeap(t *testing.T) {
 	if os.Getenv("AUTHTIER_HEAP") == "" {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNoSecretInHeap$", "-test.count=1")
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestC16NoSecretInHeap$", "-test.count=1")
 		cmd.Env = append(os.Environ(), "AUTHTIER_HEAP=1", "GODEBUG=clobberfree=1")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, out)

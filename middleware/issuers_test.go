@@ -89,8 +89,8 @@ func TestJ06SameKidAtTwoIssuers(t *testing.T) {
 	}
 }
 
-// TestJWTsForget: a cache in front hears of the keys of all issuers.
-func TestJWTsForget(t *testing.T) {
+// TestC19JWTsForget: a cache in front hears of the keys of all issuers.
+func TestC19JWTsForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))
 		cfg := middleware.RemoteKeysConfig{Refresh: time.Minute}

@@ -27,10 +27,10 @@ func (g *gate) Validate(ctx context.Context, c middleware.Credential) (*middlewa
 	return yes(ctx, c)
 }
 
-// TestHalfJunk sends as much junk as good tokens, far more than is remembered,
+// TestC04HalfJunk sends as much junk as good tokens, far more than is remembered,
 // each piece twice: the hot set stays, and the second time hardly anybody is
 // asked. The clock stands still meanwhile. C04
-func TestHalfJunk(t *testing.T) {
+func TestC04HalfJunk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers, each, hot = 8, 500, 1000
 		v := &gate{}

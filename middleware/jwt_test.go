@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -219,7 +220,11 @@ func TestJWTRefuses(t *testing.T) {
 		{"J08 crit", hs(members{"crit": []string{"x"}}, nil), errorsx.BadSignature},
 		{"J08 crit empty", hs(members{"crit": []string{}}, nil), errorsx.BadSignature},
 		{"J09 b64", hs(members{"b64": false}, nil), errorsx.BadSignature},
+		{"J09 b64 true", hs(members{"b64": true}, nil), errorsx.BadSignature},
+		{"J09 b64 and crit", hs(members{"b64": false, "crit": []string{"b64"}}, nil), errorsx.BadSignature},
 		{"J16 zip", hs(members{"zip": "DEF"}, nil), errorsx.BadSignature},
+		{"J16 PBES2 of two thousand million rounds", hs(members{"alg": "PBES2-HS256+A128KW", "p2c": 1 << 31, "p2s": "AAAA"}, nil), errorsx.BadSignature},
+		{"J16 enc", hs(members{"enc": "A128GCM"}, nil), errorsx.BadSignature},
 		{"J10 signature empty", esSigned, errorsx.BadSignature},
 		{"J10 signature of one byte", esSigned + b64([]byte{1}), errorsx.BadSignature},
 		{"J10 signature all zero", esSigned + b64(make([]byte, 64)), errorsx.BadSignature},
@@ -301,6 +306,12 @@ func TestJWTRefuses(t *testing.T) {
 		{"J28 azp another client", hs(nil, members{"azp": "other"}), errorsx.UnknownToken},
 		{"RFC 9068 without client_id", hs(nil, members{"client_id": nil}), errorsx.UnknownToken},
 		{"RFC 9068 without jti", hs(nil, members{"jti": nil}), errorsx.UnknownToken},
+		{"J30 HMAC of its first half", cutMAC(t, 16), errorsx.BadSignature},
+		{"J30 HMAC but for a byte", cutMAC(t, 31), errorsx.BadSignature},
+		{"J30 HMAC of one byte", cutMAC(t, 1), errorsx.BadSignature},
+		{"J30 PSS with a salt of 32 bytes", pss(t, "RS256", 32), errorsx.BadSignature},
+		{"J30 PSS with a salt of 20 bytes", pss(t, "RS256", 20), errorsx.BadSignature},
+		{"J30 PSS with the longest salt, said to be PSS", pss(t, "PS256", 0), errorsx.BadSignature},
 		{"J32 expired, signature of another key", forge(t, payload(members{"exp": 1, "iat": 1})), errorsx.BadSignature},
 	} {
 		if id, code := judge(t, v, tt.token, testTime); code != tt.code {
@@ -313,6 +324,29 @@ func TestJWTRefuses(t *testing.T) {
 func forge(t *testing.T, p members) string {
 	signed := b64(header("HS256", nil)) + "." + b64(p)
 	sig, err := jwt.SigningMethodHS256.Sign(signed, []byte(strings.Repeat("x", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed + "." + b64(sig)
+}
+
+// cutMAC is a good token with the first n bytes of its HMAC.
+func cutMAC(t *testing.T, n int) string {
+	token := good(t, "HS256")
+	cut := strings.LastIndex(token, ".") + 1
+	return token[:cut] + b64(mustDecode(t, token[cut:])[:n])
+}
+
+// pss signs by PSS with the key of RS256.
+func pss(t *testing.T, alg string, salt int) string {
+	t.Helper()
+	signed := b64(header("RS256", members{"alg": alg})) + "." + b64(payload(nil))
+	digest := sha256.Sum256([]byte(signed))
+	opts := &rsa.PSSOptions{SaltLength: salt, Hash: crypto.SHA256}
+	if salt == 0 {
+		opts.SaltLength = rsa.PSSSaltLengthAuto
+	}
+	sig, err := rsa.SignPSS(rand.Reader, signers()["RS256"].(*rsa.PrivateKey), crypto.SHA256, digest[:], opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,9 +369,9 @@ func mustDecode(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestJWTMalleableTwin is J12: (r, n-s) verifies like (r, s), so what revokes a
+// TestJ12MalleableTwin is J12: (r, n-s) verifies like (r, s), so what revokes a
 // token must go by its ID.
-func TestJWTMalleableTwin(t *testing.T) {
+func TestJ12MalleableTwin(t *testing.T) {
 	v, es := newJWT(t, middleware.JWTConfig{}), good(t, "ES256")
 	cut := strings.LastIndex(es, ".") + 1
 	sig := mustDecode(t, es[cut:])
@@ -350,7 +384,7 @@ func TestJWTMalleableTwin(t *testing.T) {
 	}
 }
 
-func TestJWTClock(t *testing.T) { // J22
+func TestJ22Clock(t *testing.T) {
 	token := good(t, "HS256")
 	exp := testTime.Add(time.Hour)
 	for _, tt := range []struct {
@@ -373,7 +407,7 @@ func TestJWTClock(t *testing.T) { // J22
 	}
 }
 
-func TestJWTTypes(t *testing.T) { // J25
+func TestJ25Types(t *testing.T) {
 	for typ, want := range map[string]errorsx.Code{
 		"at+jwt": 0, "AT+JWT": 0, "application/at+jwt": 0, "JWT": 0, "jwt": 0, "": errorsx.WrongTokenType, "logout+jwt": errorsx.WrongTokenType,
 	} {
@@ -401,7 +435,7 @@ func TestJWTKeyFailureIsOurs(t *testing.T) {
 	}
 }
 
-func TestStaticKeysRefuses(t *testing.T) { // J29
+func TestJ29StaticKeysRefuses(t *testing.T) {
 	weak, _ := rsa.GenerateKey(rand.Reader, 1024)
 	strong := public(signers()["RS256"]).(*rsa.PublicKey)
 	ec := public(signers()["ES256"])

@@ -35,14 +35,14 @@ func (ownStrings) Validate(_ context.Context, c middleware.Credential) (*middlew
 	}, nil
 }
 
-// TestMemoryOpaque bounds what a remembered opaque token takes.
-func TestMemoryOpaque(t *testing.T) {
+// TestC04MemoryOpaque bounds what a remembered opaque token takes.
+func TestC04MemoryOpaque(t *testing.T) {
 	growth(t, 100_000, 48<<20, ownStrings{}, func(i int) string { return "authtier_at_" + pseudorandom(i, 49) })
 }
 
-// TestMemoryJWT bounds what a remembered JWT of 493 bytes takes. By default it
+// TestC04MemoryJWT bounds what a remembered JWT of 493 bytes takes. By default it
 // remembers an eighth of them, which fills the cache's maps as evenly as all.
-func TestMemoryJWT(t *testing.T) {
+func TestC04MemoryJWT(t *testing.T) {
 	secret := []byte(strings.Repeat("k", 32))
 	keys, err := middleware.StaticKeys(middleware.Key{Alg: "HS256", Public: secret})
 	if err != nil {

@@ -159,8 +159,8 @@ func TestTiersPaths(t *testing.T) {
 	}
 }
 
-// TestTiersRewrittenURL judges URLs that other handlers have changed.
-func TestTiersRewrittenURL(t *testing.T) {
+// TestP16RewrittenURL judges URLs that other handlers have changed.
+func TestP16RewrittenURL(t *testing.T) {
 	guard := tiers(t, "/ext/", "/user/")
 	for _, tt := range []struct {
 		url  url.URL
@@ -194,7 +194,7 @@ func TestTiersRoot(t *testing.T) {
 	}
 }
 
-func TestTiersTable(t *testing.T) {
+func TestP17TiersTable(t *testing.T) {
 	w := mark("x")
 	for name, tt := range map[string]struct {
 		tiers []middleware.Tier

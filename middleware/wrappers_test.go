@@ -169,7 +169,7 @@ func TestTiersBeginAnew(t *testing.T) {
 	}
 }
 
-func TestWithIdentityIsNotShared(t *testing.T) {
+func TestC14WithIdentityIsNotShared(t *testing.T) {
 	base := middleware.WithIdentity(t.Context(), middleware.Identity{Client: "base", Issuer: "i", Scopes: "s"})
 	r := httptest.NewRequest("GET", "/", nil).WithContext(base)
 	r.Header.Set("X-API-KEY", "key-app")
@@ -188,7 +188,7 @@ func TestWithIdentityIsNotShared(t *testing.T) {
 	}
 }
 
-func TestIdentityIsACopy(t *testing.T) { // C14
+func TestC14IdentityIsACopy(t *testing.T) {
 	h := bearer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		id.Scopes = "admin"
@@ -200,7 +200,7 @@ func TestIdentityIsACopy(t *testing.T) { // C14
 	}
 }
 
-func TestScope(t *testing.T) {
+func TestT09Scope(t *testing.T) {
 	for scope, want := range map[string]int{
 		"read": 200, "files": 200, "rea": 403, "Read": 403, "read:all": 403, "*": 403, "read%20files": 403,
 	} {
@@ -226,7 +226,7 @@ func TestScope(t *testing.T) {
 	}
 }
 
-func TestRequireUserAndAudience(t *testing.T) {
+func TestT03RequireUserAndAudience(t *testing.T) {
 	user := middleware.Bearer(people, middleware.BearerConfig{RequireUser: true})
 	if w := serve(user(whoami), "GET", "/", "Authorization: Bearer token-app"); code(w) != "AUTH-9" { // T03
 		t.Errorf("a client's token: got %d %s", w.Code, w.Body)
@@ -281,7 +281,7 @@ func TestQueryToken(t *testing.T) {
 	}
 }
 
-func TestAnswersArePrivate(t *testing.T) { // C20
+func TestC20AnswersArePrivate(t *testing.T) {
 	sets := func(name, value string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Add(name, value) })
 	}
@@ -342,7 +342,7 @@ func TestConfirm(t *testing.T) {
 // silent logs nothing.
 var silent = &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}
 
-func TestValidatorFaults(t *testing.T) {
+func TestS05ValidatorFaults(t *testing.T) {
 	for name, v := range map[string]middleware.ValidatorFunc{
 		"panics":          func(context.Context, middleware.Credential) (*middleware.Identity, error) { panic("s3cret cause") },
 		"answers nothing": func(context.Context, middleware.Credential) (*middleware.Identity, error) { return nil, nil },
@@ -400,7 +400,7 @@ func TestCredentialHidesItsSecret(t *testing.T) {
 	}
 }
 
-func TestWiring(t *testing.T) {
+func TestS07S08Wiring(t *testing.T) {
 	for name, wire := range map[string]func(){
 		"APIKey without validator": func() { middleware.APIKey(nil, middleware.APIKeyConfig{}) },
 		"Basic without validator":  func() { middleware.Basic(nil, middleware.BasicConfig{}) },

@@ -60,8 +60,8 @@ func dial(t *testing.T, addr net.Addr) net.Conn {
 	return conn
 }
 
-// TestFlush sends events: each arrives before the handler goes on.
-func TestFlush(t *testing.T) {
+// TestS08Flush sends events: each arrives before the handler goes on.
+func TestS08Flush(t *testing.T) {
 	arrived := make(chan struct{})
 	flushes := []func(w http.ResponseWriter) error{
 		func(w http.ResponseWriter) error { w.(http.Flusher).Flush(); return nil },
@@ -97,8 +97,8 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// TestHijack takes the connection over, and talks on it.
-func TestHijack(t *testing.T) {
+// TestS08Hijack takes the connection over, and talks on it.
+func TestS08Hijack(t *testing.T) {
 	for name, hijack := range map[string]func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error){
 		"assertion": func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) { return w.(http.Hijacker).Hijack() },
 		"controller": func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {

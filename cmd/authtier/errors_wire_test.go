@@ -280,7 +280,7 @@ func TestRefusalsEchoNothing(t *testing.T) {
 	}
 }
 
-func TestAnswersWithTokensAreNotStored(t *testing.T) {
+func TestO10AnswersWithTokensAreNotStored(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
 	client, partner := basic("demo-client", "demo-secret"), basic("demo-partner", "demo-partner-secret")
@@ -315,7 +315,7 @@ func TestAnswersWithTokensAreNotStored(t *testing.T) {
 }
 
 // Who is unknown is answered like who is known and has a wrong secret.
-func TestUnknownAndWrongLookTheSame(t *testing.T) {
+func TestO16UnknownAndWrongLookTheSame(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
 	client := basic("demo-client", "demo-secret")

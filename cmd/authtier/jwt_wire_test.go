@@ -76,6 +76,8 @@ func TestSignedTokensAreJudged(t *testing.T) {
 		{"J25 logout token", rawJSON{"typ": `"logout+jwt"`}, nil, "AUTH-9"},
 		{"T03 client's token", nil, rawJSON{"username": "", "sub": `"demo-app"`}, "AUTH-9"},
 		{"T03 client's token, sub a user's login", nil, rawJSON{"username": ""}, "AUTH-9"},
+		{"T03 client's token, all of it a user's login", nil, rawJSON{"username": "", "sub": `"user_email@email.com"`, "name": `"user_email@email.com"`, "user": `"user_email@email.com"`}, "AUTH-9"},
+		{"T03 client's token with more scopes", nil, rawJSON{"username": "", "scope": `"user admin"`}, "AUTH-9"},
 
 		{"J20 exp past", nil, rawJSON{"exp": past}, "AUTH-11"},
 		{"J22 exp now", nil, rawJSON{"exp": at(0)}, "AUTH-11"},
@@ -302,7 +304,7 @@ func TestKeysInTokensAreNotFetched(t *testing.T) {
 }
 
 // A token whose signature reads otherwise and is as right goes with it.
-func TestRevokedTokenTakesItsTwin(t *testing.T) {
+func TestJ12RevokedTokenTakesItsTwin(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
 	token := w.clientToken("base")
@@ -314,7 +316,7 @@ func TestRevokedTokenTakesItsTwin(t *testing.T) {
 	refusal{401, "AUTH-12", "invalid_token", challengeBearer("invalid_token"), ""}.check(t, w.do("GET", "/v1/me", bearer(token)))
 	a := w.do("GET", "/v1/me", bearer(twin))
 	if a.status != 401 || a.text("code") != "AUTH-12" && a.text("code") != "AUTH-10" {
-		t.Errorf("J12 got %d %s", a.status, a.body)
+		t.Errorf("J12 C02 got %d %s", a.status, a.body)
 	}
 	t.Run("J32 revoked and badly signed", func(t *testing.T) {
 		refusal{401, "AUTH-10", "invalid_token", challengeBearer("invalid_token"), ""}.check(t, w.do("GET", "/v1/me", bearer(flipSignature(token))))

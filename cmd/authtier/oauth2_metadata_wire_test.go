@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestMetadata(t *testing.T) {
+func TestO15Metadata(t *testing.T) {
 	w := sharedDemo(t)
 	plain := w.do("GET", "/.well-known/oauth-authorization-server")
 	plain.want(t, 200, "")
@@ -53,7 +53,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-func TestKeySetIsPublic(t *testing.T) {
+func TestJ29KeySetIsPublic(t *testing.T) {
 	w := sharedDemo(t)
 	a := w.do("GET", "/.well-known/jwks.json")
 	a.want(t, 200, "")

@@ -21,7 +21,7 @@ func TestRefreshRotates(t *testing.T) {
 	refreshWith(w, second.text("refresh_token")).want(t, 200, "")
 }
 
-func TestRefreshTokenUsedTwiceEndsItsFamily(t *testing.T) {
+func TestR01RefreshTokenUsedTwiceEndsItsFamily(t *testing.T) {
 	w := sharedDemo(t)
 	other := passwordGrant(t, w)
 	first := passwordGrant(t, w)
@@ -39,7 +39,7 @@ func TestRefreshTokenUsedTwiceEndsItsFamily(t *testing.T) {
 }
 
 // A second use ends the family whatever scope it asks for.
-func TestRefreshTokenUsedTwiceWithAWiderScopeEndsItsFamily(t *testing.T) {
+func TestR01RefreshTokenUsedTwiceWithAWiderScopeEndsItsFamily(t *testing.T) {
 	w := sharedDemo(t)
 	first := passwordGrant(t, w)
 	second := refreshWith(w, first.text("refresh_token"))
@@ -47,7 +47,7 @@ func TestRefreshTokenUsedTwiceWithAWiderScopeEndsItsFamily(t *testing.T) {
 	refreshWith(w, second.text("refresh_token")).wantOAuth(t, 400, "AUTH-12", "invalid_grant")
 }
 
-func TestOfManyRefreshesOneSucceedsAndTheFamilyEnds(t *testing.T) {
+func TestR02OfManyRefreshesOneSucceedsAndTheFamilyEnds(t *testing.T) {
 	w := sharedDemo(t)
 	first := passwordGrant(t, w)
 	answers, start := make([]*answer, 30), make(chan struct{})
@@ -116,7 +116,7 @@ func TestRefreshNarrowsTheAccessTokenAlone(t *testing.T) {
 	w.do("GET", "/v1/me", bearer(narrow.text("access_token"))).want(t, 403, "AUTH-7")
 }
 
-func TestRefusedRefreshConsumesNothing(t *testing.T) {
+func TestR06T10RefusedRefreshConsumesNothing(t *testing.T) {
 	w := sharedDemo(t)
 	a := passwordGrant(t, w, "scope", "files")
 	token := a.text("refresh_token")

@@ -8,7 +8,7 @@ import (
 
 const callback = "http://127.0.0.1:9/callback"
 
-func TestLoginRedirects(t *testing.T) {
+func TestD03LoginRedirects(t *testing.T) {
 	w := sharedDemo(t)
 	for _, tt := range []struct {
 		name, method, uri, query string

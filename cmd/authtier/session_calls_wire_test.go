@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestSessionCookie(t *testing.T) {
+func TestD05D06SessionCookie(t *testing.T) {
 	w := sharedDemo(t)
 	seen := map[string]bool{"mine": true}
 	for _, options := range [][]option{
@@ -93,7 +93,7 @@ func TestSessionCalls(t *testing.T) {
 	}
 }
 
-func TestLogoutEndsTheSession(t *testing.T) {
+func TestD05D07LogoutEndsTheSession(t *testing.T) {
 	w := sharedDemo(t)
 	a, b := openSession(t, w), openSession(t, w)
 	out := a.call(w, "GET", "/api/logout")

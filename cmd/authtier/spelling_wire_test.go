@@ -83,7 +83,7 @@ func TestTokenSpellingOutsideHeaders(t *testing.T) {
 		"J14 NUL behind":          files + "%00",
 		"J17 JSON serialization":  `%7b%22payload%22:%22` + parts[1] + `%22%7d`,
 		"with the scheme":         "Bearer%20" + files,
-		"J06 not UTF-8":           files + "%ff",
+		"J26 not UTF-8":           files + "%ff",
 	} {
 		t.Run(name, func(t *testing.T) { refused.check(t, w.do("GET", "/v1/img/a.png?access_token="+spelled)) })
 	}

@@ -220,6 +220,7 @@ func created(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.Status
 func me(w http.ResponseWriter, r *http.Request) {
 	id, _ := mw.IdentityFromContext(r.Context())
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	json.NewEncoder(w).Encode(struct {
 		Client string    `json:"client_id"`
 		User   string    `json:"user"`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -70,7 +71,7 @@ func quantityOf(t *testing.T, a *answer, client string) int64 {
 	return 0
 }
 
-func TestConcurrentUsesAreCountedExactly(t *testing.T) {
+func TestU04ConcurrentUsesAreCountedExactly(t *testing.T) {
 	w := startDemo(t)
 	const uses = 400
 	token := minted(t, w, asPartner, `{"scopes":["onboarding"]}`).text("access_token")
@@ -118,7 +119,7 @@ func TestConcurrentUsesAreCountedExactly(t *testing.T) {
 	}
 }
 
-func TestRefusedRequestsAreNotCounted(t *testing.T) {
+func TestU06RefusedRequestsAreNotCounted(t *testing.T) {
 	w := startDemo(t)
 	unscoped := minted(t, w, asPartner, `{"scopes":["usage:read"]}`)
 	others := minted(t, w, asOther, `{}`)
@@ -248,5 +249,27 @@ func TestReportIncludesWhatWasAdmittedBefore(t *testing.T) {
 		if got := quantityOf(t, report(w, asPartner, "onboarding"), id); got != n/2+1 {
 			t.Fatalf("%s after %v: %d, want %d", id, time.Since(began), got, n/2+1)
 		}
+	}
+}
+
+// TestU03OneProduct asks in as many ways as there are: what is counted has the name
+// that the configuration gave it, and nothing of the request.
+func TestU03OneProduct(t *testing.T) {
+	w := startDemo(t)
+	for n := range 60 {
+		id := fmt.Sprint(n)
+		w.do("GET", "/partner/onboarding?api_name="+id+"&product="+id, asPartner,
+			header("User-Agent", "agent "+id), header("X-Product", id), header("X-Forwarded-For", "192.0.2."+id)).want(t, 200, "")
+		w.do("GET", "/partner/onboarding/"+id, asPartner).want(t, 404, "AUTH-6")
+		w.do("VERB"+id, "/partner/onboarding", asPartner).want(t, 405, "AUTH-6")
+		w.do("GET", "/partner/onboarding", basic("client"+id, "x")).want(t, 401, "AUTH-1")
+	}
+	a := report(w, asPartner, "onboarding")
+	got := readReport(t, a)
+	if len(got.Clients) != 1 || len(got.Clients[0].Products) != 1 || quantityOf(t, a, "demo-partner") != 60 {
+		t.Errorf("U03 got %s, want one product of one client, sixty times", a.body)
+	}
+	if other := report(w, asPartner, "7"); !strings.Contains(other.body, `"clients":[]`) {
+		t.Errorf("U03 an api that a query named: %s", other.body)
 	}
 }

@@ -242,7 +242,7 @@ func TestReportForms(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestS07Config(t *testing.T) {
 	iss, _, _ := newPartner(t, &reporter{})
 	for name, err := range map[string]error{
 		"no issuer":   second(partner.New(nil, &reporter{}, partner.Config{})),

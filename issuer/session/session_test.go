@@ -140,7 +140,7 @@ func TestOtherNode(t *testing.T) {
 	})
 }
 
-func TestCookieRequirement(t *testing.T) {
+func TestD06D07CookieRequirement(t *testing.T) {
 	s := newSite(t, session.Config{})
 	token, cookie := s.login(t)
 	_, others := s.login(t)
@@ -166,7 +166,7 @@ func TestCookieRequirement(t *testing.T) {
 	}
 }
 
-func TestUserChanges(t *testing.T) { // T11
+func TestT11UserChanges(t *testing.T) {
 	for what, change := range map[string]func(s *site, u store.User) error{
 		"disabled":     func(s *site, u store.User) error { u.Disabled = true; return s.db.PutUser(t.Context(), u) },
 		"new password": func(s *site, u store.User) error { u.Password = "$2b$x"; return s.db.PutUser(t.Context(), u) },
@@ -190,7 +190,7 @@ func TestUserChanges(t *testing.T) { // T11
 	}
 }
 
-func TestSecure(t *testing.T) {
+func TestP15D05Secure(t *testing.T) {
 	proxied := session.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
 	overTLS := func(r *http.Request) { r.TLS = &tls.ConnectionState{} }
 	forwarded := func(values ...string) func(*http.Request) {
@@ -229,7 +229,7 @@ func TestSecure(t *testing.T) {
 	}
 }
 
-func TestHostCookie(t *testing.T) { // D05
+func TestD05HostCookie(t *testing.T) {
 	s := newSite(t, session.Config{Cookie: "__Host-id"})
 	if _, c := s.login(t); c.Name != "__Host-id" || c.Path != "/" || c.Domain != "" {
 		t.Errorf("got %v", c)
@@ -248,7 +248,7 @@ func TestStoresHoldDigests(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestS07Config(t *testing.T) {
 	s := newSite(t, session.Config{})
 	for name, cfg := range map[string]session.Config{
 		"base without slash":   {Base: "api"},

@@ -11,9 +11,9 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// TestCloseWhileStoreIsDown leaves what could not be told to the next process,
+// TestU07CloseWhileStoreIsDown leaves what could not be told to the next process,
 // or to another Close.
-func TestCloseWhileStoreIsDown(t *testing.T) {
+func TestU07CloseWhileStoreIsDown(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		for _, unmapped := range []bool{false, true} {
 			f := &forgetful{Usage: memory.New(), fail: true}

@@ -209,7 +209,7 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) { // U01, U03
+func TestU01U03Names(t *testing.T) {
 	dir, db := filepath.Join(t.TempDir(), "usage"), memory.New()
 	m := open(t, dir, db, meter.Config{})
 	p := product(t, m, "p")

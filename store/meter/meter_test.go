@@ -142,7 +142,7 @@ func (f *forgetful) set(u store.Usage) {
 	f.Usage = u
 }
 
-func TestStoreFaults(t *testing.T) {
+func TestU07StoreFaults(t *testing.T) {
 	f := &forgetful{Usage: memory.New(), fail: true}
 	m := meter.New(f)
 	p := product(t, m, "p")
@@ -165,7 +165,7 @@ func TestStoreFaults(t *testing.T) {
 	}
 }
 
-func TestQuantities(t *testing.T) { // U04
+func TestU04Quantities(t *testing.T) {
 	for name, newMeter := range newMeters {
 		m := newMeter(t)
 		add := adder(t, product(t, m, "p"), "a")
@@ -212,9 +212,9 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestManyCounters flushes in several tellings, also to a store that has lost
+// TestU03ManyCounters flushes in several tellings, also to a store that has lost
 // the first of them.
-func TestManyCounters(t *testing.T) {
+func TestU03ManyCounters(t *testing.T) {
 	f := &forgetful{Usage: memory.New()}
 	m := meter.New(f)
 	p := product(t, m, "p")

@@ -237,9 +237,9 @@ func TestClockStepsBack(t *testing.T) {
 	})
 }
 
-// TestStoreDown counts on while the store is down, and says how much it does not
+// TestU07StoreDown counts on while the store is down, and says how much it does not
 // know, and for how long.
-func TestStoreDown(t *testing.T) {
+func TestU07StoreDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &forgetful{Usage: memory.New()}
 		m := open(t, filepath.Join(t.TempDir(), "usage"), f, meter.Config{})

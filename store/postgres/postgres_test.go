@@ -39,7 +39,7 @@ func TestShared(t *testing.T) {
 	})
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestS02OpenRefuses(t *testing.T) {
 	s := services.SharedPostgres(t)
 	for name, tt := range map[string]struct {
 		prepare string // SQL in a database that Open has made
@@ -81,7 +81,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestOneVersionNewer(t *testing.T) {
+func TestS02OneVersionNewer(t *testing.T) {
 	s := services.SharedPostgres(t)
 	dsn := s.Database(t, "")
 	open(t, dsn)
@@ -91,8 +91,8 @@ func TestOneVersionNewer(t *testing.T) {
 	}
 }
 
-// TestOpenedAtOnce opens an empty database by several nodes.
-func TestOpenedAtOnce(t *testing.T) {
+// TestS02OpenedAtOnce opens an empty database by several nodes.
+func TestS02OpenedAtOnce(t *testing.T) {
 	dsn := services.SharedPostgres(t).Database(t, "")
 	var wg sync.WaitGroup
 	for range 6 {
@@ -108,9 +108,9 @@ func TestOpenedAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// TestLostReply cuts the connection between the commit and its reply: the caller
+// TestR03R05LostReply cuts the connection between the commit and its reply: the caller
 // does not know, and there is one token that can be used.
-func TestLostReply(t *testing.T) { // R03, R05
+func TestR03R05LostReply(t *testing.T) {
 	server := services.Postgres(t)
 	proxy := faultproxy.New(t, server.Addr())
 	s, direct := open(t, services.At(server.DSN(), proxy.Addr())), open(t, server.DSN())

@@ -131,9 +131,9 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestPutBack puts the server back to an earlier copy: cursors and sequence
+// TestS10PutBack puts the server back to an earlier copy: cursors and sequence
 // numbers of the future that it has lost are noticed.
-func TestPutBack(t *testing.T) {
+func TestS10PutBack(t *testing.T) {
 	ctx := t.Context()
 	s := services.Redis(t, "appendfsync=always")
 	h := open(t, s.DSN(), redis.Config{})

@@ -107,8 +107,8 @@ func TestEverythingWorks(t *testing.T) {
 	}
 }
 
-// TestGone meets a server that refuses connections, and finds it back.
-func TestGone(t *testing.T) {
+// TestS01Gone meets a server that refuses connections, and finds it back.
+func TestS01Gone(t *testing.T) {
 	s := services.Redis(t, "appendfsync=always")
 	h := open(t, s.DSN(), redis.Config{})
 	prepare(t, h)
@@ -135,9 +135,9 @@ func recovers(t *testing.T, h *redis.Store) {
 	}
 }
 
-// TestSilent meets a server that accepts connections and says nothing: each call
+// TestS01Silent meets a server that accepts connections and says nothing: each call
 // ends within two seconds.
-func TestSilent(t *testing.T) {
+func TestS01Silent(t *testing.T) {
 	s := services.SharedRedis(t)
 	p := faultproxy.New(t, s.Addr())
 	cfg := redis.Config{Namespace: services.Name()}
@@ -178,9 +178,9 @@ func TestSilent(t *testing.T) {
 	recovers(t, h)
 }
 
-// TestReplyLost loses the reply to a rotation that happened: the caller gets an
+// TestR03R05ReplyLost loses the reply to a rotation that happened: the caller gets an
 // error that decides nothing, and nobody has rotated twice.
-func TestReplyLost(t *testing.T) {
+func TestR03R05ReplyLost(t *testing.T) {
 	s := services.SharedRedis(t)
 	p := faultproxy.New(t, s.Addr())
 	cfg := redis.Config{Namespace: services.Name()}
@@ -219,9 +219,9 @@ func TestReplyLost(t *testing.T) {
 	}
 }
 
-// TestRequestLost cuts all connections again and again while tokens are rotated:
+// TestR05RequestLost cuts all connections again and again while tokens are rotated:
 // there are never two live ones in a family.
-func TestRequestLost(t *testing.T) {
+func TestR05RequestLost(t *testing.T) {
 	s := services.SharedRedis(t)
 	p := faultproxy.New(t, s.Addr())
 	cfg := redis.Config{Namespace: services.Name()}
@@ -272,8 +272,8 @@ func TestRequestLost(t *testing.T) {
 	}
 }
 
-// TestFull fills the server's memory: writes fail whole, reads go on.
-func TestFull(t *testing.T) {
+// TestS01Full fills the server's memory: writes fail whole, reads go on.
+func TestS01Full(t *testing.T) {
 	s := services.Redis(t)
 	h, db := open(t, s.DSN(), redis.Config{}), raw(t, s)
 	prepare(t, h)

@@ -29,9 +29,9 @@ func dump(t *testing.T, s *services.Service, ns string) map[string]string {
 	return all
 }
 
-// TestForeignTypes puts another type in the place of each key, one at a time.
+// TestC17ForeignTypes puts another type in the place of each key, one at a time.
 // What would read or write it fails and names it, and nothing is changed.
-func TestForeignTypes(t *testing.T) {
+func TestC17ForeignTypes(t *testing.T) {
 	s := services.SharedRedis(t)
 	db, ns := raw(t, s), services.Name()
 	h := open(t, s.DSN(), redis.Config{Namespace: ns})
@@ -202,8 +202,8 @@ func only(ctx context.Context, h *redis.Store, method string) (err error) {
 	return err
 }
 
-// TestForeignFields spoils each field of each record, or takes it away.
-func TestForeignFields(t *testing.T) {
+// TestC17ForeignFields spoils each field of each record, or takes it away.
+func TestC17ForeignFields(t *testing.T) {
 	s := services.SharedRedis(t)
 	db, ns := raw(t, s), services.Name()
 	h := open(t, s.DSN(), redis.Config{Namespace: ns})
@@ -249,8 +249,8 @@ func TestForeignFields(t *testing.T) {
 	}
 }
 
-// TestForeignChanges spoils the sequence.
-func TestForeignChanges(t *testing.T) {
+// TestC17ForeignChanges spoils the sequence.
+func TestC17ForeignChanges(t *testing.T) {
 	s := services.SharedRedis(t)
 	db := raw(t, s)
 	for what, entry := range map[string][]any{

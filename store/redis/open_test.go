@@ -105,7 +105,7 @@ func TestDSN(t *testing.T) {
 	}
 }
 
-func TestFormat(t *testing.T) {
+func TestS02Format(t *testing.T) {
 	s := services.SharedRedis(t)
 	db, ns := raw(t, s), services.Name()
 	cfg := redis.Config{Namespace: ns}
@@ -130,8 +130,8 @@ func TestFormat(t *testing.T) {
 	open(t, s.DSN(), redis.Config{Namespace: ns})
 }
 
-// TestOpenTogether sets one namespace up by many at once.
-func TestOpenTogether(t *testing.T) {
+// TestS02OpenTogether sets one namespace up by many at once.
+func TestS02OpenTogether(t *testing.T) {
 	s := services.SharedRedis(t)
 	for range 5 {
 		cfg := redis.Config{Namespace: services.Name()}

@@ -53,7 +53,7 @@ func raw(t *testing.T, file string, statements ...string) *sql.DB {
 	return db
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestS02OpenRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		make func(t *testing.T, file string)
 		want string // in the error
@@ -109,8 +109,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestOneVersionNewer opens what a newer program has added a table to.
-func TestOneVersionNewer(t *testing.T) {
+// TestS02OneVersionNewer opens what a newer program has added a table to.
+func TestS02OneVersionNewer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	open(t, file)
 	raw(t, file, `INSERT INTO authtier_migrations VALUES (4, '0004_more.sql', 'x', '')`, `CREATE TABLE authtier_more (x)`)
@@ -130,9 +130,9 @@ func TestFileIsPrivate(t *testing.T) {
 	}
 }
 
-// TestLocked locks the file as another process would: an error soon, which is no
+// TestS01Locked locks the file as another process would: an error soon, which is no
 // answer; reading goes on, and all is well afterwards.
-func TestLocked(t *testing.T) { // S01
+func TestS01Locked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	s, other := open(t, file), raw(t, file)
 	token := store.Token{ID: "t", Family: "f", Client: "c", Digest: store.DigestOf("t"), Refresh: true, Expires: time.Now().Add(time.Hour)}

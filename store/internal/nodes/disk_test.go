@@ -38,9 +38,9 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// TestFullDisk writes until the disk is full: that is an error and no answer,
+// TestS01FullDisk writes until the disk is full: that is an error and no answer,
 // reading goes on, and with space again all is well.
-func TestFullDisk(t *testing.T) { // S01
+func TestS01FullDisk(t *testing.T) {
 	for name, tt := range map[string]struct {
 		open func(t *testing.T, disk string) store.Store
 	}{

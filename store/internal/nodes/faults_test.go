@@ -14,10 +14,10 @@ import (
 // bound is within what a node answers while its store fails.
 const bound = 2 * time.Second
 
-// TestFaults lets the store fail in every way, and wants answers that blame
+// TestS01Faults lets the store fail in every way, and wants answers that blame
 // nobody else, within the bound; what the cache holds goes on; and all is well
 // again soon after.
-func TestFaults(t *testing.T) { // S01
+func TestS01Faults(t *testing.T) {
 	faults := map[string]struct {
 		begin, end func(t *testing.T, s *services.Service, p *faultproxy.Proxy)
 	}{

@@ -67,9 +67,9 @@ func refreshToken(secret string) store.Token {
 	}
 }
 
-// TestKilledNode kills a node in the middle of rotations, again and again: the
+// TestR04KilledNode kills a node in the middle of rotations, again and again: the
 // family has one token that can be used, the one before or its successor.
-func TestKilledNode(t *testing.T) { // R04
+func TestR04KilledNode(t *testing.T) {
 	kills := 15
 	if os.Getenv("AUTHTIER_LONG") == "1" {
 		kills = 100

@@ -8,10 +8,10 @@ import (
 	"github.com/authtier/authtier/store/internal/services"
 )
 
-// TestReadOnly lets the store refuse to be written, as after a failover that went
+// TestS01ReadOnly lets the store refuse to be written, as after a failover that went
 // wrong or without memory: what is read goes on, and nothing is handed out that
 // was not stored.
-func TestReadOnly(t *testing.T) { // S01
+func TestS01ReadOnly(t *testing.T) {
 	redis := func(t *testing.T, s *services.Service, command string) {
 		t.Helper()
 		if reply := redisCommand(t, s, command); !strings.HasPrefix(reply, "+OK") {

@@ -11,9 +11,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestThreeNodes revokes each kind of thing on one node, and wants it refused on
+// TestC01ThreeNodes revokes each kind of thing on one node, and wants it refused on
 // the others within a second where the store gives no hints.
-func TestThreeNodes(t *testing.T) { // C01
+func TestC01ThreeNodes(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		for _, hints := range []bool{true, false} {
 			s := kind.start(t)
@@ -65,9 +65,9 @@ func TestThreeNodes(t *testing.T) { // C01
 	})
 }
 
-// TestPutBack lets a store go back in time: each node notices, keeps what it
+// TestS10PutBack lets a store go back in time: each node notices, keeps what it
 // knows to be revoked, and says so.
-func TestPutBack(t *testing.T) { // S10
+func TestS10PutBack(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)
 		first := newNode(t, kind, s.DSN(), false)
@@ -132,9 +132,9 @@ func raised(t *testing.T, ns []*node) {
 	}
 }
 
-// TestKilledServer kills the store's server again and again under load, while
+// TestS01KilledServer kills the store's server again and again under load, while
 // tokens are revoked: nobody is blamed for it, and nothing revoked is admitted.
-func TestKilledServer(t *testing.T) { // S01
+func TestS01KilledServer(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)
 		ns := []*node{newNode(t, kind, s.DSN(), true), newNode(t, kind, s.DSN(), true)}

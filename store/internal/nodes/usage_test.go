@@ -80,10 +80,10 @@ func checkCounts(t *testing.T, db store.Usage, nodes ...*counting) {
 	}
 }
 
-// TestUsageWhileServerDies kills the store's server, cuts its connections, and
+// TestU07UsageWhileServerDies kills the store's server, cuts its connections, and
 // puts it back to an earlier copy, while two nodes count: nothing is lost or
 // counted twice.
-func TestUsageWhileServerDies(t *testing.T) {
+func TestU07UsageWhileServerDies(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)
 		proxy, dsn := proxied(t, s)

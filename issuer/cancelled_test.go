@@ -1,0 +1,136 @@
+package issuer_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+// hangingUp is a store whose caller goes away at a call, counted from one.
+type hangingUp struct {
+	store.Store
+	calls, at int
+	hangUp    context.CancelFunc
+}
+
+func (h *hangingUp) call() {
+	if h.calls++; h.calls == h.at {
+		h.hangUp()
+	}
+}
+
+func (h *hangingUp) Client(ctx context.Context, id string) (*store.Client, error) {
+	h.call()
+	return h.Store.Client(ctx, id)
+}
+
+func (h *hangingUp) User(ctx context.Context, login string) (*store.User, error) {
+	h.call()
+	return h.Store.User(ctx, login)
+}
+
+func (h *hangingUp) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
+	h.call()
+	return h.Store.APIKey(ctx, d)
+}
+
+func (h *hangingUp) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
+	h.call()
+	return h.Store.Token(ctx, d)
+}
+
+func (h *hangingUp) PutTokens(ctx context.Context, ts ...store.Token) error {
+	h.call()
+	return h.Store.PutTokens(ctx, ts...)
+}
+
+func (h *hangingUp) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+	h.call()
+	return h.Store.Rotate(ctx, old, client, now, next...)
+}
+
+func (h *hangingUp) Revoke(ctx context.Context, cs ...store.Change) error {
+	h.call()
+	return h.Store.Revoke(ctx, cs...)
+}
+
+// TestS03HungUpAtEachCall has the client go away at each call of the store in turn:
+// nothing is refused for it, nothing happens by half, and the same works next time.
+func TestS03HungUpAtEachCall(t *testing.T) {
+	type operation func(ctx context.Context) (client string, err error)
+	for name, prepare := range map[string]func(t *testing.T, iss *issuer.Issuer) operation{
+		"API key": func(_ *testing.T, iss *issuer.Issuer) operation {
+			return identified(iss, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"})
+		},
+		"secret": func(_ *testing.T, iss *issuer.Issuer) operation {
+			return identified(iss, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"})
+		},
+		"opaque token": func(t *testing.T, iss *issuer.Issuer) operation {
+			return identified(iss, middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken})
+		},
+		"mint": func(_ *testing.T, iss *issuer.Issuer) operation {
+			return func(ctx context.Context) (string, error) {
+				_, err := iss.Mint(ctx, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+				return "app", err
+			}
+		},
+		"refresh": func(t *testing.T, iss *issuer.Issuer) operation {
+			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
+			return func(ctx context.Context) (string, error) {
+				_, err := iss.Refresh(ctx, "app", token, "")
+				return "app", err
+			}
+		},
+		"revoke": func(t *testing.T, iss *issuer.Issuer) operation {
+			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
+			return func(ctx context.Context) (string, error) { return "app", iss.RevokeToken(ctx, "app", token) }
+		},
+	} {
+		for at := 1; ; at++ {
+			h := &hangingUp{Store: newStore(t)}
+			iss := newIssuer(t, issuer.Config{Store: h, OpaqueTokens: true})
+			do := prepare(t, iss)
+			ctx, cancel := context.WithCancel(t.Context())
+			h.calls, h.at, h.hangUp = 0, at, cancel
+			_, err := do(ctx)
+			reached := h.calls >= at
+			h.at = 0
+			cancel()
+			what := fmt.Sprintf("S03 %s, hung up at call %d", name, at)
+			if code := codeOf(err); reached && err != nil && !code.Ours() {
+				t.Errorf("%s: refused with %v", what, err)
+			}
+			if got, again := do(t.Context()); name != "refresh" || err != nil { // a refresh that succeeded is used up
+				if again != nil || got != "app" {
+					t.Errorf("%s: next time %q, %v", what, got, again)
+				}
+			}
+			other := identified(iss, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "other", Secret: "other-secret"})
+			if got, err := other(t.Context()); got != "other" || err != nil {
+				t.Errorf("%s: another gets %q, %v", what, got, err)
+			}
+			if !reached {
+				if at == 1 {
+					t.Errorf("%s: the store was not asked", what)
+				}
+				break
+			}
+		}
+	}
+}
+
+func identified(v middleware.Validator, c middleware.Credential) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		id, err := v.Validate(ctx, c)
+		if err != nil {
+			return "", err
+		}
+		return id.Client, nil
+	}
+}
