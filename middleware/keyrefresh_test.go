@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 )

@@ -20,8 +20,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 )
