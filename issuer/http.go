@@ -177,30 +177,23 @@ func (i *Issuer) basicClient(r *http.Request, c mw.Credential, bodyID string) (*
 }
 
 // tryClient returns the client whose ID and secret one of the readings of a
-// credential is. If none is, that is one failure for the throttle.
-func (i *Issuer) tryClient(r *http.Request, readings ...mw.Credential) (*store.Client, error) {
-	throttle, from := i.cfg.Throttle, i.From(r)
-	for n := range readings {
-		readings[n].From = from
-		if err := throttle.Allow(readings[n]); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	for _, c := range readings {
-		var client *store.Client
-		client, _, err = i.authenticateClient(r.Context(), c)
-		if err == nil {
-			throttle.Note(c, nil)
-			return client, nil
-		}
-		if unlessRefused(err) != nil {
-			return nil, err
-		}
-	}
+// credential is. If none is, that is one failure for each account.
+func (i *Issuer) tryClient(r *http.Request, readings ...mw.Credential) (client *store.Client, err error) {
 	for n, c := range readings {
-		if n == 0 || c.Username != readings[0].Username {
-			throttle.Note(c, err)
+		if n > 0 && c.Username == readings[0].Username {
+			continue
+		}
+		c.From = i.From(r)
+		attempt, blocked := i.cfg.Throttle.Begin(c)
+		if blocked != nil {
+			return nil, blocked
+		}
+		defer func() { attempt.End(err) }()
+	}
+	for _, c := range readings {
+		client, _, err = i.authenticateClient(r.Context(), c)
+		if err == nil || unlessRefused(err) != nil {
+			return client, err
 		}
 	}
 	return nil, err

@@ -20,6 +20,8 @@ const (
 // the key, or if it looks like a mistyped one of this issuer's own, which is
 // refused without a look into the store. The error does not repeat the key.
 //
+// Keys are not throttled: one that could be guessed will be.
+//
 // Of keys whose SHA-256 alone is known, [store.ParseDigest] reads it for a record.
 func (i *Issuer) ImportAPIKey(id, client, key string) (store.APIKey, error) {
 	err := errors.Join(named("ID", id), named("client", client), importable(key, maxKey))

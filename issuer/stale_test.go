@@ -65,3 +65,15 @@ func TestRevocationThatFails(t *testing.T) { // O13
 type revokesNothing struct{ *memory.Store }
 
 func (revokesNothing) Revoke(context.Context, ...store.Change) error { return errDown }
+
+// TestAccessEndsWithTheFamily configures access tokens that would outlast all else.
+func TestAccessEndsWithTheFamily(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{AccessTTL: 3 * time.Hour, RefreshTTL: time.Hour, FamilyTTL: 2 * time.Hour})
+	for want, grant := range map[int64]issuer.Grant{
+		3 * 3600: {Client: "app"}, 2 * 3600: {Client: "app", User: "ada", Refresh: true}, 60: {Client: "app", User: "ada", Refresh: true, TTL: time.Minute},
+	} {
+		if got := mint(t, iss, grant).ExpiresIn; got != want {
+			t.Errorf("%+v: expires in %d s, want %d", grant, got, want)
+		}
+	}
+}

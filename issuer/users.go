@@ -24,24 +24,22 @@ import (
 // them, or bcrypt of at most [Config.BcryptCost]. A user whose imported hash costs
 // more can be told from others, until the hash is replaced by one of these, which
 // the first login does where the users are a [store.Admin].
-func (i *Issuer) AuthenticateUser(ctx context.Context, c mw.Credential) (*store.User, error) {
-	throttle := i.cfg.Throttle
-	c = c.At(time.Time{}) // it may wait for long
-	if err := throttle.Allow(c); err != nil {
+func (i *Issuer) AuthenticateUser(ctx context.Context, c mw.Credential) (user *store.User, err error) {
+	attempt, err := i.cfg.Throttle.Begin(c)
+	if err != nil {
 		return nil, err
 	}
-	user, err := i.tryUser(ctx, c, throttle)
-	throttle.Note(c, err)
-	return user, err
+	defer func() { attempt.End(err) }()
+	return i.tryUser(ctx, c, attempt)
 }
 
 // From returns the address that sends r, for [mw.Credential]: it follows the
 // proxies that the configured throttle trusts.
 func (i *Issuer) From(r *http.Request) netip.Addr { return i.cfg.Throttle.From(r) }
 
-// tryUser asks the throttle once more when it is the user's turn: who guesses
-// with many requests at once has failed by then.
-func (i *Issuer) tryUser(ctx context.Context, c mw.Credential, throttle *mw.Throttle) (*store.User, error) {
+// tryUser asks once more whether the attempt is blocked when it is its turn: who
+// guesses with many requests at once has failed by then.
+func (i *Issuer) tryUser(ctx context.Context, c mw.Credential, attempt *mw.Attempt) (*store.User, error) {
 	user, err := i.User(ctx, c.Username)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
@@ -53,7 +51,7 @@ func (i *Issuer) tryUser(ctx context.Context, c mw.Credential, throttle *mw.Thro
 	var ok bool
 	var refused error
 	err = hashing.do(ctx, func() {
-		if refused = throttle.Allow(c); refused == nil {
+		if refused = attempt.Blocked(); refused == nil {
 			ok = checkPassword(hash, c.Secret, i.cfg.BcryptCost)
 		}
 	})
@@ -111,6 +109,8 @@ func (i *Issuer) rehash(ctx context.Context, login, from, password string) {
 	if !ok {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // it can be done the next time
+	defer cancel()
 	to, err := HashPassword(ctx, password)
 	if err == nil {
 		err = users.Rehash(ctx, login, from, to)

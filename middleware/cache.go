@@ -121,6 +121,10 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 	if v == nil {
 		errs = append(errs, errors.New("nil Validator"))
 	}
+	switch v.(type) {
+	case throttled, ByScheme:
+		errs = append(errs, fmt.Errorf("a %T, expected what is in it: throttles and choices go around caches, which would not hear of revocations behind them", v))
+	}
 	if size <= 0 || size > 1<<30 {
 		errs = append(errs, fmt.Errorf("size is %d, expected a number of entries", size))
 	}

@@ -306,6 +306,7 @@ func TestC18NewCacheRefuses(t *testing.T) {
 	}{
 		"nil validator": {nil, 1, 0}, "size 0": {v, 0, 0}, "negative size": {v, -1, 0},
 		"negative TTL": {v, 1, -1}, "TTL of a week": {v, 1, 7 * 24 * time.Hour},
+		"a throttle": {newThrottle(t, middleware.ThrottleConfig{}).Around(v), 1, 0}, "a choice": {middleware.ByScheme{errorsx.SchemeBasic: v}, 1, 0},
 	} {
 		if c, err := middleware.NewCache(tt.v, tt.size, middleware.CacheConfig{TTL: tt.ttl}); err == nil || c != nil {
 			t.Errorf("%s: accepted", name)

@@ -154,18 +154,18 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	return from, nil
 }
 
-// attempt is identify, throttled.
-func (g *guard) attempt(r *http.Request, now time.Time, username, secret string, query bool) (*Identity, error) {
+// attempt is identify, throttled. What is throttled does not end with its request:
+// who hangs up has failed all the same.
+func (g *guard) attempt(r *http.Request, now time.Time, username, secret string, query bool) (id *Identity, err error) {
 	if g.throttle == nil || g.scheme != errorsx.SchemeBasic {
 		return g.identify(r, now, username, secret, query)
 	}
-	c := Credential{Scheme: g.scheme, Username: username, From: g.throttle.From(r), now: now}
-	if err := g.throttle.Allow(c); err != nil {
+	attempt, err := g.throttle.Begin(Credential{Scheme: g.scheme, Username: username, From: g.throttle.From(r)})
+	if err != nil {
 		return nil, err
 	}
-	id, err := g.identify(r, now, username, secret, query)
-	g.throttle.Note(c, err)
-	return id, err
+	defer func() { attempt.End(err) }()
+	return g.identify(r.WithContext(context.WithoutCancel(r.Context())), now, username, secret, query)
 }
 
 // identify returns the identity that a credential proves, by what a cache

@@ -21,7 +21,10 @@ type ThrottleConfig struct {
 	// Failures are how many attempts at one account may fail from one address
 	// within Window: 10 in 15 minutes, if 0. The next failure blocks the two for
 	// a second, and each one after that for twice as long, up to a quarter of an
-	// hour. They are forgotten once nothing has failed for Window.
+	// hour. As many as Failures run off in each Window, and all is forgotten when
+	// they have and nothing has failed for a Window after the last block. A right
+	// credential in between changes nothing: it may be another's, who shares the
+	// address.
 	Failures int
 	Window   time.Duration
 
@@ -40,7 +43,9 @@ type ThrottleConfig struct {
 // IPv4 address or the first 64 bits of an IPv6 address: nobody locks another's
 // account, and a right credential from an address that has not failed is always
 // let through. While an account and an address are blocked, all attempts are
-// AUTH-13, right ones too, or the block would not stop the guessing.
+// AUTH-13, right ones too, or the block would not stop the guessing. After a
+// block they are tried one at a time, until the failures have run off: to guess
+// with many requests at once is no way around it.
 //
 // One throttle is shared by all that ask for the same passwords: wrappers, by
 // [Throttle.Around], token endpoint and login. API keys and tokens are not
@@ -55,21 +60,21 @@ type Throttle struct {
 	cfg ThrottleConfig
 
 	mu        sync.Mutex
-	failing   *simplelru.LRU[attempt, *failures] // never blocked so far
-	blocked   *simplelru.LRU[attempt, *failures] // once at least: these cost more to push out
-	addresses map[netip.Addr]int                 // attempts of each
+	failing   *simplelru.LRU[pair, *failures] // never blocked so far
+	blocked   *simplelru.LRU[pair, *failures] // once at least: these cost more to push out
+	addresses map[netip.Addr]int              // pairs of each
 }
 
 const (
-	maxAttempts   = 1 << 15 // failing, and as many blocked
+	maxPairs      = 1 << 15 // failing, and as many blocked
 	maxPerAddress = 256
 	firstBlock    = time.Second
 	longestBlock  = 15 * time.Minute
 	maxHops       = 32 // proxies that a request is followed through
 )
 
-// An attempt is an account, as a digest, and an address that tries it.
-type attempt struct {
+// A pair is an account, as a digest, and an address from which it is tried.
+type pair struct {
 	account [16]byte
 	address netip.Addr
 }
@@ -77,12 +82,13 @@ type attempt struct {
 // others stands for the accounts of an address beyond maxPerAddress.
 var others [16]byte
 
-// failures are those of one attempt.
+// failures are those of one pair.
 type failures struct {
 	level  float64 // how many, of which Failures run off in each Window
 	last   time.Time
 	blocks int // so far
 	until  time.Time
+	tried  bool // after a block, one at a time
 }
 
 // NewThrottle returns a throttle that has counted nothing yet.
@@ -101,8 +107,8 @@ func NewThrottle(cfg ThrottleConfig) (*Throttle, error) {
 		cfg.Canonical = func(username string) string { return strings.ToLower(strings.TrimSpace(username)) }
 	}
 	t := &Throttle{cfg: cfg, addresses: map[netip.Addr]int{}}
-	t.failing, _ = simplelru.NewLRU(maxAttempts, t.forgotten) // fails for a size of 0 alone
-	t.blocked, _ = simplelru.NewLRU(maxAttempts, t.forgotten)
+	t.failing, _ = simplelru.NewLRU(maxPairs, t.forgotten) // fails for a size of 0 alone
+	t.blocked, _ = simplelru.NewLRU(maxPairs, t.forgotten)
 	return t, nil
 }
 
@@ -120,90 +126,142 @@ type throttled struct {
 	validator Validator
 }
 
-// Validate implements [Validator].
-func (v throttled) Validate(ctx context.Context, c Credential) (*Identity, error) {
+// Validate implements [Validator]. The attempt does not end with its request: who
+// hangs up has failed all the same.
+func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, err error) {
 	if c.Scheme != errorsx.SchemeBasic {
 		return v.validator.Validate(ctx, c)
 	}
-	if err := v.throttle.Allow(c); err != nil {
+	attempt, err := v.throttle.Begin(c)
+	if err != nil {
 		return nil, err
 	}
-	id, err := v.validator.Validate(ctx, c)
-	v.throttle.Note(c, err)
-	return id, err
+	defer func() { attempt.End(err) }()
+	return v.validator.Validate(context.WithoutCancel(ctx), c)
 }
 
-// Allow returns nil if the credential may be tried: its account is c.Username and
-// its address c.From. Otherwise it is AUTH-13, with the time to wait.
-func (t *Throttle) Allow(c Credential) error {
+// Begin returns an attempt if the credential may be tried: its account is
+// c.Username and its address c.From. Otherwise the error is AUTH-13, with the time
+// to wait.
+func (t *Throttle) Begin(c Credential) (*Attempt, error) {
 	if t == nil {
-		return nil
+		return nil, nil
 	}
+	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
+	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(c.From)}}
+	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f, ok := t.blocked.Get(t.attempt(c))
-	if !ok {
-		return nil
+	f, ok := t.blocked.Get(t.counted(a.pair, now))
+	if !ok || f.over(now, t.cfg) {
+		return a, nil
 	}
-	wait := f.until.Sub(c.Now())
-	if wait <= 0 {
-		return nil
+	if wait := f.until.Sub(now); wait > 0 {
+		return nil, tooMany(wait)
 	}
+	if f.tried {
+		return nil, tooMany(firstBlock)
+	}
+	f.tried, a.alone = true, f
+	return a, nil
+}
+
+func tooMany(wait time.Duration) error {
 	return &errorsx.Error{
 		Code: errorsx.TooManyRequests, RetryAfter: wait,
 		Message: "Too many failed attempts for this account from this address",
 	}
 }
 
-// Note tells how a credential that Allow has let through fared: err is AUTH-1, nil,
-// or something else, which does not count.
-func (t *Throttle) Note(c Credential, err error) {
-	failed := errors.Is(err, errorsx.CredentialsIncorrect)
-	if t == nil || err != nil && !failed {
-		return
+// An Attempt is a credential that is tried. A nil one is of no throttle.
+type Attempt struct {
+	throttle *Throttle
+	pair     pair
+	alone    *failures // it is the one that may be tried, or nil
+}
+
+// Blocked returns AUTH-13 if other attempts have failed too often meanwhile. It is
+// for those who had to wait.
+func (a *Attempt) Blocked() error {
+	if a == nil || a.alone != nil {
+		return nil
 	}
+	t, now := a.throttle, time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a := t.attempt(c)
-	if !failed {
-		if a.account != others {
-			t.failing.Remove(a)
-			t.blocked.Remove(a)
-		}
+	if f, ok := t.blocked.Get(t.counted(a.pair, now)); ok && f.until.After(now) {
+		return tooMany(f.until.Sub(now))
+	}
+	return nil
+}
+
+// End tells how the attempt went. An error that wraps AUTH-1 is a failure; anything
+// else does not count. It is called once.
+func (a *Attempt) End(err error) {
+	if a == nil {
 		return
 	}
-	f, wasBlocked := t.blocked.Get(a)
+	t, now := a.throttle, time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.alone != nil {
+		a.alone.tried = false
+	}
+	if errors.Is(err, errorsx.CredentialsIncorrect) {
+		t.fail(a.pair, now)
+	}
+}
+
+// fail counts a failure. The throttle is locked.
+func (t *Throttle) fail(p pair, now time.Time) {
+	t.forget(t.failing, now)
+	t.forget(t.blocked, now)
+	p = t.counted(p, now)
+	f, wasBlocked := t.blocked.Get(p)
 	if !wasBlocked {
-		f, _ = t.failing.Get(a)
+		f, _ = t.failing.Get(p)
 	}
 	if f == nil {
 		f = &failures{}
-		t.addresses[a.address]++
-		t.failing.Add(a, f)
+		t.addresses[p.address]++
+		t.failing.Add(p, f)
 	}
-	f.note(c.Now(), t.cfg)
+	f.note(now, t.cfg)
 	if f.blocks > 0 && !wasBlocked {
-		t.addresses[a.address]++ // and one less with the removal
-		t.failing.Remove(a)
-		t.blocked.Add(a, f)
+		t.addresses[p.address]++ // and one less with the removal
+		t.failing.Remove(p)
+		t.blocked.Add(p, f)
 	}
 }
 
-// forgotten is told of every attempt that leaves a list. The throttle is locked.
-func (t *Throttle) forgotten(a attempt, _ *failures) {
-	if t.addresses[a.address]--; t.addresses[a.address] == 0 {
-		delete(t.addresses, a.address)
+// forget drops the pairs that were tried least recently, as far as their failures
+// are over. The throttle is locked.
+func (t *Throttle) forget(list *simplelru.LRU[pair, *failures], now time.Time) {
+	for {
+		p, f, ok := list.GetOldest()
+		if !ok || !f.over(now, t.cfg) {
+			return
+		}
+		list.Remove(p)
 	}
 }
 
-// attempt returns what c is counted under. The throttle is locked.
-func (t *Throttle) attempt(c Credential) attempt {
-	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
-	a := attempt{account: [16]byte(sum[:16]), address: network(c.From)}
-	if t.addresses[a.address] >= maxPerAddress && !t.failing.Contains(a) && !t.blocked.Contains(a) {
-		a.account = others
+// forgotten is told of every pair that leaves a list. The throttle is locked.
+func (t *Throttle) forgotten(p pair, _ *failures) {
+	if t.addresses[p.address]--; t.addresses[p.address] == 0 {
+		delete(t.addresses, p.address)
 	}
-	return a
+}
+
+// counted returns what a pair is counted under. The throttle is locked.
+func (t *Throttle) counted(p pair, now time.Time) pair {
+	if t.addresses[p.address] < maxPerAddress || t.failing.Contains(p) || t.blocked.Contains(p) {
+		return p
+	}
+	if t.forget(t.failing, now); t.addresses[p.address] >= maxPerAddress {
+		p.account = others
+	}
+	return p
 }
 
 // network returns the part of an address that belongs to one subscriber.
@@ -216,20 +274,26 @@ func network(a netip.Addr) netip.Addr {
 	return a
 }
 
+// note counts a failure. One that was let through before a block began adds to what
+// has to run off, and not to the block.
 func (f *failures) note(now time.Time, cfg ThrottleConfig) {
-	if now.Before(f.until) {
-		return // it was let through before the block began
-	}
-	if now.Sub(f.until) > cfg.Window && now.Sub(f.last) > cfg.Window {
+	if f.over(now, cfg) {
 		*f = failures{}
 	}
-	if !f.last.IsZero() {
-		f.level = max(0, f.level-float64(cfg.Failures)*float64(now.Sub(f.last))/float64(cfg.Window))
-	}
-	f.level++
+	f.level = f.levelAt(now, cfg) + 1
 	f.last = now
-	if f.blocks > 0 || f.level > float64(cfg.Failures) {
+	if !now.Before(f.until) && (f.blocks > 0 || f.level > float64(cfg.Failures)) {
 		f.until = now.Add(min(firstBlock<<min(f.blocks, 20), longestBlock))
 		f.blocks++
 	}
+}
+
+func (f *failures) levelAt(now time.Time, cfg ThrottleConfig) float64 {
+	return max(0, f.level-float64(cfg.Failures)*float64(now.Sub(f.last))/float64(cfg.Window))
+}
+
+// over reports whether the failures have run off, and none was in the last Window
+// of being free to try.
+func (f *failures) over(now time.Time, cfg ThrottleConfig) bool {
+	return f.levelAt(now, cfg) == 0 && (f.blocks == 0 || now.Sub(f.until) > cfg.Window)
 }

@@ -8,8 +8,10 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +115,9 @@ func TestThrottleBlocks(t *testing.T) {
 		}
 		time.Sleep(15 * time.Minute)
 		k.want("", here, "app", "pass")
+		k.want("AUTH-1", here, "app", "wrong again")
+		k.want("AUTH-13", here, "app", "pass")
+		time.Sleep(30*time.Minute + time.Second)
 		k.fail(4, here, "app") // all is forgotten
 		k.want("AUTH-13", here, "app", "pass")
 	})
@@ -121,17 +126,16 @@ func TestThrottleBlocks(t *testing.T) {
 func TestThrottleForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3, Window: time.Minute})
-		for range 5 { // a right password in between
-			k.fail(3, here, "app")
-			k.want("", here, "app", "pass")
-		}
 		k.fail(3, here, "app")
 		for range 50 { // no more than three in a minute
 			time.Sleep(20 * time.Second)
+			k.want("", here, "app", "pass")
 			k.fail(1, here, "app")
 		}
+		k.fail(1, here, "app") // a right password in between makes no difference
+		k.want("AUTH-13", here, "app", "pass")
 		k.fail(4, here, "other")
-		time.Sleep(62 * time.Second)
+		time.Sleep(81 * time.Second)
 		k.fail(4, here, "other")
 	})
 }
@@ -225,14 +229,18 @@ func TestB06(t *testing.T) {
 // others do is not touched.
 func TestB07(t *testing.T) {
 	throttle := newThrottle(t, middleware.ThrottleConfig{})
-	now := time.Now()
+	begin := func(user, from string) (*middleware.Attempt, error) {
+		return throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, From: netip.MustParseAddr(from)})
+	}
 	fail := func(user, from string) {
-		c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, From: netip.MustParseAddr(from)}.At(now)
-		throttle.Note(c, errorsx.CredentialsIncorrect)
+		if attempt, err := begin(user, from); err == nil {
+			attempt.End(errorsx.CredentialsIncorrect)
+		}
 	}
 	blocked := func(user, from string) bool {
-		c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, From: netip.MustParseAddr(from)}.At(now)
-		return throttle.Allow(c) != nil
+		attempt, err := begin(user, from)
+		attempt.End(nil)
+		return err != nil
 	}
 	for range 11 {
 		fail("victim", "192.0.2.1")
@@ -257,11 +265,6 @@ func TestB07(t *testing.T) {
 		if got := blocked(tt.user, tt.from); got != tt.want {
 			t.Errorf("%s from %s: blocked %t, want %t", tt.user, tt.from, got, tt.want)
 		}
-	}
-	// Who is right with one of many names clears no other's failures.
-	throttle.Note(middleware.Credential{Username: "my own", From: netip.MustParseAddr("192.0.2.1")}.At(now), nil)
-	if !blocked("never seen", "192.0.2.1") {
-		t.Error("after a right password among many names: the others are forgotten")
 	}
 	for n := range names {
 		fail("one name", netip.AddrFrom4([4]byte{byte(20 + n>>16), 51, byte(n >> 8), byte(n)}).String())
@@ -308,6 +311,105 @@ func TestThrottleConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	k.want("AUTH-13", here, "app", "pass")
+}
+
+// TestThrottleAliases has somebody who is right under a name that reads like the
+// victim's, between guesses.
+func TestThrottleAliases(t *testing.T) {
+	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		if c.Username+c.Secret != "App"+"own" {
+			return nil, errorsx.CredentialsIncorrect
+		}
+		return &middleware.Identity{Client: "App"}, nil
+	})
+	guard := newThrottle(t, middleware.ThrottleConfig{Failures: 3}).Around(v)
+	guesses := 0
+	for n := range 100 {
+		for _, c := range []middleware.Credential{
+			{Scheme: errorsx.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", n)},
+			{Scheme: errorsx.SchemeBasic, Username: "App", Secret: "own"},
+		} {
+			if _, err := guard.Validate(t.Context(), c); errors.Is(err, errorsx.CredentialsIncorrect) {
+				guesses++
+			}
+		}
+	}
+	if guesses != 4 {
+		t.Errorf("%d guesses, want 4", guesses)
+	}
+}
+
+// TestThrottleHangingUp guesses and hangs up before the answer, which is then
+// remembered, and asks again for a moment only.
+func TestThrottleHangingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			time.Sleep(100 * time.Millisecond)
+			return passwords(ctx, c)
+		})
+		h := middleware.Basic(newThrottle(t, middleware.ThrottleConfig{Failures: 3}).Around(newCache(t, slow, 100, middleware.CacheConfig{})),
+			middleware.BasicConfig{Errors: silent})(whoami)
+		counts := map[string]int{}
+		for n := range 40 {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+			r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
+			r.SetBasicAuth("app", fmt.Sprint("guess", n))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			cancel()
+			counts[code(w)]++
+		}
+		if counts["AUTH-1"] != 4 || counts["AUTH-13"] != 36 {
+			t.Errorf("got %v", counts)
+		}
+	})
+}
+
+// TestThrottleBursts guesses with many requests at once, again and again.
+func TestThrottleBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+			time.Sleep(50 * time.Millisecond)
+			return passwords(ctx, c)
+		})
+		guard := newThrottle(t, middleware.ThrottleConfig{Failures: 5}).Around(slow)
+		var tried []int64
+		for range 8 {
+			var n atomic.Int64
+			var wg sync.WaitGroup
+			for g := range 100 {
+				wg.Go(func() {
+					c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", g)}
+					if _, err := guard.Validate(t.Context(), c); errors.Is(err, errorsx.CredentialsIncorrect) {
+						n.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			tried = append(tried, n.Load())
+			time.Sleep(15 * time.Minute)
+		}
+		if want := []int64{100, 1, 1, 1, 1, 1, 1, 1}; !slices.Equal(tried, want) {
+			t.Errorf("tried in each burst: %v, want %v", tried, want)
+		}
+	})
+}
+
+// TestThrottleForgetsNames fills an address's share with names that are never
+// right, and waits.
+func TestThrottleForgetsNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3, Window: time.Minute})
+		for n := range 300 {
+			k.try(here, fmt.Sprint("name", n), "x")
+		}
+		k.want("AUTH-13", here, "app", "pass") // is one of the others
+		time.Sleep(20 * time.Minute)
+		k.fail(4, here, "one of them")
+		k.want("AUTH-13", here, "one of them", "x")
+		k.want("", here, "app", "pass")
+		k.fail(4, here, "app")
+	})
 }
 
 func TestNewThrottleRefuses(t *testing.T) {

@@ -333,8 +333,20 @@ var faults = []fault{
 	},
 
 	{
-		part: "throttle", name: "a block lets right passwords through", file: "middleware/guard.go",
-		old: "\tif err := g.throttle.Allow(c); err != nil {\n\t\treturn nil, err\n\t}\n\tid, err := g.identify(", new: "\tid, err := g.identify(",
+		part: "throttle", name: "a block lets right passwords through", file: "middleware/throttle.go",
+		old: "if wait := f.until.Sub(now); wait > 0 {", new: "if wait := f.until.Sub(now); wait > 0 && c.Secret == \"\" {",
+	},
+	{
+		part: "throttle", name: "who hangs up has not failed", file: "middleware/guard.go",
+		old: "g.identify(r.WithContext(context.WithoutCancel(r.Context())), now,", new: "g.identify(r, now,",
+	},
+	{
+		part: "throttle", name: "many may try after a block", file: "middleware/throttle.go",
+		old: "if f.tried {", new: "if false {",
+	},
+	{
+		part: "throttle", name: "names that failed are never forgotten", file: "middleware/throttle.go",
+		old: "if !ok || !f.over(now, t.cfg) {\n\t\t\treturn", new: "if !ok || f != nil {\n\t\t\treturn",
 	},
 	{
 		part: "throttle", name: "X-Forwarded-For is believed of anybody", file: "middleware/address.go",
@@ -342,7 +354,7 @@ var faults = []fault{
 	},
 	{
 		part: "throttle", name: "an address is an account's own", file: "middleware/throttle.go",
-		old: "address: network(c.From)}", new: "address: network(netip.Addr{})}",
+		old: "network(c.From)}}", new: "network(netip.Addr{})}}",
 	},
 	{
 		part: "throttle", name: "blocks do not grow", file: "middleware/throttle.go",
@@ -350,7 +362,7 @@ var faults = []fault{
 	},
 	{
 		part: "throttle", name: "many names push out what is blocked", file: "middleware/throttle.go",
-		old: "if t.addresses[a.address] >= maxPerAddress &&", new: "if false &&",
+		old: "if t.addresses[p.address] < maxPerAddress ||", new: "if true ||",
 	},
 
 	{
@@ -407,8 +419,8 @@ var faults = []fault{
 		old: "if len(body) > maxRemoteBody {", new: "if false {",
 	},
 	{
-		part: "others", name: "symmetric keys of a set are used", file: "middleware/keyset.go",
-		old: "j.Oth, j.K} {", new: "j.Oth} {",
+		part: "others", name: "private keys of a set are used", file: "middleware/keyset.go",
+		old: "[]value{j.D, j.P,", new: "[]value{j.P,",
 	},
 	{
 		part: "others", name: "any trusted issuer's keys will do", file: "middleware/issuers.go",

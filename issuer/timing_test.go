@@ -1,0 +1,215 @@
+package issuer_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+// TestB01 and TestB02 compare the time that a refusal takes for a user who exists
+// and for one who does not, in pairs. With AUTHTIER_LONG=1 these are 2,000, and
+// the medians differ by less than 5 %; otherwise they are few, and the shortest
+// times tell whether all are hashed at all.
+func TestB01(t *testing.T) {
+	token, introspect := timed(t)
+	guess := func(user string) func(n int) *httptest.ResponseRecorder {
+		return func(n int) *httptest.ResponseRecorder {
+			return ask(token, "192.0.2.1", "app", "app-secret", url.Values{
+				"grant_type": {"password"}, "username": {user}, "password": {fmt.Sprint("guess", n)},
+			})
+		}
+	}
+	compare(t, "unknown user", 2000, 1, guess("argon"), guess("nobody"))
+	compare(t, "unknown user, several at once", 500, 4, guess("argon"), guess("nobody"))
+
+	secret := func(client string) func(n int) *httptest.ResponseRecorder {
+		return func(n int) *httptest.ResponseRecorder {
+			return ask(introspect, "192.0.2.1", client, fmt.Sprint("guess", n), url.Values{"token": {"x"}})
+		}
+	}
+	compare(t, "unknown client", 20_000, 1, secret("app"), secret("nobody"))
+}
+
+func TestB02(t *testing.T) {
+	token, _ := timed(t)
+	guess := func(user, password string) func(n int) *httptest.ResponseRecorder {
+		return func(n int) *httptest.ResponseRecorder {
+			return ask(token, "192.0.2.1", "app", "app-secret", url.Values{
+				"grant_type": {"password"}, "username": {user}, "password": {password},
+			})
+		}
+	}
+	known := guess("argon", "guess")
+	for user, password := range map[string]string{
+		"disabled": testPassword, "none": "guess", "bcrypt": "guess", "stronger": "guess", "unreadable": "guess",
+		"nobody": strings.Repeat("x", 73), "bcrypt ": strings.Repeat("x", 73),
+	} {
+		compare(t, user, 300, 1, known, guess(strings.TrimSpace(user), password))
+	}
+}
+
+// timed returns the endpoints of an issuer whose users have hashes of all kinds.
+func timed(t *testing.T) (token, introspect http.Handler) {
+	db := newStore(t)
+	argon, err := issuer.HashPassword(t.Context(), testPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := map[string]string{"argon": argon, "none": "", "unreadable": "$md5$x"}
+	for user, cost := range map[string]int{"bcrypt": 6, "stronger": 8} {
+		hash, err := bcrypt.GenerateFromPassword([]byte(testPassword), cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[user] = string(hash)
+	}
+	for user, hash := range hashes {
+		if err := db.PutUser(t.Context(), store.User{Login: user, Password: hash}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.PutUser(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: 8, AllowUnthrottled: true})
+	return iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), iss.IntrospectHandler(issuer.HTTPConfig{})
+}
+
+// compare wants a and b to be answered alike, in the same time.
+func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *httptest.ResponseRecorder) {
+	t.Helper()
+	within, rank := 1.05, 2
+	if os.Getenv("AUTHTIER_LONG") != "1" {
+		pairs, within, rank = max(4, pairs/200), 5, 4 // a machine under load makes single ones slower, never faster
+	}
+	var mu sync.Mutex
+	var times [2][]time.Duration
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for n := w; n < pairs; n += workers {
+				var took [2]time.Duration
+				var answers [2]*httptest.ResponseRecorder
+				for _, which := range rand.Perm(2) {
+					began := time.Now()
+					answers[which] = [...]func(int) *httptest.ResponseRecorder{a, b}[which](n)
+					took[which] = time.Since(began)
+				}
+				if answers[0].Code != answers[1].Code || answers[0].Body.String() != answers[1].Body.String() ||
+					fmt.Sprint(answers[0].Header()) != fmt.Sprint(answers[1].Header()) || answerCode(answers[0]) != "AUTH-1" {
+					t.Errorf("%s: answered differently: %v %s and %v %s", what,
+						answers[0].Header(), answers[0].Body, answers[1].Header(), answers[1].Body)
+				}
+				mu.Lock()
+				times[0], times[1] = append(times[0], took[0]), append(times[1], took[1])
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for i := range times {
+		slices.Sort(times[i])
+	}
+	known, unknown := times[0][(len(times[0])-1)/rank], times[1][(len(times[1])-1)/rank]
+	ratio := float64(known) / float64(unknown)
+	t.Logf("%s: %d pairs, %v and %v, ratio %.3f", what, len(times[0]), known, unknown, ratio)
+	if ratio > within || ratio < 1/within {
+		t.Errorf("%s: %v and %v, want them alike", what, known, unknown)
+	}
+}
+
+// TestB05 has fifty people log in at once, again and again, while others use what
+// needs no password: their longest hundredth may take twice as long as otherwise.
+// Without AUTHTIER_LONG=1 it is only seen that all are answered.
+func TestB05(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	running(t, iss)
+	cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}))
+	mux.Handle("/me", middleware.Bearer(cache, middleware.BearerConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	server.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 64
+	token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
+	requests, people, within := 100, 4, 1000.0
+	if os.Getenv("AUTHTIER_LONG") == "1" {
+		requests, people, within = 10_000, 50, 2
+	}
+	p99 := func() time.Duration {
+		var took []time.Duration
+		for range requests {
+			r, _ := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/me", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			began := time.Now()
+			resp, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			took = append(took, time.Since(began))
+			if resp.StatusCode != 200 {
+				t.Fatalf("a good token: %s", resp.Status)
+			}
+			time.Sleep(time.Millisecond) // the pace of the load, not a wait for anything
+		}
+		slices.Sort(took)
+		return took[len(took)*99/100]
+	}
+	alone := p99()
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	logins := make(chan int, 1_000_000)
+	for range people {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				resp, err := server.Client().PostForm(server.URL+"/token", url.Values{
+					"grant_type": {"password"}, "username": {"nobody"}, "password": {"x"}, "client_id": {"app"}, "client_secret": {"app-secret"},
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+				logins <- resp.StatusCode
+			}
+		})
+	}
+	beside := p99()
+	close(stop)
+	wg.Wait()
+	close(logins)
+	seen := map[int]int{}
+	for status := range logins {
+		seen[status]++
+	}
+	t.Logf("p99 %v alone, %v beside %v logins: ratio %.2f", alone, beside, seen, float64(beside)/float64(alone))
+	if len(seen) == 0 || seen[http.StatusInternalServerError] > 0 {
+		t.Errorf("statuses of logins: %v", seen)
+	}
+	if float64(beside) > within*float64(alone) {
+		t.Errorf("p99 beside %d logins is %v, alone %v", people, beside, alone)
+	}
+}

@@ -1,0 +1,200 @@
+package middleware_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/authtier/authtier/middleware"
+)
+
+// TestRemoteKeysSkips: one bad key does not cost the others.
+func TestRemoteKeysSkips(t *testing.T) {
+	weak, _ := rsa.GenerateKey(rand.Reader, 1024)
+	big8 := jwkOf(t, "RS256", members{"n": b64(append([]byte{1}, make([]byte, 2000)...)), "kid": "x"})
+	for name, bad := range map[string]any{
+		"a number":              7,
+		"null":                  nil,
+		"a list":                []int{1},
+		"kty a number":          members{"kty": 1, "kid": "x"},
+		"kty unknown":           members{"kty": "XY", "kid": "x"},
+		"kty missing":           members{"kid": "x"},
+		"Ed448":                 members{"kty": "OKP", "crv": "Ed448", "x": b64(make([]byte, 57)), "kid": "x"},
+		"X25519":                members{"kty": "OKP", "crv": "X25519", "x": b64(make([]byte, 32)), "kid": "x"},
+		"secp256k1":             members{"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA", "kid": "x"},
+		"point off the curve":   jwkOf(t, "ES256", members{"x": b64([]byte{1}), "kid": "x"}),
+		"coordinate too long":   jwkOf(t, "ES256", members{"x": b64(make([]byte, 4000)), "kid": "x"}),
+		"no base64":             jwkOf(t, "ES256", members{"x": "!", "kid": "x"}),
+		"y missing":             jwkOf(t, "ES256", members{"y": nil, "kid": "x"}),
+		"weak RSA":              members{"kty": "RSA", "kid": "x", "n": b64(weak.N.Bytes()), "e": "AQAB"},
+		"huge RSA":              big8,
+		"exponent 1":            jwkOf(t, "RS256", members{"e": "AQ", "kid": "x"}),
+		"exponent 2^64+65537":   jwkOf(t, "RS256", members{"e": b64([]byte{1, 0, 0, 0, 0, 0, 1, 0, 1}), "kid": "x"}),
+		"alg of another type":   jwkOf(t, "RS256", members{"alg": "ES256", "kid": "x"}),
+		"alg of another curve":  jwkOf(t, "ES256", members{"alg": "ES384", "kid": "x"}),
+		"PS256":                 jwkOf(t, "RS256", members{"alg": "PS256", "kid": "x"}),
+		"none":                  jwkOf(t, "RS256", members{"alg": "none", "kid": "x"}),
+		"HS256 with a public":   jwkOf(t, "RS256", members{"alg": "HS256", "kid": "x"}),
+		"oct":                   members{"kty": "oct", "k": b64(make([]byte, 64)), "kid": "x"},
+		"oct, HS256":            members{"kty": "oct", "k": b64(make([]byte, 64)), "alg": "HS256", "kid": "x"},
+		"private":               jwkOf(t, "ES256", members{"d": "AA", "kid": "x"}),
+		"private, d a number":   jwkOf(t, "ES256", members{"d": 1, "kid": "x"}),
+		"RSA prime":             jwkOf(t, "RS256", members{"p": "AA", "kid": "x"}),
+		"use enc":               jwkOf(t, "ES256", members{"use": "enc", "kid": "x"}),
+		"key_ops sign":          jwkOf(t, "ES256", members{"key_ops": []string{"sign"}, "kid": "x"}),
+		"key_ops []":            jwkOf(t, "ES256", members{"key_ops": []string{}, "kid": "x"}),
+		"key_ops a string":      jwkOf(t, "ES256", members{"key_ops": "verify", "kid": "x"}),
+		"kid a number":          jwkOf(t, "ES256", members{"kid": 7}),
+		"no kid beside another": jwkOf(t, "ES256", members{"kid": nil}),
+		"the other's kid":       jwkOf(t, "ES256", members{"kid": "EdDSA"}),
+		"a member twice":        json.RawMessage(`{"kty":"EC","kty":"EC","kid":"x"}`),
+		"KTY":                   json.RawMessage(`{"KTY":"EC","kid":"x"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			s := &remote{}
+			b, _ := json.Marshal(map[string]any{"keys": []any{jwkOf(t, "EdDSA", nil), bad}})
+			s.says(200, string(b))
+			keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if code := ask(t, tokensOf(t, keys), fresh(t, "EdDSA", "EdDSA", nil)); code != 0 {
+				t.Errorf("the good key: got %v", code)
+			}
+			if st := keys.Stats(); st.Keys != 1 || st.Skipped != 1 {
+				t.Errorf("got %+v", st)
+			}
+			if n := strings.Count(log.String(), "not used"); n != 1 {
+				t.Errorf("logged %d times: %s", n, &log)
+			}
+			for _, alg := range []string{"HS256", "RS256", "ES256"} {
+				if key, err := keys.Key(t.Context(), "x", alg); !errors.Is(err, middleware.ErrNoKey) {
+					t.Errorf("%s: got %T, %v", alg, key, err)
+				}
+			}
+		})
+	}
+}
+
+// TestRemoteKeysKeepsOddKeys: what is unusual, and right.
+func TestRemoteKeysKeepsOddKeys(t *testing.T) {
+	for name, changes := range map[string]members{
+		"no use":                {"use": nil},
+		"key_ops verify":        {"key_ops": []string{"sign", "verify"}},
+		"members of one's own":  {"x-own": 1, "iat": 7, "ext": true},
+		"a certificate, broken": {"x5c": []string{"!"}, "x5t": "?", "x5u": "http://evil.example"},
+		"no kid, alone":         {"kid": nil},
+		"the same twice":        {"kid": "ES256"},
+	} {
+		s := publishes(jwkOf(t, "ES256", changes))
+		if name == "the same twice" {
+			s = publishes(jwkOf(t, "ES256", nil), jwkOf(t, "ES256", changes))
+		}
+		v := tokensOf(t, remoteKeys(t, s, middleware.RemoteKeysConfig{}))
+		if code := ask(t, v, fresh(t, "ES256", "ES256", nil)); code != 0 || s.fetches.Load() != 1 {
+			t.Errorf("%s: got %v after %d fetches", name, code, s.fetches.Load())
+		}
+	}
+}
+
+// badSets are bodies that are no key set.
+var badSets = map[string]string{
+	"empty": "", "HTML": "<html></html>", "null": "null", "list": "[]", "no keys": "{}", "keys null": `{"keys":null}`, "keys empty": `{"keys":[]}`,
+	"keys an object": `{"keys":{}}`, "Keys": `{"Keys":[{}]}`, "no good key": `{"keys":[{"kty":"oct","k":"AA"}]}`, "more behind": `{"keys":[]} {}`,
+}
+
+// TestRemoteKeysBadSets neither starts with them nor gives up a good set for one.
+func TestRemoteKeysBadSets(t *testing.T) {
+	good := jwks(jwkOf(t, "ES256", nil))
+	badSets["truncated"] = good[:len(good)-2]
+	badSets["keys twice"] = strings.TrimSuffix(good, "}") + `,` + good[1:]
+	badSets["1 MiB"] = good + strings.Repeat(" ", 1<<20)
+	for name, body := range badSets {
+		for _, status := range []int{200, 304, 404, 500} {
+			s := &remote{}
+			if s.says(status, body); status != 200 {
+				s.says(status, good)
+			}
+			_, err := middleware.NewRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+			if err == nil {
+				t.Errorf("%s, status %d: accepted", name, status)
+			}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			s := &remote{}
+			s.says(200, good)
+			keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Second})
+			s.says(200, body)
+			time.Sleep(10 * time.Second)
+			if _, err := keys.Key(t.Context(), "ES256", "ES256"); err != nil || keys.Stats().Err == nil {
+				t.Errorf("%s: the last good set is not kept: %v", name, err)
+			}
+			if _, err := keys.Key(t.Context(), "other", "ES256"); err == nil || errors.Is(err, middleware.ErrNoKey) {
+				t.Errorf("%s: an unknown kid: got %v, want no decision", name, err)
+			}
+		})
+	}
+}
+
+func FuzzKeySet(f *testing.F) {
+	good := jwks(jwkOf(f, "ES256", nil))
+	f.Add(good)
+	f.Add(jwks(jwkOf(f, "RS256", nil), jwkOf(f, "EdDSA", members{"kid": "x"}), jwkOf(f, "ES384", members{"alg": "ES384"})))
+	f.Add(`{"keys":[{"kty":"oct","k":"AAAA","alg":"HS256","kid":"x"}]}`)
+	f.Add(`{"keys":[{"kty":"RSA","n":"AQ","e":"AQ"}]}`)
+	for _, body := range badSets {
+		f.Add(body)
+	}
+	algs := jwt.GetAlgorithms()
+	f.Fuzz(func(t *testing.T, body string) {
+		s := &remote{}
+		s.says(200, body)
+		cfg := middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)}
+		kids := append(kidsOf(body), "", "ES256", "x")
+		if keys, err := middleware.NewRemoteKeys(t.Context(), testJWKS, cfg); err == nil {
+			for _, kid := range kids {
+				for _, alg := range algs {
+					if key, err := keys.Key(ended(t), kid, alg); err == nil {
+						if err := middleware.CheckKey(alg, key); err != nil {
+							t.Errorf("kid %q: %v", kid, err)
+						}
+					}
+				}
+			}
+		} else if strings.Contains(err.Error(), "panicked") {
+			t.Error(err)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			s.says(200, good)
+			keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Second})
+			s.says(200, body)
+			time.Sleep(time.Second + 1)
+			s.says(200, good)
+			time.Sleep(retry)
+			if key, err := keys.Key(t.Context(), "ES256", "ES256"); err != nil || middleware.CheckKey("ES256", key) != nil || keys.Stats().Keys != 1 {
+				t.Errorf("a good set does not recover: %v, %+v", err, keys.Stats())
+			}
+		})
+	})
+}
+
+// retry is a time after which a failed fetch was tried again.
+const retry = 11 * time.Second
+
+// ended is a context in which nobody waits.
+func kidsOf(body string) []string {
+	var set struct{ Keys []struct{ Kid string } }
+	json.Unmarshal([]byte(body), &set)
+	var kids []string
+	for _, k := range set.Keys {
+		kids = append(kids, k.Kid)
+	}
+	return kids
+}
