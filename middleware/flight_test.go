@@ -68,6 +68,9 @@ func TestC09Leaders(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 				time.Sleep(time.Second)
+				if ctx.Err() != nil {
+					return nil, context.Cause(ctx)
+				}
 				return yes(ctx, c)
 			}}
 			c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})

@@ -18,6 +18,13 @@ import (
 func TestS08Order(t *testing.T) {
 	scope := middleware.Scope("read")
 	count := middleware.Usage(&tally{})
+	within := func(guard ...middleware.Wrapper) middleware.Wrapper {
+		w, err := middleware.Tiers([]middleware.Tier{{Prefix: "/", Guard: guard}}, middleware.TiersConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
 	for _, tt := range []struct {
 		name  string
 		guard middleware.Wrapper
@@ -36,6 +43,10 @@ func TestS08Order(t *testing.T) {
 		{"Usage, then Bearer", middleware.Chain(count, bearer), "AUTH-8"},
 		{"Bearer, then Usage", middleware.Chain(bearer, count), ""},
 		{"no wrapper", middleware.Chain(), ""},
+		{"a tier with Scope alone", within(scope), "AUTH-8"},
+		{"a tier with Usage alone", within(count), "AUTH-8"},
+		{"a tier with Scope, behind Bearer", middleware.Chain(bearer, within(scope)), "AUTH-8"},
+		{"a tier with Bearer and Scope", within(bearer, scope), ""},
 	} {
 		reached := false
 		h := tt.guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
