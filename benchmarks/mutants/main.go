@@ -120,7 +120,7 @@ func (f fault) plant(ctx context.Context, root string) (killer string, err error
 		return "", err
 	}
 	defer os.WriteFile(file, good, 0o644)
-	for _, pkg := range strings.Fields(cmp.Or(f.tests, "./"+filepath.Dir(f.file))) {
+	for pkg := range strings.FieldsSeq(cmp.Or(f.tests, "./"+filepath.Dir(f.file))) {
 		if killer, err = failing(ctx, root, pkg); killer != "" || err != nil {
 			return killer, err
 		}
