@@ -1,11 +1,5 @@
 package main
 
-// Packages that find faults only over the wire, or with several stores.
-const (
-	wire    = "./cmd/authtier"
-	issuing = "./issuer"
-)
-
 var faults = []fault{
 	{
 		part: "verifier", name: "exp is not checked", file: "middleware/jwt.go",
