@@ -228,54 +228,56 @@ func TestB06(t *testing.T) {
 // TestB07 floods the throttle with names. What it had blocked stays so, and what
 // others do is not touched.
 func TestB07(t *testing.T) {
-	throttle := newThrottle(t, middleware.ThrottleConfig{})
-	begin := func(user, from string) (*middleware.Attempt, error) {
-		return throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, From: netip.MustParseAddr(from)})
-	}
-	fail := func(user, from string) {
-		if attempt, err := begin(user, from); err == nil {
-			attempt.End(errorsx.CredentialsIncorrect)
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, middleware.ThrottleConfig{})
+		begin := func(user, from string) (*middleware.Attempt, error) {
+			return throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, From: netip.MustParseAddr(from)})
 		}
-	}
-	blocked := func(user, from string) bool {
-		attempt, err := begin(user, from)
-		attempt.End(nil)
-		return err != nil
-	}
-	for range 11 {
-		fail("victim", "192.0.2.1")
-		fail("victim", "192.0.2.2")
-	}
-	names := 100_000
-	if long() {
-		names = 1_000_000
-	}
-	before := heap()
-	for n := range names {
-		fail(fmt.Sprint("name", n), "192.0.2.1")
-	}
-	for _, tt := range []struct {
-		user, from string
-		want       bool
-	}{
-		{"victim", "192.0.2.1", true}, {"victim", "192.0.2.2", true}, {"victim", "192.0.2.3", false},
-		{"name5", "192.0.2.1", false}, {fmt.Sprint("name", names-1), "192.0.2.1", true}, {"never seen", "192.0.2.1", true},
-		{"never seen", "192.0.2.2", false},
-	} {
-		if got := blocked(tt.user, tt.from); got != tt.want {
-			t.Errorf("%s from %s: blocked %t, want %t", tt.user, tt.from, got, tt.want)
+		fail := func(user, from string) {
+			if attempt, err := begin(user, from); err == nil {
+				attempt.End(errorsx.CredentialsIncorrect)
+			}
 		}
-	}
-	for n := range names {
-		fail("one name", netip.AddrFrom4([4]byte{byte(20 + n>>16), 51, byte(n >> 8), byte(n)}).String())
-	}
-	if !blocked("victim", "192.0.2.1") {
-		t.Error("after failures from very many addresses: what was blocked is not any more")
-	}
-	if grown := heap() - before; grown > 24<<20 {
-		t.Errorf("after %d failures: %d MiB more than before", 2*names, grown>>20)
-	}
-	runtime.KeepAlive(throttle)
+		blocked := func(user, from string) bool {
+			attempt, err := begin(user, from)
+			attempt.End(nil)
+			return err != nil
+		}
+		for range 11 {
+			fail("victim", "192.0.2.1")
+			fail("victim", "192.0.2.2")
+		}
+		names := 100_000
+		if long() {
+			names = 1_000_000
+		}
+		before := heap()
+		for n := range names {
+			fail(fmt.Sprint("name", n), "192.0.2.1")
+		}
+		for _, tt := range []struct {
+			user, from string
+			want       bool
+		}{
+			{"victim", "192.0.2.1", true}, {"victim", "192.0.2.2", true}, {"victim", "192.0.2.3", false},
+			{"name5", "192.0.2.1", false}, {fmt.Sprint("name", names-1), "192.0.2.1", true}, {"never seen", "192.0.2.1", true},
+			{"never seen", "192.0.2.2", false},
+		} {
+			if got := blocked(tt.user, tt.from); got != tt.want {
+				t.Errorf("%s from %s: blocked %t, want %t", tt.user, tt.from, got, tt.want)
+			}
+		}
+		for n := range names {
+			fail("one name", netip.AddrFrom4([4]byte{byte(20 + n>>16), 51, byte(n >> 8), byte(n)}).String())
+		}
+		if !blocked("victim", "192.0.2.1") {
+			t.Error("after failures from very many addresses: what was blocked is not any more")
+		}
+		if grown := heap() - before; grown > 24<<20 {
+			t.Errorf("after %d failures: %d MiB more than before", 2*names, grown>>20)
+		}
+		runtime.KeepAlive(throttle)
+	})
 }
 
 // TestB07ActiveAttack floods with other names between any two guesses.
