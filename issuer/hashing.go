@@ -21,7 +21,7 @@ type limiter struct {
 
 const (
 	maxWaiting = 256
-	maxWait    = 10 * time.Second
+	maxWait    = 30 * time.Second
 )
 
 // do runs f in one of the slots. Where too many wait, or one would wait too long
