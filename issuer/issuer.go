@@ -100,6 +100,13 @@ type Config struct {
 	// expires, and a stolen one is not noticed.
 	AllowRefreshReuse bool
 
+	// AllowRefreshGrace is for how long after its first use a refresh token may be
+	// used again by its client, at most a minute. Each such use gets a further pair
+	// of the same family; one after it ends the family. It is for clients whose
+	// answer got lost, or that refresh in several tabs at once. A thief who is as
+	// fast as they are gets a pair too, and is not noticed.
+	AllowRefreshGrace time.Duration
+
 	// AllowStale accepts tokens when the store has not been heard of for half a
 	// minute. What is revoked meanwhile, by others, stays admitted. Caches have an
 	// option of the same name.
@@ -220,8 +227,16 @@ func (cfg *Config) check() error {
 	if cfg.FamilyTTL < cfg.RefreshTTL {
 		fault("FamilyTTL is %v, less than RefreshTTL %v", cfg.FamilyTTL, cfg.RefreshTTL)
 	}
+	if g := cfg.AllowRefreshGrace; g < 0 || g > maxRefreshGrace {
+		fault("AllowRefreshGrace is %v, expected at most %v", g, maxRefreshGrace)
+	} else if g != 0 && cfg.AllowRefreshReuse {
+		fault("AllowRefreshGrace is %v, and AllowRefreshReuse knows no first use", g)
+	}
 	return errors.Join(errs...)
 }
+
+// maxRefreshGrace is as long as a lost answer takes to be noticed, and no longer.
+const maxRefreshGrace = time.Minute
 
 // maxTTL is the longest lifetime that an access token may have.
 func (cfg *Config) maxTTL() time.Duration {

@@ -475,6 +475,11 @@ func TestS07Config(t *testing.T) {
 		"half a second": func(c *issuer.Config) { c.AccessTTL = time.Second / 2 },
 		"short family":  func(c *issuer.Config) { c.FamilyTTL = time.Hour },
 		"long access":   func(c *issuer.Config) { c.AccessTTL = 367 * 24 * time.Hour },
+		"past grace":    func(c *issuer.Config) { c.AllowRefreshGrace = -time.Second },
+		"long grace":    func(c *issuer.Config) { c.AllowRefreshGrace = time.Minute + 1 },
+		"needless grace": func(c *issuer.Config) {
+			c.AllowRefreshGrace, c.AllowRefreshReuse = time.Second, true
+		},
 	} {
 		cfg := good
 		change(&cfg)

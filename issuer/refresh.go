@@ -18,7 +18,8 @@ import (
 // token keeps what was granted. The old one works no more, unless it is refused:
 // a refusal consumes nothing.
 //
-// A token that was used before ends its family, whatever else is asked, and is
+// A token that was used before, and is not in its grace
+// ([Config].AllowRefreshGrace), ends its family, whatever else is asked, and is
 // refused with [errorsx.UnknownToken]; so is another client's, which ends
 // nothing.
 func (i *Issuer) Refresh(ctx context.Context, client, token, scope string) (*Tokens, error) {
@@ -62,7 +63,8 @@ func (i *Issuer) refresh(ctx context.Context, client *store.Client, token, scope
 	return tokens, nil
 }
 
-// refreshRecord returns a refresh token of the client that is good for one use.
+// refreshRecord returns a refresh token of the client that is good for one use, as
+// it was before its first.
 func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token string) (*store.Token, error) {
 	if signed(token) {
 		_, err := i.Inspect(ctx, token)
@@ -72,6 +74,7 @@ func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token 
 		return nil, err
 	}
 	t, err := i.opaque(ctx, token)
+	now := time.Now()
 	switch {
 	case err != nil:
 		return nil, err
@@ -79,7 +82,7 @@ func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token 
 		return nil, errorsx.UnknownToken
 	case !t.Refresh:
 		return nil, errorsx.WrongTokenType
-	case t.Used:
+	case t.Used && !t.InGrace(now, i.cfg.AllowRefreshGrace):
 		if err := i.rotate(ctx, t, nil); err != nil {
 			return nil, err
 		}
@@ -87,7 +90,8 @@ func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token 
 	case t.ClientVersion < client.Version:
 		return nil, revoked(t)
 	}
-	return t, i.judge(t, time.Now())
+	t.Used, t.UsedAt = false, time.Time{} // the store decides whether it is in its grace
+	return t, i.judge(t, now)
 }
 
 // checkUser refuses a token of a user who was disabled or revoked meanwhile.
@@ -107,9 +111,9 @@ func (i *Issuer) checkUser(ctx context.Context, t *store.Token) error {
 	return nil
 }
 
-// rotate lets the store decide who is first.
+// rotate lets the store decide who is first, and who is in the grace.
 func (i *Issuer) rotate(ctx context.Context, old *store.Token, next []store.Token) error {
-	err := i.cfg.Store.Rotate(ctx, old.Digest, old.Client, time.Now(), next...)
+	err := i.cfg.Store.Rotate(ctx, old.Digest, old.Client, time.Now(), i.cfg.AllowRefreshGrace, next...)
 	switch {
 	case errors.Is(err, store.ErrReused):
 		i.apply([]store.Change{{Kind: store.KindFamily, ID: old.Family, Until: old.FamilyEnds}})

@@ -101,6 +101,13 @@ type Token struct {
 	Issued        time.Time
 	Expires       time.Time
 	FamilyEnds    time.Time // when the family's last token has expired at the latest
+	UsedAt        time.Time // when it was rotated first; unknown, if zero
+}
+
+// InGrace reports whether a refresh token that was used may be used again at now,
+// since its first use is known and less than grace ago.
+func (t *Token) InGrace(now time.Time, grace time.Duration) bool {
+	return t.Used && grace > 0 && !t.UsedAt.IsZero() && now.Before(t.UsedAt.Add(grace))
 }
 
 // A Session is a person's login.
@@ -151,14 +158,18 @@ type Tokens interface {
 	// revoked.
 	Token(ctx context.Context, d Digest) (*Token, error)
 
-	// Rotate marks the refresh token old as used and stores its successors, in
-	// one step: of any number of callers exactly one succeeds. The others used
-	// the token a second time; that revokes its family, the successors too, and
-	// is [ErrReused].
+	// Rotate marks the refresh token old as used at now and stores its
+	// successors, in one step: of any number of callers exactly one is the first
+	// to use it. The others use it a second time; that revokes its family, all
+	// successors too, and is [ErrReused].
+	//
+	// If grace is not 0, a second use in it, as [Token.InGrace] has it, is none:
+	// it stores successors of its own beside the others, and UsedAt stays.
 	//
 	// A token that is unknown, expired at now, no refresh token, or another
-	// client's is [ErrNotFound], and nothing is changed.
-	Rotate(ctx context.Context, old Digest, client string, now time.Time, next ...Token) error
+	// client's is [ErrNotFound], in its grace too, and nothing is changed. One
+	// that is used a second time need not be unexpired for that to be noticed.
+	Rotate(ctx context.Context, old Digest, client string, now time.Time, grace time.Duration, next ...Token) error
 }
 
 // Sessions keeps sessions.

@@ -233,7 +233,7 @@ var faults = []fault{
 
 	{
 		part: "rotation", name: "a used refresh token works again", file: "store/memory/tokens.go",
-		old: "\t\tt.Used = true\n", new: "", tests: "./store/memory",
+		old: "t.Used, t.UsedAt = true, now", new: "t.UsedAt = now", tests: "./store/memory",
 	},
 	{
 		part: "rotation", name: "a second use revokes nothing", file: "store/memory/tokens.go",
@@ -249,7 +249,7 @@ var faults = []fault{
 	},
 	{
 		part: "rotation", name: "Redis: a used refresh token works again", file: "store/redis/lua/rotate.lua",
-		old: "redis.call('HSET', key, 'used', '1')\n", new: "", tests: "./store/redis",
+		old: "'used', '1', 'usedat', now", new: "'usedat', now", tests: "./store/redis",
 	},
 	{
 		part: "rotation", name: "a refresh may widen the scope", file: "issuer/refresh.go",

@@ -44,20 +44,22 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 }
 
 // Rotate implements [store.Tokens].
-func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	return s.write(ctx, func() error {
 		t, ok := s.tokens[old]
 		switch {
 		case !ok || !t.Refresh || t.Client != client:
 			return store.ErrNotFound
-		case t.Used:
+		case t.Used && !t.InGrace(now, grace):
 			s.revoke(store.Change{Kind: store.KindFamily, ID: t.Family, Until: t.FamilyEnds})
 			return store.ErrReused
 		case !t.Expires.After(now):
 			return store.ErrNotFound
 		}
-		t.Used = true
-		s.tokens[old] = t
+		if !t.Used {
+			t.Used, t.UsedAt = true, now
+			s.tokens[old] = t
+		}
 		s.putTokens(next)
 		return nil
 	})

@@ -45,7 +45,7 @@ func TestS02OpenRefuses(t *testing.T) {
 		prepare string // SQL in a database that Open has made
 		want    string // in the error
 	}{
-		"two versions newer":           {`INSERT INTO authtier_migrations VALUES (4, '4', '', ''), (5, '5', '', '')`, "at most one newer"},
+		"two versions newer":           {`INSERT INTO authtier_migrations VALUES (5, '5', '', ''), (6, '6', '', '')`, "at most one newer"},
 		"a migration that was changed": {`UPDATE authtier_migrations SET sum = 'x' WHERE version = 1`, "0001_records.sql differs"},
 		"another program's table":      {`DROP TABLE authtier_migrations`, "already exists"},
 		"read-only":                    {`DROP TABLE authtier_migrations; ALTER ROLE CURRENT_USER IN DATABASE %s SET default_transaction_read_only = on`, "read-only"},
@@ -85,7 +85,7 @@ func TestS02OneVersionNewer(t *testing.T) {
 	s := services.SharedPostgres(t)
 	dsn := s.Database(t, "")
 	open(t, dsn)
-	s.SQL(t, dsn, `INSERT INTO authtier_migrations VALUES (4, '0004_more.sql', 'x', ''); CREATE TABLE authtier_more (x INT)`)
+	s.SQL(t, dsn, `INSERT INTO authtier_migrations VALUES (5, '0005_more.sql', 'x', ''); CREATE TABLE authtier_more (x INT)`)
 	if err := open(t, dsn).PutClient(t.Context(), store.Client{ID: "c"}); err != nil {
 		t.Error(err)
 	}
@@ -121,7 +121,7 @@ func TestR03R05LostReply(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut := proxy.CutReply(faultproxy.Containing("commit\x00"))
-	err := s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), token("next"))
+	err := s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("next"))
 	<-cut
 	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
 		t.Errorf("got %v, want an error that is no answer", err)
@@ -134,7 +134,7 @@ func TestR03R05LostReply(t *testing.T) {
 		t.Errorf("its successor: got %+v, %v, want it unused", next, err)
 	}
 	// The client, who has no answer, tries again: that is a second use.
-	err = s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), token("again"))
+	err = s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("again"))
 	if !errors.Is(err, store.ErrReused) {
 		t.Errorf("a second try: got %v, want %v", err, store.ErrReused)
 	}

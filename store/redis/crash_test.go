@@ -28,7 +28,7 @@ func (c *chain) run(t *testing.T, h *redis.Store) {
 		return
 	}
 	for n := range 30 {
-		if h.Rotate(t.Context(), store.DigestOf(c.secret(n)), "c", time.Now(), token(c.secret(n+1), c.family)) != nil {
+		if h.Rotate(t.Context(), store.DigestOf(c.secret(n)), "c", time.Now(), 0, token(c.secret(n+1), c.family)) != nil {
 			return
 		}
 		c.rotated++

@@ -23,7 +23,7 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	_, errs["APIKey"] = s.APIKey(ctx, d)
 	_, errs["Token"] = s.Token(ctx, d)
 	errs["PutTokens"] = s.PutTokens(ctx, token("new", "g"))
-	errs["Rotate"] = s.Rotate(ctx, d, "c", now, token("two", "f"))
+	errs["Rotate"] = s.Rotate(ctx, d, "c", now, 0, token("two", "f"))
 	errs["PutSession"] = s.PutSession(ctx, store.Session{ID: "s", Token: d, Expires: now.Add(time.Hour), Ends: now.Add(time.Hour)})
 	_, errs["Session"] = s.Session(ctx, d)
 	errs["Renew"] = s.Renew(ctx, d, now, now.Add(time.Minute))
@@ -159,7 +159,9 @@ func TestS01Silent(t *testing.T) {
 	for range 50 { // more than there are connections
 		within("Token", func() error { _, err := h.Token(t.Context(), store.DigestOf("one")); return err })
 	}
-	within("Rotate", func() error { return h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), token("two", "f")) })
+	within("Rotate", func() error {
+		return h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), 0, token("two", "f"))
+	})
 	within("Revoke", func() error { return h.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f"}) })
 	within("Report", func() error { _, _, err := h.Report(t.Context(), store.Query{API: "a"}); return err })
 	within("Open", func() error { _, err := redis.Open(t.Context(), services.At(s.DSN(), p.Addr()), cfg); return err })
@@ -191,14 +193,14 @@ func TestR03R05ReplyLost(t *testing.T) {
 		family := name("f")
 		for _, err := range []error{ // the server knows the script then
 			direct.PutTokens(t.Context(), token(name("one"), family), token(name("warm"), name("g"))),
-			h.Rotate(t.Context(), store.DigestOf(name("warm")), "c", time.Now()),
+			h.Rotate(t.Context(), store.DigestOf(name("warm")), "c", time.Now(), 0),
 		} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 		cut := p.CutReply(faultproxy.Containing("evalsha"))
-		err := h.Rotate(t.Context(), store.DigestOf(name("one")), "c", time.Now(), token(name("two"), family))
+		err := h.Rotate(t.Context(), store.DigestOf(name("one")), "c", time.Now(), 0, token(name("two"), family))
 		allFail(t, map[string]error{"Rotate": err})
 		<-cut
 		old, errOld := direct.Token(t.Context(), store.DigestOf(name("one")))
@@ -207,7 +209,7 @@ func TestR03R05ReplyLost(t *testing.T) {
 			t.Fatalf("after it: old %+v, %v; new %v; want it rotated once", old, errOld, errNew)
 		}
 		// The honest client tries again: that is a second use.
-		err = h.Rotate(t.Context(), store.DigestOf(name("one")), "c", time.Now(), token(name("three"), family))
+		err = h.Rotate(t.Context(), store.DigestOf(name("one")), "c", time.Now(), 0, token(name("three"), family))
 		if !errors.Is(err, store.ErrReused) {
 			t.Errorf("trying again: got %v, want %v", err, store.ErrReused)
 		}
@@ -249,7 +251,7 @@ func TestR05RequestLost(t *testing.T) {
 		for i := range 20 {
 			next := fmt.Sprint(f, "-", i+1)
 			made = append(made, next)
-			err := h.Rotate(t.Context(), store.DigestOf(made[i]), "c", time.Now(), token(next, fmt.Sprint(f)))
+			err := h.Rotate(t.Context(), store.DigestOf(made[i]), "c", time.Now(), 0, token(next, fmt.Sprint(f)))
 			if errors.Is(err, store.ErrReused) {
 				t.Errorf("family %d: a first use is taken for a second one", f)
 			}
@@ -281,7 +283,7 @@ func TestS01Full(t *testing.T) {
 	if _, err := h.Token(t.Context(), store.DigestOf("one")); err != nil {
 		t.Errorf("reading: %v", err)
 	}
-	err := h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), token("two", "f"))
+	err := h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), 0, token("two", "f"))
 	allFail(t, map[string]error{
 		"Rotate": err,
 		"Revoke": h.Revoke(t.Context(), store.Change{Kind: store.KindSession, ID: "x"}),

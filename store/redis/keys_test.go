@@ -90,7 +90,7 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		for _, err := range []error{
 			h.PutTokens(ctx, tokens...),
-			h.Rotate(ctx, tokens[0].Digest, "c", now, token(fmt.Sprint("next", i), tokens[0].Family)),
+			h.Rotate(ctx, tokens[0].Digest, "c", now, 0, token(fmt.Sprint("next", i), tokens[0].Family)),
 			h.PutSession(ctx, store.Session{ID: fmt.Sprint(i), Token: tokens[0].Digest, Expires: now, Ends: now}),
 			h.PutSigningKeys(ctx, store.SigningKey{Set: fmt.Sprint("set", i%2, "\x00:"), ID: fmt.Sprint(":", i), Published: now, Ends: now}),
 			h.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: tokens[1].Family, Until: now}),

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 // TestOlderRecords reads and changes records as versions wrote them in which
-// secrets had no ID, and nothing said when it was made.
+// secrets had no ID, and nothing said when it was made or used first.
 func TestOlderRecords(t *testing.T) {
 	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
 	db, h := raw(t, s), open(t, s.DSN(), redis.Config{Namespace: ns})
@@ -31,6 +32,28 @@ func TestOlderRecords(t *testing.T) {
 		t.Errorf("client: got %+v, %v", c, err)
 	}
 	until := time.Now().Add(time.Hour).UTC()
+	for i, secret := range []string{"used", "unused", "beside"} {
+		tk := token(secret, secret)
+		tk.Used = i == 0
+		if err := h.PutTokens(ctx, tk); err != nil {
+			t.Fatal(err)
+		}
+		name := key(fmt.Sprintf("token:%x", tk.Digest))
+		do(t, db, "HDEL", name, "usedat")
+		if secret == "beside" { // by a program of then
+			do(t, db, "HSET", name, "used", "1", "usedat", "")
+		}
+		if got, err := h.Token(ctx, tk.Digest); err != nil || got.Used != (i != 1) || !got.UsedAt.IsZero() {
+			t.Errorf("token %s: got %+v, %v", secret, got, err)
+		}
+		want := store.ErrReused
+		if i == 1 {
+			want = nil
+		}
+		if err := h.Rotate(ctx, tk.Digest, "c", time.Now(), time.Minute, token("next of "+secret, secret)); !errors.Is(err, want) {
+			t.Errorf("token %s, with a grace: got %v, want %v", secret, err, want)
+		}
+	}
 	for _, err := range []error{
 		h.Touch(ctx, store.Use{ID: "k", At: until}, store.Use{Client: "c", At: until}),
 		h.ReplaceAPIKey(ctx, "k", until, store.APIKey{ID: "k2", Client: "c", Digest: store.DigestOf("two")}),

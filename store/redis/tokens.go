@@ -24,7 +24,7 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 		Audience: r.text("audience"), Scopes: r.text("scopes"), Digest: d,
 		Refresh: r.flag("refresh"), Used: r.flag("used"),
 		ClientVersion: r.number("clientversion"), UserVersion: r.number("userversion"),
-		Issued: r.time("issued"), Expires: r.time("expires"), FamilyEnds: r.time("familyends"),
+		Issued: r.time("issued"), Expires: r.time("expires"), FamilyEnds: r.time("familyends"), UsedAt: r.timeIfAny("usedat"),
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -33,8 +33,12 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 }
 
 // Rotate implements [store.Tokens].
-func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
-	args := append([]any{rand.Text(), formatDigest(old), client, formatInstant(now)}, tokenArgs(next)...)
+func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+	since := "" // a first use after that has a grace
+	if grace > 0 {
+		since = formatInstant(now.Add(-grace))
+	}
+	args := append([]any{rand.Text(), formatDigest(old), client, formatInstant(now), since}, tokenArgs(next)...)
 	return s.do(ctx, rotate, args...)
 }
 
@@ -46,7 +50,7 @@ func tokenArgs(ts []store.Token) []any {
 		args = append(args, fields(
 			"id", t.ID, "family", t.Family, "client", t.Client, "user", t.User,
 			"audience", t.Audience, "scopes", t.Scopes,
-			"refresh", formatFlag(t.Refresh), "used", formatFlag(t.Used),
+			"refresh", formatFlag(t.Refresh), "used", formatFlag(t.Used), "usedat", formatTime(t.UsedAt),
 			"clientversion", t.ClientVersion, "userversion", t.UserVersion,
 			"issued", formatTime(t.Issued), "expires", formatTime(t.Expires), "familyends", formatTime(t.FamilyEnds))...)
 	}

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"crypto/sha256"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -9,13 +10,14 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestOlderRecords brings up to date what was written before secrets had IDs, and
-// lets a program of then write beside.
+// TestOlderRecords brings up to date what was written before secrets had IDs and
+// first uses a time, and lets a program of then write beside.
 func TestOlderRecords(t *testing.T) {
 	ctx, file := t.Context(), filepath.Join(t.TempDir(), "a.db")
 	open(t, file).Close()
 	db := raw(t, file, `ALTER TABLE authtier_api_keys DROP COLUMN created`, `ALTER TABLE authtier_api_keys DROP COLUMN last_used`,
-		`ALTER TABLE authtier_clients DROP COLUMN last_used`, `DELETE FROM authtier_migrations WHERE version = 3`)
+		`ALTER TABLE authtier_clients DROP COLUMN last_used`, `ALTER TABLE authtier_tokens DROP COLUMN used_at`,
+		`DELETE FROM authtier_migrations WHERE version >= 3`)
 	d := store.DigestOf("one")
 	exec := func(query string, args ...any) {
 		t.Helper()
@@ -33,8 +35,28 @@ func TestOlderRecords(t *testing.T) {
 	putClient(`{"Secrets":[{"Digest":"/////////////////////////////////////////w8=","Expires":0}],"Scopes":["a"],"Default":null,"Grants":null}`)
 	putKey := `INSERT INTO authtier_api_keys (id_key, id, digest, client_key, client, scopes, expires) VALUES ($1, $2, $3, $4, $5, $6, 0)`
 	exec(putKey, key("k"), []byte("k"), d[:], key("c"), []byte("c"), []byte(`["a"]`))
+	putToken := func(secret, family string, used int) {
+		t.Helper()
+		d := store.DigestOf(secret)
+		exec(`INSERT INTO authtier_tokens (digest, id_key, id, family_key, family, client, login, audience, scopes,
+			refresh, used, client_version, user_version, issued, expires, family_ends, droppable)
+			VALUES ($1, $2, $3, $4, $5, $6, x'', x'', x'', 1, $7, 1, 1, 0, $8, $8, $8)`,
+			d[:], key(secret), []byte(secret), key(family), []byte(family), []byte("c"), used, time.Now().Add(time.Hour).UnixMicro())
+	}
+	putToken("used", "f", 1)
+	putToken("unused", "g", 0)
 
 	s, now := open(t, file), time.Now().UTC().Truncate(time.Second)
+	putToken("beside", "h", 0)
+	exec(`UPDATE authtier_tokens SET used = 1 WHERE id = $1`, []byte("beside"))
+	for secret, want := range map[string]error{"used": store.ErrReused, "unused": nil, "beside": store.ErrReused} {
+		if got, err := s.Token(ctx, store.DigestOf(secret)); err != nil || got.Used != (want != nil) || !got.UsedAt.IsZero() {
+			t.Errorf("token %s: got %+v, %v", secret, got, err)
+		}
+		if err := s.Rotate(ctx, store.DigestOf(secret), "c", now, time.Minute); !errors.Is(err, want) {
+			t.Errorf("token %s, with a grace: got %v, want %v", secret, err, want)
+		}
+	}
 	c, err := s.Client(ctx, "c")
 	if err != nil || len(c.Secrets) != 1 || c.Secrets[0].ID != "" || !c.Secrets[0].Expires.IsZero() {
 		t.Errorf("client: got %+v, %v", c, err)

@@ -69,7 +69,7 @@ func TestS02OpenRefuses(t *testing.T) {
 		}, "another program's"},
 		"two versions newer": {func(t *testing.T, file string) {
 			open(t, file)
-			raw(t, file, `INSERT INTO authtier_migrations VALUES (4, '4', '', ''), (5, '5', '', '')`)
+			raw(t, file, `INSERT INTO authtier_migrations VALUES (5, '5', '', ''), (6, '6', '', '')`)
 		}, "at most one newer"},
 		"a migration that was changed": {func(t *testing.T, file string) {
 			open(t, file)
@@ -113,7 +113,7 @@ func TestS02OpenRefuses(t *testing.T) {
 func TestS02OneVersionNewer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	open(t, file)
-	raw(t, file, `INSERT INTO authtier_migrations VALUES (4, '0004_more.sql', 'x', '')`, `CREATE TABLE authtier_more (x)`)
+	raw(t, file, `INSERT INTO authtier_migrations VALUES (5, '0005_more.sql', 'x', '')`, `CREATE TABLE authtier_more (x)`)
 	if err := open(t, file).PutClient(t.Context(), store.Client{ID: "c"}); err != nil {
 		t.Error(err)
 	}
@@ -146,7 +146,7 @@ func TestS01Locked(t *testing.T) {
 	}
 	for what, call := range map[string]func() error{
 		"PutTokens": func() error { return s.PutTokens(t.Context(), next) },
-		"Rotate":    func() error { return s.Rotate(t.Context(), token.Digest, "c", time.Now()) },
+		"Rotate":    func() error { return s.Rotate(t.Context(), token.Digest, "c", time.Now(), 0) },
 		"Revoke":    func() error { return s.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f"}) },
 	} {
 		began := time.Now()
@@ -163,7 +163,7 @@ func TestS01Locked(t *testing.T) {
 	if _, err := other.Exec(`ROLLBACK`); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Rotate(t.Context(), token.Digest, "c", time.Now(), next); err != nil {
+	if err := s.Rotate(t.Context(), token.Digest, "c", time.Now(), 0, next); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -42,7 +42,7 @@ type broken struct {
 	touch     func(ctx context.Context, uses ...store.Use) error
 	putTokens func(ctx context.Context, ts ...store.Token) error
 	token     func(ctx context.Context, d store.Digest) (*store.Token, error)
-	rotate    func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error
+	rotate    func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error
 	session   func(ctx context.Context, token store.Digest) (*store.Session, error)
 	renew     func(ctx context.Context, token store.Digest, lastUse, until time.Time) error
 	revoke    func(ctx context.Context, cs ...store.Change) error
@@ -91,8 +91,8 @@ func (b *broken) PutTokens(ctx context.Context, ts ...store.Token) error {
 func (b *broken) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
 	return b.token(ctx, d)
 }
-func (b *broken) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
-	return b.rotate(ctx, old, client, now, next...)
+func (b *broken) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+	return b.rotate(ctx, old, client, now, grace, next...)
 }
 func (b *broken) Session(ctx context.Context, token store.Digest) (*store.Session, error) {
 	return b.session(ctx, token)

@@ -33,7 +33,7 @@ func merged(all ...map[string]fault) map[string]fault {
 
 var faultsOfRecords = map[string]fault{
 	"a rotation in two steps": {"Run/RotateConcurrent$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 			t, err := b.Store.Token(ctx, old)
 			if err != nil {
 				return err
@@ -47,16 +47,16 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"a reuse that revokes nothing": {"Run/RotateReuse$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 			if t, err := b.Store.Token(ctx, old); err == nil && t.Used {
 				return store.ErrReused
 			}
-			return b.Store.Rotate(ctx, old, client, now, next...)
+			return b.Store.Rotate(ctx, old, client, now, grace, next...)
 		}
 	}},
 	"a reuse that leaves a used token": {"Run/RotateReuse$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
-			err := b.Store.Rotate(ctx, old, client, now, next...)
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			err := b.Store.Rotate(ctx, old, client, now, grace, next...)
 			if errors.Is(err, store.ErrReused) {
 				b.Store.PutTokens(ctx, next...)
 			}
@@ -64,26 +64,60 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"an expired reuse unnoticed": {"Run/RotateReuse$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 			if t, err := b.Store.Token(ctx, old); err == nil && !t.Expires.After(now) {
 				return store.ErrNotFound
 			}
-			return b.Store.Rotate(ctx, old, client, now, next...)
+			return b.Store.Rotate(ctx, old, client, now, grace, next...)
 		}
 	}},
 	"another client's token rotated": {"Run/RotateRefused$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, _ string, now time.Time, next ...store.Token) error {
-			return b.Store.Rotate(ctx, old, "c", now, next...)
+		b.rotate = func(ctx context.Context, old store.Digest, _ string, now time.Time, grace time.Duration, next ...store.Token) error {
+			return b.Store.Rotate(ctx, old, "c", now, grace, next...)
 		}
 	}},
 	"an expired token rotated": {"Run/RotateRefused$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
-			return b.Store.Rotate(ctx, old, client, now.Add(-2*hour), next...)
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			return b.Store.Rotate(ctx, old, client, now.Add(-2*hour), grace, next...)
+		}
+	}},
+	"a grace that begins anew with each use": {"Run/RotateGrace$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			err := b.Store.Rotate(ctx, old, client, now, grace, next...)
+			if t, errToken := b.Store.Token(ctx, old); err == nil && errToken == nil {
+				t.UsedAt = now
+				b.Store.PutTokens(ctx, *t)
+			}
+			return err
+		}
+	}},
+	"a grace that includes its end": {"Run/RotateGrace$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			if grace > 0 {
+				grace += time.Nanosecond
+			}
+			return b.Store.Rotate(ctx, old, client, now, grace, next...)
+		}
+	}},
+	"a grace for every client": {"Run/RotateGraceRefused$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			if t, err := b.Store.Token(ctx, old); err == nil && t.Used {
+				client = t.Client
+			}
+			return b.Store.Rotate(ctx, old, client, now, grace, next...)
+		}
+	}},
+	"a grace without successors": {"Run/RotateGraceConcurrent$", func(b *broken) {
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			if t, err := b.Store.Token(ctx, old); err == nil && t.InGrace(now, grace) {
+				return nil
+			}
+			return b.Store.Rotate(ctx, old, client, now, grace, next...)
 		}
 	}},
 	"a successor that is lost": {"Run/Rotate$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
-			return b.Store.Rotate(ctx, old, client, now, next[:min(1, len(next))]...)
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			return b.Store.Rotate(ctx, old, client, now, grace, next[:min(1, len(next))]...)
 		}
 	}},
 	"a revocation that deletes nothing": {"Run/RevokeToken$", func(b *broken) {
@@ -250,8 +284,8 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"an ended context ignored": {"Run/Cancelled$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
-			return b.Store.Rotate(context.WithoutCancel(ctx), old, client, now, next...)
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			return b.Store.Rotate(context.WithoutCancel(ctx), old, client, now, grace, next...)
 		}
 	}},
 	"times that are rounded": {"Run/Tokens$", func(b *broken) {
@@ -380,8 +414,8 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"a successor that a revocation misses": {"RunShared/RevokeWhileRotating$", func(b *broken) {
-		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
-			err := b.Store.Rotate(ctx, old, client, now)
+		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+			err := b.Store.Rotate(ctx, old, client, now, grace)
 			if err == nil {
 				time.Sleep(100 * time.Microsecond)
 				err = b.Store.PutTokens(ctx, next...)

@@ -22,6 +22,7 @@ func RunShared(t *testing.T, newStores func(t *testing.T) (a, b store.Store)) {
 		{"Seen", testSeen},
 		{"RotateConcurrent", testRotateBetween},
 		{"RevokeWhileRotating", testRevokeWhileRotating},
+		{"RevokeInGrace", testRevokeInGrace},
 		{"VersionsConcurrent", testVersionsConcurrent},
 		{"ReplaceAPIKeyConcurrent", testReplaceBetween},
 		{"AddSecretConcurrent", testAddSecretBetween},
@@ -65,7 +66,7 @@ func testRotateBetween(t *testing.T, a, b store.Store) {
 		var won, late atomic.Int32
 		together(10, func(i int) {
 			s := []store.Store{a, b}[i%2]
-			switch err := s.Rotate(ctx, digest(secret), "c", start, refresh(fmt.Sprint(secret, "next", i), family)); {
+			switch err := s.Rotate(ctx, digest(secret), "c", start, 0, refresh(fmt.Sprint(secret, "next", i), family)); {
 			case err == nil:
 				won.Add(1)
 			case errors.Is(err, store.ErrReused), errors.Is(err, store.ErrNotFound):
@@ -77,6 +78,34 @@ func testRotateBetween(t *testing.T, a, b store.Store) {
 		if won.Load() != 1 || late.Load() != 9 {
 			t.Errorf("%d callers succeeded and %d came too late, want 1 and 9", won.Load(), late.Load())
 		}
+		for i := range 10 {
+			present(t, b, fmt.Sprint(secret, "next", i), false)
+		}
+	}
+}
+
+// testRevokeInGrace revokes a family while its token is used in its grace, many
+// times at once: no successor is left.
+func testRevokeInGrace(t *testing.T, a, b store.Store) {
+	ctx := t.Context()
+	for round := range 20 {
+		secret, family := fmt.Sprint("r", round), fmt.Sprint("f", round)
+		must(t, a.PutTokens(ctx, refresh(secret, family)))
+		must(t, a.Rotate(ctx, digest(secret), "c", start, grace, refresh(fmt.Sprint(secret, "first"), family)))
+		together(10, func(i int) {
+			s := []store.Store{a, b}[i%2]
+			if i == 5 {
+				if err := s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: family, Until: start.Add(24 * time.Hour)}); err != nil {
+					t.Errorf("revoking: %v", err)
+				}
+				return
+			}
+			err := s.Rotate(ctx, digest(secret), "c", start, grace, refresh(fmt.Sprint(secret, "next", i), family))
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("caller %d: %v", i, err)
+			}
+		})
+		present(t, b, fmt.Sprint(secret, "first"), false)
 		for i := range 10 {
 			present(t, b, fmt.Sprint(secret, "next", i), false)
 		}
@@ -97,7 +126,7 @@ func testRevokeWhileRotating(t *testing.T, a, b store.Store) {
 		wg.Go(func() {
 			defer close(rotated)
 			for ; made < 500; made++ {
-				err := a.Rotate(ctx, digest(name(made)), "c", start, refresh(name(made+1), family))
+				err := a.Rotate(ctx, digest(name(made)), "c", start, 0, refresh(name(made+1), family))
 				if errors.Is(err, store.ErrNotFound) {
 					return
 				}

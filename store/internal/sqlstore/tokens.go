@@ -3,17 +3,18 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"math"
 	"time"
 
 	"github.com/authtier/authtier/store"
 )
 
-const tokenColumns = 17
+const tokenColumns = 18
 
 // insertTokens is the statement that stores n tokens or none.
 func (d Dialect) insertTokens(n int) string {
 	return `INSERT INTO authtier_tokens (digest, id_key, id, family_key, family, client, login, audience, scopes,
-		refresh, used, client_version, user_version, issued, expires, family_ends, droppable) VALUES ` +
+		refresh, used, used_at, client_version, user_version, issued, expires, family_ends, droppable) VALUES ` +
 		d.placeholders(n, tokenColumns)
 }
 
@@ -33,7 +34,7 @@ func (s *Store) putTokens(ctx context.Context, e exec, ts []store.Token) error {
 			}
 			args = append(args, t.Digest[:], key(t.ID), []byte(t.ID), key(t.Family), []byte(t.Family),
 				[]byte(t.Client), []byte(t.User), []byte(t.Audience), []byte(t.Scopes),
-				integer(t.Refresh), integer(t.Used), int64(t.ClientVersion), int64(t.UserVersion),
+				integer(t.Refresh), integer(t.Used), micros(t.UsedAt), int64(t.ClientVersion), int64(t.UserVersion),
 				micros(t.Issued), micros(t.Expires), micros(t.FamilyEnds), micros(droppable))
 		}
 		if _, err := e(ctx, query, args...); err != nil {
@@ -58,30 +59,37 @@ func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
 	t := &store.Token{Digest: d}
 	var id, family, client, user, audience, scopes []byte
-	var refresh, used, issued, expires, familyEnds int64
+	var refresh, used, usedAt, issued, expires, familyEnds int64
 	err := s.row(ctx, "reading a token", `
-		SELECT id, family, client, login, audience, scopes, refresh, used, client_version, user_version, issued, expires, family_ends
+		SELECT id, family, client, login, audience, scopes, refresh, used, used_at, client_version, user_version, issued, expires, family_ends
 		FROM authtier_tokens WHERE digest = $1`, []any{d[:]},
-		&id, &family, &client, &user, &audience, &scopes, &refresh, &used, &t.ClientVersion, &t.UserVersion,
+		&id, &family, &client, &user, &audience, &scopes, &refresh, &used, &usedAt, &t.ClientVersion, &t.UserVersion,
 		&issued, &expires, &familyEnds)
 	if err != nil {
 		return nil, err
 	}
 	t.ID, t.Family, t.Client, t.User = string(id), string(family), string(client), string(user)
 	t.Audience, t.Scopes, t.Refresh, t.Used = string(audience), string(scopes), refresh != 0, used != 0
-	t.Issued, t.Expires, t.FamilyEnds = timeOf(issued), timeOf(expires), timeOf(familyEnds)
+	t.Issued, t.Expires, t.FamilyEnds, t.UsedAt = timeOf(issued), timeOf(expires), timeOf(familyEnds), timeOf(usedAt)
 	return t, nil
 }
 
 // Rotate implements [store.Tokens]. Of those who find the token unused, the
-// database lets one mark it; the change that a reuse makes is written apart.
-func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, next ...store.Token) error {
+// database lets one mark it; those in its grace write the row too, as it is, so
+// that whoever revokes the family waits for their successors as for the first.
+// The change that a reuse makes is written apart.
+func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+	since := int64(math.MaxInt64) // a first use after that has a grace
+	if grace > 0 {
+		since = micros(now.Add(-grace))
+	}
 	var reused *store.Change
 	err := s.tx(ctx, "rotating a token", func(ctx context.Context, tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `
-			UPDATE authtier_tokens SET used = 1
-			WHERE digest = $1 AND client = $2 AND refresh = 1 AND used = 0 AND expires > $3`,
-			old[:], []byte(client), micros(now))
+			UPDATE authtier_tokens SET used = 1, used_at = CASE WHEN used = 0 THEN $3 ELSE used_at END
+			WHERE digest = $1 AND client = $2 AND refresh = 1 AND expires > $3
+				AND (used = 0 OR used_at <> 0 AND used_at > $4)`,
+			old[:], []byte(client), micros(now), since)
 		if err != nil {
 			return err
 		}
@@ -95,7 +103,8 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 		var ends int64
 		err = tx.QueryRowContext(ctx, `
 			SELECT family, family_ends FROM authtier_tokens
-			WHERE digest = $1 AND client = $2 AND refresh = 1 AND used = 1`, old[:], []byte(client)).Scan(&family, &ends)
+			WHERE digest = $1 AND client = $2 AND refresh = 1 AND used = 1 AND (used_at = 0 OR used_at <= $3)`,
+			old[:], []byte(client), since).Scan(&family, &ends)
 		if err != nil {
 			return err
 		}

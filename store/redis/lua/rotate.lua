@@ -1,14 +1,22 @@
-local s, old, client, now = arg(), arg(), arg(), tonumber(arg())
+local s, old, client, now, since = arg(), arg(), arg(), arg(), arg()
 local key = P .. 'token:' .. old
 local owner, refresh, used, expires, family, ends = record('token:' .. old, 'client', 'refresh', 'used', 'expires', 'family', 'familyends')
 if owner ~= client or refresh ~= '1' then return 'missing' end
-if used ~= '0' then
+
+-- graced reports whether the first use is known and lately enough. Records of
+-- before, and those that a program of before has marked, do not say when it was.
+local function graced()
+	local first = redis.call('HGET', key, 'usedat')
+	return first and first ~= '' and since ~= '' and number(key, first) > tonumber(since)
+end
+
+if used ~= '0' and not graced() then
 	sequence(s)
 	revoke('2', family, ends)()
 	return 'reused'
 end
-if expires == '' or number(key, expires) <= now then return 'missing' end
+if expires == '' or number(key, expires) <= tonumber(now) then return 'missing' end
 local put = putTokens()
-redis.call('HSET', key, 'used', '1')
+if used == '0' then redis.call('HSET', key, 'used', '1', 'usedat', now) end
 put()
 return 'ok'
