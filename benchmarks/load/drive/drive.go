@@ -78,18 +78,38 @@ func Run(ctx context.Context, addr string, requests [][]byte, conns int, d time.
 	if len(requests) == 0 || conns <= 0 {
 		return Result{Err: fmt.Errorf("drive: %d requests on %d connections", len(requests), conns)}
 	}
+	open, err := dial(ctx, addr, conns)
+	if err != nil {
+		return Result{Err: err}
+	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	results := make([]Result, conns)
 	var wg sync.WaitGroup
 	began := time.Now()
-	for i := range results {
+	for i, conn := range open {
 		first, end := i*len(requests)/conns, (i+1)*len(requests)/conns
 		share := requests[first:max(first+1, end)]
-		wg.Go(func() { results[i] = connection(ctx, addr, share) })
+		wg.Go(func() { results[i] = connection(ctx, conn, share) })
 	}
 	wg.Wait()
 	return sum(results, time.Since(began))
+}
+
+// dial opens connections, before the clock runs.
+func dial(ctx context.Context, addr string, conns int) (open []net.Conn, err error) {
+	var d net.Dialer
+	for range conns {
+		conn, err := d.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			for _, c := range open {
+				c.Close()
+			}
+			return nil, err
+		}
+		open = append(open, conn)
+	}
+	return open, nil
 }
 
 func sum(results []Result, elapsed time.Duration) Result {
@@ -106,13 +126,8 @@ func sum(results []Result, elapsed time.Duration) Result {
 	return total
 }
 
-// connection repeats requests on one connection until ctx ends.
-func connection(ctx context.Context, addr string, requests [][]byte) Result {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return Result{Err: err}
-	}
+// connection repeats requests on one connection until ctx ends, and closes it.
+func connection(ctx context.Context, conn net.Conn, requests [][]byte) Result {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	statuses := map[int]*Histogram{}
