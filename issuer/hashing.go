@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,12 @@ import (
 // hashing bounds the cores and the memory that all password hashing of the
 // process takes together. One core is left for the requests that need no hash.
 var hashing = &limiter{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+
+// ballast keeps the garbage collector from running for each hash, of which the
+// memory is more than all else that a small process has: the requests beside took
+// five times as long. It is never written to, and so takes addresses and no
+// memory; what hashes leave behind may grow to as much before it is collected.
+var ballast = sync.OnceValue(func() []byte { return make([]byte, 64<<20) })
 
 type limiter struct {
 	slots   chan struct{}
@@ -49,6 +56,7 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-l.slots }()
+	ballast()
 	f()
 	return nil
 }

@@ -136,7 +136,7 @@ func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *ht
 // needs no password: their longest hundredth may take twice as long as otherwise.
 // Without AUTHTIER_LONG=1 it is only seen that all are answered.
 func TestB05(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{})
+	iss := newIssuer(t, issuer.Config{AllowUnthrottled: true})
 	running(t, iss)
 	cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{})
 	if err != nil {
