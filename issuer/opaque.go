@@ -9,10 +9,10 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// An opaque token, API key or client secret is a prefix, an underscore, 43 random characters
-// of 62, which hold 256 bits, and 6 characters of CRC-32 over all before. The
-// prefix is what secret scanners look for; the checksum lets a mistyped secret
-// be refused without a look into the store. It is no proof of anything.
+// An opaque token, API key or client secret is a prefix, an underscore, 43 random
+// characters of 62, which hold 256 bits, and 6 characters of CRC-32 over all
+// before. The prefix is what secret scanners look for; the checksum lets a mistyped
+// secret be refused without a look into the store. It is no proof of anything.
 const (
 	base62      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	randomChars = 43
