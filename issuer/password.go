@@ -62,8 +62,8 @@ func outdated(hash string) bool {
 // form, or bcrypt ($2a$, $2b$, $2y$). A hash of another form matches nothing.
 //
 // All that do not match cost the same: an argon2id hash as HashPassword makes
-// them, and bcrypt of the cost given, if any. A hash that costs more than that is
-// compared all the same.
+// them, and bcrypt of the cost given, if any. Cheaper hashes are made up for, and
+// one that costs more is compared all the same.
 func checkPassword(hash, password string, bcryptCost int) bool {
 	old := isBcrypt(hash)
 	a, readable := parseArgon(hash)
@@ -72,6 +72,10 @@ func checkPassword(hash, password string, bcryptCost int) bool {
 	}
 	if a.matches(password) && readable {
 		return true
+	}
+	if done, all := a.memory*a.time, uint32(argonMemory*argonTime); done < all {
+		a.memory, a.time, a.lanes = (all-done)/argonTime, argonTime, argonLanes
+		a.matches(password)
 	}
 	if bcryptCost == 0 && !old {
 		return false

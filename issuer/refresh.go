@@ -68,8 +68,8 @@ func (i *Issuer) refresh(ctx context.Context, client *store.Client, token, scope
 func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token string) (*store.Token, error) {
 	if signed(token) {
 		_, err := i.Inspect(ctx, token)
-		if err == nil || errors.Is(err, errorsx.TokenExpired) {
-			err = errorsx.WrongTokenType
+		if err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked) {
+			err = errorsx.WrongTokenType // which is judged before these
 		}
 		return nil, err
 	}

@@ -25,7 +25,7 @@ import (
 // the medians differ by less than 5 %; otherwise they are few, and the shortest
 // times tell whether all are hashed at all.
 func TestB01(t *testing.T) {
-	token, introspect := timed(t)
+	token, introspect := timed(t, 8)
 	guess := func(user string) func(n int) *httptest.ResponseRecorder {
 		return func(n int) *httptest.ResponseRecorder {
 			return ask(token, "192.0.2.1", "app", "app-secret", url.Values{
@@ -45,7 +45,7 @@ func TestB01(t *testing.T) {
 }
 
 func TestB02(t *testing.T) {
-	token, _ := timed(t)
+	token, _ := timed(t, 8)
 	guess := func(user, password string) func(n int) *httptest.ResponseRecorder {
 		return func(n int) *httptest.ResponseRecorder {
 			return ask(token, "192.0.2.1", "app", "app-secret", url.Values{
@@ -60,16 +60,20 @@ func TestB02(t *testing.T) {
 	} {
 		compare(t, user, 300, 1, known, guess(strings.TrimSpace(user), password))
 	}
+	token, _ = timed(t, 0)
+	compare(t, "cheaper", 300, 1, known, guess("cheaper", "guess"))
 }
 
-// timed returns the endpoints of an issuer whose users have hashes of all kinds.
-func timed(t *testing.T) (token, introspect http.Handler) {
+// timed returns the endpoints of an issuer with that BcryptCost, whose users have
+// hashes of all kinds.
+func timed(t *testing.T, bcryptCost int) (token, introspect http.Handler) {
 	db := newStore(t)
 	argon, err := issuer.HashPassword(t.Context(), testPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
 	hashes := map[string]string{"argon": argon, "none": "", "unreadable": "$md5$x"}
+	hashes["cheaper"] = "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg"
 	for user, cost := range map[string]int{"bcrypt": 6, "stronger": 8} {
 		hash, err := bcrypt.GenerateFromPassword([]byte(testPassword), cost)
 		if err != nil {
@@ -85,7 +89,7 @@ func timed(t *testing.T) (token, introspect http.Handler) {
 	if err := db.PutUser(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
 		t.Fatal(err)
 	}
-	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: 8, AllowUnthrottled: true})
+	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: bcryptCost, AllowUnthrottled: true})
 	return iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), iss.IntrospectHandler(issuer.HTTPConfig{})
 }
 

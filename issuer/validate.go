@@ -224,8 +224,10 @@ func (i *Issuer) checkLive(t *store.Token, now time.Time) error {
 	return nil
 }
 
+var errRevoked = errors.New("issuer: the token is revoked")
+
 func revoked(t *store.Token) error {
-	return &errorsx.Error{Code: errorsx.UnknownToken, Client: t.Client, Err: errors.New("issuer: the token is revoked")}
+	return &errorsx.Error{Code: errorsx.UnknownToken, Client: t.Client, Err: errRevoked}
 }
 
 // Inspect returns what is known of an access or refresh token that is good for

@@ -267,6 +267,8 @@ func TestJWTRefuses(t *testing.T) {
 		{"J20 exp true", hs(nil, members{"exp": true}), errorsx.UnknownToken},
 		{"J20 exp []", hs(nil, members{"exp": []int{}}), errorsx.UnknownToken},
 		{"J20 exp 2^53+2", rawPayload(`{` + all + `,"exp":9007199254740994}`), errorsx.UnknownToken},
+		{"J20 nbf 1e30", rawPayload(`{` + all + `,"exp":1900003600,"nbf":1e30}`), errorsx.UnknownToken},
+		{"J20 nbf -1e30", rawPayload(`{` + all + `,"exp":1900003600,"nbf":-1e30}`), errorsx.UnknownToken},
 		{"J20 exp absent", hs(nil, members{"exp": nil}), errorsx.UnknownToken},
 		{"J21 nbf in the future", hs(nil, members{"nbf": testTime.Unix() + 1}), errorsx.UnknownToken},
 		{"J21 iat in the future", hs(nil, members{"iat": testTime.Unix() + 1}), errorsx.UnknownToken},

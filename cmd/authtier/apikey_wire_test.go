@@ -122,6 +122,7 @@ func TestAnswersSayWhatTheyDependOn(t *testing.T) {
 		{"Basic", "GET", "/partner/onboarding", with(partner), 200, "", "", nil},
 		{"nobody", "GET", "/ext/ping", nil, 200, "", "", nil},
 		{"a key that nobody needs", "GET", "/ext/ping", with(demoKey), 200, "", "", nil},
+		{"login", "GET", "/api/login", with(custom("Basic ZGVtbzpkZW1vLXBhc3N3b3Jk")), 200, "no-store", "", []string{"X-Simplicite-Authorization"}},
 		{"logout", "POST", "/api/logout", with(custom("Bearer "+session), cookie), 204, "no-store", "", []string{"X-Simplicite-Authorization", "Cookie"}},
 	} {
 		t.Run("C20 "+tt.name, func(t *testing.T) {

@@ -161,7 +161,10 @@ func TestRefreshTakesNoOtherToken(t *testing.T) {
 	session := w.do("GET", "/api/login", basic("demo", "demo-password")).body
 	tiers := w.do("POST", "/public/token", header("X-API-KEY", "my_api_key"),
 		form("grant_type", "password", "username", userLogin, "password", userPassword))
+	revoked := tokens(t, w, "grant_type", "client_credentials").text("access_token")
+	w.do("POST", "/oauth2/revoke", asDemoClient, form("token", revoked)).want(t, 200, "")
 	for _, tt := range []struct{ name, token, code string }{
+		{"revoked access token T02", revoked, "AUTH-9"},
 		{"access token T02", a.text("access_token"), "AUTH-9"},
 		{"client's access token T02", tokens(t, w, "grant_type", "client_credentials").text("access_token"), "AUTH-9"},
 		{"access token with a wrong signature", mistyped(a.text("access_token"), len(a.text("access_token"))-20), "AUTH-10"},
