@@ -36,19 +36,12 @@ func TestS06(t *testing.T) {
 			"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n" + "Transfer-Encoding: chunked\r\n\r\n5\r\n--b\r\n", // and one without an end
 		}[n%6])
 	}
-	if open := descriptors(t, p); open < before+400 {
-		t.Fatalf("%d descriptors before 500 connections, %d with them", before, open)
-	}
+	// a connection is dialled before the server accepts it
+	waitDescriptors(t, p, "with 500 connections", func(n int) bool { return n >= before+400 })
 	for _, conn := range conns {
 		conn.Close()
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for descriptors(t, p) > before+2 {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors before, %d after all connections are closed", before, descriptors(t, p))
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	waitDescriptors(t, p, "after all connections are closed", func(n int) bool { return n <= before+2 })
 	if a := w.do("GET", "/ext/ping"); a.status != 200 {
 		t.Errorf("afterwards: %d", a.status)
 	}
@@ -56,6 +49,17 @@ func TestS06(t *testing.T) {
 	stderr.ReadFrom(p.stderr)
 	if n := strings.Count(stderr.String(), "\ngoroutine "); n == 0 || n > 50 {
 		t.Errorf("%d goroutines are left, want some 20", n)
+	}
+}
+
+func waitDescriptors(t *testing.T, p *process, when string, enough func(int) bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for n := descriptors(t, p); !enough(n); n = descriptors(t, p) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d descriptors %s", n, when)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
