@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -13,17 +14,32 @@ import (
 
 // hashing bounds the cores and the memory that all password hashing of the
 // process takes together. One core is left for the requests that need no hash.
-var hashing = &limiter{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+var hashing = &limiter{cores: max(1, runtime.GOMAXPROCS(0)-1)}
 
-// ballast keeps the garbage collector from running for each hash, of which the
-// memory is more than all else that a small process has: the requests beside took
-// five times as long. It is never written to, and so takes addresses and no
-// memory; what hashes leave behind may grow to as much before it is collected.
-var ballast = sync.OnceValue(func() []byte { return make([]byte, 64<<20) })
+// ballast keeps the garbage collector from running every few hashes, of which the
+// memory is more than all else that a small process has: each run holds up the
+// requests beside. It is never written to, and so takes addresses and no memory;
+// what hashes leave behind may grow to as much before it is collected. Where
+// GOMEMLIMIT is set, it takes no more than an eighth of it.
+var ballast = sync.OnceValue(func() []byte {
+	return make([]byte, min(256<<20, debug.SetMemoryLimit(-1)/8))
+})
 
+// limiter runs what is queued one after the other, in a goroutine for each core
+// that lasts while there is something to run. The goroutines of the requests do
+// not take turns at it: the scheduler would move the hashing to another thread
+// with every turn, and what runs there would wait.
 type limiter struct {
-	slots   chan struct{}
-	waiting atomic.Int64
+	cores int
+
+	mu      sync.Mutex
+	running int // goroutines, at most cores
+	queue   []*job
+}
+
+type job struct {
+	run  func()
+	done chan struct{} // closed when it has run
 }
 
 const (
@@ -31,15 +47,15 @@ const (
 	maxWait    = 30 * time.Second
 )
 
-// do runs f in one of the slots. Where too many wait, or one would wait too long
+// do runs f when it is its turn. Where too many wait, or one would wait too long
 // or to its context's deadline, it refuses with AUTH-13 instead.
 func (l *limiter) do(ctx context.Context, f func()) error {
 	overloaded := &errorsx.Error{
 		Code: errorsx.TooManyRequests, RetryAfter: time.Second,
 		Err: errors.New("issuer: too many passwords to hash"),
 	}
-	defer l.waiting.Add(-1)
-	if l.waiting.Add(1) > maxWaiting {
+	j := &job{run: f, done: make(chan struct{})}
+	if !l.enqueue(j) {
 		return overloaded
 	}
 	wait := maxWait
@@ -49,14 +65,64 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	select {
-	case l.slots <- struct{}{}:
+	case <-j.done:
+		return nil
 	case <-timeout.C:
-		return overloaded
+		if l.dequeue(j) {
+			return overloaded
+		}
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		if l.dequeue(j) {
+			return context.Cause(ctx)
+		}
 	}
-	defer func() { <-l.slots }()
-	ballast()
-	f()
+	<-j.done // its turn has come
 	return nil
+}
+
+// enqueue reports false where too many wait already.
+func (l *limiter) enqueue(j *job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) >= maxWaiting {
+		return false
+	}
+	l.queue = append(l.queue, j)
+	if l.running < l.cores {
+		l.running++
+		go l.work()
+	}
+	return true
+}
+
+// dequeue reports false where the job's turn has come.
+func (l *limiter) dequeue(j *job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.queue, j)
+	if i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+	}
+	return i >= 0
+}
+
+func (l *limiter) work() {
+	ballast()
+	for j := l.next(); j != nil; j = l.next() {
+		j.run()
+		close(j.done)
+	}
+}
+
+// next returns nil where nothing is queued, and counts the goroutine as ended.
+func (l *limiter) next() *job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		l.running--
+		return nil
+	}
+	j := l.queue[0]
+	l.queue = slices.Delete(l.queue, 0, 1)
+	return j
 }

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -137,7 +139,8 @@ func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *ht
 }
 
 // TestB05 has fifty people log in at once, again and again, while others use what
-// needs no password: their longest hundredth may take twice as long as otherwise.
+// needs no password: their longest hundredth should take at most twice as long as
+// otherwise. What a machine of two cores says depends on what its host does.
 // Without AUTHTIER_LONG=1 it is only seen that all are answered.
 func TestB05(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{AllowUnthrottled: true})
@@ -153,42 +156,91 @@ func TestB05(t *testing.T) {
 	defer server.Close()
 	server.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 64
 	token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
-	requests, people, within := 100, 4, 1000.0
+	rounds, requests, people, within := 2, 50, 4, 1000.0
 	if os.Getenv("AUTHTIER_LONG") == "1" {
-		requests, people, within = 10_000, 50, 2
+		rounds, requests, people, within = 30, 500, 50, 2
 	}
-	p99 := func() time.Duration {
-		var took []time.Duration
-		for range requests {
-			r, _ := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/me", nil)
-			r.Header.Set("Authorization", "Bearer "+token)
-			began := time.Now()
-			resp, err := server.Client().Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp.Body.Close()
-			took = append(took, time.Since(began))
-			if resp.StatusCode != 200 {
-				t.Fatalf("a good token: %s", resp.Status)
-			}
-			time.Sleep(time.Millisecond) // the pace of the load, not a wait for anything
+	type round struct {
+		alone, beside time.Duration // p99
+		stolen        int
+	}
+	var all []round
+	seen := map[int]int{}
+	for range rounds {
+		before := stolen()
+		r := round{alone: p99(t, server, token, requests)}
+		stop := logins(t, server, people)
+		r.beside = p99(t, server, token, requests)
+		r.stolen = stolen() - before
+		for status, n := range stop() {
+			seen[status] += n
 		}
-		slices.Sort(took)
-		return took[len(took)*99/100]
+		all = append(all, r)
 	}
-	alone := p99()
+	// what counts are the medians of that half of the rounds that the host disturbed least
+	slices.SortFunc(all, func(a, b round) int { return a.stolen - b.stolen })
+	all = all[:rounds/2]
+	alone, beside := make([]time.Duration, len(all)), make([]time.Duration, len(all))
+	for i, r := range all {
+		alone[i], beside[i] = r.alone, r.beside
+	}
+	slices.Sort(alone)
+	slices.Sort(beside)
+	a, b := alone[len(alone)/2], beside[len(beside)/2]
+	t.Logf("p99 %v alone, %v beside %v logins: ratio %.2f; %d stolen", a, b, seen, float64(b)/float64(a), all[len(all)-1].stolen)
+	if len(seen) == 0 || seen[http.StatusInternalServerError] > 0 {
+		t.Errorf("statuses of logins: %v", seen)
+	}
+	if float64(b) > within*float64(a) {
+		t.Errorf("p99 beside %d logins is %v, alone %v", people, b, a)
+	}
+}
+
+// stolen returns how long the machine's own host ran something else, in hundredths
+// of a second of a core.
+func stolen() (n int) {
+	stat, _ := os.ReadFile("/proc/stat")
+	if fields := strings.Fields(string(stat)); len(fields) > 8 {
+		n, _ = strconv.Atoi(fields[8])
+	}
+	return n
+}
+
+// p99 has a good token checked n times, and returns what the longest hundredth took.
+func p99(t *testing.T, server *httptest.Server, token string, n int) time.Duration {
+	var took []time.Duration
+	for range n {
+		r, _ := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/me", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		began := time.Now()
+		resp, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		took = append(took, time.Since(began))
+		if resp.StatusCode != 200 {
+			t.Fatalf("a good token: %s", resp.Status)
+		}
+		time.Sleep(time.Millisecond) // the pace of the load, not a wait for anything
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}
+
+// logins has people log in again and again until it is stopped, which returns how
+// often each status was answered. It returns when the first is answered.
+func logins(t *testing.T, server *httptest.Server, people int) (stop func() map[int]int) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	seen := map[int]int{}
+	first := make(chan struct{})
+	answered := sync.OnceFunc(func() { close(first) })
 	var wg sync.WaitGroup
-	stop := make(chan struct{})
-	logins := make(chan int, 1_000_000)
 	for range people {
 		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			defer answered()
+			for ctx.Err() == nil {
 				resp, err := server.Client().PostForm(server.URL+"/token", url.Values{
 					"grant_type": {"password"}, "username": {"nobody"}, "password": {"x"}, "client_id": {"app"}, "client_secret": {"app-secret"},
 				})
@@ -197,23 +249,17 @@ func TestB05(t *testing.T) {
 					return
 				}
 				resp.Body.Close()
-				logins <- resp.StatusCode
+				mu.Lock()
+				seen[resp.StatusCode]++
+				mu.Unlock()
+				answered()
 			}
 		})
 	}
-	beside := p99()
-	close(stop)
-	wg.Wait()
-	close(logins)
-	seen := map[int]int{}
-	for status := range logins {
-		seen[status]++
-	}
-	t.Logf("p99 %v alone, %v beside %v logins: ratio %.2f", alone, beside, seen, float64(beside)/float64(alone))
-	if len(seen) == 0 || seen[http.StatusInternalServerError] > 0 {
-		t.Errorf("statuses of logins: %v", seen)
-	}
-	if float64(beside) > within*float64(alone) {
-		t.Errorf("p99 beside %d logins is %v, alone %v", people, beside, alone)
+	<-first
+	return func() map[int]int {
+		cancel()
+		wg.Wait()
+		return seen
 	}
 }
