@@ -54,6 +54,9 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 		Code: errorsx.TooManyRequests, RetryAfter: time.Second,
 		Err: errors.New("issuer: too many passwords to hash"),
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	j := &job{run: f, done: make(chan struct{})}
 	if !l.enqueue(j) {
 		return overloaded
