@@ -14,7 +14,7 @@ import (
 
 // hashing bounds the cores and the memory that all password hashing of the
 // process takes together. One core is left for the requests that need no hash.
-var hashing = &limiter{cores: max(1, runtime.GOMAXPROCS(0)-1)}
+var hashing = newLimiter(max(1, runtime.GOMAXPROCS(0)-1))
 
 // ballast keeps the garbage collector from running every few hashes, of which the
 // memory is more than all else that a small process has: each run holds up the
@@ -35,17 +35,28 @@ type limiter struct {
 	mu      sync.Mutex
 	running int // goroutines, at most cores
 	queue   []*job
+	free    []*job
 }
 
 type job struct {
 	run  func()
-	done chan struct{} // closed when it has run
+	done chan struct{} // told once when it has run
 }
 
 const (
 	maxWaiting = 256
 	maxWait    = 30 * time.Second
 )
+
+// newLimiter makes all jobs at once. Their channels belong to no bubble of
+// testing/synctest, whose clock therefore stands still while a password is hashed.
+func newLimiter(cores int) *limiter {
+	l := &limiter{cores: cores}
+	for range cores + maxWaiting {
+		l.free = append(l.free, &job{done: make(chan struct{}, 1)})
+	}
+	return l
+}
 
 // do runs f when it is its turn. Where too many wait, or one would wait too long
 // or to its context's deadline, it refuses with AUTH-13 instead.
@@ -57,10 +68,11 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	j := &job{run: f, done: make(chan struct{})}
-	if !l.enqueue(j) {
+	j := l.enqueue(f)
+	if j == nil {
 		return overloaded
 	}
+	defer l.release(j)
 	wait := maxWait
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(deadline)*9/10)
@@ -83,19 +95,30 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 	return nil
 }
 
-// enqueue reports false where too many wait already.
-func (l *limiter) enqueue(j *job) bool {
+// enqueue returns nil where too many wait already.
+func (l *limiter) enqueue(f func()) *job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) >= maxWaiting {
-		return false
+	last := len(l.free) - 1
+	if last < 0 {
+		return nil
 	}
+	j := l.free[last]
+	l.free = l.free[:last]
+	j.run = f
 	l.queue = append(l.queue, j)
 	if l.running < l.cores {
 		l.running++
 		go l.work()
 	}
-	return true
+	return j
+}
+
+func (l *limiter) release(j *job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j.run = nil
+	l.free = append(l.free, j)
 }
 
 // dequeue reports false where the job's turn has come.
@@ -113,7 +136,7 @@ func (l *limiter) work() {
 	ballast()
 	for j := l.next(); j != nil; j = l.next() {
 		j.run()
-		close(j.done)
+		j.done <- struct{}{}
 	}
 }
 
