@@ -82,10 +82,13 @@ func (t *pathTable) longest(path, folded string, cuts []int) (int, bool) {
 // closure looks up every reading of u's path and wants one answer.
 func (t *pathTable) closure(u *url.URL) (int, bool) {
 	raw := u.EscapedPath()
-	if len(raw) > maxOddPath || !strings.HasPrefix(u.Path, "/") || !utf8.ValidString(u.Path) {
+	if max(len(raw), len(u.RawPath)) > maxOddPath || !strings.HasPrefix(u.Path, "/") || !utf8.ValidString(u.Path) {
 		return 0, false
 	}
 	readings := []string{decodeUnreserved(raw)}
+	if u.RawPath != "" && u.RawPath != raw { // no path by RFC 3986, and routers differ in which of the two they take
+		readings = append(readings, decodeUnreserved(u.RawPath))
+	}
 	tier := 0
 	for i := 0; i < len(readings); i++ {
 		folded := fold(readings[i])

@@ -131,7 +131,7 @@ func expand(target string) string {
 func FuzzServers(f *testing.F) {
 	for _, target := range []string{
 		"/ext/x", "/ext/private/x", "/user", "\x00\x08\x01", "\x00\x0d\x0f\x01", "\x00\x0e\x05x", "/ext/..;/user/x", "//user/x", "/%75ser/x",
-		"\x00\x11\x11\x05", "/ext/private/..%2f..%2fuser/x", "http://h/user/x", "/USER/x", "/ext/%2e/private/x", "*", "\x1b", "\x1c\x1d",
+		"\x00\x11\x11\x05", "/ext/private/..%2f..%2fuser/x", "http://h/user/x", "/USER/x", "/ext/%2e/private/x", "*", "\x1b", "\x1c\x1d", "/ext/private%2f\"",
 	} {
 		f.Add(target, uint8(0))
 		f.Add(target, uint8(1))
