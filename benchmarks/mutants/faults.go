@@ -131,6 +131,10 @@ var faults = []fault{
 		part: "paths", name: "what has too many readings is let through", file: "middleware/path.go",
 		old: "\t\t\tif len(readings) == maxReadings {\n\t\t\t\treturn 0, false", new: "\t\t\tif len(readings) == maxReadings {\n\t\t\t\treturn tier, true",
 	},
+	{
+		part: "paths", name: "a raw path that is none is not judged as sent", file: "middleware/path.go",
+		old: "if u.RawPath != \"\" && u.RawPath != raw {", new: "if false {",
+	},
 
 	{
 		part: "cache", name: "a hit does not look at the expiry", file: "middleware/cache.go",
