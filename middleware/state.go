@@ -10,8 +10,8 @@ import (
 )
 
 // A state is what the wrappers around one request share. It is itself the
-// request's context, so that attaching it is one allocation beside the copy of
-// the request. Wrappers publish through atomic pointers: behind
+// request's context, and lies beside the copy of the request that it is attached
+// to. Wrappers publish through atomic pointers: behind
 // [http.TimeoutHandler] the inner handlers may outlive the outer ones, which
 // may still read.
 type state struct {
@@ -55,10 +55,15 @@ func join(r *http.Request) (*state, *http.Request) {
 	return s, r
 }
 
-// begin returns r with a state of its own.
+// begin returns r with a state of its own. State and copy are one allocation: who
+// keeps the context of a request keeps the request.
 func begin(r *http.Request) (*state, *http.Request) {
-	s := &state{Context: r.Context(), now: time.Now()}
-	return s, r.WithContext(s)
+	both := &struct {
+		state   state
+		request http.Request
+	}{state: state{Context: r.Context(), now: time.Now()}}
+	both.request = *r.WithContext(&both.state) // a copy on the stack, as it does not escape
+	return &both.state, &both.request
 }
 
 // writer returns the writer and the scheme of the wrapper that authenticated
