@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/authtier/authtier/errorsx"
@@ -172,6 +174,36 @@ func TestAlgorithms(t *testing.T) {
 		}
 		if s := fmt.Sprintf("%v %+v %#v", key, key, key); len(s) > 300 {
 			t.Errorf("a signing key prints as %s", s)
+		}
+	}
+}
+
+// TestSignaturesKeepTheirLength mints until r and s of a signature by ES256 have
+// each begun with a zero, which one in 256 does, and has others verify those.
+func TestSignaturesKeepTheirLength(t *testing.T) {
+	key, _ := issuer.GenerateKey("ES256")
+	keys, err := issuer.NewKeySet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	iss := newIssuer(t, issuer.Config{Keys: keys})
+	public := key.Private.(*ecdsa.PrivateKey).Public()
+	var r, s bool
+	for n := 0; !r || !s; n++ {
+		if n == 10_000 {
+			t.Fatalf("%d signatures, and in none r (%v) or s (%v) begins with a zero", n, r, s)
+		}
+		token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
+		signature, err := base64.RawURLEncoding.DecodeString(token[strings.LastIndex(token, ".")+1:])
+		if err != nil || len(signature) != 64 {
+			t.Fatalf("%s: a signature of %d bytes, %v", token, len(signature), err)
+		}
+		if signature[0] != 0 && signature[32] != 0 {
+			continue
+		}
+		r, s = r || signature[0] == 0, s || signature[32] == 0
+		if _, err := jwt.Parse(token, func(*jwt.Token) (any, error) { return public, nil }); err != nil {
+			t.Errorf("%s: %v", token, err)
 		}
 	}
 }

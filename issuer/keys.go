@@ -17,8 +17,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	mw "github.com/authtier/authtier/middleware"
 )
 
@@ -123,7 +121,7 @@ func newKeys(signing []SigningKey) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, method := signing[0], jwt.GetSigningMethod(signing[0].Alg)
+	signer := signing[0]
 	header, err := json.Marshal(map[string]string{"alg": signer.Alg, "kid": signer.ID, "typ": "at+jwt"})
 	if err != nil {
 		return nil, err
@@ -131,7 +129,7 @@ func newKeys(signing []SigningKey) (*keys, error) {
 	jwks, err := json.Marshal(set)
 	return &keys{
 		public: static, header: base64.RawURLEncoding.EncodeToString(header), jwks: jwks,
-		signer: func(signed string) ([]byte, error) { return method.Sign(signed, signer.Private) },
+		signer: signer.signer(),
 	}, err
 }
 

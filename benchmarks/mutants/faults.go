@@ -274,6 +274,10 @@ var faults = []fault{
 	},
 
 	{
+		part: "issuer", name: "r is not padded", file: "issuer/signing.go",
+		old: "copy(signature[32-len(r):], r)", new: "copy(signature, r)",
+	},
+	{
 		part: "issuer", name: "a secret's end is ignored", file: "issuer/validate.go",
 		old: "if same && (s.Expires.IsZero() || s.Expires.After(c.Now())) {", new: "if same {",
 	},
