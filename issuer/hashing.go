@@ -40,7 +40,13 @@ type limiter struct {
 
 type job struct {
 	run  func()
+	err  error         // of a run that panicked
 	done chan struct{} // told once when it has run
+}
+
+func (j *job) start() {
+	defer errorsx.Recovered("issuer: hashing", &j.err)
+	j.run()
 }
 
 const (
@@ -59,7 +65,8 @@ func newLimiter(cores int) *limiter {
 }
 
 // do runs f when it is its turn. Where too many wait, or one would wait too long
-// or to its context's deadline, it refuses with AUTH-13 instead.
+// or to its context's deadline, it refuses with AUTH-13 instead. A panic of f is
+// an error.
 func (l *limiter) do(ctx context.Context, f func()) error {
 	overloaded := &errorsx.Error{
 		Code: errorsx.TooManyRequests, RetryAfter: time.Second,
@@ -81,7 +88,7 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 	defer timeout.Stop()
 	select {
 	case <-j.done:
-		return nil
+		return j.err
 	case <-timeout.C:
 		if l.dequeue(j) {
 			return overloaded
@@ -92,7 +99,7 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 		}
 	}
 	<-j.done // its turn has come
-	return nil
+	return j.err
 }
 
 // enqueue returns nil where too many wait already.
@@ -117,7 +124,7 @@ func (l *limiter) enqueue(f func()) *job {
 func (l *limiter) release(j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	j.run = nil
+	j.run, j.err = nil, nil
 	l.free = append(l.free, j)
 }
 
@@ -135,7 +142,7 @@ func (l *limiter) dequeue(j *job) bool {
 func (l *limiter) work() {
 	ballast()
 	for j := l.next(); j != nil; j = l.next() {
-		j.run()
+		j.start()
 		j.done <- struct{}{}
 	}
 }

@@ -274,6 +274,14 @@ var faults = []fault{
 	},
 
 	{
+		part: "issuer", name: "a password is hashed for who has left", file: "issuer/hashing.go",
+		old: "\t\tl.queue = slices.Delete(l.queue, i, i+1)\n", new: "",
+	},
+	{
+		part: "issuer", name: "a place is lost with every hash", file: "issuer/hashing.go",
+		old: "\tl.free = append(l.free, j)\n}\n\n// dequeue", new: "}\n\n// dequeue",
+	},
+	{
 		part: "issuer", name: "r is not padded", file: "issuer/signing.go",
 		old: "copy(signature[32-len(r):], r)", new: "copy(signature, r)",
 	},
