@@ -251,11 +251,16 @@ func TestMux(t *testing.T) {
 		{"GET", "/own404/7", 404, "mine 7"},
 		{"GET", "/dir", 307, ""},
 		{"GET", "/b/../a", 307, ""},
+		{"GET", "/b/../a?access_token=t", 307, "t"},
 	} {
 		rec := httptest.NewRecorder()
 		h.ServeHTTP(rec, httptest.NewRequest(tt.method, tt.target, nil))
 		if rec.Code != tt.status || !strings.Contains(rec.Body.String(), tt.want) {
 			t.Errorf("%s %s: got %d %s", tt.method, tt.target, rec.Code, rec.Body)
+		}
+		secret := strings.Contains(tt.target, "access_token")
+		if h := rec.Header(); secret && (h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer") {
+			t.Errorf("%s: a token is redirected with %v", tt.target, h)
 		}
 		if tt.status == 405 && rec.Header().Get("Allow") != "GET, HEAD, POST" {
 			t.Errorf("Allow: got %q", rec.Header().Get("Allow"))

@@ -2,12 +2,18 @@ package errorsx
 
 import (
 	"net/http"
+	"reflect"
 	"strings"
 )
 
+// redirect is what a mux answers with where it would rather be asked for another
+// path.
+var redirect = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedirect))
+
 // Mux serves mux, with its plain 404 and 405 answers turned into AUTH-6. Allow
-// is kept, redirects pass, and what the mux's own handlers answer is not looked
-// at. A nil w answers like a zero [Writer].
+// is kept, and what the mux's own handlers answer is not looked at. Redirects
+// pass; one that may repeat a token from the query is for nobody to keep. A nil w
+// answers like a zero [Writer].
 func Mux(mux *http.ServeMux, w *Writer) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/") {
@@ -15,6 +21,10 @@ func Mux(mux *http.ServeMux, w *Writer) http.Handler {
 			return
 		}
 		h, pattern := mux.Handler(r)
+		if r.URL.RawQuery != "" && reflect.TypeOf(h) == redirect {
+			rw.Header().Set("Cache-Control", "no-store")
+			rw.Header().Set("Referrer-Policy", "no-referrer")
+		}
 		if pattern != "" {
 			mux.ServeHTTP(rw, r)
 			return

@@ -67,11 +67,7 @@ func (i *Issuer) refresh(ctx context.Context, client *store.Client, token, scope
 // it was before its first.
 func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token string) (*store.Token, error) {
 	if signed(token) {
-		_, err := i.Inspect(ctx, token)
-		if err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked) {
-			err = errorsx.WrongTokenType // which is judged before these
-		}
-		return nil, err
+		return i.InspectAs(ctx, token, true)
 	}
 	t, err := i.opaque(ctx, token)
 	now := time.Now()

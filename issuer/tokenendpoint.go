@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/form"
@@ -81,7 +82,7 @@ func (t tokenEndpoint) grantType(r *http.Request, params map[string]string) (str
 	case !slices.Contains(t.grants(), grant):
 		return "", &errorsx.Error{
 			Code: errorsx.InvalidParameter, OAuth: "unsupported_grant_type",
-			Message: "Invalid \"grant_type\" parameter: not supported",
+			Message: "Invalid \"grant_type\" parameter: expected one of " + strings.Join(t.grants(), ", "),
 		}
 	}
 	return grant, nil

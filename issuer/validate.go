@@ -247,6 +247,30 @@ func (i *Issuer) Inspect(ctx context.Context, token string) (*store.Token, error
 	return t, nil
 }
 
+// InspectAs is [Issuer.Inspect] of a token that is expected to be a refresh token,
+// or an access token. One of the other type is [errorsx.WrongTokenType], also
+// where it is expired or known to be revoked.
+func (i *Issuer) InspectAs(ctx context.Context, token string, refresh bool) (*store.Token, error) {
+	if signed(token) {
+		t, err := i.Inspect(ctx, token)
+		if refresh && (err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked)) {
+			return nil, errorsx.WrongTokenType
+		}
+		return t, err
+	}
+	t, err := i.opaque(ctx, token)
+	switch {
+	case err != nil:
+		return nil, err
+	case t.Refresh != refresh:
+		return nil, &errorsx.Error{Code: errorsx.WrongTokenType, Client: t.Client}
+	}
+	if err := i.judge(t, time.Now()); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
 // notFoundAs returns refusal for a record that does not exist, and a failure of
 // ours with that code for any other error.
 func notFoundAs(refusal error, code errorsx.Code, err error) error {

@@ -51,6 +51,11 @@ func (r *reporter) Report(_ context.Context, q store.Query) (iter.Seq2[store.Row
 
 func newPartner(t testing.TB, u partner.Reporter) (*issuer.Issuer, *partner.Partner, http.Handler) {
 	t.Helper()
+	return newPartnerOf(t, u, issuer.Config{})
+}
+
+func newPartnerOf(t testing.TB, u partner.Reporter, cfg issuer.Config) (*issuer.Issuer, *partner.Partner, http.Handler) {
+	t.Helper()
 	db := memory.New()
 	for _, id := range []string{"acme", "other"} {
 		err := db.PutClient(t.Context(), store.Client{
@@ -60,7 +65,8 @@ func newPartner(t testing.TB, u partner.Reporter) (*issuer.Issuer, *partner.Part
 			t.Fatal(err)
 		}
 	}
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: db})
+	cfg.Issuer, cfg.Store = "https://id.example", db
+	iss, err := issuer.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +147,60 @@ func TestTokenAsPassword(t *testing.T) {
 			t.Errorf("expired: got %v, want AUTH-11", got)
 		}
 	})
+}
+
+// TestVerifyJudgesTheTypeFirst: a token of another type than asked for is refused
+// for that, whatever has become of it since.
+func TestVerifyJudgesTheTypeFirst(t *testing.T) {
+	for _, opaque := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			iss, _, h := newPartnerOf(t, &reporter{}, issuer.Config{OpaqueTokens: opaque})
+			mint := func() string {
+				return field(t, call(h, "POST", "/partner/tokens", "acme-secret", `{"expires_in":60}`), "access_token").(string)
+			}
+			revoked, expired := mint(), mint()
+			if err := iss.RevokeToken(t.Context(), "acme", revoked); err != nil {
+				t.Fatal(err)
+			}
+			check := func(what, token, typ string, want any) {
+				t.Helper()
+				w := call(h, "POST", "/partner/tokens/verify", "acme-secret", `{"token":"`+token+`"`+typ+`}`)
+				if got := field(t, w, "code"); got != want {
+					t.Errorf("opaque %v, %s, %s: got %v, want %v", opaque, what, typ, got, want)
+				}
+			}
+			check("live", expired, `,"type":"access"`, nil)
+			check("live", expired, `,"type":"refresh"`, "AUTH-9")
+			check("revoked", revoked, `,"type":"access"`, "AUTH-12")
+			if !opaque { // of an opaque one, nothing is known any more
+				check("revoked", revoked, `,"type":"refresh"`, "AUTH-9")
+			}
+			time.Sleep(time.Hour)
+			for _, typ := range []string{"", `,"type":"access"`} {
+				check("expired", expired, typ, "AUTH-11")
+			}
+			check("expired", expired, `,"type":"refresh"`, "AUTH-9")
+		})
+	}
+}
+
+// TestRepeatedMembers are named if they are known.
+func TestRepeatedMembers(t *testing.T) {
+	_, _, h := newPartner(t, &reporter{})
+	for _, tt := range []struct{ path, body, want string }{
+		{"/partner/tokens", `{"expires_in":60,"expires_in":60}`, `Invalid "expires_in" parameter: repeated`},
+		{"/partner/tokens", `{"scopes":["x"],"x":1,"scopes":["x"]}`, `Invalid "scopes" parameter: repeated`},
+		{"/partner/tokens/verify", `{"token":"a","token":"b"}`, `Invalid "token" parameter: repeated`},
+		{"/partner/tokens", `{"<b>":1,"<b>":1}`, `Invalid body: expected a JSON object`},
+		{"/partner/tokens", `{"x":{"scopes":1,"scopes":1}}`, `Invalid body: expected a JSON object`},
+		{"/partner/tokens", `{"expires_in":60`, `Invalid body: expected a JSON object`},
+		{"/partner/tokens", `[]`, `Invalid body: expected a JSON object`},
+	} {
+		w := call(h, "POST", tt.path, "acme-secret", tt.body)
+		if w.Code != 422 || field(t, w, "message") != tt.want {
+			t.Errorf("%s: got %d %s, want %s", tt.body, w.Code, w.Body, tt.want)
+		}
+	}
 }
 
 func TestChildDoesNotOutlive(t *testing.T) {

@@ -1,6 +1,7 @@
 package partner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,20 +17,30 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/internal/form"
 	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
 )
 
-// readJSON decodes the body into v. An empty body is an empty object.
-func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+// readJSON decodes the body into v, which has members of these names. An empty
+// body is an empty object.
+func readJSON(w http.ResponseWriter, r *http.Request, v any, names ...string) error {
 	body, err := form.ReadBody(w, r)
 	switch {
 	case err != nil:
 		return err
 	case len(body.Content) == 0:
 		return nil
-	case !body.IsJSON() || jsontext.Value(body.Content).Kind() != '{' || json.Unmarshal(body.Content, v) != nil:
-		return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "Invalid body: expected a JSON object"}
+	case body.IsJSON() && jsontext.Value(body.Content).Kind() == '{':
+		err = json.Unmarshal(body.Content, v)
+		if err == nil {
+			return nil
+		}
 	}
-	return nil
+	if twice, ok := errors.AsType[*jsontext.SyntacticError](err); ok && twice.Err == jsontext.ErrDuplicateName {
+		if i := slices.Index(names, string(twice.JSONPointer[1:])); i >= 0 {
+			return form.Invalid(names[i], "repeated")
+		}
+	}
+	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "Invalid body: expected a JSON object"}
 }
 
 // stringList decodes a JSON array of strings.
@@ -74,7 +85,7 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id mw.Identity) e
 		Scopes    jsontext.Value `json:"scopes"`
 		ExpiresIn jsontext.Value `json:"expires_in"`
 	}
-	if err := readJSON(w, r, &in); err != nil {
+	if err := readJSON(w, r, &in, "scopes", "expires_in"); err != nil {
 		return err
 	}
 	scopes := id.Scopes.List()
@@ -126,6 +137,14 @@ func lifetime(v jsontext.Value) (time.Duration, error) {
 	return ttl, nil
 }
 
+// inspect returns what is known of a token of a type, or of any for "".
+func (p *Partner) inspect(ctx context.Context, token, typ string) (*store.Token, error) {
+	if typ == "" {
+		return p.issuer.Inspect(ctx, token)
+	}
+	return p.issuer.InspectAs(ctx, token, typ == "refresh")
+}
+
 // verify tells any partner what a token that it holds is good for.
 func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) error {
 	var in struct {
@@ -133,7 +152,7 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) 
 		Type   jsontext.Value `json:"type"`
 		Scopes jsontext.Value `json:"scopes"`
 	}
-	if err := readJSON(w, r, &in); err != nil {
+	if err := readJSON(w, r, &in, "token", "type", "scopes"); err != nil {
 		return err
 	}
 	token, err := text("token", in.Token)
@@ -156,7 +175,7 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) 
 			return err
 		}
 	}
-	t, err := p.issuer.Inspect(r.Context(), token)
+	t, err := p.inspect(r.Context(), token, wanted)
 	if err != nil {
 		return err
 	}
@@ -165,10 +184,7 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) 
 		typ = "refresh"
 	}
 	has := mw.Scopes(t.Scopes)
-	switch {
-	case wanted != "" && wanted != typ:
-		return errorsx.WrongTokenType
-	case slices.ContainsFunc(scopes, func(s string) bool { return !has.Has(s) }):
+	if slices.ContainsFunc(scopes, func(s string) bool { return !has.Has(s) }) {
 		return errorsx.ScopeNotAuthorized
 	}
 	form.WriteJSON(w, http.StatusOK, struct {

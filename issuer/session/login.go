@@ -162,7 +162,11 @@ func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[strin
 	case oauth2 || output == "oauth2":
 		in.output = asOAuth2
 		if !s.secure(r) {
-			return &errorsx.Error{Code: errorsx.InvalidParameter, Message: "The OAuth 2.0 answer is given over TLS alone"}
+			name := "_output"
+			if oauth2 {
+				name = "_oauth2"
+			}
+			return form.Invalid(name, "an answer in this form is given over TLS alone")
 		}
 	case output == "json" || jsonWanted || asked["_json"] == "" && acceptsJSON(r):
 		in.output = asJSON
