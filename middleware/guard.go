@@ -110,16 +110,19 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, r := join(r)
 		from, err := g.authenticate(s, r)
+		if from != nil {
+			from.protect(w.Header())
+		}
 		if err != nil {
 			g.errors.Resource(w, r, g.scheme, err)
 			return
 		}
-		from.protect(w.Header())
 		next.ServeHTTP(w, r)
 	})
 }
 
-// authenticate publishes the request's identity, after the last check.
+// authenticate publishes the request's identity, after the last check. The source
+// is nil where no credential was proven.
 func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	username, secret, from, err := g.read(r)
 	if err != nil {
@@ -131,23 +134,23 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	}
 	if g.check != nil {
 		if err := g.check(id); err != nil {
-			return nil, err
+			return from, err
 		}
 	}
 	merged, ok := merge(s.identity.Load(), id, g.otherClient)
 	if !ok {
-		return nil, &errorsx.Error{
+		return from, &errorsx.Error{
 			Code: errorsx.CredentialsIncorrect, Client: id.Client,
 			Message: "The credentials do not belong to the same client",
 		}
 	}
 	if from.query {
 		if err := g.safe(id); err != nil {
-			return nil, err
+			return from, err
 		}
 	}
 	if err := g.confirmed(r, id); err != nil {
-		return nil, err
+		return from, err
 	}
 	s.identity.Store(merged)
 	s.by.Store(g)

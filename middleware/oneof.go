@@ -105,11 +105,13 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, r := join(r)
 		way, from, err := o.authenticate(s, r)
+		if from != nil {
+			from.protect(w.Header())
+		}
 		if err != nil {
 			way.errors.Resource(w, r, way.scheme, err, way.others...)
 			return
 		}
-		from.protect(w.Header())
 		next.ServeHTTP(w, r)
 	})
 }
@@ -123,12 +125,12 @@ func (o *oneOf) authenticate(s *state, r *http.Request) (*option, *source, error
 	}
 	found, err := way.authenticate(s, r)
 	switch {
-	case err != nil:
+	case found == nil:
 		return way, nil, err
 	case found.query:
-		return way, o.fromQuery, nil
+		return way, o.fromQuery, err
 	}
-	return way, o.from, nil
+	return way, o.from, err
 }
 
 // choose returns the way that decides, or that answers with the error.

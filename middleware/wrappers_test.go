@@ -275,9 +275,11 @@ func TestQueryToken(t *testing.T) {
 	if w := serve(bearer(whoami), "GET", "/?access_token=token-app"); code(w) != "AUTH-2" {
 		t.Errorf("where no query token is read: got %d %s", w.Code, w.Body)
 	}
-	w := serve(guard(whoami), "GET", "/?access_token=token-app")
-	if w.Header().Get("Cache-Control") != "private" || w.Header().Get("Referrer-Policy") != "no-referrer" {
-		t.Errorf("got header %v", w.Header())
+	for target, control := range map[string]string{"/?access_token=token-app": "private", "/?access_token=token-ada": "no-store"} {
+		h := serve(guard(whoami), "GET", target).Header()
+		if h.Get("Cache-Control") != control || h.Get("Referrer-Policy") != "no-referrer" || h.Get("Vary") != "Authorization" {
+			t.Errorf("%s: got header %v", target, h)
+		}
 	}
 }
 
