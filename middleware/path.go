@@ -3,7 +3,6 @@ package middleware
 import (
 	"errors"
 	"net/url"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -60,7 +59,10 @@ func (t *pathTable) find(u *url.URL) (int, bool) {
 		case plain:
 			return t.longest(u.Path, u.Path, cuts)
 		case upper:
-			return t.longest(u.Path, fold(u.Path), cuts)
+			if len(cuts) == 0 {
+				return 0, false
+			}
+			return t.longest(u.Path, fold(u.Path[:cuts[len(cuts)-1]]), cuts)
 		}
 	}
 	return t.closure(u)
@@ -79,37 +81,58 @@ func (t *pathTable) longest(path, folded string, cuts []int) (int, bool) {
 	return 0, false
 }
 
-// closure looks up every reading of u's path and wants one answer.
+// closure looks up every reading of u's path and wants one answer. Escaped
+// unreserved characters count as decoded. Routers that keep them escaped take the
+// path as it was sent, which may be in no tier, but not in another.
 func (t *pathTable) closure(u *url.URL) (int, bool) {
-	raw := u.EscapedPath()
-	if max(len(raw), len(u.RawPath)) > maxOddPath || !strings.HasPrefix(u.Path, "/") || !utf8.ValidString(u.Path) {
+	sent := []string{u.EscapedPath()}
+	if u.RawPath != "" && u.RawPath != sent[0] { // no path by RFC 3986, and routers differ in which of the two they take
+		sent = append(sent, u.RawPath)
+	}
+	if max(len(sent[0]), len(u.RawPath)) > maxOddPath || !strings.HasPrefix(u.Path, "/") || !utf8.ValidString(u.Path) {
 		return 0, false
 	}
-	readings := []string{decodeUnreserved(raw)}
-	if u.RawPath != "" && u.RawPath != raw { // no path by RFC 3986, and routers differ in which of the two they take
-		readings = append(readings, decodeUnreserved(u.RawPath))
+	rs := readings{table: t, tier: -1}
+	for _, p := range sent {
+		rs.all = appendNew(rs.all, decodeUnreserved(p))
 	}
-	tier := 0
-	for i := 0; i < len(readings); i++ {
-		folded := fold(readings[i])
-		_, cuts := t.scan(folded, nil)
-		found, covered := t.longest(readings[i], folded, cuts)
-		if !covered || i > 0 && found != tier {
-			return 0, false
+	if !rs.agree(false) {
+		return 0, false
+	}
+	rs.all = appendNew(rs.all, sent...)
+	return rs.tier, rs.agree(true)
+}
+
+// readings are those of one path.
+type readings struct {
+	table *pathTable
+	tier  int
+	all   []string
+	seen  int // how many have been looked up
+}
+
+// agree looks up the readings that have not been, and what they can be rewritten
+// to. They must be in one tier; some may be in none where that is allowed.
+func (rs *readings) agree(allowNone bool) bool {
+	for ; rs.seen < len(rs.all); rs.seen++ {
+		path := rs.all[rs.seen]
+		folded := fold(path)
+		_, cuts := rs.table.scan(folded, nil)
+		tier, covered := rs.table.longest(path, folded, cuts)
+		switch {
+		case !covered && !allowNone, covered && rs.tier >= 0 && tier != rs.tier:
+			return false
+		case covered:
+			rs.tier = tier
 		}
-		tier = found
 		for _, rewrite := range rewritings {
-			next := rewrite(readings[i])
-			if slices.Contains(readings, next) {
-				continue
-			}
-			if len(readings) == maxReadings {
-				return 0, false
-			}
-			readings = append(readings, next)
+			rs.all = appendNew(rs.all, rewrite(path))
+		}
+		if len(rs.all) > maxReadings {
+			return false
 		}
 	}
-	return tier, true
+	return true
 }
 
 // The classes of a path: plain ones have one reading, upper ones another one

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
 )
@@ -42,22 +43,25 @@ func decodeUnreserved(p string) string {
 }
 
 func decode(p string, want func(byte) bool) string {
-	if !strings.Contains(p, "%") {
+	var b []byte
+	done := 0 // how much of p is in b
+	for i := strings.IndexByte(p, '%'); i >= 0 && i+2 < len(p); {
+		next := i + 1
+		hi, lo := unhex(p[i+1]), unhex(p[i+2])
+		if c := hi<<4 | lo; hi >= 0 && lo >= 0 && want(byte(c)) {
+			b = append(append(b, p[done:i]...), byte(c))
+			next = i + 3
+			done = next
+		}
+		i = strings.IndexByte(p[next:], '%')
+		if i >= 0 {
+			i += next
+		}
+	}
+	if done == 0 {
 		return p
 	}
-	var b strings.Builder
-	for i := 0; i < len(p); i++ {
-		if p[i] == '%' && i+2 < len(p) {
-			hi, lo := unhex(p[i+1]), unhex(p[i+2])
-			if c := hi<<4 | lo; hi >= 0 && lo >= 0 && want(byte(c)) {
-				b.WriteByte(byte(c))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(p[i])
-	}
-	return b.String()
+	return string(append(b, p[done:]...))
 }
 
 func unhex(c byte) int {
@@ -74,6 +78,9 @@ func slashBackslashes(p string) string { return strings.ReplaceAll(p, `\`, "/") 
 
 // cutParameters drops what follows a semicolon in each segment.
 func cutParameters(p string) string {
+	if !strings.Contains(p, ";") {
+		return p
+	}
 	return eachSegment(p, func(s string) string {
 		s, _, _ = strings.Cut(s, ";")
 		return s
@@ -82,8 +89,12 @@ func cutParameters(p string) string {
 
 // cutSegments cuts each segment at NUL, ? or #.
 func cutSegments(p string) string {
+	const ends = "\x00?#"
+	if !strings.ContainsAny(p, ends) {
+		return p
+	}
 	return eachSegment(p, func(s string) string {
-		if i := strings.IndexAny(s, "\x00?#"); i >= 0 {
+		if i := strings.IndexAny(s, ends); i >= 0 {
 			s = s[:i]
 		}
 		return s
@@ -100,66 +111,96 @@ func cutPath(p string) string {
 }
 
 // trimSpace drops the white space at the end of each segment.
-func trimSpace(p string) string {
-	return eachSegment(p, func(s string) string { return strings.TrimRightFunc(s, unicode.IsSpace) })
-}
+func trimSpace(p string) string { return trimSegments(p, unicode.IsSpace) }
 
 // trimBlanks drops control characters too. What is left may be a dot segment.
-func trimBlanks(p string) string {
-	return eachSegment(p, func(s string) string { return strings.TrimRightFunc(s, blank) })
-}
+func trimBlanks(p string) string { return trimSegments(p, blank) }
 
 // trimBlanksAndDots drops the dots too, as file systems do.
 func trimBlanksAndDots(p string) string {
+	return trimSegments(p, func(r rune) bool { return r == '.' || blank(r) })
+}
+
+func trimSegments(p string, off func(rune) bool) string {
 	return eachSegment(p, func(s string) string {
-		return strings.TrimRightFunc(s, func(r rune) bool { return r == '.' || blank(r) })
+		if last := s[len(s)-1]; last > ' ' && last < unicode.MaxASCII && last != '.' {
+			return s // as nearly all
+		}
+		return strings.TrimRightFunc(s, off)
 	})
 }
 
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-func eachSegment(p string, change func(string) string) string {
-	segments := strings.Split(p, "/")
-	for i := range segments {
-		segments[i] = change(segments[i])
+// eachSegment cuts off from each segment that is not empty what cut does not return. Paths come from
+// anybody and may be all slashes, so that it takes no more than a look at each.
+func eachSegment(p string, cut func(string) string) string {
+	var b []byte
+	done := 0 // how much of p is in b
+	start := 0
+	for i := range len(p) + 1 {
+		if i < len(p) && p[i] != '/' {
+			continue
+		}
+		if i > start {
+			if kept := cut(p[start:i]); len(kept) < i-start {
+				b = append(append(b, p[done:start]...), kept...)
+				done = i
+			}
+		}
+		start = i + 1
 	}
-	return strings.Join(segments, "/")
+	if done == 0 {
+		return p
+	}
+	return string(append(b, p[done:]...))
 }
 
 // removeDotSegments is RFC 3986 section 5.2.4.
 func removeDotSegments(p string) string {
-	segments := strings.Split(p, "/")
-	out := segments[:0:len(segments)]
-	for i, s := range segments {
-		last := i == len(segments)-1
-		switch {
-		case s != "." && s != "..":
-			out = append(out, s)
-			continue
-		case s == ".." && len(out) > 1:
-			out = out[:len(out)-1]
+	if !strings.HasPrefix(p, "/") || !strings.Contains(p, "/.") {
+		return p
+	}
+	out := make([]byte, 0, len(p))
+	for i := 1; i <= len(p); {
+		s, _, more := strings.Cut(p[i:], "/")
+		i += len(s) + 1
+		if s == ".." {
+			out = out[:max(0, bytes.LastIndexByte(out, '/'))]
 		}
-		if last {
-			out = append(out, "")
+		dots := s == "." || s == ".."
+		if !dots || !more {
+			out = append(out, '/')
+		}
+		if !dots {
+			out = append(out, s...)
 		}
 	}
-	return strings.Join(out, "/")
+	return string(out)
 }
 
 func mergeSlashes(p string) string {
-	for strings.Contains(p, "//") {
-		p = strings.ReplaceAll(p, "//", "/")
+	if !strings.Contains(p, "//") {
+		return p
 	}
-	return p
+	out := make([]byte, 0, len(p))
+	for i := range len(p) {
+		if p[i] != '/' || i == 0 || p[i-1] != '/' {
+			out = append(out, p[i])
+		}
+	}
+	return string(out)
 }
 
 // dropAuthority takes //host at the start for a network-path reference (RFC
-// 3986 section 4.2).
+// 3986 section 4.2), and more slashes than two for no more than those, as browsers
+// do (WHATWG URL).
 func dropAuthority(p string) string {
 	rest, ok := strings.CutPrefix(p, "//")
 	if !ok {
 		return p
 	}
+	rest = strings.TrimLeft(rest, "/")
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		return rest[i:]
 	}
@@ -171,6 +212,12 @@ func dropAuthority(p string) string {
 // for an i.
 func fold(p string) string {
 	return strings.Map(func(r rune) rune {
+		if r <= unicode.MaxASCII {
+			if 'A' <= r && r <= 'Z' {
+				r += 'a' - 'A'
+			}
+			return r
+		}
 		least := r
 		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 			least = min(least, f)

@@ -18,15 +18,18 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// guardedTiers are the tiers of FuzzServers. What is served below a prefix answers
-// with it.
-var guardedTiers = []string{"/ext/", "/ext/private/", "/public/", "/user/"}
+// guardedTiers are the tiers of FuzzServers: some, and the same with one around
+// them all. What is served below a prefix answers with it.
+var guardedTiers = [][]string{
+	{"/ext/", "/ext/private/", "/public/", "/user/"},
+	{"/", "/ext/", "/ext/private/", "/public/", "/user/"},
+}
 
 // markedTiers returns a guard that lets everybody through and notes in the header
 // Tier whose credentials were asked for.
-func markedTiers(tb testing.TB) middleware.Wrapper {
+func markedTiers(tb testing.TB, prefixes []string) middleware.Wrapper {
 	var tiers []middleware.Tier
-	for _, prefix := range guardedTiers {
+	for _, prefix := range prefixes {
 		tiers = append(tiers, middleware.Tier{Prefix: prefix, Guard: []middleware.Wrapper{func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Tier", prefix)
@@ -43,17 +46,17 @@ func markedTiers(tb testing.TB) middleware.Wrapper {
 
 // pathServers are servers that read paths each in its own way. Each answers with
 // the prefix of the tier that what it serves is in, as "served:/user/".
-func pathServers() map[string]http.Handler {
+func pathServers(prefixes []string) map[string]http.Handler {
 	mux, router, cleaning, loose := http.NewServeMux(), chi.NewRouter(), chi.NewRouter(), chi.NewRouter()
 	cleaning.Use(chimiddleware.CleanPath)
 	loose.Use(chimiddleware.StripSlashes)
 	files := fstest.MapFS{}
-	for _, prefix := range guardedTiers {
+	for _, prefix := range prefixes {
 		here := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served:"+prefix) })
 		mux.Handle(prefix, here)
 		for _, r := range []chi.Router{router, cleaning, loose} {
 			r.Handle(prefix+"*", here)
-			r.Handle(strings.TrimSuffix(prefix, "/"), here)
+			r.Handle("/"+strings.Trim(prefix, "/"), here)
 		}
 		for _, name := range []string{"x", "index.html", "a;b", "..a"} {
 			files[prefix[1:]+name] = &fstest.MapFile{Data: []byte("served:" + prefix)}
@@ -66,16 +69,32 @@ func pathServers() map[string]http.Handler {
 		"ReverseProxy to files":  proxyTo(http.FileServerFS(files)),
 		"ReverseProxy to itself": proxyTo(proxyTo(mux)),
 		"StripPrefix":            http.StripPrefix("", mux),
-		"mounted": mount(func(prefix string) http.Handler {
+		"after the authority":    afterAuthority(mux),
+		"mounted": mount(prefixes, func(prefix string) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served:"+prefix) })
 		}),
 	}
 }
 
+// afterAuthority reads targets as browsers do, and what is written like them (WHATWG
+// URL): two slashes or more, of both kinds, are followed by an authority.
+func afterAuthority(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := strings.ReplaceAll(r.URL.Path, `\`, "/")
+		if strings.HasPrefix(p, "//") {
+			_, p, _ = strings.Cut(strings.TrimLeft(p, "/"), "/")
+			p = "/" + p
+		}
+		r = r.Clone(r.Context())
+		r.URL.Path, r.URL.RawPath = p, ""
+		h.ServeHTTP(w, r)
+	})
+}
+
 // mount serves each prefix by a mux below it, with the prefix stripped.
-func mount(serve func(prefix string) http.Handler) http.Handler {
+func mount(prefixes []string, serve func(prefix string) http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	for _, prefix := range guardedTiers {
+	for _, prefix := range prefixes {
 		mux.Handle(prefix, http.StripPrefix(strings.TrimSuffix(prefix, "/"), serve(prefix)))
 	}
 	return mux
@@ -132,17 +151,27 @@ func FuzzServers(f *testing.F) {
 	for _, target := range []string{
 		"/ext/x", "/ext/private/x", "/user", "\x00\x08\x01", "\x00\x0d\x0f\x01", "\x00\x0e\x05x", "/ext/..;/user/x", "//user/x", "/%75ser/x",
 		"\x00\x11\x11\x05", "/ext/private/..%2f..%2fuser/x", "http://h/user/x", "/USER/x", "/ext/%2e/private/x", "*", "\x1b", "\x1c\x1d", "/ext/private%2f\"",
+		"/%65xt/x", "///h/user/x", "/user/../%65xt/x",
 	} {
 		f.Add(target, uint8(0))
 		f.Add(target, uint8(1))
 	}
-	guard, servers := markedTiers(f), pathServers()
+	type site struct {
+		guard   middleware.Wrapper
+		servers map[string]http.Handler
+	}
+	var sites []site
+	for _, prefixes := range guardedTiers {
+		sites = append(sites, site{markedTiers(f, prefixes), pathServers(prefixes)})
+	}
 	methods := []string{"GET", "CONNECT", "POST", "OPTIONS", "get"}
 	f.Fuzz(func(t *testing.T, target string, method uint8) {
 		line := methods[int(method)%len(methods)] + " " + expand(target)
-		for name, h := range servers {
-			if tier, served := ask(guard(h), line); served != "" && served != tier {
-				t.Errorf("%s: %q: what is in %s was served to tier %q", name, line, served, tier)
+		for _, s := range sites {
+			for name, h := range s.servers {
+				if tier, served := ask(s.guard(h), line); served != "" && served != tier {
+					t.Errorf("%s: %q: what is in %s was served to tier %q", name, line, served, tier)
+				}
 			}
 		}
 	})
@@ -175,7 +204,7 @@ func TestP18(t *testing.T) {
 			}
 		})
 	}
-	guard, servers := markedTiers(t), pathServers()
+	guard, servers := markedTiers(t, guardedTiers[0]), pathServers(guardedTiers[0])
 	for _, tt := range []struct{ server, line string }{
 		{"chi with CleanPath", "GET /ext/../user/x"},
 		{"chi with CleanPath", "GET /ext/..//user/x"},
