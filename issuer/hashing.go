@@ -82,7 +82,7 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 	defer l.release(j)
 	wait := maxWait
 	if deadline, ok := ctx.Deadline(); ok {
-		wait = min(wait, time.Until(deadline)*9/10)
+		wait = min(wait, time.Until(deadline)/10*9)
 	}
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()

@@ -183,6 +183,12 @@ func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 	return key, err
 }
 
+// Knows implements [mw.LocalKeys].
+func (ks *KeySet) Knows(kid string) bool {
+	local, ok := ks.now.Load().public.(mw.LocalKeys)
+	return ks.stored == nil || kid == "" || ok && local.Knows(kid)
+}
+
 // A jwk is a public key (RFC 7517, RFC 7518 section 6, RFC 8037). There is no
 // field that could hold a private one.
 type jwk struct {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -163,11 +164,17 @@ func TestC19Withdraw(t *testing.T) {
 type keyStore struct {
 	inner store.SigningKeys
 	reads int
+	takes time.Duration
 	err   error
 }
 
 func (k *keyStore) SigningKeys(ctx context.Context, set string) ([]store.SigningKey, error) {
 	k.reads++
+	select {
+	case <-time.After(k.takes):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if k.err != nil {
 		return nil, k.err
 	}
@@ -206,6 +213,48 @@ func TestJ05UnknownKeys(t *testing.T) {
 		if _, code := validate(t, iss, junk(0)); code != errorsx.Internal {
 			t.Errorf("an unknown key while the store is down: got %v, which is no refusal", code)
 		}
+	})
+}
+
+// TestS01UnknownKeyOfASlowStore: who waits for a key that may be there, and who
+// hangs up meanwhile, are nobody else's business.
+func TestS01UnknownKeyOfASlowStore(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // one place for signatures
+	synctest.Test(t, func(t *testing.T) {
+		db := newStore(t)
+		c := &keyStore{inner: db}
+		keys, err := issuer.OpenKeys(t.Context(), c, issuer.StoredKeysConfig{Seal: seal})
+		if err != nil {
+			t.Fatal(err)
+		}
+		iss := newIssuer(t, issuer.Config{Store: db, Keys: keys, AllowStale: true})
+		_, payload, _ := strings.Cut(client(t, iss), ".")
+		junk := func(i int) middleware.Credential {
+			header := fmt.Sprintf(`{"alg":"ES256","kid":"junk%d","typ":"at+jwt"}`, i)
+			return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + payload}
+		}
+		cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{AllowStale: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.takes = time.Second
+		go cache.Validate(t.Context(), junk(0))
+		time.Sleep(c.takes / 2)
+		asked := time.Now()
+		good := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: client(t, iss)}
+		if _, err := cache.Validate(t.Context(), good); err != nil || time.Since(asked) > 0 {
+			t.Errorf("a token of a known key beside made-up ones: %v after %v", err, time.Since(asked))
+		}
+		time.Sleep(time.Minute)
+
+		ctx, hangUp := context.WithTimeout(t.Context(), c.takes/2)
+		defer hangUp()
+		go iss.Validate(ctx, junk(1000))
+		synctest.Wait()
+		if _, err := iss.Validate(t.Context(), junk(1001)); !errors.Is(err, errorsx.BadSignature) {
+			t.Errorf("a made-up key after somebody hung up: %v", err)
+		}
+		time.Sleep(time.Minute)
 	})
 }
 

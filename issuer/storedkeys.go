@@ -41,9 +41,9 @@ type storedKeys struct {
 	mu      sync.Mutex // one reader at a time
 	records []store.SigningKey
 
-	asking sync.Mutex
-	asked  time.Time // when an unknown key last made us read
-	failed error     // what came of it
+	asking chan struct{} // has room for who reads, or looks at what came of it
+	asked  time.Time     // when an unknown key last made us read
+	failed error         // what came of it
 }
 
 const (
@@ -68,7 +68,7 @@ const (
 // as long as [Issuer.Run] runs: see [Issuer.Rotate].
 func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (*KeySet, error) {
 	cfg.Set, cfg.Alg, cfg.MaxTTL = cmp.Or(cfg.Set, "authtier"), cmp.Or(cfg.Alg, "ES256"), cmp.Or(cfg.MaxTTL, 24*time.Hour)
-	s := &storedKeys{db: db, cfg: cfg}
+	s := &storedKeys{db: db, cfg: cfg, asking: make(chan struct{}, 1)}
 	var errs []error
 	if db == nil {
 		errs = append(errs, errors.New("no store"))
@@ -183,19 +183,26 @@ func signerOf(rs []store.SigningKey) int {
 
 // unknown looks for a key that was added a moment ago.
 func (ks *KeySet) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
-	if err := ks.stored.ask(func() error { return ks.reload(ctx) }); err != nil {
+	if err := ks.stored.ask(ctx, ks.reload); err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
 	return ks.now.Load().public.Key(ctx, kid, alg)
 }
 
 // ask reads the store, unless it was read a moment ago, and returns what came of
-// it: who does not know whether there is such a key must not deny it.
-func (s *storedKeys) ask(read func() error) error {
-	s.asking.Lock()
-	defer s.asking.Unlock()
+// it: who does not know whether there is such a key must not deny it. Others may
+// wait for it, so that it does not end with its request.
+func (s *storedKeys) ask(ctx context.Context, read func(context.Context) error) error {
+	select {
+	case s.asking <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-s.asking }()
 	if time.Since(s.asked) >= askAgain {
-		s.failed = read()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
+		defer cancel()
+		s.failed = read(ctx)
 		s.asked = time.Now()
 	}
 	return s.failed

@@ -121,12 +121,17 @@ func (i *Issuer) validateToken(ctx context.Context, c mw.Credential) (*mw.Identi
 	}, nil
 }
 
-// Local implements [mw.Local]: a signed token is judged without the store, and
-// so is what only looks like a token or key of ours.
+// Local implements [mw.Local]: a signed token is judged without the store, unless
+// it names a key that may be there, and so is what only looks like a token or key
+// of ours.
 func (i *Issuer) Local(c mw.Credential) bool {
 	switch c.Scheme {
 	case errorsx.SchemeBearer:
-		return signed(c.Secret) || !i.wellFormed(c.Secret)
+		if signed(c.Secret) {
+			local, ok := i.jwt.(mw.Local)
+			return i.cfg.OpaqueTokens || ok && local.Local(c)
+		}
+		return !i.wellFormed(c.Secret)
 	case errorsx.SchemeAPIKey:
 		return i.mistypedKey(c.Secret)
 	}

@@ -72,7 +72,7 @@ func (s *source) protect(h http.Header) {
 	}
 	if len(s.vary) > 0 {
 		if old := h["Vary"]; len(old) == 0 {
-			h["Vary"] = s.vary
+			h["Vary"] = s.vary[:len(s.vary):len(s.vary)] // what a handler adds is not shared
 		} else {
 			h["Vary"] = append(old[:len(old):len(old)], s.vary...)
 		}

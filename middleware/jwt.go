@@ -94,6 +94,7 @@ func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 	v := &jwtValidator{keys: keys, cfg: cfg}
 	v.static, _ = keys.(staticKeys)
 	v.remote, _ = keys.(*RemoteKeys)
+	v.local, _ = keys.(LocalKeys)
 	for _, t := range cfg.Types {
 		v.types = append(v.types, mediaType(t))
 	}
@@ -104,6 +105,7 @@ type jwtValidator struct {
 	keys   Keys
 	static staticKeys  // keys, if they are
 	remote *RemoteKeys // keys, if they are
+	local  LocalKeys   // keys, if they are
 	cfg    JWTConfig
 	types  []string
 	known  atomic.Pointer[knownHeader] // of the last token whose signature was right
@@ -117,7 +119,7 @@ type liveJWT struct {
 
 // Local implements [Local]: the key is at hand, or none will be looked for.
 func (v *jwtValidator) Local(c Credential) bool {
-	return v.static != nil || v.remote != nil && v.remote.knows(v.kid(c.Secret))
+	return v.static != nil || v.local != nil && v.local.Knows(v.kid(c.Secret))
 }
 
 // kid returns the ID of the key that verify asks for, or "" if it asks for none.

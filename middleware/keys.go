@@ -23,6 +23,13 @@ type Keys interface {
 	Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error)
 }
 
+// LocalKeys is an optional ability of [Keys]: to say for which kids Key asks nobody.
+// Behind a [Cache], tokens with other ones wait for the answer in flights, and
+// keep none of the places for those whose signature has but to be computed.
+type LocalKeys interface {
+	Knows(kid string) bool
+}
+
 // ErrNoKey says that no key has the ID and the algorithm asked for.
 var ErrNoKey = errors.New("middleware: no such key")
 
@@ -89,6 +96,13 @@ func (ks staticKeys) Key(_ context.Context, kid, alg string) (crypto.PublicKey, 
 		return nil, ErrNoKey
 	}
 	return k.key(), nil
+}
+
+// Knows implements [LocalKeys].
+func (ks staticKeys) Knows(kid string) bool {
+	_, ok := ks[kid]
+	_, alone := ks[""]
+	return ok || alone
 }
 
 // methods are the algorithms that are verified. PSS is not among them, and none

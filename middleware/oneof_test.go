@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
@@ -186,6 +187,18 @@ func TestOneOfPanics(t *testing.T) {
 			}()
 			wire()
 		}()
+	}
+}
+
+// TestC20VaryIsEachAnswersOwn: what a handler adds to Vary is not in other answers.
+func TestC20VaryIsEachAnswersOwn(t *testing.T) {
+	c := newCache(t, people, 100, middleware.CacheConfig{})
+	h := middleware.OneOf(c, middleware.BearerConfig{}, middleware.APIKeyConfig{}, middleware.BearerConfig{Header: "X-Token"})(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Add("Vary", r.URL.Path) }))
+	first := serve(h, "GET", "/first", "X-API-KEY: key-app").Header()
+	serve(h, "GET", "/second", "X-API-KEY: key-app")
+	if got := first["Vary"]; got[len(got)-1] != "/first" {
+		t.Errorf("the first answer varies by %q", got)
 	}
 }
 

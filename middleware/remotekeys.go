@@ -171,9 +171,8 @@ func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey
 	return s.keys.Key(ctx, kid, alg)
 }
 
-// knows reports whether Key answers for that kid at once. A key without one is
-// not looked for.
-func (r *RemoteKeys) knows(kid string) bool { return kid == "" || r.state.Load().has(kid) }
+// Knows implements [LocalKeys]. A key without a kid is not looked for.
+func (r *RemoteKeys) Knows(kid string) bool { return kid == "" || r.state.Load().has(kid) }
 
 func (s *keySet) has(kid string) bool {
 	_, ok := s.keys[kid]

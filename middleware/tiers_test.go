@@ -188,6 +188,8 @@ func TestTiersRoot(t *testing.T) {
 	for target, want := range map[string]string{
 		"/": "/", "/x": "/", "/user": "/user/", "/userx": "/", "/USER/x": "", "/x/../user/y": "", "/x/../y": "/",
 		"//host/user/x": "", "//host/x": "/", "//user/x": "", "//host": "/", "//x//user/y": "",
+		"///host/user/x": "", `/\/host/user/x`: "", "////host/x": "/",
+		"/%75ser/x": "", "/x/../%75ser/y": "", "/user/../%75ser/y": "", "/user/%7Ex": "/user/", "/%78/y": "/",
 	} {
 		if tier, _ := serveTarget(t, guard, "GET", target); tier != want {
 			t.Errorf("%q: got tier %q, want %q", target, tier, want)

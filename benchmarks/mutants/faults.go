@@ -112,7 +112,7 @@ var faults = []fault{
 	},
 	{
 		part: "paths", name: "the first reading decides", file: "middleware/path.go",
-		old: "if !covered || i > 0 && found != tier {", new: "if !covered {",
+		old: "covered && rs.tier >= 0 && tier != rs.tier:", new: "false:",
 	},
 	{
 		part: "paths", name: "prefixes end within a segment", file: "middleware/path.go",
@@ -129,11 +129,19 @@ var faults = []fault{
 	},
 	{
 		part: "paths", name: "what has too many readings is let through", file: "middleware/path.go",
-		old: "\t\t\tif len(readings) == maxReadings {\n\t\t\t\treturn 0, false", new: "\t\t\tif len(readings) == maxReadings {\n\t\t\t\treturn tier, true",
+		old: "\t\tif len(rs.all) > maxReadings {\n\t\t\treturn false", new: "\t\tif len(rs.all) > maxReadings {\n\t\t\treturn true",
 	},
 	{
 		part: "paths", name: "a raw path that is none is not judged as sent", file: "middleware/path.go",
-		old: "if u.RawPath != \"\" && u.RawPath != raw {", new: "if false {",
+		old: "if u.RawPath != \"\" && u.RawPath != sent[0] {", new: "if false {",
+	},
+	{
+		part: "paths", name: "a path is not looked up as it was sent", file: "middleware/path.go",
+		old: "return rs.tier, rs.agree(true)", new: "return rs.tier, true", tests: "./middleware ./cmd/authtier",
+	},
+	{
+		part: "paths", name: "an authority follows two slashes and no more", file: "middleware/readings.go",
+		old: "\trest = strings.TrimLeft(rest, \"/\")\n", new: "", tests: "./middleware ./cmd/authtier",
 	},
 
 	{
@@ -224,7 +232,11 @@ var faults = []fault{
 	},
 	{
 		part: "wrappers", name: "a query token may have any scope", file: "middleware/guard.go",
-		old: "\tif from.query {\n\t\tif err := g.safe(id); err != nil {\n\t\t\treturn nil, err\n\t\t}\n\t}\n", new: "",
+		old: "\tif from.query {\n\t\tif err := g.safe(id); err != nil {\n\t\t\treturn from, err\n\t\t}\n\t}\n", new: "",
+	},
+	{
+		part: "wrappers", name: "answers share what they vary by", file: "middleware/guard.go",
+		old: "s.vary[:len(s.vary):len(s.vary)]", new: "s.vary",
 	},
 	{
 		part: "wrappers", name: "answers to keys are not private", file: "middleware/guard.go",
@@ -280,6 +292,14 @@ var faults = []fault{
 	{
 		part: "issuer", name: "a place is lost with every hash", file: "issuer/hashing.go",
 		old: "\tl.free = append(l.free, j)\n}\n\n// dequeue", new: "}\n\n// dequeue",
+	},
+	{
+		part: "issuer", name: "a made-up key takes a place for signatures", file: "issuer/validate.go",
+		old: "return i.cfg.OpaqueTokens || ok && local.Local(c)", new: "return i.cfg.OpaqueTokens || ok && local != nil",
+	},
+	{
+		part: "issuer", name: "a look for a key ends with its request", file: "issuer/storedkeys.go",
+		old: "context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)\n\t\tdefer cancel()\n\t\ts.failed", new: "context.WithTimeout(ctx, pollTimeout)\n\t\tdefer cancel()\n\t\ts.failed",
 	},
 	{
 		part: "issuer", name: "r is not padded", file: "issuer/signing.go",
