@@ -9,8 +9,8 @@ import (
 )
 
 // maxRevoked is how many tokens a client may revoke one by one, before all of
-// its tokens are revoked together: what is remembered is bounded by the number
-// of clients.
+// its tokens are revoked together: what is remembered on its node is bounded by
+// the number of clients.
 const maxRevoked = 10_000
 
 // A revokedSet remembers what is revoked until it has expired, in some 60 bytes
