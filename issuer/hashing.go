@@ -3,9 +3,12 @@ package issuer
 import (
 	"context"
 	"errors"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,11 +22,23 @@ var hashing = newLimiter(max(1, runtime.GOMAXPROCS(0)-1))
 // ballast keeps the garbage collector from running every few hashes, of which the
 // memory is more than all else that a small process has: each run holds up the
 // requests beside. It is never written to, and so takes addresses and no memory;
-// what hashes leave behind may grow to as much before it is collected. Where
-// GOMEMLIMIT is set, it takes no more than an eighth of it.
-var ballast = sync.OnceValue(func() []byte {
-	return make([]byte, min(256<<20, debug.SetMemoryLimit(-1)/8))
-})
+// what hashes leave behind may grow to as much before it is collected, if GOGC is
+// 100. It takes no more than an eighth of the memory that there is.
+var ballast = sync.OnceValue(func() []byte { return make([]byte, min(256<<20, memoryLimit()/8)) })
+
+// memoryLimit is how many bytes the process may take, as far as it has been told: by
+// GOMEMLIMIT, or by the container that it runs in (Linux, cgroup v2).
+func memoryLimit() int64 {
+	limit := debug.SetMemoryLimit(-1)
+	told, err := os.ReadFile("/sys/fs/cgroup/memory.max")
+	if err != nil {
+		return limit
+	}
+	if bytes, err := strconv.ParseInt(strings.TrimSpace(string(told)), 10, 64); err == nil {
+		limit = min(limit, bytes)
+	}
+	return limit
+}
 
 // limiter runs what is queued one after the other, in a goroutine for each core
 // that lasts while there is something to run. The goroutines of the requests do
