@@ -185,6 +185,13 @@ func (k *keyStore) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) e
 	return k.inner.PutSigningKeys(ctx, ks...)
 }
 
+// madeUp returns a token with a key ID that nobody has and the payload of another.
+func madeUp(token string, n int) string {
+	_, payload, _ := strings.Cut(token, ".")
+	header := fmt.Appendf(nil, `{"alg":"ES256","kid":"junk%d","typ":"at+jwt"}`, n)
+	return base64.RawURLEncoding.EncodeToString(header) + "." + payload
+}
+
 // TestJ05UnknownKeys sends tokens with key IDs that nobody has, which anyone can.
 func TestJ05UnknownKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -195,13 +202,10 @@ func TestJ05UnknownKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		iss := newIssuer(t, issuer.Config{Store: db, Keys: keys})
-		_, payload, _ := strings.Cut(client(t, iss), ".")
+		token := client(t, iss)
 		before := c.reads
-		junk := func(i int) string {
-			return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"alg":"ES256","kid":"junk%d","typ":"at+jwt"}`, i)) + "." + payload
-		}
 		for i := range 100 {
-			if _, code := validate(t, iss, junk(i)); code != errorsx.BadSignature {
+			if _, code := validate(t, iss, madeUp(token, i)); code != errorsx.BadSignature {
 				t.Fatalf("unknown key: got %v", code)
 			}
 		}
@@ -210,7 +214,7 @@ func TestJ05UnknownKeys(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		c.err = errDown
-		if _, code := validate(t, iss, junk(0)); code != errorsx.Internal {
+		if _, code := validate(t, iss, madeUp(token, 0)); code != errorsx.Internal {
 			t.Errorf("an unknown key while the store is down: got %v, which is no refusal", code)
 		}
 	})
@@ -228,10 +232,9 @@ func TestS01UnknownKeyOfASlowStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		iss := newIssuer(t, issuer.Config{Store: db, Keys: keys, AllowStale: true})
-		_, payload, _ := strings.Cut(client(t, iss), ".")
-		junk := func(i int) middleware.Credential {
-			header := fmt.Sprintf(`{"alg":"ES256","kid":"junk%d","typ":"at+jwt"}`, i)
-			return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + payload}
+		token := client(t, iss)
+		junk := func(n int) middleware.Credential {
+			return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: madeUp(token, n)}
 		}
 		cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{AllowStale: true})
 		if err != nil {

@@ -238,36 +238,30 @@ func revoked(t *store.Token) error {
 // Inspect returns what is known of an access or refresh token that is good for
 // something. Otherwise the error is the refusal that it gets as a credential.
 func (i *Issuer) Inspect(ctx context.Context, token string) (*store.Token, error) {
-	if signed(token) {
-		_, t, err := i.validateJWT(ctx, mw.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
-		return t, err
-	}
-	t, err := i.opaque(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	if err := i.judge(t, time.Now()); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return i.inspect(ctx, token, func(bool) bool { return true })
 }
 
 // InspectAs is [Issuer.Inspect] of a token that is expected to be a refresh token,
 // or an access token. One of the other type is [errorsx.WrongTokenType], also
 // where it is expired or known to be revoked.
 func (i *Issuer) InspectAs(ctx context.Context, token string, refresh bool) (*store.Token, error) {
+	return i.inspect(ctx, token, func(is bool) bool { return is == refresh })
+}
+
+func (i *Issuer) inspect(ctx context.Context, token string, expected func(refresh bool) bool) (*store.Token, error) {
 	if signed(token) {
-		t, err := i.Inspect(ctx, token)
-		if refresh && (err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked)) {
+		_, t, err := i.validateJWT(ctx, mw.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
+		ours := err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked)
+		if ours && !expected(false) {
 			return nil, errorsx.WrongTokenType
 		}
 		return t, err
 	}
 	t, err := i.opaque(ctx, token)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case t.Refresh != refresh:
+	}
+	if !expected(t.Refresh) {
 		return nil, &errorsx.Error{Code: errorsx.WrongTokenType, Client: t.Client}
 	}
 	if err := i.judge(t, time.Now()); err != nil {

@@ -132,8 +132,9 @@ func trimSegments(p string, off func(rune) bool) string {
 
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// eachSegment cuts off from each segment that is not empty what cut does not return. Paths come from
-// anybody and may be all slashes, so that it takes no more than a look at each.
+// eachSegment cuts off from each segment that is not empty what cut does not
+// return. Paths come from anybody and may be all slashes, so that it takes no more
+// than a look at each.
 func eachSegment(p string, cut func(string) string) string {
 	var b []byte
 	done := 0 // how much of p is in b

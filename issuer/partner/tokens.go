@@ -36,7 +36,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any, names ...string) er
 		}
 	}
 	if twice, ok := errors.AsType[*jsontext.SyntacticError](err); ok && twice.Err == jsontext.ErrDuplicateName {
-		if i := slices.Index(names, string(twice.JSONPointer[1:])); i >= 0 {
+		if i := slices.Index(names, strings.TrimPrefix(string(twice.JSONPointer), "/")); i >= 0 {
 			return form.Invalid(names[i], "repeated")
 		}
 	}
