@@ -49,10 +49,11 @@ const (
 //
 // Nothing that could be replayed stays in memory: secrets, passwords and opaque
 // tokens are kept as SHA-256, and so is the signature of a JWT; its header and
-// payload, which are worthless without it, are compared as they are. Credentials
-// over 2 KiB are not remembered; an entry takes what the credential takes, what
-// the validator's strings take, and some 450 bytes. Refusals are remembered
-// apart, for two seconds, so that junk evicts nothing good; failures are not.
+// payload, which are worthless without it, are compared as they are, and so is
+// what a generated secret begins with. Credentials over 2 KiB are not remembered;
+// an entry takes what the credential takes, what the validator's strings take, and
+// some 450 bytes. Refusals are remembered apart, for two seconds, so that junk
+// evicts nothing good; failures are not.
 //
 // Of many requests that miss with one credential a single one asks the
 // validator, under a deadline of its own. See [Local] for those that need not

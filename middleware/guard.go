@@ -70,14 +70,18 @@ func (s *source) protect(h http.Header) {
 	if !s.private && len(s.vary) == 0 {
 		return
 	}
-	if len(s.vary) > 0 {
-		if old := h["Vary"]; len(old) == 0 {
-			h["Vary"] = s.vary[:len(s.vary):len(s.vary)] // what a handler adds is not shared
-		} else {
-			h["Vary"] = append(old[:len(old):len(old)], s.vary...)
-		}
+	var vary, cacheControl []string
+	if len(h) > 0 {
+		vary, cacheControl = h["Vary"], h["Cache-Control"]
 	}
-	if s.private && len(h["Cache-Control"]) == 0 {
+	switch {
+	case len(s.vary) == 0:
+	case len(vary) == 0:
+		h["Vary"] = s.vary[:len(s.vary):len(s.vary)] // what a handler adds is not shared
+	default:
+		h["Vary"] = append(vary[:len(vary):len(vary)], s.vary...)
+	}
+	if s.private && len(cacheControl) == 0 {
 		h["Cache-Control"] = privateValue
 	}
 	if s.query {

@@ -29,6 +29,7 @@ const (
 	apiKeySecret = iota
 	password
 	opaqueToken
+	generatedToken // behind a prefix, which may be shown
 	jwtSignature
 	wrongToken // refused
 	canary     // kept alive on purpose
@@ -37,7 +38,12 @@ const (
 const secretsOfAKind = 50
 
 // secretOf returns the secret of a kind with that number.
-func secretOf(kind, i int) string { return pseudorandom(kind<<16|i, 43) }
+func secretOf(kind, i int) string {
+	if kind == generatedToken {
+		return pseudorandom(kind<<16|i, 49)
+	}
+	return pseudorandom(kind<<16|i, 43)
+}
 
 // userOf returns the user whose password has that number.
 func userOf(i int) string { return "user" + strconv.Itoa(i) }
@@ -91,7 +97,7 @@ func TestC16NoSecretInHeap(t *testing.T) {
 	for i := range secretsOfAKind {
 		for name, secret := range map[string]string{
 			"API key": secretOf(apiKeySecret, i), "password": secretOf(password, i), "opaque token": secretOf(opaqueToken, i),
-			"signature": secretOf(jwtSignature, i), "refused token": secretOf(wrongToken, i), "Basic value": basicValue(i),
+			"generated token": secretOf(generatedToken, i), "signature": secretOf(jwtSignature, i), "refused token": secretOf(wrongToken, i), "Basic value": basicValue(i),
 		} {
 			if n := bytes.Count(dump, []byte(secret)); n != 0 {
 				t.Errorf("%s %d is in memory %d times", name, i, n)
@@ -128,6 +134,7 @@ func exchangeSecrets(t *testing.T, n int) {
 		known.add(secretOf(apiKeySecret, i))
 		known.add(userOf(i) + secretOf(password, i))
 		known.add(secretOf(opaqueToken, i))
+		known.add("authtier_at_" + secretOf(generatedToken, i))
 		known.add(jwtOf(i))
 	}
 	c := newCache(t, known, 1000, middleware.CacheConfig{})
@@ -162,9 +169,9 @@ func exchangeSecrets(t *testing.T, n int) {
 
 // send sends the request with that number, and checks the answer.
 func send(t *testing.T, conn net.Conn, answers *bufio.Reader, number int) {
-	i, want := number/5%secretsOfAKind, 200
+	i, want := number/6%secretsOfAKind, 200
 	path, header := "/bearer", ""
-	switch number % 5 {
+	switch number % 6 {
 	case 0:
 		path, header = "/key", "X-API-KEY: "+secretOf(apiKeySecret, i)
 	case 1:
@@ -174,6 +181,8 @@ func send(t *testing.T, conn net.Conn, answers *bufio.Reader, number int) {
 	case 3:
 		header = "Authorization: Bearer " + jwtOf(i)
 	case 4:
+		header = "Authorization: Bearer authtier_at_" + secretOf(generatedToken, i)
+	case 5:
 		header, want = "Authorization: Bearer "+secretOf(wrongToken, i), 404
 	}
 	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: h\r\n"+header+"\r\n\r\n"); err != nil {

@@ -22,16 +22,17 @@ func (s Scopes) Has(scope string) bool {
 	if scope == "" {
 		return false
 	}
-	for rest := string(s); ; {
-		first, tail, more := strings.Cut(rest, " ")
-		if first == scope {
-			return true
+	for rest := string(s); len(rest) >= len(scope); {
+		if n := len(scope); rest[:n] == scope && (len(rest) == n || rest[n] == ' ') {
+			return strings.IndexByte(scope, ' ') < 0
 		}
-		if !more {
+		next := strings.IndexByte(rest, ' ')
+		if next < 0 {
 			return false
 		}
-		rest = tail
+		rest = rest[next+1:]
 	}
+	return false
 }
 
 // List returns the scopes one by one, none for an empty s.

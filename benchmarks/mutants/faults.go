@@ -181,6 +181,10 @@ var faults = []fault{
 		old: "return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)", new: "return append(b, s...)",
 	},
 	{
+		part: "cache", name: "the prefix of a generated secret is not looked at", file: "middleware/entry.go",
+		old: "return secret[:n], secret[n:]\n", new: "return \"\", secret[n:]\n",
+	},
+	{
 		part: "cache", name: "the short key decides", file: "middleware/cache.go",
 		old: "if e, ok := s.good.Peek(k.short()); ok && e.key == *k {", new: "if e, ok := s.good.Peek(k.short()); ok && e.key.digest == k.digest {",
 	},
@@ -228,7 +232,7 @@ var faults = []fault{
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
-		old: "if first == scope {", new: "if strings.HasPrefix(first, scope) {",
+		old: "rest[:n] == scope && (len(rest) == n || rest[n] == ' ') {", new: "rest[:n] == scope {",
 	},
 	{
 		part: "wrappers", name: "a query token may have any scope", file: "middleware/guard.go",
@@ -240,7 +244,7 @@ var faults = []fault{
 	},
 	{
 		part: "wrappers", name: "answers to keys are not private", file: "middleware/guard.go",
-		old: "\tif s.private && len(h[\"Cache-Control\"]) == 0 {", new: "\tif false {",
+		old: "\tif s.private && len(cacheControl) == 0 {", new: "\tif cacheControl != nil && false {",
 	},
 	{
 		part: "wrappers", name: "refused requests count", file: "middleware/usage.go",
