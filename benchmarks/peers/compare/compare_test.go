@@ -1,6 +1,10 @@
 package main
 
 import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,6 +37,9 @@ func TestParse(t *testing.T) {
 			t.Errorf("%v: %v, want %v", k, got, want)
 		}
 	}
+	if got, want := rs.rounds[key{name, 1}], (map[int]float64{1: 300, 2: 100, 3: 9000}); !maps.Equal(got, want) {
+		t.Errorf("rounds %v, want one for each repetition", got)
+	}
 	if len(rs.order) != 3 || rs.order[0] != (key{name, 1}) {
 		t.Errorf("order %v", rs.order)
 	}
@@ -42,10 +49,60 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, in := range []string{"", "PASS\n", "BenchmarkX 10 1 ns/op 2\n", "BenchmarkX 10 fast ns/op\n", "BenchmarkX\n", output + "BenchmarkX --- FAIL: BenchmarkX\n"} {
+	for _, in := range []string{"", "PASS\n", "BenchmarkX 10 1 ns/op 2\n", "BenchmarkX 10 fast ns/op\n", "BenchmarkX\n", output + "BenchmarkX --- FAIL: BenchmarkX\n",
+		"round: one\n" + output, "round: 0\n" + output, "round: 1\n" + output} {
 		if _, err := parse(strings.NewReader(in)); err == nil {
 			t.Errorf("%q is accepted", in)
 		}
+	}
+}
+
+// TestParties fails if a package has benchmarks and no turn, or the reverse.
+func TestParties(t *testing.T) {
+	files, err := filepath.Glob("../*/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, name := range files {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(source), "\nfunc Benchmark") {
+			found[filepath.Base(filepath.Dir(name))] = true
+		}
+	}
+	if got, want := slices.Sorted(slices.Values(parties)), slices.Sorted(maps.Keys(found)); !slices.Equal(got, want) {
+		t.Errorf("%v take turns, %v have benchmarks", got, want)
+	}
+}
+
+// TestRatio has a machine that is ten times slower in the second round, and a
+// benchmark that is disturbed in the third. The ratio of the medians would be 5.
+func TestRatio(t *testing.T) {
+	rs, err := parse(strings.NewReader(`round: 1
+BenchmarkX/peer=a 100 10 ns/op
+BenchmarkX/peer=b 100 20 ns/op
+round: 2
+BenchmarkX/peer=a 100 100 ns/op
+BenchmarkX/peer=b 100 200 ns/op
+BenchmarkX/peer=c 100 50 ns/op
+round: 3
+BenchmarkX/peer=a 100 200 ns/op
+BenchmarkX/peer=b 100 10 ns/op
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := one("X/peer=a")
+	for peer, want := range map[string]float64{"X/peer=b": 0.5, "X/peer=c": 2, "X/peer=d": 0} {
+		if got := rs.ratio(a, one(peer)); got != want {
+			t.Errorf("%s: %v, want %v", peer, got, want)
+		}
+	}
+	if _, ok := rs.config["round"]; ok || rs.median[a].ns != 100 {
+		t.Errorf("config %v, median %v", rs.config, rs.median[a])
 	}
 }
 
@@ -61,7 +118,7 @@ func TestMedian(t *testing.T) {
 }
 
 func TestReached(t *testing.T) {
-	ours, peer := result{ns: 10, allocs: 2, bytes: 100}, result{ns: 100}
+	ours := result{ns: 10, allocs: 2, bytes: 100}
 	for _, tt := range []struct {
 		limit limit
 		want  string
@@ -74,7 +131,7 @@ func TestReached(t *testing.T) {
 		{limit{ns: 9}, "**no**"},
 		{limit{ns: 10}, "yes"},
 	} {
-		if got := tt.limit.reached(ours, peer); got != tt.want {
+		if got := tt.limit.reached(ours, 0.1); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.limit, got, tt.want)
 		}
 	}

@@ -31,27 +31,30 @@ func markdown(rs *results) string {
 	return b.String()
 }
 
-const preface = `Figures are medians, on one core unless a row says otherwise; only the ratios carry over to other machines. On two cores, a
-figure is the time for each request, not of each.
+const preface = `Each library is measured in a process of its own, which holds what its users have in theirs and no other library: some keep a
+megabyte of pointers from their initialisation, which every collection marks, and all in one process with them would pay for it.
+One process runs at a time. In each round everybody runs once, and one benchmark is run by all who have it before the next: what is
+compared is seconds apart. Figures are medians over the rounds, on one core unless a row says otherwise. A ratio is the median of
+the ratios within a round, so that a machine that is slow for a while tips no scale; it is not quite the ratio of the two figures.
+Only the ratios carry over to other machines. On two cores, a figure is the time for each request, not of each.
 
-Everybody gets the same request and token, stands before the same handler, and checks the same: signature and algorithm, issuer,
-audience, expiry and scope of a JWT; expiry and scope of an opaque token, and its audience too where they can, which is ours. Before it
-is measured, everybody has shown that it accepts the good credential and refuses those that are tampered with, expired, or made
+Everybody gets the same kind of request and token, stands before the same handler, and checks the same: signature and algorithm, issuer,
+audience, expiry and scope of a JWT; expiry, audience and scope of an opaque token, but for go-oauth2, which knows no audience. Before
+it is measured, everybody has shown that it accepts the good credential and refuses those that are tampered with, expired, or made
 for another audience, issuer or scope. The cache's figures are with expiry, audience, client and scope looked at on each
 request, as always; the peers have no cache. go-http-auth and ours know the password by a bcrypt hash of cost 10, chi as it is. At
 the token endpoint, fosite is given SHA-256 for secrets in place of its bcrypt, which ours uses for generated secrets; go-oauth2
-compares them as they are.
+compares them as they are. A signature alone is of one digest, with the key and by the method of the endpoint beside it.
 
 `
 
 func (r row) markdown(rs *results) string {
-	ours, ok1 := rs.median[r.ours]
-	peer, ok2 := rs.median[r.peer]
-	if !ok1 || !ok2 {
+	ours, peer, beside := rs.median[r.ours], rs.median[r.peer], rs.ratio(r.ours, r.peer)
+	if beside == 0 {
 		return fmt.Sprintf("| %s | not measured | | | %s | | | | %s | |\n", r.label, r.who, r.limit)
 	}
 	return fmt.Sprintf("| %s | %s | %.0f | %.0f | %s | %s | %.0f | %s | %s | %s |\n", r.label, duration(ours.ns), ours.allocs, ours.bytes,
-		r.who, duration(peer.ns), peer.allocs, ratio(ours.ns/peer.ns), r.limit, r.limit.reached(ours, peer))
+		r.who, duration(peer.ns), peer.allocs, ratio(beside), r.limit, r.limit.reached(ours, beside))
 }
 
 // duration returns ns with three digits and a unit, and nothing for zero.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,48 +20,92 @@ type key struct {
 // A result is the median of a benchmark's runs.
 type result struct{ ns, bytes, allocs float64 }
 
-// results are a run's, with the lines that say where and how.
+// results are what was measured, with the lines that say where and how.
 type results struct {
 	order  []key
 	median map[key]result
+	rounds map[key]map[int]float64 // ns, by the number of the round
 	config map[string]string
+
+	round  int // zero before the first line of a round
+	values map[key]map[string][]float64
 }
 
-// parse reads the output of go test -bench -benchmem.
+// roundLine begins a round. An output without such lines has a round for each
+// repetition.
+const roundLine = "round: "
+
+// parse reads the output of go test -bench -benchmem, in rounds.
 func parse(r io.Reader) (*results, error) {
-	rs := &results{median: map[key]result{}, config: map[string]string{}}
-	runs := map[key]map[string][]float64{}
+	rs := &results{
+		median: map[key]result{}, rounds: map[key]map[int]float64{}, config: map[string]string{},
+		values: map[key]map[string][]float64{},
+	}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		line := lines.Text()
-		if strings.Contains(line, "--- FAIL") {
-			return nil, fmt.Errorf("a benchmark has failed: %q", line)
-		}
-		if !strings.HasPrefix(line, "Benchmark") {
-			if name, value, ok := strings.Cut(line, ": "); ok {
-				rs.config[name] = strings.TrimSpace(value)
-			}
-			continue
-		}
-		k, values, err := parseLine(line)
-		if err != nil {
+		if err := rs.read(lines.Text()); err != nil {
 			return nil, err
 		}
-		if runs[k] == nil {
-			runs[k] = map[string][]float64{}
-			rs.order = append(rs.order, k)
-		}
-		for unit, v := range values {
-			runs[k][unit] = append(runs[k][unit], v)
-		}
 	}
-	for k, run := range runs {
-		rs.median[k] = result{median(run["ns/op"]), median(run["B/op"]), median(run["allocs/op"])}
+	for k, v := range rs.values {
+		rs.median[k] = result{median(v["ns/op"]), median(v["B/op"]), median(v["allocs/op"])}
 	}
-	if len(runs) == 0 {
+	if len(rs.values) == 0 {
 		return nil, errors.Join(errors.New("no benchmarks in the output"), lines.Err())
 	}
 	return rs, lines.Err()
+}
+
+// read takes in one line.
+func (rs *results) read(line string) (err error) {
+	name, value, named := strings.Cut(line, ": ")
+	switch {
+	case strings.Contains(line, "--- FAIL"):
+		return fmt.Errorf("a benchmark has failed: %q", line)
+	case strings.HasPrefix(line, "Benchmark"):
+		k, values, err := parseLine(line)
+		if err != nil {
+			return err
+		}
+		return rs.enter(k, values)
+	case strings.HasPrefix(line, roundLine):
+		if rs.round, err = strconv.Atoi(value); err != nil || rs.round < 1 {
+			return fmt.Errorf("not a number of a round: %q", line)
+		}
+	case named:
+		rs.config[name] = strings.TrimSpace(value)
+	}
+	return nil
+}
+
+// enter notes what a benchmark took in this round.
+func (rs *results) enter(k key, values map[string]float64) error {
+	if rs.values[k] == nil {
+		rs.values[k], rs.rounds[k] = map[string][]float64{}, map[int]float64{}
+		rs.order = append(rs.order, k)
+	}
+	round := cmp.Or(rs.round, len(rs.rounds[k])+1)
+	if _, ok := rs.rounds[k][round]; ok {
+		return fmt.Errorf("%s on %d cores is there twice in round %d", k.name, k.cpu, round)
+	}
+	rs.rounds[k][round] = values["ns/op"]
+	for unit, v := range values {
+		rs.values[k][unit] = append(rs.values[k][unit], v)
+	}
+	return nil
+}
+
+// ratio is the median of the ratios within the rounds, whose runs are near in
+// time. The machine may be slower in one round than in another. It is zero if
+// they have no round in common.
+func (rs *results) ratio(ours, peer key) float64 {
+	var ratios []float64
+	for round, ns := range rs.rounds[ours] {
+		if theirs := rs.rounds[peer][round]; theirs > 0 {
+			ratios = append(ratios, ns/theirs)
+		}
+	}
+	return median(ratios)
 }
 
 // parseLine reads a name, a number of iterations, and values with their units.

@@ -1,4 +1,6 @@
-package peers
+// Package served puts whole servers side by side. They share a process, since
+// they take turns in it.
+package served
 
 import (
 	"cmp"
@@ -13,6 +15,10 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/benchmarks/load/drive"
+	"github.com/authtier/authtier/benchmarks/peers/bench"
+	"github.com/authtier/authtier/benchmarks/peers/fosite"
+	"github.com/authtier/authtier/benchmarks/peers/keyfunc"
+	"github.com/authtier/authtier/benchmarks/peers/ours"
 )
 
 // served is a handler on a real server, with requests that it accepts.
@@ -27,7 +33,7 @@ type served struct {
 // TestServed measures whole servers, ours and those of two peers, in rounds that
 // take turns. It runs for AUTHTIER_LOAD, a duration for each round, or a moment:
 //
-//	AUTHTIER_LOAD=1s go -C benchmarks/peers test -run TestServed -count 1 .
+//	AUTHTIER_LOAD=1s go -C benchmarks/peers test -run TestServed -count 1 ./served
 //
 // and then writes benchmarks/results/load-peers.md.
 func TestServed(t *testing.T) {
@@ -44,31 +50,31 @@ func TestServed(t *testing.T) {
 	table := servedTable(all, round, rounds)
 	t.Log("\n" + table)
 	if rounds > 1 {
-		must(t, os.WriteFile("../results/load-peers.md", []byte(table), 0o644))
+		bench.Must(t, os.WriteFile("../../results/load-peers.md", []byte(table), 0o644))
 	}
 }
 
 // servers returns what is measured, first that which checks nothing and sends
 // the same header as our chain does.
 func servers(t *testing.T) []*served {
-	answer := next
-	t.Cleanup(func() { next = answer })
-	next = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello\n")) })
+	answer := bench.Next
+	t.Cleanup(func() { bench.Next = answer })
+	bench.Next = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello\n")) })
 	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h["Vary"], h["Cache-Control"] = []string{"X-API-KEY"}, []string{"private"}
-		next.ServeHTTP(w, r)
+		bench.Next.ServeHTTP(w, r)
 	})
-	site, signer, fosite := newSite(t, "ES256"), newSigner("ES256"), fositeOpaque(t)
-	token := site.token(t, scope)
-	ours := [][]byte{drive.Get("/user/profile", "X-API-KEY", site.key, "Authorization", "Bearer "+token)}
-	jwt := [][]byte{drive.Get("/user/profile", "Authorization", "Bearer "+signer.token(t, nil))}
-	opaque := [][]byte{drive.Get("/user/profile", "Authorization", "Bearer "+fosite.good)}
+	site, signer, introspected := ours.NewSite(t, "ES256"), bench.NewSigner("ES256"), fosite.Opaque(t)
+	token := site.Token(t, bench.Scope)
+	chain := [][]byte{drive.Get("/user/profile", "X-API-KEY", site.Key, "Authorization", "Bearer "+token)}
+	jwt := [][]byte{drive.Get("/user/profile", "Authorization", "Bearer "+signer.Token(t, nil))}
+	opaque := [][]byte{drive.Get("/user/profile", "Authorization", "Bearer "+introspected.Good)}
 	return []*served{
-		{name: "bare", handler: bare, requests: ours},
-		{name: "authtier: tiers, API key, ES256 token, scope, usage", handler: site.chain(t), requests: ours},
-		{name: "golang-jwt + keyfunc: ES256 token, scope", handler: keyfuncPeer(t, signer), requests: jwt},
-		{name: "fosite: opaque token, scope", handler: fosite.h, requests: opaque},
+		{name: "bare", handler: bare, requests: chain},
+		{name: "authtier: tiers, API key, ES256 token, scope, usage", handler: site.Chain(t), requests: chain},
+		{name: "golang-jwt + keyfunc: ES256 token, scope", handler: keyfunc.Handler(t, signer), requests: jwt},
+		{name: "fosite: opaque token, audience, scope", handler: introspected.Handler, requests: opaque},
 	}
 }
 
@@ -91,7 +97,7 @@ func (s *served) run(t *testing.T, d time.Duration) {
 // bare one.
 func servedTable(all []*served, round time.Duration, rounds int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Servers beside others under load\n\n%s, GOMAXPROCS=%d, GOGC=%s; 32 keep-alive connections on loopback; server and generator share a process. Medians over %d rounds of %v, of the ratios too.\n\n```sh\nAUTHTIER_LOAD=%v go -C benchmarks/peers test -run TestServed -count 1 .\n```\n\n",
+	fmt.Fprintf(&b, "# Servers beside others under load\n\n%s, GOMAXPROCS=%d, GOGC=%s; 32 keep-alive connections on loopback; server and generator share a process. Medians over %d rounds of %v, of the ratios too.\n\n```sh\nAUTHTIER_LOAD=%v go -C benchmarks/peers test -run TestServed -count 1 ./served\n```\n\n",
 		runtime.Version(), runtime.GOMAXPROCS(0), cmp.Or(os.Getenv("GOGC"), "100"), rounds, round, round)
 	b.WriteString("| server | requests/s | of bare | p50 | p99 | p99 to bare |\n|---|---:|---:|---:|---:|---:|\n")
 	for _, s := range all {

@@ -1,4 +1,4 @@
-package peers
+package ours
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/authtier/authtier/benchmarks/peers/bench"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
@@ -19,10 +20,10 @@ const counters = 1000
 // counted returns how much a meter's report says.
 func counted(tb testing.TB, m *meter.Meter, day int) (total int64) {
 	tb.Helper()
-	rows, _, err := m.Report(tb.Context(), store.Query{API: "api", Issuer: issuerURL, From: day - 1, To: day})
-	must(tb, err)
+	rows, _, err := m.Report(tb.Context(), store.Query{API: "api", Issuer: bench.IssuerURL, From: day - 1, To: day})
+	bench.Must(tb, err)
 	for r, err := range rows {
-		must(tb, err)
+		bench.Must(tb, err)
 		total += r.Quantity
 	}
 	return total
@@ -36,11 +37,11 @@ func adders(tb testing.TB) (*meter.Meter, []func(int64) error) {
 	tb.Helper()
 	m := meter.New(memory.New())
 	product, err := m.Product("api", "call", "calls")
-	must(tb, err)
+	bench.Must(tb, err)
 	adds := make([]func(int64) error, counters)
 	for i := range adds {
-		adds[i], err = product.Counter(today(), issuerURL, fmt.Sprintf("client-%d", i))
-		must(tb, err)
+		adds[i], err = product.Counter(today(), bench.IssuerURL, fmt.Sprintf("client-%d", i))
+		bench.Must(tb, err)
 	}
 	return m, adds
 }
@@ -48,7 +49,7 @@ func adders(tb testing.TB) (*meter.Meter, []func(int64) error) {
 func TestCount(t *testing.T) {
 	m, adds := adders(t)
 	for i := range 3 * counters {
-		must(t, adds[i%counters](1))
+		bench.Must(t, adds[i%counters](1))
 	}
 	if got := counted(t, m, today()); got != 3*counters {
 		t.Errorf("%d counted, want %d", got, 3*counters)

@@ -1,0 +1,46 @@
+package bench
+
+import (
+	"net/http"
+	"testing"
+)
+
+// A JWT is a party that verifies JWTs, by the algorithms that it can.
+type JWT struct {
+	Name    string
+	Algs    []string
+	Handler func(tb testing.TB, s *Signer) http.Handler
+}
+
+// party returns the party for one signer, which has shown that it checks.
+func (p JWT) party(tb testing.TB, s *Signer) Party {
+	tb.Helper()
+	q := Party{p.Name, p.Handler(tb, s)}
+	q.Check(tb, WithToken(s.Token(tb, nil)), s.Bad(tb))
+	return q
+}
+
+// Test fails unless p accepts and refuses what everybody must.
+func (p JWT) Test(t *testing.T) {
+	for _, alg := range p.Algs {
+		p.party(t, NewSigner(alg))
+	}
+}
+
+// Bench sends one good token, and one with another signature, again and again.
+func (p JWT) Bench(b *testing.B) {
+	for _, alg := range p.Algs {
+		s := NewSigner(alg)
+		token := s.Token(b, nil)
+		p.party(b, s).Outcomes(b, "/alg="+alg, WithToken(token), WithToken(Tampered(token)))
+	}
+}
+
+// BenchFresh sends many tokens in turn.
+func (p JWT) BenchFresh(b *testing.B) {
+	for _, alg := range p.Algs {
+		s := NewSigner(alg)
+		requests, q := s.Fresh(b), p.party(b, s)
+		b.Run("peer="+p.Name+"/alg="+alg, func(b *testing.B) { Serve(b, q.Handler, true, requests...) })
+	}
+}

@@ -1,0 +1,14 @@
+package keyfunc
+
+import (
+	"testing"
+
+	"github.com/authtier/authtier/benchmarks/peers/bench"
+)
+
+var party = bench.JWT{Name: "keyfunc", Algs: bench.Algs, Handler: Handler}
+
+func TestBearer(t *testing.T)      { party.Test(t) }
+func BenchmarkBearer(b *testing.B) { party.Bench(b) }
+
+func BenchmarkBearerFresh(b *testing.B) { party.BenchFresh(b) }

@@ -1,0 +1,69 @@
+package ours
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/authtier/authtier/benchmarks/peers/bench"
+	"github.com/authtier/authtier/middleware"
+)
+
+// bearer is Bearer with the checks that the peers make too.
+func bearer(v middleware.Validator) http.Handler {
+	token := middleware.Bearer(v, middleware.BearerConfig{Audience: bench.Audience})
+	return middleware.Chain(token, middleware.Scope(bench.Scope))(bench.Next)
+}
+
+// validator verifies what s signs, without a cache.
+func validator(tb testing.TB, s *bench.Signer) middleware.Validator {
+	tb.Helper()
+	keys, err := middleware.StaticKeys(middleware.Key{ID: "k1", Alg: s.Alg, Public: s.Public})
+	bench.Must(tb, err)
+	v, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: bench.IssuerURL, Audience: []string{bench.Audience}})
+	bench.Must(tb, err)
+	return v
+}
+
+func cached(tb testing.TB, s *bench.Signer, size int) *middleware.Cache {
+	tb.Helper()
+	cache, err := middleware.NewCache(validator(tb, s), size, middleware.CacheConfig{})
+	bench.Must(tb, err)
+	return cache
+}
+
+var (
+	withCache = bench.JWT{Name: "authtier", Algs: bench.Algs, Handler: func(tb testing.TB, s *bench.Signer) http.Handler {
+		return bearer(cached(tb, s, 1000))
+	}}
+	withoutCache = bench.JWT{Name: "authtier without cache", Algs: bench.Algs, Handler: func(tb testing.TB, s *bench.Signer) http.Handler {
+		return bearer(validator(tb, s))
+	}}
+)
+
+func TestBearer(t *testing.T) {
+	withCache.Test(t)
+	withoutCache.Test(t)
+}
+
+// BenchmarkBearer sends two tokens again and again. Ours remembers both.
+func BenchmarkBearer(b *testing.B) { withCache.Bench(b) }
+
+// BenchmarkBearerFresh sends tokens of which the cache remembers none: there are
+// 16 times more than fit in, and they come round in turn, so that each is looked
+// up, missed, verified and entered in place of another. The peer gets as many.
+func BenchmarkBearerFresh(b *testing.B) {
+	for _, alg := range bench.Algs {
+		s := bench.NewSigner(alg)
+		requests := s.Fresh(b)
+		cache := cached(b, s, len(requests)/16)
+		p := bench.Party{Name: "authtier", Handler: bearer(cache)}
+		p.Check(b, bench.WithToken(s.Token(b, nil)), s.Bad(b))
+		b.Run("peer=authtier/alg="+alg, func(b *testing.B) {
+			before := cache.Stats().Hits
+			bench.Serve(b, p.Handler, true, requests...)
+			if hits := cache.Stats().Hits - before; hits > 0 {
+				b.Fatalf("%d of %d tokens were remembered", hits, b.N)
+			}
+		})
+	}
+}

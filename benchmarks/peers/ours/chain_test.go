@@ -1,0 +1,102 @@
+package ours
+
+import (
+	"context"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/authtier/authtier/benchmarks/peers/bench"
+)
+
+// withState is a context of 80 bytes that carries a state, as the suite's own
+// does.
+type withState struct {
+	context.Context
+	_ [64]byte
+}
+
+// copied is the copy of a request with a state attached: what nobody who puts
+// anything into the context can do without.
+var copied http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	bench.Next.ServeHTTP(w, r.WithContext(&withState{Context: r.Context()}))
+})
+
+// copies is how wrappers usually tell the handler what they found, for as many
+// as the chain has: each copies the request. They check nothing.
+func copies() http.Handler {
+	h := bench.Next
+	for range 5 {
+		inner := h
+		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			inner.ServeHTTP(w, r.WithContext(&withState{Context: r.Context()}))
+		})
+	}
+	return h
+}
+
+// tokens are what the chain is measured with.
+var tokens = append(slices.Clone(bench.Algs), "opaque")
+
+func (s *Site) both(token string) *http.Request {
+	return bench.Request("X-Api-Key", s.Key, "Authorization", "Bearer "+token)
+}
+
+// checked returns the chain, once it has shown that all of its parts are there.
+func (s *Site) checked(tb testing.TB) (h http.Handler, good, bad *http.Request) {
+	tb.Helper()
+	token := s.Token(tb, "read files")
+	good, bad = s.both(token), s.both(bench.Tampered(token))
+	elsewhere := s.both(token)
+	elsewhere.URL.Path = "/admin/profile"
+	long := s.both(token)
+	long.Header.Set("Authorization", "Bearer "+strings.Repeat("a", 9000))
+	bench.Party{Name: "authtier", Handler: s.Chain(tb)}.Check(tb, good, map[string]*http.Request{
+		"another character": bad,
+		"other scopes":      s.both(s.Token(tb, "files")),
+		"another client":    bench.Request("X-Api-Key", s.foreignKey, "Authorization", "Bearer "+token),
+		"no key":            bench.WithToken(token),
+		"no token":          bench.Request("X-Api-Key", s.Key),
+		"another path":      elsewhere,
+		"too many bytes":    long,
+	})
+	return s.Chain(tb), good, bad
+}
+
+func TestChain(t *testing.T) {
+	for _, alg := range tokens {
+		s := NewSite(t, alg)
+		s.checked(t)
+		if got := counted(t, s.meter, today()); got != 2 { // the good ones
+			t.Errorf("%s: %d requests counted, want 2", alg, got)
+		}
+	}
+}
+
+// BenchmarkChain refuses a token with one character changed, remembered, and
+// junk that is not.
+func BenchmarkChain(b *testing.B) {
+	b.Run("peer=copy", func(b *testing.B) { bench.Serve(b, copied, true, bench.Request()) })
+	b.Run("peer=copy-per-wrapper", func(b *testing.B) { bench.Serve(b, copies(), true, bench.Request()) })
+	for _, alg := range tokens {
+		s := NewSite(b, alg)
+		h, good, bad := s.checked(b)
+		p := bench.Party{Name: "authtier", Handler: h}
+		p.Outcomes(b, "/token="+alg, good, bad)
+		if alg == "opaque" {
+			p.Junk(b, "/token="+alg, func() *http.Request { return s.both(junk()) })
+		}
+	}
+}
+
+// BenchmarkChainCores is for the comparison of one core with two. The collector
+// runs less often, or it would be what does not scale.
+func BenchmarkChainCores(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(1600))
+	for _, alg := range []string{"ES256", "opaque"} {
+		h, good, _ := NewSite(b, alg).checked(b)
+		b.Run("peer=authtier/token="+alg, func(b *testing.B) { bench.Serve(b, h, true, good) })
+	}
+}
