@@ -21,25 +21,31 @@ type cacheKey struct {
 
 // set makes k what a credential is looked up by.
 func (k *cacheKey) set(scheme errorsx.Scheme, username, secret string) {
-	var stack [384]byte // holds the signature of a 2048 bit RSA key
-	b := stack[:0]
 	switch {
 	case username == "" && scheme == errorsx.SchemeBearer:
 		if signed, signature, ok := cutSignature(secret); ok {
-			b = append(b, 'j')
-			k.open, secret = signed, signature
-			break
+			k.open, k.digest = signed, digestOf('j', signature)
+			return
 		}
-		b = append(b, 'o')
-		k.open, secret = cutPrefix(secret)
+		open, random := cutPrefix(secret)
+		k.open, k.digest = open, digestOf('o', random)
 	case username == "" && scheme == errorsx.SchemeAPIKey:
-		b = append(b, 'k')
-		k.open, secret = cutPrefix(secret)
+		open, random := cutPrefix(secret)
+		k.open, k.digest = open, digestOf('k', random)
 	default:
-		b = appendFramed(append(b, 'b'), string(scheme))
-		b = appendFramed(b, username)
+		b := append(make([]byte, 0, 384), 'b')
+		b = appendFramed(appendFramed(b, string(scheme)), username)
+		k.digest = sha256.Sum256(append(b, secret...))
 	}
-	k.digest = sha256.Sum256(append(b, secret...))
+}
+
+// digestOf returns the SHA-256 of a secret of that kind. Its buffers are on the
+// stack, and to clear the larger one, for RSA, takes a while.
+func digestOf(kind byte, secret string) digest {
+	if len(secret) < 128 {
+		return sha256.Sum256(append(append(make([]byte, 0, 128), kind), secret...))
+	}
+	return sha256.Sum256(append(append(make([]byte, 0, 384), kind), secret...))
 }
 
 // cutSignature returns a JWT's header and payload, and its signature. What is kept

@@ -32,11 +32,14 @@ func Scope(anyOf ...string) Wrapper {
 		notNil("Scope", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s := stateOf(r.Context())
-			if s == nil || s.identity.Load() == nil {
+			var id *Identity
+			if s != nil {
+				id = s.identity.Load()
+			}
+			if id == nil {
 				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(errors.New("middleware: Scope: no wrapper has authenticated the request")))
 				return
 			}
-			id := s.identity.Load()
 			if !slices.ContainsFunc(anyOf, id.Scopes.Has) {
 				ew, scheme := s.writer()
 				ew.Resource(w, r, scheme, &errorsx.Error{
