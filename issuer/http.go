@@ -62,7 +62,7 @@ type endpoint struct {
 	all    []string // those, and those by which a client authenticates
 }
 
-type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error
+type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error
 
 func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, own ...string) http.Handler {
 	cfg.path("") // a wrong Base is found at wiring
@@ -94,7 +94,7 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *mw.Identit
 		return err
 	}
 	var client *store.Client
-	var params map[string]string
+	var params form.Params
 	if key != nil {
 		if params, err = body.Params(e.own...); err != nil {
 			return err
@@ -137,8 +137,8 @@ func (i *Issuer) keyClient(ctx context.Context, key *mw.Identity) (*store.Client
 
 // requestClient authenticates the client that sends r, by the Authorization
 // header or in the body.
-func (i *Issuer) requestClient(r *http.Request, params map[string]string) (*store.Client, error) {
-	id, secret := params["client_id"], params["client_secret"]
+func (i *Issuer) requestClient(r *http.Request, params form.Params) (*store.Client, error) {
+	id, secret := params.Get("client_id"), params.Get("client_secret")
 	c, err := mw.ReadBasic(r.Header, "Authorization")
 	switch {
 	case err == nil && secret != "":
