@@ -179,16 +179,20 @@ func (i *Issuer) basicClient(r *http.Request, c mw.Credential, bodyID string) (*
 // tryClient returns the client whose ID and secret one of the readings of a
 // credential is. If none is, that is one failure for each account.
 func (i *Issuer) tryClient(r *http.Request, readings ...mw.Credential) (client *store.Client, err error) {
+	var attempts [2]*mw.Attempt // as many as there are readings
+	defer func() {
+		for _, a := range slices.Backward(attempts[:]) {
+			a.End(err)
+		}
+	}()
 	for n, c := range readings {
 		if n > 0 && c.Username == readings[0].Username {
 			continue
 		}
 		c.From = i.From(r)
-		attempt, blocked := i.cfg.Throttle.Begin(c)
-		if blocked != nil {
-			return nil, blocked
+		if attempts[n], err = i.cfg.Throttle.Begin(c); err != nil {
+			return nil, err
 		}
-		defer func() { attempt.End(err) }()
 	}
 	for _, c := range readings {
 		client, _, err = i.authenticateClient(r.Context(), c)
