@@ -62,7 +62,7 @@ type endpoint struct {
 	all    []string // those, and those by which a client authenticates
 }
 
-type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error
+type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error
 
 func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, own ...string) http.Handler {
 	cfg.path("") // a wrong Base is found at wiring
@@ -94,7 +94,7 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *mw.Identit
 		return err
 	}
 	var client *store.Client
-	var params map[string]string
+	var params form.Params
 	if key != nil {
 		if params, err = body.Params(e.own...); err != nil {
 			return err
@@ -137,8 +137,8 @@ func (i *Issuer) keyClient(ctx context.Context, key *mw.Identity) (*store.Client
 
 // requestClient authenticates the client that sends r, by the Authorization
 // header or in the body.
-func (i *Issuer) requestClient(r *http.Request, params map[string]string) (*store.Client, error) {
-	id, secret := params["client_id"], params["client_secret"]
+func (i *Issuer) requestClient(r *http.Request, params form.Params) (*store.Client, error) {
+	id, secret := params.Get("client_id"), params.Get("client_secret")
 	c, err := mw.ReadBasic(r.Header, "Authorization")
 	switch {
 	case err == nil && secret != "":
@@ -179,16 +179,20 @@ func (i *Issuer) basicClient(r *http.Request, c mw.Credential, bodyID string) (*
 // tryClient returns the client whose ID and secret one of the readings of a
 // credential is. If none is, that is one failure for each account.
 func (i *Issuer) tryClient(r *http.Request, readings ...mw.Credential) (client *store.Client, err error) {
+	var attempts [2]*mw.Attempt // as many as there are readings
+	defer func() {
+		for _, a := range slices.Backward(attempts[:]) {
+			a.End(err)
+		}
+	}()
 	for n, c := range readings {
 		if n > 0 && c.Username == readings[0].Username {
 			continue
 		}
 		c.From = i.From(r)
-		attempt, blocked := i.cfg.Throttle.Begin(c)
-		if blocked != nil {
-			return nil, blocked
+		if attempts[n], err = i.cfg.Throttle.Begin(c); err != nil {
+			return nil, err
 		}
-		defer func() { attempt.End(err) }()
 	}
 	for _, c := range readings {
 		client, _, err = i.authenticateClient(r.Context(), c)

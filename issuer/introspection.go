@@ -34,11 +34,11 @@ func (i *Issuer) IntrospectHandler(cfg HTTPConfig) http.Handler {
 	return newEndpoint(i, cfg, i.introspect, "token", "token_type_hint")
 }
 
-func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error {
-	if params["token"] == "" {
+func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error {
+	if params.Get("token") == "" {
 		return form.Missing("token")
 	}
-	t, err := i.Inspect(r.Context(), params["token"])
+	t, err := i.Inspect(r.Context(), params.Get("token"))
 	if err := unlessRefused(err); err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ const (
 // Generate returns a new secret with the prefix, which may itself hold
 // underscores.
 func Generate(prefix string) string {
-	b := make([]byte, 0, len(prefix)+1+randomChars+sumChars)
-	b = append(b, prefix...)
+	var stack [128]byte
+	b := append(stack[:0], prefix...)
 	b = append(b, '_')
 	b = appendRandom(b, randomChars)
 	sum := sumOf(b)

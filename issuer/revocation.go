@@ -17,11 +17,11 @@ func (i *Issuer) RevokeHandler(cfg HTTPConfig) http.Handler {
 	return newEndpoint(i, cfg, i.revoke, "token", "token_type_hint")
 }
 
-func (i *Issuer) revoke(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error {
-	if params["token"] == "" {
+func (i *Issuer) revoke(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error {
+	if params.Get("token") == "" {
 		return form.Missing("token")
 	}
-	if err := i.RevokeToken(r.Context(), client.ID, params["token"]); err != nil {
+	if err := i.RevokeToken(r.Context(), client.ID, params.Get("token")); err != nil {
 		return &errorsx.Error{Code: errorsx.Internal, Err: fmt.Errorf("issuer: revocation: %w", err)}
 	}
 	form.NoStore(w.Header())

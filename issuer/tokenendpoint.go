@@ -37,7 +37,7 @@ type tokenEndpoint struct {
 	cfg HTTPConfig
 }
 
-func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *store.Client, params map[string]string) error {
+func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error {
 	grant, err := t.grantType(r, params)
 	if err != nil {
 		return err
@@ -51,14 +51,14 @@ func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *sto
 	var tokens *Tokens
 	switch grant {
 	case GrantClientCredentials:
-		tokens, err = t.mint(r.Context(), client, nil, Grant{Scope: params["scope"]})
+		tokens, err = t.mint(r.Context(), client, nil, Grant{Scope: params.Get("scope")})
 	case GrantPassword:
 		tokens, err = t.password(r, client, params)
 	case GrantRefreshToken:
-		if params["refresh_token"] == "" {
+		if params.Get("refresh_token") == "" {
 			return form.Missing("refresh_token")
 		}
-		tokens, err = t.refresh(r.Context(), client, params["refresh_token"], params["scope"])
+		tokens, err = t.refresh(r.Context(), client, params.Get("refresh_token"), params.Get("scope"))
 	}
 	if err != nil {
 		return err
@@ -67,14 +67,14 @@ func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *sto
 	return nil
 }
 
-func (t tokenEndpoint) grantType(r *http.Request, params map[string]string) (string, error) {
-	grant := params["grant_type"]
+func (t tokenEndpoint) grantType(r *http.Request, params form.Params) (string, error) {
+	grant := params.Get("grant_type")
 	if grant == "" {
 		query, err := form.Query(r, "grant_type")
 		if err != nil {
 			return "", err
 		}
-		grant = query["grant_type"]
+		grant = query.Get("grant_type")
 	}
 	switch {
 	case grant == "":
@@ -96,14 +96,14 @@ func (t tokenEndpoint) grants() []string {
 	return []string{GrantClientCredentials, GrantRefreshToken}
 }
 
-func (t tokenEndpoint) password(r *http.Request, client *store.Client, params map[string]string) (*Tokens, error) {
+func (t tokenEndpoint) password(r *http.Request, client *store.Client, params form.Params) (*Tokens, error) {
 	for _, name := range []string{"username", "password"} {
-		if params[name] == "" {
+		if params.Get(name) == "" {
 			return nil, form.Missing(name)
 		}
 	}
 	user, err := t.AuthenticateUser(r.Context(), mw.Credential{
-		Scheme: errorsx.SchemeBasic, Username: params["username"], Secret: params["password"], From: t.From(r),
+		Scheme: errorsx.SchemeBasic, Username: params.Get("username"), Secret: params.Get("password"), From: t.From(r),
 	})
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, OAuth: "invalid_grant", Client: client.ID}
@@ -112,5 +112,5 @@ func (t tokenEndpoint) password(r *http.Request, client *store.Client, params ma
 		return nil, err
 	}
 	refresh := slices.Contains(client.Grants, GrantRefreshToken)
-	return t.mint(r.Context(), client, user, Grant{Scope: params["scope"], Refresh: refresh})
+	return t.mint(r.Context(), client, user, Grant{Scope: params.Get("scope"), Refresh: refresh})
 }

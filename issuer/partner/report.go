@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/store"
 )
 
@@ -55,8 +56,8 @@ func dateOf(day int) string {
 
 // json writes a report of one object; rows come ordered by client, product and
 // day. The bufio.Writer keeps its first error until it is flushed.
-func (o *output) json(q store.Query, params map[string]string, rows iter.Seq2[store.Row, error]) error {
-	o.text(`{"api":`, q.API, `,"start_date":`, params["start_date"], `,"end_date":`, params["end_date"])
+func (o *output) json(q store.Query, params form.Params, rows iter.Seq2[store.Row, error]) error {
+	o.text(`{"api":`, q.API, `,"start_date":`, params.Get("start_date"), `,"end_date":`, params.Get("end_date"))
 	o.WriteString(`,"clients":[`)
 	var last string // client
 	clients, products := 0, 0

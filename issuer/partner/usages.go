@@ -58,23 +58,23 @@ func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id mw.Identity)
 }
 
 // query returns what the parameters ask for.
-func query(params map[string]string, id mw.Identity) (q store.Query, err error) {
+func query(params form.Params, id mw.Identity) (q store.Query, err error) {
 	for _, name := range []string{"api_name", "start_date", "end_date"} {
-		if params[name] == "" {
+		if params.Get(name) == "" {
 			return q, form.Missing(name)
 		}
 	}
-	q = store.Query{API: params["api_name"], Issuer: id.Issuer, Client: id.Client, ByDay: params["by"] == "day"}
+	q = store.Query{API: params.Get("api_name"), Issuer: id.Issuer, Client: id.Client, ByDay: params.Get("by") == "day"}
 	if id.Scopes.Has(UsageScope) {
 		q.Client = ""
 	}
-	if by := params["by"]; by != "" && by != "day" {
+	if by := params.Get("by"); by != "" && by != "day" {
 		return q, form.Invalid("by", "expected day")
 	}
-	if q.From, err = day("start_date", params["start_date"]); err != nil {
+	if q.From, err = day("start_date", params.Get("start_date")); err != nil {
 		return q, err
 	}
-	if q.To, err = day("end_date", params["end_date"]); err != nil {
+	if q.To, err = day("end_date", params.Get("end_date")); err != nil {
 		return q, err
 	}
 	if q.To < q.From || q.To-q.From >= maxDays {

@@ -83,7 +83,7 @@ const (
 
 // loginInput is what a login asks for.
 type loginInput struct {
-	places []map[string]string // that may hold username and password, in order
+	places []form.Params // that may hold username and password, in order
 	output int
 	target *url.URL // of asRedirect
 }
@@ -100,7 +100,7 @@ func (s *Sessions) readLogin(w http.ResponseWriter, r *http.Request) (*loginInpu
 		return nil, err
 	}
 	in := &loginInput{}
-	var fields map[string]string
+	var fields form.Params
 	if r.Method == http.MethodPost {
 		body, err := form.ReadBody(w, r)
 		if err != nil {
@@ -113,7 +113,7 @@ func (s *Sessions) readLogin(w http.ResponseWriter, r *http.Request) (*loginInpu
 	}
 	asked := map[string]string{}
 	for _, name := range loginOptions {
-		q, f := query[name], fields[name]
+		q, f := query.Get(name), fields.Get(name)
 		if q != "" && f != "" && q != f {
 			return nil, form.Invalid(name, "query and body contradict each other")
 		}
@@ -212,7 +212,7 @@ func (s *Sessions) credential(r *http.Request, in *loginInput) (mw.Credential, e
 		}
 	}
 	for _, place := range in.places {
-		c := mw.Credential{Scheme: errorsx.SchemeBasic, Username: place["username"], Secret: place["password"]}
+		c := mw.Credential{Scheme: errorsx.SchemeBasic, Username: place.Get("username"), Secret: place.Get("password")}
 		switch {
 		case c.Username != "" && c.Secret != "":
 			return c, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -75,12 +74,12 @@ func (f *feed) at(n uint64) store.Cursor {
 func (s *Store) revoke(c store.Change) {
 	switch c.Kind {
 	case store.KindToken:
-		if d, ok := s.byID[c.ID]; ok {
-			s.deleteToken(d)
+		if t := s.tokenByID(c.ID); t != nil {
+			s.deleteToken(t)
 		}
 	case store.KindFamily:
-		for _, d := range slices.Clone(s.byFamily[c.ID]) {
-			s.deleteToken(d)
+		for s.families[c.ID] != nil {
+			s.deleteToken(s.families[c.ID])
 		}
 	case store.KindSession:
 		maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return n.ID == c.ID })

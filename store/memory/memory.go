@@ -17,12 +17,12 @@ type Store struct {
 	clients  map[string]store.Client
 	users    map[string]store.User
 	keys     map[store.Digest]store.APIKey
-	tokens   map[store.Digest]store.Token
+	tokens   map[store.Digest]*token
 	sessions map[store.Digest]store.Session
 	signing  map[[2]string]store.SigningKey // by set and ID
 	keyByID  map[string]store.Digest        // of API keys
-	byID     map[string]store.Digest        // of tokens
-	byFamily map[string][]store.Digest      // of tokens
+	families map[string]*token              // the last one that was put
+	byID     map[string]*token              // where that is not the family's name
 	sweepAt  int                            // number of records at which they are swept
 
 	feed  feed
@@ -37,12 +37,12 @@ func New() *Store {
 		clients:  map[string]store.Client{},
 		users:    map[string]store.User{},
 		keys:     map[store.Digest]store.APIKey{},
-		tokens:   map[store.Digest]store.Token{},
+		tokens:   map[store.Digest]*token{},
 		sessions: map[store.Digest]store.Session{},
 		signing:  map[[2]string]store.SigningKey{},
 		keyByID:  map[string]store.Digest{},
-		byID:     map[string]store.Digest{},
-		byFamily: map[string][]store.Digest{},
+		families: map[string]*token{},
+		byID:     map[string]*token{},
 		sweepAt:  minSweep,
 		feed:     newFeed(),
 		usage:    newUsage(),
@@ -172,10 +172,16 @@ func (s *Store) DeleteUser(ctx context.Context, login string) error {
 	})
 }
 
+// cloneClient copies what c refers to. Its lists of strings get one array, of which
+// each has its part alone: what is appended to one is not in the next.
 func cloneClient(c store.Client) store.Client {
 	c.Secrets = slices.Clone(c.Secrets)
-	c.Scopes = slices.Clone(c.Scopes)
-	c.Default = slices.Clone(c.Default)
-	c.Grants = slices.Clone(c.Grants)
+	all := make([]string, 0, len(c.Scopes)+len(c.Default)+len(c.Grants))
+	for _, list := range []*[]string{&c.Scopes, &c.Default, &c.Grants} {
+		if from := len(all); *list != nil {
+			all = append(all, *list...)
+			*list = all[from:len(all):len(all)]
+		}
+	}
 	return c
 }

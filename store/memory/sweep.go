@@ -27,9 +27,9 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 func (s *Store) sweep(now time.Time) {
 	before := now.Add(-skew)
 	ended := func(t time.Time) bool { return !t.IsZero() && t.Before(before) }
-	for d, t := range s.tokens {
+	for _, t := range s.tokens {
 		if ended(t.Expires) && (!t.Refresh || ended(t.FamilyEnds)) {
-			s.deleteToken(d)
+			s.deleteToken(t)
 		}
 	}
 	maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return ended(n.Ends) })

@@ -2,11 +2,16 @@ package memory
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/authtier/authtier/store"
 )
+
+// A token is a record in the list of its family.
+type token struct {
+	store.Token
+	next *token
+}
 
 // PutTokens implements [store.Tokens].
 func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
@@ -18,37 +23,73 @@ func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 
 func (s *Store) putTokens(ts []store.Token) {
 	for _, t := range ts {
-		if _, ok := s.tokens[t.Digest]; !ok {
-			s.byID[t.ID] = t.Digest
-			s.byFamily[t.Family] = append(s.byFamily[t.Family], t.Digest)
+		if old := s.tokens[t.Digest]; old != nil {
+			s.deleteToken(old)
 		}
-		s.tokens[t.Digest] = t
+		n := &token{t, s.families[t.Family]}
+		s.tokens[t.Digest], s.families[t.Family] = n, n
+		if t.ID != t.Family {
+			s.byID[t.ID] = n
+		}
 	}
 	s.grown()
 }
 
+// tokenByID returns the token with that ID, or nil. A client's own token, as most
+// are, has a family of the same name and is found by that: one map less grows with
+// it.
+func (s *Store) tokenByID(id string) *token {
+	t := s.byID[id]
+	if t == nil {
+		t = s.families[id]
+	}
+	for t != nil && t.ID != id {
+		t = t.next
+	}
+	return t
+}
+
 // deleteToken deletes a token, and what it is found by.
-func (s *Store) deleteToken(d store.Digest) {
-	t := s.tokens[d]
-	delete(s.tokens, d)
-	delete(s.byID, t.ID)
-	rest := slices.DeleteFunc(s.byFamily[t.Family], func(other store.Digest) bool { return other == d })
-	if s.byFamily[t.Family] = rest; len(rest) == 0 {
-		delete(s.byFamily, t.Family)
+func (s *Store) deleteToken(t *token) {
+	delete(s.tokens, t.Digest)
+	if s.byID[t.ID] == t {
+		delete(s.byID, t.ID)
+	}
+	first := s.families[t.Family]
+	switch {
+	case first != t:
+		for first.next != t {
+			first = first.next
+		}
+		first.next = t.next
+	case t.next != nil:
+		s.families[t.Family] = t.next
+	default:
+		delete(s.families, t.Family)
 	}
 }
 
 // Token implements [store.Tokens].
 func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
-	return get(ctx, s, s.tokens, d)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t := s.tokens[d]
+	if t == nil {
+		return nil, store.ErrNotFound
+	}
+	found := t.Token
+	return &found, nil
 }
 
 // Rotate implements [store.Tokens].
 func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	return s.write(ctx, func() error {
-		t, ok := s.tokens[old]
+		t := s.tokens[old]
 		switch {
-		case !ok || !t.Refresh || t.Client != client:
+		case t == nil || !t.Refresh || t.Client != client:
 			return store.ErrNotFound
 		case t.Used && !t.InGrace(now, grace):
 			s.revoke(store.Change{Kind: store.KindFamily, ID: t.Family, Until: t.FamilyEnds})
@@ -58,7 +99,6 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 		}
 		if !t.Used {
 			t.Used, t.UsedAt = true, now
-			s.tokens[old] = t
 		}
 		s.putTokens(next)
 		return nil

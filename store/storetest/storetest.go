@@ -53,6 +53,7 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"RotateGraceRefused", testRotateGraceRefused},
 		{"RotateGraceConcurrent", testRotateGraceConcurrent},
 		{"RevokeToken", testRevokeToken},
+		{"RevokeNamesake", testRevokeNamesake},
 		{"RevokeFamily", testRevokeFamily},
 		{"Sessions", testSessions},
 		{"Rehash", testRehash},
@@ -296,7 +297,7 @@ func testNames(t *testing.T, s store.Store) {
 func testNoSharing(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	scopes := []string{"a"}
-	must(t, s.PutClient(ctx, store.Client{ID: "c", Scopes: scopes}))
+	must(t, s.PutClient(ctx, store.Client{ID: "c", Scopes: scopes, Default: []string{"a"}, Grants: []string{"a"}}))
 	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: digest("k"), Scopes: scopes}))
 	scopes[0] = "admin"
 	c, err := s.Client(ctx, "c")
@@ -305,6 +306,10 @@ func testNoSharing(t *testing.T, s store.Store) {
 	must(t, err)
 	if c.Scopes[0] != "a" || k.Scopes[0] != "a" {
 		t.Error("the store kept the caller's slice")
+	}
+	_, _ = append(c.Scopes, "admin"), append(c.Default, "admin")
+	if c.Default[0] != "a" || c.Grants[0] != "a" {
+		t.Error("what is appended to one slice is in another")
 	}
 	c.Scopes[0], k.Scopes[0] = "admin", "admin"
 	c, _ = s.Client(ctx, "c")

@@ -249,6 +249,24 @@ func testRevokeToken(t *testing.T, s store.Store) {
 	present(t, s, "a2", true)
 }
 
+// testRevokeNamesake revokes by the one what is named as a token and its family
+// are both.
+func testRevokeNamesake(t *testing.T, s store.Store) {
+	must(t, s.PutTokens(t.Context(), access("own", "id-own"), access("sibling", "id-own"), access("a", "f")))
+	must(t, s.PutTokens(t.Context(), access("only", "id-only")))
+	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "id-a", Until: start}))
+	present(t, s, "a", true)
+	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "id-own", Until: start}))
+	present(t, s, "own", false)
+	present(t, s, "sibling", true)
+	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "id-only", Until: start}))
+	present(t, s, "only", false)
+	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "id-own", Until: start}))
+	present(t, s, "sibling", false)
+	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "f", Until: start}))
+	present(t, s, "a", true)
+}
+
 func testRevokeFamily(t *testing.T, s store.Store) {
 	must(t, s.PutTokens(t.Context(), access("a1", "f"), refresh("r1", "f"), refresh("r2", "g")))
 	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f", Until: start}))

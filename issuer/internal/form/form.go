@@ -50,10 +50,34 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (b Body, err error) {
 			return b, invalid("Content-Type header: expected a media type, in UTF-8")
 		}
 	}
-	if b.Content, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+	if b.Content, err = readAll(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength); err != nil {
 		return b, invalid("body: expected at most 65536 bytes, to the end")
 	}
 	return b, nil
+}
+
+// firstRead is the size in bytes up to which a body is believed to be as long as it
+// says: who says more and sends less takes no more memory than this.
+const firstRead = 4 << 10
+
+// readAll is [io.ReadAll] of what says that it is so long, if it is above 0.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length <= 0 {
+		length = 511
+	}
+	b := make([]byte, 0, min(length, firstRead)+1) // one more, to read the end into
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return b, err
+		case len(b) == cap(b):
+			b = slices.Grow(b, len(b))
+		}
+	}
 }
 
 // IsJSON reports whether the body is to be read as JSON: by its type, without a
@@ -89,7 +113,7 @@ const (
 // a JSON object with strings. One without a value is absent. An unknown
 // parameter is ignored; a known one that is repeated, or no string in UTF-8, and
 // a body of another type, are refused with [errorsx.InvalidParameter].
-func (b Body) Params(known ...string) (map[string]string, error) {
+func (b Body) Params(known ...string) (Params, error) {
 	if len(b.Content) > 0 && b.IsJSON() {
 		p := newParams(known)
 		err := p.readJSON(b.Content)
@@ -103,7 +127,7 @@ func (b Body) Params(known ...string) (map[string]string, error) {
 
 // Form is [Body.Params] for endpoints that read forms alone: a body of any
 // other type holds no parameters.
-func (b Body) Form(known ...string) (map[string]string, error) {
+func (b Body) Form(known ...string) (Params, error) {
 	p := newParams(known)
 	var err error
 	switch {
@@ -118,52 +142,77 @@ func (b Body) Form(known ...string) (map[string]string, error) {
 
 // Query returns the known parameters of the query, by the rules of
 // [Body.Params].
-func Query(r *http.Request, known ...string) (map[string]string, error) {
+func Query(r *http.Request, known ...string) (Params, error) {
 	p := newParams(known)
 	err := p.readForm(r.URL.RawQuery)
 	return p.values, err
 }
 
+// Params are the parameters that were sent, of those that are known.
+type Params []param
+
+type param struct{ name, value string }
+
+// Get returns the value of a parameter, or "" where it is absent.
+func (ps Params) Get(name string) string {
+	for _, p := range ps {
+		if p.name == name {
+			return p.value
+		}
+	}
+	return ""
+}
+
 func newParams(known []string) *params {
-	return &params{known: known, values: map[string]string{}}
+	return &params{known: known}
 }
 
 type params struct {
 	known  []string
-	values map[string]string
-	seen   []string // those without a value too
+	values Params // those without a value too
 }
 
 func (p *params) add(name, value string) error {
 	switch {
 	case !slices.Contains(p.known, name):
 		return nil
-	case slices.Contains(p.seen, name):
+	case slices.ContainsFunc(p.values, func(old param) bool { return old.name == name }):
 		return invalid("%q parameter: repeated", name)
 	case !utf8.ValidString(value):
 		return invalid("%q parameter: expected UTF-8", name)
 	}
-	p.seen = append(p.seen, name)
-	if value != "" {
-		p.values[name] = value
+	if p.values == nil {
+		p.values = make(Params, 0, 4)
 	}
+	p.values = append(p.values, param{name, value})
 	return nil
 }
 
+// maxPairs is the number of parameters up to which [url.ParseQuery] reads a form.
+const maxPairs = 10_000
+
+// readForm reads what [url.ParseQuery] reads, without a map of it. A form that does
+// not decode is refused for that, whatever else is wrong with it.
 func (p *params) readForm(encoded string) error {
-	values, err := url.ParseQuery(encoded)
-	if err != nil {
-		return invalid("parameters: they do not decode")
+	if strings.Count(encoded, "&") >= maxPairs {
+		return errUndecoded()
 	}
-	for name, vs := range values {
-		for _, v := range vs {
-			if err := p.add(name, v); err != nil {
-				return err
-			}
+	var refused error
+	for pair := range strings.SplitSeq(encoded, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, err1 := url.QueryUnescape(name)
+		value, err2 := url.QueryUnescape(value)
+		if err1 != nil || err2 != nil || strings.Contains(pair, ";") {
+			return errUndecoded()
+		}
+		if refused == nil && pair != "" {
+			refused = p.add(name, value)
 		}
 	}
-	return nil
+	return refused
 }
+
+func errUndecoded() error { return invalid("parameters: they do not decode") }
 
 func (p *params) readMultipart(body []byte, boundary string) error {
 	broken := invalid("body: expected multipart form data")
