@@ -17,12 +17,18 @@ type feed struct {
 	base    store.Cursor // before the first entry
 	entries []entry
 	head    store.Cursor
-	inForce map[subject]store.Change
+	inForce map[subject]forced
 }
 
 type entry struct {
 	at     store.Cursor
 	change store.Change
+}
+
+// A change in force has the number of the entry that it came with.
+type forced struct {
+	store.Change
+	at uint64
 }
 
 type subject struct {
@@ -31,7 +37,7 @@ type subject struct {
 }
 
 func newFeed() feed {
-	f := feed{inForce: map[subject]store.Change{}}
+	f := feed{inForce: map[subject]forced{}}
 	rand.Read(f.head.Nonce[:])
 	f.base = f.head
 	return f
@@ -59,7 +65,7 @@ func (f *feed) append(c store.Change) {
 	if old, ok := f.inForce[subject{c.Kind, c.ID}]; ok && (old.Until.IsZero() || !c.Until.IsZero() && c.Until.Before(old.Until)) {
 		c.Until = old.Until // never shortened
 	}
-	f.inForce[subject{c.Kind, c.ID}] = c
+	f.inForce[subject{c.Kind, c.ID}] = forced{c, f.head.N}
 }
 
 // at returns the cursor after the first n entries.
@@ -70,17 +76,10 @@ func (f *feed) at(n uint64) store.Cursor {
 	return f.entries[n-1].at
 }
 
-// revoke applies c to the records and enters it into the feed.
+// revoke applies c to the records and enters it into the feed, which is all that
+// it takes for tokens.
 func (s *Store) revoke(c store.Change) {
 	switch c.Kind {
-	case store.KindToken:
-		if t := s.tokenByID(c.ID); t != nil {
-			s.deleteToken(t)
-		}
-	case store.KindFamily:
-		for s.families[c.ID] != nil {
-			s.deleteToken(s.families[c.ID])
-		}
 	case store.KindSession:
 		maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return n.ID == c.ID })
 	case store.KindAPIKey:
@@ -139,7 +138,7 @@ func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, err
 	defer s.mu.RUnlock()
 	var cs []store.Change
 	for _, c := range s.feed.inForce {
-		cs = append(cs, c)
+		cs = append(cs, c.Change)
 	}
 	return cs, s.feed.head, nil
 }

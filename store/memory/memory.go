@@ -21,8 +21,6 @@ type Store struct {
 	sessions map[store.Digest]store.Session
 	signing  map[[2]string]store.SigningKey // by set and ID
 	keyByID  map[string]store.Digest        // of API keys
-	families map[string]*token              // the last one that was put
-	byID     map[string]*token              // where that is not the family's name
 	sweepAt  int                            // number of records at which they are swept
 
 	feed  feed
@@ -41,8 +39,6 @@ func New() *Store {
 		sessions: map[store.Digest]store.Session{},
 		signing:  map[[2]string]store.SigningKey{},
 		keyByID:  map[string]store.Digest{},
-		families: map[string]*token{},
-		byID:     map[string]*token{},
 		sweepAt:  minSweep,
 		feed:     newFeed(),
 		usage:    newUsage(),

@@ -27,14 +27,12 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 func (s *Store) sweep(now time.Time) {
 	before := now.Add(-skew)
 	ended := func(t time.Time) bool { return !t.IsZero() && t.Before(before) }
-	for _, t := range s.tokens {
-		if ended(t.Expires) && (!t.Refresh || ended(t.FamilyEnds)) {
-			s.deleteToken(t)
-		}
-	}
+	maps.DeleteFunc(s.tokens, func(_ store.Digest, t *token) bool {
+		return s.revoked(t) || ended(t.Expires) && (!t.Refresh || ended(t.FamilyEnds))
+	})
 	maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return ended(n.Ends) })
 	maps.DeleteFunc(s.signing, func(_ [2]string, k store.SigningKey) bool { return ended(k.Ends) })
-	maps.DeleteFunc(s.feed.inForce, func(_ subject, c store.Change) bool { return ended(c.Until) })
+	maps.DeleteFunc(s.feed.inForce, func(_ subject, c forced) bool { return ended(c.Until) })
 	s.sweepAt = max(minSweep, 2*s.size())
 }
 

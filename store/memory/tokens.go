@@ -7,10 +7,12 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A token is a record in the list of its family.
+// A token is a record, and how many changes there had been when it was put. One
+// that is revoked stays until the next sweep, and nobody finds it: so nothing need
+// be found by its ID or family, and a put is one entry in one map.
 type token struct {
 	store.Token
-	next *token
+	since uint64
 }
 
 // PutTokens implements [store.Tokens].
@@ -23,50 +25,24 @@ func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 
 func (s *Store) putTokens(ts []store.Token) {
 	for _, t := range ts {
-		if old := s.tokens[t.Digest]; old != nil {
-			s.deleteToken(old)
-		}
-		n := &token{t, s.families[t.Family]}
-		s.tokens[t.Digest], s.families[t.Family] = n, n
-		if t.ID != t.Family {
-			s.byID[t.ID] = n
-		}
+		s.tokens[t.Digest] = &token{t, s.feed.head.N}
 	}
 	s.grown()
 }
 
-// tokenByID returns the token with that ID, or nil. A client's own token, as most
-// are, has a family of the same name and is found by that: one map less grows with
-// it.
-func (s *Store) tokenByID(id string) *token {
-	t := s.byID[id]
-	if t == nil {
-		t = s.families[id]
-	}
-	for t != nil && t.ID != id {
-		t = t.next
+// token returns the token with that digest, or nil if there is none that holds.
+func (s *Store) token(d store.Digest) *token {
+	t := s.tokens[d]
+	if t == nil || s.revoked(t) {
+		return nil
 	}
 	return t
 }
 
-// deleteToken deletes a token, and what it is found by.
-func (s *Store) deleteToken(t *token) {
-	delete(s.tokens, t.Digest)
-	if s.byID[t.ID] == t {
-		delete(s.byID, t.ID)
-	}
-	first := s.families[t.Family]
-	switch {
-	case first != t:
-		for first.next != t {
-			first = first.next
-		}
-		first.next = t.next
-	case t.next != nil:
-		s.families[t.Family] = t.next
-	default:
-		delete(s.families, t.Family)
-	}
+// revoked reports whether t was revoked since it was put.
+func (s *Store) revoked(t *token) bool {
+	return s.feed.inForce[subject{store.KindToken, t.ID}].at > t.since ||
+		s.feed.inForce[subject{store.KindFamily, t.Family}].at > t.since
 }
 
 // Token implements [store.Tokens].
@@ -76,7 +52,7 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := s.tokens[d]
+	t := s.token(d)
 	if t == nil {
 		return nil, store.ErrNotFound
 	}
@@ -87,7 +63,7 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 // Rotate implements [store.Tokens].
 func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	return s.write(ctx, func() error {
-		t := s.tokens[old]
+		t := s.token(old)
 		switch {
 		case t == nil || !t.Refresh || t.Client != client:
 			return store.ErrNotFound
