@@ -18,6 +18,7 @@ type feed struct {
 	entries []entry
 	head    store.Cursor
 	inForce map[subject]forced
+	revoked uint64 // the number of the last entry that revokes a token or a family
 }
 
 type entry struct {
@@ -59,6 +60,9 @@ func (f *feed) append(c store.Change) {
 		f.entries = append(f.entries[:0], f.entries[feedLength/2:]...)
 	}
 	f.entries = append(f.entries, entry{f.head, c})
+	if c.Kind == store.KindToken || c.Kind == store.KindFamily {
+		f.revoked = f.head.N
+	}
 	if c.Kind == store.KindAPIKey || c.Kind == store.KindSigningKey {
 		return // whether they hold, the store is asked
 	}

@@ -41,8 +41,8 @@ func (s *Store) token(d store.Digest) *token {
 
 // revoked reports whether t was revoked since it was put.
 func (s *Store) revoked(t *token) bool {
-	return s.feed.inForce[subject{store.KindToken, t.ID}].at > t.since ||
-		s.feed.inForce[subject{store.KindFamily, t.Family}].at > t.since
+	return s.feed.revoked > t.since && (s.feed.inForce[subject{store.KindToken, t.ID}].at > t.since ||
+		s.feed.inForce[subject{store.KindFamily, t.Family}].at > t.since)
 }
 
 // Token implements [store.Tokens].
