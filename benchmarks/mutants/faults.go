@@ -261,7 +261,19 @@ var faults = []fault{
 	},
 	{
 		part: "rotation", name: "another client may rotate", file: "store/memory/tokens.go",
-		old: "case !ok || !t.Refresh || t.Client != client:", new: "case !ok || !t.Refresh:", tests: "./store/memory",
+		old: "case t == nil || !t.Refresh || t.Client != client:", new: "case t == nil || !t.Refresh:", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "the memory store finds a token of a revoked family", file: "store/memory/tokens.go",
+		old: "store.KindFamily, t.Family}].at > t.since", new: "store.KindFamily, t.ID}].at > t.since", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "the memory store takes a token put anew for revoked", file: "store/memory/tokens.go",
+		old: "store.KindToken, t.ID}].at > t.since", new: "store.KindToken, t.ID}].at > 0", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "a sweep forgets a revocation and keeps the token", file: "store/memory/sweep.go",
+		old: "return s.revoked(t) || ", new: "return ", tests: "./store/memory",
 	},
 	{
 		part: "rotation", name: "an expired token rotates", file: "store/memory/tokens.go",

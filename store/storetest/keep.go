@@ -147,6 +147,8 @@ func testSweep(t *testing.T, s store.Store) {
 	put("over", false, -90*time.Minute, time.Hour)
 	put("over, its reuse to be noticed", true, -90*time.Minute, time.Hour)
 	put("over with its family", true, -90*time.Minute, -90*time.Minute)
+	put("revoked", false, time.Minute, time.Hour)
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "family of revoked", Until: start.Add(-90 * time.Minute)}))
 	for id, ends := range map[string]time.Duration{"live": -30 * time.Minute, "over": -90 * time.Minute} {
 		must(t, s.PutSession(ctx, store.Session{ID: id, Token: digest("session " + id), User: "u", Expires: start.Add(ends), Ends: start.Add(ends)}))
 		must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: id, Published: start, Ends: start.Add(ends)}))
@@ -159,6 +161,7 @@ func testSweep(t *testing.T, s store.Store) {
 	must(t, s.Sweep(ctx, start))
 	for secret, want := range map[string]bool{
 		"live": true, "within the margin": true, "over": false, "over, its reuse to be noticed": true, "over with its family": false,
+		"revoked": false,
 	} {
 		present(t, s, secret, want)
 	}

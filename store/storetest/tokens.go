@@ -247,6 +247,9 @@ func testRevokeToken(t *testing.T, s store.Store) {
 	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "id-a1", Until: start}))
 	present(t, s, "a1", false)
 	present(t, s, "a2", true)
+	must(t, s.PutTokens(t.Context(), access("a1", "f"))) // what is revoked is gone, and its name is free
+	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "id-a2", Until: start}))
+	present(t, s, "a1", true)
 }
 
 // testRevokeNamesake revokes by the one what is named as a token and its family
