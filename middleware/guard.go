@@ -202,9 +202,9 @@ func (g *guard) identify(r *http.Request, now time.Time, username, secret string
 	case err != nil:
 		return nil, err
 	case g.cache != nil:
-		return g.cache.miss(stateless{r.Context()}, k, c)
+		return g.cache.miss(withoutState(r.Context()), k, c)
 	}
-	id, err := ask(stateless{r.Context()}, g.validator, c)
+	id, err := ask(withoutState(r.Context()), g.validator, c)
 	if err != nil {
 		return nil, err
 	}

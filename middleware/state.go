@@ -75,13 +75,21 @@ func (s *state) writer() (*errorsx.Writer, errorsx.Scheme) {
 	return nil, errorsx.SchemeBearer
 }
 
-// stateless is a context without the request's state, for validators: what they
-// answer must not depend on what other wrappers found.
-type stateless struct{ context.Context }
+// A stateless is a state as validators see it: the request's own context, without
+// what other wrappers found, on which their answers must not depend.
+type stateless state
 
-func (c stateless) Value(key any) any {
+// withoutState returns ctx for a validator.
+func withoutState(ctx context.Context) context.Context {
+	if s, ok := ctx.(*state); ok {
+		return (*stateless)(s) // no allocation
+	}
+	return &stateless{Context: ctx}
+}
+
+func (s *stateless) Value(key any) any {
 	if key == (stateKey{}) {
 		return nil
 	}
-	return c.Context.Value(key)
+	return s.Context.Value(key)
 }

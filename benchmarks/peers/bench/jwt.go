@@ -40,7 +40,9 @@ func (p JWT) Bench(b *testing.B) {
 func (p JWT) BenchFresh(b *testing.B) {
 	for _, alg := range p.Algs {
 		s := NewSigner(alg)
-		requests, q := s.Fresh(b), p.party(b, s)
-		b.Run("peer="+p.Name+"/alg="+alg, func(b *testing.B) { Serve(b, q.Handler, true, requests...) })
+		values, q := s.Fresh(b), p.party(b, s)
+		b.Run("peer="+p.Name+"/alg="+alg, func(b *testing.B) {
+			ServeInTurn(b, q.Handler, true, Request(), "Authorization", values)
+		})
 	}
 }

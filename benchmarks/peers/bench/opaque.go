@@ -14,7 +14,7 @@ type Opaque struct {
 	Party
 	Good string
 	Bad  map[string]*http.Request
-	Junk func() *http.Request
+	Junk func() string
 }
 
 // Check fails unless p accepts the good token and refuses all others.
@@ -22,7 +22,7 @@ func (p Opaque) Check(tb testing.TB) {
 	tb.Helper()
 	bad := map[string]*http.Request{
 		"another character": WithToken(Tampered(p.Good)),
-		"another end":       p.another(),
+		"another end":       WithToken(p.another()),
 		"no token":          Request(),
 	}
 	maps.Copy(bad, p.Bad)
@@ -38,10 +38,10 @@ func (p Opaque) Bench(b *testing.B) {
 		junk = p.another
 	}
 	p.Outcomes(b, "", WithToken(p.Good), WithToken(Tampered(p.Good)))
-	p.Party.Junk(b, "", junk)
+	p.Party.Junk(b, "", Request(), "Authorization", func() string { return "Bearer " + junk() })
 }
 
-func (p Opaque) another() *http.Request {
+func (p Opaque) another() string {
 	end := rand.Text()[:20]
-	return WithToken(p.Good[:len(p.Good)-len(end)] + end)
+	return p.Good[:len(p.Good)-len(end)] + end
 }

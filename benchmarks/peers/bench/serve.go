@@ -6,24 +6,39 @@ import (
 	"testing"
 )
 
-// turn is whose turn it is among several requests. It goes on from one run to
+// Serve runs h on one request, on all cores, and fails unless it accepts it or
+// not, as it should.
+func Serve(b *testing.B, h http.Handler, accept bool, r *http.Request) {
+	b.Helper()
+	serve(b, h, accept, r, func(*http.Request) {})
+}
+
+// turn is whose turn it is among several credentials. It goes on from one run to
 // the next, so that a cache has always seen all others in between.
 var turn atomic.Uint64
 
-// Serve runs h on requests in turn, on all cores, and fails unless it accepts
-// all of them or none.
-func Serve(b *testing.B, h http.Handler, accept bool, requests ...*http.Request) {
+// ServeInTurn is [Serve] with a header that has each of the values in turn. The
+// rest of the request stays, as a server has just read one that it serves: many
+// whole requests would be fetched from afar, which is nobody's work.
+func ServeInTurn(b *testing.B, h http.Handler, accept bool, r *http.Request, header string, values []string) {
+	b.Helper()
+	serve(b, h, accept, r, func(r *http.Request) {
+		n := turn.Add(1) % uint64(len(values))
+		r.Header[header] = values[n : n+1 : n+1]
+	})
+}
+
+// serve has next change each core's copy of a request before it is served again.
+func serve(b *testing.B, h http.Handler, accept bool, r *http.Request, next func(*http.Request)) {
 	b.Helper()
 	b.ReportAllocs()
-	b.ResetTimer() // making requests is not measured
+	b.ResetTimer() // making credentials is not measured
 	b.RunParallel(func(pb *testing.PB) {
-		w, r := &discard{header: http.Header{}}, requests[0]
+		w, r := &discard{header: http.Header{}}, r.Clone(b.Context())
 		for pb.Next() {
 			clear(w.header)
 			w.status = http.StatusOK
-			if len(requests) > 1 {
-				r = requests[turn.Add(1)%uint64(len(requests))]
-			}
+			next(r)
 			h.ServeHTTP(w, r)
 			if (w.status == http.StatusNoContent) != accept {
 				b.Errorf("status %d", w.status)
@@ -41,17 +56,15 @@ func (p Party) Outcomes(b *testing.B, variant string, good, bad *http.Request) {
 	b.Run(name+"/outcome=refuse", func(b *testing.B) { Serve(b, p.Handler, false, bad) })
 }
 
-// Junk measures the refusal of credentials that are new each time.
-func (p Party) Junk(b *testing.B, variant string, junk func() *http.Request) {
+// Junk measures the refusal of values of a header that are new each time.
+func (p Party) Junk(b *testing.B, variant string, r *http.Request, header string, junk func() string) {
 	b.Helper()
-	b.Run("peer="+p.Name+variant+"/outcome=junk", func(b *testing.B) { Serve(b, p.Handler, false, tooMany(junk)...) })
+	values := make([]string, many)
+	for i := range values {
+		values[i] = junk()
+	}
+	b.Run("peer="+p.Name+variant+"/outcome=junk", func(b *testing.B) { ServeInTurn(b, p.Handler, false, r, header, values) })
 }
 
-// tooMany returns more requests than any cache here remembers.
-func tooMany(request func() *http.Request) []*http.Request {
-	requests := make([]*http.Request, 8192)
-	for i := range requests {
-		requests[i] = request()
-	}
-	return requests
-}
+// many is more credentials than any cache here remembers.
+const many = 8192

@@ -78,18 +78,18 @@ func (s *Signer) Bad(tb testing.TB) map[string]*http.Request {
 	}
 }
 
-// Fresh returns requests with many tokens, no two alike.
-func (s *Signer) Fresh(tb testing.TB) []*http.Request {
+// Fresh returns values of the Authorization header with many tokens, no two alike.
+func (s *Signer) Fresh(tb testing.TB) []string {
 	tb.Helper()
-	n := 8192
+	n := many
 	if s.Alg == "RS256" { // takes a millisecond to sign
 		n = 1024
 	}
-	requests := make([]*http.Request, n)
-	for i := range requests {
-		requests[i] = WithToken(s.Token(tb, nil))
+	values := make([]string, n)
+	for i := range values {
+		values[i] = "Bearer " + s.Token(tb, nil)
 	}
-	return requests
+	return values
 }
 
 // Tampered changes a character in the middle of the signature.

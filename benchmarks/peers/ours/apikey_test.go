@@ -55,6 +55,6 @@ func BenchmarkAPIKey(b *testing.B) {
 	for _, p := range parties {
 		checkAPIKey(b, p, key)
 		p.Outcomes(b, "", withKey(key), withKey(bench.Tampered(key)))
-		p.Junk(b, "", func() *http.Request { return withKey(bench.Tampered(issuer.Generate("authtier_key_k"))) })
+		p.Junk(b, "", bench.Request(), "X-Api-Key", func() string { return bench.Tampered(issuer.Generate("authtier_key_k")) })
 	}
 }

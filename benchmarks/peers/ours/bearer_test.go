@@ -54,13 +54,13 @@ func BenchmarkBearer(b *testing.B) { withCache.Bench(b) }
 func BenchmarkBearerFresh(b *testing.B) {
 	for _, alg := range bench.Algs {
 		s := bench.NewSigner(alg)
-		requests := s.Fresh(b)
-		cache := cached(b, s, len(requests)/16)
+		values := s.Fresh(b)
+		cache := cached(b, s, len(values)/16)
 		p := bench.Party{Name: "authtier", Handler: bearer(cache)}
 		p.Check(b, bench.WithToken(s.Token(b, nil)), s.Bad(b))
 		b.Run("peer=authtier/alg="+alg, func(b *testing.B) {
 			before := cache.Stats().Hits
-			bench.Serve(b, p.Handler, true, requests...)
+			bench.ServeInTurn(b, p.Handler, true, bench.Request(), "Authorization", values)
 			if hits := cache.Stats().Hits - before; hits > 0 {
 				b.Fatalf("%d of %d tokens were remembered", hits, b.N)
 			}

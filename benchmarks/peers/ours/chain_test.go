@@ -86,7 +86,7 @@ func BenchmarkChain(b *testing.B) {
 		p := bench.Party{Name: "authtier", Handler: h}
 		p.Outcomes(b, "/token="+alg, good, bad)
 		if alg == "opaque" {
-			p.Junk(b, "/token="+alg, func() *http.Request { return s.both(junk()) })
+			p.Junk(b, "/token="+alg, bad, "Authorization", func() string { return "Bearer " + junk() })
 		}
 	}
 }

@@ -23,7 +23,7 @@ func opaqueParty(tb testing.TB, cached bool) bench.Opaque {
 		"another audience": bench.WithToken(s.opaque(tb, "https://other.example", time.Now().Add(time.Hour))),
 		"other scopes":     bench.WithToken(s.Token(tb, "files")),
 		"a bad checksum":   bench.WithToken(issuer.Generate("authtier_at") + "0"),
-	}, Junk: func() *http.Request { return bench.WithToken(junk()) }}
+	}, Junk: junk}
 }
 
 // opaque stores a token that the issuer would not make.
