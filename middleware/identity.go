@@ -19,12 +19,14 @@ type Scopes string
 
 // Has reports whether scope is one of s.
 func (s Scopes) Has(scope string) bool {
-	if scope == "" {
-		return false
-	}
+	return scope != "" && strings.IndexByte(scope, ' ') < 0 && s.has(scope)
+}
+
+// has is [Scopes.Has] for what is not empty and holds no space.
+func (s Scopes) has(scope string) bool {
 	for rest := string(s); len(rest) >= len(scope); {
 		if n := len(scope); rest[:n] == scope && (len(rest) == n || rest[n] == ' ') {
-			return strings.IndexByte(scope, ' ') < 0
+			return true
 		}
 		next := strings.IndexByte(rest, ' ')
 		if next < 0 {
