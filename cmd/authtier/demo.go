@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -49,9 +50,12 @@ func demoCommand(failed *bool) *cobra.Command {
 
 // check refuses what would show made-up credentials to the network.
 func (f demoFlags) check() error {
-	host, _, err := net.SplitHostPort(f.addr)
+	host, port, err := net.SplitHostPort(f.addr)
 	if err != nil {
 		return fmt.Errorf("--addr %q: %w", f.addr, err)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("--addr %q: expected a port from 0 to 65535", f.addr)
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return fmt.Errorf("--addr %q: the demo listens on loopback alone, such as 127.0.0.1:8080", f.addr)
