@@ -40,7 +40,7 @@ func Scope(anyOf ...string) Wrapper {
 				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(errors.New("middleware: Scope: no wrapper has authenticated the request")))
 				return
 			}
-			if !id.Scopes.hasAny(anyOf) {
+			if !slices.ContainsFunc(anyOf, id.Scopes.has) {
 				ew, scheme := s.writer()
 				ew.Resource(w, r, scheme, &errorsx.Error{
 					Code: errorsx.ScopeNotAuthorized, Client: id.Client, Scope: needed,
@@ -51,13 +51,4 @@ func Scope(anyOf ...string) Wrapper {
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-func (s Scopes) hasAny(scopes []string) bool {
-	for _, scope := range scopes {
-		if s.has(scope) {
-			return true
-		}
-	}
-	return false
 }

@@ -228,7 +228,7 @@ var faults = []fault{
 	},
 	{
 		part: "wrappers", name: "any scope will do", file: "middleware/scope.go",
-		old: "if !id.Scopes.hasAny(anyOf) {", new: "if id.Scopes == \"\" {",
+		old: "if !slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if id.Scopes == \"\" {",
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
