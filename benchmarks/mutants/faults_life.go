@@ -1,0 +1,258 @@
+package main
+
+// lifeFaults are in the life of tokens, keys and people, in what slows guesses down,
+// and in what answers.
+var lifeFaults = []fault{
+	{
+		part: "rotation", name: "a used refresh token works again", file: "store/memory/tokens.go",
+		old: "t.Used, t.UsedAt = true, now", new: "t.UsedAt = now", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "a second use revokes nothing", file: "store/memory/tokens.go",
+		old: "\t\t\ts.revoke(store.Change{Kind: store.KindFamily, ID: t.Family, Until: t.FamilyEnds})\n", new: "", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "another client may rotate", file: "store/memory/tokens.go",
+		old: "case t == nil || !t.Refresh || t.Client != client:", new: "case t == nil || !t.Refresh:", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "the memory store finds a token of a revoked family", file: "store/memory/tokens.go",
+		old: "store.KindFamily, t.Family}].at > t.since", new: "store.KindFamily, t.ID}].at > t.since", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "the memory store takes a token put anew for revoked", file: "store/memory/tokens.go",
+		old: "store.KindToken, t.ID}].at > t.since", new: "store.KindToken, t.ID}].at > 0", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "a sweep forgets a revocation and keeps the token", file: "store/memory/sweep.go",
+		old: "return s.revoked(t) || ", new: "return ", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "an expired token rotates", file: "store/memory/tokens.go",
+		old: "\t\tcase !t.Expires.After(now):\n\t\t\treturn store.ErrNotFound\n", new: "", tests: "./store/memory",
+	},
+	{
+		part: "rotation", name: "Redis: a used refresh token works again", file: "store/redis/lua/rotate.lua",
+		old: "'used', '1', 'usedat', now", new: "'usedat', now", tests: "./store/redis",
+	},
+	{
+		part: "rotation", name: "a refresh may widen the scope", file: "issuer/refresh.go",
+		old: "grantedScopes(scope, still, still)", new: "grantedScopes(scope, still, client.Scopes)",
+	},
+	{
+		part: "rotation", name: "a disabled user refreshes", file: "issuer/refresh.go",
+		old: "\tif err := i.checkUser(ctx, old); err != nil {\n\t\treturn nil, err\n\t}\n", new: "",
+	},
+	{
+		part: "rotation", name: "another client's token ends its family", file: "issuer/refresh.go",
+		old: "\tcase t.Client != client.ID:\n\t\treturn nil, errorsx.UnknownToken\n\tcase !t.Refresh:",
+		new: "\tcase t.Client != client.ID:\n\t\ti.rotate(ctx, t, nil)\n\t\ti.rotate(ctx, t, nil)\n\t\treturn nil, errorsx.UnknownToken\n\tcase !t.Refresh:",
+	},
+	{
+		part: "rotation", name: "a lifetime outlasts the family", file: "issuer/mint.go",
+		old: "access.Expires = earlier(access.Expires, access.FamilyEnds)\n\t}\n\ttokens", new: "\t}\n\ttokens",
+	},
+
+	{
+		part: "issuer", name: "a password is hashed for who has left", file: "issuer/hashing.go",
+		old: "\t\tl.queue = slices.Delete(l.queue, i, i+1)\n", new: "",
+	},
+	{
+		part: "issuer", name: "a place is lost with every hash", file: "issuer/hashing.go",
+		old: "\tl.free = append(l.free, j)\n}\n\n// dequeue", new: "}\n\n// dequeue",
+	},
+	{
+		part: "issuer", name: "a made-up key takes a place for signatures", file: "issuer/validate.go",
+		old: "return i.cfg.OpaqueTokens || ok && local.Local(c)", new: "return i.cfg.OpaqueTokens || ok && local != nil",
+	},
+	{
+		part: "issuer", name: "a look for a key ends with its request", file: "issuer/storedkeys.go",
+		old: "context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)\n\t\tdefer cancel()\n\t\ts.failed", new: "context.WithTimeout(ctx, pollTimeout)\n\t\tdefer cancel()\n\t\ts.failed",
+	},
+	{
+		part: "issuer", name: "r is not padded", file: "issuer/signing.go",
+		old: "copy(signature[32-len(r):], r)", new: "copy(signature, r)",
+	},
+	{
+		part: "issuer", name: "a secret's end is ignored", file: "issuer/validate.go",
+		old: "if same && (s.Expires.IsZero() || s.Expires.After(c.Now())) {", new: "if same {",
+	},
+	{
+		part: "issuer", name: "secrets are compared with ==", file: "issuer/validate.go",
+		old: "same := subtle.ConstantTimeCompare(digest[:], s.Digest[:]) == 1", new: "_, same := subtle.ConstantTimeCompare, digest == s.Digest",
+	},
+	{
+		part: "issuer", name: "password hashes are compared with ==", file: "issuer/password.go",
+		old: "return subtle.ConstantTimeCompare(got, h.key) == 1", new: "return subtle.ConstantTimeCompare(got, got) == 1 && string(got) == string(h.key)",
+	},
+	{
+		part: "issuer", name: "unknown users cost no hash", file: "issuer/users.go",
+		old: "\thash := \"\"\n", new: "\tif user == nil {\n\t\treturn nil, errorsx.CredentialsIncorrect\n\t}\n\thash := \"\"\n",
+	},
+	{
+		part: "issuer", name: "a disabled user logs in", file: "issuer/users.go",
+		old: "if user != nil && !user.Disabled {", new: "if user != nil {",
+	},
+	{
+		part: "issuer", name: "a key's expiry is ignored", file: "issuer/validate.go",
+		old: "if !key.Expires.IsZero() && !key.Expires.After(c.Now()) {", new: "if false {",
+	},
+	{
+		part: "issuer", name: "a revoked token is live", file: "issuer/live.go",
+		old: "revoked = l.revoked.has(store.KindToken, t.ID) || l", new: "revoked = l",
+	},
+	{
+		part: "issuer", name: "a client's revocation reaches no token", file: "issuer/live.go",
+		old: "l.versions[client] > t.ClientVersion ||", new: "false && l.versions[client] > t.ClientVersion ||",
+	},
+	{
+		part: "issuer", name: "the issuer ignores that it is stale", file: "issuer/validate.go",
+		old: "case !i.cfg.AllowStale && i.live.isStale(now):", new: "case i.cfg.AllowStale && i.live.isStale(now):",
+	},
+	{
+		part: "issuer", name: "anybody introspects any token", file: "issuer/introspection.go",
+		old: "if err == nil && (t.Client == client.ID || slices.Contains(client.Scopes, IntrospectScope)) {", new: "if err == nil && (t.Client != \"\" || slices.Contains(client.Scopes, IntrospectScope)) {",
+	},
+	{
+		part: "issuer", name: "a failed revocation answers 200", file: "issuer/revocation.go",
+		old: "return &errorsx.Error{Code: errorsx.Internal, Err: fmt.Errorf(\"issuer: revocation: %w\", err)}", new: "_ = fmt.Errorf(\"issuer: revocation: %w\", &errorsx.Error{})",
+	},
+	{
+		part: "issuer", name: "a redirect need only begin alike", file: "issuer/session/redirect.go",
+		old: "if r.URI == base && r.allows(query) {", new: "if strings.HasPrefix(base, r.URI) && r.allows(query) {",
+	},
+	{
+		part: "issuer", name: "another session's cookie will do", file: "issuer/session/wrapper.go",
+		old: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirm)) == 1", new: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirm)) >= 0",
+	},
+	{
+		part: "issuer", name: "the checksum is not looked at", file: "issuer/opaque.go",
+		old: "if sum := sumOf(s[:body]); string(sum[:]) != s[body:] {", new: "if sum := sumOf(s[:body]); len(sum) == 0 {",
+	},
+
+	{
+		part: "throttle", name: "a block lets right passwords through", file: "middleware/throttle.go",
+		old: "if wait := f.until.Sub(now); wait > 0 {", new: "if wait := f.until.Sub(now); wait > 0 && c.Secret == \"\" {",
+	},
+	{
+		part: "throttle", name: "who hangs up has not failed", file: "middleware/guard.go",
+		old: "g.identify(r.WithContext(context.WithoutCancel(r.Context())), now,", new: "g.identify(r, now,",
+	},
+	{
+		part: "throttle", name: "many may try after a block", file: "middleware/throttle.go",
+		old: "if f.tried {", new: "if false {",
+	},
+	{
+		part: "throttle", name: "names that failed are never forgotten", file: "middleware/throttle.go",
+		old: "if !ok || !f.over(now, t.cfg) {\n\t\t\treturn", new: "if !ok || f != nil {\n\t\t\treturn",
+	},
+	{
+		part: "throttle", name: "X-Forwarded-For is believed of anybody", file: "middleware/address.go",
+		old: "if !t.trusted(from) || said == \"\" {", new: "if said == \"\" {",
+	},
+	{
+		part: "throttle", name: "an address is an account's own", file: "middleware/throttle.go",
+		old: "network(c.From)}}", new: "network(netip.Addr{})}}",
+	},
+	{
+		part: "throttle", name: "blocks do not grow", file: "middleware/throttle.go",
+		old: "firstBlock<<min(f.blocks, 20)", new: "firstBlock",
+	},
+	{
+		part: "throttle", name: "many names push out what is blocked", file: "middleware/throttle.go",
+		old: "if t.addresses[p.address] < maxPerAddress ||", new: "if true ||",
+	},
+
+	{
+		part: "writer", name: "the dialects are swapped", file: "errorsx/writer.go",
+		old: "\t\treturn Table\n", new: "\t\treturn RFC\n",
+	},
+	{
+		part: "writer", name: "a failure of ours challenges", file: "errorsx/writer.go",
+		old: "if e.Code.Ours() || e.Code == InvalidParameter {", new: "if e.Code == InvalidParameter {",
+	},
+	{
+		part: "writer", name: "an internal message is sent", file: "errorsx/error.go",
+		old: "case e.Message == \"\" || e.Code.Ours():", new: "case e.Message == \"\":",
+	},
+	{
+		part: "writer", name: "answers may be stored", file: "errorsx/writer.go",
+		old: "noStore  = []string{\"no-store\"}", new: "noStore  = []string{\"private\"}",
+	},
+	{
+		part: "writer", name: "quotes in a challenge are not escaped", file: "errorsx/writer.go",
+		old: "\t\tif r == '\"' || r == '\\\\' {\n\t\t\tb = append(b, '\\\\')\n\t\t}\n\t\tif r", new: "\t\tif r",
+	},
+	{
+		part: "writer", name: "a dialect may admit", file: "errorsx/writer.go",
+		old: "if status < 400 || status > 599 {", new: "if false {",
+	},
+	{
+		part: "writer", name: "AUTH-13 does not say when to come back", file: "errorsx/writer.go",
+		old: "seconds := max(1, (e.RetryAfter+time.Second-1)/time.Second)", new: "seconds := time.Duration(1)",
+	},
+
+	{
+		part: "others", name: "made-up kids have the set fetched each time", file: "middleware/keyrefresh.go",
+		old: "if r.fetch == nil && r.limiter.Allow() {", new: "if r.fetch == nil {",
+	},
+	{
+		part: "others", name: "a set that cannot be fetched makes kids unknown", file: "middleware/remotekeys.go",
+		old: "case !s.has(kid) && s.err != nil:", new: "case false:",
+	},
+	{
+		part: "others", name: "a set is relied upon for ever", file: "middleware/remotekeys.go",
+		old: "case s.until.past(time.Now()):", new: "case s.until.past(time.Now()) && len(s.keys) == 0:",
+	},
+	{
+		part: "others", name: "caches are not told of withdrawn keys", file: "middleware/keyrefresh.go",
+		old: "r.sinks.Forget(gone...)", new: "_ = gone",
+	},
+	{
+		part: "others", name: "redirects lead to other hosts", file: "middleware/remote.go",
+		old: "case r.URL.Scheme != from.Scheme || r.URL.Host != from.Host:", new: "case r.URL.Scheme != from.Scheme:",
+	},
+	{
+		part: "others", name: "bodies have no limit", file: "middleware/remote.go",
+		old: "if len(body) > maxRemoteBody {", new: "if false {",
+	},
+	{
+		part: "others", name: "private keys of a set are used", file: "middleware/keyset.go",
+		old: "[]value{j.D, j.P,", new: "[]value{j.P,",
+	},
+	{
+		part: "others", name: "any trusted issuer's keys will do", file: "middleware/issuers.go",
+		old: "func (vs jwtIssuers) of(t *token) *jwtValidator { return vs[t.claims.Issuer.s] }",
+		new: "func (vs jwtIssuers) of(t *token) *jwtValidator {\n\tfor _, v := range vs {\n\t\treturn v\n\t}\n\treturn nil\n}",
+	},
+	{
+		part: "others", name: "what is not active is admitted", file: "middleware/introspection.go",
+		old: "case !a.active:", new: "case false:",
+	},
+	{
+		part: "others", name: "another issuer's answer is believed", file: "middleware/introspection.go",
+		old: "case p.Issuer.present && p.Issuer.s != v.cfg.Issuer:", new: "case false:",
+	},
+	{
+		part: "others", name: "a second way makes up for a refused one", file: "middleware/oneof.go",
+		old: "\tfound, err := way.authenticate(s, r)\n",
+		new: "\tfound, err := way.authenticate(s, r)\n\tfor _, other := range o.ways {\n\t\tif err != nil {\n\t\t\tfound, err = other.authenticate(s, r)\n\t\t}\n\t}\n",
+	},
+
+	{
+		part: "keys", name: "a replaced key never ends", file: "issuer/replace.go",
+		old: "err = db.ReplaceAPIKey(ctx, id, until, record)", new: "err = db.ReplaceAPIKey(ctx, id, until.AddDate(1, 0, 0), record)",
+	},
+	{
+		part: "keys", name: "caches are not told of replaced keys", file: "issuer/replace.go",
+		old: "\ti.sinks.Forget(mw.Revocation{Kind: mw.KindAPIKey, ID: id}) // also if the store's answer was lost\n", new: "",
+	},
+	{
+		part: "keys", name: "an overlap lengthens a key's life", file: "store/internal/sqlstore/apikeys.go",
+		old: "if err := tx.endAPIKey(ctx, id, sooner(timeOf(expires), until)); err != nil {", new: "if err := tx.endAPIKey(ctx, id, until); err != nil {", tests: "./store/sqlite",
+	},
+	{
+		part: "keys", name: "a new secret replaces all others at once", file: "store/memory/keys.go",
+		old: "return append(kept, added), nil", new: "return append(kept[:0], added), nil", tests: "./store/memory",
+	},
+}
