@@ -256,5 +256,4 @@ var requestFaults = []fault{
 		part: "wrappers", name: "refused requests count", file: "middleware/usage.go",
 		old: "\tif id == nil {\n\t\treturn nil, errorsx.Fault(", new: "\tif id == nil {\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, errorsx.Fault(",
 	},
-
 }
