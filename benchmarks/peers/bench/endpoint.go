@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -58,6 +60,21 @@ func (e Endpoint) Checked(tb testing.TB) http.Handler {
 		}
 	}
 	return h
+}
+
+// IssuedBy returns an access token that h gives to the client.
+func IssuedBy(tb testing.TB, h http.Handler, scope string) string {
+	tb.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, newTokenRequest(ClientSecret, scope).fresh())
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	Must(tb, json.Unmarshal(w.Body.Bytes(), &answer))
+	if answer.AccessToken == "" {
+		tb.Fatalf("no token: %d %s", w.Code, w.Body)
+	}
+	return answer.AccessToken
 }
 
 // Bench is the client credentials grant, with the client's generated secret in

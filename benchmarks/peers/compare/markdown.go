@@ -34,7 +34,8 @@ func markdown(rs *results) string {
 const preface = `Each library is measured in a process of its own, which holds what its users have in theirs and no other library: some keep a
 megabyte of pointers from their initialisation, which every collection marks, and all in one process with them would pay for it.
 One process runs at a time. In each round everybody runs once, and one benchmark is run by all who have it before the next: what is
-compared is seconds apart. Figures are medians over the rounds, on one core unless a row says otherwise. A ratio is the median of
+compared is seconds apart. It runs twice in a row, and the second run counts: in the first one its process takes its memory from the
+system. Figures are medians over the rounds, on one core unless a row says otherwise. A ratio is the median of
 the ratios within a round, so that a machine that is slow for a while tips no scale; it is not quite the ratio of the two figures.
 Only the ratios carry over to other machines. On two cores, a figure is the time for each request, not of each.
 

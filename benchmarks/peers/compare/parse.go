@@ -67,7 +67,7 @@ func (rs *results) read(line string) (err error) {
 		if err != nil {
 			return err
 		}
-		return rs.enter(k, values)
+		rs.enter(k, values)
 	case strings.HasPrefix(line, roundLine):
 		if rs.round, err = strconv.Atoi(value); err != nil || rs.round < 1 {
 			return fmt.Errorf("not a number of a round: %q", line)
@@ -78,21 +78,23 @@ func (rs *results) read(line string) (err error) {
 	return nil
 }
 
-// enter notes what a benchmark took in this round.
-func (rs *results) enter(k key, values map[string]float64) error {
+// enter notes what a benchmark took in this round. Where it ran several times in
+// one, the last run counts: those before it warmed its process up.
+func (rs *results) enter(k key, values map[string]float64) {
 	if rs.values[k] == nil {
 		rs.values[k], rs.rounds[k] = map[string][]float64{}, map[int]float64{}
 		rs.order = append(rs.order, k)
 	}
 	round := cmp.Or(rs.round, len(rs.rounds[k])+1)
-	if _, ok := rs.rounds[k][round]; ok {
-		return fmt.Errorf("%s on %d cores is there twice in round %d", k.name, k.cpu, round)
-	}
+	_, again := rs.rounds[k][round]
 	rs.rounds[k][round] = values["ns/op"]
 	for unit, v := range values {
-		rs.values[k][unit] = append(rs.values[k][unit], v)
+		all := rs.values[k][unit]
+		if again {
+			all = all[:len(all)-1]
+		}
+		rs.values[k][unit] = append(all, v)
 	}
-	return nil
 }
 
 // ratio is the median of the ratios within the rounds, whose runs are near in

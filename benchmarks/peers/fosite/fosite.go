@@ -23,9 +23,9 @@ import (
 // that are signed by alg, or opaque.
 type site struct {
 	provider fosite.OAuth2Provider
-	store    *storage.MemoryStore
-	strategy oauth2.CoreStrategy
+	config   *fosite.Config
 	alg      string
+	audience string
 }
 
 // sha256Hasher compares secrets as ours does. Fosite's own choice is bcrypt,
@@ -47,23 +47,23 @@ func (h sha256Hasher) Compare(ctx context.Context, hash, data []byte) error {
 
 func newSite(tb testing.TB, alg string) *site {
 	tb.Helper()
-	s := &site{store: storage.NewMemoryStore(), alg: alg}
+	store := storage.NewMemoryStore()
 	hash, _ := sha256Hasher{}.Hash(tb.Context(), []byte(bench.ClientSecret))
-	s.store.Clients[bench.ClientID] = &fosite.DefaultClient{
+	store.Clients[bench.ClientID] = &fosite.DefaultClient{
 		ID: bench.ClientID, Secret: hash, GrantTypes: []string{"client_credentials"}, Scopes: []string{"read", "files"},
 	}
-	cfg := &fosite.Config{
+	config := &fosite.Config{
 		GlobalSecret: []byte("0123456789abcdef0123456789abcdef"), AccessTokenLifespan: time.Hour,
 		AccessTokenIssuer: bench.IssuerURL, ScopeStrategy: fosite.ExactScopeStrategy, ClientSecretsHasher: sha256Hasher{},
 	}
-	s.strategy = compose.NewOAuth2HMACStrategy(cfg)
+	var strategy oauth2.CoreStrategy = compose.NewOAuth2HMACStrategy(config)
 	if alg != "opaque" {
 		key := func(context.Context) (any, error) { return bench.NewSigner(alg).Private, nil }
-		s.strategy = compose.NewOAuth2JWTStrategy(key, s.strategy, cfg)
+		strategy = compose.NewOAuth2JWTStrategy(key, strategy, config)
 	}
-	s.provider = compose.Compose(cfg, s.store, &compose.CommonStrategy{CoreStrategy: s.strategy},
+	provider := compose.Compose(config, store, &compose.CommonStrategy{CoreStrategy: strategy},
 		compose.OAuth2ClientCredentialsGrantFactory, compose.OAuth2TokenIntrospectionFactory)
-	return s
+	return &site{provider: provider, config: config, alg: alg, audience: bench.Audience}
 }
 
 func (s *site) session() fosite.Session {
@@ -87,7 +87,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, scope := range request.GetRequestedScopes() {
 		request.GrantScope(scope)
 	}
-	request.GrantAudience(bench.Audience)
+	request.GrantAudience(s.audience)
 	response, err := s.provider.NewAccessResponse(ctx, request)
 	if err != nil {
 		s.provider.WriteAccessError(ctx, w, request, err)
