@@ -20,11 +20,23 @@ type live struct {
 	began     time.Time                 // when the last good reading did
 	fresh     atomic.Pointer[time.Time] // until when what is known may be relied on
 
-	mu       sync.RWMutex
-	revoked  revokedSet            // tokens, families and sessions
-	versions map[subject]uint64    // of clients and users: older tokens are revoked
-	unsure   map[subject]time.Time // revoked then, and the new version was not read since
-	purged   time.Time
+	mu      sync.RWMutex
+	revoked revokedSet // tokens, families and sessions
+	clients versions
+	users   versions
+	unsure  map[subject]time.Time // revoked then, and the new version was not read since
+	purged  time.Time
+}
+
+// versions are those of clients or users, by their IDs: older tokens are revoked.
+type versions map[string]uint64
+
+// versions returns those of a kind.
+func (l *live) versions(kind store.Kind) versions {
+	if kind == store.KindUser {
+		return l.users
+	}
+	return l.clients
 }
 
 type subject struct {
@@ -35,7 +47,7 @@ type subject struct {
 func newLive() live {
 	return live{
 		following: make(chan struct{}, 1),
-		revoked:   newRevokedSet(), versions: map[subject]uint64{}, unsure: map[subject]time.Time{},
+		revoked:   newRevokedSet(), clients: versions{}, users: versions{}, unsure: map[subject]time.Time{},
 	}
 }
 
@@ -61,12 +73,12 @@ func (l *live) apply(changes []store.Change, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range changes {
-		s := subject{c.Kind, c.ID}
 		switch c.Kind {
 		case store.KindToken, store.KindFamily, store.KindSession:
 			l.revoked.add(c.Kind, c.ID, c.Until, now)
 		case store.KindClient, store.KindUser:
-			l.versions[s] = max(l.versions[s], c.Version)
+			known := l.versions(c.Kind)
+			known[c.ID] = max(known[c.ID], c.Version)
 		}
 	}
 	if now.Sub(l.purged) > time.Minute {
@@ -96,7 +108,7 @@ func (i *Issuer) IsRevoked(kind store.Kind, id string) bool {
 func (l *live) version(kind store.Kind, id string, recorded uint64) uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return max(recorded, l.versions[subject{kind, id}])
+	return max(recorded, l.versions(kind)[id])
 }
 
 // judge reports whether a token is revoked, by itself or with its family, client
@@ -105,12 +117,11 @@ func (l *live) version(kind store.Kind, id string, recorded uint64) uint64 {
 func (l *live) judge(t *store.Token) (revoked, unsure bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	client, user := subject{store.KindClient, t.Client}, subject{store.KindUser, t.User}
 	revoked = l.revoked.has(store.KindToken, t.ID) || l.revoked.has(store.KindFamily, t.Family) ||
-		l.versions[client] > t.ClientVersion || t.User != "" && l.versions[user] > t.UserVersion
-	_, unsure = l.unsure[client]
+		l.clients[t.Client] > t.ClientVersion || t.User != "" && l.users[t.User] > t.UserVersion
+	_, unsure = l.unsure[subject{store.KindClient, t.Client}]
 	if !unsure && t.User != "" {
-		_, unsure = l.unsure[user]
+		_, unsure = l.unsure[subject{store.KindUser, t.User}]
 	}
 	return revoked, unsure
 }
@@ -140,7 +151,7 @@ func (l *live) beyond(cs []store.Change) []store.Change {
 	cs = slices.Clone(cs)
 	for n, c := range cs {
 		if c.Kind == store.KindClient || c.Kind == store.KindUser {
-			cs[n].Version = max(c.Version, l.versions[subject{c.Kind, c.ID}])
+			cs[n].Version = max(c.Version, l.versions(c.Kind)[c.ID])
 		}
 	}
 	return cs
@@ -173,9 +184,11 @@ func (l *live) forgotten(snapshot []store.Change) (cs []store.Change) {
 	for _, c := range snapshot {
 		has[subject{c.Kind, c.ID}] = c.Version
 	}
-	for s, version := range l.versions {
-		if version > max(1, has[s]) {
-			cs = append(cs, store.Change{Kind: s.kind, ID: s.id, Version: version})
+	for _, kind := range []store.Kind{store.KindClient, store.KindUser} {
+		for id, version := range l.versions(kind) {
+			if version > max(1, has[subject{kind, id}]) {
+				cs = append(cs, store.Change{Kind: kind, ID: id, Version: version})
+			}
 		}
 	}
 	return cs

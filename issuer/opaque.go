@@ -66,27 +66,12 @@ func WellFormed(prefix, s string) bool {
 		return false
 	}
 	body := len(s) - sumChars
-	if sum := sumOf(s[:body]); string(sum[:]) != s[body:] {
-		return false
-	}
-	for i := len(prefix); i < len(s); i++ {
-		if !secretChars[s[i]] {
-			return false
-		}
-	}
-	return true
+	sum := sumOf(s[:body])
+	return string(sum[:]) == s[body:]
 }
 
 // maxSecret is the size in bytes over which nothing was generated here.
 const maxSecret = 256
-
-// secretChars are the characters of a secret behind its prefix.
-var secretChars = func() (t [256]bool) {
-	for _, c := range base62 + "_" {
-		t[c] = true
-	}
-	return t
-}()
 
 // appendRandom appends n uniformly random characters.
 func appendRandom(b []byte, n int) []byte {
