@@ -95,7 +95,9 @@ func chains() []row {
 	opaque := one("Chain/peer=authtier/token=opaque/outcome=accept")
 	list = append(list,
 		row{"the same, junk with a bad checksum, new each time", one("Chain/peer=authtier/token=opaque/outcome=junk"), opaque, "accepted", limit{ratio: 2}, false},
-		row{"the same, accepted, opaque", opaque, one("Chain/peer=copy-per-wrapper"), "a copy for each wrapper, nothing checked", limit{}, false})
+		row{"the same, accepted, opaque", opaque, one("Chain/peer=copy-per-wrapper"), "a copy for each wrapper, nothing checked", limit{}, false},
+		row{"the same, accepted, opaque", opaque, one("Chain/peer=floor"), "copy, clock and two SHA-256 alone", limit{}, false},
+		row{"copy, clock and two SHA-256 alone", one("Chain/peer=floor"), one("Chain/peer=copy"), "one copy of the request", limit{}, false})
 	for _, token := range []string{"ES256", "opaque"} {
 		name := "ChainCores/peer=authtier/token=" + token
 		list = append(list, row{"the same on two cores, per request, GOGC=1600, " + token, on(2, name), one(name), "one core", limit{ratio: 0.75}, false})
