@@ -201,14 +201,14 @@ func (a *Attempt) End(err error) {
 	if a == nil {
 		return
 	}
-	t, now := a.throttle, time.Now()
+	t := a.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a.alone != nil {
 		a.alone.tried = false
 	}
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
-		t.fail(a.pair, now)
+		t.fail(a.pair, time.Now())
 	}
 }
 
