@@ -47,6 +47,10 @@ request, as always; the peers have no cache. go-http-auth and ours know the pass
 the token endpoint, fosite is given SHA-256 for secrets in place of its bcrypt, which ours uses for generated secrets; go-oauth2
 compares them as they are. A signature alone is of one digest, with the key and by the method of the endpoint beside it.
 
+What is to be reached was set on a machine where the copy of a request takes some 250 ns and an atomic addition on two cores 5. Where
+memory is faster than that, and the clock and SHA-256 are not, the chain weighs more beside a copy: the row of copy, clock and two
+digests says how much of it no code can save.
+
 `
 
 func (r row) markdown(rs *results) string {
