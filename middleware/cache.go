@@ -185,7 +185,7 @@ func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 	s, at := c.shard(k), now.Sub(c.start)
 	s.mu.Lock()
 	if e, ok := s.good.Peek(k.short()); ok && e.key == *k {
-		if at < e.until && c.holds(e, now) {
+		if at < e.until && e.identity.live(now) && (e.number == c.ring.count.Load() || c.catchUp(e)) {
 			s.stats.Hits++
 			if tick := uint32(at / recency); tick != e.used {
 				s.good.Get(k.short())
@@ -212,11 +212,9 @@ type limit struct{ monotonic, wall time.Time }
 
 func (l *limit) past(now time.Time) bool { return now.After(l.monotonic) || now.After(l.wall) }
 
-// holds reports whether what e says is still so. The shard is locked.
-func (c *Cache) holds(e *entry, now time.Time) bool {
-	if !e.identity.Expires.IsZero() && !now.Before(e.identity.Expires) {
-		return false
-	}
+// catchUp reports whether what e says is still so after the revocations meanwhile.
+// The shard is locked.
+func (c *Cache) catchUp(e *entry) bool {
 	upTo, holds := c.ring.since(e.number, &e.identity)
 	if holds {
 		e.number = upTo

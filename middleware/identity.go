@@ -141,9 +141,12 @@ func (id Identity) DecodeClaims(v any) error {
 	return json.Unmarshal([]byte(claims), v)
 }
 
+// live reports whether id's proof has not ended at now.
+func (id *Identity) live(now time.Time) bool { return id.Expires.IsZero() || now.Before(id.Expires) }
+
 // unexpired returns id, or a refusal if its proof has ended at now.
 func (id *Identity) unexpired(now time.Time) (*Identity, error) {
-	if id.Expires.IsZero() || now.Before(id.Expires) {
+	if id.live(now) {
 		return id, nil
 	}
 	return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
