@@ -152,7 +152,7 @@ var requestFaults = []fault{
 
 	{
 		part: "cache", name: "a hit does not look at the expiry", file: "middleware/cache.go",
-		old: "if !e.identity.Expires.IsZero() && !now.Before(e.identity.Expires) {", new: "if false {",
+		old: "at < e.until && e.identity.live(now) && (", new: "at < e.until && (",
 	},
 	{
 		part: "cache", name: "a hit does not look at revocations", file: "middleware/cache.go",
