@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/form"
@@ -185,12 +186,14 @@ func (i *Issuer) tryClient(r *http.Request, readings ...mw.Credential) (client *
 			a.End(err)
 		}
 	}()
+	from, now := i.From(r), time.Now()
 	for n, c := range readings {
+		c.From = from
+		readings[n] = c.At(now)
 		if n > 0 && c.Username == readings[0].Username {
 			continue
 		}
-		c.From = i.From(r)
-		if attempts[n], err = i.cfg.Throttle.Begin(c); err != nil {
+		if attempts[n], err = i.cfg.Throttle.Begin(readings[n]); err != nil {
 			return nil, err
 		}
 	}

@@ -76,6 +76,7 @@ const maxSecret = 256
 // appendRandom appends n uniformly random characters.
 func appendRandom(b []byte, n int) []byte {
 	const fair = 256 / len(base62) * len(base62) // bytes from here on are not uniform
+
 	var buf [48]byte // nearly always enough for 43
 	for {
 		rand.Read(buf[:])

@@ -149,7 +149,7 @@ func (t *Throttle) Begin(c Credential) (*Attempt, error) {
 	}
 	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
 	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(c.From)}}
-	now := time.Now()
+	now := c.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f, ok := t.blocked.Get(t.counted(a.pair, now))
