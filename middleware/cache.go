@@ -241,7 +241,7 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 // cost something.
 func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refusals bool) (id *Identity, number uint64, err error) {
 	number = c.ring.count.Load()
-	asked := cred.Now()
+	asked := cred.Now() // or before, if it had to wait: what is remembered ends the sooner
 	id, err = ask(ctx, c.validator, cred)
 	switch {
 	case ctx.Err() != nil, len(cred.Secret)+len(cred.Username) > maxCached:

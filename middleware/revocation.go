@@ -97,9 +97,6 @@ func (r *ring) add(rs []Revocation) {
 // since reports whether id, validated after the revocation with that number,
 // still holds, and up to which number.
 func (r *ring) since(number uint64, id *Identity) (upTo uint64, holds bool) {
-	if number == r.count.Load() {
-		return number, true
-	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	upTo = r.count.Load()

@@ -140,7 +140,7 @@ func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, er
 	return v.validator.Validate(context.WithoutCancel(ctx), c)
 }
 
-// Begin returns an attempt if the credential may be tried: its account is
+// Begin returns an attempt if the credential may be tried at c.Now: its account is
 // c.Username and its address c.From. Otherwise the error is AUTH-13, with the time
 // to wait.
 func (t *Throttle) Begin(c Credential) (*Attempt, error) {

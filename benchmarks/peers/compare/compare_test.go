@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%v: %v, want %v", k, got, want)
 		}
 	}
-	if got, want := rs.rounds[key{name, 1}], (map[int]float64{1: 300, 2: 100, 3: 9000}); !maps.Equal(got, want) {
+	if got, want := rs.rounds[key{name, 1}], (map[int]result{1: {300, 384, 2}, 2: {100, 384, 2}, 3: {9000, 400, 3}}); !maps.Equal(got, want) {
 		t.Errorf("rounds %v, want one for each repetition", got)
 	}
 	if len(rs.order) != 3 || rs.order[0] != (key{name, 1}) {

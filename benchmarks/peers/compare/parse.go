@@ -24,11 +24,10 @@ type result struct{ ns, bytes, allocs float64 }
 type results struct {
 	order  []key
 	median map[key]result
-	rounds map[key]map[int]float64 // ns, by the number of the round
+	rounds map[key]map[int]result // by the number of the round
 	config map[string]string
 
-	round  int // zero before the first line of a round
-	values map[key]map[string][]float64
+	round int // zero before the first line of a round
 }
 
 // roundLine begins a round. An output without such lines has a round for each
@@ -37,20 +36,17 @@ const roundLine = "round: "
 
 // parse reads the output of go test -bench -benchmem, in rounds.
 func parse(r io.Reader) (*results, error) {
-	rs := &results{
-		median: map[key]result{}, rounds: map[key]map[int]float64{}, config: map[string]string{},
-		values: map[key]map[string][]float64{},
-	}
+	rs := &results{median: map[key]result{}, rounds: map[key]map[int]result{}, config: map[string]string{}}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		if err := rs.read(lines.Text()); err != nil {
 			return nil, err
 		}
 	}
-	for k, v := range rs.values {
-		rs.median[k] = result{median(v["ns/op"]), median(v["B/op"]), median(v["allocs/op"])}
+	for k, runs := range rs.rounds {
+		rs.median[k] = medians(runs)
 	}
-	if len(rs.values) == 0 {
+	if len(rs.rounds) == 0 {
 		return nil, errors.Join(errors.New("no benchmarks in the output"), lines.Err())
 	}
 	return rs, lines.Err()
@@ -63,11 +59,11 @@ func (rs *results) read(line string) (err error) {
 	case strings.Contains(line, "--- FAIL"):
 		return fmt.Errorf("a benchmark has failed: %q", line)
 	case strings.HasPrefix(line, "Benchmark"):
-		k, values, err := parseLine(line)
+		k, r, err := parseLine(line)
 		if err != nil {
 			return err
 		}
-		rs.enter(k, values)
+		rs.enter(k, r)
 	case strings.HasPrefix(line, roundLine):
 		if rs.round, err = strconv.Atoi(value); err != nil || rs.round < 1 {
 			return fmt.Errorf("not a number of a round: %q", line)
@@ -80,21 +76,21 @@ func (rs *results) read(line string) (err error) {
 
 // enter notes what a benchmark took in this round. Where it ran several times in
 // one, the last run counts: those before it warmed its process up.
-func (rs *results) enter(k key, values map[string]float64) {
-	if rs.values[k] == nil {
-		rs.values[k], rs.rounds[k] = map[string][]float64{}, map[int]float64{}
+func (rs *results) enter(k key, r result) {
+	if rs.rounds[k] == nil {
+		rs.rounds[k] = map[int]result{}
 		rs.order = append(rs.order, k)
 	}
-	round := cmp.Or(rs.round, len(rs.rounds[k])+1)
-	_, again := rs.rounds[k][round]
-	rs.rounds[k][round] = values["ns/op"]
-	for unit, v := range values {
-		all := rs.values[k][unit]
-		if again {
-			all = all[:len(all)-1]
-		}
-		rs.values[k][unit] = append(all, v)
+	rs.rounds[k][cmp.Or(rs.round, len(rs.rounds[k])+1)] = r
+}
+
+// medians are those of each figure by itself.
+func medians(runs map[int]result) result {
+	var ns, bytes, allocs []float64
+	for _, r := range runs {
+		ns, bytes, allocs = append(ns, r.ns), append(bytes, r.bytes), append(allocs, r.allocs)
 	}
+	return result{median(ns), median(bytes), median(allocs)}
 }
 
 // ratio is the median of the ratios within the rounds, whose runs are near in
@@ -102,29 +98,29 @@ func (rs *results) enter(k key, values map[string]float64) {
 // they have no round in common.
 func (rs *results) ratio(ours, peer key) float64 {
 	var ratios []float64
-	for round, ns := range rs.rounds[ours] {
-		if theirs := rs.rounds[peer][round]; theirs > 0 {
-			ratios = append(ratios, ns/theirs)
+	for round, r := range rs.rounds[ours] {
+		if theirs := rs.rounds[peer][round]; theirs.ns > 0 {
+			ratios = append(ratios, r.ns/theirs.ns)
 		}
 	}
 	return median(ratios)
 }
 
 // parseLine reads a name, a number of iterations, and values with their units.
-func parseLine(line string) (key, map[string]float64, error) {
+func parseLine(line string) (key, result, error) {
 	fields := strings.Fields(line)
 	if len(fields) < 4 || len(fields)%2 != 0 {
-		return key{}, nil, fmt.Errorf("not a benchmark's result: %q", line)
+		return key{}, result{}, fmt.Errorf("not a benchmark's result: %q", line)
 	}
 	values := map[string]float64{}
 	for pair := range slices.Chunk(fields[2:], 2) {
 		v, err := strconv.ParseFloat(pair[0], 64)
 		if err != nil {
-			return key{}, nil, fmt.Errorf("%q: %w", line, err)
+			return key{}, result{}, fmt.Errorf("%q: %w", line, err)
 		}
 		values[pair[1]] = v
 	}
-	return parseName(fields[0]), values, nil
+	return parseName(fields[0]), result{values["ns/op"], values["B/op"], values["allocs/op"]}, nil
 }
 
 // parseName splits off the number of cores, which a single one does not have.
