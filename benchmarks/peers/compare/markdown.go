@@ -49,7 +49,7 @@ compares them as they are. A signature alone is of one digest, with the key and 
 
 What is to be reached was set on a machine where the copy of a request takes some 250 ns and an atomic addition on two cores 5. Where
 memory is faster than that, and the clock and SHA-256 are not, the chain weighs more beside a copy: the row of copy, clock and two
-digests says how much of it these are. That copy takes two allocations, as the bare one does; the chain's own takes one.
+digests says how much of it these are. Like the chain, it takes one allocation; the bare copy takes two.
 
 `
 
