@@ -104,7 +104,7 @@ func From(err error) *Error {
 // bare are the refusals that say no more than their code.
 var bare = func() (es [len(messages)]Error) {
 	for i := range es {
-		es[i] = Error{Code: Code(i), Err: Code(i)}
+		es[i] = Error{Code: Code(i)}
 	}
 	return es
 }()

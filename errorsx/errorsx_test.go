@@ -213,6 +213,9 @@ func TestErrors(t *testing.T) {
 	if got, want := err.Error(), "wrapped: AUTH-12: Invalid token: cause"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	if got, want := errorsx.From(errorsx.UnknownToken).Error(), "AUTH-12: Invalid token"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	for _, tt := range []struct {
 		err  error
 		want errorsx.Code

@@ -22,6 +22,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/authtier/authtier/issuer/internal/form"
 	mw "github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -169,6 +171,9 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: New: %w", err)
 	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("issuer: New: %w", context.Cause(ctx))
+	}
 	if err := i.follow(ctx); err != nil {
 		return nil, fmt.Errorf("issuer: New: reading revocations: %w", err)
 	}
@@ -176,20 +181,11 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 }
 
 func setDefaults(cfg *Config) {
-	set := func(d *time.Duration, def time.Duration) {
-		if *d == 0 {
-			*d = def
-		}
-	}
-	set(&cfg.AccessTTL, time.Hour)
-	set(&cfg.RefreshTTL, 30*24*time.Hour)
-	set(&cfg.FamilyTTL, max(365*24*time.Hour, cfg.RefreshTTL))
-	if cfg.Audience == "" {
-		cfg.Audience = cfg.Issuer
-	}
-	if cfg.Prefix == "" {
-		cfg.Prefix = "authtier"
-	}
+	cfg.AccessTTL = cmp.Or(cfg.AccessTTL, time.Hour)
+	cfg.RefreshTTL = cmp.Or(cfg.RefreshTTL, 30*24*time.Hour)
+	cfg.FamilyTTL = cmp.Or(cfg.FamilyTTL, max(365*24*time.Hour, cfg.RefreshTTL))
+	cfg.Audience = cmp.Or(cfg.Audience, cfg.Issuer)
+	cfg.Prefix = cmp.Or(cfg.Prefix, "authtier")
 }
 
 var prefixForm = regexp.MustCompile(`^[a-z0-9]+$`)
@@ -214,11 +210,12 @@ func (cfg *Config) check() error {
 	if c := cfg.BcryptCost; c != 0 && (c < bcrypt.MinCost || c > maxBcryptCost) {
 		fault("BcryptCost is %d, expected %d to %d", c, bcrypt.MinCost, maxBcryptCost)
 	}
-	for name, d := range map[string]time.Duration{
-		"AccessTTL": cfg.AccessTTL, "RefreshTTL": cfg.RefreshTTL, "FamilyTTL": cfg.FamilyTTL,
-	} {
-		if d < time.Second || d%time.Second != 0 {
-			fault("%s is %v, expected whole seconds", name, d)
+	for _, ttl := range []struct {
+		name string
+		d    time.Duration
+	}{{"AccessTTL", cfg.AccessTTL}, {"RefreshTTL", cfg.RefreshTTL}, {"FamilyTTL", cfg.FamilyTTL}} {
+		if ttl.d < time.Second || ttl.d%time.Second != 0 {
+			fault("%s is %v, expected whole seconds", ttl.name, ttl.d)
 		}
 	}
 	if longest := cfg.maxTTL(); cfg.AccessTTL > longest {
@@ -256,6 +253,8 @@ func checkIssuer(issuer string) error {
 		return errors.New("expected an https URL, or http on loopback")
 	case u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?#") || strings.HasSuffix(issuer, "/"):
 		return errors.New("expected a host, and neither user, query, fragment nor a last slash")
+	case u.Path != "":
+		return form.CheckBase(u.Path) // of the endpoints
 	}
 	return nil
 }

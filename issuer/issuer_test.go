@@ -424,6 +424,9 @@ func TestS07Config(t *testing.T) {
 		"query":         func(c *issuer.Config) { c.Issuer = testURL + "?x" },
 		"fragment":      func(c *issuer.Config) { c.Issuer = testURL + "#x" },
 		"user":          func(c *issuer.Config) { c.Issuer = "https://u@id.example" },
+		"two slashes":   func(c *issuer.Config) { c.Issuer = testURL + "/a//b" },
+		"a wildcard":    func(c *issuer.Config) { c.Issuer = testURL + "/{a}" },
+		"dots":          func(c *issuer.Config) { c.Issuer = testURL + "/a/../b" },
 		"no store":      func(c *issuer.Config) { c.Store = nil },
 		"audience":      func(c *issuer.Config) { c.Audience = "a b" },
 		"prefix":        func(c *issuer.Config) { c.Prefix = "A_b" },
@@ -449,5 +452,10 @@ func TestS07Config(t *testing.T) {
 		if _, err := issuer.New(t.Context(), cfg); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := issuer.New(ended, good); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that has ended: got %v", err)
 	}
 }

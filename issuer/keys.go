@@ -36,6 +36,9 @@ type SigningKey struct {
 // Format writes k without its key, whatever the verb.
 func (k SigningKey) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s signing key %q", k.Alg, k.ID) }
 
+// generated are the algorithms that keys are generated for.
+var generated = []string{"ES256", "EdDSA", "RS256", "HS256"}
+
 // GenerateKey returns a new signing key for ES256, EdDSA, RS256 or HS256.
 func GenerateKey(alg string) (SigningKey, error) {
 	k := SigningKey{Alg: alg}

@@ -124,7 +124,9 @@ func parseArgon(hash string) (h argonHash, ok bool) {
 	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return h, false
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.time, &h.lanes); err != nil {
+	const costs = "m=%d,t=%d,p=%d"
+	fmt.Sscanf(parts[3], costs, &h.memory, &h.time, &h.lanes)
+	if parts[3] != fmt.Sprintf(costs, h.memory, h.time, h.lanes) { // no sign, no blank, and nothing behind
 		return h, false
 	}
 	var err1, err2 error

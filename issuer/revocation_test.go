@@ -300,7 +300,7 @@ func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
 			}
 		}
 	}
-	for _, base := range []string{"auth", "/auth/", "/"} {
+	for _, base := range []string{"auth", "/auth/", "/", "/a//b", "/{x}"} {
 		func() {
 			defer func() {
 				if recover() == nil {

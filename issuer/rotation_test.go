@@ -269,6 +269,7 @@ func TestS07OpenKeysRefuses(t *testing.T) {
 	for name, cfg := range map[string]issuer.StoredKeysConfig{
 		"no seal": {}, "a short seal": {Seal: seal[1:]}, "another seal": {Seal: bytes.Repeat([]byte{8}, 32)},
 		"an unknown algorithm": {Seal: seal, Set: "new", Alg: "none"}, "a negative lifetime": {Seal: seal, MaxTTL: -1},
+		"an algorithm that no key can be made for": {Seal: seal, Alg: "RS512"},
 	} {
 		if _, err := issuer.OpenKeys(t.Context(), db, cfg); err == nil {
 			t.Errorf("%s: accepted", name)

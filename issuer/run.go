@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,10 +123,7 @@ func (i *Issuer) condition(bad, good string) func(ctx context.Context, err error
 }
 
 func (i *Issuer) logger() *slog.Logger {
-	if i.cfg.Log != nil {
-		return i.cfg.Log
-	}
-	return slog.Default()
+	return cmp.Or(i.cfg.Log, slog.Default())
 }
 
 // follow brings the issuer and its subscribers up to date with the store's

@@ -76,6 +76,9 @@ func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (
 	if cfg.MaxTTL < time.Second || cfg.MaxTTL > mw.MaxLifetime {
 		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, mw.MaxLifetime))
 	}
+	if !slices.Contains(generated, cfg.Alg) {
+		errs = append(errs, fmt.Errorf("algorithm %q, expected one of %v", cfg.Alg, generated))
+	}
 	var err error
 	if s.sealer, err = newSealer(cfg.Seal); err != nil {
 		errs = append(errs, err)

@@ -183,7 +183,8 @@ func TestPasswords(t *testing.T) {
 	for login, hash := range map[string]string{
 		"argon": argon, "2a": bc("$2a$", testPassword), "2b": bc("$2b$", testPassword), "2y": bc("$2y$", testPassword),
 		"2x": bc("$2x$", testPassword), "long": bc("$2b$", long), "none": "", "plain": testPassword, "md5": "$1$abc$def",
-		"huge": "$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+		"huge":    "$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+		"trailed": strings.Replace(argon, ",p=1$", ",p=1x$", 1),
 	} {
 		if err := db.PutUser(t.Context(), store.User{Login: login, Password: hash}); err != nil {
 			t.Fatal(err)
@@ -202,6 +203,7 @@ func TestPasswords(t *testing.T) {
 		{"2x", testPassword, errorsx.CredentialsIncorrect}, {"none", "", errorsx.CredentialsIncorrect},
 		{"plain", testPassword, errorsx.CredentialsIncorrect}, {"md5", "x", errorsx.CredentialsIncorrect},
 		{"huge", "x", errorsx.CredentialsIncorrect}, {"disabled", testPassword, errorsx.CredentialsIncorrect},
+		{"trailed", testPassword, errorsx.CredentialsIncorrect},
 		{"ADA", testPassword, errorsx.CredentialsIncorrect}, {"nobody", testPassword, errorsx.CredentialsIncorrect},
 	} {
 		user, err := iss.AuthenticateUser(t.Context(), login(tt.login, tt.password))

@@ -3,6 +3,7 @@ package middleware
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ func (t *Throttle) From(r *http.Request) netip.Addr {
 	}
 	said := strings.Join(r.Header["X-Forwarded-For"], ",")
 	for range maxHops {
-		if !t.trusted(from) || said == "" {
+		if !isProxy(from, t.cfg.TrustedProxies) || said == "" {
 			return from
 		}
 		last := said[strings.LastIndexByte(said, ',')+1:]
@@ -32,16 +33,18 @@ func (t *Throttle) From(r *http.Request) netip.Addr {
 	return from
 }
 
-func (t *Throttle) trusted(a netip.Addr) bool {
+// FromProxy reports whether r was sent by one of the proxies, or over a connection
+// without an address, as on a Unix socket, if there are any.
+func FromProxy(r *http.Request, proxies []netip.Prefix) bool {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return isProxy(peer.Addr().Unmap(), proxies)
+}
+
+func isProxy(a netip.Addr, proxies []netip.Prefix) bool {
 	if !a.IsValid() {
-		return len(t.cfg.TrustedProxies) > 0
+		return len(proxies) > 0
 	}
-	for _, p := range t.cfg.TrustedProxies {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // parseHop reads an address as proxies write it, some with a port.

@@ -173,12 +173,15 @@ func (v *introspector) read(body []byte) (*introspected, error) {
 // check returns an error that names a member which does not fit.
 func (a *introspected) check() error {
 	p := &a.claims
-	for name, c := range map[string]*textClaim{
-		"iss": &p.Issuer, "sub": &p.Subject, "jti": &p.ID, "client_id": &p.Client,
-		"token_type": &a.Type, "token_use": &a.Use,
+	for _, n := range []struct {
+		name  string
+		claim *textClaim
+	}{
+		{"iss", &p.Issuer}, {"sub", &p.Subject}, {"jti", &p.ID}, {"client_id", &p.Client},
+		{"token_type", &a.Type}, {"token_use", &a.Use},
 	} {
-		if !c.names(false) {
-			return claimFault(name)
+		if !n.claim.names(false) {
+			return claimFault(n.name)
 		}
 	}
 	switch {

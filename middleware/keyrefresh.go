@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -130,7 +131,7 @@ func (r *RemoteKeys) keep(ctx context.Context, err error) {
 	s.err = err
 	r.state.Store(&s)
 	if ctx.Err() == nil {
-		r.log.LogAttrs(ctx, slog.LevelError, "authtier: the key set could not be fetched",
+		r.log().LogAttrs(ctx, slog.LevelError, "authtier: the key set could not be fetched",
 			slog.String("url", r.url), slog.Time("good", s.good), slog.Any("cause", err))
 	}
 	r.sinks.FreshUntil(s.until.monotonic) // told again, for who takes together what several say
@@ -150,10 +151,12 @@ func (r *RemoteKeys) replace(ctx context.Context, s *keySet, skipped []error) {
 	if text := errorText(why); text != r.logged {
 		r.logged = text
 		if why != nil {
-			r.log.LogAttrs(ctx, slog.LevelWarn, "authtier: keys of the set are not used", slog.String("url", r.url), slog.Any("cause", why))
+			r.log().LogAttrs(ctx, slog.LevelWarn, "authtier: keys of the set are not used", slog.String("url", r.url), slog.Any("cause", why))
 		}
 	}
 }
+
+func (r *RemoteKeys) log() *slog.Logger { return cmp.Or(r.cfg.Log, slog.Default()) }
 
 func errorText(err error) string {
 	if err == nil {

@@ -78,7 +78,6 @@ type RemoteKeys struct {
 	url     string
 	cfg     RemoteKeysConfig
 	client  *http.Client
-	log     *slog.Logger
 	limiter *rate.Limiter
 	ended   <-chan struct{} // nothing is fetched any more
 	sinks   Sinks
@@ -121,7 +120,7 @@ func NewRemoteKeys(ctx context.Context, url string, cfg RemoteKeysConfig) (*Remo
 		return nil, fmt.Errorf("middleware: NewRemoteKeys: %w", err)
 	}
 	r := &RemoteKeys{
-		url: url, cfg: cfg, client: remoteClient(cfg.Client, sameHost), log: cmp.Or(cfg.Log, slog.Default()),
+		url: url, cfg: cfg, client: remoteClient(cfg.Client, sameHost),
 		limiter: rate.NewLimiter(rate.Every(cfg.Cooldown), 1),
 		ended:   ctx.Done(),
 		wake:    make(chan struct{}, 1),

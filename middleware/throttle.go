@@ -28,8 +28,8 @@ type ThrottleConfig struct {
 	Failures int
 	Window   time.Duration
 
-	// TrustedProxies may say by X-Forwarded-For whom they speak for. If empty,
-	// the address is the connection's own.
+	// TrustedProxies may say by X-Forwarded-For whom they speak for, see
+	// [Throttle.From]. If empty, the address is the connection's own.
 	TrustedProxies []netip.Prefix
 
 	// Canonical returns the one spelling of a name whose spellings are all taken

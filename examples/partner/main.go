@@ -34,7 +34,7 @@ func main() {
 func fill(ctx context.Context, db store.Store) error {
 	return db.PutClient(ctx, store.Client{
 		ID: "acme", Secrets: []store.Secret{{Digest: store.DigestOf("acme-secret")}},
-		Scopes: []string{"maps", partner.UsageScope},
+		Scopes: []string{"maps"},
 	})
 }
 

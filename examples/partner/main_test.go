@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
 
@@ -18,9 +19,14 @@ func TestPartner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rival := store.Client{ID: "rival", Secrets: []store.Secret{{Digest: store.DigestOf("rival-secret")}}, Scopes: []string{"maps"}}
+	if err := db.PutClient(t.Context(), rival); err != nil {
+		t.Fatal(err)
+	}
 	get := func(path, secret string) *httptest.ResponseRecorder {
 		r, w := httptest.NewRequest("GET", path, nil), httptest.NewRecorder()
-		r.SetBasicAuth("acme", secret)
+		client, _, _ := strings.Cut(secret, "-")
+		r.SetBasicAuth(client, secret)
 		h.ServeHTTP(w, r)
 		return w
 	}
@@ -29,12 +35,15 @@ func TestPartner(t *testing.T) {
 			t.Errorf("got %d %s", w.Code, w.Body)
 		}
 	}
-	if w := get("/tiles/7", "guess"); w.Code != 401 {
+	if w := get("/tiles/7", "rival-secret"); w.Code != 200 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if w := get("/tiles/7", "acme-guess"); w.Code != 401 {
 		t.Errorf("with a wrong secret: got %d %s", w.Code, w.Body)
 	}
 	from, to := time.Now().AddDate(0, 0, -1).UTC(), time.Now().AddDate(0, 0, 1).UTC()
 	w := get("/partner/usages?api_name=maps&start_date="+from.Format(time.DateOnly)+"&end_date="+to.Format(time.DateOnly), "acme-secret")
-	if w.Code != 200 || !strings.Contains(w.Body.String(), `"products":[{"product":"tile","label":"map tiles","quantities":3}]`) {
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"products":[{"product":"tile","label":"map tiles","quantities":3}]`) || strings.Contains(w.Body.String(), "rival") {
 		t.Errorf("report: got %d %s", w.Code, w.Body)
 	}
 }

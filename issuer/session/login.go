@@ -67,7 +67,7 @@ func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	http.SetCookie(w, s.cookie(r, cookie))
-	w.Header().Set("Vary", s.cfg.Header)
+	w.Header().Add("Vary", s.cfg.Header)
 	form.NoStore(w.Header())
 	s.answer(w, r, in, u, token, cookie)
 	return nil

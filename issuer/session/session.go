@@ -10,6 +10,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -48,7 +49,8 @@ type Config struct {
 	Redirects []Redirect
 
 	// TrustedProxies may say by X-Forwarded-Proto that the connection to the
-	// client is secure. If empty, only the connection's own TLS counts.
+	// client is secure, and so may whoever sends over a Unix socket where there are
+	// any. If empty, only the connection's own TLS counts.
 	TrustedProxies []netip.Prefix
 
 	// AllowQueryCredentials lets GET requests log in by username and password in
@@ -107,23 +109,12 @@ func New(i *issuer.Issuer, s store.Sessions, cfg Config) (*Sessions, error) {
 }
 
 func setDefaults(cfg *Config) {
-	def := func(s *string, value string) {
-		if *s == "" {
-			*s = value
-		}
-	}
-	def(&cfg.Base, "/api")
-	def(&cfg.Cookie, "JSESSIONID")
-	def(&cfg.Header, "X-Simplicite-Authorization")
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 5 * time.Minute
-	}
-	if cfg.MaxAge == 0 {
-		cfg.MaxAge = max(12*time.Hour, cfg.Timeout)
-	}
-	if cfg.Errors == nil {
-		cfg.Errors = &errorsx.Writer{Dialect: Dialect}
-	}
+	cfg.Base = cmp.Or(cfg.Base, "/api")
+	cfg.Cookie = cmp.Or(cfg.Cookie, "JSESSIONID")
+	cfg.Header = cmp.Or(cfg.Header, "X-Simplicite-Authorization")
+	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Minute)
+	cfg.MaxAge = cmp.Or(cfg.MaxAge, max(12*time.Hour, cfg.Timeout))
+	cfg.Errors = cmp.Or(cfg.Errors, &errorsx.Writer{Dialect: Dialect})
 }
 
 func (cfg *Config) check() error {

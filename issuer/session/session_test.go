@@ -213,6 +213,14 @@ func TestP15D05Secure(t *testing.T) {
 			r.RemoteAddr = "198.51.100.1:1"
 			forwarded("https")(r)
 		}, false},
+		{"header over a Unix socket", proxied, func(r *http.Request) {
+			r.RemoteAddr = "@"
+			forwarded("https")(r)
+		}, true},
+		{"header over a Unix socket, no proxies", session.Config{}, func(r *http.Request) {
+			r.RemoteAddr = "@"
+			forwarded("https")(r)
+		}, false},
 	} {
 		s := newSite(t, tt.cfg)
 		w := s.serve("GET", "/api/login?_oauth2=true", func(r *http.Request) { ada(r); tt.change(r) })
@@ -226,6 +234,17 @@ func TestP15D05Secure(t *testing.T) {
 		if got := w.Result().Cookies()[0].Secure; got != tt.secure {
 			t.Errorf("%s: cookie Secure is %t", tt.name, got)
 		}
+	}
+}
+
+func TestVaryIsKept(t *testing.T) {
+	s, w := newSite(t, session.Config{}), httptest.NewRecorder()
+	w.Header().Set("Vary", "Origin") // as a CORS handler in front does
+	r := httptest.NewRequest("GET", "/api/login", nil)
+	ada(r)
+	s.ServeHTTP(w, r)
+	if got := strings.Join(w.Header().Values("Vary"), ", "); got != "Origin, X-Simplicite-Authorization" {
+		t.Errorf("got Vary %q", got)
 	}
 }
 
@@ -253,6 +272,12 @@ func TestS07Config(t *testing.T) {
 	for name, cfg := range map[string]session.Config{
 		"base without slash":   {Base: "api"},
 		"base with last slash": {Base: "/api/"},
+		"base with two":        {Base: "/a//b"},
+		"base with dots":       {Base: "/a/../b"},
+		"base with a blank":    {Base: "/a b"},
+		"base as a wildcard":   {Base: "/{x}"},
+		"base half a wildcard": {Base: "/{x"},
+		"base with a query":    {Base: "/a?b"},
 		"short timeout":        {Timeout: time.Second - 1},
 		"negative timeout":     {Timeout: -time.Second},
 		"max age":              {Timeout: time.Hour, MaxAge: time.Minute},

@@ -3,7 +3,6 @@ package session
 import (
 	"crypto/subtle"
 	"net/http"
-	"net/netip"
 
 	"github.com/authtier/authtier/errorsx"
 	mw "github.com/authtier/authtier/middleware"
@@ -42,18 +41,5 @@ func (s *Sessions) secure(r *http.Request) bool {
 		return true
 	}
 	proto := r.Header["X-Forwarded-Proto"]
-	return len(proto) == 1 && proto[0] == "https" && s.fromTrustedProxy(r)
-}
-
-func (s *Sessions) fromTrustedProxy(r *http.Request) bool {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	for _, p := range s.cfg.TrustedProxies {
-		if p.Contains(from.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
+	return len(proto) == 1 && proto[0] == "https" && mw.FromProxy(r, s.cfg.TrustedProxies)
 }

@@ -93,6 +93,7 @@ func (m *Meter) newSegment(day int, size int64) (*segment, error) {
 		m.own[s.name] = true
 		m.mu.Unlock()
 		if err := m.folder.create(s, size); err != nil {
+			m.disown(s)
 			return nil, err
 		}
 		m.bytes += size
@@ -102,6 +103,13 @@ func (m *Meter) newSegment(day int, size int64) (*segment, error) {
 	m.segments = append(m.segments, s)
 	m.open[day] = s
 	return s, nil
+}
+
+// disown forgets the name of a segment's file, which is not there.
+func (m *Meter) disown(s *segment) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.own, s.name)
 }
 
 // all returns the segments that the store is told of.

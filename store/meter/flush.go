@@ -141,6 +141,7 @@ func (m *Meter) retire(s *segment, closed bool, now time.Time) error {
 	err := m.drop(s)
 	if m.folder != nil && !m.released {
 		err = errors.Join(err, m.folder.remove(s.name))
+		m.disown(s)
 	}
 	return err
 }

@@ -69,11 +69,11 @@ func fileName(s *segment) string {
 func (f *folder) create(s *segment, size int64) error {
 	s.size = size
 	file, err := f.prepare(s)
+	if err == nil {
+		file, err = rename(f.root, file, s.name+temporary, s.name)
+	}
 	if err != nil {
 		f.root.Remove(s.name + temporary)
-		return err
-	}
-	if file, err = rename(f.root, file, s.name+temporary, s.name); err != nil {
 		return err
 	}
 	if err := errors.Join(syncFolder(f.root), f.load(s, file)); err != nil {

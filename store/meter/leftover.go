@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -77,12 +78,8 @@ func (m *Meter) scan() error {
 			m.leftovers[name] = &leftover{name: name}
 		}
 	}
-	for name := range m.leftovers {
-		if !there[name] {
-			delete(m.leftovers, name)
-			delete(m.asides, name)
-		}
-	}
+	maps.DeleteFunc(m.leftovers, func(name string, _ *leftover) bool { return !there[name] })
+	maps.DeleteFunc(m.asides, func(name string, _ *Aside) bool { return !there[name] })
 	return nil
 }
 
@@ -96,17 +93,17 @@ func (m *Meter) tellLeftovers(ctx context.Context) (forgot bool, err error) {
 		if l.told && !l.last && over(l.day, now) {
 			l.told = false // once more, before it is removed
 		}
-		if l.told || l.wait || l.skip || err != nil {
-			if !l.told && !l.wait && !l.skip {
-				untold++
-			}
+		if l.told || l.wait || l.skip {
 			continue
 		}
-		var lost bool
-		if lost, err = m.tellLeftover(ctx, l, now); err != nil {
+		if err == nil {
+			var lost bool
+			lost, err = m.tellLeftover(ctx, l, now)
+			forgot = forgot || lost
+		}
+		if err != nil {
 			untold++
 		}
-		forgot = forgot || lost
 	}
 	m.untold.Store(untold)
 	return forgot, err

@@ -39,6 +39,7 @@
 package meter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -222,8 +223,5 @@ func (m *Meter) Close(ctx context.Context) error {
 }
 
 func (m *Meter) log() *slog.Logger {
-	if m.cfg.Log != nil {
-		return m.cfg.Log
-	}
-	return slog.Default()
+	return cmp.Or(m.cfg.Log, slog.Default())
 }

@@ -22,7 +22,6 @@ const (
 // again.
 func (m *Meter) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var syncs sync.WaitGroup
 	defer syncs.Wait()
 	defer cancel()

@@ -142,7 +142,8 @@ func (c *closing) Tell(context.Context, store.Stream, store.Telling) (uint64, er
 func TestLiveStreamClosed(t *testing.T) {
 	db := memory.New()
 	f := &forgetful{Usage: db}
-	m := open(t, filepath.Join(t.TempDir(), "usage"), f, meter.Config{})
+	dir := filepath.Join(t.TempDir(), "usage")
+	m := open(t, dir, f, meter.Config{})
 	p := product(t, m, "p")
 	old := adder(t, p, "a")
 	must(t, old(1))
@@ -152,6 +153,13 @@ func TestLiveStreamClosed(t *testing.T) {
 	must(t, m.Flush(t.Context()))
 	if a := m.Stats().Asides; len(a) != 1 || !errors.Is(a[0].Err, store.ErrStreamClosed) {
 		t.Errorf("set aside: %+v", a)
+	}
+	for _, name := range journals(t, dir) {
+		must(t, os.Remove(name))
+	}
+	must(t, m.Scan())
+	if a := m.Stats().Asides; len(a) != 0 {
+		t.Errorf("set aside, and removed: %+v", a)
 	}
 	if err := old(4); !errors.Is(err, meter.ErrDayClosed) {
 		t.Errorf("a counter of the closed stream: got %v", err)

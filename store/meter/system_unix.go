@@ -46,9 +46,12 @@ func checkFolder(dir string, fi os.FileInfo) error {
 	return nil
 }
 
-// rename gives the open and locked file its final name.
+// rename gives the open and locked file its final name, or closes it.
 func rename(root *os.Root, f *os.File, from, to string) (*os.File, error) {
-	return f, root.Rename(from, to)
+	if err := root.Rename(from, to); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 func syncFolder(root *os.Root) error {

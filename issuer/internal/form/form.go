@@ -11,6 +11,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -304,8 +305,8 @@ func NoStore(h http.Header) {
 
 // CheckBase returns an error unless base is a path that routes can follow.
 func CheckBase(base string) error {
-	if !strings.HasPrefix(base, "/") || strings.HasSuffix(base, "/") {
-		return fmt.Errorf("base %q: expected a slash at the beginning and none at the end", base)
+	if !strings.HasPrefix(base, "/") || base == "/" || path.Clean(base) != base || (&url.URL{Path: base}).EscapedPath() != base {
+		return fmt.Errorf("base %q: expected single slashes, none of them at the end, and between them characters that need no escape", base)
 	}
 	return nil
 }
