@@ -11,7 +11,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/form"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -84,7 +84,7 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer serves a request. Key, if not nil, is the API key in front.
-func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *mw.Identity) (err error) {
+func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *middleware.Identity) (err error) {
 	defer errorsx.Recovered("issuer: the store", &err)
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -115,9 +115,9 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *mw.Identit
 
 // apiKey returns the identity of the API key that the endpoint stands behind, or
 // nil.
-func (e endpoint) apiKey(ctx context.Context) *mw.Identity {
-	id, ok := mw.IdentityFromContext(ctx)
-	if !ok || id.Issuer != e.issuer.cfg.Issuer || !id.Methods.Has(mw.ByAPIKey) {
+func (e endpoint) apiKey(ctx context.Context) *middleware.Identity {
+	id, ok := middleware.IdentityFromContext(ctx)
+	if !ok || id.Issuer != e.issuer.cfg.Issuer || !id.Methods.Has(middleware.ByAPIKey) {
 		return nil
 	}
 	key := id // on the heap only if there is one
@@ -126,7 +126,7 @@ func (e endpoint) apiKey(ctx context.Context) *mw.Identity {
 
 // keyClient returns the client that an API key belongs to. A key with scopes
 // gets tokens for no others.
-func (i *Issuer) keyClient(ctx context.Context, key *mw.Identity) (*store.Client, error) {
+func (i *Issuer) keyClient(ctx context.Context, key *middleware.Identity) (*store.Client, error) {
 	c, err := i.client(ctx, key.Client, key)
 	if err != nil || key.Scopes == "" {
 		return c, err
@@ -140,7 +140,7 @@ func (i *Issuer) keyClient(ctx context.Context, key *mw.Identity) (*store.Client
 // header or in the body.
 func (i *Issuer) requestClient(r *http.Request, params form.Params) (*store.Client, error) {
 	id, secret := params.Get("client_id"), params.Get("client_secret")
-	c, err := mw.ReadBasic(r.Header, "Authorization")
+	c, err := middleware.ReadBasic(r.Header, "Authorization")
 	switch {
 	case err == nil && secret != "":
 		return nil, form.Invalid("client_secret", "the client is authenticated by the Authorization header too")
@@ -149,7 +149,7 @@ func (i *Issuer) requestClient(r *http.Request, params form.Params) (*store.Clie
 	case !errors.Is(err, errorsx.CredentialsMissing):
 		return nil, err
 	case id != "" && secret != "":
-		return i.tryClient(r, mw.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret})
+		return i.tryClient(r, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret})
 	case id != "":
 		return nil, errorsx.CredentialsIncorrect
 	case secret != "":
@@ -161,12 +161,12 @@ func (i *Issuer) requestClient(r *http.Request, params form.Params) (*store.Clie
 // basicClient tries ID and secret as they were sent and, if that differs, as
 // RFC 6749 section 2.3.1 has them, form-encoded. An ID in the body must be the
 // same.
-func (i *Issuer) basicClient(r *http.Request, c mw.Credential, bodyID string) (*store.Client, error) {
+func (i *Issuer) basicClient(r *http.Request, c middleware.Credential, bodyID string) (*store.Client, error) {
 	decoded, differs := formDecoded(c)
 	if bodyID != "" && bodyID != c.Username && !(differs && bodyID == decoded.Username) {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
 	}
-	readings := []mw.Credential{c}
+	readings := []middleware.Credential{c}
 	if differs {
 		readings = append(readings, decoded)
 	}
@@ -179,8 +179,8 @@ func (i *Issuer) basicClient(r *http.Request, c mw.Credential, bodyID string) (*
 
 // tryClient returns the client whose ID and secret one of the readings of a
 // credential is. If none is, that is one failure for each account.
-func (i *Issuer) tryClient(r *http.Request, readings ...mw.Credential) (client *store.Client, err error) {
-	var attempts [2]*mw.Attempt // as many as there are readings
+func (i *Issuer) tryClient(r *http.Request, readings ...middleware.Credential) (client *store.Client, err error) {
+	var attempts [2]*middleware.Attempt // as many as there are readings
 	defer func() {
 		for _, a := range slices.Backward(attempts[:]) {
 			a.End(err)
@@ -206,7 +206,7 @@ func (i *Issuer) tryClient(r *http.Request, readings ...mw.Credential) (client *
 	return nil, err
 }
 
-func formDecoded(c mw.Credential) (mw.Credential, bool) {
+func formDecoded(c middleware.Credential) (middleware.Credential, bool) {
 	user, err1 := url.QueryUnescape(c.Username)
 	secret, err2 := url.QueryUnescape(c.Secret)
 	differs := err1 == nil && err2 == nil && (user != c.Username || secret != c.Secret)

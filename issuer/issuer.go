@@ -36,7 +36,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/authtier/authtier/issuer/internal/form"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -90,7 +90,7 @@ type Config struct {
 	// Throttle slows down those who guess at the endpoints: clients' secrets and
 	// users' passwords. If nil, the issuer has one of its own, which knows no
 	// proxies. AllowUnthrottled leaves it out.
-	Throttle         *mw.Throttle
+	Throttle         *middleware.Throttle
 	AllowUnthrottled bool
 
 	// BcryptCost is the highest cost of the users' bcrypt hashes, if there are
@@ -123,9 +123,9 @@ type Config struct {
 type Issuer struct {
 	cfg   Config
 	users store.Users
-	jwt   mw.Validator
+	jwt   middleware.Validator
 	live  live
-	sinks mw.Sinks
+	sinks middleware.Sinks
 
 	uses uses
 
@@ -133,9 +133,9 @@ type Issuer struct {
 }
 
 var (
-	_ mw.Validator = (*Issuer)(nil)
-	_ mw.Source    = (*Issuer)(nil)
-	_ mw.Local     = (*Issuer)(nil)
+	_ middleware.Validator = (*Issuer)(nil)
+	_ middleware.Source    = (*Issuer)(nil)
+	_ middleware.Local     = (*Issuer)(nil)
 )
 
 // New returns an issuer, once it has read the store's revocations. It reports
@@ -146,7 +146,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		return nil, fmt.Errorf("issuer: New: %w", err)
 	}
 	if cfg.Throttle == nil && !cfg.AllowUnthrottled {
-		cfg.Throttle, _ = mw.NewThrottle(mw.ThrottleConfig{}) // which nothing is wrong with
+		cfg.Throttle, _ = middleware.NewThrottle(middleware.ThrottleConfig{}) // which nothing is wrong with
 	}
 	if cfg.Keys == nil {
 		key, err := GenerateKey("ES256")
@@ -167,7 +167,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		i.users = cfg.Store.(store.Users)
 	}
 	var err error
-	i.jwt, err = mw.JWT(cfg.Keys, mw.JWTConfig{Issuer: cfg.Issuer, Audience: []string{cfg.Audience}})
+	i.jwt, err = middleware.JWT(cfg.Keys, middleware.JWTConfig{Issuer: cfg.Issuer, Audience: []string{cfg.Audience}})
 	if err != nil {
 		return nil, fmt.Errorf("issuer: New: %w", err)
 	}
@@ -240,7 +240,7 @@ func (cfg *Config) maxTTL() time.Duration {
 	if cfg.Keys != nil && cfg.Keys.stored != nil {
 		return cfg.Keys.stored.cfg.MaxTTL
 	}
-	return mw.MaxLifetime
+	return middleware.MaxLifetime
 }
 
 // checkIssuer follows RFC 8414 section 2.

@@ -17,7 +17,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 )
 
 // A SigningKey signs access tokens, with one algorithm.
@@ -63,7 +63,7 @@ func GenerateKey(alg string) (SigningKey, error) {
 	return k, nil
 }
 
-// A KeySet signs with one key and verifies with all. It is a [mw.Keys] and may
+// A KeySet signs with one key and verifies with all. It is a [middleware.Keys] and may
 // be shared by issuers that differ in audience. Its methods may be called
 // concurrently.
 type KeySet struct {
@@ -73,7 +73,7 @@ type KeySet struct {
 
 // keys are what a KeySet is at one time.
 type keys struct {
-	public mw.Keys
+	public middleware.Keys
 	header string                              // of the tokens, encoded
 	signer func(signed string) ([]byte, error) // nothing that prints a KeySet looks into it
 	jwks   []byte
@@ -97,7 +97,7 @@ func newKeys(signing []SigningKey) (*keys, error) {
 		return nil, errors.New("no key")
 	}
 	signing = slices.Clone(signing)
-	var public []mw.Key
+	var public []middleware.Key
 	set := struct {
 		Keys []jwk `json:"keys"`
 	}{Keys: []jwk{}}
@@ -118,9 +118,9 @@ func newKeys(signing []SigningKey) (*keys, error) {
 		if published {
 			set.Keys = append(set.Keys, j)
 		}
-		public = append(public, mw.Key{ID: k.ID, Alg: k.Alg, Public: pub})
+		public = append(public, middleware.Key{ID: k.ID, Alg: k.Alg, Public: pub})
 	}
-	static, err := mw.StaticKeys(public...)
+	static, err := middleware.StaticKeys(public...)
 	if err != nil {
 		return nil, err
 	}
@@ -171,24 +171,24 @@ func (k SigningKey) public() (crypto.PublicKey, error) {
 	case []byte:
 		pub = p
 	}
-	return pub, mw.CheckKey(k.Alg, pub)
+	return pub, middleware.CheckKey(k.Alg, pub)
 }
 
-// Key implements [mw.Keys].
+// Key implements [middleware.Keys].
 func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
 	if kid == "" {
-		return nil, mw.ErrNoKey
+		return nil, middleware.ErrNoKey
 	}
 	key, err := ks.now.Load().public.Key(ctx, kid, alg)
-	if errors.Is(err, mw.ErrNoKey) && ks.stored != nil {
+	if errors.Is(err, middleware.ErrNoKey) && ks.stored != nil {
 		return ks.unknown(ctx, kid, alg)
 	}
 	return key, err
 }
 
-// Knows implements [mw.LocalKeys].
+// Knows implements [middleware.LocalKeys].
 func (ks *KeySet) Knows(kid string) bool {
-	local, ok := ks.now.Load().public.(mw.LocalKeys)
+	local, ok := ks.now.Load().public.(middleware.LocalKeys)
 	return ks.stored == nil || kid == "" || ok && local.Knows(kid)
 }
 

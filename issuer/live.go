@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -57,17 +57,17 @@ func (i *Issuer) apply(changes []store.Change) {
 		return
 	}
 	i.live.apply(changes, time.Now())
-	rs := make([]mw.Revocation, len(changes))
+	rs := make([]middleware.Revocation, len(changes))
 	for n, c := range changes {
-		rs[n] = mw.Revocation{Kind: mw.Kind(c.Kind), ID: c.ID} // numbered alike
+		rs[n] = middleware.Revocation{Kind: middleware.Kind(c.Kind), ID: c.ID} // numbered alike
 	}
 	i.sinks.Forget(rs...)
 }
 
-// Subscribe implements [mw.Source]: caches in front of the issuer follow its
+// Subscribe implements [middleware.Source]: caches in front of the issuer follow its
 // revocations. Unless [Issuer.Run] runs, they answer for half a minute, as the
 // issuer itself does.
-func (i *Issuer) Subscribe(s mw.Sink) (cancel func()) { return i.sinks.Subscribe(s) }
+func (i *Issuer) Subscribe(s middleware.Sink) (cancel func()) { return i.sinks.Subscribe(s) }
 
 func (l *live) apply(changes []store.Change, now time.Time) {
 	l.mu.Lock()

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -27,7 +27,7 @@ type Grant struct {
 	Scope string
 
 	// TTL is how long the access token is valid, rounded down to whole seconds:
-	// from a second to [mw.MaxLifetime], or to MaxTTL of stored keys. If 0, it is the configured AccessTTL.
+	// from a second to [middleware.MaxLifetime], or to MaxTTL of stored keys. If 0, it is the configured AccessTTL.
 	TTL time.Duration
 
 	// Refresh adds a refresh token, unless By was proven by a token.
@@ -36,7 +36,7 @@ type Grant struct {
 	// By, if not nil, is who asks. What was revoked since By was proven is not
 	// survived. If By was proven by a token, the new one belongs to its family
 	// and does not outlive it.
-	By *mw.Identity
+	By *middleware.Identity
 }
 
 // Tokens is what a client gets (RFC 6749 section 5.1). Printed or logged, it
@@ -67,7 +67,7 @@ func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 	if longest := i.cfg.maxTTL(); g.TTL != 0 && (g.TTL < time.Second || g.TTL > longest) {
 		return nil, fmt.Errorf("issuer: Mint: TTL is %v, expected 1s to %v", g.TTL, longest)
 	}
-	if g.Refresh && g.By != nil && g.By.Methods.Has(mw.ByToken) {
+	if g.Refresh && g.By != nil && g.By.Methods.Has(middleware.ByToken) {
 		return nil, errors.New("issuer: Mint: a refresh token cannot be had by a token")
 	}
 	client, err := i.client(ctx, g.Client, g.By)
@@ -85,7 +85,7 @@ func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 
 // client returns a client that is known, not disabled, and not revoked since by
 // was proven; by may be nil.
-func (i *Issuer) client(ctx context.Context, id string, by *mw.Identity) (*store.Client, error) {
+func (i *Issuer) client(ctx context.Context, id string, by *middleware.Identity) (*store.Client, error) {
 	c, err := i.cfg.Store.Client(ctx, id)
 	if err != nil {
 		return nil, notFoundAs(errorsx.CredentialsIncorrect, errorsx.CredentialStore, err)
@@ -130,7 +130,7 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 	access.Expires = access.Issued.Add(ttl)
 	access.Family, access.FamilyEnds = access.ID, access.Expires
 	switch {
-	case g.By != nil && g.By.Methods.Has(mw.ByToken):
+	case g.By != nil && g.By.Methods.Has(middleware.ByToken):
 		if !g.By.Expires.After(now) {
 			return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: client.ID}
 		}
@@ -163,7 +163,7 @@ func (i *Issuer) put(ctx context.Context, records []store.Token) error {
 
 // familyEnds returns until when a revocation of the token's family must be
 // remembered.
-func familyEnds(id *mw.Identity) time.Time {
+func familyEnds(id *middleware.Identity) time.Time {
 	if t, err := record(id); err == nil {
 		return t.FamilyEnds
 	}
@@ -181,7 +181,7 @@ func earlier(a, b time.Time) time.Time {
 // repeats; def is granted where none are. What is granted is written as in allowed,
 // since a token that held what was asked would keep the whole request.
 func grantedScopes(asked string, def, allowed []string) (string, error) {
-	if !mw.Scopes(asked).Valid() {
+	if !middleware.Scopes(asked).Valid() {
 		return "", &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Message: "The scope is malformed"}
 	}
 	scopes := def

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -65,7 +65,7 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 	}
 	key, record := i.NewAPIKey(old.Client, old.Scopes, expires)
 	err = db.ReplaceAPIKey(ctx, id, until, record)
-	i.sinks.Forget(mw.Revocation{Kind: mw.KindAPIKey, ID: id}) // also if the store's answer was lost
+	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id}) // also if the store's answer was lost
 	return key, record, err
 }
 
@@ -109,7 +109,7 @@ func (i *Issuer) rotateSecret(ctx context.Context, client string, overlap time.D
 		}
 	}
 	err = db.AddSecret(ctx, client, record, until)
-	i.sinks.Forget(mw.Revocation{Kind: mw.KindClient, ID: client})
+	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindClient, ID: client})
 	return secret, record, err
 }
 
@@ -148,7 +148,7 @@ func (i *Issuer) RevokeSecret(ctx context.Context, client, id string) error {
 	db, err := i.rotator()
 	if err == nil {
 		err = db.DeleteSecret(ctx, client, id)
-		i.sinks.Forget(mw.Revocation{Kind: mw.KindClient, ID: client})
+		i.sinks.Forget(middleware.Revocation{Kind: middleware.KindClient, ID: client})
 	}
 	if err != nil {
 		return fmt.Errorf("issuer: RevokeSecret: %w", err)

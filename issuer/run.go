@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -215,6 +215,6 @@ func (i *Issuer) lost(ctx context.Context, snapshot []store.Change, cursor store
 		}
 	}
 	i.live.apply(snapshot, time.Now())
-	i.sinks.Forget(mw.Revocation{Kind: mw.KindEverything})
+	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindEverything})
 	return nil
 }

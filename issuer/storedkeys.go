@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -73,8 +73,8 @@ func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (
 	if db == nil {
 		errs = append(errs, errors.New("no store"))
 	}
-	if cfg.MaxTTL < time.Second || cfg.MaxTTL > mw.MaxLifetime {
-		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, mw.MaxLifetime))
+	if cfg.MaxTTL < time.Second || cfg.MaxTTL > middleware.MaxLifetime {
+		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, middleware.MaxLifetime))
 	}
 	if !slices.Contains(generated, cfg.Alg) {
 		errs = append(errs, fmt.Errorf("algorithm %q, expected one of %v", cfg.Alg, generated))

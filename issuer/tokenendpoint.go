@@ -8,7 +8,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/form"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -102,7 +102,7 @@ func (t tokenEndpoint) password(r *http.Request, client *store.Client, params fo
 			return nil, form.Missing(name)
 		}
 	}
-	user, err := t.AuthenticateUser(r.Context(), mw.Credential{
+	user, err := t.AuthenticateUser(r.Context(), middleware.Credential{
 		Scheme: errorsx.SchemeBasic, Username: params.Get("username"), Secret: params.Get("password"), From: t.From(r),
 	})
 	if errors.Is(err, errorsx.CredentialsIncorrect) {

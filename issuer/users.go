@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -24,7 +24,7 @@ import (
 // them, or bcrypt of at most [Config.BcryptCost]. A user whose imported hash costs
 // more can be told from others, until the hash is replaced by one of these, which
 // the first login does where the users are a [store.Admin].
-func (i *Issuer) AuthenticateUser(ctx context.Context, c mw.Credential) (user *store.User, err error) {
+func (i *Issuer) AuthenticateUser(ctx context.Context, c middleware.Credential) (user *store.User, err error) {
 	attempt, err := i.cfg.Throttle.Begin(c)
 	if err != nil {
 		return nil, err
@@ -33,13 +33,13 @@ func (i *Issuer) AuthenticateUser(ctx context.Context, c mw.Credential) (user *s
 	return i.tryUser(ctx, c, attempt)
 }
 
-// From returns the address that sends r, for [mw.Credential]: it follows the
+// From returns the address that sends r, for [middleware.Credential]: it follows the
 // proxies that the configured throttle trusts.
 func (i *Issuer) From(r *http.Request) netip.Addr { return i.cfg.Throttle.From(r) }
 
 // tryUser asks once more whether the attempt is blocked when it is its turn: who
 // guesses with many requests at once has failed by then.
-func (i *Issuer) tryUser(ctx context.Context, c mw.Credential, attempt *mw.Attempt) (*store.User, error) {
+func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *middleware.Attempt) (*store.User, error) {
 	user, err := i.User(ctx, c.Username)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
@@ -74,12 +74,12 @@ func (i *Issuer) tryUser(ctx context.Context, c mw.Credential, attempt *mw.Attem
 // belongs behind a [middleware.Cache], which it tells of changes of the users, and
 // that behind a [middleware.Throttle]; the issuer's own throttle does not count
 // here.
-func (i *Issuer) Passwords() mw.Validator { return passwords{i} }
+func (i *Issuer) Passwords() middleware.Validator { return passwords{i} }
 
 type passwords struct{ issuer *Issuer }
 
-// Validate implements [mw.Validator].
-func (p passwords) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+// Validate implements [middleware.Validator].
+func (p passwords) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	i := p.issuer
 	if c.Scheme != errorsx.SchemeBasic {
 		return nil, errorsx.Fault(fmt.Errorf("issuer: Passwords: a credential of scheme %q", c.Scheme))
@@ -88,13 +88,13 @@ func (p passwords) Validate(ctx context.Context, c mw.Credential) (*mw.Identity,
 	if err != nil {
 		return nil, err
 	}
-	return &mw.Identity{
-		Issuer: i.cfg.Issuer, User: user.Login, Methods: mw.ByBasic, Audience: mw.Scopes(i.cfg.Audience),
+	return &middleware.Identity{
+		Issuer: i.cfg.Issuer, User: user.Login, Methods: middleware.ByBasic, Audience: middleware.Scopes(i.cfg.Audience),
 	}, nil
 }
 
-// Subscribe implements [mw.Source].
-func (p passwords) Subscribe(s mw.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
+// Subscribe implements [middleware.Source].
+func (p passwords) Subscribe(s middleware.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
 
 // A rehasher is a store of users that can take a better hash of the same
 // password, as [store.Admin] can.

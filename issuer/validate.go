@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
-// Validate implements [mw.Validator] for all three schemes: API keys, client
+// Validate implements [middleware.Validator] for all three schemes: API keys, client
 // IDs with their secrets, and access tokens of this issuer and audience.
-func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	switch c.Scheme {
 	case errorsx.SchemeAPIKey:
 		return i.validateAPIKey(ctx, c)
@@ -24,9 +24,9 @@ func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, e
 		if err != nil {
 			return nil, err
 		}
-		return &mw.Identity{
-			Issuer: i.cfg.Issuer, Client: client.ID, Methods: mw.ByBasic, Expires: expires,
-			Scopes: mw.Scopes(strings.Join(client.Scopes, " ")), Audience: mw.Scopes(i.cfg.Audience),
+		return &middleware.Identity{
+			Issuer: i.cfg.Issuer, Client: client.ID, Methods: middleware.ByBasic, Expires: expires,
+			Scopes: middleware.Scopes(strings.Join(client.Scopes, " ")), Audience: middleware.Scopes(i.cfg.Audience),
 			ClientVersion: client.Version,
 		}, nil
 	case errorsx.SchemeBearer:
@@ -35,7 +35,7 @@ func (i *Issuer) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, e
 	return nil, errorsx.Fault(fmt.Errorf("issuer: a credential of scheme %q", c.Scheme))
 }
 
-func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if i.mistypedKey(c.Secret) {
 		return nil, unknownKey
 	}
@@ -54,9 +54,9 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c mw.Credential) (*mw.Ident
 		return nil, wrongKey(key.Client)
 	}
 	i.uses.note("", key.ID, c.Now())
-	return &mw.Identity{
-		Issuer: i.cfg.Issuer, Client: key.Client, Methods: mw.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
-		Scopes: mw.Scopes(strings.Join(key.Scopes, " ")), Audience: mw.Scopes(i.cfg.Audience),
+	return &middleware.Identity{
+		Issuer: i.cfg.Issuer, Client: key.Client, Methods: middleware.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
+		Scopes: middleware.Scopes(strings.Join(key.Scopes, " ")), Audience: middleware.Scopes(i.cfg.Audience),
 		ClientVersion: client.Version,
 	}, nil
 }
@@ -72,7 +72,7 @@ func wrongKey(client string) error {
 
 // authenticateClient returns the client whose ID and secret c is, and when the
 // secret expires. Whatever is wrong, the work and the answer are the same.
-func (i *Issuer) authenticateClient(ctx context.Context, c mw.Credential) (*store.Client, time.Time, error) {
+func (i *Issuer) authenticateClient(ctx context.Context, c middleware.Credential) (*store.Client, time.Time, error) {
 	digest := store.DigestOf(c.Secret)
 	client, err := i.cfg.Store.Client(ctx, c.Username)
 	switch {
@@ -95,7 +95,7 @@ func (i *Issuer) authenticateClient(ctx context.Context, c mw.Credential) (*stor
 	return client, client.Secrets[match].Expires, nil
 }
 
-func (i *Issuer) validateToken(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if signed(c.Secret) {
 		id, t, err := i.validateJWT(ctx, c)
 		if err != nil {
@@ -114,21 +114,21 @@ func (i *Issuer) validateToken(ctx context.Context, c mw.Credential) (*mw.Identi
 	if err := i.judge(t, c.Now()); err != nil {
 		return nil, err
 	}
-	return &mw.Identity{
-		Issuer: i.cfg.Issuer, Client: t.Client, User: t.User, Scopes: mw.Scopes(t.Scopes), Methods: mw.ByToken,
-		TokenID: t.ID, Family: t.Family, Audience: mw.Scopes(t.Audience), Expires: t.Expires,
+	return &middleware.Identity{
+		Issuer: i.cfg.Issuer, Client: t.Client, User: t.User, Scopes: middleware.Scopes(t.Scopes), Methods: middleware.ByToken,
+		TokenID: t.ID, Family: t.Family, Audience: middleware.Scopes(t.Audience), Expires: t.Expires,
 		ClientVersion: t.ClientVersion,
 	}, nil
 }
 
-// Local implements [mw.Local]: a signed token is judged without the store, unless
+// Local implements [middleware.Local]: a signed token is judged without the store, unless
 // it names a key that may be there, and so is what only looks like a token or key
 // of ours.
-func (i *Issuer) Local(c mw.Credential) bool {
+func (i *Issuer) Local(c middleware.Credential) bool {
 	switch c.Scheme {
 	case errorsx.SchemeBearer:
 		if signed(c.Secret) {
-			local, ok := i.jwt.(mw.Local)
+			local, ok := i.jwt.(middleware.Local)
 			return i.cfg.OpaqueTokens || ok && local.Local(c)
 		}
 		return !i.wellFormed(c.Secret)
@@ -152,7 +152,7 @@ func (i *Issuer) mistypedKey(key string) bool {
 // second try as the other kind.
 func signed(token string) bool { return strings.Contains(token, ".") }
 
-func (i *Issuer) validateJWT(ctx context.Context, c mw.Credential) (*mw.Identity, *store.Token, error) {
+func (i *Issuer) validateJWT(ctx context.Context, c middleware.Credential) (*middleware.Identity, *store.Token, error) {
 	if i.cfg.OpaqueTokens {
 		return nil, nil, errorsx.UnknownToken
 	}
@@ -171,7 +171,7 @@ func (i *Issuer) validateJWT(ctx context.Context, c mw.Credential) (*mw.Identity
 }
 
 // record returns what the store would say of a signed token, were it there.
-func record(id *mw.Identity) (*store.Token, error) {
+func record(id *middleware.Identity) (*store.Token, error) {
 	var c privateClaims
 	if err := id.DecodeClaims(&c); err != nil {
 		return nil, err
@@ -250,7 +250,7 @@ func (i *Issuer) InspectAs(ctx context.Context, token string, refresh bool) (*st
 
 func (i *Issuer) inspect(ctx context.Context, token string, expected func(refresh bool) bool) (*store.Token, error) {
 	if signed(token) {
-		_, t, err := i.validateJWT(ctx, mw.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
+		_, t, err := i.validateJWT(ctx, middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
 		ours := err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked)
 		if ours && !expected(false) {
 			return nil, errorsx.WrongTokenType

@@ -148,7 +148,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "throttle", name: "X-Forwarded-For is believed of anybody", file: "middleware/address.go",
-		old: "if !t.trusted(from) || said == \"\" {", new: "if said == \"\" {",
+		old: "if !isProxy(from, t.cfg.TrustedProxies) || said == \"\" {", new: "if said == \"\" {",
 	},
 	{
 		part: "throttle", name: "an address is an account's own", file: "middleware/throttle.go",
@@ -245,7 +245,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "keys", name: "caches are not told of replaced keys", file: "issuer/replace.go",
-		old: "\ti.sinks.Forget(mw.Revocation{Kind: mw.KindAPIKey, ID: id}) // also if the store's answer was lost\n", new: "",
+		old: "\ti.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id}) // also if the store's answer was lost\n", new: "",
 	},
 	{
 		part: "keys", name: "an overlap lengthens a key's life", file: "store/internal/sqlstore/apikeys.go",

@@ -15,7 +15,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/partner"
 	"github.com/authtier/authtier/issuer/session"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 	"github.com/authtier/authtier/store/meter"
@@ -29,7 +29,7 @@ type demoServer struct {
 	keys *issuer.KeySet
 	mux  *http.ServeMux
 
-	throttle *mw.Throttle // of all systems
+	throttle *middleware.Throttle // of all systems
 }
 
 func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTimeout time.Duration) (http.Handler, error) {
@@ -37,7 +37,7 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	if err != nil {
 		return nil, err
 	}
-	throttle, err := mw.NewThrottle(mw.ThrottleConfig{Failures: 1000, Window: time.Minute}) // for those who try it out
+	throttle, err := middleware.NewThrottle(middleware.ThrottleConfig{Failures: 1000, Window: time.Minute}) // for those who try it out
 	if err != nil {
 		return nil, err
 	}
@@ -48,9 +48,9 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	}
 	// The other systems guard themselves, route by route.
 	for _, prefix := range []string{"/.well-known/", "/oauth2/", "/v1/", "/api/", "/partner/"} {
-		tiers = append(tiers, mw.Tier{Prefix: prefix, Open: true})
+		tiers = append(tiers, middleware.Tier{Prefix: prefix, Open: true})
 	}
-	guard, err := mw.Tiers(tiers, mw.TiersConfig{})
+	guard, err := middleware.Tiers(tiers, middleware.TiersConfig{})
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func secret(s string) []store.Secret { return []store.Secret{{Digest: store.Dige
 
 var rfc = &errorsx.Writer{Dialect: errorsx.RFC}
 
-func (d *demoServer) tiers() ([]mw.Tier, error) {
+func (d *demoServer) tiers() ([]middleware.Tier, error) {
 	iss, db, err := d.issuer(issuer.Config{
 		Audience:  "/tiers",
 		AccessTTL: 24 * time.Hour, RefreshTTL: 200 * 24 * time.Hour,
@@ -110,17 +110,17 @@ func (d *demoServer) tiers() ([]mw.Tier, error) {
 	d.mux.HandleFunc("GET /user/me", me)
 	d.mux.HandleFunc("GET /pro/ping", pong)
 
-	auth, err := mw.NewCache(iss, cacheSize, mw.CacheConfig{})
+	auth, err := middleware.NewCache(iss, cacheSize, middleware.CacheConfig{})
 	if err != nil {
 		return nil, err
 	}
-	key := mw.APIKey(auth, mw.APIKeyConfig{})
-	user := mw.Bearer(auth, mw.BearerConfig{RequireUser: true})
-	return []mw.Tier{
+	key := middleware.APIKey(auth, middleware.APIKeyConfig{})
+	user := middleware.Bearer(auth, middleware.BearerConfig{RequireUser: true})
+	return []middleware.Tier{
 		{Prefix: "/ext/", Open: true},
-		{Prefix: "/public/", Guard: []mw.Wrapper{key}},
-		{Prefix: "/user/", Guard: []mw.Wrapper{key, user, mw.Scope("user")}},
-		{Prefix: "/pro/", Guard: []mw.Wrapper{key, user, mw.Scope("user")}},
+		{Prefix: "/public/", Guard: []middleware.Wrapper{key}},
+		{Prefix: "/user/", Guard: []middleware.Wrapper{key, user, middleware.Scope("user")}},
+		{Prefix: "/pro/", Guard: []middleware.Wrapper{key, user, middleware.Scope("user")}},
 	}, nil
 }
 
@@ -145,15 +145,15 @@ func (d *demoServer) oauth2() error {
 	if err != nil {
 		return err
 	}
-	auth, err := mw.NewCache(iss, cacheSize, mw.CacheConfig{})
+	auth, err := middleware.NewCache(iss, cacheSize, middleware.CacheConfig{})
 	if err != nil {
 		return err
 	}
-	bearer := mw.Bearer(auth, mw.BearerConfig{Errors: rfc})
-	exposed := mw.Bearer(auth, mw.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
-	d.mux.Handle("GET /v1/img/{name}", mw.Chain(exposed, mw.Scope("files", "base"))(png))
-	d.mux.Handle("POST /v1/files", mw.Chain(bearer, mw.Scope("upload_files", "base"))(http.HandlerFunc(created)))
-	d.mux.Handle("GET /v1/me", mw.Chain(bearer, mw.Scope("base"))(http.HandlerFunc(me)))
+	bearer := middleware.Bearer(auth, middleware.BearerConfig{Errors: rfc})
+	exposed := middleware.Bearer(auth, middleware.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
+	d.mux.Handle("GET /v1/img/{name}", middleware.Chain(exposed, middleware.Scope("files", "base"))(png))
+	d.mux.Handle("POST /v1/files", middleware.Chain(bearer, middleware.Scope("upload_files", "base"))(http.HandlerFunc(created)))
+	d.mux.Handle("GET /v1/me", middleware.Chain(bearer, middleware.Scope("base"))(http.HandlerFunc(me)))
 	return nil
 }
 
@@ -170,7 +170,7 @@ func (d *demoServer) session(timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	auth, err := mw.NewCache(sessions, cacheSize, mw.CacheConfig{})
+	auth, err := middleware.NewCache(sessions, cacheSize, middleware.CacheConfig{})
 	if err != nil {
 		return err
 	}
@@ -198,14 +198,14 @@ func (d *demoServer) partner() error {
 	if err != nil {
 		return err
 	}
-	auth, err := mw.NewCache(p, cacheSize, mw.CacheConfig{})
+	auth, err := middleware.NewCache(p, cacheSize, middleware.CacheConfig{})
 	if err != nil {
 		return err
 	}
 	throttled := d.throttle.Around(auth)
-	basic := mw.Basic(throttled, mw.BasicConfig{})
+	basic := middleware.Basic(throttled, middleware.BasicConfig{})
 	metered := http.NewServeMux()
-	metered.Handle("GET /partner/onboarding", mw.Chain(basic, mw.Scope("onboarding"), mw.Usage(access))(http.HandlerFunc(pong)))
+	metered.Handle("GET /partner/onboarding", middleware.Chain(basic, middleware.Scope("onboarding"), middleware.Usage(access))(http.HandlerFunc(pong)))
 	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered, nil))
 	d.mux.Handle("/partner/", p.Handler(throttled))
 	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil)) // no redirect to /partner/
@@ -218,13 +218,13 @@ func created(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.Status
 
 // me answers who makes the request.
 func me(w http.ResponseWriter, r *http.Request) {
-	id, _ := mw.IdentityFromContext(r.Context())
+	id, _ := middleware.IdentityFromContext(r.Context())
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	json.NewEncoder(w).Encode(struct {
-		Client string    `json:"client_id"`
-		User   string    `json:"user"`
-		Scope  mw.Scopes `json:"scope"`
+		Client string            `json:"client_id"`
+		User   string            `json:"user"`
+		Scope  middleware.Scopes `json:"scope"`
 	}{id.Client, id.User, id.Scopes})
 }
 

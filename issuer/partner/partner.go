@@ -18,7 +18,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/internal/form"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -39,7 +39,7 @@ type Config struct {
 // UsageScope is the scope of a client that sees everyone's use.
 const UsageScope = "usage:read"
 
-// Partner is the partner system of one issuer. It is the [mw.Validator] of its
+// Partner is the partner system of one issuer. It is the [middleware.Validator] of its
 // credentials. Its methods may be called concurrently.
 type Partner struct {
 	issuer *issuer.Issuer
@@ -61,11 +61,11 @@ func New(i *issuer.Issuer, u Reporter, cfg Config) (*Partner, error) {
 	return &Partner{issuer: i, usage: u, cfg: cfg}, nil
 }
 
-// Validate implements [mw.Validator] for Basic credentials. The password is the
+// Validate implements [middleware.Validator] for Basic credentials. The password is the
 // client's secret, or an access token of that client itself: then the identity
 // is the token's. A genuine token of the client that is expired or revoked is
 // refused as such, anything else with one answer.
-func (p *Partner) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+func (p *Partner) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if c.Scheme != errorsx.SchemeBasic {
 		return nil, errorsx.Fault(fmt.Errorf("partner: a credential of scheme %s", c.Scheme))
 	}
@@ -81,7 +81,7 @@ func (p *Partner) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, 
 			return nil, errorsx.CredentialsIncorrect
 		}
 		both := *id
-		both.Methods |= mw.ByBasic
+		both.Methods |= middleware.ByBasic
 		return &both, nil
 	}
 	switch e := errorsx.From(err); {
@@ -93,25 +93,25 @@ func (p *Partner) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, 
 	return nil, errorsx.CredentialsIncorrect
 }
 
-// Subscribe implements [mw.Source].
-func (p *Partner) Subscribe(s mw.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
+// Subscribe implements [middleware.Source].
+func (p *Partner) Subscribe(s middleware.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
 
 // Handler serves {Base}/, {Base}/tokens, {Base}/tokens/verify and
 // {Base}/usages, behind Basic. V is the Partner itself, or a validator in front
 // of it.
-func (p *Partner) Handler(v mw.Validator) http.Handler {
+func (p *Partner) Handler(v middleware.Validator) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+p.cfg.Base+"/{$}", p.refusing(p.whoami))
 	mux.Handle("POST "+p.cfg.Base+"/tokens", p.refusing(p.mint))
 	mux.Handle("POST "+p.cfg.Base+"/tokens/verify", p.refusing(p.verify))
 	mux.Handle("GET "+p.cfg.Base+"/usages", p.refusing(p.usages))
-	return mw.Basic(v, mw.BasicConfig{Errors: p.cfg.Errors})(errorsx.Mux(mux, p.cfg.Errors))
+	return middleware.Basic(v, middleware.BasicConfig{Errors: p.cfg.Errors})(errorsx.Mux(mux, p.cfg.Errors))
 }
 
-func (p *Partner) refusing(h func(http.ResponseWriter, *http.Request, mw.Identity) error) http.Handler {
+func (p *Partner) refusing(h func(http.ResponseWriter, *http.Request, middleware.Identity) error) http.Handler {
 	guarded := func(w http.ResponseWriter, r *http.Request) (err error) {
 		defer errorsx.Recovered("partner: the store", &err)
-		id, _ := mw.IdentityFromContext(r.Context())
+		id, _ := middleware.IdentityFromContext(r.Context())
 		return h(w, r, id)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +121,7 @@ func (p *Partner) refusing(h func(http.ResponseWriter, *http.Request, mw.Identit
 	})
 }
 
-func (p *Partner) whoami(w http.ResponseWriter, _ *http.Request, id mw.Identity) error {
+func (p *Partner) whoami(w http.ResponseWriter, _ *http.Request, id middleware.Identity) error {
 	form.WriteJSON(w, http.StatusOK, struct {
 		Client string   `json:"client_id"`
 		Scopes []string `json:"scopes"`

@@ -16,7 +16,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/internal/form"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -80,7 +80,7 @@ const (
 )
 
 // mint gives the caller an access token with some of its own scopes.
-func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id mw.Identity) error {
+func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id middleware.Identity) error {
 	var in struct {
 		Scopes    jsontext.Value `json:"scopes"`
 		ExpiresIn jsontext.Value `json:"expires_in"`
@@ -104,7 +104,7 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id mw.Identity) e
 	}
 	refused := &errorsx.Error{Code: errorsx.ScopeNotAuthorized, OAuth: "invalid_scope", Client: id.Client}
 	for _, s := range scopes {
-		if !mw.ValidScope(s) || !id.Scopes.Has(s) {
+		if !middleware.ValidScope(s) || !id.Scopes.Has(s) {
 			return refused
 		}
 	}
@@ -146,7 +146,7 @@ func (p *Partner) inspect(ctx context.Context, token, typ string) (*store.Token,
 }
 
 // verify tells any partner what a token that it holds is good for.
-func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) error {
+func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ middleware.Identity) error {
 	var in struct {
 		Token  jsontext.Value `json:"token"`
 		Type   jsontext.Value `json:"type"`
@@ -183,7 +183,7 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ mw.Identity) 
 	if t.Refresh {
 		typ = "refresh"
 	}
-	has := mw.Scopes(t.Scopes)
+	has := middleware.Scopes(t.Scopes)
 	if slices.ContainsFunc(scopes, func(s string) bool { return !has.Has(s) }) {
 		return errorsx.ScopeNotAuthorized
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/issuer/internal/form"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -17,7 +17,7 @@ const maxDays = 366
 // usages reports the caller's own use of an API, or with [UsageScope] everyone's:
 // as JSON, or as text/csv where that is what is accepted; with by=day, for each
 // day too. Usage-Complete-Through says up to when every node has reported.
-func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id mw.Identity) error {
+func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id middleware.Identity) error {
 	params, err := form.Query(r, "api_name", "start_date", "end_date", "by")
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id mw.Identity)
 }
 
 // query returns what the parameters ask for.
-func query(params form.Params, id mw.Identity) (q store.Query, err error) {
+func query(params form.Params, id middleware.Identity) (q store.Query, err error) {
 	for _, name := range []string{"api_name", "start_date", "end_date"} {
 		if params.Get(name) == "" {
 			return q, form.Missing(name)
@@ -105,5 +105,5 @@ func day(name, value string) (int, error) {
 	if err != nil || len(value) != len(time.DateOnly) {
 		return 0, form.Invalid(name, "expected a day as YYYY-MM-DD")
 	}
-	return mw.Day(t), nil
+	return middleware.Day(t), nil
 }

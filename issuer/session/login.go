@@ -11,7 +11,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/form"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -23,7 +23,7 @@ import (
 // _output=json, or by Accept), as of an OAuth 2.0 token endpoint (_oauth2 or
 // _output=oauth2, over TLS), or a redirect (redirect_uri), together with the
 // cookie. V judges the token of a logout, as in [Sessions.Bearer].
-func (s *Sessions) Handler(v mw.Validator) http.Handler {
+func (s *Sessions) Handler(v middleware.Validator) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(s.cfg.Base+"/login", s.refusing(s.login))
 	logout := s.Bearer(v)(s.refusing(s.logout))
@@ -131,7 +131,7 @@ func (s *Sessions) readLogin(w http.ResponseWriter, r *http.Request) (*loginInpu
 // headerDecides reports whether there is a header to take credentials from.
 func (s *Sessions) headerDecides(r *http.Request) bool {
 	for _, header := range s.headers() {
-		if _, err := mw.ReadBasic(r.Header, header); !errors.Is(err, errorsx.CredentialsMissing) {
+		if _, err := middleware.ReadBasic(r.Header, header); !errors.Is(err, errorsx.CredentialsMissing) {
 			return true
 		}
 	}
@@ -204,15 +204,15 @@ func acceptsJSON(r *http.Request) bool {
 }
 
 // credential returns login and password from the first place that has them.
-func (s *Sessions) credential(r *http.Request, in *loginInput) (mw.Credential, error) {
+func (s *Sessions) credential(r *http.Request, in *loginInput) (middleware.Credential, error) {
 	for _, header := range s.headers() {
-		c, err := mw.ReadBasic(r.Header, header)
+		c, err := middleware.ReadBasic(r.Header, header)
 		if !errors.Is(err, errorsx.CredentialsMissing) {
 			return c, err
 		}
 	}
 	for _, place := range in.places {
-		c := mw.Credential{Scheme: errorsx.SchemeBasic, Username: place.Get("username"), Secret: place.Get("password")}
+		c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: place.Get("username"), Secret: place.Get("password")}
 		switch {
 		case c.Username != "" && c.Secret != "":
 			return c, nil
@@ -220,7 +220,7 @@ func (s *Sessions) credential(r *http.Request, in *loginInput) (mw.Credential, e
 			return c, errorsx.CredentialsIncorrect
 		}
 	}
-	return mw.Credential{}, errorsx.CredentialsMissing
+	return middleware.Credential{}, errorsx.CredentialsMissing
 }
 
 func (s *Sessions) answer(w http.ResponseWriter, r *http.Request, in *loginInput, u *store.User, token, cookie string) {
@@ -274,7 +274,7 @@ func (s *Sessions) cookie(r *http.Request, value string) *http.Cookie {
 
 // logout ends the session that the request belongs to.
 func (s *Sessions) logout(w http.ResponseWriter, r *http.Request) error {
-	id, _ := mw.IdentityFromContext(r.Context())
+	id, _ := middleware.IdentityFromContext(r.Context())
 	if err := s.end(r.Context(), id.TokenID); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/internal/form"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -76,7 +76,7 @@ func Dialect(p errorsx.Place, e *errorsx.Error) (status int, oauth string) {
 	return status, oauth
 }
 
-// Sessions opens, confirms and ends sessions. It is the [mw.Validator] of their
+// Sessions opens, confirms and ends sessions. It is the [middleware.Validator] of their
 // tokens. Its methods may be called concurrently.
 type Sessions struct {
 	issuer *issuer.Issuer
@@ -120,7 +120,7 @@ func setDefaults(cfg *Config) {
 func (cfg *Config) check() error {
 	var errs []error
 	errs = append(errs, form.CheckBase(cfg.Base))
-	if !mw.ValidHeaderName(cfg.Header) {
+	if !middleware.ValidHeaderName(cfg.Header) {
 		errs = append(errs, fmt.Errorf("header %q: not a header name", cfg.Header))
 	}
 	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout {
@@ -156,9 +156,9 @@ func (s *Sessions) open(ctx context.Context, u *store.User) (token, cookie strin
 // sessionID names a session in logs and revocations, and gives nothing away.
 func sessionID(token store.Digest) string { return fmt.Sprintf("%x", token[:16]) }
 
-// Validate implements [mw.Validator] for session tokens. That the cookie came
+// Validate implements [middleware.Validator] for session tokens. That the cookie came
 // with the token is for [Sessions.Bearer] to see to.
-func (s *Sessions) Validate(ctx context.Context, c mw.Credential) (*mw.Identity, error) {
+func (s *Sessions) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if c.Scheme != errorsx.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("session: a credential of scheme %s", c.Scheme))
 	}
@@ -189,8 +189,8 @@ func (s *Sessions) Validate(ctx context.Context, c mw.Credential) (*mw.Identity,
 	case u.Disabled || u.Version > rec.UserVersion:
 		return nil, errorsx.UnknownToken
 	}
-	id := &mw.Identity{
-		Issuer: s.issuer.URL(), User: u.Login, Methods: mw.BySession, TokenID: rec.ID, Expires: expires,
+	id := &middleware.Identity{
+		Issuer: s.issuer.URL(), User: u.Login, Methods: middleware.BySession, TokenID: rec.ID, Expires: expires,
 	}
 	if !s.cfg.AllowWithoutCookie {
 		id.Confirm = string(rec.Cookie[:])
@@ -198,8 +198,8 @@ func (s *Sessions) Validate(ctx context.Context, c mw.Credential) (*mw.Identity,
 	return id, nil
 }
 
-// Subscribe implements [mw.Source].
-func (s *Sessions) Subscribe(sink mw.Sink) (cancel func()) { return s.issuer.Subscribe(sink) }
+// Subscribe implements [middleware.Source].
+func (s *Sessions) Subscribe(sink middleware.Sink) (cancel func()) { return s.issuer.Subscribe(sink) }
 
 // seen returns when the session expires, by the store or by this process.
 func (s *Sessions) seen(rec *store.Session, now time.Time) time.Time {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/authtier/authtier/errorsx"
-	mw "github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -13,15 +13,15 @@ import (
 // header and, unless AllowWithoutCookie, the cookie of the same session. An
 // accepted request renews the session. Authorization is not read. V is the
 // Sessions themselves, or a validator in front of them.
-func (s *Sessions) Bearer(v mw.Validator) mw.Wrapper {
-	return mw.Bearer(v, mw.BearerConfig{
+func (s *Sessions) Bearer(v middleware.Validator) middleware.Wrapper {
+	return middleware.Bearer(v, middleware.BearerConfig{
 		Header: s.cfg.Header, RequireUser: true, Confirm: s.confirm, Vary: "Cookie", Errors: s.cfg.Errors,
 	})
 }
 
 // confirm checks the cookie and renews the session. A browser may send several
 // cookies of one name, as other sites of the domain please: one must fit.
-func (s *Sessions) confirm(r *http.Request, id mw.Identity) error {
+func (s *Sessions) confirm(r *http.Request, id middleware.Identity) error {
 	fits := s.cfg.AllowWithoutCookie
 	for _, c := range r.CookiesNamed(s.cfg.Cookie) {
 		d := store.DigestOf(c.Value)
@@ -41,5 +41,5 @@ func (s *Sessions) secure(r *http.Request) bool {
 		return true
 	}
 	proto := r.Header["X-Forwarded-Proto"]
-	return len(proto) == 1 && proto[0] == "https" && mw.FromProxy(r, s.cfg.TrustedProxies)
+	return len(proto) == 1 && proto[0] == "https" && middleware.FromProxy(r, s.cfg.TrustedProxies)
 }
