@@ -2,7 +2,12 @@ package issuer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,5 +137,49 @@ func identified(v middleware.Validator, c middleware.Credential) func(context.Co
 			return "", err
 		}
 		return id.Client, nil
+	}
+}
+
+// TestR01ReplayedByWhoHangsUp uses a refresh token a second time and goes away at
+// each call of the store in turn: the family ends all the same, and so does what is
+// revoked.
+func TestR01ReplayedByWhoHangsUp(t *testing.T) {
+	for name, request := range map[string]func(iss *issuer.Issuer, refresh string) (h http.Handler, form url.Values){
+		"replay": func(iss *issuer.Issuer, refresh string) (http.Handler, url.Values) {
+			return iss.TokenHandler(issuer.HTTPConfig{}), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
+		},
+		"revocation": func(iss *issuer.Issuer, refresh string) (http.Handler, url.Values) {
+			return iss.RevokeHandler(issuer.HTTPConfig{}), url.Values{"token": {refresh}}
+		},
+	} {
+		for at := 1; ; at++ {
+			h := &hangingUp{Store: newStore(t)}
+			iss := newIssuer(t, issuer.Config{Store: h, OpaqueTokens: true})
+			old := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
+			next, err := iss.Refresh(t.Context(), "app", old.RefreshToken, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			h.calls, h.at, h.hangUp = 0, at, cancel
+			endpoint, form := request(iss, old.RefreshToken)
+			r := httptest.NewRequest("POST", "/", strings.NewReader(form.Encode())).WithContext(ctx)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.SetBasicAuth("app", "app-secret")
+			endpoint.ServeHTTP(httptest.NewRecorder(), r)
+			reached := h.calls >= at
+			h.at = 0
+			cancel()
+			bearer := identified(iss, middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: next.AccessToken})
+			if _, err := bearer(t.Context()); !errors.Is(err, errorsx.UnknownToken) {
+				t.Errorf("%s, hung up at call %d: the family's newer token: got %v, want AUTH-12", name, at, err)
+			}
+			if !reached {
+				if at < 3 {
+					t.Errorf("%s: the store was asked %d times", name, at-1)
+				}
+				break
+			}
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -83,7 +84,8 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.errors.TokenEndpoint(w, r, scheme, err)
 }
 
-// answer serves a request. Key, if not nil, is the API key in front.
+// answer serves a request. Key, if not nil, is the API key in front. Who the client
+// is, is found out also where the sender has gone: what it sent may have to be acted on.
 func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *middleware.Identity) (err error) {
 	defer errorsx.Recovered("issuer: the store", &err)
 	if r.Method != http.MethodPost {
@@ -96,16 +98,17 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *middleware
 	}
 	var client *store.Client
 	var params form.Params
+	ctx := context.WithoutCancel(r.Context())
 	if key != nil {
 		if params, err = body.Params(e.own...); err != nil {
 			return err
 		}
-		client, err = e.issuer.keyClient(r.Context(), key)
+		client, err = e.issuer.keyClient(ctx, key)
 	} else {
 		if params, err = body.Params(e.all...); err != nil {
 			return err
 		}
-		client, err = e.issuer.requestClient(r, params)
+		client, err = e.issuer.requestClient(ctx, r, params)
 	}
 	if err != nil {
 		return err
@@ -138,18 +141,18 @@ func (i *Issuer) keyClient(ctx context.Context, key *middleware.Identity) (*stor
 
 // requestClient authenticates the client that sends r, by the Authorization
 // header or in the body.
-func (i *Issuer) requestClient(r *http.Request, params form.Params) (*store.Client, error) {
+func (i *Issuer) requestClient(ctx context.Context, r *http.Request, params form.Params) (*store.Client, error) {
 	id, secret := params.Get("client_id"), params.Get("client_secret")
 	c, err := middleware.ReadBasic(r.Header, "Authorization")
 	switch {
 	case err == nil && secret != "":
 		return nil, form.Invalid("client_secret", "the client is authenticated by the Authorization header too")
 	case err == nil:
-		return i.basicClient(r, c, id)
+		return i.basicClient(ctx, r, c, id)
 	case !errors.Is(err, errorsx.CredentialsMissing):
 		return nil, err
 	case id != "" && secret != "":
-		return i.tryClient(r, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret})
+		return i.tryClient(ctx, i.From(r), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret})
 	case id != "":
 		return nil, errorsx.CredentialsIncorrect
 	case secret != "":
@@ -161,7 +164,7 @@ func (i *Issuer) requestClient(r *http.Request, params form.Params) (*store.Clie
 // basicClient tries ID and secret as they were sent and, if that differs, as
 // RFC 6749 section 2.3.1 has them, form-encoded. An ID in the body must be the
 // same.
-func (i *Issuer) basicClient(r *http.Request, c middleware.Credential, bodyID string) (*store.Client, error) {
+func (i *Issuer) basicClient(ctx context.Context, r *http.Request, c middleware.Credential, bodyID string) (*store.Client, error) {
 	decoded, differs := formDecoded(c)
 	if bodyID != "" && bodyID != c.Username && !(differs && bodyID == decoded.Username) {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
@@ -170,7 +173,7 @@ func (i *Issuer) basicClient(r *http.Request, c middleware.Credential, bodyID st
 	if differs {
 		readings = append(readings, decoded)
 	}
-	client, err := i.tryClient(r, readings...)
+	client, err := i.tryClient(ctx, i.From(r), readings...)
 	if err == nil && bodyID != "" && bodyID != client.ID {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
 	}
@@ -179,14 +182,14 @@ func (i *Issuer) basicClient(r *http.Request, c middleware.Credential, bodyID st
 
 // tryClient returns the client whose ID and secret one of the readings of a
 // credential is. If none is, that is one failure for each account.
-func (i *Issuer) tryClient(r *http.Request, readings ...middleware.Credential) (client *store.Client, err error) {
+func (i *Issuer) tryClient(ctx context.Context, from netip.Addr, readings ...middleware.Credential) (client *store.Client, err error) {
 	var attempts [2]*middleware.Attempt // as many as there are readings
 	defer func() {
 		for _, a := range slices.Backward(attempts[:]) {
 			a.End(err)
 		}
 	}()
-	from, now := i.From(r), time.Now()
+	now := time.Now()
 	for n, c := range readings {
 		c.From = from
 		readings[n] = c.At(now)
@@ -198,7 +201,7 @@ func (i *Issuer) tryClient(r *http.Request, readings ...middleware.Credential) (
 		}
 	}
 	for _, c := range readings {
-		client, _, err = i.authenticateClient(r.Context(), c)
+		client, _, err = i.authenticateClient(ctx, c)
 		if err == nil || unlessRefused(err) != nil {
 			return client, err
 		}

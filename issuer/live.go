@@ -59,10 +59,13 @@ func (i *Issuer) apply(changes []store.Change) {
 	i.live.apply(changes, time.Now())
 	rs := make([]middleware.Revocation, len(changes))
 	for n, c := range changes {
-		rs[n] = middleware.Revocation{Kind: middleware.Kind(c.Kind), ID: c.ID} // numbered alike
+		rs[n] = middleware.Revocation{Kind: middleware.Kind(c.Kind), ID: c.ID}
 	}
 	i.sinks.Forget(rs...)
 }
+
+// The kinds are numbered alike, or this does not compile.
+var _ = [1]struct{}{}[middleware.KindSigningKey-middleware.Kind(store.KindSigningKey)]
 
 // Subscribe implements [middleware.Source]: caches in front of the issuer follow its
 // revocations. Unless [Issuer.Run] runs, they answer for half a minute, as the

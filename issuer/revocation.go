@@ -21,7 +21,7 @@ func (i *Issuer) revoke(w http.ResponseWriter, r *http.Request, client *store.Cl
 	if params.Get("token") == "" {
 		return form.Missing("token")
 	}
-	if err := i.RevokeToken(r.Context(), client.ID, params.Get("token")); err != nil {
+	if err := i.RevokeToken(context.WithoutCancel(r.Context()), client.ID, params.Get("token")); err != nil {
 		return &errorsx.Error{Code: errorsx.Internal, Err: fmt.Errorf("issuer: revocation: %w", err)}
 	}
 	form.NoStore(w.Header())

@@ -127,7 +127,7 @@ func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []stor
 	for i, r := range live {
 		replaced := !r.Signs.IsZero() && i != signer || r.Signs.IsZero() && i < next
 		if replaced && r.Ends.IsZero() {
-			r.Ends = now.Add(maxTTL + hearing)
+			r.Ends = now.Add(maxTTL + replacedSigns)
 			changed = append(changed, r)
 		}
 	}

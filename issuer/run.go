@@ -52,7 +52,7 @@ func (i *Issuer) Run(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	failing := i.condition("revocations cannot be read", "revocations are read again")
-	resting := i.condition("signing keys cannot be changed", "signing keys are changed again")
+	keysFailing := i.condition("signing keys cannot be changed", "signing keys are changed again")
 	for {
 		select {
 		case <-ctx.Done():
@@ -62,7 +62,7 @@ func (i *Issuer) Run(ctx context.Context) error {
 		}
 		failing(ctx, i.follow(ctx))
 		if i.cfg.Keys.stored != nil {
-			resting(ctx, i.cfg.Keys.tend(ctx, time.Now()))
+			keysFailing(ctx, i.cfg.Keys.tend(ctx, time.Now()))
 		}
 	}
 }

@@ -51,8 +51,9 @@ const (
 	// keeps the key set has read it again by then, and so has every node.
 	publishedBefore = publicAge + 30*time.Second
 
-	// hearing is how long a node may go on signing with a key that was replaced.
-	hearing = time.Minute
+	// replacedSigns is how long a node may go on signing with a key that was
+	// replaced.
+	replacedSigns = time.Minute
 
 	// askAgain is how often an unknown kid, which costs its sender nothing, makes
 	// us read the store.

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -58,7 +59,8 @@ func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *sto
 		if params.Get("refresh_token") == "" {
 			return form.Missing("refresh_token")
 		}
-		tokens, err = t.refresh(r.Context(), client, params.Get("refresh_token"), params.Get("scope"))
+		// A second use ends the family, also where its sender has gone.
+		tokens, err = t.refresh(context.WithoutCancel(r.Context()), client, params.Get("refresh_token"), params.Get("scope"))
 	}
 	if err != nil {
 		return err

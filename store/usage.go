@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"time"
 )
 
@@ -34,6 +35,26 @@ type Telling struct {
 // What was told of older days is folded: streams that have nothing later are
 // closed, and their counts are added up.
 const KeepDays = 7
+
+const day = 24 * 60 * 60 // seconds
+
+// DayOf returns the UTC day of t, in days since 1 January 1970.
+func DayOf(t time.Time) int { return int((t.Unix() - (t.Unix()%day+day)%day) / day) }
+
+// Midnight returns when a day begins, which is given like DayOf's.
+func Midnight(d int) time.Time { return time.Unix(int64(d)*day, 0).UTC() }
+
+// Sum returns a+b, at most and at least what an int64 holds: quantities have
+// their limit there.
+func Sum(a, b int64) int64 {
+	switch {
+	case b > 0 && a > math.MaxInt64-b:
+		return math.MaxInt64
+	case b < 0 && a < math.MinInt64-b:
+		return math.MinInt64
+	}
+	return a + b
+}
 
 // Errors of [Usage].
 var (

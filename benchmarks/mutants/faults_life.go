@@ -131,6 +131,34 @@ var lifeFaults = []fault{
 	},
 
 	{
+		part: "rotation", name: "who hangs up has not used a token again", file: "issuer/tokenendpoint.go",
+		old: "t.refresh(context.WithoutCancel(r.Context()), client,", new: "t.refresh(context.Context(r.Context()), client,",
+	},
+	{
+		part: "issuer", name: "a client that hangs up is not known", file: "issuer/http.go",
+		old: "ctx := context.WithoutCancel(r.Context())", new: "ctx := r.Context()",
+	},
+	{
+		part: "issuer", name: "who hangs up has revoked nothing", file: "issuer/revocation.go",
+		old: "i.RevokeToken(context.WithoutCancel(r.Context()), client.ID,", new: "i.RevokeToken(r.Context(), client.ID,",
+	},
+	{
+		part: "others", name: "a session that could not be ended is forgotten", file: "issuer/session/session.go",
+		old: "\terr := s.issuer.Revoke(ctx, store.Change{", new: "\ts.forget(id)\n\terr := s.issuer.Revoke(ctx, store.Change{",
+	},
+	{
+		part: "others", name: "who hangs up has not logged out", file: "issuer/session/login.go",
+		old: "s.end(context.WithoutCancel(r.Context()), id.TokenID)", new: "s.end(context.Context(r.Context()), id.TokenID)",
+	},
+	{
+		part: "others", name: "a refused call renews the session", file: "issuer/session/session.go",
+		old: "\t\t\tv.expires = expires // this one is refused\n", new: "",
+	},
+	{
+		part: "others", name: "a proxy on a Unix socket is not trusted", file: "middleware/address.go",
+		old: "\t\treturn len(proxies) > 0\n", new: "\t\treturn false\n",
+	},
+	{
 		part: "throttle", name: "a block lets right passwords through", file: "middleware/throttle.go",
 		old: "if wait := f.until.Sub(now); wait > 0 {", new: "if wait := f.until.Sub(now); wait > 0 && c.Secret == \"\" {",
 	},

@@ -188,6 +188,8 @@ func TestLoginOutputs(t *testing.T) {
 		{"_json twice O01", "_json=true&_json=false", nil, accept(), "AUTH-6"},
 		{"query and form contradict each other", "_json=true", form("_json", "false"), accept(), "AUTH-6"},
 		{"_output of query and form contradict each other", "_output=json", form("_output", "oauth2"), accept(), "AUTH-6"},
+		{"_output contradicts _json=false", "_output=json&_json=false", nil, accept(), "AUTH-6"},
+		{"_output contradicts _oauth2=false", "_output=oauth2&_oauth2=false", nil, accept(), "AUTH-6"},
 		{"_output contradicts _oauth2", "_output=json&_oauth2=true", nil, accept(), "AUTH-6"},
 		{"_output contradicts _oauth2 in the form", "_output=json", form("_oauth2", "true"), accept(), "AUTH-6"},
 	} {

@@ -28,8 +28,6 @@ type demoServer struct {
 	url  string
 	keys *issuer.KeySet
 	mux  *http.ServeMux
-
-	throttle *middleware.Throttle // of all systems
 }
 
 func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTimeout time.Duration) (http.Handler, error) {
@@ -37,11 +35,7 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	if err != nil {
 		return nil, err
 	}
-	throttle, err := middleware.NewThrottle(middleware.ThrottleConfig{Failures: 1000, Window: time.Minute}) // for those who try it out
-	if err != nil {
-		return nil, err
-	}
-	d := &demoServer{ctx: ctx, url: url, keys: keys, mux: http.NewServeMux(), throttle: throttle}
+	d := &demoServer{ctx: ctx, url: url, keys: keys, mux: http.NewServeMux()}
 	tiers, err := d.tiers()
 	if err := errors.Join(err, d.oauth2(), d.session(sessionTimeout), d.partner()); err != nil {
 		return nil, err
@@ -74,12 +68,25 @@ func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...
 			return nil, nil, err
 		}
 	}
-	cfg.Issuer, cfg.Audience, cfg.Keys, cfg.Store, cfg.Throttle = d.url, d.url+cfg.Audience, d.keys, db, d.throttle
+	var err error
+	if cfg.Throttle == nil {
+		cfg.Throttle, err = newThrottle()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.Issuer, cfg.Audience, cfg.Keys, cfg.Store = d.url, d.url+cfg.Audience, d.keys, db
 	i, err := issuer.New(d.ctx, cfg)
 	if err == nil {
 		go i.Run(d.ctx)
 	}
 	return i, db, err
+}
+
+// newThrottle returns the throttle of one system, whose accounts are no other's. It
+// lets people try things out.
+func newThrottle() (*middleware.Throttle, error) {
+	return middleware.NewThrottle(middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
 }
 
 // cacheSize is the number of credentials that each system remembers.
@@ -182,7 +189,11 @@ func (d *demoServer) session(timeout time.Duration) error {
 }
 
 func (d *demoServer) partner() error {
-	iss, db, err := d.issuer(issuer.Config{Audience: "/partner"}, []store.Client{
+	throttle, err := newThrottle()
+	if err != nil {
+		return err
+	}
+	iss, db, err := d.issuer(issuer.Config{Audience: "/partner", Throttle: throttle}, []store.Client{
 		{ID: "demo-partner", Secrets: secret("demo-partner-secret"), Scopes: []string{"onboarding", partner.UsageScope}},
 		{ID: "other-partner", Secrets: secret("other-partner-secret"), Scopes: []string{"onboarding"}},
 	})
@@ -202,7 +213,7 @@ func (d *demoServer) partner() error {
 	if err != nil {
 		return err
 	}
-	throttled := d.throttle.Around(auth)
+	throttled := throttle.Around(auth)
 	basic := middleware.Basic(throttled, middleware.BasicConfig{})
 	metered := http.NewServeMux()
 	metered.Handle("GET /partner/onboarding", middleware.Chain(basic, middleware.Scope("onboarding"), middleware.Usage(access))(http.HandlerFunc(pong)))

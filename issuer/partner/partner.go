@@ -109,15 +109,9 @@ func (p *Partner) Handler(v middleware.Validator) http.Handler {
 }
 
 func (p *Partner) refusing(h func(http.ResponseWriter, *http.Request, middleware.Identity) error) http.Handler {
-	guarded := func(w http.ResponseWriter, r *http.Request) (err error) {
-		defer errorsx.Recovered("partner: the store", &err)
+	return form.Refusing("partner: the store", p.cfg.Errors, func(w http.ResponseWriter, r *http.Request) error {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		return h(w, r, id)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := guarded(w, r); err != nil {
-			p.cfg.Errors.Resource(w, r, errorsx.SchemeBasic, err)
-		}
 	})
 }
 

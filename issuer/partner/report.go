@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -48,10 +47,6 @@ type dayly struct {
 	Day      string `json:"day"`
 	Quantity int64  `json:"quantities"`
 	Adjusted int64  `json:"adjusted,omitempty"`
-}
-
-func dateOf(day int) string {
-	return time.Unix(int64(day)*24*60*60, 0).UTC().Format(time.DateOnly)
 }
 
 // json writes a report of one object; rows come ordered by client, product and
@@ -124,27 +119,16 @@ func byProduct(q store.Query, rows iter.Seq2[store.Row, error]) iter.Seq2[client
 				p, pending = clientProduct{client: row.Client, product: product{Name: row.Product}}, true
 			}
 			p.Label = max(p.Label, row.Label)
-			p.Quantity = saturated(p.Quantity, row.Quantity)
-			p.Adjusted = saturated(p.Adjusted, row.Adjusted)
+			p.Quantity = store.Sum(p.Quantity, row.Quantity)
+			p.Adjusted = store.Sum(p.Adjusted, row.Adjusted)
 			if q.ByDay {
-				p.Days = append(p.Days, dayly{dateOf(row.Day), row.Quantity, row.Adjusted})
+				p.Days = append(p.Days, dayly{store.Midnight(row.Day).Format(time.DateOnly), row.Quantity, row.Adjusted})
 			}
 		}
 		if pending {
 			yield(p, nil)
 		}
 	}
-}
-
-// saturated returns a+b, at most and at least what an int64 holds.
-func saturated(a, b int64) int64 {
-	switch {
-	case b > 0 && a > math.MaxInt64-b:
-		return math.MaxInt64
-	case b < 0 && a < math.MinInt64-b:
-		return math.MinInt64
-	}
-	return a + b
 }
 
 // csv writes a header and a line for each row.
@@ -161,7 +145,7 @@ func (o *output) csv(q store.Query, rows iter.Seq2[store.Row, error]) error {
 		}
 		line := []string{row.Client, row.Product, row.Label, strconv.FormatInt(row.Quantity, 10), strconv.FormatInt(row.Adjusted, 10)}
 		if q.ByDay {
-			line = append(line, dateOf(row.Day))
+			line = append(line, store.Midnight(row.Day).Format(time.DateOnly))
 		}
 		w.Write(line)
 	}

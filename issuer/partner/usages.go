@@ -105,5 +105,5 @@ func day(name, value string) (int, error) {
 	if err != nil || len(value) != len(time.DateOnly) {
 		return 0, form.Invalid(name, "expected a day as YYYY-MM-DD")
 	}
-	return middleware.Day(t), nil
+	return store.DayOf(t), nil
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -24,24 +25,15 @@ import (
 // _output=oauth2, over TLS), or a redirect (redirect_uri), together with the
 // cookie. V judges the token of a logout, as in [Sessions.Bearer].
 func (s *Sessions) Handler(v middleware.Validator) http.Handler {
+	refusing := func(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+		return form.Refusing("session: the store", s.cfg.Errors, h)
+	}
 	mux := http.NewServeMux()
-	mux.Handle(s.cfg.Base+"/login", s.refusing(s.login))
-	logout := s.Bearer(v)(s.refusing(s.logout))
+	mux.Handle(s.cfg.Base+"/login", refusing(s.login))
+	logout := s.Bearer(v)(refusing(s.logout))
 	mux.Handle("GET "+s.cfg.Base+"/logout", logout)
 	mux.Handle("POST "+s.cfg.Base+"/logout", logout)
 	return errorsx.Mux(mux, s.cfg.Errors)
-}
-
-func (s *Sessions) refusing(h func(http.ResponseWriter, *http.Request) error) http.Handler {
-	guarded := func(w http.ResponseWriter, r *http.Request) (err error) {
-		defer errorsx.Recovered("session: the store", &err)
-		return h(w, r)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := guarded(w, r); err != nil {
-			s.cfg.Errors.Resource(w, r, errorsx.SchemeBasic, err)
-		}
-	})
 }
 
 func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
@@ -153,8 +145,10 @@ func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[strin
 	switch {
 	case output != "" && output != "json" && output != "oauth2":
 		return form.Invalid("_output", "expected json or oauth2")
-	case output == "json" && oauth2:
+	case output == "json" && oauth2, output == "oauth2" && asked["_oauth2"] == "false":
 		return form.Invalid("_output", "it contradicts _oauth2")
+	case output == "json" && asked["_json"] == "false":
+		return form.Invalid("_output", "it contradicts _json")
 	case asked["redirect_uri"] != "":
 		in.output = asRedirect
 		in.target, err = s.redirectTarget(asked["redirect_uri"])
@@ -272,10 +266,11 @@ func (s *Sessions) cookie(r *http.Request, value string) *http.Cookie {
 	return c
 }
 
-// logout ends the session that the request belongs to.
+// logout ends the session that the request belongs to, also where its sender has
+// gone.
 func (s *Sessions) logout(w http.ResponseWriter, r *http.Request) error {
 	id, _ := middleware.IdentityFromContext(r.Context())
-	if err := s.end(r.Context(), id.TokenID); err != nil {
+	if err := s.end(context.WithoutCancel(r.Context()), id.TokenID); err != nil {
 		return err
 	}
 	c := s.cookie(r, "")

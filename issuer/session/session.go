@@ -242,12 +242,12 @@ func (s *Sessions) renew(ctx context.Context, id string) error {
 		s.mu.Unlock()
 		return errorsx.TokenExpired
 	}
-	lastUse, until := v.expires.Add(-s.cfg.Timeout), now.Add(s.cfg.Timeout)
+	expires, told := v.expires, v.told
+	lastUse, until := expires.Add(-s.cfg.Timeout), now.Add(s.cfg.Timeout)
 	if until.After(v.ends) {
 		until = v.ends
 	}
 	v.expires = until
-	told := v.told
 	tell := now.Sub(told) > s.cfg.Timeout/10
 	if tell {
 		v.told = now
@@ -264,6 +264,9 @@ func (s *Sessions) renew(ctx context.Context, id string) error {
 	if err != nil {
 		s.mu.Lock()
 		v.told = told // to be told again at the next use
+		if v.expires.Equal(until) {
+			v.expires = expires // this one is refused
+		}
 		s.mu.Unlock()
 		return fmt.Errorf("session: renewing: %w", err)
 	}
@@ -276,14 +279,14 @@ func (s *Sessions) forget(id string) {
 	delete(s.visits, id)
 }
 
-// end revokes a session.
+// end revokes a session. One that could not be revoked lives on, here too.
 func (s *Sessions) end(ctx context.Context, id string) error {
-	s.forget(id)
 	err := s.issuer.Revoke(ctx, store.Change{
 		Kind: store.KindSession, ID: id, Until: time.Now().Add(s.cfg.MaxAge),
 	})
 	if err != nil {
 		return fmt.Errorf("session: ending: %w", err)
 	}
+	s.forget(id)
 	return nil
 }

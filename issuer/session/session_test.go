@@ -26,8 +26,10 @@ import (
 // A site is a session's routes and /api/me.
 type site struct {
 	http.Handler
-	db  *memory.Store
-	iss *issuer.Issuer
+	db       *memory.Store
+	iss      *issuer.Issuer
+	failing  *failing
+	sessions *session.Sessions
 }
 
 func newSite(t testing.TB, cfg session.Config) *site {
@@ -40,21 +42,27 @@ func newSite(t testing.TB, cfg session.Config) *site {
 	if err := db.PutUser(t.Context(), store.User{Login: "ada", Password: string(hash)}); err != nil {
 		t.Fatal(err)
 	}
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: db})
+	f := &failing{Store: db}
+	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: f})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := session.New(iss, db, cfg)
+	sessions, err := session.New(iss, f, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return &site{routes(sessions, sessions), db, iss, f, sessions}
+}
+
+// routes are those of the sessions, which v validates, and /api/me.
+func routes(sessions *session.Sessions, v middleware.Validator) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", sessions.Handler(sessions))
-	mux.Handle("GET /api/me", sessions.Bearer(sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("/", sessions.Handler(v))
+	mux.Handle("GET /api/me", sessions.Bearer(v)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		w.Write([]byte(id.User))
 	})))
-	return &site{mux, db, iss}
+	return mux
 }
 
 func (s *site) serve(method, target string, change func(*http.Request)) *httptest.ResponseRecorder {
@@ -80,12 +88,17 @@ func (s *site) login(t testing.TB) (string, *http.Cookie) {
 
 // me returns the status of /api/me.
 func (s *site) me(token string, cookies ...*http.Cookie) int {
-	return s.serve("GET", "/api/me", func(r *http.Request) {
+	return s.serve("GET", "/api/me", carrying(token, cookies...)).Code
+}
+
+// carrying puts a token and cookies on a request.
+func carrying(token string, cookies ...*http.Cookie) func(*http.Request) {
+	return func(r *http.Request) {
 		r.Header.Set("X-Simplicite-Authorization", "Bearer "+token)
 		for _, c := range cookies {
 			r.AddCookie(c)
 		}
-	}).Code
+	}
 }
 
 func TestTimeouts(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -91,7 +90,7 @@ func (u *usage) fold(now time.Time) {
 		}
 	}
 	for stream, day := range youngest {
-		if day >= today(now)-store.KeepDays-1 {
+		if day >= store.DayOf(now)-store.KeepDays-1 {
 			delete(youngest, stream)
 			continue
 		}
@@ -105,13 +104,11 @@ func (u *usage) fold(now time.Time) {
 		}
 		key := folded{count.API, count.Issuer, count.Client, count.Product, count.Label, count.Day}
 		sum := u.folded[key]
-		count.Total = saturated(count.Total, sum.Total)
+		count.Total = store.Sum(count.Total, sum.Total)
 		u.folded[key] = count
 		return true
 	})
 }
-
-func today(t time.Time) int { return int(t.Unix() / (24 * 60 * 60)) }
 
 // Report implements [store.Usage].
 func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
@@ -177,7 +174,7 @@ func add(sums map[rowKey]store.Row, q store.Query, c store.Count) {
 	k := keyOf(q, c.Client, c.Product, c.Day)
 	row := sums[k]
 	row.Client, row.Product, row.Day, row.Label = k.client, k.product, k.day, max(row.Label, c.Label)
-	row.Quantity = saturated(row.Quantity, c.Total)
+	row.Quantity = store.Sum(row.Quantity, c.Total)
 	sums[k] = row
 }
 
@@ -188,20 +185,9 @@ func adjust(sums map[rowKey]store.Row, q store.Query, a store.Adjustment) {
 	k := keyOf(q, a.Client, a.Product, a.Day)
 	row := sums[k]
 	row.Client, row.Product, row.Day = k.client, k.product, k.day
-	row.Quantity = saturated(row.Quantity, a.Quantity)
-	row.Adjusted = saturated(row.Adjusted, a.Quantity)
+	row.Quantity = store.Sum(row.Quantity, a.Quantity)
+	row.Adjusted = store.Sum(row.Adjusted, a.Quantity)
 	sums[k] = row
-}
-
-// saturated returns a+b, at most and at least what an int64 holds.
-func saturated(a, b int64) int64 {
-	switch {
-	case b > 0 && a > math.MaxInt64-b:
-		return math.MaxInt64
-	case b < 0 && a < math.MinInt64-b:
-		return math.MinInt64
-	}
-	return a + b
 }
 
 // Adjust implements [store.Usage].
@@ -251,7 +237,7 @@ func (s *Store) ForgetUsage(ctx context.Context, before int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if before > today(time.Now())-store.KeepDays-2 {
+	if before > store.DayOf(time.Now())-store.KeepDays-2 {
 		return fmt.Errorf("store: day %d is counted on", before)
 	}
 	u := &s.usage

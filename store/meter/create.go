@@ -15,14 +15,8 @@ const (
 	lastSize  = 8 << 20
 )
 
-// dayOf returns the UTC day of t, in days since 1 January 1970.
-func dayOf(t time.Time) int {
-	const seconds = 24 * 60 * 60
-	return int((t.Unix() - (t.Unix()%seconds+seconds)%seconds) / seconds)
-}
-
 // over reports whether a day is counted on no more.
-func over(day int, now time.Time) bool { return day < dayOf(now)-store.KeepDays }
+func over(day int, now time.Time) bool { return day < store.DayOf(now)-store.KeepDays }
 
 // create makes a counter, unless it is there by now. Making one may take a file,
 // during which others are found, but not made.

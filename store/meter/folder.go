@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/authtier/authtier/store"
 )
 
 // What the names of journals end in, and of those that are being made.
@@ -61,8 +63,7 @@ func (f *folder) names() ([]string, error) {
 
 // fileName returns the name of a segment's file: day and stream.
 func fileName(s *segment) string {
-	day := time.Unix(int64(s.day)*24*60*60, 0).UTC().Format(time.DateOnly)
-	return fmt.Sprintf("%s-%x%s", day, s.stream, suffix)
+	return fmt.Sprintf("%s-%x%s", store.Midnight(s.day).Format(time.DateOnly), s.stream, suffix)
 }
 
 // create makes the segment a file of that size.

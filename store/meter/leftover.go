@@ -124,8 +124,7 @@ func (m *Meter) tellLeftover(ctx context.Context, l *leftover, now time.Time) (f
 	}
 	l.day = j.day
 	if len(j.counts) > 0 {
-		begin := time.Unix(int64(j.day)*24*60*60, 0)
-		forgot, err = m.tell(ctx, j.stream, &l.seq, begin, store.Telling{Through: now, Ended: true, Counts: j.counts})
+		forgot, err = m.tell(ctx, j.stream, &l.seq, store.Midnight(j.day), store.Telling{Through: now, Ended: true, Counts: j.counts})
 		if errors.Is(err, store.ErrStreamClosed) {
 			return false, m.foundClosed(l, j, now)
 		} else if err != nil || forgot {

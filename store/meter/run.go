@@ -26,10 +26,10 @@ func (m *Meter) Run(ctx context.Context) error {
 	defer syncs.Wait()
 	defer cancel()
 	syncs.Go(func() {
-		m.repeat(ctx, syncEvery, m.condition("usage cannot be synced", func(context.Context) error { return m.sync() }))
+		m.repeat(ctx, syncEvery, m.condition("usage cannot be synced", "usage is synced again", func(context.Context) error { return m.sync() }))
 	})
 	flushes := 0
-	return m.repeat(ctx, flushEvery, m.condition("usage cannot be flushed", func(ctx context.Context) error {
+	return m.repeat(ctx, flushEvery, m.condition("usage cannot be flushed", "usage is flushed again", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 		defer cancel()
 		var err error
@@ -58,7 +58,7 @@ func (m *Meter) repeat(ctx context.Context, every time.Duration, f func(context.
 
 // condition returns a function that calls f, and logs its first failure and the
 // recovery.
-func (m *Meter) condition(bad string, f func(context.Context) error) func(ctx context.Context) {
+func (m *Meter) condition(bad, good string, f func(context.Context) error) func(ctx context.Context) {
 	failing := false
 	return func(ctx context.Context) {
 		err := f(ctx)
@@ -68,7 +68,7 @@ func (m *Meter) condition(bad string, f func(context.Context) error) func(ctx co
 		case err != nil:
 			m.log().ErrorContext(ctx, "authtier: "+bad, "cause", err)
 		default:
-			m.log().InfoContext(ctx, "authtier: no longer: "+bad)
+			m.log().InfoContext(ctx, "authtier: "+good)
 		}
 		failing = err != nil
 	}

@@ -67,7 +67,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	d := sqlstore.Dialect{
 		Name:     name,
 		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
-		Arrays:   true,
+		Postgres: true,
 		Report:   `SET LOCAL jit = off`, // to compile takes longer than it saves
 		Notify:   `SELECT pg_notify('` + channel + `', '')`,
 		Write:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},

@@ -113,7 +113,7 @@ func decodeAdjustment(text string) (a store.Adjustment, err error) {
 
 // ForgetUsage implements [store.Usage].
 func (s *Store) ForgetUsage(ctx context.Context, before int) error {
-	if before > today(time.Now())-store.KeepDays-2 {
+	if before > store.DayOf(time.Now())-store.KeepDays-2 {
 		return fmt.Errorf("redis: day %d is counted on", before)
 	}
 	all, err := s.members(ctx, "series")

@@ -52,7 +52,7 @@ func TestFoldInterrupted(t *testing.T) {
 		}
 	}
 	const want = 2 * counts * (1<<53 + 1)
-	limit := today(time.Now()) - store.KeepDays - 1
+	limit := store.DayOf(time.Now()) - store.KeepDays - 1
 	steps := 0
 	for more := true; more; steps++ {
 		reply, err := a.run(ctx, fold, hex.EncodeToString(stream[:]), limit, step)
@@ -97,7 +97,7 @@ func TestFoldBetweenBatches(t *testing.T) {
 		if err := b.Sweep(ctx, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		reply, err := a.run(ctx, tell, tellArgs(stream, last, today(time.Now()), telling, telling.Counts[i:i+1])...)
+		reply, err := a.run(ctx, tell, tellArgs(stream, last, store.DayOf(time.Now()), telling, telling.Counts[i:i+1])...)
 		if err != nil || reply != "0" {
 			t.Fatalf("batch %d: got %v, %v", i, reply, err)
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,8 +80,8 @@ func (m sums) sum(r store.Row) {
 	k := rowKey{r.Client, r.Product, r.Day}
 	old := m[k]
 	r.Label = max(r.Label, old.Label)
-	r.Quantity = saturated(r.Quantity, old.Quantity)
-	r.Adjusted = saturated(r.Adjusted, old.Adjusted)
+	r.Quantity = store.Sum(r.Quantity, old.Quantity)
+	r.Adjusted = store.Sum(r.Adjusted, old.Adjusted)
 	m[k] = r
 }
 
@@ -99,22 +98,11 @@ func (m sums) rows(yield func(store.Row, error) bool) {
 	})
 	for _, k := range keys {
 		r := m[k]
-		r.Quantity = saturated(r.Quantity, r.Adjusted)
+		r.Quantity = store.Sum(r.Quantity, r.Adjusted)
 		if !yield(r, nil) {
 			return
 		}
 	}
-}
-
-// saturated returns a+b, at most and at least what an int64 holds.
-func saturated(a, b int64) int64 {
-	switch {
-	case b > 0 && a > math.MaxInt64-b:
-		return math.MaxInt64
-	case b < 0 && a < math.MinInt64-b:
-		return math.MinInt64
-	}
-	return a + b
 }
 
 // complete returns up to when every stream that has not ended has told its counts.

@@ -34,7 +34,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 			more = n == sweepBatch
 		}
 	}
-	return s.fold(ctx, today(now)-store.KeepDays-1)
+	return s.fold(ctx, store.DayOf(now)-store.KeepDays-1)
 }
 
 // fold folds the streams that have nothing of a day from limit on. A stream whose

@@ -32,7 +32,7 @@ const tellBatch = 500 // counts that one script takes, while the server waits
 // the sequence number, so that it is acknowledged only with all of them. Until
 // then the stream counts as one with something young, and is not folded.
 func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) (had uint64, err error) {
-	young := today(time.Now())
+	young := store.DayOf(time.Now())
 	for _, c := range t.Counts {
 		if c.Total < 0 {
 			return 0, fmt.Errorf("redis: counter %d has the total %d", c.Counter, c.Total)
@@ -74,5 +74,3 @@ func series(issuer, api string) string { return fmt.Sprintf("%d:%s%s", len(issue
 
 // place names a day of a series.
 func place(day int, issuer, api string) string { return fmt.Sprintf("%d:%s", day, series(issuer, api)) }
-
-func today(t time.Time) int { return int(t.Unix() / (24 * 60 * 60)) }

@@ -18,8 +18,6 @@ func tell(t *testing.T, s store.Store, stream store.Stream, telling store.Tellin
 	must(t, err)
 }
 
-func dayOf(t time.Time) int { return int(t.Unix() / (24 * 60 * 60)) }
-
 func wantRows(t *testing.T, what string, s store.Store, q store.Query, want ...store.Row) {
 	t.Helper()
 	if got := report(t, s, q); !slices.Equal(got, want) {
@@ -70,7 +68,7 @@ func testUsageByDay(t *testing.T, s store.Store) {
 // testUsageFolded sweeps streams of old days, of young ones, and of both.
 func testUsageFolded(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	old, young := dayOf(start)-store.KeepDays-2, dayOf(start)-store.KeepDays
+	old, young := store.DayOf(start)-store.KeepDays-2, store.DayOf(start)-store.KeepDays
 	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 1), count(1, old, "b", "p", 2)}})
 	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 10)}})
 	tell(t, s, store.Stream{3}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 100), count(1, young, "a", "p", 1000)}})
@@ -147,7 +145,7 @@ func testUsageAdjusted(t *testing.T, s store.Store) {
 
 func testUsageForgotten(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	today := dayOf(time.Now())
+	today := store.DayOf(time.Now())
 	var cs []store.Count
 	for i := range 10 {
 		cs = append(cs, count(uint32(i), today-30*i, fmt.Sprint("c", i), "p", 1))

@@ -281,6 +281,20 @@ func (p *params) readJSON(body []byte) error {
 	return nil
 }
 
+// Refusing returns a handler that answers h's error, or its panic, which is then of
+// what h calls.
+func Refusing(what string, errors *errorsx.Writer, h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	guarded := func(w http.ResponseWriter, r *http.Request) (err error) {
+		defer errorsx.Recovered(what, &err)
+		return h(w, r)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := guarded(w, r); err != nil {
+			errors.Resource(w, r, errorsx.SchemeBasic, err)
+		}
+	})
+}
+
 // Header values that all answers share, and nobody changes.
 var (
 	jsonType = []string{"application/json"}

@@ -109,7 +109,7 @@ func (s *Store) adjustedRows(ctx context.Context, q store.Query) ([]store.Row, e
 			rows = slices.Insert(rows, n, row)
 			continue
 		}
-		sum := saturated(rows[n].Quantity, a.Quantity)
+		sum := store.Sum(rows[n].Quantity, a.Quantity)
 		rows[n].Quantity, rows[n].Adjusted = sum, sum
 	}
 	return rows, nil
@@ -117,7 +117,7 @@ func (s *Store) adjustedRows(ctx context.Context, q store.Query) ([]store.Row, e
 
 // ForgetUsage implements [store.Usage].
 func (s *Store) ForgetUsage(ctx context.Context, before int) error {
-	if before > today(time.Now())-store.KeepDays-2 {
+	if before > store.DayOf(time.Now())-store.KeepDays-2 {
 		return fmt.Errorf("%s: day %d is counted on", s.dialect.Name, before)
 	}
 	for _, query := range []string{
@@ -132,6 +132,3 @@ func (s *Store) ForgetUsage(ctx context.Context, before int) error {
 	}
 	return nil
 }
-
-// today returns the UTC day of t, in days since 1970.
-func today(t time.Time) int { return int(t.Unix() / (24 * 60 * 60)) }

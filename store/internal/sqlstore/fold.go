@@ -26,7 +26,7 @@ func (s *Store) fold(ctx context.Context, now time.Time) error {
 	_, err := s.exec(short, `
 		UPDATE authtier_streams SET closed = 1, ended = 1
 		WHERE closed = 0 AND youngest < $1 AND (youngest <> $2 OR through < $3)`,
-		int64(today(now)-days), int64(math.MinInt32), micros(now.AddDate(0, 0, -days)))
+		int64(store.DayOf(now)-days), int64(math.MinInt32), micros(now.AddDate(0, 0, -days)))
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func someCounts(ctx context.Context, tx *sql.Tx, stream int64) (last int64, sums
 		last = c.id
 		total := c.total
 		c.id, c.total = 0, 0
-		of[c] = saturated(of[c], total)
+		of[c] = store.Sum(of[c], total)
 	}
 	for c, total := range of {
 		c.total = total

@@ -127,7 +127,7 @@ func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64
 		}
 		return rest
 	}
-	if s.dialect.Arrays { // which draws a number for each name that is there already
+	if s.dialect.Postgres { // which draws a number for each name that is there already
 		if err := s.readNames(ctx, list, numbers); err != nil {
 			return nil, err
 		}
@@ -211,7 +211,7 @@ func (d Dialect) placeholders(rows, columns int) string {
 		default:
 			b = append(b, ", "...)
 		}
-		if !d.Arrays {
+		if !d.Postgres {
 			b = append(b, '?')
 			continue
 		}

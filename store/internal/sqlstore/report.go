@@ -67,7 +67,7 @@ func (s *Store) report(ctx context.Context, q store.Query, yield func(store.Row,
 	if err != nil {
 		return err
 	}
-	if s.dialect.Arrays {
+	if s.dialect.Postgres {
 		_, err = s.reportBy(ctx, q, cappedSum, args, adjusted, yield)
 		return err
 	}
@@ -121,7 +121,7 @@ func counted(rows *sql.Rows) iter.Seq2[store.Row, error] {
 			case next.Quantity == 0:
 				continue
 			case pending && compareRows(row, next) == 0:
-				next.Quantity = saturated(row.Quantity, next.Quantity)
+				next.Quantity = store.Sum(row.Quantity, next.Quantity)
 				next.Label = max(row.Label, next.Label)
 			case pending && !yield(row, nil):
 				return
@@ -153,7 +153,7 @@ func merged(rows iter.Seq2[store.Row, error], adjusted []store.Row) iter.Seq2[st
 				adjusted = adjusted[1:]
 			}
 			if len(adjusted) > 0 && compareRows(adjusted[0], row) == 0 {
-				row.Quantity = saturated(row.Quantity, adjusted[0].Quantity)
+				row.Quantity = store.Sum(row.Quantity, adjusted[0].Quantity)
 				row.Adjusted = adjusted[0].Adjusted
 				adjusted = adjusted[1:]
 			}
@@ -210,15 +210,4 @@ func joined(high, low int64) int64 {
 		return math.MinInt64
 	}
 	return high<<32 | low&(1<<32-1)
-}
-
-// saturated returns a+b, at most and at least what an int64 holds.
-func saturated(a, b int64) int64 {
-	switch {
-	case b > 0 && a > math.MaxInt64-b:
-		return math.MaxInt64
-	case b < 0 && a < math.MinInt64-b:
-		return math.MinInt64
-	}
-	return a + b
 }

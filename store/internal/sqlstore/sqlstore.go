@@ -26,7 +26,7 @@ type Dialect struct {
 	Notify   string         // is run in each transaction that changes something, if not ""
 	Report   string         // is run in each transaction that reports, if not ""
 	Prepare  bool           // keep statements prepared
-	Arrays   bool           // there is unnest
+	Postgres bool           // rather than SQLite
 	Snapshot *sql.TxOptions // of a transaction whose reads see one state
 	Write    *sql.TxOptions // of one that writes: each statement sees what is committed
 

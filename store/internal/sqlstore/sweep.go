@@ -54,7 +54,7 @@ func (s *Store) sweep(ctx context.Context, query string, arg int64) error {
 func (s *Store) sweepSome(ctx context.Context, query string, arg int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
-	if s.dialect.Arrays { // others that sweep take other rows
+	if s.dialect.Postgres { // others that sweep take other rows
 		query = strings.ReplaceAll(query, "LIMIT $2)", "LIMIT $2 FOR UPDATE SKIP LOCKED)")
 	}
 	r, err := s.exec(ctx, query, arg, int64(sweepBatch))

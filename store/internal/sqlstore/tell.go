@@ -26,7 +26,7 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) 
 		}
 	}
 	batch := tellBatch
-	if s.dialect.Arrays {
+	if s.dialect.Postgres {
 		batch *= 2
 	}
 	for {
@@ -137,7 +137,7 @@ func highest(stream int64, cs []store.Count, numbers map[string]int64) []count {
 
 // putCounts keeps the highest totals.
 func (s *Store) putCounts(ctx context.Context, tx *sql.Tx, cs []count) error {
-	if s.dialect.Arrays {
+	if s.dialect.Postgres {
 		return putArrays(ctx, tx, cs)
 	}
 	const columns = 7

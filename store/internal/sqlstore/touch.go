@@ -34,7 +34,7 @@ func (s *Store) Touch(ctx context.Context, uses ...store.Use) error {
 		writes = append(writes, func(ctx context.Context, tx *sql.Tx) error { return touchSecrets(ctx, tx, client, clients[client]) })
 	}
 	batch := touchBatch
-	if s.dialect.Arrays {
+	if s.dialect.Postgres {
 		batch = 1
 	}
 	for chunk := range slices.Chunk(writes, batch) {
