@@ -16,7 +16,8 @@ import (
 )
 
 // hashing bounds the cores and the memory that all password hashing of the
-// process takes together. One core is left for the requests that need no hash.
+// process takes together. Where there are two cores, one is left for the requests
+// that need no hash.
 var hashing = newLimiter(max(1, runtime.GOMAXPROCS(0)-1))
 
 // ballast keeps the garbage collector from running every few hashes, of which the

@@ -28,7 +28,7 @@ const (
 )
 
 // Run follows the store's changes until ctx ends, and returns its cause. It
-// brings in what others revoke within half a second, and sooner where the store
+// brings in what others revoke within a second, and sooner where the store
 // hints at changes; what this issuer revokes it knows at once. It also lets a
 // published signing key sign when its time has come, tells the store once a minute
 // and in the end which API keys and secrets were used, and sweeps the store now

@@ -22,7 +22,7 @@ const sealSize = 32
 // ReadSeal returns the 32 bytes that a file holds in base64, for
 // [StoredKeysConfig]. White space around them does not count. Such a file is made by
 //
-//	head -c 32 /dev/urandom | base64 > seal
+//	(umask 077; head -c 32 /dev/urandom | base64 > seal)
 func ReadSeal(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

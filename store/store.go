@@ -1,8 +1,8 @@
 // Package store says what an issuer keeps: records, and the small interfaces by
 // which they are read and written.
 //
-// A [Store] is all of them; package memory has one, and package storetest the
-// suite that every implementation passes. Who keeps users in a table of their
+// A [Store] is all of them; packages memory, sqlite, postgres and redis have one
+// each, and package storetest the suite that every implementation passes. Who keeps users in a table of their
 // own implements [Users], one method.
 //
 // Stores see digests of secrets, never the secrets. A missing record is
@@ -187,7 +187,7 @@ type Sessions interface {
 }
 
 // Admin writes the records that people administer. Each write is a [Change]: an
-// issuer on the same store learns of it within half a second, and at once of what
+// issuer on the same store learns of it within a second, and at once of what
 // goes through its own Revoke.
 type Admin interface {
 	// PutClient stores c under its ID, and raises its version if it is disabled.
@@ -286,7 +286,7 @@ type Sweeper interface {
 	// ended an hour before now, or earlier: the clocks of those that share the
 	// store may differ. A used refresh token stays until its family ends. Streams
 	// of counts that have nothing younger than [KeepDays] and a day are folded.
-	// Whoever runs the store calls it from time to time; several may at once.
+	// An issuer's Run calls it now and then; several may at once.
 	Sweep(ctx context.Context, now time.Time) error
 }
 

@@ -3,7 +3,7 @@
 // are in a file. For nodes on several machines, postgres.Open or redis.Open takes
 // the place of sqlite.Open.
 //
-//	head -c 32 /dev/urandom | base64 > seal
+//	(umask 077; head -c 32 /dev/urandom | base64 > seal)
 //	go run ./examples/durable
 package main
 

@@ -1,5 +1,9 @@
 // Command oauth2 is an authorization server for other machines, and an API that
 // asks for scopes.
+//
+//	go run ./examples/oauth2
+//	curl -u app:app-secret http://127.0.0.1:8080/oauth2/token -d grant_type=client_credentials
+//	curl -H "Authorization: Bearer $ACCESS_TOKEN" http://127.0.0.1:8080/v1/me
 package main
 
 import (

@@ -1,5 +1,9 @@
 // Command partner sells an API to partners: they manage their own tokens, each
 // use is counted, and they see the counts.
+//
+//	go run ./examples/partner
+//	curl -u acme:acme-secret http://127.0.0.1:8080/tiles/7
+//	curl -u acme:acme-secret "http://127.0.0.1:8080/partner/usages?api_name=maps&start_date=$(date -u +%F)&end_date=$(date -u +%F)"
 package main
 
 import (
@@ -39,7 +43,11 @@ func fill(ctx context.Context, db store.Store) error {
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db})
+	throttle, err := middleware.NewThrottle(middleware.ThrottleConfig{}) // of guesses, wherever they are made
+	if err != nil {
+		return nil, err
+	}
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, Throttle: throttle})
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +61,11 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, err := middleware.NewCache(partners, 10_000, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(partners, 10_000, middleware.CacheConfig{})
 	if err != nil {
 		return nil, err
 	}
+	auth := throttle.Around(cache)
 	basic := middleware.Basic(auth, middleware.BasicConfig{})
 	mux := http.NewServeMux()
 	mux.Handle("/partner/", partners.Handler(auth))

@@ -1,4 +1,8 @@
 // Command session logs people in and out.
+//
+//	go run ./examples/session
+//	curl -c cookies.txt -u 'ada:correct horse' http://127.0.0.1:8080/api/login
+//	curl -b cookies.txt -H "X-Simplicite-Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/me
 package main
 
 import (

@@ -1,5 +1,9 @@
 // Command tiers guards paths by tier: some open, some for holders of an API
 // key, some for their users.
+//
+//	go run ./examples/tiers
+//	curl -H 'X-API-KEY: my_api_key' http://127.0.0.1:8080/public/token -d '{"grant_type": "password", "username": "ada", "password": "correct horse"}'
+//	curl -H 'X-API-KEY: my_api_key' -H "Authorization: Bearer $ACCESS_TOKEN" http://127.0.0.1:8080/user/me
 package main
 
 import (

@@ -1,5 +1,6 @@
 // Command verify lets requests through that carry a token of somebody else's
-// issuer, whose public key it has. There is no store.
+// issuer, whose public key it has. There is no store. The test beside it shows such
+// a token.
 package main
 
 import (

@@ -1,5 +1,8 @@
 // Command wrap protects an http.ServeMux that was there before: everything
 // under /reports/ needs an API key.
+//
+//	go run ./examples/wrap
+//	curl -H 'X-API-KEY: s3cret-key' http://127.0.0.1:8080/reports/7
 package main
 
 import (

@@ -3,6 +3,8 @@
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) store.Store { return mystore.New() })
 //	}
+//
+// [RunShared] checks those that several processes may share.
 package storetest
 
 import (
