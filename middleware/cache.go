@@ -259,17 +259,23 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 func (c *Cache) Forget(rs ...Revocation) {
 	c.ring.add(rs)
 	for _, r := range rs {
-		if r.Kind == KindEverything {
-			c.purge()
+		switch r.Kind {
+		case KindEverything:
+			c.purge(true)
+		case KindSigningKey: // it may be a new one, which made a token unknown
+			c.purge(false)
 		}
 	}
 }
 
-func (c *Cache) purge() {
+// purge drops all refusals, and with good all identities.
+func (c *Cache) purge(good bool) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.good.Purge()
+		if good {
+			s.good.Purge()
+		}
 		s.bad.Purge()
 		s.mu.Unlock()
 	}

@@ -189,6 +189,28 @@ func TestC03CacheRefusals(t *testing.T) {
 	})
 }
 
+// TestCacheForgetsRefusals has a signing key come after a token of it was refused.
+func TestCacheForgetsRefusals(t *testing.T) {
+	var err error = errorsx.BadSignature
+	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		if err != nil {
+			return nil, err
+		}
+		return yes(ctx, c)
+	}}
+	c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
+	client(t, c, token("a"))
+	err = nil
+	c.Forget(middleware.Revocation{Kind: middleware.KindUser, ID: "ada"})
+	if got := client(t, c, token("a")); got != "AUTH-10" {
+		t.Errorf("remembered: got %s", got)
+	}
+	c.Forget(middleware.Revocation{Kind: middleware.KindSigningKey, ID: "k2"})
+	if got := client(t, c, token("a")); got != "a" {
+		t.Errorf("with a new key: got %s", got)
+	}
+}
+
 func TestCacheRefusalEndsWithNBF(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(testTime))

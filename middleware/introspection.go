@@ -178,7 +178,7 @@ func (a *introspected) check() error {
 		claim *textClaim
 	}{
 		{"iss", &p.Issuer}, {"sub", &p.Subject}, {"jti", &p.ID}, {"client_id", &p.Client},
-		{"token_type", &a.Type}, {"token_use", &a.Use},
+		{"token_type", &a.Type}, {"token_use", &a.Use}, {"typ", &a.Typ},
 	} {
 		if !n.claim.names(false) {
 			return claimFault(n.name)

@@ -100,6 +100,8 @@ func TestIntrospectionJudges(t *testing.T) {
 		{"token_use refresh_token", active(members{"token_use": "refresh_token"}), errorsx.WrongTokenType},
 		{"typ Refresh", active(members{"typ": "Refresh"}), errorsx.WrongTokenType},
 
+		{"typ a number", active(members{"typ": 7}), errorsx.Internal},
+		{"typ a list", active(members{"typ": []string{"refresh"}}), errorsx.Internal},
 		{"active missing", `{}`, errorsx.Internal},
 		{"active null", `{"active":null}`, errorsx.Internal},
 		{"active a string", active(members{"active": "true"}), errorsx.Internal},

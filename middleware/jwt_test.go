@@ -266,6 +266,8 @@ func TestJWTRefuses(t *testing.T) {
 		{"J20 exp null", rawPayload(`{` + all + `,"exp":null}`), errorsx.UnknownToken},
 		{"J20 exp true", hs(nil, members{"exp": true}), errorsx.UnknownToken},
 		{"J20 exp []", hs(nil, members{"exp": []int{}}), errorsx.UnknownToken},
+		{"J20 exp 2^53+1", rawPayload(`{` + all + `,"exp":9007199254740993}`), errorsx.UnknownToken},
+		{"J20 exp 2^53+1 as a float", rawPayload(`{` + all + `,"exp":9.007199254740993e15}`), errorsx.UnknownToken},
 		{"J20 exp 2^53+2", rawPayload(`{` + all + `,"exp":9007199254740994}`), errorsx.UnknownToken},
 		{"J20 nbf 1e30", rawPayload(`{` + all + `,"exp":1900003600,"nbf":1e30}`), errorsx.UnknownToken},
 		{"J20 nbf -1e30", rawPayload(`{` + all + `,"exp":1900003600,"nbf":-1e30}`), errorsx.UnknownToken},

@@ -65,12 +65,13 @@ func (c *timeClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	if seconds, err := strconv.ParseInt(string(v), 10, 64); err == nil && seconds <= 1<<53 && seconds >= -1<<53 {
+	if seconds, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+		c.wrong = seconds > 1<<53 || seconds < -1<<53
 		c.t = time.Unix(seconds, 0)
 		return nil
 	}
-	f, err := strconv.ParseFloat(string(v), 64)
-	c.wrong = v.Kind() != '0' || err != nil || math.Abs(f) > 1<<53
+	f, err := strconv.ParseFloat(string(v), 64) // rounds what is a little more than 2^53 to it
+	c.wrong = v.Kind() != '0' || err != nil || math.Abs(f) >= 1<<53
 	if !c.wrong {
 		c.t = time.Unix(int64(math.Floor(f)), 0)
 	}

@@ -14,10 +14,12 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
@@ -68,15 +70,23 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	return s, nil
 }
 
-// touch makes the file, or looks into one that is there without changing it.
+// touch makes the file, or looks into one that is there without changing it. That
+// one only SQLite may open: to close it would drop all locks that the process has
+// on it (POSIX, fcntl).
 func touch(ctx context.Context, file string) error {
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		return f.Close()
 	}
-	info, err := f.Stat()
-	if err := errors.Join(err, f.Close()); err != nil || info.Size() == 0 {
-		return err
+	info, statErr := os.Stat(file)
+	if !errors.Is(err, fs.ErrExist) || statErr != nil {
+		return errors.Join(err, statErr)
+	}
+	switch {
+	case info.IsDir():
+		return &fs.PathError{Op: "open", Path: file, Err: syscall.EISDIR}
+	case info.Size() == 0:
+		return nil
 	}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=rw&_pragma=busy_timeout(1000)")
 	if err != nil {

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -104,5 +105,61 @@ func TestU07UsageWhileServerDies(t *testing.T) {
 		stop1()
 		stop2()
 		checkCounts(t, db, first, second)
+	})
+}
+
+// TestNamesAfterPutBack puts a server back to an earlier copy, after which the names
+// of clients get numbers in another order, and the youngest the one that it had: a
+// node that knows the old ones bills nobody for another.
+func TestNamesAfterPutBack(t *testing.T) {
+	onServers(t, func(t *testing.T, kind server) {
+		s := kind.start(t)
+		type node struct {
+			meter   *meter.Meter
+			product *meter.Product
+		}
+		var nodes [2]node
+		var db closable
+		for i := range nodes {
+			opened, err := kind.open(t.Context(), s.DSN())
+			must(t, err)
+			t.Cleanup(func() { opened.Close() })
+			db = opened
+			m, err := meter.Open(t.Context(), filepath.Join(t.TempDir(), "usage"), db, meter.Config{})
+			must(t, err)
+			p, err := m.Product("api", "p", "")
+			must(t, err)
+			nodes[i] = node{m, p}
+		}
+		flush := func(n node) {
+			eventually(t, 30*time.Second, "told", func() bool { return n.meter.Flush(t.Context()) == nil })
+		}
+		count := func(n node, client string, quantity int64) {
+			add, err := n.product.Counter(today(), "iss", client)
+			must(t, err)
+			must(t, add(quantity))
+			flush(n)
+		}
+		count(nodes[0], "first", 1)
+		count(nodes[1], "first", 1)
+		s.CopyData(t)
+		for _, client := range []string{"bob", "alice", "carol"} {
+			count(nodes[0], client, 10)
+			count(nodes[1], client, 10)
+		}
+		count(nodes[0], "bob", 1000)
+		s.RestoreData(t)
+		flush(nodes[1])
+		flush(nodes[0])
+		rows, _, err := db.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: today() - 1, To: today()})
+		must(t, err)
+		got := map[string]int64{}
+		for r, err := range rows {
+			must(t, err)
+			got[r.Client] = r.Quantity
+		}
+		if want := (map[string]int64{"first": 2, "alice": 20, "bob": 1020, "carol": 20}); !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
 	})
 }

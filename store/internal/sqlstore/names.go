@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -19,36 +18,40 @@ import (
 const maxNames = 200_000
 
 // names remembers the numbers of names, which never change, unless the database
-// is put back to an earlier copy: then the youngest of them is not there.
+// is put back to an earlier copy: then those after it may get other ones.
 type names struct {
-	mu       sync.Mutex
-	of       map[string]int64
-	youngest int64  // number
-	key      []byte // of the youngest
+	mu sync.Mutex
+	of map[string]int64
 }
 
 var errNamesLost = errors.New("the database has lost names that it knew")
 
-// hold reports whether the numbers that are remembered are those of the database.
-func (n *names) hold(ctx context.Context, tx *sql.Tx) (bool, error) {
-	n.mu.Lock()
-	youngest, want := n.youngest, n.key
-	n.mu.Unlock()
-	if youngest == 0 {
-		return true, nil
+// hold reports whether numbers are those of the database.
+func (s *Store) hold(ctx context.Context, tx *sql.Tx, numbers map[string]int64) (bool, error) {
+	for chunk := range slices.Chunk(slices.Collect(maps.Values(numbers)), 2500) {
+		args := make([]any, len(chunk))
+		for i, number := range chunk {
+			args[i] = number
+		}
+		there := map[string]int64{}
+		err := scanNames(there)(tx.QueryContext(ctx,
+			`SELECT number, name FROM authtier_names WHERE number IN `+s.dialect.placeholders(1, len(args)), args...))
+		if err != nil || len(there) != len(chunk) {
+			return false, err
+		}
+		for name, number := range there {
+			if numbers[name] != number {
+				return false, nil
+			}
+		}
 	}
-	var got []byte
-	err := tx.QueryRowContext(ctx, `SELECT key FROM authtier_names WHERE number = $1`, youngest).Scan(&got)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return bytes.Equal(got, want), err
+	return true, nil
 }
 
 func (n *names) forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.of, n.youngest, n.key = nil, 0, nil
+	n.of = nil
 }
 
 func (n *names) get(name string) (int64, bool) {
@@ -64,12 +67,7 @@ func (n *names) put(numbers map[string]int64) {
 	if len(n.of)+len(numbers) > maxNames || n.of == nil {
 		n.of = map[string]int64{}
 	}
-	for name, number := range numbers {
-		n.of[name] = number
-		if number > n.youngest {
-			n.youngest, n.key = number, key(name)
-		}
-	}
+	maps.Copy(n.of, numbers)
 }
 
 // framed joins names so that no two lists are joined alike.

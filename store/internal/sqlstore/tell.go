@@ -64,7 +64,7 @@ func (s *Store) tell(ctx context.Context, stream store.Stream, t store.Telling, 
 	if err != nil {
 		return 0, err
 	}
-	if same, err := s.names.hold(ctx, tx); err != nil || !same {
+	if same, err := s.hold(ctx, tx, numbers); err != nil || !same {
 		if err == nil {
 			err = errNamesLost
 		}
