@@ -58,7 +58,7 @@ func (i *Issuer) Withdraw(ctx context.Context, kid string) error {
 	if n < 0 {
 		return fmt.Errorf("issuer: Withdraw: key %q: %w", kid, store.ErrNotFound)
 	}
-	if signerOf(records) == n {
+	if opened, _, _ := s.open(records); signs(opened, kid) {
 		next, err := s.make(now, signsAfter(records, now))
 		if err != nil {
 			return fmt.Errorf("issuer: Withdraw: %w", err)
@@ -70,6 +70,12 @@ func (i *Issuer) Withdraw(ctx context.Context, kid string) error {
 		return fmt.Errorf("issuer: Withdraw: %w", err)
 	}
 	return i.follow(ctx)
+}
+
+// signs reports whether the key that signs is the one with that ID.
+func signs(records []store.SigningKey, kid string) bool {
+	n := signerOf(records)
+	return n >= 0 && records[n].ID == kid
 }
 
 // tend lets the newest key sign when its time has come, ends those before it,

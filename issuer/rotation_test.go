@@ -21,6 +21,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
 )
 
 var seal = bytes.Repeat([]byte{7}, 32)
@@ -315,5 +316,75 @@ func TestS07Seals(t *testing.T) {
 	}
 	if _, err := issuer.ReadSeal(file + "x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: got %v", err)
+	}
+}
+
+// lateKeys are stored when somebody says so.
+type lateKeys struct {
+	*memory.Store
+	made, put chan struct{}
+}
+
+func (l lateKeys) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
+	l.made <- struct{}{}
+	<-l.put
+	return l.Store.PutSigningKeys(ctx, ks...)
+}
+
+// TestForeignKeysAreLeftOut starts a node with another seal beside others, while
+// there is no key yet: it fails, and leaves nothing behind.
+func TestForeignKeysAreLeftOut(t *testing.T) {
+	db := newStore(t)
+	late := lateKeys{db, make(chan struct{}), make(chan struct{})}
+	failed := make(chan error)
+	go func() {
+		_, err := issuer.OpenKeys(t.Context(), late, issuer.StoredKeysConfig{Seal: bytes.Repeat([]byte{9}, 32)})
+		failed <- err
+	}()
+	<-late.made
+	iss := node(t, db, issuer.StoredKeysConfig{})
+	late.put <- struct{}{}
+	<-late.made // once more: its key has ended
+	late.put <- struct{}{}
+	if err := <-failed; err == nil {
+		t.Error("another seal: accepted")
+	}
+	node(t, db, issuer.StoredKeysConfig{})
+	if got := published(t, iss); len(got) != 1 {
+		t.Errorf("published: %v", got)
+	}
+}
+
+// TestC19WithdrawBesideForeignKeys withdraws a key while the store has another one
+// that no node can open, and that seems to sign.
+func TestC19WithdrawBesideForeignKeys(t *testing.T) {
+	db := newStore(t)
+	a, b := node(t, db, issuer.StoredKeysConfig{}), node(t, db, issuer.StoredKeysConfig{})
+	now := time.Now()
+	err := db.PutSigningKeys(t.Context(), store.SigningKey{
+		Set: "authtier", ID: "foreign", Alg: "ES256", Sealed: []byte("nonsense"), Published: now, Signs: now.Add(time.Millisecond),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaked := mint(t, a, issuer.Grant{Client: "app"}).AccessToken
+	if err := a.Withdraw(t.Context(), kidOf(t, leaked)); err != nil {
+		t.Errorf("withdrawing: %v", err)
+	}
+	good := mint(t, a, issuer.Grant{Client: "app"}).AccessToken
+	for name, iss := range map[string]*issuer.Issuer{"here": a, "on the other node": b} {
+		bearer := func(token string) error {
+			_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
+			return err
+		}
+		if err := bearer(good); err != nil { // the other node reads the keys for it
+			t.Errorf("%s: a token of the new key: %v", name, err)
+		}
+		if err := bearer(leaked); !errors.Is(err, errorsx.BadSignature) {
+			t.Errorf("%s: a token of the withdrawn key: got %v, want AUTH-10", name, err)
+		}
+		if got := published(t, iss); len(got) != 1 || got[0] != kidOf(t, good) {
+			t.Errorf("%s: published: %v", name, got)
+		}
 	}
 }

@@ -191,6 +191,9 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 		i.logger().ErrorContext(ctx, "authtier: signing keys are gone", "issuer", i.cfg.Issuer, "cause", err)
 		err = nil
 	}
+	if foreign := i.cfg.Keys.stored.unopened(); foreign != nil {
+		i.logger().ErrorContext(ctx, "authtier: signing keys are left out", "issuer", i.cfg.Issuer, "cause", foreign)
+	}
 	return err
 }
 

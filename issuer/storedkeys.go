@@ -40,6 +40,7 @@ type storedKeys struct {
 
 	mu      sync.Mutex // one reader at a time
 	records []store.SigningKey
+	foreign error // of records beside them that do not open
 
 	asking chan struct{} // has room for who reads, or looks at what came of it
 	asked  time.Time     // when an unknown key last made us read
@@ -88,7 +89,7 @@ func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (
 		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
 	}
 	ks := &KeySet{stored: s}
-	if err := ks.reload(ctx); err != nil {
+	if err := errors.Join(ks.reload(ctx), s.unopened()); err != nil {
 		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
 	}
 	if ks.now.Load() != nil {
@@ -104,6 +105,10 @@ func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (
 	}
 	if err := ks.reload(ctx); err != nil {
 		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
+	}
+	if err := s.unopened(); err != nil { // others began at the same time, who cannot open this key
+		first.Ends = now.Add(-clockSkew)
+		return nil, fmt.Errorf("issuer: OpenKeys: %w", errors.Join(err, db.PutSigningKeys(ctx, first)))
 	}
 	return ks, nil
 }
@@ -138,31 +143,44 @@ func (ks *KeySet) reload(ctx context.Context) error {
 		return fmt.Errorf("reading the signing keys: %w", err)
 	}
 	now := time.Now()
-	s.records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) })
-	return ks.build(s.records)
+	var signing []SigningKey
+	s.records, signing, s.foreign = s.open(slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) }))
+	return ks.build(s.records, signing)
+}
+
+// open decrypts records. Those that do not open are left out: one that a node with
+// another seal has made must not keep withdrawn keys in use, nor be waited for.
+func (s *storedKeys) open(records []store.SigningKey) (opened []store.SigningKey, keys []SigningKey, foreign error) {
+	for _, r := range records {
+		private, err := s.sealer.open(r)
+		if err != nil {
+			foreign = errors.Join(foreign, err)
+			continue
+		}
+		opened, keys = append(opened, r), append(keys, SigningKey{ID: r.ID, Alg: r.Alg, Private: private})
+	}
+	return opened, keys, foreign
+}
+
+// unopened returns why records that were read last are left out, or nil.
+func (s *storedKeys) unopened() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.foreign
 }
 
 var errNoSigner = errors.New("the store has no key that signs any more")
 
-// build makes the keys of the records, none of which has ended.
-func (ks *KeySet) build(records []store.SigningKey) error {
-	live := slices.Clone(records)
-	signer := signerOf(live)
+// build uses the keys of the records, none of which has ended, from now on.
+func (ks *KeySet) build(records []store.SigningKey, signing []SigningKey) error {
+	signer := signerOf(records)
 	if signer < 0 {
 		if ks.now.Load() != nil {
 			return errNoSigner
 		}
 		return nil
 	}
-	live[0], live[signer] = live[signer], live[0]
-	signing := make([]SigningKey, len(live))
-	for i, r := range live {
-		private, err := ks.stored.sealer.open(r)
-		if err != nil {
-			return err
-		}
-		signing[i] = SigningKey{ID: r.ID, Alg: r.Alg, Private: private}
-	}
+	signing[0], signing[signer] = signing[signer], signing[0]
 	k, err := newKeys(signing)
 	if err != nil {
 		return err
