@@ -19,6 +19,9 @@ const (
 	pollTimeout = 2 * time.Second
 	sweepEvery  = 5 * time.Minute
 
+	// snapshotTimeout is for all that is revoked, which may be millions of tokens.
+	snapshotTimeout = 10 * time.Second
+
 	// staleAfter is how long the issuer and the caches in front of it may answer
 	// after the store was last heard of.
 	staleAfter = 30 * time.Second
@@ -148,6 +151,8 @@ func (i *Issuer) follow(ctx context.Context) error {
 	changes, cursor, err := i.cfg.Store.Since(ctx, l.cursor)
 	lost := errors.Is(err, store.ErrNotFound)
 	if lost {
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
+		defer cancel()
 		changes, cursor, err = i.cfg.Store.Snapshot(ctx)
 	}
 	if err != nil {

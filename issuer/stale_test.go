@@ -77,3 +77,24 @@ func TestAccessEndsWithTheFamily(t *testing.T) {
 		}
 	}
 }
+
+// slowSnapshot is a store with very much that is revoked.
+type slowSnapshot struct{ *memory.Store }
+
+func (s slowSnapshot) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
+	select {
+	case <-time.After(5 * time.Second):
+		return s.Store.Snapshot(ctx)
+	case <-ctx.Done():
+		return nil, store.Cursor{}, ctx.Err()
+	}
+}
+
+// TestSlowSnapshot starts an issuer on a store with very much that is revoked.
+func TestSlowSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := issuer.New(t.Context(), issuer.Config{Issuer: testURL, Store: slowSnapshot{memory.New()}}); err != nil {
+			t.Error(err)
+		}
+	})
+}

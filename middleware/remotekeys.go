@@ -63,7 +63,9 @@ const (
 // first token on. [RemoteKeysConfig.Cooldown] bounds what made-up kids can
 // cause; until it is over they are unknown keys (AUTH-10), and no key that is
 // known waits for them. Where the set could not be fetched, a kid that it does
-// not have is a failure of ours and not the token's: AUTH-8.
+// not have is a failure of ours and not the token's: AUTH-8. A key without a kid
+// that is alone verifies tokens of any kid: what takes its place is known with the
+// next refresh.
 //
 // A set that cannot be fetched, is not JSON, is larger than 1 MiB or has no key
 // that verifies tokens changes nothing: the last good one is used until MaxAge.

@@ -18,7 +18,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "verifier", name: "times beyond what is exact are taken", file: "middleware/jwtclaims.go",
-		old: "err != nil || math.Abs(f) > 1<<53", new: "err != nil",
+		old: "err != nil || math.Abs(f) >= 1<<53", new: "err != nil",
 	},
 	{
 		part: "verifier", name: "nbf is not checked", file: "middleware/jwt.go",

@@ -159,6 +159,22 @@ var lifeFaults = []fault{
 		old: "\t\treturn len(proxies) > 0\n", new: "\t\treturn false\n",
 	},
 	{
+		part: "keys", name: "a key that nobody can open is what signs", file: "issuer/rotation.go",
+		old: "if opened, _, _ := s.open(records); signs(opened, kid) {", new: "if signs(records, kid) {",
+	},
+	{
+		part: "keys", name: "who cannot open the others' keys leaves its own", file: "issuer/storedkeys.go",
+		old: "\t\tfirst.Ends = now.Add(-clockSkew)\n", new: "",
+	},
+	{
+		part: "issuer", name: "much that is revoked is not waited for", file: "issuer/run.go",
+		old: "context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)", new: "context.WithTimeout(ctx, pollTimeout)",
+	},
+	{
+		part: "others", name: "refusals outlive a new key", file: "middleware/cache.go",
+		old: "\t\t\tc.purge(false)\n", new: "",
+	},
+	{
 		part: "throttle", name: "a block lets right passwords through", file: "middleware/throttle.go",
 		old: "if wait := f.until.Sub(now); wait > 0 {", new: "if wait := f.until.Sub(now); wait > 0 && c.Secret == \"\" {",
 	},

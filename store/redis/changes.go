@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -83,10 +84,22 @@ func decodeCursor(id, nonce string) (c store.Cursor, err error) {
 	return c, nil
 }
 
+// snapshotPatience is for millions of revocations.
+const snapshotPatience = 10 * time.Second
+
 // Snapshot implements [store.Changes]. A client or user whose version was never
 // raised is not among the changes: nothing of it is revoked.
 func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
-	reply, err := s.run(ctx, snapshot, rand.Text())
+	var reply any
+	err := callWithin(ctx, snapshotPatience, func(ctx context.Context) error {
+		node, err := s.node(ctx)
+		if err != nil {
+			return err
+		}
+		patient := &Store{db: node.WithTimeout(snapshotPatience), prefix: s.prefix}
+		reply, err = patient.load(ctx, snapshot, []any{rand.Text()})
+		return err
+	})
 	if err != nil {
 		return nil, store.Cursor{}, err
 	}

@@ -101,6 +101,11 @@ func (s *Store) Close() error {
 
 // call runs f, which asks the server once.
 func call(ctx context.Context, f func(context.Context) error) error {
+	return callWithin(ctx, patience, f)
+}
+
+// callWithin is call with another patience.
+func callWithin(ctx context.Context, patience time.Duration, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -64,12 +64,18 @@ var (
 // run returns what the script returns.
 func (s *Store) run(ctx context.Context, sc *script, args ...any) (reply any, err error) {
 	err = call(ctx, func(ctx context.Context) error {
-		reply, err = s.eval(ctx, "evalsha", sc.digest, args)
-		if redis.HasErrorPrefix(err, "NOSCRIPT") { // it did not run
-			reply, err = s.eval(ctx, "eval", sc.source, args)
-		}
+		reply, err = s.load(ctx, sc, args)
 		return err
 	})
+	return reply, err
+}
+
+// load runs a script, which is sent to the server if that does not have it.
+func (s *Store) load(ctx context.Context, sc *script, args []any) (any, error) {
+	reply, err := s.eval(ctx, "evalsha", sc.digest, args)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // it did not run
+		return s.eval(ctx, "eval", sc.source, args)
+	}
 	return reply, err
 }
 
