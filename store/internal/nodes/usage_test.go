@@ -60,8 +60,8 @@ func newCounting(t *testing.T, db store.Usage) (c *counting, stop func()) {
 	})
 }
 
-// check compares what the store reports with what nodes have counted.
-func checkCounts(t *testing.T, db store.Usage, nodes ...*counting) {
+// quantities are what the store reports of each client.
+func quantities(t *testing.T, db store.Usage) map[string]int64 {
 	t.Helper()
 	rows, _, err := db.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: today() - 1, To: today()})
 	must(t, err)
@@ -70,6 +70,13 @@ func checkCounts(t *testing.T, db store.Usage, nodes ...*counting) {
 		must(t, err)
 		got[r.Client] = r.Quantity
 	}
+	return got
+}
+
+// checkCounts compares what the store reports with what nodes have counted.
+func checkCounts(t *testing.T, db store.Usage, nodes ...*counting) {
+	t.Helper()
+	got := quantities(t, db)
 	for i := range nodes[0].did {
 		var want int64
 		for _, n := range nodes {
@@ -151,15 +158,8 @@ func TestNamesAfterPutBack(t *testing.T) {
 		s.RestoreData(t)
 		flush(nodes[1])
 		flush(nodes[0])
-		rows, _, err := db.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: today() - 1, To: today()})
-		must(t, err)
-		got := map[string]int64{}
-		for r, err := range rows {
-			must(t, err)
-			got[r.Client] = r.Quantity
-		}
-		if want := (map[string]int64{"first": 2, "alice": 20, "bob": 1020, "carol": 20}); !maps.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
+		if want := (map[string]int64{"first": 2, "alice": 20, "bob": 1020, "carol": 20}); !maps.Equal(quantities(t, db), want) {
+			t.Errorf("got %v, want %v", quantities(t, db), want)
 		}
 	})
 }
