@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -319,15 +320,18 @@ func TestS07Seals(t *testing.T) {
 	}
 }
 
-// lateKeys are stored when somebody says so.
+// lateKeys are stored when somebody says so, the first ones.
 type lateKeys struct {
 	*memory.Store
+	once      sync.Once
 	made, put chan struct{}
 }
 
-func (l lateKeys) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
-	l.made <- struct{}{}
-	<-l.put
+func (l *lateKeys) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
+	l.once.Do(func() {
+		l.made <- struct{}{}
+		<-l.put
+	})
 	return l.Store.PutSigningKeys(ctx, ks...)
 }
 
@@ -335,7 +339,7 @@ func (l lateKeys) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) er
 // there is no key yet: it fails, and leaves nothing behind.
 func TestForeignKeysAreLeftOut(t *testing.T) {
 	db := newStore(t)
-	late := lateKeys{db, make(chan struct{}), make(chan struct{})}
+	late := &lateKeys{Store: db, made: make(chan struct{}), put: make(chan struct{})}
 	failed := make(chan error)
 	go func() {
 		_, err := issuer.OpenKeys(t.Context(), late, issuer.StoredKeysConfig{Seal: bytes.Repeat([]byte{9}, 32)})
@@ -343,8 +347,6 @@ func TestForeignKeysAreLeftOut(t *testing.T) {
 	}()
 	<-late.made
 	iss := node(t, db, issuer.StoredKeysConfig{})
-	late.put <- struct{}{}
-	<-late.made // once more: its key has ended
 	late.put <- struct{}{}
 	if err := <-failed; err == nil {
 		t.Error("another seal: accepted")
