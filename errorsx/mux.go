@@ -13,7 +13,7 @@ var redirect = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedi
 // Mux serves mux, with its plain 404 and 405 answers turned into AUTH-6. Allow
 // is kept, and what the mux's own handlers answer is not looked at. Redirects
 // pass; one that may repeat a token from the query is for nobody to keep. A nil w
-// answers like a zero [Writer].
+// answers like the nearest [Writer] outside.
 func Mux(mux *http.ServeMux, w *Writer) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/") {

@@ -23,9 +23,13 @@ const (
 	SchemeAPIKey Scheme = "ApiKey"
 )
 
-// A Writer answers refused requests. The zero value, and a nil *Writer, answer
-// in the [Table] dialect with the realm "api". A Writer is not changed once it
-// is in use; its methods may then be called concurrently.
+// A Writer answers refused requests. The zero value is ready to use: it answers
+// in the [Table] dialect with the realm "api". A nil *Writer answers like the
+// nearest Writer outside of the handler ([Surroundings]), or like the zero value
+// if there is none.
+//
+// A Writer must not be changed once it is in use. Its methods are then safe for
+// concurrent use.
 type Writer struct {
 	// Dialect chooses statuses. If nil, it is [Table].
 	Dialect Dialect
@@ -41,27 +45,33 @@ type Writer struct {
 	Refused func(r *http.Request, e *Error, status int)
 }
 
-// Resource refuses a request to a protected resource with err, and challenges
-// with scheme unless the fault is ours or a parameter's. Where credentials of
-// other schemes would do too, each of them is a further challenge that says
-// nothing of the error (RFC 9110 section 11.6.1).
+// Resource refuses a request to a protected resource with err. It challenges
+// with scheme, unless the fault is the server's or a parameter's.
+//
+// Others are schemes whose credentials would be accepted too. Each of them is a
+// further challenge, without the error (RFC 9110 section 11.6.1).
 func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error, others ...Scheme) {
 	e := From(err)
 	if e.Code.Ours() || e.Code == InvalidParameter {
 		scheme, others = "", nil
 	}
-	w.write(rw, r, Resource, scheme, others, e, err)
+
+	around := surroundingsOf(r)
+	w.inherit(around).write(rw, r, around, Resource, scheme, others, e, err)
 }
 
 // TokenEndpoint refuses a request to the token, introspection or revocation
-// endpoint with err. Where that is a 401, it challenges with scheme, by which
+// endpoint with err. If the status is 401, it challenges with scheme, by which
 // clients authenticate there (RFC 6749 section 5.2).
 func (w *Writer) TokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error) {
+	around := surroundingsOf(r)
+	w = w.inherit(around)
+
 	e := From(err)
 	if status, _ := w.dialect()(TokenEndpoint, e); status != http.StatusUnauthorized || e.Code.Ours() {
 		scheme = ""
 	}
-	w.write(rw, r, TokenEndpoint, scheme, nil, e, err)
+	w.write(rw, r, around, TokenEndpoint, scheme, nil, e, err)
 }
 
 // Header values that all answers share, and nobody changes.
@@ -71,7 +81,7 @@ var (
 	noSniff  = []string{"nosniff"}
 )
 
-func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme Scheme, others []Scheme, e *Error, cause error) {
+func (w *Writer) write(rw http.ResponseWriter, r *http.Request, around Surroundings, p Place, scheme Scheme, others []Scheme, e *Error, cause error) {
 	status, oauth := w.dialect()(p, e)
 	if e.Status != 0 {
 		status = e.Status
@@ -98,6 +108,9 @@ func (w *Writer) write(rw http.ResponseWriter, r *http.Request, p Place, scheme 
 	}
 	if w != nil && w.Refused != nil {
 		w.Refused(r, e, status)
+	}
+	if around != nil {
+		around.Refused(e, status)
 	}
 	rw.WriteHeader(status)
 	rw.Write(body(e.Code, message, oauth, description, requestID)) // a client that went away is not our failure
