@@ -40,7 +40,14 @@ type BearerConfig struct {
 	// Vary is the header that Confirm reads.
 	Vary string
 
-	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
+	// AllowAnonymous lets a request without a token through, and proves no identity
+	// for it; an identity from a wrapper outside stays. One that is present is
+	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
+	// [Usage] does not count it.
+	AllowAnonymous bool
+
+	// Errors answers refused requests, also of the wrappers and handlers inside. If
+	// nil, the writer of the nearest [Errors] outside does.
 	Errors *errorsx.Writer
 }
 
@@ -55,6 +62,9 @@ func Bearer(v Validator, cfg BearerConfig) Wrapper { return cfg.guard(v).wrapper
 func (cfg BearerConfig) guard(v Validator) *guard {
 	if v == nil {
 		panic("middleware: Bearer: nil Validator")
+	}
+	if cfg.AllowAnonymous && cfg.RequireUser {
+		panic("middleware: Bearer: RequireUser and AllowAnonymous contradict each other")
 	}
 	for _, scope := range cfg.QuerySafe {
 		if !ValidScope(scope) {
@@ -90,6 +100,9 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 	}
 	if cfg.QuerySafe != nil {
 		g.safe = b.safe
+	}
+	if cfg.AllowAnonymous {
+		g.allowAnonymous()
 	}
 	return g
 }
@@ -146,11 +159,14 @@ func (b *bearer) safe(id *Identity) error {
 	return nil
 }
 
-// queryToken returns the access_token of a query, or "" if it has none. It is
-// read strictly: what one layer takes for broken, another must not take for
-// absent.
+// queryToken returns the access_token of a query, or "" if it has none. A query
+// that does not decode is refused if it may hold a token: what this layer takes
+// for broken, another must not take for a token.
 func queryToken(query string) (string, error) {
 	values, err := url.ParseQuery(query)
+	if err != nil && !strings.Contains(query, "access_token") {
+		return "", nil
+	}
 	tokens := values["access_token"]
 	why := ""
 	switch {

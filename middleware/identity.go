@@ -71,9 +71,19 @@ type Methods uint8
 const (
 	ByAPIKey Methods = 1 << iota
 	ByBasic
-	ByToken
-	BySession
+	ByToken // also a session's
 )
+
+// methodOf returns how a credential of that scheme proves an identity.
+func methodOf(s errorsx.Scheme) Methods {
+	switch s {
+	case errorsx.SchemeAPIKey:
+		return ByAPIKey
+	case errorsx.SchemeBasic:
+		return ByBasic
+	}
+	return ByToken
+}
 
 // Has reports whether all methods of n are in m.
 func (m Methods) Has(n Methods) bool { return m&n == n }
@@ -87,7 +97,10 @@ type Identity struct {
 
 	// Scopes are the token's. Those of an API key or of a client's secret count
 	// only where there is no token.
-	Scopes  Scopes
+	Scopes Scopes
+
+	// Methods says how the identity was proven. The wrapper that reads the
+	// credential sets it, whatever the validator says.
 	Methods Methods
 
 	// ClientVersion is the client's version in the issuer's store when the
@@ -104,15 +117,12 @@ type Identity struct {
 	// Audience is the token's audiences, separated by spaces.
 	Audience Scopes
 
-	// Confirm is a digest of what must come with the credential. A wrapper
-	// without [BearerConfig.Confirm] refuses such an identity.
-	Confirm string
-
 	// Expires is when the proof ends. If zero, it does not.
 	Expires time.Time
 
-	claims string // a JSON object, or a JWT's payload as it is encoded
-	memo   *memo  // what is worked out once for an identity that a Cache holds
+	extras *extras // what few identities have; nil: nothing
+	claims string  // a JSON object, or a JWT's payload as it is encoded
+	memo   *memo   // what is worked out once for an identity that a Cache holds
 }
 
 // Claims returns the token's payload, a JSON object as it was signed, or "".
@@ -139,6 +149,17 @@ func (id Identity) DecodeClaims(v any) error {
 		return errors.New("middleware: the identity has no claims")
 	}
 	return json.Unmarshal([]byte(claims), v)
+}
+
+// provenBy returns id with this method. An identity is not changed, so that
+// another method takes a copy.
+func (id *Identity) provenBy(m Methods) *Identity {
+	if id.Methods == m {
+		return id
+	}
+	proven := *id
+	proven.Methods = m
+	return &proven
 }
 
 // live reports whether id's proof has not ended at now.
@@ -186,6 +207,9 @@ func IdentityFromContext(ctx context.Context) (Identity, bool) {
 func WithIdentity(ctx context.Context, id Identity) context.Context {
 	s := &state{Context: ctx, fixed: true}
 	s.identity.Store(&id)
+	if outer := stateOf(ctx); outer != nil {
+		s.around.Store(outer.around.Load())
+	}
 	return s
 }
 
@@ -215,8 +239,7 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 	if a.Issuer != b.Issuer || (a.Client != b.Client && !otherClient) {
 		return nil, false
 	}
-	const token = ByToken | BySession
-	if a.Methods&b.Methods != 0 || (a.Methods&token != 0 && b.Methods&token != 0) {
+	if a.Methods&b.Methods != 0 {
 		if a.TokenID != b.TokenID || a.KeyID != b.KeyID || a.Methods != b.Methods || a.User != b.User {
 			return nil, false
 		}
@@ -224,7 +247,7 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 	}
 	// The token speaks for the request; whose key it is only adds to it.
 	main, other := b, a
-	if a.Methods&token != 0 {
+	if a.Methods.Has(ByToken) {
 		main, other = a, b
 	}
 	m := *main

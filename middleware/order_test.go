@@ -45,7 +45,8 @@ func TestS08Order(t *testing.T) {
 		{"no wrapper", middleware.Chain(), ""},
 		{"a tier with Scope alone", within(scope), "AUTH-8"},
 		{"a tier with Usage alone", within(count), "AUTH-8"},
-		{"a tier with Scope, behind Bearer", middleware.Chain(bearer, within(scope)), "AUTH-8"},
+		{"a tier with Scope, behind Bearer", middleware.Chain(bearer, within(scope)), ""},
+		{"a tier with another Scope, behind Bearer", middleware.Chain(bearer, within(middleware.Scope("write"))), "AUTH-7"},
 		{"a tier with Bearer and Scope", within(bearer, scope), ""},
 	} {
 		reached := false

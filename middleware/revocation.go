@@ -15,10 +15,10 @@ type Kind uint8
 const (
 	KindToken      Kind = 1 + iota // TokenID
 	KindFamily                     // Family
-	KindSession                    // TokenID of an identity proven BySession
+	KindSession                    // TokenID, which is the session's ID
 	KindAPIKey                     // KeyID
 	KindClient                     // Client
-	KindUser                       // User
+	KindUser                       // User, or the owner of an API key
 	KindSigningKey                 // SignedBy
 	KindEverything                 // matches every identity; ID is empty
 )
@@ -33,18 +33,16 @@ type Revocation struct {
 // matches reports whether r is about id.
 func (r Revocation) matches(id *Identity) bool {
 	switch r.Kind {
-	case KindToken:
+	case KindToken, KindSession:
 		return r.ID == id.TokenID
 	case KindFamily:
 		return r.ID == id.Family
-	case KindSession:
-		return r.ID == id.TokenID && id.Methods.Has(BySession)
 	case KindAPIKey:
 		return r.ID == id.KeyID
 	case KindClient:
 		return r.ID == id.Client
 	case KindUser:
-		return r.ID == id.User
+		return id.ownedBy(r.ID)
 	case KindSigningKey:
 		return r.ID == id.SignedBy
 	}

@@ -31,7 +31,8 @@ type TiersConfig struct {
 	// of the tiers needs no such exception.
 	AllowPreflight bool
 
-	// Errors answers refused paths. If nil, a zero [errorsx.Writer] does.
+	// Errors answers refused paths. If nil, the writer of the nearest [Errors]
+	// outside does.
 	Errors *errorsx.Writer
 }
 
@@ -43,8 +44,9 @@ type TiersConfig struct {
 //
 // Tiers reports everything that is wrong with the table at once: no tier, a
 // prefix that is not plain or that reads like another one, a tier neither
-// guarded nor open, a nil wrapper. Identities proven outside are not merged with
-// those of a tier.
+// guarded nor open, a nil wrapper. An identity that a wrapper outside has proven
+// stays, in an open tier too, and is merged with the one that the tier proves: both
+// must be of the same issuer and client.
 func Tiers(tiers []Tier, cfg TiersConfig) (Wrapper, error) {
 	var table pathTable
 	var guards []Wrapper
@@ -91,7 +93,10 @@ func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler, cfg T
 			cfg.Errors.Resource(w, r, "", errorsx.NotFound())
 			return
 		}
-		_, r = begin(r)
+		s, r := join(r)
+		if o := s.observation(); o != nil {
+			o.entered(table.exact[tier] + "/")
+		}
 		if cfg.AllowPreflight && preflight(r) {
 			next.ServeHTTP(w, r)
 			return

@@ -234,7 +234,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "any scope will do", file: "middleware/scope.go",
-		old: "if !slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if id.Scopes == \"\" {",
+		old: "if err == nil && !slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if err == nil && id.Scopes == \"\" {",
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
@@ -254,6 +254,6 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "refused requests count", file: "middleware/usage.go",
-		old: "\tif id == nil {\n\t\treturn nil, errorsx.Fault(", new: "\tif id == nil {\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, errorsx.Fault(",
+		old: "\tcase err != nil:\n\t\treturn nil, err\n\t}\n\n\touter", new: "\tcase err != nil:\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, err\n\t}\n\n\touter",
 	},
 }

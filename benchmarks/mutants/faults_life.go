@@ -123,7 +123,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "issuer", name: "another session's cookie will do", file: "issuer/session/wrapper.go",
-		old: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirm)) == 1", new: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirm)) >= 0",
+		old: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) == 1", new: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) >= 0",
 	},
 	{
 		part: "issuer", name: "the checksum is not looked at", file: "issuer/opaque.go",
@@ -155,8 +155,8 @@ var lifeFaults = []fault{
 		old: "\t\t\tv.expires = expires // this one is refused\n", new: "",
 	},
 	{
-		part: "others", name: "a proxy on a Unix socket is not trusted", file: "middleware/address.go",
-		old: "\t\treturn len(proxies) > 0\n", new: "\t\treturn false\n",
+		part: "others", name: "a proxy on a Unix socket is not trusted", file: "middleware/proxy.go",
+		old: "!(isUnix && len(p.trusted) > 0)", new: "!(isUnix && false)",
 	},
 	{
 		part: "keys", name: "a key that nobody can open is what signs", file: "issuer/rotation.go",
@@ -179,8 +179,8 @@ var lifeFaults = []fault{
 		old: "if wait := f.until.Sub(now); wait > 0 {", new: "if wait := f.until.Sub(now); wait > 0 && c.Secret == \"\" {",
 	},
 	{
-		part: "throttle", name: "who hangs up has not failed", file: "middleware/guard.go",
-		old: "g.identify(r.WithContext(context.WithoutCancel(r.Context())), now,", new: "g.identify(r, now,",
+		part: "throttle", name: "a client that hangs up has not failed", file: "middleware/throttle.go",
+		old: "Validate(context.WithoutCancel(ctx), c)", new: "Validate(ctx, c)",
 	},
 	{
 		part: "throttle", name: "many may try after a block", file: "middleware/throttle.go",
@@ -191,12 +191,12 @@ var lifeFaults = []fault{
 		old: "if !ok || !f.over(now, t.cfg) {\n\t\t\treturn", new: "if !ok || f != nil {\n\t\t\treturn",
 	},
 	{
-		part: "throttle", name: "X-Forwarded-For is believed of anybody", file: "middleware/address.go",
-		old: "if !isProxy(from, t.cfg.TrustedProxies) || said == \"\" {", new: "if said == \"\" {",
+		part: "throttle", name: "X-Forwarded-For is believed of anybody", file: "middleware/proxy.go",
+		old: "if !p.trusts(addr) && !(isUnix && len(p.trusted) > 0) {", new: "if false {",
 	},
 	{
 		part: "throttle", name: "an address is an account's own", file: "middleware/throttle.go",
-		old: "network(c.From)}}", new: "network(netip.Addr{})}}",
+		old: "network(c.From())}}", new: "network(netip.Addr{})}}",
 	},
 	{
 		part: "throttle", name: "blocks do not grow", file: "middleware/throttle.go",
