@@ -38,7 +38,7 @@ func APIKey(v Validator, cfg APIKeyConfig) Wrapper { return cfg.guard(v).wrapper
 
 // guard implements [Way].
 func (cfg APIKeyConfig) guard(v Validator) *guard {
-	if v == nil {
+	if isNil(v) {
 		panic("middleware: APIKey: nil Validator")
 	}
 	header := headerName("APIKey", cfg.Header, apiKeyHeader)

@@ -33,7 +33,7 @@ func Basic(v Validator, cfg BasicConfig) Wrapper { return cfg.guard(v).wrapper()
 
 // guard implements [Way].
 func (cfg BasicConfig) guard(v Validator) *guard {
-	if v == nil {
+	if isNil(v) {
 		panic("middleware: Basic: nil Validator")
 	}
 	header := headerName("Basic", cfg.Header, "Authorization")

@@ -60,8 +60,11 @@ func Bearer(v Validator, cfg BearerConfig) Wrapper { return cfg.guard(v).wrapper
 
 // guard implements [Way].
 func (cfg BearerConfig) guard(v Validator) *guard {
-	if v == nil {
+	if isNil(v) {
 		panic("middleware: Bearer: nil Validator")
+	}
+	if cfg.QuerySafe != nil && len(cfg.QuerySafe) == 0 {
+		panic("middleware: Bearer: QuerySafe is empty, so that no token in the query could be accepted: expected nil or scopes")
 	}
 	if cfg.AllowAnonymous && cfg.RequireUser {
 		panic("middleware: Bearer: RequireUser and AllowAnonymous contradict each other")

@@ -40,6 +40,7 @@ const (
 	maxChecksQueue = 1024
 	recency        = 10 * time.Millisecond // how exactly the order of use is kept
 	defaultTTL     = 5 * time.Minute
+	minTTL         = time.Millisecond
 	maxTTL         = 24 * time.Hour
 )
 
@@ -120,7 +121,10 @@ type Local interface {
 func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 	all, err := chain(v)
 	sources := sources(all)
-	if err = errors.Join(err, cfg.check(all, sources), checkSize(size)); err != nil {
+	if err == nil {
+		err = cfg.check(all, sources)
+	}
+	if err = errors.Join(err, checkSize(size)); err != nil {
 		return nil, fmt.Errorf("middleware: NewCache: %w", err)
 	}
 
@@ -146,14 +150,14 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 
 func (cfg CacheConfig) check(all []Validator, sources []Source) error {
 	var errs []error
-	if slices.Contains(all, nil) {
-		errs = append(errs, errors.New("nil Validator"))
+	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(*Cache); return ok }) {
+		errs = append(errs, errors.New("a Cache inside of the cache, expected one alone"))
 	}
 	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(throttled); return ok }) {
 		errs = append(errs, errors.New("a throttle inside of the cache, expected it around the cache: it does not hear of attempts that the cache answers"))
 	}
-	if cfg.TTL < 0 || cfg.TTL > maxTTL {
-		errs = append(errs, fmt.Errorf("TTL is %v, expected at most %v", cfg.TTL, maxTTL))
+	if cfg.TTL < 0 || cfg.TTL > maxTTL || cfg.TTL > 0 && cfg.TTL < minTTL {
+		errs = append(errs, fmt.Errorf("TTL is %v, expected %v to %v: a number without a unit is nanoseconds", cfg.TTL, minTTL, maxTTL))
 	}
 	if cfg.TTL == 0 && len(sources) == 0 {
 		errs = append(errs, fmt.Errorf("no TTL, and a %T that tells nobody of revocations: set TTL to how long a revoked credential may stay admitted; "+

@@ -13,8 +13,9 @@ import (
 
 // Around returns a validator that calls f in the place of v. f decides whether
 // and when to call v, which it gets as next, and must pass the credential on as it
-// is: a credential that f makes anew lacks the client's address. A [Cache] around
-// the result hears of the revocations that v knows of.
+// is: a credential that f makes anew lacks the client's address. The identity that
+// next returns is f's own, and f may change it. A [Cache] around the result hears of
+// the revocations that v knows of.
 //
 //	logged := middleware.Around(v, func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
 //		id, err := next.Validate(ctx, c)
@@ -24,7 +25,7 @@ import (
 //
 // Around panics if v or f is nil.
 func Around(v Validator, f func(ctx context.Context, c Credential, next Validator) (*Identity, error)) Validator {
-	if v == nil || f == nil {
+	if isNil(v) || f == nil {
 		panic("middleware: Around: nil Validator or func")
 	}
 	return decorated{v, f}
@@ -37,7 +38,20 @@ type decorated struct {
 
 // Validate implements [Validator].
 func (d decorated) Validate(ctx context.Context, c Credential) (*Identity, error) {
-	return d.f(ctx, c, d.next)
+	return d.f(ctx, c, copying{d.next})
+}
+
+// copying returns copies, which a decorator may change. A cache's own identities
+// are shared by all requests.
+type copying struct{ Validator }
+
+func (v copying) Validate(ctx context.Context, c Credential) (*Identity, error) {
+	id, err := v.Validator.Validate(ctx, c)
+	if err != nil || id == nil {
+		return nil, err
+	}
+	copied := *id
+	return &copied, nil
 }
 
 // Unwrap returns the decorated validator.
@@ -80,8 +94,8 @@ func chain(v Validator) ([]Validator, error) {
 			return nil, fmt.Errorf("the validator wraps more than %d others, or itself", maxChain)
 		}
 	}
-	if slices.Contains(all, nil) {
-		return nil, errors.New("the validator wraps a nil Validator")
+	if slices.ContainsFunc(all, func(v Validator) bool { return isNil(v) }) {
+		return nil, errors.New("a nil Validator")
 	}
 	return all, nil
 }

@@ -168,7 +168,8 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 		}
 	}
 
-	merged, ok := merge(s.identity.Load(), id, g.otherClient)
+	outer := s.identity.Load()
+	merged, ok := merge(outer, id, g.otherClient)
 	if !ok {
 		return from, &errorsx.Error{
 			Code: errorsx.CredentialsIncorrect, Client: id.Client,
@@ -184,10 +185,28 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 		return from, err
 	}
 
+	if err := s.mayBecome(outer, merged, id); err != nil {
+		return from, err
+	}
 	s.identity.Store(merged)
 	s.by.Store(g)
 	s.observation().proved(merged)
 	return from, nil
+}
+
+// mayBecome returns a fault if outer, which may be nil, must not become merged,
+// because of id.
+func (s *state) mayBecome(outer, merged, id *Identity) error {
+	if outer != nil && outer != id && outer.Issuer == "" {
+		return errorsx.Fault(errors.New("middleware: two credentials whose identities have no Issuer: nothing says that their clients are the same"))
+	}
+	if s.flags.Load()&judged == 0 {
+		return nil
+	}
+	if outer == nil || outer.Client != merged.Client || outer.User != merged.User || outer.Scopes != merged.Scopes {
+		return errorsx.Fault(errors.New("middleware: a wrapper authenticates inside of a Scope or Usage that has judged the request already: put it outside"))
+	}
+	return nil
 }
 
 // admitAnonymous notes that a request without a credential was let in. An

@@ -85,15 +85,18 @@ func methodOf(s errorsx.Scheme) Methods {
 	return ByToken
 }
 
-// Has reports whether all methods of n are in m.
-func (m Methods) Has(n Methods) bool { return m&n == n }
+// Has reports whether all methods of n are in m. It is false for no method.
+func (m Methods) Has(n Methods) bool { return n != 0 && m&n == n }
 
 // An Identity is who makes a request. Its fields are immutable, so that it can
 // be shared by requests; handlers get a copy.
 type Identity struct {
-	Issuer string // whose names Client and User are: the issuer's URL
+	// Issuer is the URL of the issuer whose names Client and User are. With more
+	// than one issuer, a name without its issuer names nobody.
+	Issuer string
+
 	Client string // client ID, or empty for a session
-	User   string // login, or empty where no user is known
+	User   string // login, or empty if no user is known
 
 	// Scopes are the token's. Those of an API key or of a client's secret count
 	// only where there is no token.
@@ -192,7 +195,8 @@ func (id *Identity) remembered() *memo {
 type mergedWith struct{ other, result *Identity }
 
 // IdentityFromContext returns the identity of the request that ctx belongs to.
-// It reports false where no wrapper has authenticated the request.
+// It reports false if no wrapper has authenticated the request; a handler that may
+// stand outside of a wrapper must look at that.
 func IdentityFromContext(ctx context.Context) (Identity, bool) {
 	if s := stateOf(ctx); s != nil {
 		if id := s.identity.Load(); id != nil {
@@ -203,12 +207,18 @@ func IdentityFromContext(ctx context.Context) (Identity, bool) {
 }
 
 // WithIdentity returns a context in which id is the identity, as behind a
-// wrapper. It is for tests of handlers, and for authentication of one's own.
+// wrapper. It is for tests of handlers, and for authentication of one's own. Without
+// Methods, the identity counts as proven by a token, so that an API key only adds to
+// it.
 func WithIdentity(ctx context.Context, id Identity) context.Context {
 	s := &state{Context: ctx, fixed: true}
+	if id.Methods == 0 {
+		id.Methods = ByToken
+	}
 	s.identity.Store(&id)
 	if outer := stateOf(ctx); outer != nil {
 		s.around.Store(outer.around.Load())
+		s.usage.Store(outer.usage.Load())
 	}
 	return s
 }
@@ -255,6 +265,9 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 	m.Methods |= other.Methods
 	if m.KeyID == "" {
 		m.KeyID = other.KeyID
+	}
+	if m.Client == "" {
+		m.Client = other.Client
 	}
 	if m.User == "" {
 		m.User = other.User

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -60,7 +61,8 @@ func (d *Decision) Cause() error {
 // endpoint and login, and of several refusals of one request the first.
 //
 // f is called on the request's goroutine, and the client may have to wait for it.
-// It must not change r. Observe panics if f is nil.
+// It must not change r. Inside of a wrapper that authenticates, Observe is a fault in
+// wiring: AUTH-8. It panics if f is nil.
 func Observe(f func(r *http.Request, d Decision)) Wrapper {
 	if f == nil {
 		panic("middleware: Observe: nil func")
@@ -69,6 +71,11 @@ func Observe(f func(r *http.Request, d Decision)) Wrapper {
 		notNil("Observe", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
+			if s.by.Load() != nil {
+				err := errors.New("middleware: Observe: a wrapper around it judges requests, and what that refuses would not be seen")
+				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(err))
+				return
+			}
 			o := &observation{began: time.Now()}
 			sw := &statusWriter{ResponseWriter: w, count: o.answered}
 

@@ -48,7 +48,8 @@ const (
 //
 // A second Proxy around one request, and one inside of a wrapper that has already
 // asked for the address, is a fault in wiring: AUTH-8. Proxy panics if a prefix is
-// invalid or has bits beyond its length, and if Header is another one.
+// invalid, covers all addresses or has bits beyond its length, and if Header is
+// another one.
 func Proxy(cfg *ProxyConfig) Wrapper {
 	p := newProxies(cfg)
 	return func(next http.Handler) http.Handler {
@@ -60,7 +61,7 @@ func Proxy(cfg *ProxyConfig) Wrapper {
 			switch {
 			case a != nil && a.peer != nil:
 				why = "there is another Proxy around this one"
-			case s.asked.Load():
+			case s.flags.Load()&addrAsked != 0:
 				why = "a wrapper around it has already asked for the client's address"
 			}
 			if why != "" {
@@ -91,6 +92,9 @@ func newProxies(cfg *ProxyConfig) *proxies {
 	for _, p := range cfg.Trusted {
 		if !p.IsValid() || p.Masked() != p || p.Addr().Is4In6() {
 			panic(fmt.Sprintf("middleware: Proxy: Trusted has %v, expected a prefix without bits beyond its length", p))
+		}
+		if p.Bits() == 0 {
+			panic(fmt.Sprintf("middleware: Proxy: Trusted has %v, so that every client could choose its address: expected the networks of the proxies", p))
 		}
 	}
 	header := cmp.Or(cfg.Header, forwardedFor)
@@ -187,7 +191,7 @@ func askPeer(r *http.Request) *peer {
 	if s == nil {
 		return nil
 	}
-	s.asked.Store(true)
+	s.note(addrAsked)
 	if a := s.around.Load(); a != nil {
 		return a.peer
 	}

@@ -10,12 +10,14 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Scope lets a request through only if its identity has one of the scopes. It
-// stands behind a wrapper that authenticates, and refuses as that one does,
+// Scope lets a request through only if its identity has one of the scopes; one of
+// them is enough. It stands behind every wrapper that authenticates, and refuses as
+// the innermost of them does,
 // with insufficient_scope and the scopes needed (RFC 6750 section 3.1). A request
 // that such a wrapper let in without a credential, because of AllowAnonymous, is
 // refused with AUTH-2. A request that no wrapper looked at is a fault in wiring:
-// AUTH-8.
+// AUTH-8. So is a wrapper inside that changes client, user or scopes after Scope has
+// let the request through.
 //
 // It panics without a scope, and if one is not a scope token (RFC 6749 section
 // 3.3).
@@ -45,6 +47,7 @@ func Scope(anyOf ...string) Wrapper {
 				s.refuse(w, r, err)
 				return
 			}
+			s.note(judged)
 			next.ServeHTTP(w, r)
 		})
 	}

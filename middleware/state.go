@@ -16,12 +16,25 @@ import (
 type state struct {
 	context.Context
 	now      time.Time
-	fixed    bool        // made by WithIdentity: read, never joined
-	asked    atomic.Bool // somebody has asked for the client's address
+	fixed    bool          // made by WithIdentity: read, never joined
+	flags    atomic.Uint32 // what has happened: addrAsked, judged
 	identity atomic.Pointer[Identity]
 	by       atomic.Pointer[guard]   // the wrapper that authenticated last, or let an anonymous request in
 	usage    atomic.Pointer[counted] // the innermost, what AddUsage adds to
 	around   atomic.Pointer[surroundings]
+}
+
+// What may have happened to a request, see state.flags.
+const (
+	addrAsked = 1 << iota // somebody has asked for the client's address
+	judged                // a wrapper has let the request through because of its identity
+)
+
+// note sets a flag.
+func (s *state) note(flag uint32) {
+	if s.flags.Load()&flag == 0 {
+		s.flags.Or(flag)
+	}
 }
 
 type stateKey struct{}
@@ -60,6 +73,7 @@ func join(r *http.Request) (*state, *http.Request) {
 	if old != nil {
 		s.identity.Store(old.identity.Load())
 		s.around.Store(old.around.Load())
+		s.usage.Store(old.usage.Load())
 	}
 	return s, r
 }

@@ -88,8 +88,9 @@ type failures struct {
 
 // NewThrottle returns a throttle that has counted nothing yet.
 func NewThrottle(cfg ThrottleConfig) (*Throttle, error) {
-	if cfg.Failures < 0 || cfg.Window < 0 {
-		return nil, fmt.Errorf("middleware: NewThrottle: %d failures in %v, expected neither to be negative", cfg.Failures, cfg.Window)
+	if cfg.Failures < 0 || cfg.Window < 0 || cfg.Window > 0 && cfg.Window < time.Second {
+		return nil, fmt.Errorf("middleware: NewThrottle: %d failures in %v, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds",
+			cfg.Failures, cfg.Window)
 	}
 	cfg.Failures = cmp.Or(cfg.Failures, 10)
 	cfg.Window = cmp.Or(cfg.Window, 15*time.Minute)
@@ -106,7 +107,10 @@ func NewThrottle(cfg ThrottleConfig) (*Throttle, error) {
 // [Cache], because attempts that a cache answers must be throttled too; a
 // [NewCache] around it is an error.
 func (t *Throttle) Around(v Validator) Validator {
-	if v == nil {
+	if t == nil {
+		panic("middleware: Throttle.Around: nil Throttle")
+	}
+	if isNil(v) {
 		panic("middleware: Throttle.Around: nil Validator")
 	}
 	return throttled{t, v}
@@ -140,6 +144,10 @@ func (v throttled) Unwrap() Validator { return v.validator }
 func (t *Throttle) Begin(c Credential) (*Attempt, error) {
 	if t == nil {
 		return nil, nil
+	}
+	if c.request == nil && !c.from.IsValid() {
+		return nil, errorsx.Fault(errors.New("middleware: Throttle: a credential without a request or address: " +
+			"pass on the one that the wrapper gives, or call WithRequest or WithAddr"))
 	}
 	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
 	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(c.From())}}
@@ -189,8 +197,8 @@ func (a *Attempt) Blocked() error {
 	return nil
 }
 
-// End tells how the attempt went. An error that wraps AUTH-1 is a failure; anything
-// else does not count. It is called once.
+// End tells how the attempt went, and is called once. An error that wraps AUTH-1 is
+// a failure; anything else does not count.
 func (a *Attempt) End(err error) {
 	if a == nil {
 		return

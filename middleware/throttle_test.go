@@ -344,7 +344,7 @@ func TestThrottleAliases(t *testing.T) {
 			{Scheme: errorsx.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", n)},
 			{Scheme: errorsx.SchemeBasic, Username: "App", Secret: "own"},
 		} {
-			if _, err := guard.Validate(t.Context(), c); errors.Is(err, errorsx.CredentialsIncorrect) {
+			if _, err := guard.Validate(t.Context(), c.WithAddr(netip.MustParseAddr("192.0.2.1"))); errors.Is(err, errorsx.CredentialsIncorrect) {
 				guesses++
 			}
 		}
@@ -395,7 +395,7 @@ func TestThrottleBursts(t *testing.T) {
 			for g := range 100 {
 				wg.Go(func() {
 					c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", g)}
-					if _, err := guard.Validate(t.Context(), c); errors.Is(err, errorsx.CredentialsIncorrect) {
+					if _, err := guard.Validate(t.Context(), c.WithAddr(netip.MustParseAddr("192.0.2.1"))); errors.Is(err, errorsx.CredentialsIncorrect) {
 						n.Add(1)
 					}
 				})

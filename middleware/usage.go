@@ -60,12 +60,14 @@ var countsNothing = &counted{add: func(int64) error { return nil }}
 //
 // A request that a wrapper let in without a credential, because of AllowAnonymous,
 // is served and not counted. A request that no wrapper looked at is a fault in
-// wiring: AUTH-8. Usage panics if m is nil.
+// wiring: AUTH-8. So are an identity without a client or an issuer, and a wrapper
+// inside that changes the client. A refusal by a wrapper inside, such as Scope, is
+// counted: Usage belongs innermost. Usage panics if m is nil.
 func Usage(m Meter) Wrapper { return UsageBy(m, UsageConfig{}) }
 
 // UsageBy is [Usage] with a configuration.
 func UsageBy(m Meter, cfg UsageConfig) Wrapper {
-	if m == nil {
+	if isNil(m) {
 		panic("middleware: Usage: nil Meter")
 	}
 	u := &usageWrapper{m, cfg}
@@ -92,11 +94,15 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 	id, err := s.authenticated("Usage")
 	switch {
 	case errors.Is(err, errorsx.CredentialsMissing):
+		s.note(judged)
 		s.usage.Store(countsNothing)
 		return nil, nil
 	case err != nil:
 		return nil, err
+	case id.Client == "" || id.Issuer == "":
+		return nil, errorsx.Fault(errors.New("middleware: Usage: the identity has no client or no issuer, so that nobody could be billed"))
 	}
+	s.note(judged)
 
 	outer := s.usage.Load()
 	for u := outer; u != nil; u = u.outer {

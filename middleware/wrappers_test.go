@@ -74,6 +74,12 @@ func code(w *httptest.ResponseRecorder) string {
 	return b.Code
 }
 
+func message(w *httptest.ResponseRecorder) string {
+	var b struct{ Message string }
+	json.Unmarshal(w.Body.Bytes(), &b)
+	return b.Message
+}
+
 func identity(t *testing.T, w *httptest.ResponseRecorder) middleware.Identity {
 	t.Helper()
 	var id middleware.Identity
