@@ -64,7 +64,7 @@ func (w *Writer) challenges(a *answer, scheme Scheme, others []Scheme) []string 
 // metadata returns the URL for the challenges of a, or "" if they have none.
 func (w *Writer) metadata(a *answer) string {
 	switch {
-	case w == nil || a.place != Resource:
+	case w == nil || w.ResourceMetadata == "" || a.place != Resource:
 		return ""
 	case a.Status == http.StatusUnauthorized, oauthError(a.place, a.refusal) == "insufficient_scope":
 		return w.ResourceMetadata

@@ -61,7 +61,7 @@ const introspectionTimeout = 2 * time.Second
 // A token that is not active is AUTH-12, and so is one of another issuer or
 // audience, or not yet valid. One that is past its exp is AUTH-11. One whose
 // token_type is not Bearer, or that is said to be a refresh or ID token, is
-// AUTH-9.
+// AUTH-9. The causes of refusals are like those of [JWT].
 func Introspection(endpoint string, cfg IntrospectionConfig) (Validator, error) {
 	errs := []error{remoteURL(endpoint)}
 	if cfg.ClientID == "" || cfg.ClientSecret == "" {

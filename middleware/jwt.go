@@ -57,6 +57,10 @@ const MaxLifetime = 366 * 24 * time.Hour
 // for the signature, AUTH-9 for the type, AUTH-12 for claims missing or of a
 // wrong JSON type, AUTH-11 when expired, AUTH-12 for another issuer or audience
 // and for a token not yet valid.
+//
+// The cause of a refusal ([errorsx.Error]) names the claim or header member, the
+// expectation and what was found. Of iss, aud, client_id, azp, typ, alg and kid it
+// shows at most 64 bytes of the value, and of others only the JSON kind.
 func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 	v, err := newJWT(keys, cfg)
 	if err != nil {
