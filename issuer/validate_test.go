@@ -321,20 +321,48 @@ func TestChecksumIsCRC32(t *testing.T) {
 
 func TestO11IntrospectOthers(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
-	introspect := func(client, token string) string {
-		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`"}`))
-		r.SetBasicAuth(client, client+"-secret")
-		w := httptest.NewRecorder()
-		iss.IntrospectHandler(issuer.HTTPConfig{}).ServeHTTP(w, r)
-		return strings.TrimSpace(w.Body.String())
-	}
 	app, other := mint(t, iss, issuer.Grant{Client: "app"}), mint(t, iss, issuer.Grant{Client: "other"})
-	if got := introspect("app", other.AccessToken); got != `{"active":false}` {
+	if got := introspect(t, iss, "app", other.AccessToken, ""); got != `{"active":false}` {
 		t.Errorf("another client's token: got %s", got)
 	}
-	if got := introspect("other", app.AccessToken); !strings.HasPrefix(got, `{"active":true,"scope":"a b","client_id":"app",`) {
-		t.Errorf("with the scope introspect: got %s", got)
+	for _, hint := range []string{"", "access_token", "refresh_token"} {
+		if got := introspect(t, iss, "other", app.AccessToken, hint); !strings.HasPrefix(got, `{"active":true,"scope":"a b","client_id":"app",`) {
+			t.Errorf("with the scope introspect and hint %q: got %s", hint, got)
+		}
 	}
+}
+
+// TestIntrospectionShowsARefreshTokenToItsOwnerAlone asks as resource servers do
+// that look only at active.
+func TestIntrospectionShowsARefreshTokenToItsOwnerAlone(t *testing.T) {
+	for name, opaque := range map[string]bool{"signed": false, "opaque": true} {
+		t.Run(name, func(t *testing.T) {
+			iss := newIssuer(t, issuer.Config{OpaqueTokens: opaque})
+			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
+			for _, hint := range []string{"", "access_token", "Refresh_Token", "refresh_token"} {
+				for _, client := range []string{"app", "other"} { // of which other has the scope introspect
+					got := introspect(t, iss, client, token, hint)
+					if client == "app" && hint == "refresh_token" {
+						if !strings.HasPrefix(got, `{"active":true,"scope":"a b","client_id":"app","username":"ada","token_type":"refresh_token",`) {
+							t.Errorf("the owner: got %s", got)
+						}
+					} else if got != `{"active":false}` {
+						t.Errorf("client %s with hint %q: got %s", client, hint, got)
+					}
+				}
+			}
+		})
+	}
+}
+
+// introspect returns what a client is told about a token.
+func introspect(t *testing.T, iss *issuer.Issuer, client, token, hint string) string {
+	t.Helper()
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`","token_type_hint":"`+hint+`"}`))
+	r.SetBasicAuth(client, client+"-secret")
+	w := httptest.NewRecorder()
+	iss.IntrospectHandler(issuer.HTTPConfig{}).ServeHTTP(w, r)
+	return strings.TrimSpace(w.Body.String())
 }
 
 // TestOldHashesAreReplaced logs in with hashes of other costs, and wants them
