@@ -10,9 +10,10 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// RevokeHandler returns the revocation endpoint (RFC 7009). What a token takes
-// with it is said at [Issuer.RevokeToken]. A token that is unknown, revoked or
-// another client's is answered 200 like any other; a store that fails is not.
+// RevokeHandler returns the revocation endpoint (RFC 7009). [Issuer.RevokeToken]
+// says which other tokens end with a token. The response is 200 with the body {},
+// also for a token that is unknown, already revoked or another client's. If the
+// store fails, it is AUTH-8.
 func (i *Issuer) RevokeHandler(cfg HTTPConfig) http.Handler {
 	return newEndpoint(i, cfg, i.revoke, "token", "token_type_hint")
 }
@@ -24,8 +25,7 @@ func (i *Issuer) revoke(w http.ResponseWriter, r *http.Request, client *store.Cl
 	if err := i.RevokeToken(context.WithoutCancel(r.Context()), client.ID, params.Get("token")); err != nil {
 		return &errorsx.Error{Code: errorsx.Internal, Err: fmt.Errorf("issuer: revocation: %w", err)}
 	}
-	form.NoStore(w.Header())
-	w.WriteHeader(http.StatusOK)
+	form.WriteJSON(w, http.StatusOK, struct{}{}) // some clients parse the body of every response
 	return nil
 }
 
