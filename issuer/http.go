@@ -40,10 +40,14 @@ func (cfg HTTPConfig) path(name string) string {
 	return base + "/" + name
 }
 
-// Handler serves the five endpoints where the metadata says that they are:
-// {Base}/token, /introspect, /revoke and /.well-known/jwks.json below the path of
-// the issuer's URL, and the metadata itself at
-// /.well-known/oauth-authorization-server before it (RFC 8414 section 3.1).
+// Handler serves the endpoints at the paths that the metadata names:
+// {Base}/token, {Base}/introspect, {Base}/revoke and /.well-known/jwks.json below
+// the path of the issuer's URL.
+//
+// It serves the metadata at /.well-known/oauth-authorization-server before the
+// path of the issuer's URL (RFC 8414 section 3.1), and at
+// /.well-known/openid-configuration below it (OpenID Connect Discovery 1.0
+// section 4).
 func (i *Issuer) Handler(cfg HTTPConfig) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(i.path()+cfg.path("token"), i.TokenHandler(cfg))
@@ -51,6 +55,7 @@ func (i *Issuer) Handler(cfg HTTPConfig) http.Handler {
 	mux.Handle(i.path()+cfg.path("revoke"), i.RevokeHandler(cfg))
 	mux.Handle("GET "+i.path()+keysPath, i.KeysHandler())
 	mux.Handle("GET "+metadataPath+i.path(), i.MetadataHandler(cfg))
+	mux.Handle("GET "+i.path()+openIDPath, i.OpenIDHandler(cfg))
 	return errorsx.Mux(mux, cfg.Errors)
 }
 

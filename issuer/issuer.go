@@ -10,7 +10,8 @@
 // An [Issuer] is a [middleware.Validator] of API keys, client secrets and access
 // tokens; a [middleware.Cache] in front of it is told of every revocation. Its
 // handlers are the token endpoint (RFC 6749), introspection (RFC 7662),
-// revocation (RFC 7009), metadata (RFC 8414) and the key set (RFC 7517). Access
+// revocation (RFC 7009), metadata (RFC 8414, and as OpenID Connect Discovery has
+// it) and the key set (RFC 7517). Access
 // tokens are signed (RFC 9068) or opaque; refresh tokens are opaque, rotate, and
 // end their family when one is used twice (RFC 9700 section 4.14.2).
 //

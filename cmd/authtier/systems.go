@@ -143,7 +143,7 @@ func (d *demoServer) oauth2() error {
 	endpoints := iss.Handler(issuer.HTTPConfig{AllowPassword: true, Errors: rfc})
 	for _, path := range []string{
 		"/oauth2/token", "/oauth2/introspect", "/oauth2/revoke",
-		"/.well-known/oauth-authorization-server", "/.well-known/jwks.json",
+		"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/.well-known/jwks.json",
 	} {
 		d.mux.Handle(path, endpoints)
 	}
