@@ -113,7 +113,7 @@ func (d *demoServer) tiers() ([]middleware.Tier, error) {
 	}
 	d.mux.HandleFunc("GET /ext/ping", pong)
 	d.mux.HandleFunc("GET /public/ping", pong)
-	d.mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}))
+	d.mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true, BehindAPIKey: true}))
 	d.mux.HandleFunc("GET /user/me", me)
 	d.mux.HandleFunc("GET /pro/ping", pong)
 
