@@ -280,7 +280,7 @@ func TestMintTTL(t *testing.T) {
 
 // TestEndpointsAreWhereTheMetadataSays mounts an issuer whose URL has a path.
 func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example/tenant", Store: newStore(t)})
+	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example/tenant", Store: newStore(t), AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}

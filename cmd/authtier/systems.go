@@ -76,6 +76,7 @@ func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...
 		return nil, nil, err
 	}
 	cfg.Issuer, cfg.Audience, cfg.Keys, cfg.Store = d.url, d.url+cfg.Audience, d.keys, db
+	cfg.AllowEphemeralKeys = true // the keys end with the demo
 	i, err := issuer.New(d.ctx, cfg)
 	if err == nil {
 		go i.Run(d.ctx)
