@@ -19,9 +19,9 @@ import (
 // is no Change, because a cache can hold nothing of a record that did not exist.
 type Admin interface {
 	// CreateClient stores a new client with its secrets. It returns [ErrExists]
-	// if there is a client of that ID, and [ErrRevoked] if one of the secrets was
-	// revoked, replaced or deleted before, for a client of that ID. The store
-	// chooses the version and ignores c.Version.
+	// if there is a client of that ID, and [ErrRevoked] if a client of that ID had
+	// a secret of the same digest that was dropped or deleted. The store chooses
+	// the version and ignores c.Version.
 	CreateClient(ctx context.Context, c Client) error
 
 	// UpdateClient changes a client. See [Admin.UpdateUser] for how it calls f. It
@@ -53,15 +53,15 @@ type Admin interface {
 	UpdateUser(ctx context.Context, login string, f func(*User) error) error
 
 	// SetPassword stores the hash of a new password and raises the user's version.
-	// An empty hash ends the login by password. It returns an error if hash is
-	// neither empty nor a hash that [User.Check] accepts, and [ErrNotFound] if the
-	// user does not exist.
+	// An empty hash ends the login by password. It returns an error if
+	// [CheckPasswordHash] does, and [ErrNotFound] if the user does not exist.
 	SetPassword(ctx context.Context, login, hash string) error
 
 	// Rehash replaces the hash of the user's password, if it is still the one
 	// given by from, with another hash of the same password. It is no [Change],
-	// and the user's tokens and sessions stay valid. It returns [ErrNotFound] if
-	// the user does not exist or has another hash.
+	// and the user's tokens and sessions stay valid. It returns an error if
+	// [CheckPasswordHash] refuses to, and [ErrNotFound] if the user does not exist
+	// or has another hash.
 	Rehash(ctx context.Context, login, from, to string) error
 
 	// DeleteUser deletes the user and the API keys that the user owns, and raises
@@ -124,8 +124,9 @@ type Rotator interface {
 	// dropped and can never be added again.
 	//
 	// It returns [ErrNotFound] if the client does not exist, [ErrExists] if the
-	// client has a secret of that ID or digest, and [ErrRevoked] if it had one
-	// that was dropped or deleted.
+	// client has a secret of that ID or digest, and [ErrRevoked] if a client of
+	// that ID had a secret of that digest that was dropped or deleted. The ID of a
+	// secret that is gone may be used again.
 	AddSecret(ctx context.Context, client string, s Secret, others time.Time) error
 
 	// DeleteSecret deletes one of the client's secrets, which can never be added

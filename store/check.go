@@ -74,6 +74,15 @@ func (u *User) check(old *User) error {
 	return f.err()
 }
 
+// CheckPasswordHash returns an error if hash is neither empty nor a hash that a
+// user's Password may hold: argon2id in PHC form, or bcrypt. The error does not
+// repeat it.
+func CheckPasswordHash(hash string) error {
+	f := faults{what: "password"}
+	f.password(hash)
+	return f.err()
+}
+
 // Check returns an error if k can never work, or not as it is meant, as
 // [Client.Check] does.
 func (k *APIKey) Check() error { return k.check(nil) }

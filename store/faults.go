@@ -30,7 +30,11 @@ func (f *faults) err() error {
 	if len(f.errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("store: the %s %.64q: %w", f.what, f.name, errors.Join(f.errs...))
+	what := f.what
+	if f.name != "" {
+		what = fmt.Sprintf("%s %.64q", what, f.name)
+	}
+	return fmt.Errorf("store: the %s: %w", what, errors.Join(f.errs...))
 }
 
 // fixed adds a fault if an update changed a field that no update may change.
