@@ -55,34 +55,46 @@ func CheckUsers(us []store.User) error {
 	return nil
 }
 
-// CloneClient copies c and what it refers to. The lists of strings share one array,
-// of which each has a part without room to grow: appending to one list does not
-// change the next.
-func CloneClient(c *store.Client) *store.Client {
-	clone := *c
-	clone.Secrets = slices.Clone(c.Secrets)
+// CheckTokens returns the first error of the tokens' Check methods.
+func CheckTokens(ts []store.Token) error {
+	for i := range ts {
+		if err := ts[i].Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckSigningKeys returns the first error of the keys' Check methods.
+func CheckSigningKeys(ks []store.SigningKey) error {
+	for i := range ks {
+		if err := ks[i].Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UnshareClient gives c slices of its own. The lists of strings share one array, of
+// which each has a part without room to grow: appending to one list does not change
+// the next.
+func UnshareClient(c *store.Client) {
+	c.Secrets = slices.Clone(c.Secrets)
 	all := make([]string, 0, len(c.Scopes)+len(c.Default)+len(c.Grants))
-	for _, list := range []*[]string{&clone.Scopes, &clone.Default, &clone.Grants} {
+	for _, list := range []*[]string{&c.Scopes, &c.Default, &c.Grants} {
 		if from := len(all); *list != nil {
 			all = append(all, *list...)
 			*list = all[from:len(all):len(all)]
 		}
 	}
-	return &clone
 }
 
-// CloneUser copies u and what it refers to.
-func CloneUser(u *store.User) *store.User {
-	clone := *u
-	clone.Scopes = slices.Clone(u.Scopes)
-	return &clone
-}
+// UnshareUser gives u slices of its own.
+func UnshareUser(u *store.User) { u.Scopes = slices.Clone(u.Scopes) }
 
-// CloneAPIKey copies k and what it refers to.
-func CloneAPIKey(k *store.APIKey) *store.APIKey {
-	clone := *k
-	clone.Scopes, clone.Addrs = slices.Clone(k.Scopes), slices.Clone(k.Addrs)
-	return &clone
+// UnshareAPIKey gives k slices of its own.
+func UnshareAPIKey(k *store.APIKey) {
+	k.Scopes, k.Addrs = slices.Clone(k.Scopes), slices.Clone(k.Addrs)
 }
 
 // SameClient reports whether a and b are equal but for the last use of secrets.

@@ -10,8 +10,8 @@ const tries = 16
 
 // A Kind knows the records of one type.
 type Kind[T any] struct {
-	// Clone returns a copy that shares no slice with the original.
-	Clone func(*T) *T
+	// Unshare gives a record slices of its own.
+	Unshare func(*T)
 
 	// Same reports whether two records are equal in everything but LastUsed.
 	Same func(a, b *T) bool
@@ -21,10 +21,17 @@ type Kind[T any] struct {
 
 // The kinds of records that can be updated.
 var (
-	Clients = Kind[store.Client]{CloneClient, SameClient, (*store.Client).CheckUpdate}
-	Users   = Kind[store.User]{CloneUser, SameUser, (*store.User).CheckUpdate}
-	APIKeys = Kind[store.APIKey]{CloneAPIKey, SameAPIKey, (*store.APIKey).CheckUpdate}
+	Clients = Kind[store.Client]{UnshareClient, SameClient, (*store.Client).CheckUpdate}
+	Users   = Kind[store.User]{UnshareUser, SameUser, (*store.User).CheckUpdate}
+	APIKeys = Kind[store.APIKey]{UnshareAPIKey, SameAPIKey, (*store.APIKey).CheckUpdate}
 )
+
+// Clone returns a copy that shares no slice with the original.
+func (k Kind[T]) Clone(original *T) *T {
+	clone := *original
+	k.Unshare(&clone)
+	return &clone
+}
 
 // Update changes a record, as the Update methods of [store.Admin] promise. It calls
 // read, then f with a copy of the record, and then write. The caller holds no lock

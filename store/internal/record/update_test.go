@@ -22,7 +22,7 @@ type cell struct {
 func (c *cell) update(f func(*store.User) error) error {
 	return record.Update(record.Users, f, func() (*store.User, error) {
 		c.reads++
-		return record.CloneUser(&c.user), nil
+		return record.Users.Clone(&c.user), nil
 	}, func(old, changed *store.User) (bool, error) {
 		c.writes++
 		return c.write(old, changed)
