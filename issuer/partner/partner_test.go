@@ -58,8 +58,8 @@ func newPartnerOf(t testing.TB, u partner.Reporter, cfg issuer.Config) (*issuer.
 	t.Helper()
 	db := memory.New()
 	for _, id := range []string{"acme", "other"} {
-		err := db.PutClient(t.Context(), store.Client{
-			ID: id, Secrets: []store.Secret{{Digest: store.DigestOf(id + "-secret")}}, Scopes: []string{"x", "y"}, Default: []string{"x"},
+		err := db.CreateClient(t.Context(), store.Client{
+			ID: id, Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf(id + "-secret")}}, Scopes: []string{"x", "y"}, Default: []string{"x"},
 		})
 		if err != nil {
 			t.Fatal(err)
