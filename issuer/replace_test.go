@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -152,14 +153,23 @@ func TestReplaceUnderLoad(t *testing.T) {
 	})
 }
 
-func TestReplaceKeepsScopes(t *testing.T) {
+func TestReplaceKeepsWhatLimitsAKey(t *testing.T) {
 	db := newStore(t)
+	networks := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	must(t, db.UpdateAPIKey(t.Context(), "k1", func(k *store.APIKey) error {
+		k.Name, k.Owner, k.Addrs = "reports", "ada", networks
+		return nil
+	}))
 	iss := newIssuer(t, issuer.Config{Store: db})
 	began := time.Now().Add(-time.Second)
 	key, record, err := iss.RotateAPIKey(t.Context(), "k1", time.Hour)
 	must(t, err)
 	if record.Client != "app" || !slices.Equal(record.Scopes, []string{"a"}) || !record.Expires.IsZero() || record.Created.Before(began) {
 		t.Errorf("got %+v, want a key of app with scope a, without an end", record)
+	}
+	stored, err := db.APIKeyByID(t.Context(), record.ID)
+	if err != nil || stored.Name != "reports" || stored.Owner != "ada" || !slices.Equal(stored.Addrs, networks) {
+		t.Errorf("stored %+v, %v, want the name, owner and networks of the key before", stored, err)
 	}
 	id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
 	if err != nil || id.KeyID != record.ID || id.Scopes != "a" || !strings.HasPrefix(key, "authtier_key_"+record.ID+"_") {

@@ -111,8 +111,9 @@ type Identity struct {
 	// Expires is when the proof ends. If zero, it does not.
 	Expires time.Time
 
-	claims string // a JSON object, or a JWT's payload as it is encoded
-	memo   *memo  // what is worked out once for an identity that a Cache holds
+	extras *extras // what few identities have; nil: nothing
+	claims string  // a JSON object, or a JWT's payload as it is encoded
+	memo   *memo   // what is worked out once for an identity that a Cache holds
 }
 
 // Claims returns the token's payload, a JSON object as it was signed, or "".

@@ -18,7 +18,7 @@ const (
 	KindSession                    // TokenID of an identity proven BySession
 	KindAPIKey                     // KeyID
 	KindClient                     // Client
-	KindUser                       // User
+	KindUser                       // User, or the owner of an API key
 	KindSigningKey                 // SignedBy
 	KindEverything                 // matches every identity; ID is empty
 )
@@ -44,7 +44,7 @@ func (r Revocation) matches(id *Identity) bool {
 	case KindClient:
 		return r.ID == id.Client
 	case KindUser:
-		return r.ID == id.User
+		return id.ownedBy(r.ID)
 	case KindSigningKey:
 		return r.ID == id.SignedBy
 	}
