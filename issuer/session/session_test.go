@@ -205,6 +205,51 @@ func TestT11UserChanges(t *testing.T) {
 	}
 }
 
+// TestRevokeSession ends one of three sessions by its ID, at the sessions and in a
+// cache in front. The others stay, until their user is revoked.
+func TestRevokeSession(t *testing.T) {
+	s := newSite(t, session.Config{})
+	cache, err := middleware.NewCache(s.sessions, 100, middleware.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := &site{Handler: routes(s.sessions, cache)}
+	type login struct {
+		token  string
+		cookie *http.Cookie
+	}
+	var logins [3]login
+	for n := range logins {
+		logins[n].token, logins[n].cookie = s.login(t)
+	}
+	look := func(what string, want ...int) {
+		t.Helper()
+		for n, l := range logins {
+			for place, site := range map[string]*site{"sessions": s, "cache": behind} {
+				if got := site.me(l.token, l.cookie); got != want[n] {
+					t.Errorf("%s, session %d at the %s: got %d, want %d", what, n, place, got, want[n])
+				}
+			}
+		}
+	}
+	look("before", 200, 200, 200)
+
+	id, err := s.sessions.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: logins[1].token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.iss.RevokeSession(t.Context(), id.TokenID); err != nil {
+		t.Fatal(err)
+	}
+	look("one revoked", 200, 401, 200)
+	if err := s.iss.RevokeUser(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	look("the user revoked", 401, 401, 401)
+	logins[0].token, logins[0].cookie = s.login(t) // the password stays valid
+	look("logged in again", 200, 401, 401)
+}
+
 func TestP15D05Secure(t *testing.T) {
 	proxied := session.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
 	overTLS := func(r *http.Request) { r.TLS = &tls.ConnectionState{} }
@@ -296,6 +341,7 @@ func TestS07Config(t *testing.T) {
 		"short timeout":        {Timeout: time.Second - 1},
 		"negative timeout":     {Timeout: -time.Second},
 		"max age":              {Timeout: time.Hour, MaxAge: time.Minute},
+		"endless":              {MaxAge: middleware.MaxLifetime + 1},
 		"cookie name":          {Cookie: "a b"},
 		"relative redirect":    {Redirects: []session.Redirect{{URI: "/cb"}}},
 		"redirect with query":  {Redirects: []session.Redirect{{URI: "https://a.example/cb?x=1"}}},
