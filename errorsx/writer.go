@@ -46,10 +46,6 @@ type Writer struct {
 	// refusal that has a cause is logged at level Debug, with a request_id that
 	// the answer does not contain.
 	Log *slog.Logger
-
-	// Refused, if not nil, is called once for each refusal, for metrics and
-	// audits.
-	Refused func(r *http.Request, e *Error, status int)
 }
 
 // Resource refuses a request to a protected resource with err. It challenges
@@ -136,9 +132,6 @@ func (w *Writer) send(rw http.ResponseWriter, r *http.Request, around Surroundin
 		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 
-	if w != nil && w.Refused != nil {
-		w.Refused(r, a.refusal, a.Status)
-	}
 	if around != nil {
 		around.Refused(a.refusal, a.Status)
 	}

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -8,12 +9,12 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// IntrospectScope is the scope of a client that may introspect the tokens of
-// others.
+// IntrospectScope is the scope of a client that may introspect the access tokens
+// of other clients.
 const IntrospectScope = "introspect"
 
-// introspection is an answer of RFC 7662 section 2.2. What is not live is
-// {"active":false} and nothing more.
+// introspection is a response of RFC 7662 section 2.2. For a token that is not
+// active it is {"active":false}.
 type introspection struct {
 	Active    bool   `json:"active"`
 	Scope     string `json:"scope,omitempty"`
@@ -29,7 +30,12 @@ type introspection struct {
 }
 
 // IntrospectHandler returns the introspection endpoint (RFC 7662). A client
-// introspects its own tokens, and others' with the scope [IntrospectScope].
+// introspects its own access tokens, and those of others if it has the scope
+// [IntrospectScope].
+//
+// A refresh token is active only to the client that owns it, and only if the
+// request has token_type_hint=refresh_token. Many resource servers look only at
+// active, and would otherwise accept a refresh token as an access token.
 func (i *Issuer) IntrospectHandler(cfg HTTPConfig) http.Handler {
 	return newEndpoint(i, cfg, i.introspect, "token", "token_type_hint")
 }
@@ -42,20 +48,33 @@ func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request, client *stor
 	if err := unlessRefused(err); err != nil {
 		return err
 	}
+
 	var answer introspection
-	if err == nil && (t.Client == client.ID || slices.Contains(client.Scopes, IntrospectScope)) {
-		answer = introspection{
-			Active: true, Scope: t.Scopes, Client: t.Client, Username: t.User, TokenType: "bearer",
-			Expires: t.Expires.Unix(), Issued: t.Issued.Unix(), Subject: t.User,
-			Audience: t.Audience, Issuer: i.cfg.Issuer, ID: t.ID,
-		}
-		if t.Refresh {
-			answer.TokenType = "refresh_token" // it is none to access resources with
-		}
-		if t.User == "" {
-			answer.Subject = t.Client
-		}
+	if err == nil && mayIntrospect(client, t, params.Get("token_type_hint")) {
+		answer = i.describe(t)
 	}
 	form.WriteJSON(w, http.StatusOK, answer)
 	return nil
+}
+
+// mayIntrospect reports whether the client may learn that t is active.
+func mayIntrospect(client *store.Client, t *store.Token, hint string) bool {
+	own := t.Client == client.ID
+	if t.Refresh {
+		return own && hint == "refresh_token"
+	}
+	return own || slices.Contains(client.Scopes, IntrospectScope)
+}
+
+// describe returns what introspection tells of a token that is active.
+func (i *Issuer) describe(t *store.Token) introspection {
+	typ := "bearer"
+	if t.Refresh {
+		typ = "refresh_token" // no resource accepts it
+	}
+	return introspection{
+		Active: true, Scope: t.Scopes, Client: t.Client, Username: t.User, TokenType: typ,
+		Expires: t.Expires.Unix(), Issued: t.Issued.Unix(), Subject: cmp.Or(t.User, t.Client),
+		Audience: t.Audience, Issuer: i.cfg.Issuer, ID: t.ID,
+	}
 }

@@ -77,6 +77,7 @@ type keys struct {
 	header string                              // of the tokens, encoded
 	signer func(signed string) ([]byte, error) // nothing that prints a KeySet looks into it
 	jwks   []byte
+	algs   []string // of the keys in jwks, each once
 }
 
 // NewKeySet returns a set of keys that never change, of which the first signs.
@@ -101,6 +102,7 @@ func newKeys(signing []SigningKey) (*keys, error) {
 	set := struct {
 		Keys []jwk `json:"keys"`
 	}{Keys: []jwk{}}
+	algs := []string{}
 	for i, k := range signing {
 		pub, err := k.public()
 		if err != nil {
@@ -118,6 +120,9 @@ func newKeys(signing []SigningKey) (*keys, error) {
 		if published {
 			set.Keys = append(set.Keys, j)
 		}
+		if published && !slices.Contains(algs, j.Alg) {
+			algs = append(algs, j.Alg)
+		}
 		public = append(public, middleware.Key{ID: k.ID, Alg: k.Alg, Public: pub})
 	}
 	static, err := middleware.StaticKeys(public...)
@@ -131,7 +136,7 @@ func newKeys(signing []SigningKey) (*keys, error) {
 	}
 	jwks, err := json.Marshal(set)
 	return &keys{
-		public: static, header: base64.RawURLEncoding.EncodeToString(header), jwks: jwks,
+		public: static, header: base64.RawURLEncoding.EncodeToString(header), jwks: jwks, algs: algs,
 		signer: signer.signer(),
 	}, err
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// metadata is the document of RFC 8414 section 2.
+// metadata is the document that RFC 8414 section 2 defines.
 type metadata struct {
 	Issuer                string   `json:"issuer"`
 	TokenEndpoint         string   `json:"token_endpoint"`
@@ -24,13 +24,22 @@ type metadata struct {
 const (
 	keysPath     = "/.well-known/jwks.json"
 	metadataPath = "/.well-known/oauth-authorization-server"
+	openIDPath   = "/.well-known/openid-configuration"
 )
 
 // MetadataHandler returns the authorization server's metadata (RFC 8414). All of
 // it comes from the configuration and nothing from the request.
 func (i *Issuer) MetadataHandler(cfg HTTPConfig) http.Handler {
+	document := i.metadata(cfg)
+	return public(func() any { return document })
+}
+
+func (i *Issuer) metadata(cfg HTTPConfig) metadata {
 	auth := []string{"client_secret_basic", "client_secret_post"}
-	document := metadata{
+	if cfg.BehindAPIKey {
+		auth = []string{} // an API key is no method that has a registered name
+	}
+	return metadata{
 		Issuer:                i.cfg.Issuer,
 		TokenEndpoint:         i.cfg.Issuer + cfg.path("token"),
 		KeysURI:               i.cfg.Issuer + keysPath,
@@ -42,7 +51,26 @@ func (i *Issuer) MetadataHandler(cfg HTTPConfig) http.Handler {
 		IntrospectionAuth:     auth,
 		RevocationAuth:        auth,
 	}
-	return public(func() any { return document })
+}
+
+// openIDMetadata is the metadata with the members that OpenID Connect Discovery
+// 1.0 section 3 requires and that are true here. There is no
+// authorization_endpoint.
+type openIDMetadata struct {
+	metadata
+	SubjectTypes []string `json:"subject_types_supported"`
+	IDTokenAlgs  []string `json:"id_token_signing_alg_values_supported"`
+}
+
+// OpenIDHandler returns the metadata in the form of OpenID Connect Discovery, for
+// resource servers that look only there for the key set. The issuer makes no ID
+// tokens. The algorithms are those of the keys that [Issuer.KeysHandler]
+// publishes.
+func (i *Issuer) OpenIDHandler(cfg HTTPConfig) http.Handler {
+	common := i.metadata(cfg)
+	return public(func() any {
+		return openIDMetadata{common, []string{"public"}, i.cfg.Keys.now.Load().algs}
+	})
 }
 
 // KeysHandler returns the public keys that verify this issuer's tokens (RFC

@@ -24,11 +24,11 @@ func (i *Issuer) rotator() (rotator, error) {
 	return nil, fmt.Errorf("the Store, a %T, is no store.Lister and store.Rotator", i.cfg.Store)
 }
 
-// RotateAPIKey replaces an API key, by its ID, with a new one for the same client
-// and scopes, which it returns: it can be shown but once. Both work for the
-// overlap, unless the old one expires sooner. Without an overlap the old one is
-// deleted: it is refused here and by the caches in front when RotateAPIKey
-// returns, and elsewhere as soon as a revoked one.
+// RotateAPIKey replaces an API key, by its ID, and returns the new one, which can
+// be shown but once. The new key has the client, name, owner, scopes and networks of
+// the old one. Both work for the overlap, unless the old one expires sooner. Without
+// an overlap the old one is deleted: it is refused here and by the caches in front
+// when RotateAPIKey returns, and elsewhere as soon as a revoked one.
 //
 // The new key lives for as long as the old one was to live from its creation, and
 // for ever if that had no end; one that was replaced before is to live no longer
@@ -64,6 +64,7 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 		return "", store.APIKey{}, err
 	}
 	key, record := i.NewAPIKey(old.Client, old.Scopes, expires)
+	record.Name, record.Owner, record.Addrs = old.Name, old.Owner, old.Addrs
 	err = db.ReplaceAPIKey(ctx, id, until, record)
 	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id}) // also if the store's answer was lost
 	return key, record, err

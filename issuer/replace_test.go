@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -82,8 +83,9 @@ func TestNothingOfTheOld(t *testing.T) { // T11
 		defer running(t, iss)()
 		both := []middleware.Validator{cached(t, iss), iss}
 		secret, id := h.make(t, iss, db, time.Time{})
-		c, err := db.Client(t.Context(), "app")
-		must(t, err)
+		disabled := func(is bool) error {
+			return db.UpdateClient(t.Context(), "app", func(c *store.Client) error { c.Disabled = is; return nil })
+		}
 		change := func(what string, err error, want errorsx.Code) {
 			t.Helper()
 			must(t, err)
@@ -91,14 +93,12 @@ func TestNothingOfTheOld(t *testing.T) { // T11
 			wantUse(t, what, h.credential(secret), want, both...)
 		}
 		change("as it is", nil, 0)
-		c.Disabled = true
-		change("the client disabled", db.PutClient(t.Context(), *c), errorsx.CredentialsIncorrect)
-		c.Disabled = false
-		must(t, db.PutClient(t.Context(), *c))
+		change("the client disabled", disabled(true), errorsx.CredentialsIncorrect)
+		must(t, disabled(false))
 		time.Sleep(3 * time.Second) // refusals are remembered for two
 		change("the client enabled again", nil, 0)
 		change("the client deleted", db.DeleteClient(t.Context(), "app"), errorsx.CredentialsIncorrect)
-		change("the client created anew", db.PutClient(t.Context(), store.Client{ID: "app"}), errorsx.CredentialsIncorrect)
+		change("the client created anew", db.CreateClient(t.Context(), store.Client{ID: "app"}), errorsx.CredentialsIncorrect)
 		time.Sleep(time.Minute)
 		change("a minute later", nil, errorsx.CredentialsIncorrect)
 		if _, _, err := iss.RotateAPIKey(t.Context(), id, time.Hour); !errors.Is(err, store.ErrNotFound) {
@@ -153,14 +153,23 @@ func TestReplaceUnderLoad(t *testing.T) {
 	})
 }
 
-func TestReplaceKeepsScopes(t *testing.T) {
+func TestReplaceKeepsWhatLimitsAKey(t *testing.T) {
 	db := newStore(t)
+	networks := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	must(t, db.UpdateAPIKey(t.Context(), "k1", func(k *store.APIKey) error {
+		k.Name, k.Owner, k.Addrs = "reports", "ada", networks
+		return nil
+	}))
 	iss := newIssuer(t, issuer.Config{Store: db})
 	began := time.Now().Add(-time.Second)
 	key, record, err := iss.RotateAPIKey(t.Context(), "k1", time.Hour)
 	must(t, err)
 	if record.Client != "app" || !slices.Equal(record.Scopes, []string{"a"}) || !record.Expires.IsZero() || record.Created.Before(began) {
 		t.Errorf("got %+v, want a key of app with scope a, without an end", record)
+	}
+	stored, err := db.APIKeyByID(t.Context(), record.ID)
+	if err != nil || stored.Name != "reports" || stored.Owner != "ada" || !slices.Equal(stored.Addrs, networks) {
+		t.Errorf("stored %+v, %v, want the name, owner and networks of the key before", stored, err)
 	}
 	id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
 	if err != nil || id.KeyID != record.ID || id.Scopes != "a" || !strings.HasPrefix(key, "authtier_key_"+record.ID+"_") {
@@ -183,7 +192,7 @@ func TestReplaceRefuses(t *testing.T) {
 	ctx, db := t.Context(), newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	now := time.Now()
-	must(t, db.PutAPIKey(ctx, store.APIKey{ID: "ends", Client: "app", Digest: store.DigestOf("ends"), Expires: now.Add(time.Hour)}))
+	must(t, db.CreateAPIKeys(ctx, store.APIKey{ID: "ends", Client: "app", Digest: store.DigestOf("ends"), Expires: now.Add(time.Hour)}))
 	for what, f := range map[string]func(iss *issuer.Issuer) error{
 		"RotateAPIKey": func(iss *issuer.Issuer) error { _, _, err := iss.RotateAPIKey(ctx, "k1", -1); return err },
 		"RotateSecret": func(iss *issuer.Issuer) error { _, _, err := iss.RotateSecret(ctx, "app", -1); return err },

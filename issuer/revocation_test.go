@@ -126,7 +126,7 @@ func TestRevokedWhileTheBodyArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	iss.TokenHandler(issuer.HTTPConfig{}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
+	iss.TokenHandler(issuer.HTTPConfig{BehindAPIKey: true}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
 	if w.Code != 401 {
 		t.Errorf("token endpoint behind the key: got %d %s", w.Code, w.Body)
 	}
@@ -262,7 +262,7 @@ func TestKeyScopesNarrow(t *testing.T) {
 	} {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 		w := httptest.NewRecorder()
-		iss.TokenHandler(issuer.HTTPConfig{}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
+		iss.TokenHandler(issuer.HTTPConfig{BehindAPIKey: true}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: got %d %s", body, w.Code, w.Body)
 		}
@@ -280,13 +280,13 @@ func TestMintTTL(t *testing.T) {
 
 // TestEndpointsAreWhereTheMetadataSays mounts an issuer whose URL has a path.
 func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example/tenant", Store: newStore(t)})
+	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example/tenant", Store: newStore(t), AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := iss.Handler(issuer.HTTPConfig{Base: "/auth"})
 	for method, paths := range map[string][]string{
-		"GET":  {"/.well-known/oauth-authorization-server/tenant", "/tenant/.well-known/jwks.json"},
+		"GET":  {"/.well-known/oauth-authorization-server/tenant", "/tenant/.well-known/jwks.json", "/tenant/.well-known/openid-configuration"},
 		"POST": {"/tenant/auth/token", "/tenant/auth/introspect", "/tenant/auth/revoke"},
 	} {
 		for _, p := range paths {
@@ -295,10 +295,16 @@ func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
 			if w.Code == 404 {
 				t.Errorf("%s %s: got 404", method, p)
 			}
-			if strings.Contains(p, "oauth-authorization-server") && !strings.Contains(w.Body.String(), `"token_endpoint":"https://id.example/tenant/auth/token","jwks_uri":"https://id.example/tenant/.well-known/jwks.json"`) {
+			isMetadata := strings.Contains(p, "oauth-authorization-server") || strings.Contains(p, "openid-configuration")
+			if isMetadata && !strings.Contains(w.Body.String(), `"token_endpoint":"https://id.example/tenant/auth/token","jwks_uri":"https://id.example/tenant/.well-known/jwks.json"`) {
 				t.Errorf("metadata %s", w.Body)
 			}
 		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/openid-configuration/tenant", nil)) // the place of RFC 8414 alone
+	if w.Code != 404 {
+		t.Errorf("the OpenID metadata before the issuer's path: got %d", w.Code)
 	}
 	for _, base := range []string{"auth", "/auth/", "/", "/a//b", "/{x}"} {
 		func() {

@@ -53,12 +53,35 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 	if client.Disabled {
 		return nil, wrongKey(key.Client)
 	}
+	if err := i.checkOwner(ctx, key); err != nil {
+		return nil, err
+	}
+
 	i.uses.note("", key.ID, c.Now())
-	return &middleware.Identity{
+	id := middleware.Identity{
 		Issuer: i.cfg.Issuer, Client: key.Client, Methods: middleware.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
 		Scopes: middleware.Scopes(strings.Join(key.Scopes, " ")), Audience: middleware.Scopes(i.cfg.Audience),
 		ClientVersion: client.Version,
-	}, nil
+	}
+	if key.Owner != "" {
+		id = id.WithOwner(key.Owner) // caches forget the key with its owner
+	}
+	if len(key.Addrs) > 0 {
+		id = id.WithAddrs(key.Addrs)
+	}
+	return &id, nil
+}
+
+// checkOwner refuses a key whose owner does not exist or is disabled.
+func (i *Issuer) checkOwner(ctx context.Context, key *store.APIKey) error {
+	if key.Owner == "" {
+		return nil
+	}
+	_, err := i.user(ctx, key.Owner)
+	if errors.Is(err, errorsx.CredentialsIncorrect) {
+		return wrongKey(key.Client)
+	}
+	return err
 }
 
 // unknownKey refuses a key that belongs to nobody.

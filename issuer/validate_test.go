@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
 )
 
 // broken is a store whose reads fail, and count.
@@ -108,8 +110,31 @@ func mistyped(s string) string {
 	return string(b)
 }
 
+// old is a store with records from before the stores checked them.
+type old struct {
+	*memory.Store
+	users map[string]store.User
+	keys  map[store.Digest]store.APIKey
+}
+
+func (o *old) User(ctx context.Context, login string) (*store.User, error) {
+	if u, ok := o.users[login]; ok {
+		return &u, nil
+	}
+	return o.Store.User(ctx, login)
+}
+
+func (o *old) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
+	if k, ok := o.keys[d]; ok {
+		return &k, nil
+	}
+	return o.Store.APIKey(ctx, d)
+}
+
 func TestValidateAPIKey(t *testing.T) {
-	db := newStore(t)
+	db := &old{Store: newStore(t), keys: map[store.Digest]store.APIKey{
+		store.DigestOf("orphan"): {ID: "orphan", Client: "nobody", Digest: store.DigestOf("orphan")},
+	}}
 	iss := newIssuer(t, issuer.Config{Store: db})
 	now := time.Now()
 	key, rec := iss.NewAPIKey("app", []string{"a", "b"}, now.Add(time.Hour))
@@ -120,9 +145,8 @@ func TestValidateAPIKey(t *testing.T) {
 	for _, k := range []store.APIKey{
 		rec,
 		{ID: "past", Client: "app", Digest: store.DigestOf("past"), Expires: now},
-		{ID: "orphan", Client: "nobody", Digest: store.DigestOf("orphan")},
 	} {
-		if err := db.PutAPIKey(t.Context(), k); err != nil {
+		if err := db.CreateAPIKeys(t.Context(), k); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +166,7 @@ func TestValidateAPIKey(t *testing.T) {
 	}
 	_, err = check(key)
 	wantCode(t, "revoked", err, errorsx.CredentialsIncorrect)
-	if err := db.PutClient(t.Context(), store.Client{ID: "app", Disabled: true}); err != nil {
+	if err := db.UpdateClient(t.Context(), "app", func(c *store.Client) error { c.Disabled = true; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	_, err = check("key1")
@@ -153,8 +177,10 @@ func TestClientSecrets(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	now := time.Now()
-	err := db.PutClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
-		{Digest: store.DigestOf("old"), Expires: now}, {Digest: store.DigestOf("ending"), Expires: now.Add(time.Hour)}, {Digest: store.DigestOf("new")},
+	err := db.CreateClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
+		{ID: "old", Digest: store.DigestOf("old"), Expires: now},
+		{ID: "ending", Digest: store.DigestOf("ending"), Expires: now.Add(time.Hour)},
+		{ID: "new", Digest: store.DigestOf("new")},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +192,7 @@ func TestClientSecrets(t *testing.T) {
 }
 
 func TestPasswords(t *testing.T) {
-	db := newStore(t)
+	db := &old{Store: newStore(t), users: map[string]store.User{}}
 	iss := newIssuer(t, issuer.Config{Store: db})
 	long := strings.Repeat("x", 72)
 	argon, err := issuer.HashPassword(t.Context(), testPassword)
@@ -181,16 +207,21 @@ func TestPasswords(t *testing.T) {
 		return prefix + string(hash[4:])
 	}
 	for login, hash := range map[string]string{
-		"argon": argon, "2a": bc("$2a$", testPassword), "2b": bc("$2b$", testPassword), "2y": bc("$2y$", testPassword),
-		"2x": bc("$2x$", testPassword), "long": bc("$2b$", long), "none": "", "plain": testPassword, "md5": "$1$abc$def",
-		"huge":    "$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+		"2x": bc("$2x$", testPassword), "plain": testPassword, "md5": "$1$abc$def",
 		"trailed": strings.Replace(argon, ",p=1$", ",p=1x$", 1),
 	} {
-		if err := db.PutUser(t.Context(), store.User{Login: login, Password: hash}); err != nil {
+		db.users[login] = store.User{Login: login, Password: hash}
+	}
+	for login, hash := range map[string]string{
+		"argon": argon, "2a": bc("$2a$", testPassword), "2b": bc("$2b$", testPassword), "2y": bc("$2y$", testPassword),
+		"long": bc("$2b$", long), "none": "",
+		"huge": "$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+	} {
+		if err := db.CreateUsers(t.Context(), store.User{Login: login, Password: hash}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.PutUser(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
+	if err := db.CreateUsers(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -233,7 +264,7 @@ func TestC06LongSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for login, hash := range map[string]string{"bcrypt": string(bc), "argon": argon, name: argon} {
-		if err := db.PutUser(t.Context(), store.User{Login: login, Password: hash}); err != nil {
+		if err := db.CreateUsers(t.Context(), store.User{Login: login, Password: hash}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -321,20 +352,48 @@ func TestChecksumIsCRC32(t *testing.T) {
 
 func TestO11IntrospectOthers(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
-	introspect := func(client, token string) string {
-		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`"}`))
-		r.SetBasicAuth(client, client+"-secret")
-		w := httptest.NewRecorder()
-		iss.IntrospectHandler(issuer.HTTPConfig{}).ServeHTTP(w, r)
-		return strings.TrimSpace(w.Body.String())
-	}
 	app, other := mint(t, iss, issuer.Grant{Client: "app"}), mint(t, iss, issuer.Grant{Client: "other"})
-	if got := introspect("app", other.AccessToken); got != `{"active":false}` {
+	if got := introspect(t, iss, "app", other.AccessToken, ""); got != `{"active":false}` {
 		t.Errorf("another client's token: got %s", got)
 	}
-	if got := introspect("other", app.AccessToken); !strings.HasPrefix(got, `{"active":true,"scope":"a b","client_id":"app",`) {
-		t.Errorf("with the scope introspect: got %s", got)
+	for _, hint := range []string{"", "access_token", "refresh_token"} {
+		if got := introspect(t, iss, "other", app.AccessToken, hint); !strings.HasPrefix(got, `{"active":true,"scope":"a b","client_id":"app",`) {
+			t.Errorf("with the scope introspect and hint %q: got %s", hint, got)
+		}
 	}
+}
+
+// TestIntrospectionShowsARefreshTokenToItsOwnerAlone asks as resource servers do
+// that look only at active.
+func TestIntrospectionShowsARefreshTokenToItsOwnerAlone(t *testing.T) {
+	for name, opaque := range map[string]bool{"signed": false, "opaque": true} {
+		t.Run(name, func(t *testing.T) {
+			iss := newIssuer(t, issuer.Config{OpaqueTokens: opaque})
+			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
+			for _, hint := range []string{"", "access_token", "Refresh_Token", "refresh_token"} {
+				for _, client := range []string{"app", "other"} { // of which other has the scope introspect
+					got := introspect(t, iss, client, token, hint)
+					if client == "app" && hint == "refresh_token" {
+						if !strings.HasPrefix(got, `{"active":true,"scope":"a b","client_id":"app","username":"ada","token_type":"refresh_token",`) {
+							t.Errorf("the owner: got %s", got)
+						}
+					} else if got != `{"active":false}` {
+						t.Errorf("client %s with hint %q: got %s", client, hint, got)
+					}
+				}
+			}
+		})
+	}
+}
+
+// introspect returns what a client is told about a token.
+func introspect(t *testing.T, iss *issuer.Issuer, client, token, hint string) string {
+	t.Helper()
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`","token_type_hint":"`+hint+`"}`))
+	r.SetBasicAuth(client, client+"-secret")
+	w := httptest.NewRecorder()
+	iss.IntrospectHandler(issuer.HTTPConfig{}).ServeHTTP(w, r)
+	return strings.TrimSpace(w.Body.String())
 }
 
 // TestOldHashesAreReplaced logs in with hashes of other costs, and wants them
@@ -374,5 +433,5 @@ func TestOldHashesAreReplaced(t *testing.T) {
 
 // login is a user's login and password.
 func login(name, password string) middleware.Credential {
-	return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: name, Secret: password}
+	return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: name, Secret: password}.WithAddr(netip.MustParseAddr("192.0.2.9"))
 }

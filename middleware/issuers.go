@@ -90,7 +90,7 @@ func (vs jwtIssuers) Validate(ctx context.Context, c Credential) (*Identity, err
 	}
 	v := vs.of(t)
 	if v == nil {
-		return nil, refused(errorsx.BadSignature, t.claims.Issuer.fault(inClaims, "iss", issuerNames(vs)))
+		return nil, refused(errorsx.UnknownToken, t.claims.Issuer.fault(inClaims, "iss", issuerNames(vs)))
 	}
 	return v.validate(ctx, c, t)
 }

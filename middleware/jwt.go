@@ -166,6 +166,9 @@ func refused(code errorsx.Code, cause error) error {
 }
 
 func (v *jwtValidator) validate(ctx context.Context, c Credential, t *token) (*Identity, error) {
+	if iss := &t.claims.Issuer; iss.s != v.cfg.Issuer { // no key of ours has to look at it
+		return nil, refused(errorsx.UnknownToken, iss.fault(inClaims, "iss", anyOf{v.cfg.Issuer}))
+	}
 	kid, err := v.verify(ctx, t)
 	if err != nil {
 		return nil, err
@@ -274,11 +277,8 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identi
 	}, nil
 }
 
-// foreign returns the fault of a token of another issuer or audience, or nil.
+// foreign returns the fault of a token of another audience, or nil.
 func (v *jwtValidator) foreign(c *payload) error {
-	if c.Issuer.s != v.cfg.Issuer {
-		return c.Issuer.fault(inClaims, "iss", anyOf{v.cfg.Issuer})
-	}
 	ours := slices.ContainsFunc(c.Audience.list, func(a string) bool {
 		return slices.Contains(v.cfg.Audience, a)
 	})

@@ -47,7 +47,7 @@ func TestJWTCauses(t *testing.T) {
 		want        string
 	}{
 		{"iss", hs(nil, members{"iss": testIssuer + "/"}), one, `claim "iss": expected "https://id.example", found "https://id.example/"`},
-		{"no iss", hs(nil, members{"iss": nil}), one, `claim "iss": expected a string, found nothing`},
+		{"no iss", hs(nil, members{"iss": nil}), one, `claim "iss": expected "https://id.example", found nothing`},
 		{"iss of none", hs(nil, members{"iss": "x\n\x1b"}), several, `claim "iss": expected one of ["https://id.example" "https://other.example"], found "x\n\x1b"`},
 		{"iss a number", hs(nil, members{"iss": 7}), several, `claim "iss": expected one of ["https://id.example" "https://other.example"], found a number`},
 		{"long iss", hs(nil, members{"iss": long}), one, `claim "iss": expected "https://id.example", found "` + long[:63] + `"...`},

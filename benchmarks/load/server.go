@@ -103,16 +103,16 @@ func bare(w http.ResponseWriter, r *http.Request) {
 // wrappers.
 func newSite(ctx context.Context) (*site, http.Handler, error) {
 	db := memory.New()
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://id.example", Store: db})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://id.example", Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, nil, err
 	}
 	key, record := iss.NewAPIKey("app", nil, time.Time{})
 	s := &site{Key: key}
 	err = errors.Join(
-		db.PutClient(ctx, store.Client{ID: "app", Scopes: []string{"read", "files"}}),
-		db.PutUser(ctx, store.User{Login: "ada"}),
-		db.PutAPIKey(ctx, record),
+		db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read", "files"}}),
+		db.CreateUsers(ctx, store.User{Login: "ada"}),
+		db.CreateAPIKeys(ctx, record),
 	)
 	if err != nil {
 		return nil, nil, err

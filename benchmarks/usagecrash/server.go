@@ -83,12 +83,12 @@ func flushNowAndThen(ctx context.Context, m *meter.Meter) {
 // memory; only usage is in the store.
 func (s *site) handler(ctx context.Context, m *meter.Meter) (http.Handler, error) {
 	db := memory.New()
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: s.Issuer, Store: db})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: s.Issuer, Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range s.Clients {
-		err := errors.Join(db.PutClient(ctx, store.Client{ID: c.ID}), db.PutAPIKey(ctx, c.Record))
+		err := errors.Join(db.CreateClient(ctx, store.Client{ID: c.ID}), db.CreateAPIKeys(ctx, c.Record))
 		if err != nil {
 			return nil, err
 		}

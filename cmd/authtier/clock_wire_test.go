@@ -104,7 +104,7 @@ func TestRotationStartsTheRefreshTokensLifetimeAnew(t *testing.T) {
 	atAnyTime(t, func(t *testing.T, w *fakeClock) {
 		ends := func(token string) time.Duration {
 			t.Helper()
-			a := w.do("POST", "/oauth2/introspect", asDemoClient, form("token", token))
+			a := w.do("POST", "/oauth2/introspect", asDemoClient, form("token", token, "token_type_hint", "refresh_token"))
 			exp, _ := a.field("exp").(float64)
 			return time.Until(time.Unix(int64(exp), 0)).Round(time.Minute)
 		}

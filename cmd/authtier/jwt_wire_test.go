@@ -403,7 +403,7 @@ func TestTokensOfOtherKindsAndSystems(t *testing.T) {
 				t.Errorf("error %q", a.text("error"))
 			}
 		})
-		if name == "oauth2" || name == "refresh" {
+		if name == "oauth2" {
 			continue
 		}
 		t.Run("T08 oauth2 introspects a credential of "+name, func(t *testing.T) {

@@ -151,6 +151,12 @@ func TestIntrospection(t *testing.T) {
 		for _, hint := range []string{"", "access_token", "refresh_token", "x"} {
 			t.Run(tt.name+" with hint "+hint, func(t *testing.T) {
 				a := about(tt.token, "token_type_hint", hint)
+				if tt.name == "refresh token" && hint != "refresh_token" {
+					if strings.TrimSpace(a.body) != `{"active":false}` {
+						t.Errorf("a resource server would accept it: %s", a.body)
+					}
+					return
+				}
 				if a.field("active") != true || a.text("scope") != tt.scope || a.text("client_id") != "demo-client" || a.text("username") != tt.user {
 					t.Errorf("got %s", a.body)
 				}
@@ -169,6 +175,8 @@ func TestIntrospection(t *testing.T) {
 	revoked := passwordGrant(t, w)
 	w.do("POST", "/oauth2/revoke", asDemoClient, form("token", revoked.text("access_token")))
 	others := jwtSystems(t, w)
+	tiersRefresh := w.do("POST", "/public/token", header("X-API-KEY", "my_api_key"),
+		form("grant_type", "password", "username", userLogin, "password", userPassword)).text("refresh_token")
 	for _, tt := range []struct{ name, token string }{
 		{"unknown", "x"},
 		{"unknown with a right checksum", "authtier_rt_0000000000000000000000000000000000000000000"},
@@ -182,12 +190,15 @@ func TestIntrospection(t *testing.T) {
 		{"line break", client.text("access_token") + "\n"},
 		{"long", strings.Repeat("a", 60000)},
 		{"another client's", others[0].access},
+		{"another client's refresh token", tiersRefresh},
 		{"another system's", others[3].access},
 		{"session token", w.do("GET", "/api/login", basic("demo", "demo-password")).body},
 	} {
 		t.Run(tt.name+" O11", func(t *testing.T) {
-			if a := about(tt.token); strings.TrimSpace(a.body) != `{"active":false}` {
-				t.Errorf("got %s", a.body)
+			for _, hint := range []string{"", "access_token", "refresh_token"} {
+				if a := about(tt.token, "token_type_hint", hint); strings.TrimSpace(a.body) != `{"active":false}` {
+					t.Errorf("with hint %q: got %s", hint, a.body)
+				}
 			}
 		})
 	}
@@ -202,8 +213,9 @@ func TestRevocation(t *testing.T) {
 	revoke := func(token string, pairs ...string) {
 		t.Helper()
 		a := w.do("POST", "/oauth2/revoke", asDemoClient, form(append(pairs, "token", token)...))
-		if a.status != 200 {
-			t.Errorf("got %d %s", a.status, a.body)
+		if a.status != 200 || strings.TrimSpace(a.body) != "{}" ||
+			a.header.Get("Content-Type") != "application/json" || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("got %d %v %q, want 200 with the body {}", a.status, a.header, a.body)
 		}
 	}
 	used := func(access string, status int, code string) {

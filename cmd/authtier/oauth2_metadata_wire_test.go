@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -50,6 +52,47 @@ func TestO15Metadata(t *testing.T) {
 	a.want(t, 405, "AUTH-6")
 	if !strings.Contains(a.header.Get("Allow"), "GET") {
 		t.Errorf("Allow is %q", a.header.Get("Allow"))
+	}
+}
+
+// TestDiscoveryByIssuerAlone reads what a resource server finds at the issuer's
+// openid-configuration: the RFC 8414 document and two members more.
+func TestDiscoveryByIssuerAlone(t *testing.T) {
+	w := sharedDemo(t)
+	a := w.do("GET", "/.well-known/openid-configuration")
+	a.want(t, 200, "")
+	if a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("Content-Type %q", a.header.Get("Content-Type"))
+	}
+	for _, other := range []*answer{
+		w.do("GET", "/.well-known/openid-configuration?issuer=evil.example", header("X-Forwarded-Host", "evil.example")),
+		w.raw("GET /.well-known/openid-configuration HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"),
+	} {
+		if other.body != a.body {
+			t.Errorf("the request changed it: %s", other.body)
+		}
+	}
+
+	var got, plain map[string]any
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(w.do("GET", "/.well-known/oauth-authorization-server").body), &plain); err != nil {
+		t.Fatal(err)
+	}
+	want := maps.Clone(plain)
+	want["subject_types_supported"] = []any{"public"}
+	want["id_token_signing_alg_values_supported"] = []any{"ES256"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want the RFC 8414 document and two members more: %v", got, want)
+	}
+	for _, name := range []string{"subject_types_supported", "id_token_signing_alg_values_supported"} {
+		if plain[name] != nil {
+			t.Errorf("the RFC 8414 document has %s", name)
+		}
+	}
+	if got["authorization_endpoint"] != nil || got["issuer"] != w.url {
+		t.Errorf("issuer %v, authorization endpoint %v", got["issuer"], got["authorization_endpoint"])
 	}
 }
 

@@ -107,7 +107,7 @@ func TestRefreshNarrowsTheAccessTokenAlone(t *testing.T) {
 		if about.text("scope") != tt.granted {
 			t.Errorf("%s: the access token has scope %q", tt.name, about.text("scope"))
 		}
-		about = w.do("POST", "/oauth2/introspect", asDemoClient, form("token", a.text("refresh_token")))
+		about = w.do("POST", "/oauth2/introspect", asDemoClient, form("token", a.text("refresh_token"), "token_type_hint", "refresh_token"))
 		if about.text("scope") != "base files" {
 			t.Errorf("%s: the refresh token has scope %q", tt.name, about.text("scope"))
 		}
@@ -132,7 +132,7 @@ func TestR06T10RefusedRefreshConsumesNothing(t *testing.T) {
 	w.do("GET", "/v1/img/a.png?access_token="+token).wantOAuth(t, 401, "AUTH-9", "invalid_token")      // T01
 	w.do("GET", "/public/ping", header("X-API-KEY", token)).want(t, 401, "AUTH-1")                     // T01
 	w.do("GET", "/partner/", basic("demo-partner", token)).want(t, 401, "AUTH-1")                      // T01
-	w.do("POST", "/oauth2/introspect", asDemoClient, form("token", token)).want(t, 200, "")
+	w.do("POST", "/oauth2/introspect", asDemoClient, form("token", token, "token_type_hint", "refresh_token")).want(t, 200, "")
 	for n := range len(token) {
 		if n%7 == 0 || n > len(token)-3 { // T06
 			refreshWith(w, mistyped(token, n)).wantOAuth(t, 400, "AUTH-12", "invalid_grant")

@@ -33,7 +33,7 @@ func TestNoSuchPath(t *testing.T) {
 		{"/oauth2/", nil},
 		{"/oauth2/token/", with(basic("demo-client", "demo-secret"))},
 		{"/.well-known/", nil},
-		{"/.well-known/openid-configuration", nil},
+		{"/.well-known/openid-configuration/", nil},
 		{"/api", nil},
 		{"/api/", nil},
 		{"/api/login/", nil},
@@ -76,6 +76,7 @@ func TestWrongMethodNamesTheRightOnes(t *testing.T) {
 		{"DELETE", "/oauth2/revoke", "POST", nil},
 		{"POST", "/.well-known/jwks.json", "GET, HEAD", nil},
 		{"POST", "/.well-known/oauth-authorization-server", "GET, HEAD", nil},
+		{"POST", "/.well-known/openid-configuration", "GET, HEAD", nil},
 		{"POST", "/v1/img/a.png", "GET, HEAD", nil},
 		{"GET", "/v1/files", "POST", nil},
 		{"PATCH", "/v1/me", "GET, HEAD", nil},
@@ -115,7 +116,7 @@ func TestMethodsOfAllowAreAllowed(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
 	for _, path := range []string{
-		"/ext/ping", "/oauth2/token", "/oauth2/introspect", "/oauth2/revoke", "/.well-known/jwks.json",
+		"/ext/ping", "/oauth2/token", "/oauth2/introspect", "/oauth2/revoke", "/.well-known/jwks.json", "/.well-known/openid-configuration",
 		"/v1/img/a", "/v1/files", "/v1/me", "/api/login", "/api/logout", "/api/me", "/partner/onboarding",
 	} {
 		allow := w.do("BREW", path).header.Get("Allow")

@@ -36,8 +36,8 @@ func main() {
 
 // fill makes a partner.
 func fill(ctx context.Context, db store.Store) error {
-	return db.PutClient(ctx, store.Client{
-		ID: "acme", Secrets: []store.Secret{{Digest: store.DigestOf("acme-secret")}},
+	return db.CreateClient(ctx, store.Client{
+		ID: "acme", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("acme-secret")}},
 		Scopes: []string{"maps"},
 	})
 }
@@ -47,7 +47,7 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, Throttle: throttle})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, Throttle: throttle, AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}

@@ -39,11 +39,11 @@ func fill(ctx context.Context, db store.Store) error {
 	if err != nil {
 		return err
 	}
-	return db.PutUser(ctx, store.User{Login: "ada", Password: password, First: "Ada", Lang: "ENU"})
+	return db.CreateUsers(ctx, store.User{Login: "ada", Password: password, First: "Ada", Lang: "ENU"})
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}

@@ -42,19 +42,19 @@ func fill(ctx context.Context, db store.Store) error {
 	}
 	client := store.Client{
 		ID: "app", Scopes: []string{"user"}, Default: []string{"user"},
-		Grants: []string{issuer.GrantPassword, issuer.GrantRefreshToken},
+		Grants: []string{store.GrantPassword, store.GrantRefreshToken},
 	}
-	if err := db.PutClient(ctx, client); err != nil {
+	if err := db.CreateClient(ctx, client); err != nil {
 		return err
 	}
-	if err := db.PutUser(ctx, store.User{Login: "ada", Password: password}); err != nil {
+	if err := db.CreateUsers(ctx, store.User{Login: "ada", Password: password}); err != nil {
 		return err
 	}
-	return db.PutAPIKey(ctx, store.APIKey{ID: "1", Client: "app", Digest: store.DigestOf("my_api_key")})
+	return db.CreateAPIKeys(ctx, store.APIKey{ID: "1", Client: "app", Digest: store.DigestOf("my_api_key")})
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}))
+	mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true, BehindAPIKey: true}))
 	mux.HandleFunc("GET /user/me", func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		fmt.Fprintf(w, "%s with %s", id.User, id.Client)

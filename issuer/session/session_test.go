@@ -41,11 +41,11 @@ func newSite(t testing.TB, cfg session.Config) *site {
 		t.Fatal(err)
 	}
 	db := memory.New()
-	if err := db.PutUser(t.Context(), store.User{Login: "ada", Password: string(hash)}); err != nil {
+	if err := db.CreateUsers(t.Context(), store.User{Login: "ada", Password: string(hash)}); err != nil {
 		t.Fatal(err)
 	}
 	f := &failing{Store: db}
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: f})
+	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: f, AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,11 +183,13 @@ func TestD06D07CookieRequirement(t *testing.T) {
 
 func TestT11UserChanges(t *testing.T) {
 	for what, change := range map[string]func(s *site, u store.User) error{
-		"disabled":     func(s *site, u store.User) error { u.Disabled = true; return s.db.PutUser(t.Context(), u) },
-		"new password": func(s *site, u store.User) error { u.Password = "$2b$x"; return s.db.PutUser(t.Context(), u) },
+		"disabled": func(s *site, _ store.User) error {
+			return s.db.UpdateUser(t.Context(), "ada", func(u *store.User) error { u.Disabled = true; return nil })
+		},
+		"new password": func(s *site, _ store.User) error { return s.db.SetPassword(t.Context(), "ada", "") },
 		"deleted":      func(s *site, u store.User) error { return s.db.DeleteUser(t.Context(), "ada") },
 		"recreated": func(s *site, u store.User) error {
-			return errors.Join(s.db.DeleteUser(t.Context(), "ada"), s.db.PutUser(t.Context(), u))
+			return errors.Join(s.db.DeleteUser(t.Context(), "ada"), s.db.CreateUsers(t.Context(), u))
 		},
 	} {
 		s := newSite(t, session.Config{})
@@ -203,6 +205,51 @@ func TestT11UserChanges(t *testing.T) {
 			t.Errorf("%s: got %d, want 401", what, got)
 		}
 	}
+}
+
+// TestRevokeSession ends one of three sessions by its ID, at the sessions and in a
+// cache in front. The others stay, until their user is revoked.
+func TestRevokeSession(t *testing.T) {
+	s := newSite(t, session.Config{})
+	cache, err := middleware.NewCache(s.sessions, 100, middleware.CacheConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := &site{Handler: routes(s.sessions, cache)}
+	type login struct {
+		token  string
+		cookie *http.Cookie
+	}
+	var logins [3]login
+	for n := range logins {
+		logins[n].token, logins[n].cookie = s.login(t)
+	}
+	look := func(what string, want ...int) {
+		t.Helper()
+		for n, l := range logins {
+			for place, site := range map[string]*site{"sessions": s, "cache": behind} {
+				if got := site.me(l.token, l.cookie); got != want[n] {
+					t.Errorf("%s, session %d at the %s: got %d, want %d", what, n, place, got, want[n])
+				}
+			}
+		}
+	}
+	look("before", 200, 200, 200)
+
+	id, err := s.sessions.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: logins[1].token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.iss.RevokeSession(t.Context(), id.TokenID); err != nil {
+		t.Fatal(err)
+	}
+	look("one revoked", 200, 401, 200)
+	if err := s.iss.RevokeUser(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	look("the user revoked", 401, 401, 401)
+	logins[0].token, logins[0].cookie = s.login(t) // the password stays valid
+	look("logged in again", 200, 401, 401)
 }
 
 func TestP15D05Secure(t *testing.T) {
@@ -306,6 +353,7 @@ func TestS07Config(t *testing.T) {
 		"short timeout":        {Timeout: time.Second - 1},
 		"negative timeout":     {Timeout: -time.Second},
 		"max age":              {Timeout: time.Hour, MaxAge: time.Minute},
+		"endless":              {MaxAge: middleware.MaxLifetime + 1},
 		"cookie name":          {Cookie: "a b"},
 		"relative redirect":    {Redirects: []session.Redirect{{URI: "/cb"}}},
 		"redirect with query":  {Redirects: []session.Redirect{{URI: "https://a.example/cb?x=1"}}},
