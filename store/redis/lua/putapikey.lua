@@ -1,3 +1,0 @@
-sequence(arg())
-putKey()()
-return 'ok'
