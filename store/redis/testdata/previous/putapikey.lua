@@ -1,0 +1,3 @@
+sequence(arg())
+putKey()()
+return 'ok'
