@@ -41,7 +41,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "rotation", name: "a disabled user refreshes", file: "issuer/refresh.go",
-		old: "\tif err := i.checkUser(ctx, old); err != nil {\n\t\treturn nil, err\n\t}\n", new: "",
+		old: "\tuser, err := i.refreshUser(ctx, old)\n\tif err != nil {\n\t\treturn nil, err\n\t}\n", new: "\tuser, _ := i.refreshUser(ctx, old)\n",
 	},
 	{
 		part: "rotation", name: "another client's token ends its family", file: "issuer/refresh.go",
@@ -111,7 +111,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "issuer", name: "anybody introspects any token", file: "issuer/introspection.go",
-		old: "if err == nil && (t.Client == client.ID || slices.Contains(client.Scopes, IntrospectScope)) {", new: "if err == nil && (t.Client != \"\" || slices.Contains(client.Scopes, IntrospectScope)) {",
+		old: "return own || slices.Contains(client.Scopes, IntrospectScope)", new: "return own || slices.Contains(append(client.Scopes, IntrospectScope), IntrospectScope)",
 	},
 	{
 		part: "issuer", name: "a failed revocation answers 200", file: "issuer/revocation.go",

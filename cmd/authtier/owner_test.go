@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/sqlite"
 )
 
 // ownedStores are stores with client app, users ada and bob, and two API keys of
@@ -18,6 +20,14 @@ import (
 func ownedStores(t *testing.T, test func(t *testing.T, db store.Store)) {
 	for name, open := range map[string]func(t *testing.T) store.Store{
 		"memory": func(*testing.T) store.Store { return memory.New() },
+		"SQLite": func(t *testing.T) store.Store {
+			db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "auth.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { db.Close() })
+			return db
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,94 @@
+package main
+
+// issuerFaults are in what the issuer's endpoints give away, and to whom.
+var issuerFaults = []fault{
+	{
+		part: "endpoints", name: "a resource server is told that a refresh token is active", file: "issuer/introspection.go",
+		old: "return own && hint == \"refresh_token\"", new: "return own || hint == \"refresh_token\"", tests: "./issuer ./cmd/authtier",
+	},
+	{
+		part: "endpoints", name: "a refresh token is active without a hint", file: "issuer/introspection.go",
+		old: "return own && hint == \"refresh_token\"", new: "return own",
+	},
+	{
+		part: "endpoints", name: "a revocation has no body", file: "issuer/revocation.go",
+		old: "form.WriteJSON(w, http.StatusOK, struct{}{})", new: "form.NoStore(w.Header())", tests: "./cmd/authtier",
+	},
+	{
+		part: "endpoints", name: "symmetric algorithms are discovered", file: "issuer/keys.go",
+		old: "if published && !slices.Contains(algs, j.Alg) {", new: "if !slices.Contains(algs, j.Alg) {",
+	},
+	{
+		part: "endpoints", name: "the OpenID metadata is before the issuer's path", file: "issuer/http.go",
+		old: "\"GET \"+i.path()+openIDPath", new: "\"GET \"+openIDPath+i.path()",
+	},
+	{
+		part: "endpoints", name: "an API key in front takes the secret's place", file: "issuer/http.go",
+		old: "\tif e.cfg.BehindAPIKey {\n\t\tclient, err", new: "\tif _, ok := middleware.IdentityFromContext(ctx); ok || e.cfg.BehindAPIKey {\n\t\tclient, err",
+	},
+	{
+		part: "endpoints", name: "another issuer's key is a client", file: "issuer/http.go",
+		old: "case key.Issuer != i.cfg.Issuer:", new: "case key.Issuer == \"\":",
+	},
+	{
+		part: "endpoints", name: "any identity in front is an API key", file: "issuer/http.go",
+		old: "case !key.Methods.Has(middleware.ByAPIKey):", new: "case key.Methods == 0:",
+	},
+	{
+		part: "endpoints", name: "keys that end with the process need no word", file: "issuer/issuer.go",
+		old: "case cfg.Keys == nil && !cfg.AllowEphemeralKeys && !cfg.OpaqueTokens:", new: "case cfg.Keys == nil && cfg.Store == nil:",
+	},
+	{
+		part: "endpoints", name: "a script's login opens the browser's dialog", file: "issuer/session/login.go",
+		old: "r.Header.Get(\"Sec-Fetch-Dest\") != \"empty\"", new: "r.Header.Get(\"Sec-Fetch-Dest\") != \"script\"", tests: "./cmd/authtier",
+	},
+	{
+		part: "endpoints", name: "another site's page makes a partner's token", file: "issuer/partner/partner.go",
+		old: "if err := crossOrigin.Check(r); err != nil {", new: "if err := crossOrigin.Check(r); err != nil && r.Method == http.MethodPut {", tests: "./cmd/authtier",
+	},
+	{
+		part: "endpoints", name: "a client's name is a formula in CSV", file: "issuer/partner/report.go",
+		old: "asText(row.Client)", new: "row.Client",
+	},
+	{
+		part: "endpoints", name: "a negative number in CSV is text", file: "issuer/partner/report.go",
+		old: "strconv.FormatInt(row.Adjusted, 10)}", new: "asText(strconv.FormatInt(row.Adjusted, 10))}",
+	},
+
+	{
+		part: "users", name: "a user gets any scope of the client", file: "issuer/mint.go",
+		old: "limited(client.Scopes, user))", new: "client.Scopes)",
+	},
+	{
+		part: "users", name: "a default beyond the user's scopes is refused", file: "issuer/mint.go",
+		old: "limited(client.Default, user),", new: "client.Default,",
+	},
+	{
+		part: "users", name: "no scopes are all scopes", file: "issuer/mint.go",
+		old: "if user == nil || !user.LimitScopes {", new: "if user == nil || len(user.Scopes) == 0 {",
+	},
+	{
+		part: "users", name: "a refresh keeps what the user has lost", file: "issuer/refresh.go",
+		old: "\tstill = limited(still, user)\n", new: "\t_ = limited(still, user)\n",
+	},
+	{
+		part: "users", name: "an API key needs no owner", file: "issuer/validate.go",
+		old: "\t_, err := i.user(ctx, key.Owner)\n", new: "\tvar err error\n", tests: "./cmd/authtier",
+	},
+	{
+		part: "users", name: "a cache keeps the keys of a revoked owner", file: "issuer/validate.go",
+		old: "id = id.WithOwner(key.Owner)", new: "id = id.WithOwner(\"\")", tests: "./cmd/authtier",
+	},
+	{
+		part: "users", name: "a key's owner is the identity's user", file: "issuer/validate.go",
+		old: "id = id.WithOwner(key.Owner)", new: "id.User = key.Owner", tests: "./cmd/authtier",
+	},
+	{
+		part: "users", name: "a replaced key works from everywhere", file: "issuer/replace.go",
+		old: "record.Name, record.Owner, record.Addrs = old.Name, old.Owner, old.Addrs", new: "record.Name, record.Owner = old.Name, old.Owner",
+	},
+	{
+		part: "users", name: "a revoked session lives on", file: "issuer/revocation.go",
+		old: "c := store.Change{Kind: store.KindSession, ID: id, Until", new: "c := store.Change{Kind: store.KindToken, ID: id, Until", tests: "./issuer ./issuer/session",
+	},
+}
