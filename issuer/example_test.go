@@ -16,7 +16,7 @@ func Example() {
 	ctx := context.Background()
 	db := memory.New()
 	db.PutClient(ctx, store.Client{ID: "app", Scopes: []string{"read"}, Default: []string{"read"}})
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -42,7 +42,7 @@ func ExampleIssuer_RotateAPIKey() {
 	ctx := context.Background()
 	db := memory.New()
 	db.PutClient(ctx, store.Client{ID: "app"})
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		fmt.Println(err)
 		return

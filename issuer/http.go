@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -25,6 +26,16 @@ type HTTPConfig struct {
 	// AllowPassword turns on the password grant, which RFC 9700 section 2.4
 	// forbids: the application sees the password.
 	AllowPassword bool
+
+	// BehindAPIKey makes the client of the API key the client of the token,
+	// introspection and revocation endpoints. No other client authentication is
+	// looked at. A [middleware.APIKey] wrapper with keys of this issuer must be in
+	// front: without one, every request is AUTH-8. If the wrapper in front also
+	// takes other credentials, a request without a key is AUTH-2.
+	//
+	// If BehindAPIKey is not set, the endpoints do not look at the identity that a
+	// wrapper in front has established, and a client needs its secret.
+	BehindAPIKey bool
 
 	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
 	Errors *errorsx.Writer
@@ -59,39 +70,40 @@ func (i *Issuer) Handler(cfg HTTPConfig) http.Handler {
 	return errorsx.Mux(mux, cfg.Errors)
 }
 
-// An endpoint is one of those that authenticate clients by RFC 6749 section
-// 2.3.
+// An endpoint authenticates its client (RFC 6749 section 2.3), and then serves the
+// request.
 type endpoint struct {
 	issuer *Issuer
-	errors *errorsx.Writer
+	cfg    HTTPConfig
 	serve  serveFunc
-	own    []string // parameters
-	all    []string // those, and those by which a client authenticates
+	known  []string // parameters
 }
 
 type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error
 
-func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, own ...string) http.Handler {
-	cfg.path("") // a wrong Base is found at wiring
-	return endpoint{i, cfg.Errors, serve, own, append([]string{"client_id", "client_secret"}, own...)}
+func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, known ...string) http.Handler {
+	cfg.path("") // panics now if Base is wrong
+	if !cfg.BehindAPIKey {
+		known = append(known, "client_id", "client_secret")
+	}
+	return endpoint{i, cfg, serve, known}
 }
 
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	key := e.apiKey(r.Context())
-	err := e.answer(w, r, key)
+	err := e.answer(w, r)
 	if err == nil {
 		return
 	}
 	scheme := errorsx.SchemeBasic
-	if key != nil {
+	if e.cfg.BehindAPIKey {
 		scheme = errorsx.SchemeAPIKey
 	}
-	e.errors.TokenEndpoint(w, r, scheme, err)
+	e.cfg.Errors.TokenEndpoint(w, r, scheme, err)
 }
 
-// answer serves a request. Key, if not nil, is the API key in front. Who the client
-// is, is found out also where the sender has gone: what it sent may have to be acted on.
-func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *middleware.Identity) (err error) {
+// answer serves a request. The client is authenticated even if the sender has hung
+// up: the request may be one that must take effect, such as a revocation.
+func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
 	defer errorsx.Recovered("issuer: the store", &err)
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -101,18 +113,16 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *middleware
 	if err != nil {
 		return err
 	}
+	params, err := body.Params(e.known...)
+	if err != nil {
+		return err
+	}
+
 	var client *store.Client
-	var params form.Params
 	ctx := context.WithoutCancel(r.Context())
-	if key != nil {
-		if params, err = body.Params(e.own...); err != nil {
-			return err
-		}
-		client, err = e.issuer.keyClient(ctx, key)
+	if e.cfg.BehindAPIKey {
+		client, err = e.issuer.keyClient(ctx)
 	} else {
-		if params, err = body.Params(e.all...); err != nil {
-			return err
-		}
 		client, err = e.issuer.requestClient(ctx, r, params)
 	}
 	if err != nil {
@@ -121,21 +131,20 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, key *middleware
 	return e.serve(w, r, client, params)
 }
 
-// apiKey returns the identity of the API key that the endpoint stands behind, or
-// nil.
-func (e endpoint) apiKey(ctx context.Context) *middleware.Identity {
-	id, ok := middleware.IdentityFromContext(ctx)
-	if !ok || id.Issuer != e.issuer.cfg.Issuer || !id.Methods.Has(middleware.ByAPIKey) {
-		return nil
+// keyClient returns the client of the API key that a wrapper in front has
+// accepted. If the key has scopes, the client gets tokens for no others.
+func (i *Issuer) keyClient(ctx context.Context) (*store.Client, error) {
+	key, ok := middleware.IdentityFromContext(ctx)
+	switch {
+	case !ok:
+		return nil, errorsx.Fault(errors.New("issuer: BehindAPIKey is set, and no APIKey wrapper is in front of the endpoint"))
+	case !key.Methods.Has(middleware.ByAPIKey): // a wrapper that takes something else too
+		return nil, &errorsx.Error{Code: errorsx.CredentialsMissing, Message: "Missing API key"}
+	case key.Issuer != i.cfg.Issuer:
+		return nil, errorsx.Fault(fmt.Errorf("issuer: BehindAPIKey is set, and the API key in front is of the issuer %q", key.Issuer))
 	}
-	key := id // on the heap only if there is one
-	return &key
-}
 
-// keyClient returns the client that an API key belongs to. A key with scopes
-// gets tokens for no others.
-func (i *Issuer) keyClient(ctx context.Context, key *middleware.Identity) (*store.Client, error) {
-	c, err := i.client(ctx, key.Client, key)
+	c, err := i.client(ctx, key.Client, &key)
 	if err != nil || key.Scopes == "" {
 		return c, err
 	}

@@ -1,7 +1,8 @@
 // Package issuer mints tokens, rotates and revokes them, and knows which
 // credentials are genuine.
 //
-//	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db})
+//	keys, err := issuer.OpenKeys(ctx, db, issuer.StoredKeysConfig{Seal: seal})
+//	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db, Keys: keys})
 //	go iss.Run(ctx)
 //	auth, err := middleware.NewCache(iss, 100_000, middleware.CacheConfig{})
 //	mux.Handle("/", iss.Handler(issuer.HTTPConfig{}))
@@ -66,9 +67,15 @@ type Config struct {
 	// disabled or has a new password with [Issuer.Revoke].
 	Users store.Users
 
-	// Keys sign and verify access tokens. If nil, an ES256 key is generated
-	// that ends with the process, and its tokens with it.
+	// Keys sign and verify access tokens: stored ones from [OpenKeys], or fixed ones
+	// from [NewKeySet]. They must not be nil unless AllowEphemeralKeys or
+	// OpaqueTokens is set.
 	Keys *KeySet
+
+	// AllowEphemeralKeys lets the issuer start without Keys. It then makes an ES256
+	// key of its own. The key and the tokens that it signed end with the process,
+	// and no other node accepts these tokens. It is for tests and demonstrations.
+	AllowEphemeralKeys bool
 
 	// Audience is the aud of the tokens, and the only one accepted. If empty, it
 	// is Issuer.
@@ -201,6 +208,12 @@ func (cfg *Config) check() error {
 		fault("no Store")
 	} else if _, ok := cfg.Store.(store.Users); cfg.Users == nil && !ok {
 		fault("no Users, and the Store has none")
+	}
+	switch {
+	case cfg.Keys == nil && !cfg.AllowEphemeralKeys && !cfg.OpaqueTokens:
+		fault("no Keys: OpenKeys returns stored ones, and AllowEphemeralKeys accepts a key that ends with the process")
+	case cfg.Keys != nil && cfg.Keys.now.Load() == nil:
+		fault("Keys has no key: OpenKeys and NewKeySet return sets that have one")
 	}
 	if strings.Contains(cfg.Audience, " ") {
 		fault("audience %q holds a space", cfg.Audience)

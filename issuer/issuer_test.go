@@ -56,7 +56,7 @@ func newIssuer(t testing.TB, cfg issuer.Config) *issuer.Issuer {
 	if cfg.Store == nil {
 		cfg.Store = newStore(t)
 	}
-	cfg.Issuer = testURL
+	cfg.Issuer, cfg.AllowEphemeralKeys = testURL, true
 	iss, err := issuer.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -416,7 +416,7 @@ func TestT07KindsOfTokens(t *testing.T) {
 
 func TestS07Config(t *testing.T) {
 	db := memory.New()
-	good := issuer.Config{Issuer: testURL, Store: db}
+	good := issuer.Config{Issuer: testURL, Store: db, AllowEphemeralKeys: true}
 	for name, change := range map[string]func(*issuer.Config){
 		"no issuer":     func(c *issuer.Config) { c.Issuer = "" },
 		"http":          func(c *issuer.Config) { c.Issuer = "http://id.example" },
@@ -436,6 +436,8 @@ func TestS07Config(t *testing.T) {
 		"long access":   func(c *issuer.Config) { c.AccessTTL = 367 * 24 * time.Hour },
 		"past grace":    func(c *issuer.Config) { c.AllowRefreshGrace = -time.Second },
 		"long grace":    func(c *issuer.Config) { c.AllowRefreshGrace = time.Minute + 1 },
+		"no keys":       func(c *issuer.Config) { c.AllowEphemeralKeys = false },
+		"empty keys":    func(c *issuer.Config) { c.Keys = &issuer.KeySet{} },
 		"needless grace": func(c *issuer.Config) {
 			c.AllowRefreshGrace, c.AllowRefreshReuse = time.Second, true
 		},

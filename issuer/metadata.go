@@ -36,6 +36,9 @@ func (i *Issuer) MetadataHandler(cfg HTTPConfig) http.Handler {
 
 func (i *Issuer) metadata(cfg HTTPConfig) metadata {
 	auth := []string{"client_secret_basic", "client_secret_post"}
+	if cfg.BehindAPIKey {
+		auth = []string{} // an API key is no method that has a registered name
+	}
 	return metadata{
 		Issuer:                i.cfg.Issuer,
 		TokenEndpoint:         i.cfg.Issuer + cfg.path("token"),

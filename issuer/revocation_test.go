@@ -126,7 +126,7 @@ func TestRevokedWhileTheBodyArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	iss.TokenHandler(issuer.HTTPConfig{}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
+	iss.TokenHandler(issuer.HTTPConfig{BehindAPIKey: true}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
 	if w.Code != 401 {
 		t.Errorf("token endpoint behind the key: got %d %s", w.Code, w.Body)
 	}
@@ -262,7 +262,7 @@ func TestKeyScopesNarrow(t *testing.T) {
 	} {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 		w := httptest.NewRecorder()
-		iss.TokenHandler(issuer.HTTPConfig{}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
+		iss.TokenHandler(issuer.HTTPConfig{BehindAPIKey: true}).ServeHTTP(w, r.WithContext(middleware.WithIdentity(t.Context(), *key)))
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: got %d %s", body, w.Code, w.Body)
 		}
@@ -280,7 +280,7 @@ func TestMintTTL(t *testing.T) {
 
 // TestEndpointsAreWhereTheMetadataSays mounts an issuer whose URL has a path.
 func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example/tenant", Store: newStore(t)})
+	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example/tenant", Store: newStore(t), AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}

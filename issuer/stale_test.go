@@ -93,7 +93,7 @@ func (s slowSnapshot) Snapshot(ctx context.Context) ([]store.Change, store.Curso
 // TestSlowSnapshot starts an issuer on a store with very much that is revoked.
 func TestSlowSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if _, err := issuer.New(t.Context(), issuer.Config{Issuer: testURL, Store: slowSnapshot{memory.New()}}); err != nil {
+		if _, err := issuer.New(t.Context(), issuer.Config{Issuer: testURL, Store: slowSnapshot{memory.New()}, AllowEphemeralKeys: true}); err != nil {
 			t.Error(err)
 		}
 	})

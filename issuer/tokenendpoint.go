@@ -21,8 +21,8 @@ const (
 )
 
 // TokenHandler returns the token endpoint (RFC 6749 section 3.2). Clients
-// authenticate with Basic or in the body; where the handler stands behind an
-// API key, the key's client is the client, and nothing else is looked at.
+// authenticate with Basic or in the body, or by an API key if
+// [HTTPConfig].BehindAPIKey is set.
 //
 // Parameters are read from the body, as a form or as JSON, strictly: a
 // known parameter that is repeated is refused, an unknown one is ignored.

@@ -38,7 +38,7 @@ type client struct {
 
 func newSite(ctx context.Context, cfg config, dir string) (*site, error) {
 	s := &site{Folder: filepath.Join(dir, "usage"), Unmapped: cfg.unmapped, API: name(), Issuer: "https://id.example"}
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: s.Issuer, Store: memory.New()})
+	iss, err := issuer.New(ctx, issuer.Config{Issuer: s.Issuer, Store: memory.New(), AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}

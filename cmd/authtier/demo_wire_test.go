@@ -89,7 +89,7 @@ func TestDemoRefusesOtherPaths(t *testing.T) {
 		{"/user", []option{key, token}}, {"/user/", []option{key, token}}, {"/user/ping", []option{key, token}},
 		{"/pro/", []option{key, token}}, {"/pro/me", []option{key, token}}, {"/userx", []option{key, token}},
 		{"/oauth2/", nil}, {"/oauth2/x", nil}, {"/oauth2/token/", nil}, {"/oauth2/authorize", nil},
-		{"/.well-known/", nil}, {"/.well-known/openid-configuration", nil}, {"/.well-known/jwks.json/", nil},
+		{"/.well-known/", nil}, {"/.well-known/openid-configuration/", nil}, {"/.well-known/jwks.json/", nil},
 		{"/v1/", nil}, {"/v1/img/", nil}, {"/v1/img/a/b", nil}, {"/v1/x", nil},
 		{"/api/", nil}, {"/api/x", nil}, {"/api/login/", nil}, {"/api/logout/x", nil},
 		{"/partner/x", []option{asPartner}}, {"/partner/onboarding/x", []option{asPartner}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -102,6 +103,17 @@ func TestLoginCredentials(t *testing.T) {
 			}
 			if got := a.header.Get("Cache-Control"); got != "no-store" {
 				t.Errorf("Cache-Control is %q O10", got)
+			}
+
+			// A browser must not open its own dialog for a script.
+			script := w.do(tt.method, "/api/login"+tt.query, append(tt.options, header("Sec-Fetch-Dest", "empty"))...)
+			script.want(t, 401, tt.code)
+			wantNoSession(t, script)
+			if got := script.header.Values("WWW-Authenticate"); !slices.Equal(got, []string{challengeBare}) {
+				t.Errorf("WWW-Authenticate for a script is %q", got)
+			}
+			if script.body != a.body {
+				t.Errorf("the body for a script is %s, want %s", script.body, a.body)
 			}
 		})
 	}

@@ -76,6 +76,7 @@ func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...
 		return nil, nil, err
 	}
 	cfg.Issuer, cfg.Audience, cfg.Keys, cfg.Store = d.url, d.url+cfg.Audience, d.keys, db
+	cfg.AllowEphemeralKeys = true // the keys end with the demo
 	i, err := issuer.New(d.ctx, cfg)
 	if err == nil {
 		go i.Run(d.ctx)
@@ -113,7 +114,7 @@ func (d *demoServer) tiers() ([]middleware.Tier, error) {
 	}
 	d.mux.HandleFunc("GET /ext/ping", pong)
 	d.mux.HandleFunc("GET /public/ping", pong)
-	d.mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}))
+	d.mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true, BehindAPIKey: true}))
 	d.mux.HandleFunc("GET /user/me", me)
 	d.mux.HandleFunc("GET /pro/ping", pong)
 

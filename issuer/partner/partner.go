@@ -109,7 +109,10 @@ func (p *Partner) Handler(v middleware.Validator) http.Handler {
 }
 
 func (p *Partner) refusing(h func(http.ResponseWriter, *http.Request, middleware.Identity) error) http.Handler {
-	return form.Refusing("partner: the store", p.cfg.Errors, func(w http.ResponseWriter, r *http.Request) error {
+	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
+		p.cfg.Errors.Resource(w, r, errorsx.SchemeBasic, err)
+	}
+	return form.Refusing("partner: the store", refuse, func(w http.ResponseWriter, r *http.Request) error {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		return h(w, r, id)
 	})

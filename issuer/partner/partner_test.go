@@ -65,7 +65,7 @@ func newPartnerOf(t testing.TB, u partner.Reporter, cfg issuer.Config) (*issuer.
 			t.Fatal(err)
 		}
 	}
-	cfg.Issuer, cfg.Store = "https://id.example", db
+	cfg.Issuer, cfg.Store, cfg.AllowEphemeralKeys = "https://id.example", db, true
 	iss, err := issuer.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

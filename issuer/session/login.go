@@ -23,17 +23,41 @@ import (
 // header that is there decides. The answer is the token as text, JSON (_json or
 // _output=json, or by Accept), as of an OAuth 2.0 token endpoint (_oauth2 or
 // _output=oauth2, over TLS), or a redirect (redirect_uri), together with the
-// cookie. V judges the token of a logout, as in [Sessions.Bearer].
+// cookie. A refusal challenges with Basic. If the request has the header
+// Sec-Fetch-Dest: empty, which browsers set for scripts, it challenges with Bearer.
+//
+// v validates the token of a logout, as in [Sessions.Bearer].
 func (s *Sessions) Handler(v middleware.Validator) http.Handler {
-	refusing := func(h func(http.ResponseWriter, *http.Request) error) http.Handler {
-		return form.Refusing("session: the store", s.cfg.Errors, h)
-	}
+	const what = "session: the store"
 	mux := http.NewServeMux()
-	mux.Handle(s.cfg.Base+"/login", refusing(s.login))
-	logout := s.Bearer(v)(refusing(s.logout))
+	mux.Handle(s.cfg.Base+"/login", form.Refusing(what, s.refuseLogin, s.login))
+	logout := s.Bearer(v)(form.Refusing(what, s.refuse, s.logout))
 	mux.Handle("GET "+s.cfg.Base+"/logout", logout)
 	mux.Handle("POST "+s.cfg.Base+"/logout", logout)
 	return errorsx.Mux(mux, s.cfg.Errors)
+}
+
+// refuse challenges for a token, as the routes other than login do.
+func (s *Sessions) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	s.cfg.Errors.Resource(w, r, errorsx.SchemeBearer, err)
+}
+
+// refuseLogin challenges for login and password.
+func (s *Sessions) refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Header.Get("Sec-Fetch-Dest") != "empty" {
+		s.cfg.Errors.Resource(w, r, errorsx.SchemeBasic, err)
+		return
+	}
+
+	// A script in a browser's page asks. A Basic challenge would open the browser's
+	// own password dialog. The script sent no token, so that this challenge tells
+	// of no error (RFC 6750 section 3.1).
+	if e := errorsx.From(err); !e.Code.Ours() {
+		bare := *e
+		bare.NoError = true
+		err = &bare
+	}
+	s.refuse(w, r, err)
 }
 
 func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {

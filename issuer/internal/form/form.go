@@ -281,16 +281,16 @@ func (p *params) readJSON(body []byte) error {
 	return nil
 }
 
-// Refusing returns a handler that answers h's error, or its panic, which is then of
-// what h calls.
-func Refusing(what string, errors *errorsx.Writer, h func(http.ResponseWriter, *http.Request) error) http.Handler {
+// Refusing returns a handler that calls h, and refuse with the error that h
+// returns. A panic of h is such an error too, which names what panicked.
+func Refusing(what string, refuse func(http.ResponseWriter, *http.Request, error), h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	guarded := func(w http.ResponseWriter, r *http.Request) (err error) {
 		defer errorsx.Recovered(what, &err)
 		return h(w, r)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := guarded(w, r); err != nil {
-			errors.Resource(w, r, errorsx.SchemeBasic, err)
+			refuse(w, r, err)
 		}
 	})
 }

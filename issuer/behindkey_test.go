@@ -1,0 +1,125 @@
+package issuer_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
+)
+
+// An endpointCase is an endpoint that authenticates clients, and a request for it.
+type endpointCase struct {
+	handler http.Handler
+	values  url.Values
+}
+
+func clientEndpoints(iss *issuer.Issuer, cfg issuer.HTTPConfig) []endpointCase {
+	return []endpointCase{
+		{iss.TokenHandler(cfg), url.Values{"grant_type": {"client_credentials"}}},
+		{iss.IntrospectHandler(cfg), url.Values{"token": {"x"}}},
+		{iss.RevokeHandler(cfg), url.Values{"token": {"x"}}},
+	}
+}
+
+// send posts a form with an API key and Basic credentials, each of which may be
+// empty.
+func send(h http.Handler, values url.Values, key, id, secret string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", "/", strings.NewReader(values.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if key != "" {
+		r.Header.Set("X-API-KEY", key)
+	}
+	if id != "" {
+		r.SetBasicAuth(id, secret)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestAPIKeyInFrontIsNoClientSecret puts an APIKey wrapper around a whole mux with
+// the endpoints inside, and does not set BehindAPIKey.
+func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	key := middleware.APIKey(iss, middleware.APIKeyConfig{})
+	for _, e := range clientEndpoints(iss, issuer.HTTPConfig{}) {
+		h, values := key(e.handler), e.values
+		for name, tt := range map[string]struct {
+			id, secret string
+			status     int
+			code       string
+		}{
+			"the key alone":                   {"", "", 401, `"code":"AUTH-2"`},
+			"the key and a wrong secret":      {"app", "wrong", 401, `"code":"AUTH-1"`},
+			"the key as the secret":           {"app", "key1", 401, `"code":"AUTH-1"`},
+			"the key and its client's secret": {"app", "app-secret", 200, ""},
+		} {
+			w := send(h, values, "key1", tt.id, tt.secret)
+			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.code) {
+				t.Errorf("%v with %s: got %d %s", values, name, w.Code, w.Body)
+			}
+			if challenge := w.Header().Get("WWW-Authenticate"); tt.status == 401 && !strings.HasPrefix(challenge, "Basic ") {
+				t.Errorf("%v with %s: the challenge is %q", values, name, challenge)
+			}
+		}
+	}
+
+	// The key is of client app and has the scope a alone.
+	w := send(key(iss.TokenHandler(issuer.HTTPConfig{})), url.Values{"grant_type": {"client_credentials"}}, "key1", "other", "other-secret")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"scope":"a"`) {
+		t.Fatalf("another client's secret: got %d %s", w.Code, w.Body)
+	}
+	_, token, _ := strings.Cut(w.Body.String(), `"access_token":"`)
+	token, _, _ = strings.Cut(token, `"`)
+	if id, code := validate(t, iss, token); code != 0 || id.Client != "other" {
+		t.Errorf("the token is of %+v, %v, want the client that gave its secret", id, code)
+	}
+}
+
+// TestBehindAPIKey sets BehindAPIKey with wrappers in front that fit, and with
+// some that do not.
+func TestBehindAPIKey(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	cfg := issuer.HTTPConfig{BehindAPIKey: true, Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}}
+	elsewhere := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+		return &middleware.Identity{Issuer: "https://other.example", Client: "app", Methods: middleware.ByAPIKey}, nil
+	})
+	none := func(h http.Handler) http.Handler { return h }
+	for _, e := range clientEndpoints(iss, cfg) {
+		values := e.values
+		for name, tt := range map[string]struct {
+			wrapper         middleware.Wrapper
+			key, id, secret string
+			status          int
+			code            string
+		}{
+			"key":                       {middleware.APIKey(iss, middleware.APIKeyConfig{}), "key1", "", "", 200, ""},
+			"key and wrong Basic":       {middleware.APIKey(iss, middleware.APIKeyConfig{}), "key1", "other", "wrong", 200, ""},
+			"no wrapper":                {none, "key1", "", "", 500, `"code":"AUTH-8"`},
+			"no wrapper and a secret":   {none, "", "app", "app-secret", 500, `"code":"AUTH-8"`},
+			"Basic in front":            {middleware.Basic(iss, middleware.BasicConfig{}), "key1", "app", "app-secret", 401, `"code":"AUTH-2"`},
+			"another issuer's wrapper":  {middleware.APIKey(elsewhere, middleware.APIKeyConfig{}), "key1", "", "", 500, `"code":"AUTH-8"`},
+			"another wrapper, a secret": {middleware.APIKey(elsewhere, middleware.APIKeyConfig{}), "key1", "app", "app-secret", 500, `"code":"AUTH-8"`},
+		} {
+			w := send(tt.wrapper(e.handler), values, tt.key, tt.id, tt.secret)
+			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.code) {
+				t.Errorf("%v, %s: got %d %s", values, name, w.Code, w.Body)
+			}
+			if challenge := w.Header().Get("WWW-Authenticate"); tt.status == 401 && !strings.HasPrefix(challenge, "ApiKey ") {
+				t.Errorf("%v, %s: the challenge is %q", values, name, challenge)
+			}
+		}
+	}
+
+	w := httptest.NewRecorder()
+	iss.MetadataHandler(cfg).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if !strings.Contains(w.Body.String(), `"token_endpoint_auth_methods_supported":[]`) {
+		t.Errorf("the metadata names ways of authentication that are not looked at: %s", w.Body)
+	}
+}
