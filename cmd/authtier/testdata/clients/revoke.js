@@ -55,7 +55,7 @@ async function main() {
 main().then(
   () => console.log('revoked'),
   (err) => {
-    console.error(err, err.data?.payload?.toString());
+    console.error(err.stack, err.data?.payload?.toString());
     process.exitCode = 1;
   },
 );
