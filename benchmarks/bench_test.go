@@ -42,12 +42,12 @@ type site struct {
 func newSite(b *testing.B, cfg issuer.Config, alg string, size int) *site {
 	b.Helper()
 	s := &site{db: memory.New()}
-	must(b, s.db.PutClient(b.Context(), store.Client{
-		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
-		Scopes: []string{"read", "files"}, Default: []string{"read"}, Grants: []string{issuer.GrantClientCredentials},
+	must(b, s.db.CreateClient(b.Context(), store.Client{
+		ID: "app", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("app-secret")}},
+		Scopes: []string{"read", "files"}, Default: []string{"read"}, Grants: []string{store.GrantClientCredentials},
 	}))
-	must(b, s.db.PutUser(b.Context(), store.User{Login: "ada"}))
-	must(b, s.db.PutAPIKey(b.Context(), store.APIKey{ID: "k", Client: "app", Digest: store.DigestOf("my_api_key")}))
+	must(b, s.db.CreateUsers(b.Context(), store.User{Login: "ada"}))
+	must(b, s.db.CreateAPIKeys(b.Context(), store.APIKey{ID: "k", Client: "app", Digest: store.DigestOf("my_api_key")}))
 	key, err := issuer.GenerateKey(alg)
 	must(b, err)
 	cfg.Keys, err = issuer.NewKeySet(key)

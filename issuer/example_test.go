@@ -15,7 +15,7 @@ import (
 func Example() {
 	ctx := context.Background()
 	db := memory.New()
-	db.PutClient(ctx, store.Client{ID: "app", Scopes: []string{"read"}, Default: []string{"read"}})
+	db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read"}, Default: []string{"read"}})
 	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		fmt.Println(err)
@@ -41,14 +41,14 @@ func Example() {
 func ExampleIssuer_RotateAPIKey() {
 	ctx := context.Background()
 	db := memory.New()
-	db.PutClient(ctx, store.Client{ID: "app"})
+	db.CreateClient(ctx, store.Client{ID: "app"})
 	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	old, record := iss.NewAPIKey("app", []string{"read"}, time.Time{})
-	db.PutAPIKey(ctx, record)
+	db.CreateAPIKeys(ctx, record)
 	key, next, err := iss.RotateAPIKey(ctx, record.ID, 24*time.Hour)
 	if err != nil {
 		fmt.Println(err)

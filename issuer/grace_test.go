@@ -78,7 +78,7 @@ func TestR03RefreshGrace(t *testing.T) {
 				return iss.RevokeToken(ctx, "app", second.RefreshToken)
 			},
 			"user": func(ctx context.Context, _ *issuer.Issuer, db store.Store, _, _ *issuer.Tokens) error {
-				return db.PutUser(ctx, store.User{Login: "ada", Disabled: true})
+				return db.UpdateUser(ctx, "ada", func(u *store.User) error { u.Disabled = true; return nil })
 			},
 			"client's tokens": func(ctx context.Context, _ *issuer.Issuer, db store.Store, _, _ *issuer.Tokens) error {
 				return db.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "app"})

@@ -121,9 +121,9 @@ func answerCode(w *httptest.ResponseRecorder) string {
 // it is form-decoded (RFC 6749 section 2.3.1).
 func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
 	db := newStore(t)
-	err := db.PutClient(t.Context(), store.Client{
-		ID: "a b", Secrets: []store.Secret{{Digest: store.DigestOf("s%t")}},
-		Scopes: []string{"a"}, Default: []string{"a"}, Grants: []string{issuer.GrantClientCredentials},
+	err := db.CreateClient(t.Context(), store.Client{
+		ID: "a b", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("s%t")}},
+		Scopes: []string{"a"}, Default: []string{"a"}, Grants: []string{store.GrantClientCredentials},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestPasswordsByBasic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.PutUser(t.Context(), store.User{Login: "ada", Password: hash}); err != nil {
+	if err := db.SetPassword(t.Context(), "ada", hash); err != nil {
 		t.Fatal(err)
 	}
 	if err := iss.Revoke(t.Context()); err != nil { // reads the change
@@ -209,7 +209,7 @@ func TestPasswordsByBasic(t *testing.T) {
 	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindUser, ID: "ada"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.PutUser(t.Context(), store.User{Login: "ada", Password: hash, Disabled: true}); err != nil {
+	if err := db.UpdateUser(t.Context(), "ada", func(u *store.User) error { u.Disabled = true; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := iss.Revoke(t.Context()); err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
-	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
 
@@ -26,7 +25,7 @@ var helds = map[string]held{
 	"API key": {
 		make: func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (string, string) {
 			key, record := iss.NewAPIKey("app", []string{"a", "b"}, expires)
-			must(t, db.PutAPIKey(t.Context(), record))
+			must(t, db.CreateAPIKeys(t.Context(), record))
 			must(t, iss.RevokeAPIKey(t.Context(), "k1"))
 			return key, record.ID
 		},
@@ -39,7 +38,7 @@ var helds = map[string]held{
 		},
 		revoke: func(ctx context.Context, iss *issuer.Issuer, id string) error { return iss.RevokeAPIKey(ctx, id) },
 		list: func(ctx context.Context, db *memory.Store) (ids []string, ends, used []time.Time, err error) {
-			ks, err := db.APIKeysOf(ctx, "app")
+			ks, err := db.ListAPIKeys(ctx, "app", "", 1000)
 			for _, k := range ks {
 				ids, ends, used = append(ids, k.ID), append(ends, k.Expires), append(used, k.LastUsed)
 			}
@@ -50,10 +49,7 @@ var helds = map[string]held{
 		make: func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (string, string) {
 			secret, record := iss.NewSecret()
 			record.Expires = expires
-			c, err := db.Client(t.Context(), "app")
-			must(t, err)
-			c.Secrets = []store.Secret{record}
-			must(t, db.PutClient(t.Context(), *c))
+			must(t, db.AddSecret(t.Context(), "app", record, time.Now()))
 			return secret, record.ID
 		},
 		credential: func(secret string) middleware.Credential {

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,12 +16,13 @@ func TestImport(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	own, _ := iss.NewAPIKey("app", nil, time.Time{})
-	for _, key := range []string{"my_api_key", "sk_live a,b", "authtier_", "authtier_keyring", own, strings.Repeat("x", 8192)} {
-		record, err := iss.ImportAPIKey("imported", "app", key)
+	for n, key := range []string{"my_api_key", "sk_live a,b", "authtier_", "authtier_keyring", own, strings.Repeat("x", 8192)} {
+		name := fmt.Sprint("imported", n)
+		record, err := iss.ImportAPIKey(name, "app", key)
 		must(t, err)
-		must(t, db.PutAPIKey(t.Context(), record))
+		must(t, db.CreateAPIKeys(t.Context(), record))
 		id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
-		if err != nil || id.KeyID != "imported" || id.Client != "app" || record.Created.IsZero() {
+		if err != nil || id.KeyID != name || id.Client != "app" || record.Created.IsZero() {
 			t.Errorf("%.30s: got %+v, %v", key, id, err)
 		}
 	}
@@ -47,7 +49,7 @@ func TestImportSecret(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	for n, secret := range []string{"s", " schlüssel: 100%+& ", strings.Repeat("x", 6000)} {
-		record, err := issuer.ImportSecret("imported", secret)
+		record, err := issuer.ImportSecret(fmt.Sprint("imported", n), secret)
 		must(t, err)
 		must(t, db.AddSecret(t.Context(), "app", record, time.Time{}))
 		_, err = iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret})
@@ -69,6 +71,6 @@ func TestImportDigest(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{Store: db})
 	d, err := store.ParseDigest("2C26B46B68FFC68FF99B453C1D30413413422D706483BFA0F98A5E886266E7AE")
 	must(t, err)
-	must(t, db.PutAPIKey(t.Context(), store.APIKey{ID: "digest", Client: "app", Digest: d}))
+	must(t, db.CreateAPIKeys(t.Context(), store.APIKey{ID: "digest", Client: "app", Digest: d}))
 	wantUse(t, "its key", middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "foo"}, 0, iss)
 }

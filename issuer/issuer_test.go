@@ -32,18 +32,18 @@ func newStore(t testing.TB) *memory.Store {
 	}
 	db := memory.New()
 	err = errors.Join(
-		db.PutClient(t.Context(), store.Client{
-			ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
+		db.CreateClient(t.Context(), store.Client{
+			ID: "app", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("app-secret")}},
 			Scopes: []string{"a", "b", "c"}, Default: []string{"a", "b"},
-			Grants: []string{issuer.GrantClientCredentials, issuer.GrantPassword, issuer.GrantRefreshToken},
+			Grants: []string{store.GrantClientCredentials, store.GrantPassword, store.GrantRefreshToken},
 		}),
-		db.PutClient(t.Context(), store.Client{
-			ID: "other", Secrets: []store.Secret{{Digest: store.DigestOf("other-secret")}},
+		db.CreateClient(t.Context(), store.Client{
+			ID: "other", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("other-secret")}},
 			Scopes: []string{"a", issuer.IntrospectScope}, Default: []string{"a"},
-			Grants: []string{issuer.GrantClientCredentials, issuer.GrantRefreshToken},
+			Grants: []string{store.GrantClientCredentials, store.GrantRefreshToken},
 		}),
-		db.PutUser(t.Context(), store.User{Login: "ada", Password: string(hash)}),
-		db.PutAPIKey(t.Context(), store.APIKey{ID: "k1", Client: "app", Digest: store.DigestOf("key1"), Scopes: []string{"a"}}),
+		db.CreateUsers(t.Context(), store.User{Login: "ada", Password: string(hash)}),
+		db.CreateAPIKeys(t.Context(), store.APIKey{ID: "k1", Client: "app", Digest: store.DigestOf("key1"), Scopes: []string{"a"}}),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -203,12 +203,7 @@ func TestRunFollows(t *testing.T) {
 		defer cancel()
 		go iss.Run(ctx)
 		token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
-		user, err := db.User(ctx, "ada")
-		if err != nil {
-			t.Fatal(err)
-		}
-		user.Disabled = true
-		if err := db.PutUser(ctx, *user); err != nil {
+		if err := db.UpdateUser(ctx, "ada", func(u *store.User) error { u.Disabled = true; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -226,7 +221,7 @@ func TestT11RecreatedUserDoesNotInherit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.DeleteUser(t.Context(), "ada"), db.PutUser(t.Context(), *user)); err != nil {
+	if err := errors.Join(db.DeleteUser(t.Context(), "ada"), db.CreateUsers(t.Context(), *user)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = iss.Refresh(t.Context(), "app", tokens.RefreshToken, "")

@@ -123,15 +123,29 @@ func TestLastUseWhileTheStoreIsDown(t *testing.T) {
 	})
 }
 
+// unnamed is a store in which the secrets of client app have no IDs, as before
+// there were any.
+type unnamed struct{ *touched }
+
+func (s unnamed) Client(ctx context.Context, id string) (*store.Client, error) {
+	c, err := s.touched.Client(ctx, id)
+	if err == nil && id == "app" {
+		for n := range c.Secrets {
+			c.Secrets[n].ID = ""
+		}
+	}
+	return c, err
+}
+
 // TestUsesAreTold uses what has no ID, an expired secret and one of two.
 func TestUsesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &touched{Store: newStore(t)}
-		must(t, s.PutClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
+		must(t, s.CreateClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
 			{ID: "one", Digest: store.DigestOf("one")}, {ID: "past", Digest: store.DigestOf("past"), Expires: time.Now()},
 			{ID: "two", Digest: store.DigestOf("two")},
 		}}))
-		iss := newIssuer(t, issuer.Config{Store: s})
+		iss := newIssuer(t, issuer.Config{Store: unnamed{s}})
 		stop := running(t, iss)
 		for _, c := range []struct{ client, secret string }{{"app", "app-secret"}, {"two", "past"}, {"two", "two"}, {"two", "x"}, {"nobody", "x"}} {
 			iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: c.client, Secret: c.secret})

@@ -134,8 +134,9 @@ func (l *live) judge(t *store.Token) (revoked, unsure bool) {
 // revoked client or user are AUTH-8; if it can be written and not read, that is an
 // error too. A token or family revoked without Until is remembered for ever.
 //
-// To revoke a client or user is to revoke the tokens and sessions that hang on
-// them. Secrets, API keys and passwords work on: replace or revoke them first.
+// [Issuer.RevokeClient], [Issuer.RevokeUser], [Issuer.RevokeSession],
+// [Issuer.RevokeAPIKey] and [Issuer.RevokeToken] say what each kind of change ends
+// and what it does not. Revoke does several at once.
 func (i *Issuer) Revoke(ctx context.Context, cs ...store.Change) error {
 	cs = i.live.beyond(cs)
 	if err := i.cfg.Store.Revoke(ctx, cs...); err != nil {

@@ -47,12 +47,12 @@ func newMixedSite(t *testing.T, clients int) *mixedSite {
 		key, record := iss.NewAPIKey(c.id, nil, time.Time{})
 		c.key = key
 		err := errors.Join(
-			db.PutClient(t.Context(), store.Client{
-				ID: c.id, Secrets: []store.Secret{{Digest: store.DigestOf(c.secret)}}, Scopes: []string{"a"}, Default: []string{"a"},
-				Grants: []string{issuer.GrantClientCredentials, issuer.GrantRefreshToken},
+			db.CreateClient(t.Context(), store.Client{
+				ID: c.id, Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf(c.secret)}}, Scopes: []string{"a"}, Default: []string{"a"},
+				Grants: []string{store.GrantClientCredentials, store.GrantRefreshToken},
 			}),
-			db.PutUser(t.Context(), store.User{Login: user}),
-			db.PutAPIKey(t.Context(), record),
+			db.CreateUsers(t.Context(), store.User{Login: user}),
+			db.CreateAPIKeys(t.Context(), record),
 		)
 		if err != nil {
 			t.Fatal(err)

@@ -82,8 +82,9 @@ func TestNothingOfTheOld(t *testing.T) { // T11
 		defer running(t, iss)()
 		both := []middleware.Validator{cached(t, iss), iss}
 		secret, id := h.make(t, iss, db, time.Time{})
-		c, err := db.Client(t.Context(), "app")
-		must(t, err)
+		disabled := func(is bool) error {
+			return db.UpdateClient(t.Context(), "app", func(c *store.Client) error { c.Disabled = is; return nil })
+		}
 		change := func(what string, err error, want errorsx.Code) {
 			t.Helper()
 			must(t, err)
@@ -91,14 +92,12 @@ func TestNothingOfTheOld(t *testing.T) { // T11
 			wantUse(t, what, h.credential(secret), want, both...)
 		}
 		change("as it is", nil, 0)
-		c.Disabled = true
-		change("the client disabled", db.PutClient(t.Context(), *c), errorsx.CredentialsIncorrect)
-		c.Disabled = false
-		must(t, db.PutClient(t.Context(), *c))
+		change("the client disabled", disabled(true), errorsx.CredentialsIncorrect)
+		must(t, disabled(false))
 		time.Sleep(3 * time.Second) // refusals are remembered for two
 		change("the client enabled again", nil, 0)
 		change("the client deleted", db.DeleteClient(t.Context(), "app"), errorsx.CredentialsIncorrect)
-		change("the client created anew", db.PutClient(t.Context(), store.Client{ID: "app"}), errorsx.CredentialsIncorrect)
+		change("the client created anew", db.CreateClient(t.Context(), store.Client{ID: "app"}), errorsx.CredentialsIncorrect)
 		time.Sleep(time.Minute)
 		change("a minute later", nil, errorsx.CredentialsIncorrect)
 		if _, _, err := iss.RotateAPIKey(t.Context(), id, time.Hour); !errors.Is(err, store.ErrNotFound) {
@@ -183,7 +182,7 @@ func TestReplaceRefuses(t *testing.T) {
 	ctx, db := t.Context(), newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	now := time.Now()
-	must(t, db.PutAPIKey(ctx, store.APIKey{ID: "ends", Client: "app", Digest: store.DigestOf("ends"), Expires: now.Add(time.Hour)}))
+	must(t, db.CreateAPIKeys(ctx, store.APIKey{ID: "ends", Client: "app", Digest: store.DigestOf("ends"), Expires: now.Add(time.Hour)}))
 	for what, f := range map[string]func(iss *issuer.Issuer) error{
 		"RotateAPIKey": func(iss *issuer.Issuer) error { _, _, err := iss.RotateAPIKey(ctx, "k1", -1); return err },
 		"RotateSecret": func(iss *issuer.Issuer) error { _, _, err := iss.RotateSecret(ctx, "app", -1); return err },

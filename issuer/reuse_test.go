@@ -85,10 +85,10 @@ func TestR08Ends(t *testing.T) {
 			return iss.RevokeToken(t.Context(), "app", k.AccessToken)
 		}, true},
 		"password": {func(_ *issuer.Issuer, db store.Store, _ *issuer.Tokens) error {
-			return db.PutUser(t.Context(), store.User{Login: "ada", Password: "new"})
+			return db.SetPassword(t.Context(), "ada", "")
 		}, false},
 		"disabled": {func(_ *issuer.Issuer, db store.Store, _ *issuer.Tokens) error {
-			return db.PutUser(t.Context(), store.User{Login: "ada", Disabled: true})
+			return db.UpdateUser(t.Context(), "ada", func(u *store.User) error { u.Disabled = true; return nil })
 		}, false},
 		"deleted": {func(_ *issuer.Issuer, db store.Store, _ *issuer.Tokens) error {
 			return db.DeleteUser(t.Context(), "ada")

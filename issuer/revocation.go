@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/form"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -48,6 +50,47 @@ func (i *Issuer) RevokeToken(ctx context.Context, client, token string) error {
 		c = store.Change{Kind: store.KindFamily, ID: t.Family, Until: t.FamilyEnds}
 	}
 	return i.revokeFor(ctx, client, c)
+}
+
+// RevokeClient revokes all tokens of a client, access and refresh tokens. They are
+// refused here and by the caches in front when RevokeClient returns, and by others
+// on the same store within a second. An unknown client is no error.
+//
+// The client's secrets and API keys stay valid, and the client can get new tokens
+// with them. To end those, disable the client ([store.Admin]), or revoke its keys
+// and secrets with [Issuer.RevokeAPIKey] and [Issuer.RevokeSecret].
+func (i *Issuer) RevokeClient(ctx context.Context, id string) error {
+	if err := i.Revoke(ctx, store.Change{Kind: store.KindClient, ID: id}); err != nil {
+		return fmt.Errorf("issuer: RevokeClient: %w", err)
+	}
+	return nil
+}
+
+// RevokeUser revokes all tokens and sessions of a user, and the API keys that the
+// user owns, as soon as RevokeClient revokes tokens. The keys are deleted and can
+// never be created again. An unknown user is no error.
+//
+// The user's password stays valid, and the user can log in again. To prevent that,
+// disable the user or set another password ([store.Admin]). Tokens that a client
+// got with an API key of the user are the client's own and stay valid.
+func (i *Issuer) RevokeUser(ctx context.Context, login string) error {
+	if err := i.Revoke(ctx, store.Change{Kind: store.KindUser, ID: login}); err != nil {
+		return fmt.Errorf("issuer: RevokeUser: %w", err)
+	}
+	return nil
+}
+
+// RevokeSession ends a session, by its ID ([store.Session].ID, and the TokenID of
+// the identities that it proves), as soon as RevokeClient revokes tokens. An unknown
+// session is no error.
+//
+// The user's other sessions, tokens and password stay valid.
+func (i *Issuer) RevokeSession(ctx context.Context, id string) error {
+	c := store.Change{Kind: store.KindSession, ID: id, Until: time.Now().Add(middleware.MaxLifetime)}
+	if err := i.Revoke(ctx, c); err != nil {
+		return fmt.Errorf("issuer: RevokeSession: %w", err)
+	}
+	return nil
 }
 
 // revocable returns a token that there is something to revoke of.

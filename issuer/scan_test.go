@@ -71,7 +71,7 @@ func TestB03RightBeginnings(t *testing.T) {
 	a := &asking{Store: newStore(t)}
 	iss := newIssuer(t, issuer.Config{Store: a, OpaqueTokens: true, AllowUnthrottled: true})
 	key, record := iss.NewAPIKey("app", nil, time.Time{})
-	if err := a.Store.PutAPIKey(t.Context(), record); err != nil {
+	if err := a.Store.CreateAPIKeys(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 	token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken

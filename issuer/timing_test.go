@@ -69,12 +69,12 @@ func TestB02(t *testing.T) {
 // timed returns the endpoints of an issuer with that BcryptCost, whose users have
 // hashes of all kinds.
 func timed(t *testing.T, bcryptCost int) (token, introspect http.Handler) {
-	db := newStore(t)
+	db := &old{Store: newStore(t), users: map[string]store.User{"unreadable": {Login: "unreadable", Password: "$md5$x"}}}
 	argon, err := issuer.HashPassword(t.Context(), testPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hashes := map[string]string{"argon": argon, "none": "", "unreadable": "$md5$x"}
+	hashes := map[string]string{"argon": argon, "none": ""}
 	hashes["cheaper"] = "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg"
 	for user, cost := range map[string]int{"bcrypt": 6, "stronger": 8} {
 		hash, err := bcrypt.GenerateFromPassword([]byte(testPassword), cost)
@@ -84,11 +84,11 @@ func timed(t *testing.T, bcryptCost int) (token, introspect http.Handler) {
 		hashes[user] = string(hash)
 	}
 	for user, hash := range hashes {
-		if err := db.PutUser(t.Context(), store.User{Login: user, Password: hash}); err != nil {
+		if err := db.CreateUsers(t.Context(), store.User{Login: user, Password: hash}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.PutUser(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
+	if err := db.CreateUsers(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: bcryptCost, AllowUnthrottled: true})

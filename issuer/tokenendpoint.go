@@ -13,13 +13,6 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// The grant types.
-const (
-	GrantClientCredentials = "client_credentials" // RFC 6749 section 4.4
-	GrantPassword          = "password"           // RFC 6749 section 4.3
-	GrantRefreshToken      = "refresh_token"      // RFC 6749 section 6
-)
-
 // TokenHandler returns the token endpoint (RFC 6749 section 3.2). Clients
 // authenticate with Basic or in the body, or by an API key if
 // [HTTPConfig].BehindAPIKey is set.
@@ -51,11 +44,11 @@ func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *sto
 	}
 	var tokens *Tokens
 	switch grant {
-	case GrantClientCredentials:
+	case store.GrantClientCredentials:
 		tokens, err = t.mint(r.Context(), client, nil, Grant{Scope: params.Get("scope")})
-	case GrantPassword:
+	case store.GrantPassword:
 		tokens, err = t.password(r, client, params)
-	case GrantRefreshToken:
+	case store.GrantRefreshToken:
 		if params.Get("refresh_token") == "" {
 			return form.Missing("refresh_token")
 		}
@@ -93,9 +86,9 @@ func (t tokenEndpoint) grantType(r *http.Request, params form.Params) (string, e
 // grants are the grant types that the endpoint supports.
 func (t tokenEndpoint) grants() []string {
 	if t.cfg.AllowPassword {
-		return []string{GrantClientCredentials, GrantPassword, GrantRefreshToken}
+		return []string{store.GrantClientCredentials, store.GrantPassword, store.GrantRefreshToken}
 	}
-	return []string{GrantClientCredentials, GrantRefreshToken}
+	return []string{store.GrantClientCredentials, store.GrantRefreshToken}
 }
 
 func (t tokenEndpoint) password(r *http.Request, client *store.Client, params form.Params) (*Tokens, error) {
@@ -113,6 +106,6 @@ func (t tokenEndpoint) password(r *http.Request, client *store.Client, params fo
 	if err != nil {
 		return nil, err
 	}
-	refresh := slices.Contains(client.Grants, GrantRefreshToken)
+	refresh := slices.Contains(client.Grants, store.GrantRefreshToken)
 	return t.mint(r.Context(), client, user, Grant{Scope: params.Get("scope"), Refresh: refresh})
 }

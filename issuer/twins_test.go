@@ -3,10 +3,12 @@ package issuer_test
 import (
 	"crypto/elliptic"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
@@ -94,12 +96,11 @@ func TestC02J12TwinsOfTheRevoked(t *testing.T) {
 // TestC19RememberedByTheOldConfiguration changes what an identity was remembered
 // under: a key or a secret that is replaced, narrowed or ended is asked about anew.
 func TestC19RememberedByTheOldConfiguration(t *testing.T) {
-	secrets := func(names ...string) (list []store.Secret) {
-		for _, n := range names {
-			list = append(list, store.Secret{Digest: store.DigestOf(n)})
-		}
-		return list
+	fresh := store.Secret{ID: "new", Digest: store.DigestOf("new")}
+	client := func(db store.Store, f func(c *store.Client)) error {
+		return db.UpdateClient(t.Context(), "app", func(c *store.Client) error { f(c); return nil })
 	}
+	disable := func(c *store.Client) { c.Disabled = true }
 	key := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"}
 	secret := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"}
 	for name, tt := range map[string]struct {
@@ -108,27 +109,30 @@ func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 		want   string // code, or scopes
 	}{
 		"secret replaced": {secret, func(db store.Store) error {
-			return db.PutClient(t.Context(), store.Client{ID: "app", Secrets: secrets("new")})
+			return db.AddSecret(t.Context(), "app", fresh, time.Now())
 		}, "AUTH-1"},
+		"secret revoked": {secret, func(db store.Store) error { return db.DeleteSecret(t.Context(), "app", "s1") }, "AUTH-1"},
 		"secret gets company": {secret, func(db store.Store) error {
-			return db.PutClient(t.Context(), store.Client{ID: "app", Secrets: secrets("app-secret", "new"), Scopes: []string{"a"}})
+			narrowed := client(db, func(c *store.Client) { c.Scopes, c.Default = []string{"a"}, nil })
+			return errors.Join(db.AddSecret(t.Context(), "app", fresh, time.Time{}), narrowed)
 		}, "a"},
 		"scopes of the client": {secret, func(db store.Store) error {
-			return db.PutClient(t.Context(), store.Client{ID: "app", Secrets: secrets("app-secret"), Scopes: []string{"z"}})
+			return client(db, func(c *store.Client) { c.Scopes, c.Default = []string{"z"}, nil })
 		}, "z"},
-		"client disabled": {secret, func(db store.Store) error {
-			return db.PutClient(t.Context(), store.Client{ID: "app", Secrets: secrets("app-secret"), Disabled: true})
-		}, "AUTH-1"},
+		"client disabled":        {secret, func(db store.Store) error { return client(db, disable) }, "AUTH-1"},
 		"client deleted":         {key, func(db store.Store) error { return db.DeleteClient(t.Context(), "app") }, "AUTH-1"},
-		"key of disabled client": {key, func(db store.Store) error { return db.PutClient(t.Context(), store.Client{ID: "app", Disabled: true}) }, "AUTH-1"},
+		"key of disabled client": {key, func(db store.Store) error { return client(db, disable) }, "AUTH-1"},
 		"key replaced": {key, func(db store.Store) error {
-			return db.PutAPIKey(t.Context(), store.APIKey{ID: "k1", Client: "app", Digest: store.DigestOf("new")})
+			return db.ReplaceAPIKey(t.Context(), "k1", time.Now(), store.APIKey{ID: "k2", Client: "app", Digest: store.DigestOf("new")})
 		}, "AUTH-1"},
 		"scopes of the key": {key, func(db store.Store) error {
-			return db.PutAPIKey(t.Context(), store.APIKey{ID: "k1", Client: "app", Digest: store.DigestOf("key1"), Scopes: []string{"z"}})
+			return db.UpdateAPIKey(t.Context(), "k1", func(k *store.APIKey) error { k.Scopes = []string{"z"}; return nil })
 		}, "z"},
-		"key of another client": {key, func(db store.Store) error {
-			return db.PutAPIKey(t.Context(), store.APIKey{ID: "k1", Client: "nobody", Digest: store.DigestOf("key1")})
+		"key given an end": {key, func(db store.Store) error {
+			return db.UpdateAPIKey(t.Context(), "k1", func(k *store.APIKey) error { k.Expires = time.Now(); return nil })
+		}, "AUTH-1"},
+		"key revoked": {key, func(db store.Store) error {
+			return db.Revoke(t.Context(), store.Change{Kind: store.KindAPIKey, ID: "k1"})
 		}, "AUTH-1"},
 	} {
 		db := newStore(t)

@@ -17,6 +17,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
 )
 
 // broken is a store whose reads fail, and count.
@@ -108,8 +109,31 @@ func mistyped(s string) string {
 	return string(b)
 }
 
+// old is a store with records from before the stores checked them.
+type old struct {
+	*memory.Store
+	users map[string]store.User
+	keys  map[store.Digest]store.APIKey
+}
+
+func (o *old) User(ctx context.Context, login string) (*store.User, error) {
+	if u, ok := o.users[login]; ok {
+		return &u, nil
+	}
+	return o.Store.User(ctx, login)
+}
+
+func (o *old) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
+	if k, ok := o.keys[d]; ok {
+		return &k, nil
+	}
+	return o.Store.APIKey(ctx, d)
+}
+
 func TestValidateAPIKey(t *testing.T) {
-	db := newStore(t)
+	db := &old{Store: newStore(t), keys: map[store.Digest]store.APIKey{
+		store.DigestOf("orphan"): {ID: "orphan", Client: "nobody", Digest: store.DigestOf("orphan")},
+	}}
 	iss := newIssuer(t, issuer.Config{Store: db})
 	now := time.Now()
 	key, rec := iss.NewAPIKey("app", []string{"a", "b"}, now.Add(time.Hour))
@@ -120,9 +144,8 @@ func TestValidateAPIKey(t *testing.T) {
 	for _, k := range []store.APIKey{
 		rec,
 		{ID: "past", Client: "app", Digest: store.DigestOf("past"), Expires: now},
-		{ID: "orphan", Client: "nobody", Digest: store.DigestOf("orphan")},
 	} {
-		if err := db.PutAPIKey(t.Context(), k); err != nil {
+		if err := db.CreateAPIKeys(t.Context(), k); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +165,7 @@ func TestValidateAPIKey(t *testing.T) {
 	}
 	_, err = check(key)
 	wantCode(t, "revoked", err, errorsx.CredentialsIncorrect)
-	if err := db.PutClient(t.Context(), store.Client{ID: "app", Disabled: true}); err != nil {
+	if err := db.UpdateClient(t.Context(), "app", func(c *store.Client) error { c.Disabled = true; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	_, err = check("key1")
@@ -153,8 +176,10 @@ func TestClientSecrets(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	now := time.Now()
-	err := db.PutClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
-		{Digest: store.DigestOf("old"), Expires: now}, {Digest: store.DigestOf("ending"), Expires: now.Add(time.Hour)}, {Digest: store.DigestOf("new")},
+	err := db.CreateClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
+		{ID: "old", Digest: store.DigestOf("old"), Expires: now},
+		{ID: "ending", Digest: store.DigestOf("ending"), Expires: now.Add(time.Hour)},
+		{ID: "new", Digest: store.DigestOf("new")},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +191,7 @@ func TestClientSecrets(t *testing.T) {
 }
 
 func TestPasswords(t *testing.T) {
-	db := newStore(t)
+	db := &old{Store: newStore(t), users: map[string]store.User{}}
 	iss := newIssuer(t, issuer.Config{Store: db})
 	long := strings.Repeat("x", 72)
 	argon, err := issuer.HashPassword(t.Context(), testPassword)
@@ -181,16 +206,21 @@ func TestPasswords(t *testing.T) {
 		return prefix + string(hash[4:])
 	}
 	for login, hash := range map[string]string{
-		"argon": argon, "2a": bc("$2a$", testPassword), "2b": bc("$2b$", testPassword), "2y": bc("$2y$", testPassword),
-		"2x": bc("$2x$", testPassword), "long": bc("$2b$", long), "none": "", "plain": testPassword, "md5": "$1$abc$def",
-		"huge":    "$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+		"2x": bc("$2x$", testPassword), "plain": testPassword, "md5": "$1$abc$def",
 		"trailed": strings.Replace(argon, ",p=1$", ",p=1x$", 1),
 	} {
-		if err := db.PutUser(t.Context(), store.User{Login: login, Password: hash}); err != nil {
+		db.users[login] = store.User{Login: login, Password: hash}
+	}
+	for login, hash := range map[string]string{
+		"argon": argon, "2a": bc("$2a$", testPassword), "2b": bc("$2b$", testPassword), "2y": bc("$2y$", testPassword),
+		"long": bc("$2b$", long), "none": "",
+		"huge": "$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
+	} {
+		if err := db.CreateUsers(t.Context(), store.User{Login: login, Password: hash}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.PutUser(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
+	if err := db.CreateUsers(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -233,7 +263,7 @@ func TestC06LongSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for login, hash := range map[string]string{"bcrypt": string(bc), "argon": argon, name: argon} {
-		if err := db.PutUser(t.Context(), store.User{Login: login, Password: hash}); err != nil {
+		if err := db.CreateUsers(t.Context(), store.User{Login: login, Password: hash}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,13 +17,34 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
 // Errors that callers branch on.
 var (
 	ErrNotFound = errors.New("store: not found")
-	ErrReused   = errors.New("store: refresh token used a second time")
+
+	// ErrExists is returned by a Create method if a record with that name, ID or
+	// secret exists.
+	ErrExists = errors.New("store: exists already")
+
+	// ErrRevoked is returned for an API key or a client's secret that was revoked,
+	// replaced or deleted before. It can never be created again.
+	ErrRevoked = errors.New("store: was revoked before")
+
+	// ErrConflict is returned by an Update method if other writers changed the
+	// record during each of 16 tries.
+	ErrConflict = errors.New("store: the record kept changing")
+
+	ErrReused = errors.New("store: refresh token used a second time")
+)
+
+// The grant types that a client may use.
+const (
+	GrantClientCredentials = "client_credentials" // RFC 6749 section 4.4
+	GrantPassword          = "password"           // RFC 6749 section 4.3
+	GrantRefreshToken      = "refresh_token"      // RFC 6749 section 6
 )
 
 // A Digest is the SHA-256 of a secret. Generated secrets hold 256 random bits,
@@ -67,16 +88,35 @@ type User struct {
 	Login             string
 	Password          string // hash: argon2id in PHC form, or bcrypt; empty: no login by password
 	First, Last, Lang string
-	Disabled          bool
-	Version           uint64 // as a client's; grows with a new password and when disabled
+
+	// Scopes are the scopes that tokens of this user may have, if LimitScopes is
+	// set. If it is not set, the client alone limits the scopes, and Scopes must
+	// be empty.
+	Scopes      []string
+	LimitScopes bool
+
+	Disabled bool
+	Version  uint64 // as a client's; grows with a new password and when disabled
 }
 
 // An APIKey belongs to a client.
 type APIKey struct {
-	ID      string // may be shown and logged
-	Client  string
-	Digest  Digest // of the whole key
-	Scopes  []string
+	ID     string // may be shown and logged
+	Name   string // for people; may be empty
+	Client string
+	Digest Digest // of the whole key
+	Scopes []string
+
+	// Owner is the login of the user who is responsible for the key, or empty. The
+	// key is refused while that user is disabled, and it is deleted when the user
+	// is revoked or deleted. A request with the key has no user: the owner is not
+	// the identity's user.
+	Owner string
+
+	// Addrs are the networks from which the key may be used. If empty, the key
+	// works from everywhere.
+	Addrs []netip.Prefix
+
 	Created time.Time // unknown, if zero
 	Expires time.Time // never, if zero
 
@@ -184,88 +224,6 @@ type Sessions interface {
 	// back. A session that is revoked, or that the store knows to have expired
 	// when it was used last, is [ErrNotFound]: nothing revives it.
 	Renew(ctx context.Context, token Digest, lastUse, until time.Time) error
-}
-
-// Admin writes the records that people administer. Each write is a [Change]: an
-// issuer on the same store learns of it within a second, and at once of what
-// goes through its own Revoke.
-type Admin interface {
-	// PutClient stores c under its ID, and raises its version if it is disabled.
-	PutClient(ctx context.Context, c Client) error
-
-	// DeleteClient deletes the client and its API keys, and raises the version
-	// that a client of that ID will have. A client that does not exist is no
-	// error.
-	DeleteClient(ctx context.Context, id string) error
-
-	// PutUser stores u, and raises the user's version if the password differs
-	// from the one before, or if u is disabled.
-	PutUser(ctx context.Context, u User) error
-
-	// Rehash puts another hash of the user's password in the place of the one
-	// given, without a change: nothing that hangs on the user ends. A user who
-	// does not exist, or has another hash meanwhile, is [ErrNotFound].
-	Rehash(ctx context.Context, login, from, to string) error
-
-	// DeleteUser deletes the user, and raises the version that a user of that
-	// login will have. A user who does not exist is no error.
-	DeleteUser(ctx context.Context, login string) error
-
-	// PutAPIKey stores k, in place of a key with the same ID, which must not be
-	// empty. Revoke deletes it.
-	PutAPIKey(ctx context.Context, k APIKey) error
-}
-
-// Lister says which API keys and secrets there are, and when each was used last.
-// It is for people: what a request needs, [APIKeys] and [Clients] read.
-type Lister interface {
-	APIKeyByID(ctx context.Context, id string) (*APIKey, error)
-
-	// APIKeysOf returns a client's API keys in the order of their IDs, also those
-	// that have expired. A client without any, or that does not exist, has none.
-	APIKeysOf(ctx context.Context, client string) ([]APIKey, error)
-
-	// SecretsOf returns a client's secrets in the order in which the client has
-	// them.
-	SecretsOf(ctx context.Context, client string) ([]Secret, error)
-}
-
-// Rotator replaces API keys and secrets while others may do the same. Each write
-// is a [Change] of what it replaces: of the API keys, or of the client at the
-// version that it has.
-type Rotator interface {
-	// ReplaceAPIKey stores next and lets the API key id expire at until, unless
-	// it does sooner, in one step; if until is not in the future, id is deleted.
-	// The two differ in ID and digest.
-	//
-	// A key that does not exist, or is not of next's client, is [ErrNotFound],
-	// and nothing is stored: a revoked key has no successor.
-	ReplaceAPIKey(ctx context.Context, id string, until time.Time, next APIKey) error
-
-	// AddSecret adds s to the client's secrets, in place of one with the same ID,
-	// which must not be empty, and lets all others expire at that time, unless
-	// they do sooner or it is zero, in one step. Those of them that have expired
-	// are dropped. A client that does not exist is [ErrNotFound].
-	AddSecret(ctx context.Context, client string, s Secret, others time.Time) error
-
-	// DeleteSecret deletes one of the client's secrets. A client or secret that
-	// does not exist is [ErrNotFound], and so is an empty ID.
-	DeleteSecret(ctx context.Context, client, id string) error
-}
-
-// A Use says that an API key, or a client's secret, was used.
-type Use struct {
-	Client string // whose secret it was; empty for an API key
-	ID     string
-	At     time.Time
-}
-
-// Toucher keeps when API keys and secrets were used last.
-type Toucher interface {
-	// Touch notes uses. The latest counts, in whatever order they are told; a
-	// use of what does not exist is ignored. It is no [Change], and of several
-	// uses some may be noted where it fails: to tell them again does no harm.
-	Touch(ctx context.Context, uses ...Use) error
 }
 
 // SigningKeys keeps the keys that sign tokens.

@@ -110,9 +110,9 @@ func newSite(ctx context.Context) (*site, http.Handler, error) {
 	key, record := iss.NewAPIKey("app", nil, time.Time{})
 	s := &site{Key: key}
 	err = errors.Join(
-		db.PutClient(ctx, store.Client{ID: "app", Scopes: []string{"read", "files"}}),
-		db.PutUser(ctx, store.User{Login: "ada"}),
-		db.PutAPIKey(ctx, record),
+		db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read", "files"}}),
+		db.CreateUsers(ctx, store.User{Login: "ada"}),
+		db.CreateAPIKeys(ctx, record),
 	)
 	if err != nil {
 		return nil, nil, err

@@ -147,20 +147,20 @@ func (n *node) use(ctx context.Context, c middleware.Credential, accepted func()
 func (n *node) credential(ctx context.Context, what string) (middleware.Credential, store.Change, error) {
 	id := "bench-" + rand.Text()
 	none := middleware.Credential{}
-	err := n.db.PutClient(ctx, store.Client{ID: id, Scopes: []string{"a"}, Default: []string{"a"}})
+	err := n.db.CreateClient(ctx, store.Client{ID: id, Scopes: []string{"a"}, Default: []string{"a"}})
 	if err != nil {
 		return none, store.Change{}, err
 	}
 	if what == "API key" {
 		key, record := n.iss.NewAPIKey(id, nil, time.Time{})
 		c := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}
-		return c, store.Change{Kind: store.KindAPIKey, ID: record.ID}, n.db.PutAPIKey(ctx, record)
+		return c, store.Change{Kind: store.KindAPIKey, ID: record.ID}, n.db.CreateAPIKeys(ctx, record)
 	}
 	g := issuer.Grant{Client: id}
 	change := store.Change{Kind: store.KindClient, ID: id}
 	if what == "user" {
 		g.User, change = id, store.Change{Kind: store.KindUser, ID: id}
-		if err := n.db.PutUser(ctx, store.User{Login: id}); err != nil {
+		if err := n.db.CreateUsers(ctx, store.User{Login: id}); err != nil {
 			return none, change, err
 		}
 	}

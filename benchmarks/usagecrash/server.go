@@ -88,7 +88,7 @@ func (s *site) handler(ctx context.Context, m *meter.Meter) (http.Handler, error
 		return nil, err
 	}
 	for _, c := range s.Clients {
-		err := errors.Join(db.PutClient(ctx, store.Client{ID: c.ID}), db.PutAPIKey(ctx, c.Record))
+		err := errors.Join(db.CreateClient(ctx, store.Client{ID: c.ID}), db.CreateAPIKeys(ctx, c.Record))
 		if err != nil {
 			return nil, err
 		}

@@ -51,6 +51,48 @@ func TestD07CrossSite(t *testing.T) {
 	victim.call(w, "GET", "/api/me").want(t, 200, "")
 }
 
+// TestD07PartnerPostsFromOtherSites has a browser that sends the credentials with
+// requests from other sites, since its user has once given them to its dialog.
+func TestD07PartnerPostsFromOtherSites(t *testing.T) {
+	w := sharedDemo(t)
+	token := minted(t, w, asPartner, `{}`).text("access_token")
+	content := map[string]option{
+		"/partner/tokens":        body("text/plain", `{}`),
+		"/partner/tokens/verify": body(mimeJSON, `{"token":"`+token+`"}`),
+	}
+	refused := refusal{403, "AUTH-3", "invalid_request", challengeBasic, `"Origin"`}
+	for _, tt := range []struct {
+		name    string
+		headers []option
+		same    bool
+	}{
+		{"another site", with(header("Sec-Fetch-Site", "cross-site"), header("Origin", "https://evil.example")), false},
+		{"another host of the site", with(header("Sec-Fetch-Site", "same-site"), header("Origin", "http://sub."+w.addr)), false},
+		{"a browser without Sec-Fetch-Site", with(header("Origin", "https://evil.example")), false},
+		{"a sandboxed frame", with(header("Origin", "null")), false},
+		{"the site itself", with(header("Sec-Fetch-Site", "same-origin"), header("Origin", w.url)), true},
+		{"the site itself, without Sec-Fetch-Site", with(header("Origin", w.url)), true},
+		{"the user's own request", with(header("Sec-Fetch-Site", "none")), true},
+		{"no browser", nil, true},
+	} {
+		t.Run("D07 "+tt.name, func(t *testing.T) {
+			for path, sent := range content {
+				options := append(with(sent), tt.headers...)
+				a := w.do("POST", path, append(options, asPartner)...)
+				switch {
+				case !tt.same:
+					refused.check(t, a)
+					w.do("POST", path, append(options, basic("demo-partner", "wrong"))...).want(t, 401, "AUTH-1")
+					w.do("POST", path, options...).want(t, 401, "AUTH-2")
+				case a.status == 403:
+					t.Errorf("%s: got %d %s", path, a.status, a.body)
+				}
+			}
+			w.do("GET", "/partner/", append(tt.headers, asPartner)...).want(t, 200, "")
+		})
+	}
+}
+
 // TestD08Origins asks from other origins, with everything that is needed: no
 // answer says that a page of theirs may read it.
 func TestD08Origins(t *testing.T) {

@@ -51,24 +51,24 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	return guard(errorsx.Mux(d.mux, nil)), nil
 }
 
-// issuer returns an issuer over a new store with these records.
+// issuer returns an issuer over a new store with these records. The users come with
+// their passwords, which are stored as hashes.
 func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...store.User) (*issuer.Issuer, *memory.Store, error) {
 	db := memory.New()
 	for _, c := range clients {
-		if err := db.PutClient(d.ctx, c); err != nil {
-			return nil, nil, err
-		}
-	}
-	for _, u := range users {
-		var err error
-		if u.Password, err = issuer.HashPassword(d.ctx, u.Password); err != nil {
-			return nil, nil, err
-		}
-		if err := db.PutUser(d.ctx, u); err != nil {
+		if err := db.CreateClient(d.ctx, c); err != nil {
 			return nil, nil, err
 		}
 	}
 	var err error
+	for n := range users {
+		if users[n].Password, err = issuer.HashPassword(d.ctx, users[n].Password); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := db.CreateUsers(d.ctx, users...); err != nil {
+		return nil, nil, err
+	}
 	if cfg.Throttle == nil {
 		cfg.Throttle, err = newThrottle()
 	}
@@ -93,7 +93,7 @@ func newThrottle() (*middleware.Throttle, error) {
 // cacheSize is the number of credentials that each system remembers.
 const cacheSize = 10_000
 
-func secret(s string) []store.Secret { return []store.Secret{{Digest: store.DigestOf(s)}} }
+func secret(s string) []store.Secret { return []store.Secret{{ID: "s1", Digest: store.DigestOf(s)}} }
 
 var rfc = &errorsx.Writer{Dialect: errorsx.RFC}
 
@@ -103,12 +103,12 @@ func (d *demoServer) tiers() ([]middleware.Tier, error) {
 		AccessTTL: 24 * time.Hour, RefreshTTL: 200 * 24 * time.Hour,
 	}, []store.Client{{
 		ID: "demo-app", Scopes: []string{"user"}, Default: []string{"user"},
-		Grants: []string{issuer.GrantPassword, issuer.GrantRefreshToken},
+		Grants: []string{store.GrantPassword, store.GrantRefreshToken},
 	}}, store.User{Login: "user_email@email.com", Password: "user_password"})
 	if err != nil {
 		return nil, err
 	}
-	err = db.PutAPIKey(d.ctx, store.APIKey{ID: "demo", Client: "demo-app", Digest: store.DigestOf("my_api_key")})
+	err = db.CreateAPIKeys(d.ctx, store.APIKey{ID: "demo", Client: "demo-app", Digest: store.DigestOf("my_api_key")})
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (d *demoServer) oauth2() error {
 	iss, _, err := d.issuer(issuer.Config{Audience: "/oauth2"}, []store.Client{{
 		ID: "demo-client", Secrets: secret("demo-secret"),
 		Scopes: []string{"base", "files", "upload_files"}, Default: []string{"base"},
-		Grants: []string{issuer.GrantClientCredentials, issuer.GrantPassword, issuer.GrantRefreshToken},
+		Grants: []string{store.GrantClientCredentials, store.GrantPassword, store.GrantRefreshToken},
 	}}, store.User{Login: "user_email@email.com", Password: "user_password"})
 	if err != nil {
 		return err

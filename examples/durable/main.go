@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log"
 	"net/http"
 
@@ -38,13 +39,18 @@ func main() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", h))
 }
 
-// fill makes a client.
+// fill makes a client at the first start. A later start finds the client, and leaves
+// it and its secrets as they are by then.
 func fill(ctx context.Context, db store.Store) error {
-	return db.PutClient(ctx, store.Client{
-		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
+	err := db.CreateClient(ctx, store.Client{
+		ID: "app", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("app-secret")}},
 		Scopes: []string{"base"}, Default: []string{"base"},
-		Grants: []string{issuer.GrantClientCredentials},
+		Grants: []string{store.GrantClientCredentials},
 	})
+	if errors.Is(err, store.ErrExists) {
+		return nil
+	}
+	return err
 }
 
 func handler(ctx context.Context, db store.Store, seal []byte) (http.Handler, error) {

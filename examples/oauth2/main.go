@@ -36,10 +36,10 @@ func main() {
 
 // fill makes a client.
 func fill(ctx context.Context, db store.Store) error {
-	return db.PutClient(ctx, store.Client{
-		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}},
+	return db.CreateClient(ctx, store.Client{
+		ID: "app", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("app-secret")}},
 		Scopes: []string{"base", "files"}, Default: []string{"base"},
-		Grants: []string{issuer.GrantClientCredentials},
+		Grants: []string{store.GrantClientCredentials},
 	})
 }
 

@@ -36,8 +36,8 @@ func main() {
 
 // fill makes a partner.
 func fill(ctx context.Context, db store.Store) error {
-	return db.PutClient(ctx, store.Client{
-		ID: "acme", Secrets: []store.Secret{{Digest: store.DigestOf("acme-secret")}},
+	return db.CreateClient(ctx, store.Client{
+		ID: "acme", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("acme-secret")}},
 		Scopes: []string{"maps"},
 	})
 }

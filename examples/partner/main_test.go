@@ -19,8 +19,8 @@ func TestPartner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rival := store.Client{ID: "rival", Secrets: []store.Secret{{Digest: store.DigestOf("rival-secret")}}, Scopes: []string{"maps"}}
-	if err := db.PutClient(t.Context(), rival); err != nil {
+	rival := store.Client{ID: "rival", Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf("rival-secret")}}, Scopes: []string{"maps"}}
+	if err := db.CreateClient(t.Context(), rival); err != nil {
 		t.Fatal(err)
 	}
 	get := func(path, secret string) *httptest.ResponseRecorder {

@@ -39,7 +39,7 @@ func fill(ctx context.Context, db store.Store) error {
 	if err != nil {
 		return err
 	}
-	return db.PutUser(ctx, store.User{Login: "ada", Password: password, First: "Ada", Lang: "ENU"})
+	return db.CreateUsers(ctx, store.User{Login: "ada", Password: password, First: "Ada", Lang: "ENU"})
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {

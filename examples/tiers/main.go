@@ -42,15 +42,15 @@ func fill(ctx context.Context, db store.Store) error {
 	}
 	client := store.Client{
 		ID: "app", Scopes: []string{"user"}, Default: []string{"user"},
-		Grants: []string{issuer.GrantPassword, issuer.GrantRefreshToken},
+		Grants: []string{store.GrantPassword, store.GrantRefreshToken},
 	}
-	if err := db.PutClient(ctx, client); err != nil {
+	if err := db.CreateClient(ctx, client); err != nil {
 		return err
 	}
-	if err := db.PutUser(ctx, store.User{Login: "ada", Password: password}); err != nil {
+	if err := db.CreateUsers(ctx, store.User{Login: "ada", Password: password}); err != nil {
 		return err
 	}
-	return db.PutAPIKey(ctx, store.APIKey{ID: "1", Client: "app", Digest: store.DigestOf("my_api_key")})
+	return db.CreateAPIKeys(ctx, store.APIKey{ID: "1", Client: "app", Digest: store.DigestOf("my_api_key")})
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {

@@ -58,8 +58,8 @@ func newPartnerOf(t testing.TB, u partner.Reporter, cfg issuer.Config) (*issuer.
 	t.Helper()
 	db := memory.New()
 	for _, id := range []string{"acme", "other"} {
-		err := db.PutClient(t.Context(), store.Client{
-			ID: id, Secrets: []store.Secret{{Digest: store.DigestOf(id + "-secret")}}, Scopes: []string{"x", "y"}, Default: []string{"x"},
+		err := db.CreateClient(t.Context(), store.Client{
+			ID: id, Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf(id + "-secret")}}, Scopes: []string{"x", "y"}, Default: []string{"x"},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -257,6 +257,41 @@ func TestReporterFailsLate(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: %d bytes came, and no error", accept, len(body))
 		}
+	}
+}
+
+// TestCSVHoldsNoFormulas has names that a spreadsheet would run, and a negative
+// number, which is one.
+func TestCSVHoldsNoFormulas(t *testing.T) {
+	var rows []store.Row
+	want := "client_id,product,label,quantities,adjusted\n"
+	for _, tt := range []struct{ name, cell string }{
+		{"=1+1", "'=1+1"},
+		{"+1", "'+1"},
+		{"-1", "'-1"},
+		{"@SUM(A1)", "'@SUM(A1)"},
+		{"\t=1", "'\t=1"},
+		{"\r=1", "\"'\r=1\""},
+		{"\n=1", "\"'\n=1\""},
+		{"=1,2", "\"'=1,2\""},
+		{"=\"x\"", "\"'=\"\"x\"\"\""},
+		{"a=1", "a=1"},
+		{"a-b+c@d", "a-b+c@d"},
+		{"'quoted", "'quoted"},
+		{"", ""},
+	} {
+		rows = append(rows, store.Row{Client: tt.name, Product: tt.name, Label: tt.name, Quantity: -7, Adjusted: -8})
+		want += tt.cell + "," + tt.cell + "," + tt.cell + ",-7,-8\n"
+	}
+	_, _, h := newPartner(t, &reporter{rows: rows})
+
+	r := httptest.NewRequest("GET", "/partner/usages?api_name=a&start_date=2025-01-01&end_date=2025-01-02", nil)
+	r.SetBasicAuth("acme", "acme-secret")
+	r.Header.Set("Accept", "text/csv")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Body.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", w.Body, want)
 	}
 }
 

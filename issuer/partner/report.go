@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/authtier/authtier/issuer/internal/form"
@@ -131,7 +132,17 @@ func byProduct(q store.Query, rows iter.Seq2[store.Row, error]) iter.Seq2[client
 	}
 }
 
-// csv writes a header and a line for each row.
+// asText returns a cell that spreadsheets show as it is. Without the apostrophe they
+// would run a cell that begins with one of these characters as a formula.
+func asText(cell string) string {
+	if cell != "" && strings.IndexByte("=+-@\t\r\n", cell[0]) >= 0 {
+		return "'" + cell
+	}
+	return cell
+}
+
+// csv writes a header and a line for each row. Names go through asText. Numbers do
+// not, since they may be negative.
 func (o *output) csv(q store.Query, rows iter.Seq2[store.Row, error]) error {
 	w := csv.NewWriter(io.Writer(o))
 	columns := []string{"client_id", "product", "label", "quantities", "adjusted"}
@@ -143,7 +154,7 @@ func (o *output) csv(q store.Query, rows iter.Seq2[store.Row, error]) error {
 		if err != nil {
 			return err
 		}
-		line := []string{row.Client, row.Product, row.Label, strconv.FormatInt(row.Quantity, 10), strconv.FormatInt(row.Adjusted, 10)}
+		line := []string{asText(row.Client), asText(row.Product), asText(row.Label), strconv.FormatInt(row.Quantity, 10), strconv.FormatInt(row.Adjusted, 10)}
 		if q.ByDay {
 			line = append(line, store.Midnight(row.Day).Format(time.DateOnly))
 		}

@@ -34,7 +34,8 @@ type Config struct {
 	Base string
 
 	// Timeout ends a session that is not used: five minutes, if 0, and at least
-	// a second. MaxAge ends any session: twelve hours, if 0.
+	// a second. MaxAge ends any session: twelve hours, if 0, and at most
+	// [middleware.MaxLifetime], for which revocations of sessions are remembered.
 	Timeout, MaxAge time.Duration
 
 	// Cookie is the name of the session cookie. If empty, it is "JSESSIONID".
@@ -123,8 +124,9 @@ func (cfg *Config) check() error {
 	if !middleware.ValidHeaderName(cfg.Header) {
 		errs = append(errs, fmt.Errorf("header %q: not a header name", cfg.Header))
 	}
-	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout {
-		errs = append(errs, fmt.Errorf("timeout is %v and max age %v, expected at least 1s and at least the timeout", cfg.Timeout, cfg.MaxAge))
+	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout || cfg.MaxAge > middleware.MaxLifetime {
+		errs = append(errs, fmt.Errorf("timeout is %v and max age %v, expected at least 1s, and then at least the timeout and at most %v",
+			cfg.Timeout, cfg.MaxAge, middleware.MaxLifetime))
 	}
 	if err := (&http.Cookie{Name: cfg.Cookie, Value: "x"}).Valid(); err != nil {
 		errs = append(errs, fmt.Errorf("cookie name: %w", err))

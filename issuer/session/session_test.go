@@ -39,7 +39,7 @@ func newSite(t testing.TB, cfg session.Config) *site {
 		t.Fatal(err)
 	}
 	db := memory.New()
-	if err := db.PutUser(t.Context(), store.User{Login: "ada", Password: string(hash)}); err != nil {
+	if err := db.CreateUsers(t.Context(), store.User{Login: "ada", Password: string(hash)}); err != nil {
 		t.Fatal(err)
 	}
 	f := &failing{Store: db}
@@ -181,11 +181,13 @@ func TestD06D07CookieRequirement(t *testing.T) {
 
 func TestT11UserChanges(t *testing.T) {
 	for what, change := range map[string]func(s *site, u store.User) error{
-		"disabled":     func(s *site, u store.User) error { u.Disabled = true; return s.db.PutUser(t.Context(), u) },
-		"new password": func(s *site, u store.User) error { u.Password = "$2b$x"; return s.db.PutUser(t.Context(), u) },
+		"disabled": func(s *site, _ store.User) error {
+			return s.db.UpdateUser(t.Context(), "ada", func(u *store.User) error { u.Disabled = true; return nil })
+		},
+		"new password": func(s *site, _ store.User) error { return s.db.SetPassword(t.Context(), "ada", "") },
 		"deleted":      func(s *site, u store.User) error { return s.db.DeleteUser(t.Context(), "ada") },
 		"recreated": func(s *site, u store.User) error {
-			return errors.Join(s.db.DeleteUser(t.Context(), "ada"), s.db.PutUser(t.Context(), u))
+			return errors.Join(s.db.DeleteUser(t.Context(), "ada"), s.db.CreateUsers(t.Context(), u))
 		},
 	} {
 		s := newSite(t, session.Config{})

@@ -81,25 +81,35 @@ func (f *feed) at(n uint64) store.Cursor {
 }
 
 // revoke applies c to the records and enters it into the feed, which is all that
-// it takes for tokens.
+// tokens need.
 func (s *Store) revoke(c store.Change) {
 	switch c.Kind {
 	case store.KindSession:
 		maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return n.ID == c.ID })
 	case store.KindAPIKey:
-		s.deleteKey(c.ID)
+		s.buryKey(c.ID)
 	case store.KindClient:
-		c.Version, c.Until = max(s.feed.version(c.Kind, c.ID), c.Version)+1, time.Time{}
-		if old, ok := s.clients[c.ID]; ok {
-			old.Version = c.Version
-			s.clients[c.ID] = old
-		}
+		s.raise(c)
+		return
 	case store.KindUser:
-		c.Version, c.Until = max(s.feed.version(c.Kind, c.ID), c.Version)+1, time.Time{}
-		if old, ok := s.users[c.ID]; ok {
-			old.Version = c.Version
-			s.users[c.ID] = old
-		}
+		s.raise(c)
+		s.revokeKeys(func(k *store.APIKey) bool { return k.Owner == c.ID && c.ID != "" })
+		return
+	}
+	s.feed.append(c)
+	s.grown()
+}
+
+// raise gives a client or user a version higher than its own and than that of c.
+func (s *Store) raise(c store.Change) {
+	c.Version, c.Until = max(s.feed.version(c.Kind, c.ID), c.Version)+1, time.Time{}
+	if client, ok := s.clients[c.ID]; ok && c.Kind == store.KindClient {
+		client.Version = c.Version
+		s.clients[c.ID] = client
+	}
+	if user, ok := s.users[c.ID]; ok && c.Kind == store.KindUser {
+		user.Version = c.Version
+		s.users[c.ID] = user
 	}
 	s.feed.append(c)
 	s.grown()

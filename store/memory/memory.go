@@ -4,14 +4,12 @@ package memory
 
 import (
 	"context"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/authtier/authtier/store"
 )
 
-// A Store keeps everything in maps. Its methods may be called concurrently.
+// A Store keeps everything in maps. It is safe for concurrent use.
 type Store struct {
 	mu       sync.RWMutex
 	clients  map[string]store.Client
@@ -21,7 +19,8 @@ type Store struct {
 	sessions map[store.Digest]store.Session
 	signing  map[[2]string]store.SigningKey // by set and ID
 	keyByID  map[string]store.Digest        // of API keys
-	sweepAt  int                            // number of records at which they are swept
+	revoked  tombstones
+	sweepAt  int // number of records at which they are swept
 
 	feed  feed
 	usage usage
@@ -39,6 +38,7 @@ func New() *Store {
 		sessions: map[store.Digest]store.Session{},
 		signing:  map[[2]string]store.SigningKey{},
 		keyByID:  map[string]store.Digest{},
+		revoked:  newTombstones(),
 		sweepAt:  minSweep,
 		feed:     newFeed(),
 		usage:    newUsage(),
@@ -67,117 +67,4 @@ func (s *Store) write(ctx context.Context, f func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return f()
-}
-
-// Client implements [store.Clients].
-func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
-	c, err := get(ctx, s, s.clients, id)
-	if err != nil {
-		return nil, err
-	}
-	*c = cloneClient(*c)
-	for n := range c.Secrets {
-		c.Secrets[n].LastUsed = time.Time{}
-	}
-	return c, nil
-}
-
-// User implements [store.Users].
-func (s *Store) User(ctx context.Context, login string) (*store.User, error) {
-	return get(ctx, s, s.users, login)
-}
-
-// APIKey implements [store.APIKeys].
-func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
-	k, err := get(ctx, s, s.keys, d)
-	if err != nil {
-		return nil, err
-	}
-	k.Scopes, k.LastUsed = slices.Clone(k.Scopes), time.Time{}
-	return k, nil
-}
-
-// PutClient implements [store.Admin].
-func (s *Store) PutClient(ctx context.Context, c store.Client) error {
-	return s.write(ctx, func() error {
-		c = cloneClient(c)
-		for n := range c.Secrets {
-			c.Secrets[n].LastUsed = lastUsed(s.clients[c.ID].Secrets, c.Secrets[n].ID)
-		}
-		change := store.Change{Kind: store.KindClient, ID: c.ID, Version: s.feed.version(store.KindClient, c.ID)}
-		c.Version = change.Version
-		s.clients[c.ID] = c
-		if c.Disabled {
-			s.revoke(change)
-		} else {
-			s.feed.append(change)
-		}
-		return nil
-	})
-}
-
-// DeleteClient implements [store.Admin].
-func (s *Store) DeleteClient(ctx context.Context, id string) error {
-	return s.write(ctx, func() error {
-		s.revoke(store.Change{Kind: store.KindClient, ID: id})
-		delete(s.clients, id)
-		for _, k := range s.keys {
-			if k.Client == id {
-				s.revoke(store.Change{Kind: store.KindAPIKey, ID: k.ID})
-			}
-		}
-		return nil
-	})
-}
-
-// PutUser implements [store.Admin].
-func (s *Store) PutUser(ctx context.Context, u store.User) error {
-	return s.write(ctx, func() error {
-		old, known := s.users[u.Login]
-		change := store.Change{Kind: store.KindUser, ID: u.Login, Version: s.feed.version(store.KindUser, u.Login)}
-		u.Version = change.Version
-		s.users[u.Login] = u
-		if u.Disabled || known && old.Password != u.Password {
-			s.revoke(change)
-		} else {
-			s.feed.append(change)
-		}
-		return nil
-	})
-}
-
-// Rehash implements [store.Admin].
-func (s *Store) Rehash(ctx context.Context, login, from, to string) error {
-	return s.write(ctx, func() error {
-		u, ok := s.users[login]
-		if !ok || u.Password != from {
-			return store.ErrNotFound
-		}
-		u.Password = to
-		s.users[login] = u
-		return nil
-	})
-}
-
-// DeleteUser implements [store.Admin].
-func (s *Store) DeleteUser(ctx context.Context, login string) error {
-	return s.write(ctx, func() error {
-		s.revoke(store.Change{Kind: store.KindUser, ID: login})
-		delete(s.users, login)
-		return nil
-	})
-}
-
-// cloneClient copies what c refers to. Its lists of strings get one array, of which
-// each has its part alone: what is appended to one is not in the next.
-func cloneClient(c store.Client) store.Client {
-	c.Secrets = slices.Clone(c.Secrets)
-	all := make([]string, 0, len(c.Scopes)+len(c.Default)+len(c.Grants))
-	for _, list := range []*[]string{&c.Scopes, &c.Default, &c.Grants} {
-		if from := len(all); *list != nil {
-			all = append(all, *list...)
-			*list = all[from:len(all):len(all)]
-		}
-	}
-	return c
 }

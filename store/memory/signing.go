@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // SigningKeys implements [store.SigningKeys].
@@ -30,6 +31,9 @@ func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey
 
 // PutSigningKeys implements [store.SigningKeys].
 func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
+	if err := record.CheckSigningKeys(ks); err != nil {
+		return err
+	}
 	return s.write(ctx, func() error {
 		for _, k := range ks {
 			k.Sealed = slices.Clone(k.Sealed)

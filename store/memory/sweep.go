@@ -28,7 +28,7 @@ func (s *Store) sweep(now time.Time) {
 	before := now.Add(-skew)
 	ended := func(t time.Time) bool { return !t.IsZero() && t.Before(before) }
 	maps.DeleteFunc(s.tokens, func(_ store.Digest, t *token) bool {
-		return s.revoked(t) || ended(t.Expires) && (!t.Refresh || ended(t.FamilyEnds))
+		return s.gone(t) || ended(t.Expires) && (!t.Refresh || ended(t.FamilyEnds))
 	})
 	maps.DeleteFunc(s.sessions, func(_ store.Digest, n store.Session) bool { return ended(n.Ends) })
 	maps.DeleteFunc(s.signing, func(_ [2]string, k store.SigningKey) bool { return ended(k.Ends) })

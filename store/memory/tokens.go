@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // A token is a record, and how many changes there had been when it was put. One
@@ -17,6 +18,9 @@ type token struct {
 
 // PutTokens implements [store.Tokens].
 func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
+	if err := record.CheckTokens(ts); err != nil {
+		return err
+	}
 	return s.write(ctx, func() error {
 		s.putTokens(ts)
 		return nil
@@ -33,14 +37,14 @@ func (s *Store) putTokens(ts []store.Token) {
 // token returns the token with that digest, or nil if there is none that holds.
 func (s *Store) token(d store.Digest) *token {
 	t := s.tokens[d]
-	if t == nil || s.revoked(t) {
+	if t == nil || s.gone(t) {
 		return nil
 	}
 	return t
 }
 
-// revoked reports whether t was revoked since it was put.
-func (s *Store) revoked(t *token) bool {
+// gone reports whether t was revoked since it was put.
+func (s *Store) gone(t *token) bool {
 	return s.feed.revoked > t.since && (s.feed.inForce[subject{store.KindToken, t.ID}].at > t.since ||
 		s.feed.inForce[subject{store.KindFamily, t.Family}].at > t.since)
 }
@@ -62,6 +66,9 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 
 // Rotate implements [store.Tokens].
 func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+	if err := record.CheckTokens(next); err != nil {
+		return err
+	}
 	return s.write(ctx, func() error {
 		t := s.token(old)
 		switch {
@@ -83,6 +90,9 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 
 // PutSession implements [store.Sessions].
 func (s *Store) PutSession(ctx context.Context, n store.Session) error {
+	if err := n.Check(); err != nil {
+		return err
+	}
 	return s.write(ctx, func() error {
 		s.sessions[n.Token] = n
 		s.grown()

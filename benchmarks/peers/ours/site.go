@@ -42,7 +42,7 @@ func NewSite(tb testing.TB, alg string) *Site {
 	s.iss, err = issuer.New(tb.Context(), cfg)
 	bench.Must(tb, err)
 	s.Key, s.foreignKey = s.client(tb, bench.ClientID), s.client(tb, "other")
-	bench.Must(tb, s.db.PutUser(tb.Context(), store.User{Login: "ada"}))
+	bench.Must(tb, s.db.CreateUsers(tb.Context(), store.User{Login: "ada"}))
 	go s.iss.Run(tb.Context())
 	s.cache, err = middleware.NewCache(s.iss, 1000, middleware.CacheConfig{})
 	bench.Must(tb, err)
@@ -55,12 +55,12 @@ func NewSite(tb testing.TB, alg string) *Site {
 // client adds a client and returns its API key.
 func (s *Site) client(tb testing.TB, id string) string {
 	tb.Helper()
-	bench.Must(tb, s.db.PutClient(tb.Context(), store.Client{
-		ID: id, Secrets: []store.Secret{{Digest: store.DigestOf(bench.ClientSecret)}},
-		Scopes: []string{"read", "files"}, Default: []string{"read"}, Grants: []string{issuer.GrantClientCredentials},
+	bench.Must(tb, s.db.CreateClient(tb.Context(), store.Client{
+		ID: id, Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf(bench.ClientSecret)}},
+		Scopes: []string{"read", "files"}, Default: []string{"read"}, Grants: []string{store.GrantClientCredentials},
 	}))
 	key, record := s.iss.NewAPIKey(id, nil, time.Time{})
-	bench.Must(tb, s.db.PutAPIKey(tb.Context(), record))
+	bench.Must(tb, s.db.CreateAPIKeys(tb.Context(), record))
 	return key
 }
 

@@ -1,0 +1,161 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxName is how many bytes a name, an ID, a scope or a text may have.
+const maxName = 255
+
+// faults collects what is wrong with one record.
+type faults struct {
+	what, name string // of the record
+	errs       []error
+}
+
+func (f *faults) add(field, problem string, args ...any) {
+	f.errs = append(f.errs, fmt.Errorf("%s "+problem, append([]any{field}, args...)...))
+}
+
+// err returns all faults as one error, or nil.
+func (f *faults) err() error {
+	if len(f.errs) == 0 {
+		return nil
+	}
+	what := f.what
+	if f.name != "" {
+		what = fmt.Sprintf("%s %.64q", what, f.name)
+	}
+	return fmt.Errorf("store: the %s: %w", what, errors.Join(f.errs...))
+}
+
+// fixed adds a fault if an update changed a field that no update may change.
+func (f *faults) fixed(field string, changed bool) {
+	if changed {
+		f.add(field, "was changed, and an update may not change it")
+	}
+}
+
+// required checks a name that may not be empty.
+func (f *faults) required(field, name string) {
+	if name == "" {
+		f.add(field, "is empty")
+		return
+	}
+	f.text(field, name)
+}
+
+// text checks a name or a text, which may be empty.
+func (f *faults) text(field, s string) {
+	switch {
+	case len(s) > maxName:
+		f.add(field, "has %d bytes, expected at most %d", len(s), maxName)
+	case !utf8.ValidString(s):
+		f.add(field, "is not valid UTF-8")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		f.add(field, "contains a control character")
+	}
+}
+
+// scopes checks a list of scope tokens (RFC 6749 section 3.3).
+func (f *faults) scopes(field string, scopes []string) {
+	for n, s := range scopes {
+		switch {
+		case len(s) > maxName:
+			f.add(field, "has a scope of %d bytes, expected at most %d", len(s), maxName)
+		case s == "" || strings.ContainsFunc(s, notInScope):
+			f.add(field, "has the scope %q, expected printable ASCII without blanks, quotes and backslashes", s)
+		case slices.Contains(scopes[:n], s):
+			f.add(field, "has the scope %q twice", s)
+		}
+	}
+}
+
+func notInScope(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
+
+// within adds a fault for each item that the list all lacks.
+func (f *faults) within(field string, items []string, allField string, all []string) {
+	for _, item := range items {
+		if !slices.Contains(all, item) {
+			f.add(field, "has %.64q, which %s lacks", item, allField)
+		}
+	}
+}
+
+func (f *faults) grants(grants []string) {
+	known := []string{GrantClientCredentials, GrantPassword, GrantRefreshToken}
+	for _, grant := range grants {
+		if !slices.Contains(known, grant) {
+			f.add("Grants", "has %.64q, expected of %s", grant, strings.Join(known, ", "))
+		}
+	}
+}
+
+func (f *faults) secrets(secrets []Secret) {
+	for n, s := range secrets {
+		f.secret(fmt.Sprintf("Secrets[%d].", n), s)
+		same := func(other Secret) bool { return other.ID == s.ID || other.Digest == s.Digest }
+		if slices.ContainsFunc(secrets[:n], same) {
+			f.add(fmt.Sprintf("Secrets[%d]", n), "has the ID or the digest of another")
+		}
+	}
+}
+
+func (f *faults) secret(prefix string, s Secret) {
+	f.required(prefix+"ID", s.ID)
+	f.digest(prefix+"Digest", s.Digest)
+	f.span(prefix+"Expires", s.Created, s.Expires)
+}
+
+var emptyDigest = DigestOf("")
+
+func (f *faults) digest(field string, d Digest) {
+	if d == (Digest{}) || d == emptyDigest {
+		f.add(field, "is not the digest of a secret")
+	}
+}
+
+// span checks when something expires that was created at a time that may be
+// unknown.
+func (f *faults) span(field string, created, expires time.Time) {
+	if !created.IsZero() && !expires.IsZero() && !expires.After(created) {
+		f.add(field, "is %v, expected a time after Created, or none", expires)
+	}
+}
+
+func (f *faults) networks(field string, networks []netip.Prefix) {
+	for _, n := range networks {
+		switch {
+		case !n.IsValid():
+			f.add(field, "has an invalid prefix")
+		case n.Addr().Is4In6():
+			f.add(field, "has %v, expected the IPv4 prefix itself", n)
+		case n != n.Masked():
+			f.add(field, "has %v, expected %v", n, n.Masked())
+		}
+	}
+}
+
+// hashForm matches the hashes that password checking understands: argon2id in
+// PHC form, and bcrypt.
+var hashForm = regexp.MustCompile(
+	`^(\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})$`)
+
+// password checks that a user's Password is a hash. The error does not repeat it.
+func (f *faults) password(hash string) {
+	if hash != "" && !hashForm.MatchString(hash) {
+		f.add("Password", "is not a hash, expected argon2id in PHC form or bcrypt")
+	}
+}
+
+func sameSecret(a, b Secret) bool {
+	return a.ID == b.ID && a.Digest == b.Digest && a.Created.Equal(b.Created) && a.Expires.Equal(b.Expires)
+}

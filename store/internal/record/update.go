@@ -1,0 +1,76 @@
+// Package record holds what all implementations of a [store.Store] do alike with
+// clients, users and API keys: the loop of the Update methods, copies, comparisons,
+// and the limits of listings.
+package record
+
+import "github.com/authtier/authtier/store"
+
+// tries is how often Update reads a record that other writers keep changing.
+const tries = 16
+
+// A Kind knows the records of one type.
+type Kind[T any] struct {
+	// Unshare gives a record slices of its own.
+	Unshare func(*T)
+
+	// Same reports whether two records are equal in everything but LastUsed.
+	Same func(a, b *T) bool
+
+	check func(changed, old *T) error
+}
+
+// The kinds of records that can be updated.
+var (
+	Clients = Kind[store.Client]{UnshareClient, SameClient, (*store.Client).CheckUpdate}
+	Users   = Kind[store.User]{UnshareUser, SameUser, (*store.User).CheckUpdate}
+	APIKeys = Kind[store.APIKey]{UnshareAPIKey, SameAPIKey, (*store.APIKey).CheckUpdate}
+)
+
+// Clone returns a copy that shares no slice with the original.
+func (k Kind[T]) Clone(original *T) *T {
+	clone := *original
+	k.Unshare(&clone)
+	return &clone
+}
+
+// Update changes a record, as the Update methods of [store.Admin] promise. It calls
+// read, then f with a copy of the record, and then write. The caller holds no lock
+// and no transaction meanwhile: f may call the store, and may panic.
+//
+// read returns a record that nothing else refers to, and an API key without its
+// digest. write stores changed and reports true if the stored record is still the
+// same as old, in the sense of k.Same; if not, it stores nothing and reports false.
+// Both compare and store in one transaction. A record that was deleted in the
+// meantime is [store.ErrNotFound].
+//
+// Update does not call write if f changed nothing.
+func Update[T any](
+	k Kind[T],
+	f func(*T) error,
+	read func() (*T, error),
+	write func(old, changed *T) (stored bool, err error),
+) error {
+	for range tries {
+		old, err := read()
+		if err != nil {
+			return err
+		}
+
+		changed := k.Clone(old)
+		if err := f(changed); err != nil {
+			return err
+		}
+		changed = k.Clone(changed) // f may have kept what it was given
+		if k.Same(old, changed) {
+			return k.check(changed, old) // which finds a change of LastUsed
+		}
+		if err := k.check(changed, old); err != nil {
+			return err
+		}
+
+		if stored, err := write(old, changed); stored || err != nil {
+			return err
+		}
+	}
+	return store.ErrConflict
+}
