@@ -24,10 +24,10 @@ func start(t *testing.T, alg, path string) *site {
 	server := httptest.NewUnstartedServer(nil)
 	s := &site{url: "http://" + server.Listener.Addr().String() + path}
 	db := memory.New()
-	bench.Must(t, db.PutUser(t.Context(), store.User{Login: user}))
-	bench.Must(t, db.PutClient(t.Context(), store.Client{
-		ID: bench.ClientID, Secrets: []store.Secret{{Digest: store.DigestOf(bench.ClientSecret)}},
-		Scopes: []string{bench.Scope, "files"}, Default: []string{bench.Scope}, Grants: []string{issuer.GrantRefreshToken},
+	bench.Must(t, db.CreateUsers(t.Context(), store.User{Login: user}))
+	bench.Must(t, db.CreateClient(t.Context(), store.Client{
+		ID: bench.ClientID, Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf(bench.ClientSecret)}},
+		Scopes: []string{bench.Scope, "files"}, Default: []string{bench.Scope}, Grants: []string{store.GrantRefreshToken},
 	}))
 	keys, err := issuer.NewKeySet(issuer.SigningKey{ID: "k1", Alg: alg, Private: bench.NewSigner(alg).Private})
 	bench.Must(t, err)
