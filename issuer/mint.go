@@ -23,7 +23,8 @@ type Grant struct {
 	Client, User string
 
 	// Scope is what is asked for, separated by spaces (RFC 6749 section 3.3). If
-	// empty, it is the client's default.
+	// empty, it is the client's default, without the scopes that the user may not
+	// have ([store.User].LimitScopes).
 	Scope string
 
 	// TTL is how long the access token is valid, rounded down to whole seconds:
@@ -59,8 +60,9 @@ func (t Tokens) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 // 4.4), or with Refresh as the password grant does for a user who was
 // authenticated by other means.
 //
-// The error wraps [errorsx.ScopeNotAuthorized] if the client may not have one of
-// the scopes, [errorsx.CredentialsIncorrect] if client or user is unknown,
+// The error wraps [errorsx.ScopeNotAuthorized] if the client or the user may not
+// have one of the scopes, or if no scope is left of the default: there is no token
+// without a scope (RFC 6749 section 3.3). It wraps [errorsx.CredentialsIncorrect] if client or user is unknown,
 // disabled or revoked meanwhile, [errorsx.TokenExpired] if By has expired,
 // [errorsx.TokenNotMade] if signing fails, and otherwise the store's.
 func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
@@ -111,7 +113,7 @@ func (i *Issuer) user(ctx context.Context, login string) (*store.User, error) {
 // mint grants tokens to a client and a user who are authenticated. Their
 // versions were read before that: a revocation meanwhile is not survived.
 func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.User, g Grant) (*Tokens, error) {
-	scopes, err := grantedScopes(g.Scope, client.Default, client.Scopes)
+	scopes, err := grantedScopes(g.Scope, limited(client.Default, user), limited(client.Scopes, user))
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +150,15 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 		return nil, err
 	}
 	return tokens, nil
+}
+
+// limited returns those of the scopes that tokens of the user may have. user is nil
+// for a client's own token.
+func limited(scopes []string, user *store.User) []string {
+	if user == nil || !user.LimitScopes {
+		return scopes
+	}
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return !slices.Contains(user.Scopes, s) })
 }
 
 // put stores records, of which there may be none.

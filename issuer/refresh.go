@@ -14,9 +14,10 @@ import (
 )
 
 // Refresh exchanges a refresh token of the client for new tokens (RFC 6749
-// section 6). Scope, if not empty, narrows the new access token; the new refresh
-// token keeps what was granted. The old one works no more, unless it is refused:
-// a refusal consumes nothing.
+// section 6). scope, if not empty, narrows the new access token. If it is empty,
+// the access token gets what was granted, without the scopes that the client or the
+// user may not have any more. The new refresh token keeps what was granted. The old
+// one works no more, unless it is refused: a refusal consumes nothing.
 //
 // A token that was used before, and is not in its grace
 // ([Config].AllowRefreshGrace), ends its family, whatever else is asked, and is
@@ -35,10 +36,12 @@ func (i *Issuer) refresh(ctx context.Context, client *store.Client, token, scope
 	if err != nil {
 		return nil, err
 	}
-	if err := i.checkUser(ctx, old); err != nil {
+	user, err := i.refreshUser(ctx, old)
+	if err != nil {
 		return nil, err
 	}
 	still := slices.DeleteFunc(strings.Fields(old.Scopes), func(s string) bool { return !slices.Contains(client.Scopes, s) })
+	still = limited(still, user)
 	scopes, err := grantedScopes(scope, still, still)
 	if err != nil {
 		return nil, err
@@ -90,21 +93,22 @@ func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token 
 	return t, i.judge(t, now)
 }
 
-// checkUser refuses a token of a user who was disabled or revoked meanwhile.
-func (i *Issuer) checkUser(ctx context.Context, t *store.Token) error {
+// refreshUser returns the user that a refresh token speaks for, or nil for a
+// client's own. It refuses a token of a user who was disabled or revoked since.
+func (i *Issuer) refreshUser(ctx context.Context, t *store.Token) (*store.User, error) {
 	if t.User == "" {
-		return nil
+		return nil, nil
 	}
 	u, err := i.user(ctx, t.User)
 	switch {
 	case errors.Is(err, errorsx.CredentialsIncorrect):
-		return revoked(t)
+		return nil, revoked(t)
 	case err != nil:
-		return err
+		return nil, err
 	case u.Version > t.UserVersion:
-		return revoked(t)
+		return nil, revoked(t)
 	}
-	return nil
+	return u, nil
 }
 
 // rotate lets the store decide who is first, and who is in the grace.

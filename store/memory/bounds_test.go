@@ -53,7 +53,7 @@ func TestExpiredTokensAreDropped(t *testing.T) {
 	put := func(id string, refresh bool, expires, ends time.Duration) {
 		t.Helper()
 		err := s.PutTokens(t.Context(), store.Token{
-			ID: id, Digest: store.DigestOf(id), Refresh: refresh, Issued: now, Expires: now.Add(expires), FamilyEnds: now.Add(ends),
+			ID: id, Client: "c", Digest: store.DigestOf(id), Refresh: refresh, Issued: now, Expires: now.Add(expires), FamilyEnds: now.Add(ends),
 		})
 		if err != nil {
 			t.Fatal(err)

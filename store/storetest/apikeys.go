@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,10 +17,11 @@ func apiKey(id, client string) store.APIKey {
 	return store.APIKey{ID: id, Client: client, Digest: digest("key " + id)}
 }
 
-// keyIDs returns the IDs of a client's API keys, in the order of the listing.
+// keyIDs returns the IDs of a client's API keys, or of all, in the order of the
+// listing.
 func keyIDs(t *testing.T, s store.Store, client string) (ids []string) {
 	t.Helper()
-	ks, err := s.APIKeysOf(t.Context(), client)
+	ks, err := s.ListAPIKeys(t.Context(), client, "", 1000)
 	must(t, err)
 	for _, k := range ks {
 		ids = append(ids, k.ID)
@@ -28,28 +30,34 @@ func keyIDs(t *testing.T, s store.Store, client string) (ids []string) {
 }
 
 func sameAPIKey(a, b store.APIKey) bool {
-	return a.ID == b.ID && a.Client == b.Client && a.Digest == b.Digest && slices.Equal(a.Scopes, b.Scopes) &&
+	return a.ID == b.ID && a.Name == b.Name && a.Client == b.Client && a.Digest == b.Digest && a.Owner == b.Owner &&
+		slices.Equal(a.Scopes, b.Scopes) && slices.Equal(a.Addrs, b.Addrs) &&
 		a.Created.Equal(b.Created) && a.Expires.Equal(b.Expires) && a.LastUsed.Equal(b.LastUsed)
 }
 
 func testListAPIKeys(t *testing.T, s store.Store) {
 	ctx := t.Context()
+	clients(t, s, "c", "C")
 	in := store.APIKey{
-		ID: "b", Client: "c", Digest: digest("b"), Scopes: []string{"x", "y"},
-		Created: start.Add(-time.Hour), Expires: start, LastUsed: start, // which is not for Put to say
+		ID: "b", Name: "n", Client: "c", Digest: digest("b"), Scopes: []string{"x", "y"}, Owner: "o",
+		Addrs: []netip.Prefix{netip.MustParsePrefix("::1/128")}, Created: start.Add(-time.Hour), Expires: start,
+		LastUsed: start, // which creating ignores
 	}
-	must(t, s.PutAPIKey(ctx, in))
-	for _, k := range []store.APIKey{apiKey("é", "c"), apiKey("a", "c"), apiKey("B", "c"), apiKey("a2", "C"), apiKey("10", "c"), apiKey("9", "c")} {
-		must(t, s.PutAPIKey(ctx, k))
-	}
+	must(t, s.CreateAPIKeys(ctx, in))
+	must(t, s.CreateAPIKeys(ctx, apiKey("é", "c"), apiKey("a", "c"), apiKey("B", "c"), apiKey("a2", "C"), apiKey("10", "c"), apiKey("9", "c")))
 	if got, want := keyIDs(t, s, "c"), []string{"10", "9", "B", "a", "b", "é"}; !slices.Equal(got, want) {
 		t.Errorf("keys of c: got %q, want %q", got, want)
 	}
 	if got := keyIDs(t, s, "C"); !slices.Equal(got, []string{"a2"}) {
 		t.Errorf("keys of C: got %q, want a2 alone", got)
 	}
+
 	in.LastUsed = time.Time{}
-	ks, err := s.APIKeysOf(ctx, "c")
+	if got, err := s.APIKey(ctx, digest("b")); err != nil || !sameAPIKey(*got, in) {
+		t.Errorf("by digest: got %+v, %v, want %+v", got, err, in)
+	}
+	in.Digest = store.Digest{} // which no listing returns
+	ks, err := s.ListAPIKeys(ctx, "c", "", 1000)
 	must(t, err)
 	if !sameAPIKey(ks[4], in) {
 		t.Errorf("listed: got %+v, want %+v", ks[4], in)
@@ -57,9 +65,7 @@ func testListAPIKeys(t *testing.T, s store.Store) {
 	if got, err := s.APIKeyByID(ctx, "b"); err != nil || !sameAPIKey(*got, in) {
 		t.Errorf("by ID: got %+v, %v, want %+v", got, err, in)
 	}
-	if got, err := s.APIKey(ctx, digest("b")); err != nil || !sameAPIKey(*got, in) {
-		t.Errorf("by digest: got %+v, %v, want %+v", got, err, in)
-	}
+
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "a"}))
 	if got, want := keyIDs(t, s, "c"), []string{"10", "9", "B", "b", "é"}; !slices.Equal(got, want) {
 		t.Errorf("after a was revoked: got %q, want %q", got, want)
@@ -74,7 +80,8 @@ func testReplaceAPIKey(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	old, next := apiKey("old", "c"), apiKey("next", "c")
 	next.Scopes, next.Created, next.Expires = []string{"a"}, start, start.Add(9*time.Hour)
-	must(t, s.PutAPIKey(ctx, old))
+	clients(t, s, "c")
+	must(t, s.CreateAPIKeys(ctx, old))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	must(t, s.ReplaceAPIKey(ctx, "old", start, next))
@@ -84,7 +91,7 @@ func testReplaceAPIKey(t *testing.T, s store.Store) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
-	wantChanged(t, s, cursor, store.KindAPIKey, "old", "next")
+	wantChanged(t, s, cursor, store.KindAPIKey, "old")
 
 	third := apiKey("third", "c")
 	must(t, s.ReplaceAPIKey(ctx, "old", start.Add(time.Hour), third))
@@ -118,22 +125,31 @@ func wantChanged(t *testing.T, s store.Store, after store.Cursor, kind store.Kin
 
 func testReplaceAPIKeyRefused(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	must(t, s.PutAPIKey(ctx, apiKey("k", "c")))
-	must(t, s.PutAPIKey(ctx, apiKey("other", "c")))
+	clients(t, s, "c", "d")
+	must(t, s.CreateAPIKeys(ctx, apiKey("k", "c"), apiKey("other", "c"), apiKey("gone", "d")))
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "gone"}))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	taken := apiKey("next", "c")
 	taken.Digest = digest("key other")
 	wantErr(t, "unknown", s.ReplaceAPIKey(ctx, "x", start, apiKey("next", "c")), store.ErrNotFound)
 	wantErr(t, "another client's", s.ReplaceAPIKey(ctx, "k", start, apiKey("next", "d")), store.ErrNotFound)
-	for what, next := range map[string]store.APIKey{
-		"no ID": {Client: "c", Digest: digest("x")}, "its own ID": {ID: "k", Client: "c", Digest: digest("x")},
-		"its own digest": {ID: "next", Client: "c", Digest: digest("key k")}, "another's digest": taken,
+	revived := apiKey("next", "c")
+	revived.Digest = digest("key gone")
+	for what, tt := range map[string]struct {
+		next store.APIKey
+		want error
+	}{
+		"its own ID":             {store.APIKey{ID: "k", Client: "c", Digest: digest("x")}, store.ErrExists},
+		"its own digest":         {store.APIKey{ID: "next", Client: "c", Digest: digest("key k")}, store.ErrExists},
+		"another's digest":       {taken, store.ErrExists},
+		"another's ID":           {store.APIKey{ID: "other", Client: "c", Digest: digest("x")}, store.ErrExists},
+		"a revoked key's ID":     {store.APIKey{ID: "gone", Client: "c", Digest: digest("x")}, store.ErrRevoked},
+		"a revoked key's digest": {revived, store.ErrRevoked},
 	} {
-		if err := s.ReplaceAPIKey(ctx, "k", time.Now(), next); err == nil || errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s: got %v, want an error", what, err)
-		}
+		wantErr(t, what, s.ReplaceAPIKey(ctx, "k", time.Now(), tt.next), tt.want)
 	}
+	wantRefused(t, "no ID", s.ReplaceAPIKey(ctx, "k", time.Now(), store.APIKey{Client: "c", Digest: digest("x")}), "ID")
 	if got, want := keyIDs(t, s, "c"), []string{"k", "other"}; !slices.Equal(got, want) {
 		t.Errorf("after refusals: got %q, want %q", got, want)
 	}
@@ -150,8 +166,9 @@ func testReplaceAPIKeyConcurrent(t *testing.T, s store.Store) { testReplaceBetwe
 func testReplaceBetween(t *testing.T, a, b store.Store) {
 	const callers = 50
 	ctx := t.Context()
-	must(t, a.PutAPIKey(ctx, apiKey("shared", "c")))
-	must(t, b.PutAPIKey(ctx, apiKey("once", "d")))
+	clients(t, a, "c", "d")
+	must(t, a.CreateAPIKeys(ctx, apiKey("shared", "c")))
+	must(t, b.CreateAPIKeys(ctx, apiKey("once", "d")))
 	var won atomic.Int32
 	together(callers, func(i int) {
 		s := []store.Store{a, b}[i/2%2]
@@ -184,9 +201,10 @@ func testReplaceBetween(t *testing.T, a, b store.Store) {
 // there only where the key was first.
 func testReplaceRevokedAPIKey(t *testing.T, s store.Store) {
 	ctx := t.Context()
+	clients(t, s, "c")
 	for round := range 30 {
 		id := fmt.Sprint("k", round)
-		must(t, s.PutAPIKey(ctx, apiKey(id, "c")))
+		must(t, s.CreateAPIKeys(ctx, apiKey(id, "c")))
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if err := s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: id}); err != nil {

@@ -10,8 +10,8 @@ import (
 
 func testChanges(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
-	must(t, s.PutUser(ctx, store.User{Login: "u"}))
+	clients(t, s, "c")
+	must(t, s.CreateUsers(ctx, store.User{Login: "u"}))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	if cs, next, err := s.Since(ctx, cursor); err != nil || len(cs) != 0 || next != cursor {
@@ -67,7 +67,7 @@ func testForeignCursor(t *testing.T, s store.Store) {
 
 func testSnapshot(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	must(t, s.PutUser(ctx, store.User{Login: "u"}))
+	must(t, s.CreateUsers(ctx, store.User{Login: "u"}))
 	must(t, s.Revoke(ctx,
 		store.Change{Kind: store.KindToken, ID: "t", Until: time.Now().Add(time.Hour)},
 		store.Change{Kind: store.KindUser, ID: "u"},

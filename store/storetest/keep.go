@@ -11,24 +11,25 @@ import (
 
 func testRehash(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "weak", First: "F"}))
+	weak, strong := hash('w'), hash('s')
+	must(t, s.CreateUsers(ctx, store.User{Login: "u", Password: weak, First: "F"}))
 	before, err := s.User(ctx, "u")
 	must(t, err)
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
-	must(t, s.Rehash(ctx, "u", "weak", "strong"))
+	must(t, s.Rehash(ctx, "u", weak, strong))
 	after, err := s.User(ctx, "u")
 	must(t, err)
-	if after.Password != "strong" || after.Version != before.Version || after.First != "F" {
-		t.Errorf("rehashed: password %q, %v, want strong, at version %d", after.Password, after, before.Version)
+	if after.Password != strong || after.Version != before.Version || after.First != "F" {
+		t.Errorf("rehashed: password %q, %v, want %q, at version %d", after.Password, after, strong, before.Version)
 	}
 	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 0 {
 		t.Errorf("rehashed: got changes %v, %v, want none", cs, err)
 	}
-	wantErr(t, "Rehash of a hash that was replaced", s.Rehash(ctx, "u", "weak", "x"), store.ErrNotFound)
-	wantErr(t, "Rehash of an unknown user", s.Rehash(ctx, "v", "weak", "x"), store.ErrNotFound)
-	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "new"}))
-	if u, err := s.User(ctx, "u"); err != nil || u.Version <= after.Version {
+	wantErr(t, "Rehash of a hash that was replaced", s.Rehash(ctx, "u", weak, hash('x')), store.ErrNotFound)
+	wantErr(t, "Rehash of an unknown user", s.Rehash(ctx, "v", weak, hash('x')), store.ErrNotFound)
+	must(t, s.SetPassword(ctx, "u", hash('n')))
+	if u, err := s.User(ctx, "u"); err != nil || u.Version <= after.Version || u.Password != hash('n') {
 		t.Errorf("a new password after Rehash: got %v, %v, want the version raised", u, err)
 	}
 }
@@ -42,7 +43,7 @@ func testSigningKeys(t *testing.T, s store.Store) {
 	must(t, err)
 	old := store.SigningKey{Set: "set", ID: "old", Alg: "ES256", Sealed: []byte("\x00sealed"), Published: start, Signs: start}
 	young := store.SigningKey{Set: "set", ID: "young", Alg: "EdDSA", Sealed: []byte("s"), Published: start.Add(time.Hour)}
-	must(t, s.PutSigningKeys(ctx, young, store.SigningKey{Set: "other", ID: "old", Alg: "RS256", Published: start}))
+	must(t, s.PutSigningKeys(ctx, young, store.SigningKey{Set: "other", ID: "old", Alg: "RS256", Sealed: []byte("s"), Published: start}))
 	must(t, s.PutSigningKeys(ctx, old))
 	young.Signs, old.Ends = start.Add(2*time.Hour), start.Add(3*time.Hour)
 	must(t, s.PutSigningKeys(ctx, old, young))
@@ -68,7 +69,7 @@ func testSigningKeys(t *testing.T, s store.Store) {
 // testSigningKeysEnd lets one who has read a key before it ended write it again.
 func testSigningKeysEnd(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	k := store.SigningKey{Set: "set", ID: "k", Alg: "ES256", Published: start, Signs: start, Ends: start.Add(time.Hour)}
+	k := store.SigningKey{Set: "set", ID: "k", Alg: "ES256", Sealed: []byte("s"), Published: start, Signs: start, Ends: start.Add(time.Hour)}
 	must(t, s.PutSigningKeys(ctx, k))
 	stale := k
 	for _, ends := range []time.Time{{}, start.Add(2 * time.Hour), start.Add(time.Hour)} {
@@ -90,8 +91,8 @@ func testSigningKeysEnd(t *testing.T, s store.Store) {
 // testEpoch keeps what ended in 1970, which is not what never ends.
 func testEpoch(t *testing.T, s store.Store) {
 	ctx, epoch := t.Context(), time.Unix(0, 0)
-	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: digest("k"), Expires: epoch}))
-	must(t, s.PutClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{{Digest: digest("s"), Expires: epoch}}}))
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{{ID: "s", Digest: digest("s"), Expires: epoch}}}))
+	must(t, s.CreateAPIKeys(ctx, store.APIKey{ID: "k", Client: "c", Digest: digest("k"), Expires: epoch}))
 	k, err := s.APIKey(ctx, digest("k"))
 	must(t, err)
 	c, err := s.Client(ctx, "c")
@@ -107,8 +108,8 @@ func testEpoch(t *testing.T, s store.Store) {
 // reached, or not any more.
 func testVersionFloor(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
-	must(t, s.PutUser(ctx, store.User{Login: "u"}))
+	clients(t, s, "c")
+	must(t, s.CreateUsers(ctx, store.User{Login: "u"}))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c", Version: 40}, store.Change{Kind: store.KindUser, ID: "u", Version: 50}))
@@ -151,10 +152,10 @@ func testSweep(t *testing.T, s store.Store) {
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "family of revoked", Until: start.Add(-90 * time.Minute)}))
 	for id, ends := range map[string]time.Duration{"live": -30 * time.Minute, "over": -90 * time.Minute} {
 		must(t, s.PutSession(ctx, store.Session{ID: id, Token: digest("session " + id), User: "u", Expires: start.Add(ends), Ends: start.Add(ends)}))
-		must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: id, Published: start, Ends: start.Add(ends)}))
+		must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: id, Alg: "ES256", Sealed: []byte("s"), Published: start, Ends: start.Add(ends)}))
 		must(t, s.Revoke(ctx, store.Change{Kind: store.KindToken, ID: id, Until: start.Add(ends)}))
 	}
-	must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "endless", Published: start}))
+	must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "endless", Alg: "ES256", Sealed: []byte("s"), Published: start}))
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "endless"}, store.Change{Kind: store.KindUser, ID: "endless"}))
 	_, before, err := s.Snapshot(ctx)
 	must(t, err)

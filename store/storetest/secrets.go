@@ -31,19 +31,22 @@ func sameSecret(a, b store.Secret) bool {
 func testListSecrets(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	in := []store.Secret{
-		{ID: "z", Digest: digest("z"), Created: start.Add(-time.Hour), Expires: start}, {Digest: digest("no ID")}, {ID: `"/é<`, Digest: digest("a")},
+		{ID: "z", Digest: digest("z"), Created: start.Add(-time.Hour), Expires: start}, secretOf("y", start), {ID: `"/é<`, Digest: digest("a")},
 	}
 	stored := slices.Clone(in)
-	stored[0].LastUsed = start // which is not for Put to say
-	must(t, s.PutClient(ctx, store.Client{ID: "c", Secrets: stored}))
-	must(t, s.PutClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("d", start)}}))
-	must(t, s.PutClient(ctx, store.Client{ID: "e"}))
-	got, err := s.SecretsOf(ctx, "c")
-	must(t, err)
+	stored[0].LastUsed = start // which creating ignores
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: stored}))
+	must(t, s.CreateClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("d", start)}}))
+	clients(t, s, "e")
 	c, err := s.Client(ctx, "c")
 	must(t, err)
-	if !slices.EqualFunc(got, in, sameSecret) || !slices.EqualFunc(c.Secrets, in, sameSecret) {
-		t.Errorf("listed %+v, with the client %+v, want %+v", got, c.Secrets, in)
+	if !slices.EqualFunc(c.Secrets, in, sameSecret) {
+		t.Errorf("with the client: %+v, want %+v", c.Secrets, in)
+	}
+	got, err := s.SecretsOf(ctx, "c")
+	must(t, err)
+	if !slices.EqualFunc(got, withoutDigests(in), sameSecret) {
+		t.Errorf("listed %+v, want %+v", got, withoutDigests(in))
 	}
 	if got := secretIDs(t, s, "d"); !slices.Equal(got, []string{"d"}) {
 		t.Errorf("secrets of d: %q", got)
@@ -53,30 +56,40 @@ func testListSecrets(t *testing.T, s store.Store) {
 	}
 }
 
+func withoutDigests(secrets []store.Secret) []store.Secret {
+	secrets = slices.Clone(secrets)
+	for n := range secrets {
+		secrets[n].Digest = store.Digest{}
+	}
+	return secrets
+}
+
 func testTouch(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	hour := func(n int) time.Time { return start.Add(time.Duration(n) * time.Hour) }
-	must(t, s.PutAPIKey(ctx, apiKey("k", "c")))
-	must(t, s.PutAPIKey(ctx, apiKey("k2", "c")))
-	must(t, s.PutClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{secretOf("k", start), secretOf("s", start)}}))
-	must(t, s.PutClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("s", start)}}))
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{secretOf("k", start), secretOf("s", start)}}))
+	must(t, s.CreateClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("s", start)}}))
+	must(t, s.CreateAPIKeys(ctx, apiKey("k", "c"), apiKey("k2", "c")))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	wantUsed := func(what string, key, secret time.Time) {
 		t.Helper()
 		k, err := s.APIKeyByID(ctx, "k")
 		must(t, err)
-		ks, err := s.APIKeysOf(ctx, "c")
+		ks, err := s.ListAPIKeys(ctx, "c", "", 9)
 		must(t, err)
 		secrets, err := s.SecretsOf(ctx, "c")
+		must(t, err)
+		cs, err := s.ListClients(ctx, "", 9)
 		must(t, err)
 		if !k.LastUsed.Equal(key) || !ks[0].LastUsed.Equal(key) || !ks[1].LastUsed.IsZero() {
 			t.Errorf("%s: the key was used at %v, listed %+v, want %v, and the other never", what, k.LastUsed, ks, key)
 		}
-		if !secrets[0].LastUsed.IsZero() || !secrets[1].LastUsed.Equal(secret) {
-			t.Errorf("%s: secrets %+v, want the second used at %v, and the first never", what, secrets, secret)
+		if !secrets[0].LastUsed.IsZero() || !secrets[1].LastUsed.Equal(secret) || !cs[0].Secrets[1].LastUsed.Equal(secret) {
+			t.Errorf("%s: secrets %+v, with the client %+v, want the second used at %v, and the first never", what, secrets, cs[0].Secrets, secret)
 		}
 	}
+
 	must(t, s.Touch(ctx, store.Use{ID: "k", At: hour(1)}, store.Use{Client: "c", ID: "s", At: hour(2)}))
 	wantUsed("touched", hour(1), hour(2))
 	must(t, s.Touch(ctx, store.Use{ID: "k", At: hour(0)}, store.Use{Client: "c", ID: "s", At: hour(1)}))
@@ -87,6 +100,7 @@ func testTouch(t *testing.T, s store.Store) {
 	if d, err := s.SecretsOf(ctx, "d"); err != nil || !d[0].LastUsed.IsZero() {
 		t.Errorf("another client's secret of that ID: got %+v, %v, want it never used", d, err)
 	}
+
 	k, err := s.APIKey(ctx, digest("key k"))
 	must(t, err)
 	c, err := s.Client(ctx, "c")
@@ -97,11 +111,9 @@ func testTouch(t *testing.T, s store.Store) {
 	if _, after, err := s.Snapshot(ctx); err != nil || after != cursor {
 		t.Errorf("Touch moved the cursor: %v, %v", after, err)
 	}
-	put := apiKey("k", "c")
-	put.Scopes = []string{"more"}
-	must(t, s.PutAPIKey(ctx, put))
-	must(t, s.PutClient(ctx, *c))
-	wantUsed("stored anew", hour(5), hour(5))
+	must(t, s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Scopes = []string{"more"}; return nil }))
+	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"more"}; return nil }))
+	wantUsed("updated", hour(5), hour(5))
 	touchTogether(t, s)
 }
 
@@ -121,7 +133,7 @@ func touchTogether(t *testing.T, s store.Store) {
 		}
 	})
 	want := start.Add(119 * time.Hour)
-	ks, err := s.APIKeysOf(ctx, "c")
+	ks, err := s.ListAPIKeys(ctx, "c", "", 9)
 	must(t, err)
 	for _, client := range []string{"c", "d"} {
 		secrets, err := s.SecretsOf(ctx, client)
@@ -139,21 +151,21 @@ func touchTogether(t *testing.T, s store.Store) {
 // under the same name was not used.
 func testTouchGone(t *testing.T, s store.Store) {
 	ctx := t.Context()
+	key := func(round int) string { return fmt.Sprint("k", round) }
 	gone := func() {
 		t.Helper()
-		must(t, s.Touch(ctx,
-			store.Use{ID: "k", At: start}, store.Use{Client: "c", ID: "s", At: start}, store.Use{Client: "c", At: start}, store.Use{At: start}))
+		must(t, s.Touch(ctx, store.Use{ID: key(1), At: start}, store.Use{ID: key(2), At: start}, store.Use{ID: key(3), At: start},
+			store.Use{Client: "c", ID: "s", At: start}, store.Use{Client: "c", At: start}, store.Use{At: start}))
 	}
-	fresh := func(what string) {
+	fresh := func(what string, round int) {
 		t.Helper()
-		must(t, s.PutClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{{Digest: digest("no ID")}}}))
-		must(t, s.AddSecret(ctx, "c", secretOf("s", time.Time{}), time.Time{}))
-		must(t, s.PutAPIKey(ctx, apiKey("k", "c")))
-		k, err := s.APIKeyByID(ctx, "k")
+		must(t, s.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: digest(what)}, time.Time{}))
+		must(t, s.CreateAPIKeys(ctx, apiKey(key(round), "c")))
+		k, err := s.APIKeyByID(ctx, key(round))
 		must(t, err)
 		secrets, err := s.SecretsOf(ctx, "c")
 		must(t, err)
-		if !k.LastUsed.IsZero() || len(secrets) != 2 || !secrets[0].LastUsed.IsZero() || !secrets[1].LastUsed.IsZero() {
+		if !k.LastUsed.IsZero() || len(secrets) != 1 || !secrets[0].LastUsed.IsZero() {
 			t.Errorf("%s: got %+v and %+v, want neither used", what, k, secrets)
 		}
 	}
@@ -161,35 +173,35 @@ func testTouchGone(t *testing.T, s store.Store) {
 	if _, err := s.Client(ctx, "c"); err == nil {
 		t.Error("Touch made a client")
 	}
-	fresh("touched before it existed")
+	clients(t, s, "c")
+	fresh("touched before it existed", 1)
 	gone()
 	must(t, s.DeleteClient(ctx, "c"))
 	gone()
-	fresh("deleted with its client")
+	clients(t, s, "c")
+	fresh("deleted with its client", 2)
 	gone()
-	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "k"}))
+	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: key(2)}))
 	must(t, s.DeleteSecret(ctx, "c", "s"))
 	gone()
-	fresh("revoked")
+	fresh("revoked", 3)
 }
 
 func testAddSecret(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	soon, past := start.Add(time.Minute), time.Now().Truncate(time.Second).Add(-time.Second)
 	in := store.Client{ID: "c", Scopes: []string{"a"}, Secrets: []store.Secret{
-		{Digest: digest("no ID")}, secretOf("soon", soon), secretOf("later", start.Add(3*time.Hour)), secretOf("past", past),
+		secretOf("endless", time.Time{}), secretOf("soon", soon), secretOf("later", start.Add(3*time.Hour)), secretOf("past", past),
 	}}
-	must(t, s.PutClient(ctx, in))
-	must(t, s.PutClient(ctx, store.Client{ID: "d", Secrets: in.Secrets}))
+	must(t, s.CreateClient(ctx, in))
+	must(t, s.CreateClient(ctx, store.Client{ID: "d", Secrets: in.Secrets}))
 	before, err := s.Client(ctx, "c")
 	must(t, err)
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	added := store.Secret{ID: "new", Digest: digest("new"), Created: start, Expires: start.Add(9 * time.Hour)}
 	must(t, s.AddSecret(ctx, "c", added, start.Add(time.Hour)))
-	want := []store.Secret{
-		{Digest: digest("no ID"), Expires: start.Add(time.Hour)}, secretOf("soon", soon), secretOf("later", start.Add(time.Hour)), added,
-	}
+	want := []store.Secret{secretOf("endless", start.Add(time.Hour)), secretOf("soon", soon), secretOf("later", start.Add(time.Hour)), added}
 	c, err := s.Client(ctx, "c")
 	must(t, err)
 	if !slices.EqualFunc(c.Secrets, want, sameSecret) || c.Version != before.Version || !slices.Equal(c.Scopes, in.Scopes) {
@@ -202,17 +214,19 @@ func testAddSecret(t *testing.T, s store.Store) {
 	if d, err := s.Client(ctx, "d"); err != nil || !slices.EqualFunc(d.Secrets, in.Secrets, sameSecret) {
 		t.Errorf("another client: got %+v, %v, want it as it was", d, err)
 	}
+
 	must(t, s.AddSecret(ctx, "c", secretOf("more", time.Time{}), time.Time{}))
-	must(t, s.AddSecret(ctx, "c", secretOf("new", time.Time{}), time.Time{}))
-	if got, want := secretIDs(t, s, "c"), []string{"", "soon", "later", "more", "new"}; !slices.Equal(got, want) {
-		t.Errorf("added, and one of them again: got %q, want %q", got, want)
+	wantErr(t, "the ID of another", s.AddSecret(ctx, "c", store.Secret{ID: "new", Digest: digest("x")}, time.Now()), store.ErrExists)
+	wantErr(t, "the digest of another", s.AddSecret(ctx, "c", store.Secret{ID: "x", Digest: digest("new")}, time.Now()), store.ErrExists)
+	wantErr(t, "one that was dropped", s.AddSecret(ctx, "c", secretOf("past", time.Time{}), time.Now()), store.ErrRevoked)
+	wantRefused(t, "no ID", s.AddSecret(ctx, "c", store.Secret{Digest: digest("x")}, start), "ID")
+	wantRefused(t, "no digest", s.AddSecret(ctx, "c", store.Secret{ID: "x"}, start), "Digest")
+	if got, want := secretIDs(t, s, "c"), []string{"endless", "soon", "later", "new", "more"}; !slices.Equal(got, want) {
+		t.Errorf("added one, and some in vain: got %q, want %q", got, want)
 	}
 	must(t, s.AddSecret(ctx, "c", secretOf("alone", time.Time{}), time.Now()))
 	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"alone"}) {
 		t.Errorf("with an end to all others: got %q", got)
-	}
-	if s.AddSecret(ctx, "c", store.Secret{Digest: digest("x")}, start) == nil {
-		t.Error("a secret without an ID: accepted")
 	}
 }
 
@@ -223,7 +237,7 @@ func testAddSecretConcurrent(t *testing.T, s store.Store) { testAddSecretBetween
 func testAddSecretBetween(t *testing.T, a, b store.Store) {
 	const callers = 50
 	ctx := t.Context()
-	must(t, a.PutClient(ctx, store.Client{ID: "c"}))
+	clients(t, a, "c")
 	together(callers, func(i int) {
 		s := []store.Store{a, b}[i%2]
 		until := start.Add(time.Duration(100-i) * time.Hour)
@@ -247,7 +261,7 @@ func testAddSecretBetween(t *testing.T, a, b store.Store) {
 func testDeleteSecret(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	for _, id := range []string{"c", "d"} {
-		must(t, s.PutClient(ctx, store.Client{ID: id, Secrets: []store.Secret{secretOf("a", start), {Digest: digest("no ID")}, secretOf("b", start)}}))
+		must(t, s.CreateClient(ctx, store.Client{ID: id, Secrets: []store.Secret{secretOf("a", start), secretOf("m", start), secretOf("b", start)}}))
 	}
 	before, err := s.Client(ctx, "c")
 	must(t, err)
@@ -259,15 +273,16 @@ func testDeleteSecret(t *testing.T, s store.Store) {
 	wantChanged(t, s, cursor, store.KindClient, "c")
 	after, err := s.Client(ctx, "c")
 	must(t, err)
-	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"", "b"}) || after.Version != before.Version {
+	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"m", "b"}) || after.Version != before.Version {
 		t.Errorf("got %q at version %d, want the others at version %d", got, after.Version, before.Version)
 	}
 	if got := secretIDs(t, s, "d"); len(got) != 3 {
 		t.Errorf("another client: got %q, want all three", got)
 	}
 	must(t, s.DeleteSecret(ctx, "c", "b"))
-	must(t, s.AddSecret(ctx, "c", secretOf("b", start), time.Time{}))
-	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"", "b"}) {
-		t.Errorf("deleted and added again: got %q", got)
+	wantErr(t, "adding it again", s.AddSecret(ctx, "c", secretOf("b", start), time.Now()), store.ErrRevoked)
+	must(t, s.AddSecret(ctx, "c", store.Secret{ID: "b", Digest: digest("another")}, time.Time{}))
+	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"m", "b"}) {
+		t.Errorf("deleted, and another one with its ID: got %q", got)
 	}
 }

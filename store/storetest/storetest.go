@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +32,21 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"Clients", testClients},
 		{"Users", testUsers},
 		{"APIKeys", testAPIKeys},
-		{"APIKeyMoves", testAPIKeyMoves},
+		{"Owners", testOwners},
+		{"Checked", testChecked},
+		{"CreateExists", testCreateExists},
+		{"CreateRevokedKey", testCreateRevokedKey},
+		{"CreateRevokedSecret", testCreateRevokedSecret},
+		{"CreateTogether", testCreateTogether},
+		{"CreateMany", testCreateMany},
+		{"CreateConcurrent", testCreateConcurrent},
+		{"Update", testUpdate},
+		{"UpdateRefused", testUpdateRefused},
+		{"UpdateOutside", testUpdateOutside},
+		{"UpdateConflict", testUpdateConflict},
+		{"UpdateConcurrent", testUpdateConcurrent},
+		{"List", testList},
+		{"AdminChanges", testAdminChanges},
 		{"ListAPIKeys", testListAPIKeys},
 		{"ListSecrets", testListSecrets},
 		{"Touch", testTouch},
@@ -104,6 +119,31 @@ func wantErr(t *testing.T, what string, got, want error) {
 	}
 }
 
+// wantRefused checks that an error names a field, and is none of those that callers
+// branch on.
+func wantRefused(t *testing.T, what string, err error, field string) {
+	t.Helper()
+	for _, answer := range []error{store.ErrNotFound, store.ErrExists, store.ErrRevoked, store.ErrConflict, store.ErrReused} {
+		if errors.Is(err, answer) {
+			t.Errorf("%s: got %v, want an error about %s", what, err, field)
+		}
+	}
+	if err == nil || !strings.Contains(err.Error(), field) {
+		t.Errorf("%s: got %v, want an error that names %s", what, err, field)
+	}
+}
+
+// hash returns a password's hash, a different one for each letter.
+func hash(letter byte) string { return "$2b$04$" + strings.Repeat(string(letter), 53) }
+
+// clients creates clients without secrets.
+func clients(t *testing.T, s store.Store, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		must(t, s.CreateClient(t.Context(), store.Client{ID: id}))
+	}
+}
+
 func testMissing(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	_, err := s.Client(ctx, "x")
@@ -120,102 +160,105 @@ func testMissing(t *testing.T, s store.Store) {
 	wantErr(t, "APIKeyByID", err, store.ErrNotFound)
 	_, err = s.SecretsOf(ctx, "x")
 	wantErr(t, "SecretsOf", err, store.ErrNotFound)
-	if ks, err := s.APIKeysOf(ctx, "x"); err != nil || len(ks) != 0 {
-		t.Errorf("APIKeysOf: got %v, %v, want none", ks, err)
+	for what, ids := range map[string][]string{
+		"ListAPIKeys": keyIDs(t, s, "x"), "ListAPIKeys of all": keyIDs(t, s, ""), "ListClients": clientIDs(t, s), "ListUsers": logins(t, s),
+	} {
+		if len(ids) != 0 {
+			t.Errorf("%s: got %q, want none", what, ids)
+		}
 	}
-	wantErr(t, "AddSecret", s.AddSecret(ctx, "x", store.Secret{ID: "s"}, time.Time{}), store.ErrNotFound)
+
+	wantErr(t, "UpdateClient", s.UpdateClient(ctx, "x", func(*store.Client) error { return nil }), store.ErrNotFound)
+	wantErr(t, "UpdateUser", s.UpdateUser(ctx, "x", func(*store.User) error { return nil }), store.ErrNotFound)
+	wantErr(t, "UpdateAPIKey", s.UpdateAPIKey(ctx, "x", func(*store.APIKey) error { return nil }), store.ErrNotFound)
+	wantErr(t, "SetPassword", s.SetPassword(ctx, "x", hash('a')), store.ErrNotFound)
+	wantErr(t, "Rehash", s.Rehash(ctx, "x", hash('a'), hash('b')), store.ErrNotFound)
+	wantErr(t, "CreateAPIKeys", s.CreateAPIKeys(ctx, apiKey("y", "x")), store.ErrNotFound)
+	wantErr(t, "AddSecret", s.AddSecret(ctx, "x", secretOf("s", time.Time{}), time.Time{}), store.ErrNotFound)
 	wantErr(t, "DeleteSecret", s.DeleteSecret(ctx, "x", "s"), store.ErrNotFound)
-	wantErr(t, "ReplaceAPIKey", s.ReplaceAPIKey(ctx, "x", start, store.APIKey{ID: "y", Digest: digest("y")}), store.ErrNotFound)
+	wantErr(t, "ReplaceAPIKey", s.ReplaceAPIKey(ctx, "x", start, apiKey("y", "c")), store.ErrNotFound)
 	wantErr(t, "Renew", s.Renew(ctx, digest("x"), start, start), store.ErrNotFound)
 	wantErr(t, "Rotate", s.Rotate(ctx, digest("x"), "c", start, 0), store.ErrNotFound)
 	must(t, s.DeleteClient(ctx, "x"))
 	must(t, s.DeleteUser(ctx, "x"))
+	must(t, s.CreateUsers(ctx))
+	must(t, s.CreateAPIKeys(ctx))
 }
 
 func testClients(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	in := store.Client{
 		ID: "c", Scopes: []string{"a", "b"}, Default: []string{"a"}, Grants: []string{"password"},
-		Secrets: []store.Secret{{Digest: digest("one"), Expires: start}, {Digest: digest("two")}},
+		Secrets: []store.Secret{
+			{ID: "1", Digest: digest("one"), Created: start.Add(-time.Hour), Expires: start}, {ID: "2", Digest: digest("two")},
+		},
 	}
-	must(t, s.PutClient(ctx, in))
+	must(t, s.CreateClient(ctx, in))
 	got, err := s.Client(ctx, "c")
 	must(t, err)
-	if got.ID != "c" || !slices.Equal(got.Scopes, in.Scopes) || !slices.Equal(got.Default, in.Default) ||
-		!slices.Equal(got.Grants, in.Grants) || got.Disabled || len(got.Secrets) != 2 ||
-		got.Secrets[0].Digest != digest("one") || !got.Secrets[0].Expires.Equal(start) || !got.Secrets[1].Expires.IsZero() {
+	in.Version = got.Version
+	if !sameClient(*got, in) {
 		t.Errorf("got %+v, want %+v", got, in)
-	}
-	in.Scopes = nil
-	must(t, s.PutClient(ctx, in))
-	if got, err = s.Client(ctx, "c"); err != nil || len(got.Scopes) != 0 {
-		t.Errorf("after replacing: got %+v, %v", got, err)
 	}
 	must(t, s.DeleteClient(ctx, "c"))
 	_, err = s.Client(ctx, "c")
 	wantErr(t, "deleted client", err, store.ErrNotFound)
 }
 
+func sameClient(a, b store.Client) bool {
+	return a.ID == b.ID && slices.EqualFunc(a.Secrets, b.Secrets, sameSecret) && slices.Equal(a.Scopes, b.Scopes) &&
+		slices.Equal(a.Default, b.Default) && slices.Equal(a.Grants, b.Grants) && a.Disabled == b.Disabled && a.Version == b.Version
+}
+
 func testUsers(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	in := store.User{Login: "u", Password: "$hash$", First: "F", Last: "L", Lang: "ENU"}
-	must(t, s.PutUser(ctx, in))
-	got, err := s.User(ctx, "u")
-	must(t, err)
-	in.Version = got.Version
-	if *got != in {
-		t.Errorf("got %+v, want %+v", *got, in)
+	for _, in := range []store.User{
+		{Login: "u", Password: hash('p'), First: "F", Last: "L", Lang: "ENU", Scopes: []string{"b", "a"}, LimitScopes: true},
+		{Login: "may have no scope", LimitScopes: true}, {Login: "no limit"}, {Login: "disabled", Disabled: true},
+	} {
+		must(t, s.CreateUsers(ctx, in))
+		got, err := s.User(ctx, in.Login)
+		must(t, err)
+		in.Version = got.Version
+		if !sameUser(*got, in) {
+			t.Errorf("got %#v, want %#v", *got, in)
+		}
 	}
 	must(t, s.DeleteUser(ctx, "u"))
-	_, err = s.User(ctx, "u")
+	_, err := s.User(ctx, "u")
 	wantErr(t, "deleted user", err, store.ErrNotFound)
+}
+
+func sameUser(a, b store.User) bool {
+	return a.Login == b.Login && a.Password == b.Password && a.First == b.First && a.Last == b.Last && a.Lang == b.Lang &&
+		slices.Equal(a.Scopes, b.Scopes) && a.LimitScopes == b.LimitScopes && a.Disabled == b.Disabled && a.Version == b.Version
 }
 
 func testAPIKeys(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	in := store.APIKey{ID: "k", Client: "c", Digest: digest("key"), Scopes: []string{"a"}, Expires: start}
-	must(t, s.PutAPIKey(ctx, in))
+	clients(t, s, "c", "d")
+	in := store.APIKey{
+		ID: "k", Name: "the é key", Client: "c", Digest: digest("key"), Scopes: []string{"a"}, Owner: "nobody's login",
+		Addrs:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.7/32")},
+		Created: start.Add(-time.Hour), Expires: start,
+	}
+	must(t, s.CreateAPIKeys(ctx, in, apiKey("of d", "d")))
 	got, err := s.APIKey(ctx, digest("key"))
 	must(t, err)
-	if got.ID != "k" || got.Client != "c" || got.Digest != in.Digest || !slices.Equal(got.Scopes, in.Scopes) || !got.Expires.Equal(start) {
+	if !sameAPIKey(*got, in) {
 		t.Errorf("got %+v, want %+v", got, in)
 	}
-	in.Digest = digest("new key")
-	must(t, s.PutAPIKey(ctx, in))
-	_, err = s.APIKey(ctx, digest("key"))
-	wantErr(t, "key replaced under its ID", err, store.ErrNotFound)
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "k"}))
-	_, err = s.APIKey(ctx, digest("new key"))
+	_, err = s.APIKey(ctx, digest("key"))
 	wantErr(t, "revoked key", err, store.ErrNotFound)
 
-	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
-	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "of c", Client: "c", Digest: digest("of c")}))
-	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "of d", Client: "d", Digest: digest("of d")}))
+	must(t, s.CreateAPIKeys(ctx, apiKey("of c", "c")))
 	must(t, s.DeleteClient(ctx, "c"))
-	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
-	_, err = s.APIKey(ctx, digest("of c"))
+	clients(t, s, "c")
+	_, err = s.APIKey(ctx, digest("key of c"))
 	wantErr(t, "key of a client that was deleted and created anew", err, store.ErrNotFound)
-	_, err = s.APIKey(ctx, digest("of d"))
+	_, err = s.APIKey(ctx, digest("key of d"))
 	must(t, err)
-	if s.PutAPIKey(ctx, store.APIKey{Digest: digest("x")}) == nil {
-		t.Error("an API key without an ID: accepted")
-	}
-}
-
-// testAPIKeyMoves gives a key to another client.
-func testAPIKeyMoves(t *testing.T, s store.Store) {
-	ctx := t.Context()
-	key := store.APIKey{ID: "k", Client: "c", Digest: digest("key")}
-	must(t, s.PutAPIKey(ctx, key))
-	key.Client = "d"
-	must(t, s.PutAPIKey(ctx, key))
-	must(t, s.DeleteClient(ctx, "c"))
-	if got, err := s.APIKey(ctx, digest("key")); err != nil || got.Client != "d" {
-		t.Errorf("moved away from a deleted client: got %+v, %v", got, err)
-	}
-	must(t, s.DeleteClient(ctx, "d"))
-	_, err := s.APIKey(ctx, digest("key"))
-	wantErr(t, "moved to a deleted client", err, store.ErrNotFound)
 }
 
 func testVersions(t *testing.T, s store.Store) {
@@ -240,48 +283,63 @@ func testVersions(t *testing.T, s store.Store) {
 		}
 		return after
 	}
-	must(t, s.PutClient(ctx, store.Client{ID: "c", Version: 99}))
+	stays := func(what string, version func() uint64, before uint64) {
+		t.Helper()
+		if after := version(); after != before {
+			t.Errorf("%s: version went from %d to %d, want it as it was", what, before, after)
+		}
+	}
+
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Version: 99}))
 	v := client()
 	if v == 99 {
 		t.Error("the caller chose the version")
 	}
-	must(t, s.PutClient(ctx, store.Client{ID: "c", Scopes: []string{"a"}}))
-	if client() != v {
-		t.Error("a new scope raised the version")
-	}
-	must(t, s.PutClient(ctx, store.Client{ID: "c", Disabled: true}))
+	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"a"}; return nil }))
+	stays("new scope", client, v)
+	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = true; return nil }))
 	v = raised("disabled client", client, v)
+	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = nil; return nil }))
+	stays("disabled client, changed", client, v)
+	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = false; return nil }))
+	stays("enabled client", client, v)
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c"}))
 	v = raised("revoked client", client, v)
 	must(t, s.DeleteClient(ctx, "c"))
-	must(t, s.PutClient(ctx, store.Client{ID: "c"}))
+	must(t, s.CreateClient(ctx, store.Client{ID: "c"}))
 	raised("client created anew", client, v)
 
-	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "one"}))
-	v = user()
-	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "one", First: "F"}))
-	if user() != v {
-		t.Error("a new first name raised the version")
+	must(t, s.CreateUsers(ctx, store.User{Login: "u", Password: hash('a'), Version: 99}))
+	if v = user(); v == 99 {
+		t.Error("the caller chose the version")
 	}
-	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "two"}))
+	must(t, s.UpdateUser(ctx, "u", func(u *store.User) error { u.First = "F"; return nil }))
+	stays("new first name", user, v)
+	must(t, s.SetPassword(ctx, "u", hash('b')))
 	v = raised("new password", user, v)
-	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "two", Disabled: true}))
+	must(t, s.SetPassword(ctx, "u", ""))
+	v = raised("no password", user, v)
+	must(t, s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = true; return nil }))
 	v = raised("disabled user", user, v)
+	must(t, s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = false; return nil }))
+	stays("enabled user", user, v)
 	must(t, s.DeleteUser(ctx, "u"))
-	must(t, s.PutUser(ctx, store.User{Login: "u", Password: "two"}))
+	must(t, s.CreateUsers(ctx, store.User{Login: "u"}))
 	raised("user created anew", user, v)
 }
 
-// testNames checks that names are kept and told apart byte by byte.
+// testNames checks that names are kept and told apart byte by byte, and which ones
+// are refused.
 func testNames(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	names := []string{
-		"a", "A", "a ", " a", "a%", "a_", "a'--", `a"`, `a\`, "a\x00", "a\x00b", "a:b", "é", "e\u0301", "😀",
-		"*", "{a}", strings.Repeat("x", 64<<10),
+		"a", "A", "a ", " a", "a%", "a_", "a'--", `a"`, `a\`, "a:b", "é", "e\u0301", "😀", "*", "{a}",
+		strings.Repeat("x", 255), strings.Repeat("x", 254), strings.Repeat("é", 127),
 	}
 	for i, n := range names {
-		must(t, s.PutUser(ctx, store.User{Login: n, First: fmt.Sprint(i)}))
-		must(t, s.PutClient(ctx, store.Client{ID: n, Scopes: []string{fmt.Sprint(i)}}))
+		must(t, s.CreateUsers(ctx, store.User{Login: n, First: fmt.Sprint(i)}))
+		must(t, s.CreateClient(ctx, store.Client{ID: n, Scopes: []string{fmt.Sprint(i)}}))
+		must(t, s.CreateAPIKeys(ctx, store.APIKey{ID: n, Client: n, Digest: digest(n)}))
 	}
 	for i, n := range names {
 		u, err := s.User(ctx, n)
@@ -292,6 +350,24 @@ func testNames(t *testing.T, s store.Store) {
 		if err != nil || c.ID != n || !slices.Equal(c.Scopes, []string{fmt.Sprint(i)}) {
 			t.Errorf("client %.20q: got %+v, %v", n, c, err)
 		}
+		k, err := s.APIKeyByID(ctx, n)
+		if err != nil || k.ID != n || k.Client != n {
+			t.Errorf("API key %.20q: got %+v, %v", n, k, err)
+		}
+	}
+
+	for _, n := range []string{
+		"", "a\x00", "\x00", "a\x00b", "a\nb", "\x1b", "\x7f", "\u0085", "\xff", "e\xcc", strings.Repeat("x", 256), strings.Repeat("x", 64<<10),
+	} {
+		wantRefused(t, fmt.Sprintf("user %.20q", n), s.CreateUsers(ctx, store.User{Login: n}), "Login")
+		wantRefused(t, fmt.Sprintf("client %.20q", n), s.CreateClient(ctx, store.Client{ID: n}), "ID")
+		wantRefused(t, fmt.Sprintf("API key %.20q", n), s.CreateAPIKeys(ctx, store.APIKey{ID: n, Client: "a", Digest: digest("refused")}), "ID")
+	}
+	slices.Sort(names)
+	for what, got := range map[string][]string{"users": logins(t, s), "clients": clientIDs(t, s), "API keys": keyIDs(t, s, "")} {
+		if !slices.Equal(got, names) {
+			t.Errorf("%s after refusals: got %.40q, want %.40q", what, got, names)
+		}
 	}
 }
 
@@ -299,32 +375,46 @@ func testNames(t *testing.T, s store.Store) {
 func testNoSharing(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	scopes := []string{"a"}
-	must(t, s.PutClient(ctx, store.Client{ID: "c", Scopes: scopes, Default: []string{"a"}, Grants: []string{"a"}}))
-	must(t, s.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: digest("k"), Scopes: scopes}))
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: scopes, Default: []string{"a"}, Grants: []string{"password"}}))
+	must(t, s.CreateAPIKeys(ctx, store.APIKey{ID: "k", Client: "c", Digest: digest("k"), Scopes: scopes}))
+	must(t, s.CreateUsers(ctx, store.User{Login: "u", Scopes: scopes, LimitScopes: true}))
+	read := func() (*store.Client, *store.APIKey, *store.User) {
+		t.Helper()
+		c, err := s.Client(ctx, "c")
+		must(t, err)
+		k, err := s.APIKey(ctx, digest("k"))
+		must(t, err)
+		u, err := s.User(ctx, "u")
+		must(t, err)
+		return c, k, u
+	}
+
 	scopes[0] = "admin"
-	c, err := s.Client(ctx, "c")
-	must(t, err)
-	k, err := s.APIKey(ctx, digest("k"))
-	must(t, err)
-	if c.Scopes[0] != "a" || k.Scopes[0] != "a" {
+	c, k, u := read()
+	if c.Scopes[0] != "a" || k.Scopes[0] != "a" || u.Scopes[0] != "a" {
 		t.Error("the store kept the caller's slice")
 	}
 	_, _ = append(c.Scopes, "admin"), append(c.Default, "admin")
-	if c.Default[0] != "a" || c.Grants[0] != "a" {
+	if c.Default[0] != "a" || c.Grants[0] != "password" {
 		t.Error("what is appended to one slice is in another")
 	}
-	c.Scopes[0], k.Scopes[0] = "admin", "admin"
-	c, _ = s.Client(ctx, "c")
-	k, _ = s.APIKey(ctx, digest("k"))
-	if c.Scopes[0] != "a" || k.Scopes[0] != "a" {
+	c.Scopes[0], k.Scopes[0], u.Scopes[0] = "admin", "admin", "admin"
+	if c, k, u = read(); c.Scopes[0] != "a" || k.Scopes[0] != "a" || u.Scopes[0] != "a" {
 		t.Error("the store gave its own slice away")
+	}
+
+	var kept []string
+	must(t, s.UpdateUser(ctx, "u", func(u *store.User) error { u.Scopes[0], kept = "b", u.Scopes; return nil }))
+	kept[0] = "admin"
+	if _, _, u = read(); u.Scopes[0] != "b" {
+		t.Error("the store kept the slice of an update's function")
 	}
 }
 
 func testCancelled(t *testing.T, s store.Store) {
-	must(t, s.PutClient(t.Context(), store.Client{ID: "c", Secrets: []store.Secret{{ID: "s", Digest: digest("s")}}}))
-	must(t, s.PutAPIKey(t.Context(), store.APIKey{ID: "k", Client: "c", Digest: digest("k")}))
-	must(t, s.PutUser(t.Context(), store.User{Login: "u"}))
+	must(t, s.CreateClient(t.Context(), store.Client{ID: "c", Secrets: []store.Secret{{ID: "s", Digest: digest("s")}}}))
+	must(t, s.CreateAPIKeys(t.Context(), store.APIKey{ID: "k", Client: "c", Digest: digest("k")}))
+	must(t, s.CreateUsers(t.Context(), store.User{Login: "u"}))
 	must(t, s.PutTokens(t.Context(), refresh("r", "f")))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -332,11 +422,21 @@ func testCancelled(t *testing.T, s store.Store) {
 	_, errUser := s.User(ctx, "u")
 	_, errToken := s.Token(ctx, digest("r"))
 	_, errByID := s.APIKeyByID(ctx, "k")
-	_, errKeys := s.APIKeysOf(ctx, "c")
+	_, errKeys := s.ListAPIKeys(ctx, "c", "", 9)
+	_, errClients := s.ListClients(ctx, "", 9)
+	_, errUsers := s.ListUsers(ctx, "", 9)
 	_, errSecrets := s.SecretsOf(ctx, "c")
 	for what, err := range map[string]error{
 		"Client": errClient, "User": errUser, "Token": errToken,
-		"APIKeyByID": errByID, "APIKeysOf": errKeys, "SecretsOf": errSecrets,
+		"APIKeyByID": errByID, "SecretsOf": errSecrets,
+		"ListAPIKeys": errKeys, "ListClients": errClients, "ListUsers": errUsers,
+		"CreateClient":  s.CreateClient(ctx, store.Client{ID: "c2"}),
+		"CreateUsers":   s.CreateUsers(ctx, store.User{Login: "u2"}),
+		"CreateAPIKeys": s.CreateAPIKeys(ctx, apiKey("k2", "c")),
+		"UpdateClient":  s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = true; return nil }),
+		"UpdateUser":    s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = true; return nil }),
+		"UpdateAPIKey":  s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Name = "n"; return nil }),
+		"SetPassword":   s.SetPassword(ctx, "u", hash('a')),
 		"ReplaceAPIKey": s.ReplaceAPIKey(ctx, "k", start, store.APIKey{ID: "k2", Client: "c", Digest: digest("k2")}),
 		"AddSecret":     s.AddSecret(ctx, "c", store.Secret{ID: "s2", Digest: digest("s2")}, start),
 		"DeleteSecret":  s.DeleteSecret(ctx, "c", "s"),
@@ -357,6 +457,9 @@ func testCancelled(t *testing.T, s store.Store) {
 	}
 	if ids := secretIDs(t, s, "c"); !slices.Equal(ids, []string{"s"}) {
 		t.Errorf("after cancelled calls: secrets %v, want s alone", ids)
+	}
+	if cs, us := clientIDs(t, s), logins(t, s); !slices.Equal(cs, []string{"c"}) || !slices.Equal(us, []string{"u"}) {
+		t.Errorf("after cancelled calls: clients %v and users %v, want c and u alone", cs, us)
 	}
 }
 
