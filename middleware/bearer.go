@@ -139,9 +139,15 @@ func (b *bearer) read(r *http.Request) (username, token string, from *source, er
 func (b *bearer) check(id *Identity) error {
 	switch {
 	case b.cfg.Audience != "" && !id.Audience.Has(b.cfg.Audience):
-		return &errorsx.Error{Code: errorsx.UnknownToken, Client: id.Client}
+		return &errorsx.Error{
+			Code: errorsx.UnknownToken, Client: id.Client,
+			Err: newFault(inClaims, "aud", anyOf{b.cfg.Audience}, '[', strings.Fields(string(id.Audience))...),
+		}
 	case b.cfg.RequireUser && id.User == "":
-		return &errorsx.Error{Code: errorsx.WrongTokenType, Message: "Expected a token of a user", Client: id.Client}
+		return &errorsx.Error{
+			Code: errorsx.WrongTokenType, Client: id.Client, Message: "Expected a token of a user",
+			Err: errors.New("the route requires a user, and the token is a client's own"),
+		}
 	}
 	return nil
 }

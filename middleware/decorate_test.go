@@ -23,9 +23,11 @@ func blind(v middleware.Validator) middleware.Validator {
 // or the cache wants a TTL.
 func TestCacheHearsThroughDecorators(t *testing.T) {
 	for name, decorate := range map[string]func(middleware.Validator) middleware.Validator{
-		"Around":       func(v middleware.Validator) middleware.Validator { return middleware.Around(v, pass) },
-		"Around twice": func(v middleware.Validator) middleware.Validator { return middleware.Around(middleware.Around(v, pass), pass) },
-		"ByScheme":     func(v middleware.Validator) middleware.Validator { return middleware.ByScheme{errorsx.SchemeBearer: v} },
+		"Around": func(v middleware.Validator) middleware.Validator { return middleware.Around(v, pass) },
+		"Around twice": func(v middleware.Validator) middleware.Validator {
+			return middleware.Around(middleware.Around(v, pass), pass)
+		},
+		"ByScheme": func(v middleware.Validator) middleware.Validator { return middleware.ByScheme{errorsx.SchemeBearer: v} },
 	} {
 		o := newSource()
 		o.answer = yes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -173,7 +174,10 @@ func (id *Identity) unexpired(now time.Time) (*Identity, error) {
 	if id.live(now) {
 		return id, nil
 	}
-	return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
+	return nil, &errorsx.Error{
+		Code: errorsx.TokenExpired, Client: id.Client,
+		Err: fmt.Errorf("the identity expired at %v", id.Expires.UTC()),
+	}
 }
 
 // A memo is what wrappers worked out for an identity and need not again. A copy
@@ -190,6 +194,17 @@ func (id *Identity) remembered() *memo {
 		return nil
 	}
 	return id.memo
+}
+
+// includes reports whether b is proven by a credential that a was proven by too.
+func (a *Identity) includes(b *Identity) bool {
+	switch b.Methods {
+	case ByAPIKey:
+		return a.KeyID == b.KeyID
+	case ByToken:
+		return a.TokenID == b.TokenID && a.User == b.User
+	}
+	return b.User == "" || a.User == b.User
 }
 
 type mergedWith struct{ other, result *Identity }
@@ -238,7 +253,7 @@ func merge(a, b *Identity, otherClient bool) (*Identity, bool) {
 		return m.result, true
 	}
 	result, ok := mergeAnew(a, b, otherClient)
-	if ok && result != b && a.Client == b.Client { // what AllowOtherClient allowed is not for all
+	if ok && result != a && result != b && a.Client == b.Client { // what AllowOtherClient allowed is not for all
 		result.memo = &memo{of: result}
 		memory.merged.Store(&mergedWith{a, result})
 	}
@@ -249,12 +264,10 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 	if a.Issuer != b.Issuer || (a.Client != b.Client && !otherClient) {
 		return nil, false
 	}
-	if a.Methods&b.Methods != 0 {
-		if a.TokenID != b.TokenID || a.KeyID != b.KeyID || a.Methods != b.Methods || a.User != b.User {
-			return nil, false
-		}
-		return b, true
+	if a.Methods.Has(b.Methods) {
+		return a, a.includes(b)
 	}
+
 	// The token speaks for the request; whose key it is only adds to it.
 	main, other := b, a
 	if a.Methods.Has(ByToken) {

@@ -47,10 +47,13 @@ func (s *state) errorsWriter() *errorsx.Writer {
 // Errors makes ew the writer of all refusals inside: of wrappers, of
 // [errorsx.Mux] and of the suite's handlers that have no writer of their own. An
 // inner Errors takes its place for what is inside of that one. It panics if ew is
-// nil.
+// nil or its Check returns an error.
 func Errors(ew *errorsx.Writer) Wrapper {
 	if ew == nil {
 		panic("middleware: Errors: nil Writer")
+	}
+	if err := ew.Check(); err != nil {
+		panic("middleware: Errors: " + err.Error())
 	}
 	alone := &surroundings{writer: ew} // where nothing else is around, it costs no allocation
 	return func(next http.Handler) http.Handler {
