@@ -45,7 +45,7 @@ func TestS02OpenRefuses(t *testing.T) {
 		prepare string // SQL in a database that Open has made
 		want    string // in the error
 	}{
-		"two versions newer":           {`INSERT INTO authtier_migrations VALUES (5, '5', '', ''), (6, '6', '', '')`, "at most one newer"},
+		"two versions newer":           {`INSERT INTO authtier_migrations VALUES (6, '6', '', ''), (7, '7', '', '')`, "at most one newer"},
 		"a migration that was changed": {`UPDATE authtier_migrations SET sum = 'x' WHERE version = 1`, "0001_records.sql differs"},
 		"another program's table":      {`DROP TABLE authtier_migrations`, "already exists"},
 		"read-only":                    {`DROP TABLE authtier_migrations; ALTER ROLE CURRENT_USER IN DATABASE %s SET default_transaction_read_only = on`, "read-only"},
@@ -85,8 +85,8 @@ func TestS02OneVersionNewer(t *testing.T) {
 	s := services.SharedPostgres(t)
 	dsn := s.Database(t, "")
 	open(t, dsn)
-	s.SQL(t, dsn, `INSERT INTO authtier_migrations VALUES (5, '0005_more.sql', 'x', ''); CREATE TABLE authtier_more (x INT)`)
-	if err := open(t, dsn).PutClient(t.Context(), store.Client{ID: "c"}); err != nil {
+	s.SQL(t, dsn, `INSERT INTO authtier_migrations VALUES (6, '0006_more.sql', 'x', ''); CREATE TABLE authtier_more (x INT)`)
+	if err := open(t, dsn).CreateClient(t.Context(), store.Client{ID: "c"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -165,7 +165,7 @@ func TestHint(t *testing.T) {
 			t.Fatal("no hint")
 		}
 	}
-	if err := other.PutTokens(t.Context(), store.Token{ID: "x", Digest: store.DigestOf("x")}); err != nil {
+	if err := other.PutTokens(t.Context(), store.Token{ID: "x", Client: "c", Digest: store.DigestOf("x"), Expires: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	proxy.Reset()

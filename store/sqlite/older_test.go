@@ -2,7 +2,11 @@ package sqlite_test
 
 import (
 	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -10,14 +14,43 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
+// older makes the database as the program of a version made it.
+func older(t *testing.T, file string, version int) *sql.DB {
+	t.Helper()
+	db := raw(t, file, fmt.Sprintf(`PRAGMA application_id = %d`, 0x61757468),
+		`CREATE TABLE authtier_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, sum TEXT NOT NULL, applied TEXT NOT NULL)`)
+	names, err := filepath.Glob("migrations/*.sql")
+	if err != nil || len(names) <= version {
+		t.Fatalf("migrations %v, %v", names, err)
+	}
+	for i, name := range names[:version] {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(string(text)); err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(text)
+		_, err = db.Exec(`INSERT INTO authtier_migrations VALUES ($1, $2, $3, '')`, i+1, filepath.Base(name), hex.EncodeToString(sum[:]))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db
+}
+
+// key is what a name is looked up by.
+func key(name string) []byte {
+	sum := sha256.Sum256([]byte(name))
+	return sum[:]
+}
+
 // TestOlderRecords brings up to date what was written before secrets had IDs and
 // first uses a time, and lets a program of then write beside.
 func TestOlderRecords(t *testing.T) {
 	ctx, file := t.Context(), filepath.Join(t.TempDir(), "a.db")
-	open(t, file).Close()
-	db := raw(t, file, `ALTER TABLE authtier_api_keys DROP COLUMN created`, `ALTER TABLE authtier_api_keys DROP COLUMN last_used`,
-		`ALTER TABLE authtier_clients DROP COLUMN last_used`, `ALTER TABLE authtier_tokens DROP COLUMN used_at`,
-		`DELETE FROM authtier_migrations WHERE version >= 3`)
+	db := older(t, file, 2)
 	d := store.DigestOf("one")
 	exec := func(query string, args ...any) {
 		t.Helper()
@@ -25,7 +58,6 @@ func TestOlderRecords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	key := func(name string) []byte { sum := sha256.Sum256([]byte(name)); return sum[:] }
 	putClient := func(lists string) {
 		t.Helper()
 		exec(`INSERT INTO authtier_clients (id_key, id, version, disabled, lists) VALUES ($1, $2, 1, 0, $3)

@@ -69,7 +69,7 @@ func TestS02OpenRefuses(t *testing.T) {
 		}, "another program's"},
 		"two versions newer": {func(t *testing.T, file string) {
 			open(t, file)
-			raw(t, file, `INSERT INTO authtier_migrations VALUES (5, '5', '', ''), (6, '6', '', '')`)
+			raw(t, file, `INSERT INTO authtier_migrations VALUES (6, '6', '', ''), (7, '7', '', '')`)
 		}, "at most one newer"},
 		"a migration that was changed": {func(t *testing.T, file string) {
 			open(t, file)
@@ -113,8 +113,8 @@ func TestS02OpenRefuses(t *testing.T) {
 func TestS02OneVersionNewer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	open(t, file)
-	raw(t, file, `INSERT INTO authtier_migrations VALUES (5, '0005_more.sql', 'x', '')`, `CREATE TABLE authtier_more (x)`)
-	if err := open(t, file).PutClient(t.Context(), store.Client{ID: "c"}); err != nil {
+	raw(t, file, `INSERT INTO authtier_migrations VALUES (6, '0006_more.sql', 'x', '')`, `CREATE TABLE authtier_more (x)`)
+	if err := open(t, file).CreateClient(t.Context(), store.Client{ID: "c"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -30,11 +30,21 @@ type broken struct {
 
 	client    func(ctx context.Context, id string) (*store.Client, error)
 	user      func(ctx context.Context, login string) (*store.User, error)
-	putUser   func(ctx context.Context, u store.User) error
+	create    func(ctx context.Context, c store.Client) error
+	users     func(ctx context.Context, us ...store.User) error
+	newKeys   func(ctx context.Context, ks ...store.APIKey) error
+	upClient  func(ctx context.Context, id string, f func(*store.Client) error) error
+	upUser    func(ctx context.Context, login string, f func(*store.User) error) error
+	upKey     func(ctx context.Context, id string, f func(*store.APIKey) error) error
+	password  func(ctx context.Context, login, hash string) error
+	delClient func(ctx context.Context, id string) error
 	delUser   func(ctx context.Context, login string) error
 	rehash    func(ctx context.Context, login, from, to string) error
 	apiKey    func(ctx context.Context, d store.Digest) (*store.APIKey, error)
-	apiKeysOf func(ctx context.Context, client string) ([]store.APIKey, error)
+	listC     func(ctx context.Context, after string, limit int) ([]store.Client, error)
+	listU     func(ctx context.Context, after string, limit int) ([]store.User, error)
+	listK     func(ctx context.Context, client, after string, limit int) ([]store.APIKey, error)
+	keyByID   func(ctx context.Context, id string) (*store.APIKey, error)
 	secretsOf func(ctx context.Context, client string) ([]store.Secret, error)
 	replace   func(ctx context.Context, id string, until time.Time, next store.APIKey) error
 	addSecret func(ctx context.Context, client string, s store.Secret, others time.Time) error
@@ -53,6 +63,8 @@ type broken struct {
 	report    func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error)
 	sweep     func(ctx context.Context, now time.Time) error
 	keys      func(ctx context.Context, set string) ([]store.SigningKey, error)
+	putKeys   func(ctx context.Context, ks ...store.SigningKey) error
+	login     func(ctx context.Context, n store.Session) error
 }
 
 func (b *broken) Client(ctx context.Context, id string) (*store.Client, error) {
@@ -61,7 +73,26 @@ func (b *broken) Client(ctx context.Context, id string) (*store.Client, error) {
 func (b *broken) User(ctx context.Context, login string) (*store.User, error) {
 	return b.user(ctx, login)
 }
-func (b *broken) PutUser(ctx context.Context, u store.User) error    { return b.putUser(ctx, u) }
+func (b *broken) CreateClient(ctx context.Context, c store.Client) error { return b.create(ctx, c) }
+func (b *broken) CreateUsers(ctx context.Context, us ...store.User) error {
+	return b.users(ctx, us...)
+}
+func (b *broken) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
+	return b.newKeys(ctx, ks...)
+}
+func (b *broken) UpdateClient(ctx context.Context, id string, f func(*store.Client) error) error {
+	return b.upClient(ctx, id, f)
+}
+func (b *broken) UpdateUser(ctx context.Context, login string, f func(*store.User) error) error {
+	return b.upUser(ctx, login, f)
+}
+func (b *broken) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKey) error) error {
+	return b.upKey(ctx, id, f)
+}
+func (b *broken) SetPassword(ctx context.Context, login, hash string) error {
+	return b.password(ctx, login, hash)
+}
+func (b *broken) DeleteClient(ctx context.Context, id string) error  { return b.delClient(ctx, id) }
 func (b *broken) DeleteUser(ctx context.Context, login string) error { return b.delUser(ctx, login) }
 func (b *broken) Rehash(ctx context.Context, login, from, to string) error {
 	return b.rehash(ctx, login, from, to)
@@ -69,8 +100,17 @@ func (b *broken) Rehash(ctx context.Context, login, from, to string) error {
 func (b *broken) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
 	return b.apiKey(ctx, d)
 }
-func (b *broken) APIKeysOf(ctx context.Context, client string) ([]store.APIKey, error) {
-	return b.apiKeysOf(ctx, client)
+func (b *broken) ListClients(ctx context.Context, after string, limit int) ([]store.Client, error) {
+	return b.listC(ctx, after, limit)
+}
+func (b *broken) ListUsers(ctx context.Context, after string, limit int) ([]store.User, error) {
+	return b.listU(ctx, after, limit)
+}
+func (b *broken) ListAPIKeys(ctx context.Context, client, after string, limit int) ([]store.APIKey, error) {
+	return b.listK(ctx, client, after, limit)
+}
+func (b *broken) APIKeyByID(ctx context.Context, id string) (*store.APIKey, error) {
+	return b.keyByID(ctx, id)
 }
 func (b *broken) SecretsOf(ctx context.Context, client string) ([]store.Secret, error) {
 	return b.secretsOf(ctx, client)
@@ -118,14 +158,22 @@ func (b *broken) Sweep(ctx context.Context, now time.Time) error { return b.swee
 func (b *broken) SigningKeys(ctx context.Context, set string) ([]store.SigningKey, error) {
 	return b.keys(ctx, set)
 }
+func (b *broken) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
+	return b.putKeys(ctx, ks...)
+}
+func (b *broken) PutSession(ctx context.Context, n store.Session) error { return b.login(ctx, n) }
 
 func newBroken() *broken {
 	m := memory.New()
 	return &broken{
-		Store: m, client: m.Client, user: m.User, putUser: m.PutUser, delUser: m.DeleteUser, rehash: m.Rehash, apiKey: m.APIKey,
-		apiKeysOf: m.APIKeysOf, secretsOf: m.SecretsOf, replace: m.ReplaceAPIKey, addSecret: m.AddSecret, delSecret: m.DeleteSecret, touch: m.Touch,
-		putTokens: m.PutTokens, token: m.Token, rotate: m.Rotate, session: m.Session, renew: m.Renew, revoke: m.Revoke,
-		since: m.Since, snapshot: m.Snapshot, tell: m.Tell, adjust: m.Adjust, report: m.Report, sweep: m.Sweep, keys: m.SigningKeys,
+		Store: m, client: m.Client, user: m.User, apiKey: m.APIKey, rehash: m.Rehash, password: m.SetPassword,
+		create: m.CreateClient, users: m.CreateUsers, newKeys: m.CreateAPIKeys,
+		upClient: m.UpdateClient, upUser: m.UpdateUser, upKey: m.UpdateAPIKey, delClient: m.DeleteClient, delUser: m.DeleteUser,
+		listC: m.ListClients, listU: m.ListUsers, listK: m.ListAPIKeys, keyByID: m.APIKeyByID, secretsOf: m.SecretsOf,
+		replace: m.ReplaceAPIKey, addSecret: m.AddSecret, delSecret: m.DeleteSecret, touch: m.Touch,
+		putTokens: m.PutTokens, token: m.Token, rotate: m.Rotate, session: m.Session, login: m.PutSession, renew: m.Renew,
+		revoke: m.Revoke, since: m.Since, snapshot: m.Snapshot, tell: m.Tell, adjust: m.Adjust, report: m.Report,
+		sweep: m.Sweep, keys: m.SigningKeys, putKeys: m.PutSigningKeys,
 	}
 }
 

@@ -21,7 +21,7 @@ type fault struct {
 const hour = time.Hour
 
 // faults are what stores get wrong.
-var faults = merged(faultsOfRecords, faultsOfKeys)
+var faults = merged(faultsOfRecords, faultsOfKeys, faultsOfCreating, faultsOfUpdates, faultsOfLists)
 
 func merged(all ...map[string]fault) map[string]fault {
 	m := map[string]fault{}
@@ -165,11 +165,12 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"a new password that ends nothing": {"Run/Versions$", func(b *broken) {
-		b.putUser = func(ctx context.Context, u store.User) error {
-			if old, err := b.Store.User(ctx, u.Login); err == nil && !u.Disabled {
-				return b.Store.Rehash(ctx, u.Login, old.Password, u.Password)
+		b.password = func(ctx context.Context, login, hash string) error {
+			old, err := b.Store.User(ctx, login)
+			if err != nil {
+				return err
 			}
-			return b.Store.PutUser(ctx, u)
+			return b.Store.Rehash(ctx, login, old.Password, hash)
 		}
 	}},
 	"a rehash that ends everything": {"Run/Rehash$", func(b *broken) {
@@ -238,22 +239,34 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"names without regard to case": {"Run/Names$", func(b *broken) {
-		b.putUser = func(ctx context.Context, u store.User) error {
-			u.Login = strings.ToLower(u.Login)
-			return b.Store.PutUser(ctx, u)
+		b.users = func(ctx context.Context, us ...store.User) error {
+			us[0].Login = strings.ToLower(us[0].Login)
+			return b.Store.CreateUsers(ctx, us...)
 		}
 		b.user = func(ctx context.Context, login string) (*store.User, error) {
 			return b.Store.User(ctx, strings.ToLower(login))
 		}
 	}},
 	"names that end at NUL": {"Run/Names$", func(b *broken) {
-		b.putUser = func(ctx context.Context, u store.User) error {
-			u.Login, _, _ = strings.Cut(u.Login, "\x00")
-			return b.Store.PutUser(ctx, u)
+		b.users = func(ctx context.Context, us ...store.User) error {
+			us[0].Login, _, _ = strings.Cut(us[0].Login, "\x00")
+			return b.Store.CreateUsers(ctx, us...)
 		}
-		b.user = func(ctx context.Context, login string) (*store.User, error) {
-			login, _, _ = strings.Cut(login, "\x00")
-			return b.Store.User(ctx, login)
+	}},
+	"names that are cut": {"Run/Names$", func(b *broken) {
+		b.create = func(ctx context.Context, c store.Client) error {
+			c.ID = c.ID[:min(255, len(c.ID))]
+			return b.Store.CreateClient(ctx, c)
+		}
+	}},
+	"two forms of one letter": {"Run/Names$", func(b *broken) {
+		composed := strings.NewReplacer("e\u0301", "é")
+		b.newKeys = func(ctx context.Context, ks ...store.APIKey) error {
+			ks[0].ID = composed.Replace(ks[0].ID)
+			return b.Store.CreateAPIKeys(ctx, ks...)
+		}
+		b.keyByID = func(ctx context.Context, id string) (*store.APIKey, error) {
+			return b.Store.APIKeyByID(ctx, composed.Replace(id))
 		}
 	}},
 	"a slice that is shared": {"Run/NoSharing$", func(b *broken) {

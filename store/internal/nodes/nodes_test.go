@@ -85,14 +85,13 @@ func must(t testing.TB, err error) {
 func fill(t *testing.T, db store.Store) {
 	t.Helper()
 	ctx := t.Context()
-	must(t, db.PutClient(ctx, store.Client{
-		ID: "app", Secrets: []store.Secret{{Digest: store.DigestOf("app-secret")}}, Scopes: []string{"a"}, Default: []string{"a"},
-		Grants: []string{issuer.GrantClientCredentials, issuer.GrantRefreshToken},
+	must(t, db.CreateClient(ctx, store.Client{
+		ID: "app", Secrets: []store.Secret{{ID: "s", Digest: store.DigestOf("app-secret")}}, Scopes: []string{"a"}, Default: []string{"a"},
+		Grants: []string{store.GrantClientCredentials, store.GrantRefreshToken},
 	}))
-	must(t, db.PutClient(ctx, store.Client{ID: "other", Scopes: []string{"a"}, Default: []string{"a"}}))
-	must(t, db.PutUser(ctx, store.User{Login: "ada"}))
-	must(t, db.PutUser(ctx, store.User{Login: "bob"}))
-	must(t, db.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "app", Digest: store.DigestOf("key")}))
+	must(t, db.CreateClient(ctx, store.Client{ID: "other", Scopes: []string{"a"}, Default: []string{"a"}}))
+	must(t, db.CreateUsers(ctx, store.User{Login: "ada"}, store.User{Login: "bob"}))
+	must(t, db.CreateAPIKeys(ctx, store.APIKey{ID: "k", Client: "app", Digest: store.DigestOf("key")}))
 }
 
 // A node is what one process of several would be: a store, an issuer, a cache,

@@ -28,7 +28,7 @@ func TestC01ThreeNodes(t *testing.T) {
 			}
 			fill(t, ns[0].db)
 			key, record := ns[0].iss.NewAPIKey("app", nil, time.Time{})
-			must(t, ns[0].db.PutAPIKey(t.Context(), record))
+			must(t, ns[0].db.CreateAPIKeys(t.Context(), record))
 			token := mint(t, ns[1])
 			one, err := ns[0].iss.Inspect(t.Context(), token)
 			must(t, err)

@@ -2,135 +2,215 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
+
+const (
+	apiKeyColumns  = `id, name, client, owner, scopes, addrs, created, expires`
+	apiKeyByDigest = `SELECT ` + apiKeyColumns + ` FROM authtier_api_keys WHERE digest = $1`
+	apiKeyByID     = `SELECT ` + apiKeyColumns + `, last_used FROM authtier_api_keys WHERE id_key = $1`
+)
+
+// readAPIKey reads the columns of an API key, and more columns into more.
+func readAPIKey(scan scan, more ...any) (*store.APIKey, error) {
+	k := &store.APIKey{}
+	var id, name, client, owner, scopes, addrs []byte
+	var created, expires int64
+	if err := scan(append([]any{&id, &name, &client, &owner, &scopes, &addrs, &created, &expires}, more...)...); err != nil {
+		return nil, err
+	}
+	k.ID, k.Name, k.Client, k.Owner = string(id), string(name), string(client), string(owner)
+	k.Created, k.Expires = timeOf(created), timeOf(expires)
+	if err := readJSON(scopes, &k.Scopes); err != nil {
+		return nil, err
+	}
+	return k, readJSON(addrs, &k.Addrs)
+}
+
+// readListed reads the columns of an API key and when it was used last.
+func readListed(scan scan) (*store.APIKey, error) {
+	var used int64
+	k, err := readAPIKey(scan, &used)
+	if err == nil {
+		k.LastUsed = timeOf(used)
+	}
+	return k, err
+}
 
 // APIKey implements [store.APIKeys].
 func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
-	const what = "reading an API key"
-	k := &store.APIKey{Digest: d}
-	var id, client, scopes []byte
-	var created, expires int64
-	err := s.row(ctx, what, `SELECT id, client, scopes, created, expires FROM authtier_api_keys WHERE digest = $1`,
-		[]any{d[:]}, &id, &client, &scopes, &created, &expires)
+	k, err := readAPIKey(s.scan(ctx, apiKeyByDigest, d[:]))
 	if err != nil {
-		return nil, err
+		return nil, s.wrap("reading an API key", err)
 	}
-	k.ID, k.Client, k.Created, k.Expires = string(id), string(client), timeOf(created), timeOf(expires)
-	return k, s.wrap(what, json.Unmarshal(scopes, &k.Scopes))
+	k.Digest = d
+	return k, nil
 }
 
 // APIKeyByID implements [store.Lister].
 func (s *Store) APIKeyByID(ctx context.Context, id string) (*store.APIKey, error) {
-	ks, err := s.apiKeys(ctx, `id_key = $1`, key(id))
-	if err == nil && len(ks) == 0 {
-		err = store.ErrNotFound
-	}
+	k, err := readListed(s.scan(ctx, apiKeyByID, key(id)))
 	if err != nil {
 		return nil, s.wrap("reading an API key", err)
 	}
-	return &ks[0], nil
+	return k, nil
 }
 
-// APIKeysOf implements [store.Lister].
-func (s *Store) APIKeysOf(ctx context.Context, client string) ([]store.APIKey, error) {
-	ks, err := s.apiKeys(ctx, `client_key = $1`, key(client))
-	slices.SortFunc(ks, func(a, b store.APIKey) int { return strings.Compare(a.ID, b.ID) })
+// ListAPIKeys implements [store.Lister].
+func (s *Store) ListAPIKeys(ctx context.Context, client, after string, limit int) ([]store.APIKey, error) {
+	const from = `SELECT ` + apiKeyColumns + `, last_used FROM authtier_api_keys WHERE substr(id, 1, 256) >= $1 AND id > $2`
+	const order = ` ORDER BY substr(id, 1, 256), id LIMIT $3`
+	var ks []store.APIKey
+	var err error
+	if client == "" {
+		ks, err = list(ctx, s, from+order, after, limit, readListed)
+	} else {
+		ks, err = list(ctx, s, from+` AND client_key = $4`+order, after, limit, readListed, key(client))
+	}
 	return ks, s.wrap("listing API keys", err)
 }
 
-// apiKeys returns the keys for which a condition on one argument holds.
-func (s *Store) apiKeys(ctx context.Context, where string, arg []byte) (ks []store.APIKey, err error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	rows, err := s.read.QueryContext(ctx,
-		`SELECT id, client, digest, scopes, created, expires, last_used FROM authtier_api_keys WHERE `+where, arg)
-	if err != nil {
-		return nil, err
+// CreateAPIKeys implements [store.Admin].
+func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
+	if err := record.CheckAPIKeys(ks); err != nil {
+		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id, client, digest, scopes []byte
-		var created, expires, used int64
-		if err := rows.Scan(&id, &client, &digest, &scopes, &created, &expires, &used); err != nil {
-			return nil, err
+	return s.create(ctx, "creating API keys", len(ks), func(ctx context.Context, tx *feedTx) error {
+		for chunk := range slices.Chunk(ks, createBatch) {
+			if err := tx.checkClients(ctx, chunk); err != nil {
+				return err
+			}
+			if err := tx.createAPIKeys(ctx, chunk); err != nil {
+				return err
+			}
 		}
-		k := store.APIKey{ID: string(id), Client: string(client), Created: timeOf(created), Expires: timeOf(expires), LastUsed: timeOf(used)}
-		if k.Digest, err = digestOf(digest); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(scopes, &k.Scopes); err != nil {
-			return nil, err
-		}
-		ks = append(ks, k)
-	}
-	return ks, rows.Err()
-}
-
-func (s *Store) errNoID() error {
-	return fmt.Errorf("%s: an API key or secret without an ID", s.dialect.Name)
-}
-
-// PutAPIKey implements [store.Admin].
-func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
-	if k.ID == "" {
-		return s.errNoID()
-	}
-	return s.change(ctx, "storing an API key", func(ctx context.Context, tx *feedTx) error {
-		return tx.putAPIKey(ctx, k)
+		return nil
 	})
 }
 
-func (tx *feedTx) putAPIKey(ctx context.Context, k store.APIKey) error {
-	scopes, err := json.Marshal(k.Scopes)
+// checkClients returns an error if one of the keys has no client.
+func (tx *feedTx) checkClients(ctx context.Context, ks []store.APIKey) error {
+	keys := make([][]byte, len(ks))
+	for i := range ks {
+		keys[i] = key(ks[i].Client)
+	}
+	known, err := tx.among(ctx, `SELECT id_key FROM authtier_clients WHERE id_key IN `, keys)
 	if err != nil {
 		return err
 	}
-	var used int64
-	err = tx.QueryRowContext(ctx, `SELECT last_used FROM authtier_api_keys WHERE id_key = $1`, key(k.ID)).Scan(&used)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
+	for i := range ks {
+		if !known[string(keys[i])] {
+			return record.Error("client of API key", ks[i].ID, store.ErrNotFound)
+		}
 	}
-	if err := tx.revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: k.ID}); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO authtier_api_keys (id_key, id, digest, client_key, client, scopes, created, expires, last_used)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		key(k.ID), []byte(k.ID), k.Digest[:], key(k.Client), []byte(k.Client), scopes, micros(k.Created), micros(k.Expires), used)
-	return err
+	return nil
 }
 
-// ReplaceAPIKey implements [store.Rotator]. The keys are changed by those who
-// hold the head alone, so that what is read here is so until the end.
-func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, next store.APIKey) error {
-	const what = "replacing an API key"
-	if next.ID == "" {
-		return s.errNoID()
+// createAPIKeys stores keys of which neither ID nor digest is or was in use. Whoever
+// creates or revokes keys holds the head, so that what is read here stays true.
+func (tx *feedTx) createAPIKeys(ctx context.Context, ks []store.APIKey) error {
+	ids, digests := make([][]byte, len(ks)), make([][]byte, len(ks))
+	for i := range ks {
+		ids[i], digests[i] = key(ks[i].ID), ks[i].Digest[:]
 	}
-	return s.change(ctx, what, func(ctx context.Context, tx *feedTx) error {
-		var expires, taken int64
-		err := tx.QueryRowContext(ctx, `
-			SELECT expires, (SELECT count(*) FROM authtier_api_keys WHERE digest = $1)
-			FROM authtier_api_keys WHERE id_key = $2 AND client_key = $3`, next.Digest[:], key(id), key(next.Client)).Scan(&expires, &taken)
+	for _, used := range []struct {
+		query string
+		keys  [][]byte
+		err   error
+	}{
+		{`SELECT id_key FROM authtier_api_keys WHERE id_key IN `, ids, store.ErrExists},
+		{`SELECT digest FROM authtier_api_keys WHERE digest IN `, digests, store.ErrExists},
+		{buriedKeyIDs, ids, store.ErrRevoked},
+		{buriedKeys, digests, store.ErrRevoked},
+	} {
+		found, err := tx.among(ctx, used.query, used.keys)
 		if err != nil {
 			return err
 		}
-		if next.ID == id || taken != 0 {
-			return errors.New("a key cannot replace itself or another")
+		for i := range used.keys {
+			if found[string(used.keys[i])] {
+				return record.Error("API key", ks[i].ID, used.err)
+			}
 		}
-		if err := tx.endAPIKey(ctx, id, sooner(timeOf(expires), until)); err != nil {
+	}
+	return tx.insertAPIKeys(ctx, ks)
+}
+
+func (tx *feedTx) insertAPIKeys(ctx context.Context, ks []store.APIKey) error {
+	const columns = 11
+	args := make([]any, 0, len(ks)*columns)
+	for i := range ks {
+		k := &ks[i]
+		scopes, err := writeJSON(k.Scopes)
+		if err != nil {
 			return err
 		}
-		return tx.putAPIKey(ctx, next)
+		addrs, err := writeJSON(k.Addrs)
+		if err != nil {
+			return err
+		}
+		args = append(args, key(k.ID), []byte(k.ID), k.Digest[:], key(k.Client), []byte(k.Client), scopes,
+			micros(k.Created), micros(k.Expires), []byte(k.Name), []byte(k.Owner), addrs)
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO authtier_api_keys (id_key, id, digest, client_key, client, scopes, created, expires, name, owner, addrs)
+		VALUES `+tx.dialect.placeholders(len(ks), columns), args...)
+	return err
+}
+
+// UpdateAPIKey implements [store.Admin].
+func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKey) error) error {
+	read := func() (*store.APIKey, error) { return s.APIKeyByID(ctx, id) }
+	return record.Update(record.APIKeys, f, read, func(old, changed *store.APIKey) (stored bool, err error) {
+		scopes, err := writeJSON(changed.Scopes)
+		if err != nil {
+			return false, err
+		}
+		addrs, err := writeJSON(changed.Addrs)
+		if err != nil {
+			return false, err
+		}
+		err = s.change(ctx, "updating an API key", func(ctx context.Context, tx *feedTx) error {
+			now, err := readListed(tx.scan(ctx, apiKeyByID, key(id)))
+			if err != nil {
+				return err
+			}
+			if stored = record.SameAPIKey(now, old); !stored {
+				return nil
+			}
+
+			_, err = tx.ExecContext(ctx, `
+				UPDATE authtier_api_keys SET name = $1, scopes = $2, owner = $3, addrs = $4, expires = $5 WHERE id_key = $6`,
+				[]byte(changed.Name), scopes, []byte(changed.Owner), addrs, micros(changed.Expires), key(id))
+			if err != nil {
+				return err
+			}
+			return tx.enter(ctx, store.Change{Kind: store.KindAPIKey, ID: id})
+		})
+		return stored, err
+	})
+}
+
+// ReplaceAPIKey implements [store.Rotator].
+func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, next store.APIKey) error {
+	if err := next.Check(); err != nil {
+		return err
+	}
+	return s.change(ctx, "replacing an API key", func(ctx context.Context, tx *feedTx) error {
+		var expires int64
+		err := tx.QueryRowContext(ctx, `SELECT expires FROM authtier_api_keys WHERE id_key = $1 AND client_key = $2`,
+			key(id), key(next.Client)).Scan(&expires)
+		if err != nil {
+			return err
+		}
+		if err := tx.createAPIKeys(ctx, []store.APIKey{next}); err != nil {
+			return err
+		}
+		return tx.endAPIKey(ctx, id, sooner(timeOf(expires), until))
 	})
 }
 
@@ -144,21 +224,4 @@ func (tx *feedTx) endAPIKey(ctx context.Context, id string, at time.Time) error 
 		return err
 	}
 	return tx.enter(ctx, c)
-}
-
-func (tx *feedTx) keysOf(ctx context.Context, client string) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id FROM authtier_api_keys WHERE client_key = $1 ORDER BY id`, key(client))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id []byte
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, string(id))
-	}
-	return ids, rows.Err()
 }

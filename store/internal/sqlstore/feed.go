@@ -33,7 +33,12 @@ type job struct {
 // A feedTx is a transaction that holds the head.
 type feedTx struct {
 	*sql.Tx
+	dialect *Dialect
 	changes []store.Change
+}
+
+func (tx *feedTx) scan(ctx context.Context, query string, args ...any) scan {
+	return func(into ...any) error { return tx.QueryRowContext(ctx, query, args...).Scan(into...) }
 }
 
 // change runs do in a transaction, together with the changes that it adds.
@@ -61,6 +66,23 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 	}
 }
 
+const (
+	createBatch = 1000 // records of one statement
+	few         = 100  // records that are created together with the changes of others
+)
+
+// create runs do as change does. Many records get a transaction of their own, and more
+// time.
+func (s *Store) create(ctx context.Context, what string, records int, do func(ctx context.Context, tx *feedTx) error) error {
+	if records <= few {
+		return s.change(ctx, what, do)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
+	defer cancel()
+	_, err := s.writeTogether(ctx, []*job{{do: do}})
+	return s.wrap(what, err)
+}
+
 // writeChanges writes what waits until nothing does.
 func (s *Store) writeChanges() {
 	f := &s.feed
@@ -77,13 +99,13 @@ func (s *Store) writeChanges() {
 		if len(jobs) == 0 {
 			continue
 		}
-		failed, err := s.writeTogether(jobs)
+		failed, err := s.writeInTime(jobs)
 		if failed != nil && len(jobs) > 1 { // one spoils no other
 			for _, j := range jobs {
 				if j.ctx.Err() != nil {
 					continue
 				}
-				_, err := s.writeTogether([]*job{j})
+				_, err := s.writeInTime([]*job{j})
 				j.done <- err
 			}
 			continue
@@ -94,17 +116,22 @@ func (s *Store) writeChanges() {
 	}
 }
 
-// writeTogether runs jobs in one transaction. It ends with none of their
-// contexts, since others wait for it. If a job fails, it says which one.
-func (s *Store) writeTogether(jobs []*job) (failed *job, err error) {
+// writeInTime runs jobs in one transaction. It ends with none of their contexts,
+// since others wait for it.
+func (s *Store) writeInTime(jobs []*job) (failed *job, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	return s.writeTogether(ctx, jobs)
+}
+
+// writeTogether runs jobs in one transaction. If a job fails, it says which one.
+func (s *Store) writeTogether(ctx context.Context, jobs []*job) (failed *job, err error) {
 	sqlTx, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer sqlTx.Rollback()
-	tx := &feedTx{Tx: sqlTx}
+	tx := &feedTx{Tx: sqlTx, dialect: &s.dialect}
 	var head uint64
 	if err := tx.QueryRowContext(ctx, `UPDATE authtier_head SET n = n WHERE one = 1 RETURNING n`).Scan(&head); err != nil {
 		return nil, fmt.Errorf("the head of the changes: %v", err) // that there is none is no answer
@@ -125,16 +152,15 @@ func (s *Store) append(ctx context.Context, tx *feedTx, head uint64) error {
 	if len(tx.changes) == 0 {
 		return nil
 	}
-	for _, c := range tx.changes {
-		head++
-		nonce := make([]byte, 8)
-		rand.Read(nonce)
-		_, err := tx.ExecContext(ctx,
-			`INSERT INTO authtier_changes (n, nonce, kind, id, version, until) VALUES ($1, $2, $3, $4, $5, $6)`,
-			int64(head), nonce, int64(c.Kind), []byte(c.ID), int64(c.Version), micros(c.Until))
-		if err != nil {
+	for rest := tx.changes; len(rest) > 0; {
+		n := 1
+		if len(rest) >= appendBatch {
+			n = appendBatch
+		}
+		if err := tx.appendSome(ctx, head, rest[:n]); err != nil {
 			return err
 		}
+		head, rest = head+uint64(n), rest[n:]
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE authtier_head SET n = $1 WHERE one = 1`, int64(head)); err != nil {
 		return err
@@ -143,6 +169,23 @@ func (s *Store) append(ctx context.Context, tx *feedTx, head uint64) error {
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, s.dialect.Notify)
+	return err
+}
+
+// appendBatch is how many changes one statement enters, if there are as many.
+const appendBatch = 100
+
+func (tx *feedTx) appendSome(ctx context.Context, head uint64, cs []store.Change) error {
+	const columns = 6
+	args := make([]any, 0, len(cs)*columns)
+	for _, c := range cs {
+		head++
+		nonce := make([]byte, 8)
+		rand.Read(nonce)
+		args = append(args, int64(head), nonce, int64(c.Kind), []byte(c.ID), int64(c.Version), micros(c.Until))
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO authtier_changes (n, nonce, kind, id, version, until) VALUES `+
+		tx.dialect.placeholders(len(cs), columns), args...)
 	return err
 }
 
@@ -169,19 +212,34 @@ func (tx *feedTx) revoke(ctx context.Context, c store.Change) error {
 	case store.KindSession:
 		_, err = tx.ExecContext(ctx, `DELETE FROM authtier_sessions WHERE id_key = $1`, key(c.ID))
 	case store.KindAPIKey:
-		_, err = tx.ExecContext(ctx, `DELETE FROM authtier_api_keys WHERE id_key = $1`, key(c.ID))
+		err = tx.buryAPIKey(ctx, c.ID)
 	case store.KindClient:
-		if c.Version, err = tx.raise(ctx, c); err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE authtier_clients SET version = $1 WHERE id_key = $2`, int64(c.Version), key(c.ID))
-		}
-		c.Until = time.Time{}
+		return tx.raise(ctx, c)
 	case store.KindUser:
-		if c.Version, err = tx.raise(ctx, c); err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE authtier_users SET version = $1 WHERE login_key = $2`, int64(c.Version), key(c.ID))
+		if err := tx.raise(ctx, c); err != nil {
+			return err
 		}
-		c.Until = time.Time{}
+		return tx.revokeAPIKeys(ctx, `owner = $1 AND length(owner) > 0`, []byte(c.ID))
 	}
 	if err != nil {
+		return err
+	}
+	return tx.enter(ctx, c)
+}
+
+// raise gives a client or user a version higher than its own and than that of c, and
+// adds the change.
+func (tx *feedTx) raise(ctx context.Context, c store.Change) error {
+	version, err := tx.version(ctx, c.Kind, c.ID)
+	if err != nil {
+		return err
+	}
+	c.Version, c.Until = max(version, c.Version)+1, time.Time{}
+	query := `UPDATE authtier_clients SET version = $1 WHERE id_key = $2`
+	if c.Kind == store.KindUser {
+		query = `UPDATE authtier_users SET version = $1 WHERE login_key = $2`
+	}
+	if _, err := tx.ExecContext(ctx, query, int64(c.Version), key(c.ID)); err != nil {
 		return err
 	}
 	return tx.enter(ctx, c)
@@ -232,12 +290,6 @@ func (tx *feedTx) version(ctx context.Context, k store.Kind, id string) (uint64,
 		return 1, nil
 	}
 	return v, err
-}
-
-// raise returns the version after the present one, and after the change's own.
-func (tx *feedTx) raise(ctx context.Context, c store.Change) (uint64, error) {
-	v, err := tx.version(ctx, c.Kind, c.ID)
-	return max(v, c.Version) + 1, err
 }
 
 // Since implements [store.Changes].

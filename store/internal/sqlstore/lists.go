@@ -26,6 +26,21 @@ func readLists(b []byte) (l clientLists, err error) {
 	return l, err
 }
 
+// listsOf returns the lists of a client, to be stored.
+func listsOf(c *store.Client) ([]byte, error) {
+	return clientLists{Scopes: c.Scopes, Default: c.Default, Grants: c.Grants}.with(c.Secrets)
+}
+
+// readJSON reads a list, of which none is stored as no bytes or as null.
+func readJSON[T any](b []byte, into *[]T) error {
+	if len(b) == 0 {
+		return nil
+	}
+	return json.Unmarshal(b, into)
+}
+
+func writeJSON[T any](list []T) ([]byte, error) { return json.Marshal(list) }
+
 func (l clientLists) secrets() (secrets []store.Secret, err error) {
 	for _, kept := range l.Secrets {
 		d, err := digestOf(kept.Digest)

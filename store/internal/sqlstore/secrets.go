@@ -7,106 +7,145 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // SecretsOf implements [store.Lister].
 func (s *Store) SecretsOf(ctx context.Context, client string) ([]store.Secret, error) {
 	const what = "listing secrets"
-	var lists, used []byte
-	err := s.row(ctx, what, `SELECT lists, last_used FROM authtier_clients WHERE id_key = $1`, []any{key(client)}, &lists, &used)
-	if err != nil {
-		return nil, err
-	}
-	l, err := readLists(lists)
+	var used []byte
+	c, err := readClient(s.scan(ctx, `SELECT `+clientColumns+`, last_used FROM authtier_clients WHERE id_key = $1`, key(client)), &used)
 	if err != nil {
 		return nil, s.wrap(what, err)
 	}
+	if err := asListed(c.Secrets, used); err != nil {
+		return nil, s.wrap(what, err)
+	}
+	return c.Secrets, nil
+}
+
+// asListed hides the digests of secrets and fills in when they were used last.
+func asListed(secrets []store.Secret, used []byte) error {
 	uses, err := readLastUses(used)
 	if err != nil {
-		return nil, s.wrap(what, err)
+		return err
 	}
-	secrets, err := l.secrets()
 	uses.into(secrets)
-	return secrets, s.wrap(what, err)
+	for n := range secrets {
+		secrets[n].Digest = store.Digest{}
+	}
+	return nil
 }
 
 // AddSecret implements [store.Rotator].
 func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
-	if added.ID == "" {
-		return s.errNoID()
+	if err := added.Check(); err != nil {
+		return err
 	}
-	return s.changeSecrets(ctx, "adding a secret", client, func(secrets []store.Secret) ([]store.Secret, error) {
-		now := time.Now()
-		rest := slices.DeleteFunc(secrets, func(old store.Secret) bool { return old.ID == added.ID })
-		for n := range rest {
-			if !others.IsZero() {
-				rest[n].Expires = sooner(rest[n].Expires, others)
+	return s.change(ctx, "adding a secret", func(ctx context.Context, tx *feedTx) error {
+		return tx.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
+			same := func(old store.Secret) bool { return old.ID == added.ID || old.Digest == added.Digest }
+			if slices.ContainsFunc(secrets, same) {
+				return nil, nil, record.Error("secret", added.ID, store.ErrExists)
 			}
-		}
-		rest = slices.DeleteFunc(rest, func(old store.Secret) bool { return !old.Expires.IsZero() && !old.Expires.After(now) })
-		return append(rest, added), nil
+			if err := tx.checkSecrets(ctx, client, []store.Secret{added}); err != nil {
+				return nil, nil, err
+			}
+
+			now := time.Now()
+			for _, old := range secrets {
+				if !others.IsZero() {
+					old.Expires = sooner(old.Expires, others)
+				}
+				if old.Expires.IsZero() || old.Expires.After(now) {
+					kept = append(kept, old)
+				} else {
+					dropped = append(dropped, old)
+				}
+			}
+			return append(kept, added), dropped, nil
+		})
 	})
 }
 
 // DeleteSecret implements [store.Rotator].
 func (s *Store) DeleteSecret(ctx context.Context, client, id string) error {
-	return s.changeSecrets(ctx, "deleting a secret", client, func(secrets []store.Secret) ([]store.Secret, error) {
-		before := len(secrets)
-		rest := slices.DeleteFunc(secrets, func(old store.Secret) bool { return id != "" && old.ID == id })
-		if len(rest) == before {
-			return nil, store.ErrNotFound
-		}
-		return rest, nil
+	return s.change(ctx, "deleting a secret", func(ctx context.Context, tx *feedTx) error {
+		return tx.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
+			for _, old := range secrets {
+				if id != "" && old.ID == id {
+					dropped = append(dropped, old)
+				} else {
+					kept = append(kept, old)
+				}
+			}
+			if len(dropped) == 0 {
+				return nil, nil, store.ErrNotFound
+			}
+			return kept, dropped, nil
+		})
 	})
 }
 
-// changeSecrets puts what f returns in the place of a client's secrets. Whoever
-// writes them holds the head, so that none is lost.
-func (s *Store) changeSecrets(ctx context.Context, what, client string, f func([]store.Secret) ([]store.Secret, error)) error {
-	return s.change(ctx, what, func(ctx context.Context, tx *feedTx) error {
-		c := store.Change{Kind: store.KindClient, ID: client}
-		var lists, used []byte
-		err := tx.QueryRowContext(ctx, `UPDATE authtier_clients SET version = version WHERE id_key = $1 RETURNING version, lists, last_used`,
-			key(client)).Scan(&c.Version, &lists, &used)
-		if err != nil {
+// changeSecrets gives a client the secrets that f keeps. Those that f drops can never
+// be added again.
+func (tx *feedTx) changeSecrets(
+	ctx context.Context, client string, f func(secrets []store.Secret) (kept, dropped []store.Secret, err error),
+) error {
+	c := store.Change{Kind: store.KindClient, ID: client}
+	var lists, used []byte
+	// The row is written first, because Touch writes it without holding the head.
+	err := tx.QueryRowContext(ctx, `UPDATE authtier_clients SET version = version WHERE id_key = $1 RETURNING version, lists, last_used`,
+		key(client)).Scan(&c.Version, &lists, &used)
+	if err != nil {
+		return err
+	}
+	lists, used, dropped, err := changedLists(lists, used, f)
+	if err != nil {
+		return err
+	}
+
+	_, err = tx.ExecContext(ctx, `UPDATE authtier_clients SET lists = $1, last_used = $2 WHERE id_key = $3`, lists, used, key(client))
+	if err != nil {
+		return err
+	}
+	for _, secret := range dropped {
+		if err := tx.burySecret(ctx, client, secret.Digest); err != nil {
 			return err
 		}
-		if lists, used, err = changedLists(lists, used, f); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE authtier_clients SET lists = $1, last_used = $2 WHERE id_key = $3`, lists, used, key(client))
-		if err != nil {
-			return err
-		}
-		return tx.enter(ctx, c)
-	})
+	}
+	return tx.enter(ctx, c)
 }
 
-// changedLists changes the secrets in a client's lists, and drops when those were
+// changedLists changes the secrets in a client's lists, and forgets when those were
 // used that are gone.
-func changedLists(lists, used []byte, f func([]store.Secret) ([]store.Secret, error)) (newLists, newUsed []byte, err error) {
+func changedLists(
+	lists, used []byte, f func(secrets []store.Secret) (kept, dropped []store.Secret, err error),
+) (newLists, newUsed []byte, dropped []store.Secret, err error) {
 	l, err := readLists(lists)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	uses, err := readLastUses(used)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	secrets, err := l.secrets()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	if secrets, err = f(secrets); err != nil {
-		return nil, nil, err
+	kept, dropped, err := f(secrets)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	if newLists, err = l.with(secrets); err != nil {
-		return nil, nil, err
+
+	if newLists, err = l.with(kept); err != nil {
+		return nil, nil, nil, err
 	}
 	if l, err = readLists(newLists); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	rest, _ := uses.of(l.Secrets, nil)
 	newUsed, err = json.Marshal(rest)
-	return newLists, newUsed, err
+	return newLists, newUsed, dropped, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // SigningKeys implements [store.SigningKeys].
@@ -39,6 +40,9 @@ func (s *Store) signingKeys(ctx context.Context, set string) ([]store.SigningKey
 
 // PutSigningKeys implements [store.SigningKeys].
 func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
+	if err := record.CheckSigningKeys(ks); err != nil {
+		return err
+	}
 	return s.change(ctx, "storing signing keys", func(ctx context.Context, tx *feedTx) error {
 		for _, k := range ks {
 			_, err := tx.ExecContext(ctx, `

@@ -64,27 +64,39 @@ func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close
 
 // wrap says what failed, unless err is one that callers branch on.
 func (s *Store) wrap(what string, err error) error {
-	switch {
-	case err == nil, errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrReused):
-		return err
-	case errors.Is(err, sql.ErrNoRows):
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
 		return store.ErrNotFound
+	}
+	for _, answer := range []error{store.ErrNotFound, store.ErrReused, store.ErrExists, store.ErrRevoked} {
+		if errors.Is(err, answer) {
+			return err
+		}
 	}
 	return fmt.Errorf("%s: %s: %w", s.dialect.Name, what, err)
 }
 
 // row reads one row.
 func (s *Store) row(ctx context.Context, what, query string, args []any, into ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	if !s.dialect.Prepare {
-		return s.wrap(what, s.read.QueryRowContext(ctx, query, args...).Scan(into...))
+	return s.wrap(what, s.scan(ctx, query, args...)(into...))
+}
+
+// scan returns a function that reads one row.
+func (s *Store) scan(ctx context.Context, query string, args ...any) scan {
+	return func(into ...any) error {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		if !s.dialect.Prepare {
+			return s.read.QueryRowContext(ctx, query, args...).Scan(into...)
+		}
+		stmt, err := s.prepare(ctx, query)
+		if err != nil {
+			return err
+		}
+		return stmt.QueryRowContext(ctx, args...).Scan(into...)
 	}
-	stmt, err := s.prepare(ctx, query)
-	if err == nil {
-		err = stmt.QueryRowContext(ctx, args...).Scan(into...)
-	}
-	return s.wrap(what, err)
 }
 
 func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {

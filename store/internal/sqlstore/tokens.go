@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 const tokenColumns = 18
@@ -47,6 +48,9 @@ func (s *Store) putTokens(ctx context.Context, e exec, ts []store.Token) error {
 
 // PutTokens implements [store.Tokens].
 func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
+	if err := record.CheckTokens(ts); err != nil {
+		return err
+	}
 	if len(ts) > 2 {
 		return s.tx(ctx, "storing tokens", func(ctx context.Context, tx *sql.Tx) error { return s.putTokens(ctx, tx.ExecContext, ts) })
 	}
@@ -79,6 +83,9 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 // that whoever revokes the family waits for their successors as for the first.
 // The change that a reuse makes is written apart.
 func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+	if err := record.CheckTokens(next); err != nil {
+		return err
+	}
 	since := int64(math.MaxInt64) // a first use after that has a grace
 	if grace > 0 {
 		since = micros(now.Add(-grace))
@@ -122,6 +129,9 @@ func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now
 
 // PutSession implements [store.Sessions].
 func (s *Store) PutSession(ctx context.Context, n store.Session) error {
+	if err := n.Check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	_, err := s.exec(ctx, `
