@@ -14,9 +14,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// The sequence of changes is a stream. The ID of change n is "n-0", and the entry
-// has the change's nonce, so that an entry that is there and has the nonce proves
-// a cursor. The last few thousand are kept.
+// The sequence of changes is a stream. The ID of change n is "n-0". The entry holds the
+// change's nonce: a cursor is good if its entry exists and has its nonce. The last
+// 4,096 changes are kept.
 
 // Revoke implements [store.Changes].
 func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
@@ -87,8 +87,8 @@ func decodeCursor(id, nonce string) (c store.Cursor, err error) {
 // snapshotPatience is for millions of revocations.
 const snapshotPatience = 10 * time.Second
 
-// Snapshot implements [store.Changes]. A client or user whose version was never
-// raised is not among the changes: nothing of it is revoked.
+// Snapshot implements [store.Changes]. It returns no change of a client or user whose
+// version was never raised, because nothing of it is revoked.
 func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
 	return s.snapshot(ctx, false)
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// dump returns all that the namespace holds, in the form that DUMP gives it.
+// dump returns all that the namespace holds: hashes and sets in order, which DUMP does
+// not give them, and everything else in the form of DUMP.
 func dump(t *testing.T, s *services.Service, ns string) map[string]string {
 	t.Helper()
 	db, all := raw(t, s), map[string]string{}
@@ -24,7 +25,14 @@ func dump(t *testing.T, s *services.Service, ns string) map[string]string {
 		t.Fatal(err)
 	}
 	for _, k := range keys {
-		all[k] = fmt.Sprint(do(t, db, "DUMP", k))
+		switch do(t, db, "TYPE", k) {
+		case "hash":
+			all[k] = fmt.Sprint(db.HGetAll(t.Context(), k).Val())
+		case "set":
+			all[k] = fmt.Sprintf("%q", slices.Sorted(slices.Values(db.SMembers(t.Context(), k).Val())))
+		default:
+			all[k] = fmt.Sprint(do(t, db, "DUMP", k))
+		}
 	}
 	return all
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/authtier/authtier/store/internal/record"
 )
 
-// Clients, users and API keys are listed by sorted sets of their names, which the
-// scripts of this version keep. A node of the previous version does not know these
-// sets. But each of its writes is a change, so that a script can read from the
-// changes what to add and what to take out. Before a list is read, and whenever the
-// store is swept, a script does so.
+// Clients, users and API keys are listed from sorted sets of their names, which all
+// scripts of this version maintain. A node of the previous version does not know these
+// sets. But each of its writes is a change, so that a script learns from the changes
+// which records to add or to remove. It does so before a list is read, before records
+// are created, and in each Sweep.
 //
-// The changes do not say it if more were made than are kept, or if the namespace was
-// made by the previous version. All records are then looked for with SCAN, once,
-// which a million tokens make slower by about a second.
+// The changes do not suffice if more were made than are kept, or if the namespace comes
+// from the previous version. Then all records are looked for with SCAN. In a namespace
+// that only this version uses, this never happens.
 
 const (
 	scanCount  = 10_000 // keys that the server looks at, while others wait

@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// format is the version of what the keys hold. A version adds to what the one
-// before has, so that both run side by side.
+// format is the version of the data. A version only adds to the data of the one before,
+// so that both run side by side.
 const format = 2
 
 // check asks whether the server and the namespace are fit for use, and sets up an

@@ -279,3 +279,30 @@ func TestPreviousVersionBetween(t *testing.T) {
 		t.Errorf("got %v after %d calls, and %+v, %v", err, calls, u, errU)
 	}
 }
+
+// TestSweepIndexes sweeps a namespace of the previous version: its records are listed
+// without a further search, and have all fields.
+func TestSweepIndexes(t *testing.T) {
+	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
+	old := previous{t, raw(t, s), ns}
+	old.putUser("u", "F")
+	h := open(t, s.DSN(), redis.Config{Namespace: ns})
+	if err := h.Sweep(ctx, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := do(t, old.db, "HGET", "{"+ns+"}:user:u", "limit_scopes"); got != "0" {
+		t.Errorf("limit_scopes is %v, want 0", got)
+	}
+	var cs []store.Change
+	for i := range 5000 { // more than are kept
+		cs = append(cs, store.Change{Kind: store.KindAPIKey, ID: fmt.Sprint(i)})
+	}
+	if err := h.Revoke(ctx, cs...); err != nil {
+		t.Fatal(err)
+	}
+	do(t, old.db, "ZADD", "{"+ns+"}:names:user", 1, "u") // a score that a search would take back
+	wantLists(t, "swept", h, nil, []string{"u"}, nil, nil)
+	if got := fmt.Sprint(do(t, old.db, "ZSCORE", "{"+ns+"}:names:user", "u")); got != "1" {
+		t.Errorf("the score is %v, want 1: the records were looked for again", got)
+	}
+}

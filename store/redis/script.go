@@ -64,11 +64,11 @@ var (
 	revoke         = newScript("revoke")
 	snapshot       = newScript("snapshot")
 	sweep          = newScript("sweep")
-	tell           = newScript("tell")
-	fold           = newScript("fold")
-	adjust         = newScript("adjust")
-	forget         = newScript("forget")
-	readDay        = newScript("day")
+	tell           = newScript("tell", "totals")
+	fold           = newScript("fold", "totals")
+	adjust         = newScript("adjust", "totals")
+	forget         = newScript("forget", "totals")
+	readDay        = newScript("day", "totals")
 )
 
 // run returns what the script returns.

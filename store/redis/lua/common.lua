@@ -59,11 +59,11 @@ local head, seed, current
 
 local function nonce() return string.sub(redis.sha1hex(seed .. ':' .. integer(head)), 1, 16) end
 
-local function entered(kind, id, version, till)
+local function entered(kind, id, version, till, more)
 	local made = nonce()
 	redis.call('XADD', P .. 'changes', 'MAXLEN', KEPT, integer(head) .. '-0',
 		'kind', kind, 'id', id, 'version', version, 'until', till, 'nonce', made)
-	if current then redis.call('SET', P .. 'indexed', integer(head) .. ' ' .. made) end
+	if current and not more then redis.call('SET', P .. 'indexed', integer(head) .. ' ' .. made) end
 end
 
 -- field returns a field of an entry, or ''.
@@ -98,9 +98,10 @@ local function sequence(s, empty)
 	return redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
 end
 
-local function append(kind, id, version, till)
+-- append enters a change. more says that the same script enters more.
+local function append(kind, id, version, till, more)
 	head = head + 1
-	entered(kind, id, version, till)
+	entered(kind, id, version, till, more)
 end
 
 -- version returns a client's or user's version: 1 until it is raised.
@@ -147,30 +148,62 @@ local function dropSession(d)
 	end
 end
 
--- dropKey deletes an API key. Its ID and its digest stay as tombstones, so that no
--- key can have them again.
-local function dropKey(id)
-	local byID, ids, digests = typed('apikeyid:' .. id, 'string'), typed('tombstones:apikeyid', 'set'), typed('tombstones:apikey', 'set')
-	local d = redis.call('GET', byID)
-	if not d then
-		return function() redis.call('SADD', ids, id) end
+-- Batches. Many records are written by few commands, and Lua passes some thousand
+-- arguments to a command at most.
+
+local BATCH = 1000
+
+local function batched(command, list, ...)
+	for from = 1, #list, BATCH do
+		local items = {...}
+		for i = from, math.min(from + BATCH - 1, #list) do items[#items + 1] = list[i] end
+		redis.call(command, unpack(items))
 	end
-	local client = record('apikey:' .. d, 'client')
-	local added, names = typed('added:apikey:' .. id, 'hash'), typed('names:apikey', 'zset')
-	local owner = redis.call('HGET', P .. 'apikey:' .. d, 'owner') or redis.call('HGET', added, 'owner') or ''
-	local owned = typed('owned:' .. owner, 'set')
-	local ofClient = client and typed('apikeys:' .. client, 'set')
-	local namesOfClient = client and typed('names:apikey:' .. client, 'zset')
-	return function()
-		redis.call('SADD', ids, id)
-		redis.call('SADD', digests, d)
-		redis.call('DEL', byID, P .. 'apikey:' .. d, added)
-		redis.call('ZREM', names, id)
-		redis.call('SREM', owned, id)
-		if client then
-			redis.call('SREM', ofClient, id)
-			redis.call('ZREM', namesOfClient, id)
+end
+
+-- lists returns a function that adds to the list of that key, and the lists.
+local function lists()
+	local all = {}
+	return function(key, item)
+		local list = all[key]
+		if not list then
+			list = {}
+			all[key] = list
 		end
+		list[#list + 1] = item
+	end, all
+end
+
+-- dropKeys deletes API keys. Their IDs and digests stay as tombstones, so that no
+-- key can have them again.
+local function dropKeys(ids)
+	local tombstones, digestTombstones = typed('tombstones:apikeyid', 'set'), typed('tombstones:apikey', 'set')
+	local names, digests, keys, known = typed('names:apikey', 'zset'), {}, {}, {}
+	local inSet, sets = lists()
+	local inOrder, orders = lists()
+	for _, id in ipairs(ids) do
+		local byID = typed('apikeyid:' .. id, 'string')
+		local d = redis.call('GET', byID)
+		if d then
+			local key, added = typed('apikey:' .. d, 'hash'), typed('added:apikey:' .. id, 'hash')
+			local client, owner = unpack(redis.call('HMGET', key, 'client', 'owner'))
+			owner = owner or redis.call('HGET', added, 'owner')
+			if client then
+				inSet(typed('apikeys:' .. client, 'set'), id)
+				inOrder(typed('names:apikey:' .. client, 'zset'), id)
+			end
+			if owner and owner ~= '' then inSet(typed('owned:' .. owner, 'set'), id) end
+			known[#known + 1], digests[#digests + 1] = id, d
+			for _, k in ipairs({byID, key, added}) do keys[#keys + 1] = k end
+		end
+	end
+	return function()
+		batched('SADD', ids, tombstones)
+		batched('SADD', digests, digestTombstones)
+		batched('DEL', keys)
+		batched('ZREM', known, names)
+		for set, list in pairs(sets) do batched('SREM', list, set) end
+		for order, list in pairs(orders) do batched('ZREM', list, order) end
 	end
 end
 
@@ -196,28 +229,28 @@ local function raise(kind, id, floor)
 	end
 end
 
--- revoke applies a change to the records and enters it. The caller has called
--- sequence.
-local revoke
-
 -- revokeKeys revokes the API keys of a set whose field has that value. The set may
 -- hold other keys, because a node of the previous version does not keep all sets.
 local function revokeKeys(set, name, value)
-	local todo, ids = {}, redis.call('SMEMBERS', typed(set, 'set'))
-	table.sort(ids)
-	for _, id in ipairs(ids) do
+	local ids, all = {}, redis.call('SMEMBERS', typed(set, 'set'))
+	table.sort(all)
+	for _, id in ipairs(all) do
 		local d = redis.call('GET', typed('apikeyid:' .. id, 'string'))
 		local is = d and (redis.call('HGET', typed('apikey:' .. d, 'hash'), name)
 			or redis.call('HGET', typed('added:apikey:' .. id, 'hash'), name))
-		if is == value then todo[#todo + 1] = revoke('4', id, '') end
+		if is == value then ids[#ids + 1] = id end
 	end
+	local drop = dropKeys(ids)
 	return function()
-		for _, f in ipairs(todo) do f() end
+		drop()
+		for i, id in ipairs(ids) do append('4', id, '0', '', i < #ids) end
 		redis.call('DEL', P .. set)
 	end
 end
 
-function revoke(kind, id, till, floor)
+-- revoke applies a change to the records and enters it. The caller has called
+-- sequence.
+local function revoke(kind, id, till, floor)
 	if kind == '5' then return raise(kind, id, floor) end
 	if kind == '6' then
 		local up, keys = raise(kind, id, floor), revokeKeys('owned:' .. id, 'owner', id)
@@ -230,7 +263,7 @@ function revoke(kind, id, till, floor)
 	if kind == '1' then drop = each('tokenid:' .. id, dropToken) end
 	if kind == '2' then drop = each('family:' .. id, dropToken) end
 	if kind == '3' then drop = each('sessionid:' .. id, dropSession) end
-	if kind == '4' then drop = dropKey(id) end
+	if kind == '4' then drop = dropKeys({id}) end
 	local enforced = kind ~= '4' and kind ~= '7'
 	local old = enforced and redis.call('HGET', P .. 'revoked', kind .. ':' .. id)
 	if old and old ~= '' then number(P .. 'revoked', old) end
@@ -267,37 +300,5 @@ local function putTokens()
 	return function()
 		for _, f in ipairs(todo) do f() end
 	end
-end
-
--- Totals stay text: they may be larger than what Lua keeps exactly.
-
-local LARGEST = '9223372036854775807'
-
-local function less(a, b) return #a < #b or #a == #b and a < b end
-
--- plus adds two totals, up to the largest there is.
-local function plus(a, b)
-	local low = tonumber(string.sub(a, -9)) + tonumber(string.sub(b, -9))
-	local high = (tonumber(string.sub(a, 1, -10)) or 0) + (tonumber(string.sub(b, 1, -10)) or 0) + math.floor(low / 1e9)
-	local sum = integer(low)
-	if high > 0 then sum = integer(high) .. string.format('%09.0f', low % 1e9) end
-	if less(LARGEST, sum) then return LARGEST end
-	return sum
-end
-
--- counted returns the total of a count, and what it is of.
-local function counted(key, text)
-	local total, what = string.match(text, '^(%d+) (.+)$')
-	if not total or #total > 1 and string.sub(total, 1, 1) == '0' or less(LARGEST, total) then
-		error(key .. ' holds ' .. text .. ', not a count', 0)
-	end
-	return total, what
-end
-
--- steps fails if sums do not say how many times something was added or dropped,
--- nor are new. Who reads counts and sums learns from it whether any moved.
-local function steps(folded)
-	local n = redis.call('HGET', folded, '')
-	if n and (#n > 15 or not string.match(n, '^%d+$')) then error(folded .. ' holds ' .. n .. ', not a number of steps', 0) end
 end
 

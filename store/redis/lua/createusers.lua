@@ -7,9 +7,9 @@ for i = 1, tonumber(arg()) do
 		scopes = arg(), limit_scopes = arg(),
 	}
 	u.version = integer(version('6', u.login))
-	typed('added:user:' .. u.login, 'hash')
 	users[i], logins[i] = u, u.login
 end
+typedAll('added:user:', logins, 'hash')
 local taken = present('user:', logins, 'hash')
 if taken then return {'exists', 'user', logins[taken]} end
 local names = typed('names:user', 'zset')
@@ -17,7 +17,7 @@ for _, u in ipairs(users) do
 	redis.call('HSET', P .. 'user:' .. u.login, 'version', u.version, 'password', u.password,
 		'first', u.first, 'last', u.last, 'lang', u.lang, 'disabled', u.disabled,
 		'scopes', u.scopes, 'limit_scopes', u.limit_scopes)
-	redis.call('ZADD', names, 0, u.login)
 	keep('user', u.login, u)
 end
+ordered(names, logins)
 return 'ok'

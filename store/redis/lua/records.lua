@@ -111,9 +111,16 @@ local function catchUp()
 	return true
 end
 
--- Batches. Lua passes some thousand arguments to a command at most.
-
-local BATCH = 1000
+-- typedAll checks the types of many keys.
+local function typedAll(prefix, names, want)
+	for from = 1, #names, BATCH do
+		local till, keys = math.min(from + BATCH - 1, #names), {}
+		for i = from, till do keys[#keys + 1] = P .. prefix .. names[i] end
+		if redis.call('EXISTS', unpack(keys)) > 0 then
+			for i = from, till do typed(prefix .. names[i], want) end
+		end
+	end
+end
 
 -- present returns which of some keys exists, and fails if that holds another type.
 local function present(prefix, names, want)
@@ -140,6 +147,17 @@ local function member(set, names)
 	end
 end
 
+-- ordered adds names to a sorted set. All have the same score, so that the set is in
+-- the order of the names.
+local function ordered(key, names)
+	local flat = {}
+	for _, name in ipairs(names) do
+		flat[#flat + 1] = 0
+		flat[#flat + 1] = name
+	end
+	batched('ZADD', flat, key)
+end
+
 -- newKeys takes new API keys from the arguments. It returns a function that stores
 -- them, or nothing and what is wrong with one of them.
 local function newKeys(clientsMustExist)
@@ -160,22 +178,30 @@ local function newKeys(clientsMustExist)
 	local revoked = member('tombstones:apikeyid', ids) or member('tombstones:apikey', digests)
 	if revoked then return nil, {'revoked', 'API key', ids[revoked]} end
 	local names = typed('names:apikey', 'zset')
+	local ofClient, clientsKeys = lists()
+	local ofOwner, ownersKeys = lists()
 	for _, k in ipairs(keys) do
-		typed('apikeys:' .. k.client, 'set')
-		typed('names:apikey:' .. k.client, 'zset')
-		typed('owned:' .. k.owner, 'set')
-		typed('added:apikey:' .. k.id, 'hash')
+		ofClient(k.client, k.id)
+		if k.owner ~= '' then ofOwner(k.owner, k.id) end
 	end
+	for client in pairs(clientsKeys) do
+		typed('apikeys:' .. client, 'set')
+		typed('names:apikey:' .. client, 'zset')
+	end
+	for owner in pairs(ownersKeys) do typed('owned:' .. owner, 'set') end
+	typedAll('added:apikey:', ids, 'hash')
 	return function()
 		for _, k in ipairs(keys) do
 			redis.call('HSET', P .. 'apikey:' .. k.digest, 'id', k.id, 'client', k.client, 'scopes', k.scopes,
 				'created', k.created, 'expires', k.expires, 'name', k.name, 'owner', k.owner, 'addrs', k.addrs)
 			redis.call('SET', P .. 'apikeyid:' .. k.id, k.digest)
-			redis.call('SADD', P .. 'apikeys:' .. k.client, k.id)
-			redis.call('ZADD', names, 0, k.id)
-			redis.call('ZADD', P .. 'names:apikey:' .. k.client, 0, k.id)
-			if k.owner ~= '' then redis.call('SADD', P .. 'owned:' .. k.owner, k.id) end
 			keep('apikey', k.id, k)
 		end
+		ordered(names, ids)
+		for client, list in pairs(clientsKeys) do
+			batched('SADD', list, P .. 'apikeys:' .. client)
+			ordered(P .. 'names:apikey:' .. client, list)
+		end
+		for owner, list in pairs(ownersKeys) do batched('SADD', list, P .. 'owned:' .. owner) end
 	end
 end
