@@ -2,10 +2,11 @@ package errorsx
 
 import "strconv"
 
-// A Code says why a request was refused. It is part of the wire format:
-// clients branch on it, so a code never changes its meaning. A Code is an error
-// to match with [errors.Is]; as a validator's whole answer it refuses like an
-// [Error] with that code.
+// A Code says why a request was refused. It is part of the wire format and
+// clients branch on it, so a code never changes its meaning.
+//
+// A Code is an error. It can be matched with [errors.Is], and returned instead of
+// an [Error] that has nothing but that code.
 type Code uint8
 
 // The codes, AUTH-1 to AUTH-13.
@@ -13,15 +14,15 @@ const (
 	CredentialsIncorrect Code = 1 + iota // AUTH-1: wrong client, user or API key
 	CredentialsMissing                   // AUTH-2: the credential's header is missing
 	CredentialsMalformed                 // AUTH-3: the credential's header is malformed
-	CredentialStore                      // AUTH-4: ours: the credential store failed
-	TokenNotMade                         // AUTH-5: ours: a token could not be made or signed
+	CredentialStore                      // AUTH-4: internal: the credential store failed
+	TokenNotMade                         // AUTH-5: internal: a token could not be made or signed
 	InvalidParameter                     // AUTH-6: a parameter is missing, repeated or invalid
 	ScopeNotAuthorized                   // AUTH-7: a scope is malformed, not authorized or lacking
-	Internal                             // AUTH-8: ours: another store failed, or a fault in wiring
+	Internal                             // AUTH-8: internal: another store failed, or a fault in wiring
 	WrongTokenType                       // AUTH-9: the token is of another type
 	BadSignature                         // AUTH-10: the token's signature is wrong
 	TokenExpired                         // AUTH-11: the token is expired
-	UnknownToken                         // AUTH-12: the token is not one of ours, or revoked
+	UnknownToken                         // AUTH-12: the token is unknown, garbled, revoked or for somebody else
 	TooManyRequests                      // AUTH-13: throttled, overloaded or over quota
 )
 
@@ -41,10 +42,10 @@ var messages = [...]string{
 	TooManyRequests:      "Too many requests",
 }
 
-// String returns the code as it is on the wire, such as "AUTH-7".
+// String returns the code in its form on the wire, such as "AUTH-7".
 func (c Code) String() string { return "AUTH-" + strconv.Itoa(int(c)) }
 
-// Error returns the code and what it means.
+// Error returns the code and its meaning.
 func (c Code) Error() string {
 	if !c.valid() {
 		return c.String()
@@ -52,8 +53,8 @@ func (c Code) Error() string {
 	return c.String() + ": " + messages[c]
 }
 
-// Ours reports whether the code tells of a failure of the server. Such an
-// answer says nothing of the cause and challenges nobody.
+// Ours reports whether the code is for a failure of the server. Such an answer
+// contains no cause and no challenge.
 func (c Code) Ours() bool {
 	return c == CredentialStore || c == TokenNotMade || c == Internal
 }

@@ -2,9 +2,9 @@ package errorsx
 
 import "net/http"
 
-// A Place is where a request was refused: the same code has another OAuth error
-// at the token endpoint (RFC 6749 section 5.2) than at a protected resource (RFC
-// 6750 section 3.1).
+// A Place is the kind of endpoint that refused a request. A code has one OAuth
+// error at the token endpoint (RFC 6749 section 5.2) and another at a protected
+// resource (RFC 6750 section 3.1).
 type Place uint8
 
 // The places.
@@ -13,9 +13,11 @@ const (
 	TokenEndpoint              // token, introspection and revocation
 )
 
-// A Dialect gives a refusal its HTTP status and its OAuth error. It is asked
-// for every refusal except where [Error.Status] fixes the status. A status
-// outside 400 to 599 becomes 500, so that no dialect can admit.
+// A Dialect returns the HTTP status and the OAuth error of a refusal. If
+// [Error.Status] is set, it replaces the dialect's status. A status outside 400
+// to 599 becomes 500, so a dialect cannot turn a refusal into an admission.
+//
+// A Dialect must be safe for concurrent use and must not change the Error.
 type Dialect func(Place, *Error) (status int, oauth string)
 
 var tableStatus = [...]int{
@@ -34,13 +36,13 @@ var tableStatus = [...]int{
 	TooManyRequests:      429,
 }
 
-// Table is the default dialect: one status per code, whatever the place.
+// Table is the default dialect. It has one status for each code, at both places.
 func Table(p Place, e *Error) (status int, oauth string) {
 	return tableStatus[e.Code], oauthError(p, e)
 }
 
 // RFC is the dialect of RFC 6749 at the token endpoint and of RFC 6750 at a
-// protected resource. A store that cannot be asked is 503.
+// protected resource. A store that cannot be reached is 503.
 func RFC(p Place, e *Error) (status int, oauth string) {
 	oauth = oauthError(p, e)
 	return rfcStatus(p, e, oauth), oauth
@@ -53,28 +55,35 @@ func rfcStatus(p Place, e *Error, oauth string) int {
 			return http.StatusBadRequest
 		}
 		return http.StatusUnauthorized
+
 	case CredentialsMissing:
 		return http.StatusUnauthorized
+
 	case CredentialsMalformed:
 		if p == Resource && !e.NoError {
 			return http.StatusBadRequest
 		}
 		return http.StatusUnauthorized
+
 	case InvalidParameter:
 		return http.StatusBadRequest
+
 	case ScopeNotAuthorized:
 		if p == TokenEndpoint {
 			return http.StatusBadRequest
 		}
 		return http.StatusForbidden
+
 	case WrongTokenType, BadSignature, TokenExpired, UnknownToken:
 		if p == TokenEndpoint {
 			return http.StatusBadRequest
 		}
 		return http.StatusUnauthorized
+
 	case TooManyRequests:
 		return http.StatusTooManyRequests
 	}
+
 	if oauth == "temporarily_unavailable" {
 		return http.StatusServiceUnavailable
 	}

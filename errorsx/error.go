@@ -1,16 +1,17 @@
-// Package errorsx says what a refusal is and renders it.
+// Package errorsx defines refusals and renders them.
 //
-// Wrappers and handlers refuse a request with an [*Error], or with a bare
-// [Code]; a [Writer] turns it into the JSON answer:
+// Wrappers and handlers refuse a request with an [*Error] or a bare [Code]. A
+// [Writer] turns it into the JSON answer:
 //
 //	{"code":"AUTH-12","message":"Invalid token","error":"invalid_token","error_description":"Invalid token"}
 //
-// Code and message are for people and for clients of this suite, error and
-// error_description for every OAuth 2.0 client (RFC 6749 section 5.2, RFC 6750
-// section 3.1). Which HTTP status a code has is a [Dialect]: [Table] or [RFC].
+// Members code and message are for people and for clients of this suite. Members
+// error and error_description are for every OAuth 2.0 client (RFC 6749 section
+// 5.2, RFC 6750 section 3.1). A [Dialect] chooses the HTTP status: [Table] or
+// [RFC].
 //
-// An error that is neither an [*Error] nor a [Code] is a failure of ours: it is
-// answered AUTH-8, and its text goes to the log alone.
+// An error that is neither an [*Error] nor a [Code] is a failure of the server.
+// The answer is AUTH-8, and the error's text goes only to the log.
 package errorsx
 
 import (
@@ -21,44 +22,46 @@ import (
 	"time"
 )
 
-// An Error refuses a request. Its code and message are sent to the client; its
-// cause is for the operator's log. An Error is not changed once it is returned.
+// An Error refuses a request. Its code and message are sent to the client. Its
+// cause is for the operator's log. An Error must not be changed once it is
+// returned.
 type Error struct {
 	Code Code
 
-	// Message names the header or parameter at fault and what was expected,
-	// never a value from the request. If empty, it is the code's own. The
-	// message of a failure of ours is never sent.
+	// Message names the header or parameter at fault and the expectation. It must
+	// not contain a value from the request. If empty, it is the code's own. The
+	// message of a failure of the server is never sent.
 	Message string
 
-	// OAuth is the error of RFC 6749 section 5.2 or RFC 6750 section 3.1, where
-	// the code leaves a choice. If empty, the dialect chooses by code and place.
+	// OAuth is the error of RFC 6749 section 5.2 or RFC 6750 section 3.1. If
+	// empty, the dialect chooses it by code and place.
 	OAuth string
 
-	// Scope is the challenge's scope attribute: the scopes of which one is
-	// needed, separated by spaces.
+	// Scope is the challenge's scope attribute: the required scopes, separated by
+	// spaces.
 	Scope string
 
-	// Client is the client whose genuine credential was refused, or empty where
-	// none was proven. It is for hooks and logs and is never sent.
+	// Client is the client whose genuine credential was refused, or empty if no
+	// client was authenticated. It is for hooks and logs and is never sent.
 	Client string
 
 	// Status, if not 0, is the HTTP status in every dialect.
 	Status int
 
-	// NoError leaves the error out of the challenge: the request carried no
-	// credential of the scheme that was looked for (RFC 6750 section 3.1).
+	// NoError leaves the error out of the challenge, because the request had no
+	// credential of the expected scheme (RFC 6750 section 3.1).
 	NoError bool
 
 	// RetryAfter is the answer's Retry-After, rounded up to whole seconds. If 0,
-	// answers with status 429 and 503 say one second.
+	// Retry-After is one second with status 429 and 503, and absent otherwise.
 	RetryAfter time.Duration
 
-	// Err is the cause, or nil.
+	// Err is the cause, or nil. It is logged and never sent. It must not contain a
+	// credential.
 	Err error
 }
 
-// Error returns code, message and cause, for logs.
+// Error returns the code, the message and the cause, for logs.
 func (e *Error) Error() string {
 	s := e.Code.String() + ": " + cmp.Or(e.Message, e.message())
 	if e.Err != nil {
@@ -75,7 +78,7 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Code, e.Err}
 }
 
-// message is what is sent.
+// message returns the message that is sent.
 func (e *Error) message() string {
 	switch {
 	case !e.Code.valid():
@@ -86,8 +89,10 @@ func (e *Error) message() string {
 	return e.Message
 }
 
-// From returns the refusal that err is. A bare [Code] refuses like an Error with
-// that code, which all its refusals share. An err that wraps neither is a failure of ours, AUTH-8.
+// From returns the refusal that err is or wraps. A [Code] refuses like an Error
+// with that code. Any other err is a failure of the server, AUTH-8.
+//
+// The Error may be shared with other refusals and must not be changed.
 func From(err error) *Error {
 	if c, ok := err.(Code); ok && c.valid() {
 		return &bare[c]
@@ -101,7 +106,7 @@ func From(err error) *Error {
 	return &Error{Code: Internal, Err: err}
 }
 
-// bare are the refusals that say no more than their code.
+// bare holds an Error for each code that is refused without anything else.
 var bare = func() (es [len(messages)]Error) {
 	for i := range es {
 		es[i] = Error{Code: Code(i)}
@@ -109,14 +114,16 @@ var bare = func() (es [len(messages)]Error) {
 	return es
 }()
 
-// Fault returns the AUTH-8 of a server that is wired wrongly or whose code
-// panicked: unlike a store that cannot be asked, it does not go away by itself.
+// Fault returns the AUTH-8 for a fault in wiring and for a panic. Unlike the
+// failure of a store, such a fault is permanent: its OAuth error is server_error,
+// and the [RFC] dialect answers 500 instead of 503.
 func Fault(err error) *Error {
 	return &Error{Code: Internal, OAuth: "server_error", Err: err}
 }
 
-// Recovered turns a panic into a [Fault]. It is deferred by who calls code that
-// is not its own, and says what that is. [http.ErrAbortHandler] passes.
+// Recovered turns a panic into a [Fault] and stores it in *err. A function that
+// calls a user's code defers it; what names that code. A panic with
+// [http.ErrAbortHandler] goes on.
 func Recovered(what string, err *error) {
 	switch p := recover(); p {
 	case nil:
@@ -127,13 +134,14 @@ func Recovered(what string, err *error) {
 	}
 }
 
-// NotFound is the answer to a path that nothing serves.
+// NotFound returns the refusal of a path that nothing serves.
 func NotFound() *Error {
 	return &Error{Code: InvalidParameter, Status: 404, Message: "No such path"}
 }
 
-// MethodNotAllowed is the answer to a method that a path does not have. Allow,
-// the list of those it has, goes into the answer's Allow header too.
+// MethodNotAllowed returns the refusal of a method that a path does not have.
+// Allow lists the methods that it has. The caller must send it as the Allow
+// header too.
 func MethodNotAllowed(allow string) *Error {
 	return &Error{Code: InvalidParameter, Status: 405, Message: "Method not allowed, expected one of " + allow}
 }

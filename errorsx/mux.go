@@ -6,37 +6,41 @@ import (
 	"strings"
 )
 
-// redirect is what a mux answers with where it would rather be asked for another
-// path.
+// redirect is the type of the handler by which a mux redirects to another path.
 var redirect = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedirect))
 
-// Mux serves mux, with its plain 404 and 405 answers turned into AUTH-6. Allow
-// is kept, and what the mux's own handlers answer is not looked at. Redirects
-// pass; one that may repeat a token from the query is for nobody to keep. A nil w
-// answers like a zero [Writer].
+// Mux serves mux and turns the plain 404 and 405 answers of mux itself into
+// AUTH-6. The Allow header is kept. The answers of registered handlers are not
+// changed. Redirects pass; if the request has a query, which may contain a token,
+// the redirect is marked as not to be stored.
+//
+// A nil w answers like the nearest [Writer] outside, or like a zero Writer.
 func Mux(mux *http.ServeMux, w *Writer) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/") {
 			w.Resource(rw, r, "", NotFound())
 			return
 		}
+
 		h, pattern := mux.Handler(r)
 		if r.URL.RawQuery != "" && reflect.TypeOf(h) == redirect {
 			rw.Header().Set("Cache-Control", "no-store")
 			rw.Header().Set("Referrer-Policy", "no-referrer")
 		}
+
 		if pattern != "" {
 			mux.ServeHTTP(rw, r)
 			return
 		}
-		// Nothing of the user's matches: h only writes the mux's own answer.
-		answer := headerOnly{header: http.Header{}}
-		h.ServeHTTP(&answer, r)
-		switch answer.status {
+
+		// No registered pattern matches, so h writes an answer of the mux's own.
+		own := headerOnly{header: http.Header{}}
+		h.ServeHTTP(&own, r)
+		switch own.status {
 		case http.StatusNotFound:
 			w.Resource(rw, r, "", NotFound())
 		case http.StatusMethodNotAllowed:
-			allow := answer.header.Get("Allow")
+			allow := own.header.Get("Allow")
 			rw.Header().Set("Allow", allow)
 			w.Resource(rw, r, "", MethodNotAllowed(allow))
 		default:
@@ -45,7 +49,7 @@ func Mux(mux *http.ServeMux, w *Writer) http.Handler {
 	})
 }
 
-// headerOnly records an answer's status and header.
+// headerOnly records the status and the header of an answer.
 type headerOnly struct {
 	header http.Header
 	status int

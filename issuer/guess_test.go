@@ -153,8 +153,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	tried := make(chan int, 100)
 	for n := range cap(tried) {
 		wg.Go(func() {
-			c := login("ada", fmt.Sprint("guess", n))
-			c.From = netip.MustParseAddr("192.0.2.1")
+			c := login("ada", fmt.Sprint("guess", n)).WithAddr(netip.MustParseAddr("192.0.2.1"))
 			if _, err := iss.AuthenticateUser(t.Context(), c); codeOf(err) == errorsx.CredentialsIncorrect {
 				tried <- n
 			}

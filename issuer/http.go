@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -157,16 +156,16 @@ func (i *Issuer) keyClient(ctx context.Context) (*store.Client, error) {
 // header or in the body.
 func (i *Issuer) requestClient(ctx context.Context, r *http.Request, params form.Params) (*store.Client, error) {
 	id, secret := params.Get("client_id"), params.Get("client_secret")
-	c, err := middleware.ReadBasic(r.Header, "Authorization")
+	c, err := middleware.ReadBasic(r, "Authorization")
 	switch {
 	case err == nil && secret != "":
 		return nil, form.Invalid("client_secret", "the client is authenticated by the Authorization header too")
 	case err == nil:
-		return i.basicClient(ctx, r, c, id)
+		return i.basicClient(ctx, c, id)
 	case !errors.Is(err, errorsx.CredentialsMissing):
 		return nil, err
 	case id != "" && secret != "":
-		return i.tryClient(ctx, i.From(r), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret})
+		return i.tryClient(ctx, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret}.WithRequest(r))
 	case id != "":
 		return nil, errorsx.CredentialsIncorrect
 	case secret != "":
@@ -178,7 +177,7 @@ func (i *Issuer) requestClient(ctx context.Context, r *http.Request, params form
 // basicClient tries ID and secret as they were sent and, if that differs, as
 // RFC 6749 section 2.3.1 has them, form-encoded. An ID in the body must be the
 // same.
-func (i *Issuer) basicClient(ctx context.Context, r *http.Request, c middleware.Credential, bodyID string) (*store.Client, error) {
+func (i *Issuer) basicClient(ctx context.Context, c middleware.Credential, bodyID string) (*store.Client, error) {
 	decoded, differs := formDecoded(c)
 	if bodyID != "" && bodyID != c.Username && !(differs && bodyID == decoded.Username) {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
@@ -187,7 +186,7 @@ func (i *Issuer) basicClient(ctx context.Context, r *http.Request, c middleware.
 	if differs {
 		readings = append(readings, decoded)
 	}
-	client, err := i.tryClient(ctx, i.From(r), readings...)
+	client, err := i.tryClient(ctx, readings...)
 	if err == nil && bodyID != "" && bodyID != client.ID {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
 	}
@@ -196,7 +195,7 @@ func (i *Issuer) basicClient(ctx context.Context, r *http.Request, c middleware.
 
 // tryClient returns the client whose ID and secret one of the readings of a
 // credential is. If none is, that is one failure for each account.
-func (i *Issuer) tryClient(ctx context.Context, from netip.Addr, readings ...middleware.Credential) (client *store.Client, err error) {
+func (i *Issuer) tryClient(ctx context.Context, readings ...middleware.Credential) (client *store.Client, err error) {
 	var attempts [2]*middleware.Attempt // as many as there are readings
 	defer func() {
 		for _, a := range slices.Backward(attempts[:]) {
@@ -205,7 +204,6 @@ func (i *Issuer) tryClient(ctx context.Context, from netip.Addr, readings ...mid
 	}()
 	now := time.Now()
 	for n, c := range readings {
-		c.From = from
 		readings[n] = c.At(now)
 		if n > 0 && c.Username == readings[0].Username {
 			continue

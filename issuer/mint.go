@@ -69,7 +69,10 @@ func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 	if longest := i.cfg.maxTTL(); g.TTL != 0 && (g.TTL < time.Second || g.TTL > longest) {
 		return nil, fmt.Errorf("issuer: Mint: TTL is %v, expected 1s to %v", g.TTL, longest)
 	}
-	if g.Refresh && g.By != nil && g.By.Methods.Has(middleware.ByToken) {
+	if g.By != nil && g.By.Issuer != i.cfg.Issuer {
+		return nil, fmt.Errorf("issuer: Mint: By is an identity of issuer %q, expected %q", g.By.Issuer, i.cfg.Issuer)
+	}
+	if g.Refresh && g.By != nil && g.By.Family != "" {
 		return nil, errors.New("issuer: Mint: a refresh token cannot be had by a token")
 	}
 	client, err := i.client(ctx, g.Client, g.By)
@@ -132,7 +135,7 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 	access.Expires = access.Issued.Add(ttl)
 	access.Family, access.FamilyEnds = access.ID, access.Expires
 	switch {
-	case g.By != nil && g.By.Methods.Has(middleware.ByToken):
+	case g.By != nil && g.By.Family != "":
 		if !g.By.Expires.After(now) {
 			return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: client.ID}
 		}

@@ -98,8 +98,8 @@ func (t tokenEndpoint) password(r *http.Request, client *store.Client, params fo
 		}
 	}
 	user, err := t.AuthenticateUser(r.Context(), middleware.Credential{
-		Scheme: errorsx.SchemeBasic, Username: params.Get("username"), Secret: params.Get("password"), From: t.From(r),
-	})
+		Scheme: errorsx.SchemeBasic, Username: params.Get("username"), Secret: params.Get("password"),
+	}.WithRequest(r))
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, OAuth: "invalid_grant", Client: client.ID}
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -18,7 +16,7 @@ import (
 // wrong password are all [errorsx.CredentialsIncorrect], after the same work.
 // Hashing is bounded: with too many waiting the error is
 // [errorsx.TooManyRequests], as it is from the configured throttle, which counts
-// by c.From.
+// by c.From().
 //
 // The work is the same as long as all hashes are argon2id as [HashPassword] makes
 // them, or bcrypt of at most [Config.BcryptCost]. A user whose imported hash costs
@@ -32,10 +30,6 @@ func (i *Issuer) AuthenticateUser(ctx context.Context, c middleware.Credential) 
 	defer func() { attempt.End(err) }()
 	return i.tryUser(ctx, c, attempt)
 }
-
-// From returns the address that sends r, for [middleware.Credential]: it follows the
-// proxies that the configured throttle trusts.
-func (i *Issuer) From(r *http.Request) netip.Addr { return i.cfg.Throttle.From(r) }
 
 // tryUser asks once more whether the attempt is blocked when it is its turn: who
 // guesses with many requests at once has failed by then.

@@ -66,6 +66,9 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 	if key.Owner != "" {
 		id = id.WithOwner(key.Owner) // caches forget the key with its owner
 	}
+	if len(key.Addrs) > 0 {
+		id = id.WithAddrs(key.Addrs)
+	}
 	return &id, nil
 }
 

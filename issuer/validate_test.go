@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -432,5 +433,5 @@ func TestOldHashesAreReplaced(t *testing.T) {
 
 // login is a user's login and password.
 func login(name, password string) middleware.Credential {
-	return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: name, Secret: password}
+	return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: name, Secret: password}.WithAddr(netip.MustParseAddr("192.0.2.9"))
 }

@@ -17,7 +17,14 @@ type APIKeyConfig struct {
 	// credentials of the request. Their issuer must be the same all the same.
 	AllowOtherClient bool
 
-	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
+	// AllowAnonymous lets a request without an API key through, and proves no identity
+	// for it; an identity from a wrapper outside stays. One that is present is
+	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
+	// [Usage] does not count it.
+	AllowAnonymous bool
+
+	// Errors answers refused requests, also of the wrappers and handlers inside. If
+	// nil, the writer of the nearest [Errors] outside does.
 	Errors *errorsx.Writer
 }
 
@@ -31,12 +38,12 @@ func APIKey(v Validator, cfg APIKeyConfig) Wrapper { return cfg.guard(v).wrapper
 
 // guard implements [Way].
 func (cfg APIKeyConfig) guard(v Validator) *guard {
-	if v == nil {
+	if isNil(v) {
 		panic("middleware: APIKey: nil Validator")
 	}
 	header := headerName("APIKey", cfg.Header, apiKeyHeader)
 	from := &source{vary: []string{shown(header)}, private: true}
-	return &guard{
+	g := &guard{
 		name:        "APIKey",
 		header:      header,
 		expected:    "expected printable ASCII",
@@ -50,4 +57,8 @@ func (cfg APIKeyConfig) guard(v Validator) *guard {
 			return "", key, from, err
 		},
 	}
+	if cfg.AllowAnonymous {
+		g.allowAnonymous()
+	}
+	return g
 }

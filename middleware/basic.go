@@ -15,7 +15,14 @@ type BasicConfig struct {
 	// other credentials of the request, of the same issuer.
 	AllowOtherClient bool
 
-	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
+	// AllowAnonymous lets a request without credentials through, and proves no identity
+	// for it; an identity from a wrapper outside stays. One that is present is
+	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
+	// [Usage] does not count it.
+	AllowAnonymous bool
+
+	// Errors answers refused requests, also of the wrappers and handlers inside. If
+	// nil, the writer of the nearest [Errors] outside does.
 	Errors *errorsx.Writer
 }
 
@@ -26,12 +33,12 @@ func Basic(v Validator, cfg BasicConfig) Wrapper { return cfg.guard(v).wrapper()
 
 // guard implements [Way].
 func (cfg BasicConfig) guard(v Validator) *guard {
-	if v == nil {
+	if isNil(v) {
 		panic("middleware: Basic: nil Validator")
 	}
 	header := headerName("Basic", cfg.Header, "Authorization")
 	from := headerSource(header)
-	return &guard{
+	g := &guard{
 		name:        "Basic",
 		header:      header,
 		validator:   v,
@@ -44,18 +51,22 @@ func (cfg BasicConfig) guard(v Validator) *guard {
 			return user, password, from, err
 		},
 	}
+	if cfg.AllowAnonymous {
+		g.allowAnonymous()
+	}
+	return g
 }
 
-// ReadBasic returns the Basic credential in the header of that name, for
+// ReadBasic returns the Basic credential in r's header of that name, for
 // handlers that authenticate clients or users themselves. Its errors are
 // refusals: the header is missing (AUTH-2) or malformed (AUTH-3), or user-id or
 // password is empty (AUTH-1).
-func ReadBasic(h http.Header, name string) (Credential, error) {
-	user, password, err := readBasic(h, http.CanonicalHeaderKey(name))
+func ReadBasic(r *http.Request, name string) (Credential, error) {
+	user, password, err := readBasic(r.Header, http.CanonicalHeaderKey(name))
 	if err != nil {
 		return Credential{}, err
 	}
-	return Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: password}, nil
+	return Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: password, request: r}, nil
 }
 
 func readBasic(h http.Header, name string) (user, password string, err error) {

@@ -40,7 +40,14 @@ type BearerConfig struct {
 	// Vary is the header that Confirm reads.
 	Vary string
 
-	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
+	// AllowAnonymous lets a request without a token through, and proves no identity
+	// for it; an identity from a wrapper outside stays. One that is present is
+	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
+	// [Usage] does not count it.
+	AllowAnonymous bool
+
+	// Errors answers refused requests, also of the wrappers and handlers inside. If
+	// nil, the writer of the nearest [Errors] outside does.
 	Errors *errorsx.Writer
 }
 
@@ -53,8 +60,14 @@ func Bearer(v Validator, cfg BearerConfig) Wrapper { return cfg.guard(v).wrapper
 
 // guard implements [Way].
 func (cfg BearerConfig) guard(v Validator) *guard {
-	if v == nil {
+	if isNil(v) {
 		panic("middleware: Bearer: nil Validator")
+	}
+	if cfg.QuerySafe != nil && len(cfg.QuerySafe) == 0 {
+		panic("middleware: Bearer: QuerySafe is empty, so that no token in the query could be accepted: expected nil or scopes")
+	}
+	if cfg.AllowAnonymous && cfg.RequireUser {
+		panic("middleware: Bearer: RequireUser and AllowAnonymous contradict each other")
 	}
 	for _, scope := range cfg.QuerySafe {
 		if !ValidScope(scope) {
@@ -91,6 +104,9 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 	if cfg.QuerySafe != nil {
 		g.safe = b.safe
 	}
+	if cfg.AllowAnonymous {
+		g.allowAnonymous()
+	}
 	return g
 }
 
@@ -123,9 +139,15 @@ func (b *bearer) read(r *http.Request) (username, token string, from *source, er
 func (b *bearer) check(id *Identity) error {
 	switch {
 	case b.cfg.Audience != "" && !id.Audience.Has(b.cfg.Audience):
-		return &errorsx.Error{Code: errorsx.UnknownToken, Client: id.Client}
+		return &errorsx.Error{
+			Code: errorsx.UnknownToken, Client: id.Client,
+			Err: newFault(inClaims, "aud", anyOf{b.cfg.Audience}, '[', strings.Fields(string(id.Audience))...),
+		}
 	case b.cfg.RequireUser && id.User == "":
-		return &errorsx.Error{Code: errorsx.WrongTokenType, Message: "Expected a token of a user", Client: id.Client}
+		return &errorsx.Error{
+			Code: errorsx.WrongTokenType, Client: id.Client, Message: "Expected a token of a user",
+			Err: errors.New("the route requires a user, and the token is a client's own"),
+		}
 	}
 	return nil
 }
@@ -146,11 +168,14 @@ func (b *bearer) safe(id *Identity) error {
 	return nil
 }
 
-// queryToken returns the access_token of a query, or "" if it has none. It is
-// read strictly: what one layer takes for broken, another must not take for
-// absent.
+// queryToken returns the access_token of a query, or "" if it has none. A query
+// that does not decode is refused if it may hold a token: what this layer takes
+// for broken, another must not take for a token.
 func queryToken(query string) (string, error) {
 	values, err := url.ParseQuery(query)
+	if err != nil && !strings.Contains(query, "access_token") {
+		return "", nil
+	}
 	tokens := values["access_token"]
 	why := ""
 	switch {

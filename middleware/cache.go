@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,8 @@ import (
 // CacheConfig configures a [Cache]. The zero value is ready to use.
 type CacheConfig struct {
 	// TTL is how long an identity is remembered at most; it never outlives its
-	// own expiry. If 0, it is five minutes for a validator that is a [Source],
-	// and one minute for one that is not. At most a day.
+	// own expiry. If 0, it is five minutes. It must be set if no [Source] tells the
+	// cache of revocations, see [NewCache]. At most a day.
 	TTL time.Duration
 
 	// AllowStale goes on answering when the source has not been heard of for
@@ -38,8 +39,8 @@ const (
 	maxFlights     = 256
 	maxChecksQueue = 1024
 	recency        = 10 * time.Millisecond // how exactly the order of use is kept
-	defaultTTL     = time.Minute
-	defaultLiveTTL = 5 * time.Minute
+	defaultTTL     = 5 * time.Minute
+	minTTL         = time.Millisecond
 	maxTTL         = 24 * time.Hour
 )
 
@@ -59,9 +60,9 @@ const (
 // validator, under a deadline of its own. See [Local] for those that need not
 // ask anybody.
 //
-// A Cache is a Validator and a [Sink]. What it is told to forget is refused or
-// validated anew from then on, also where a validation was under way. Who puts
-// another validator between a Source and its Cache must pass Subscribe through.
+// What a cache is told to forget is refused or validated anew from then on, also
+// if a validation was under way. A validator that wraps a [Source] must have a
+// method Unwrap, see [Validator]; otherwise the cache does not hear of revocations.
 // Its methods may be called concurrently.
 type Cache struct {
 	validator Validator
@@ -74,6 +75,7 @@ type Cache struct {
 	shards [cacheShards]cacheShard
 	ring   ring
 	fresh  atomic.Pointer[limit] // nil: for ever
+	feeds  feeds
 
 	flying   chan struct{} // a place for each flight
 	checking chan struct{} // a place for each local validation
@@ -107,38 +109,32 @@ type Local interface {
 }
 
 // NewCache returns a cache of size identities around v, rounded up to a multiple
-// of 16, and of an eighth as many refusals. If v is a [Source], the cache
-// subscribes to it for the rest of the process. It returns an error for a nil
-// validator, a size that is not positive, and a TTL out of range.
+// of 16, and of an eighth as many refusals. It subscribes, for the rest of the
+// process, to every [Source] among v and the validators that v wraps, and answers
+// only while all of them are fresh.
+//
+// If there is no Source among them, nothing tells the cache of a revocation, and
+// TTL must say how long a revoked credential may stay admitted.
+//
+// It returns an error for a nil validator, a size that is not positive, a TTL that
+// is missing or out of range, and a throttle among the validators.
 func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
-	source, live := v.(Source)
-	switch {
-	case cfg.TTL == 0 && live:
-		cfg.TTL = defaultLiveTTL
-	case cfg.TTL == 0:
-		cfg.TTL = defaultTTL
+	all, err := chain(v)
+	sources := sources(all)
+	if err == nil {
+		err = cfg.check(all, sources)
 	}
-	var errs []error
-	if v == nil {
-		errs = append(errs, errors.New("nil Validator"))
-	}
-	switch v.(type) {
-	case throttled, ByScheme:
-		errs = append(errs, fmt.Errorf("a %T, expected what is in it: throttles and choices go around caches, which would not hear of revocations behind them", v))
-	}
-	if size <= 0 || size > 1<<30 {
-		errs = append(errs, fmt.Errorf("size is %d, expected a number of entries", size))
-	}
-	if cfg.TTL < 0 || cfg.TTL > maxTTL {
-		errs = append(errs, fmt.Errorf("TTL is %v, expected at most %v", cfg.TTL, maxTTL))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err = errors.Join(err, checkSize(size)); err != nil {
 		return nil, fmt.Errorf("middleware: NewCache: %w", err)
 	}
+
 	c := &Cache{
 		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale, start: time.Now(), seed: rand.Uint64() | 1,
 		flying:   make(chan struct{}, maxFlights),
 		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+	}
+	if c.ttl == 0 {
+		c.ttl = defaultTTL
 	}
 	c.local, _ = v.(Local)
 	perShard := (size + cacheShards - 1) / cacheShards
@@ -148,11 +144,33 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 		s.bad, _ = simplelru.NewLRU[uint64, *refusal](perShard/8+8, nil)
 		s.inFlight = map[cacheKey]*flight{}
 	}
-	if live {
-		c.FreshUntil(time.Time{}) // until the source says more
-		source.Subscribe(c)
-	}
+	c.subscribe(sources)
 	return c, nil
+}
+
+func (cfg CacheConfig) check(all []Validator, sources []Source) error {
+	var errs []error
+	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(*Cache); return ok }) {
+		errs = append(errs, errors.New("a Cache inside of the cache, expected one alone"))
+	}
+	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(throttled); return ok }) {
+		errs = append(errs, errors.New("a throttle inside of the cache, expected it around the cache: it does not hear of attempts that the cache answers"))
+	}
+	if cfg.TTL < 0 || cfg.TTL > maxTTL || cfg.TTL > 0 && cfg.TTL < minTTL {
+		errs = append(errs, fmt.Errorf("TTL is %v, expected %v to %v: a number without a unit is nanoseconds", cfg.TTL, minTTL, maxTTL))
+	}
+	if cfg.TTL == 0 && len(sources) == 0 {
+		errs = append(errs, fmt.Errorf("no TTL, and a %T that tells nobody of revocations: set TTL to how long a revoked credential may stay admitted; "+
+			"if it wraps a validator that does tell, give it a method Unwrap, or use Around", all[0]))
+	}
+	return errors.Join(errs...)
+}
+
+func checkSize(size int) error {
+	if size <= 0 || size > 1<<30 {
+		return fmt.Errorf("size is %d, expected a number of entries", size)
+	}
+	return nil
 }
 
 // Validate implements [Validator]. The identity is shared: copy it to change it.
@@ -160,6 +178,7 @@ func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error
 	var k cacheKey
 	k.set(cred.Scheme, cred.Username, cred.Secret)
 	e, err := c.hit(&k, cred.Now())
+	cred.observed(e != nil || err != nil)
 	switch {
 	case e != nil:
 		return &e.identity, nil
@@ -206,12 +225,6 @@ func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 	return nil, nil
 }
 
-// A limit is a time that is past when one of the clocks says so: the monotonic
-// one stands still while the machine sleeps, and the wall clock may be set back.
-type limit struct{ monotonic, wall time.Time }
-
-func (l *limit) past(now time.Time) bool { return now.After(l.monotonic) || now.After(l.wall) }
-
 // catchUp reports whether what e says is still so after the revocations meanwhile.
 // The shard is locked.
 func (c *Cache) catchUp(e *entry) bool {
@@ -243,6 +256,9 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 	number = c.ring.count.Load()
 	asked := cred.Now() // or before, if it had to wait: what is remembered ends the sooner
 	id, err = ask(ctx, c.validator, cred)
+	if err == nil {
+		id = id.provenBy(methodOf(cred.Scheme))
+	}
 	switch {
 	case ctx.Err() != nil, len(cred.Secret)+len(cred.Username) > maxCached:
 		return id, number, err // too late or too large to be remembered
@@ -255,7 +271,8 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 	return c.remember(k, cred, asked, id, number), number, nil
 }
 
-// Forget implements [Sink].
+// Forget drops what the revocations are about. When it returns, no identity that
+// was validated before is answered any more.
 func (c *Cache) Forget(rs ...Revocation) {
 	c.ring.add(rs)
 	for _, r := range rs {
@@ -281,8 +298,8 @@ func (c *Cache) purge(good bool) {
 	}
 }
 
-// FreshUntil implements [Sink].
-func (c *Cache) FreshUntil(t time.Time) { c.fresh.Store(&limit{t, t.Round(0)}) }
+// Unwrap returns the validator that the cache is around.
+func (c *Cache) Unwrap() Validator { return c.validator }
 
 // Stats returns the cache's numbers.
 func (c *Cache) Stats() Stats {

@@ -43,6 +43,9 @@ func newSource() *oracle {
 
 func newCache(t testing.TB, v middleware.Validator, size int, cfg middleware.CacheConfig) *middleware.Cache {
 	t.Helper()
+	if _, ok := v.(middleware.Source); !ok && cfg.TTL == 0 {
+		cfg.TTL = time.Minute
+	}
 	c, err := middleware.NewCache(v, size, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +256,7 @@ func TestC04JunkEvictsNothing(t *testing.T) {
 
 func TestC01CacheForgets(t *testing.T) {
 	id := middleware.Identity{
-		Issuer: "i", Client: "app", User: "ada", Methods: middleware.BySession,
+		Issuer: "i", Client: "app", User: "ada", Methods: middleware.ByToken,
 		TokenID: "t", Family: "f", KeyID: "k", SignedBy: "s",
 	}
 	o := newSource()
@@ -323,6 +326,16 @@ func TestC01Freshness(t *testing.T) {
 	})
 }
 
+// pass decorates a validator with nothing.
+func pass(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
+	return next.Validate(ctx, c)
+}
+
+// An endless validator wraps itself.
+type endless struct{ middleware.ValidatorFunc }
+
+func (e endless) Unwrap() middleware.Validator { return e }
+
 func TestC18NewCacheRefuses(t *testing.T) {
 	v := middleware.ValidatorFunc(yes)
 	for name, tt := range map[string]struct {
@@ -330,9 +343,12 @@ func TestC18NewCacheRefuses(t *testing.T) {
 		size int
 		ttl  time.Duration
 	}{
-		"nil validator": {nil, 1, 0}, "size 0": {v, 0, 0}, "negative size": {v, -1, 0},
+		"nil validator": {nil, 1, time.Minute}, "size 0": {v, 0, time.Minute}, "negative size": {v, -1, time.Minute},
 		"negative TTL": {v, 1, -1}, "TTL of a week": {v, 1, 7 * 24 * time.Hour},
-		"a throttle": {newThrottle(t, middleware.ThrottleConfig{}).Around(v), 1, 0}, "a choice": {middleware.ByScheme{errorsx.SchemeBasic: v}, 1, 0},
+		"no TTL and no source": {v, 1, 0}, "no source in a choice": {middleware.ByScheme{errorsx.SchemeBasic: v}, 1, 0},
+		"a throttle":          {newThrottle(t, middleware.ThrottleConfig{}).Around(v), 1, time.Minute},
+		"a throttle inside":   {middleware.Around(newThrottle(t, middleware.ThrottleConfig{}).Around(v), pass), 1, time.Minute},
+		"a chain without end": {endless{}, 1, time.Minute},
 	} {
 		if c, err := middleware.NewCache(tt.v, tt.size, middleware.CacheConfig{TTL: tt.ttl}); err == nil || c != nil {
 			t.Errorf("%s: accepted", name)

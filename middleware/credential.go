@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -17,11 +18,43 @@ type Credential struct {
 	Username string // of SchemeBasic; never empty there
 	Secret   string `json:"-"` // never empty
 
-	// From is who offers it, for throttles. Whether it is genuine does not depend
-	// on that.
-	From netip.Addr
+	request *http.Request // that offers it, or nil
+	from    netip.Addr    // set by WithAddr
+	now     time.Time
+}
 
-	now time.Time
+// From returns the address of the client that offers the credential, for
+// throttles: see [ClientAddr]. Whether a credential is genuine does not depend on
+// it. It is the zero Addr if the address is not known.
+func (c Credential) From() netip.Addr {
+	if c.request == nil {
+		return c.from
+	}
+	return ClientAddr(c.request)
+}
+
+// WithRequest returns c as r offers it, for handlers that authenticate clients or
+// users themselves. Without it, a throttle takes all of them for one client.
+func (c Credential) WithRequest(r *http.Request) Credential {
+	c.request = r
+	return c
+}
+
+// WithAddr returns c as a client with that address offers it, where there is no
+// [http.Request], as in other protocols.
+func (c Credential) WithAddr(addr netip.Addr) Credential {
+	c.request, c.from = nil, addr
+	return c
+}
+
+// observed notes whether a cache knew the credential.
+func (c *Credential) observed(hit bool) {
+	if c.request == nil {
+		return
+	}
+	if s := stateOf(c.request.Context()); s != nil {
+		s.observation().asked(hit)
+	}
 }
 
 // Now is the time that the credential is judged by: one reading of the clock
@@ -55,9 +88,16 @@ type Validator interface {
 	// wrapping an [*errorsx.Error] or an [errorsx.Code]; any other error means
 	// that no decision was possible, and fails the request as ours (AUTH-8).
 	//
+	// The identity names a client or a user; one with neither is a fault (AUTH-8).
+	// The wrapper sets its Methods.
+	//
 	// Validate depends on c alone. A scheme that it does not know is a fault in
 	// wiring, see [errorsx.Fault]. It may be called concurrently, must not retain
 	// c, and the identity that it returns is not changed afterwards.
+	//
+	// A validator that wraps others also has a method Unwrap() Validator or
+	// Unwrap() []Validator that returns them. A [Cache] around it thereby finds
+	// every [Source] inside. [Around] makes such a validator.
 	Validate(ctx context.Context, c Credential) (*Identity, error)
 }
 
@@ -67,18 +107,4 @@ type ValidatorFunc func(ctx context.Context, c Credential) (*Identity, error)
 // Validate calls f.
 func (f ValidatorFunc) Validate(ctx context.Context, c Credential) (*Identity, error) {
 	return f(ctx, c)
-}
-
-// ByScheme is a validator for each scheme, such as one's own issuer for API keys
-// and another issuer's keys for Bearer. Caches and throttles go around each of
-// them. A scheme that it does not have is a fault in wiring.
-type ByScheme map[errorsx.Scheme]Validator
-
-// Validate implements [Validator].
-func (vs ByScheme) Validate(ctx context.Context, c Credential) (*Identity, error) {
-	v := vs[c.Scheme]
-	if v == nil {
-		return nil, errorsx.Fault(fmt.Errorf("middleware: ByScheme: no validator for the scheme %q", c.Scheme))
-	}
-	return v.Validate(ctx, c)
 }

@@ -17,25 +17,33 @@ type guard struct {
 	header      string
 	expected    string // of the header's value, unless it is decoded
 	validator   Validator
-	cache       *Cache    // the validator, where it is one
-	throttle    *Throttle // around the validator, or nil
+	cache       *Cache // the validator, if it is one
 	scheme      errorsx.Scheme
 	errors      *errorsx.Writer
 	otherClient bool
 
-	// from is the source of a credential in the header. A query is read too where
+	// from is the source of a credential in the header. A query is read too if
 	// safe is not nil.
 	from *source
 
+	// absent refuses a request without the credential, with challenges of the
+	// other schemes too if there are alternatives.
+	absent error
+	others []errorsx.Scheme
+
+	// anonymous is not nil if requests without a credential are let through. It
+	// is the source of no credential, by which their answers vary.
+	anonymous *source
+
 	// read finds the credential in the request. Which characters it holds is
-	// looked at where it is validated, unless it is decoded.
+	// checked when it is validated, unless it is decoded.
 	read func(r *http.Request) (username, secret string, from *source, err error)
 
 	// check judges the identity for this route; nil checks nothing.
 	check func(id *Identity) error
 
 	// safe judges an identity from the query, after it is merged: scopes come
-	// last. It is not nil where read looks into the query.
+	// last. It is not nil if read looks into the query.
 	safe func(id *Identity) error
 
 	// confirm is [BearerConfig.Confirm].
@@ -91,22 +99,31 @@ func (s *source) protect(h http.Header) {
 
 // wrapper returns the guard as a Wrapper.
 func (g *guard) wrapper() Wrapper {
-	g.unwrap()
-	return g.wrap
+	g.prepare()
+	if g.errors == nil {
+		return g.wrap
+	}
+	return Chain(Errors(g.errors), g.wrap)
 }
 
-// unwrap finds what the validator is made of, so that it is not asked through
-// layers.
-func (g *guard) unwrap() {
-	if v, ok := g.validator.(ByScheme); ok {
-		if g.validator = v[g.scheme]; g.validator == nil {
-			panic("middleware: " + g.name + ": no validator for the scheme " + string(g.scheme))
-		}
+// prepare looks at the validator, which is not nil. Only a validator that is
+// itself a cache is passed by: what a decorator does must happen on each request.
+func (g *guard) prepare() {
+	if vs, ok := g.validator.(ByScheme); ok && vs[g.scheme] == nil {
+		panic("middleware: " + g.name + ": no validator for the scheme " + string(g.scheme))
 	}
-	if v, ok := g.validator.(throttled); ok {
-		g.throttle, g.validator = v.throttle, v.validator
+	if _, err := chain(g.validator); err != nil {
+		panic("middleware: " + g.name + ": " + err.Error())
 	}
 	g.cache, _ = g.validator.(*Cache)
+	g.absent = missing(g.header)
+}
+
+// allowAnonymous lets requests without a credential through. Every answer then
+// varies by the headers that were looked for, Authorization included.
+func (g *guard) allowAnonymous() {
+	g.from.vary = appendNew([]string{shown(g.header)}, g.from.vary...)
+	g.anonymous = &source{vary: g.from.vary}
 }
 
 func (g *guard) wrap(next http.Handler) http.Handler {
@@ -118,7 +135,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			from.protect(w.Header())
 		}
 		if err != nil {
-			g.errors.Resource(w, r, g.scheme, err)
+			(*errorsx.Writer)(nil).Resource(w, r, g.scheme, err)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -126,22 +143,33 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 }
 
 // authenticate publishes the request's identity, after the last check. The source
-// is nil where no credential was proven.
+// is nil if no credential was proven and the answer is the same for everybody.
 func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	username, secret, from, err := g.read(r)
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil:
+	case g.anonymous != nil && errors.Is(err, errorsx.CredentialsMissing):
+		g.admitAnonymous(s)
+		return g.anonymous, nil
+	default:
+		return g.anonymous, err
 	}
-	id, err := g.attempt(r, s.now, username, secret, from.query)
+
+	id, err := g.identify(r, s.now, username, secret, from.query)
 	if err != nil {
-		return nil, err
+		return g.anonymous, err
+	}
+	if err := id.usableFrom(r); err != nil {
+		return from, err
 	}
 	if g.check != nil {
 		if err := g.check(id); err != nil {
 			return from, err
 		}
 	}
-	merged, ok := merge(s.identity.Load(), id, g.otherClient)
+
+	outer := s.identity.Load()
+	merged, ok := merge(outer, id, g.otherClient)
 	if !ok {
 		return from, &errorsx.Error{
 			Code: errorsx.CredentialsIncorrect, Client: id.Client,
@@ -156,45 +184,58 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	if err := g.confirmed(r, id); err != nil {
 		return from, err
 	}
+
+	if err := s.mayBecome(outer, merged, id); err != nil {
+		return from, err
+	}
 	s.identity.Store(merged)
 	s.by.Store(g)
+	s.observation().proved(merged)
 	return from, nil
 }
 
-// attempt is identify, throttled. What is throttled does not end with its request:
-// who hangs up has failed all the same.
-func (g *guard) attempt(r *http.Request, now time.Time, username, secret string, query bool) (id *Identity, err error) {
-	if g.throttle == nil || g.scheme != errorsx.SchemeBasic {
-		return g.identify(r, now, username, secret, query)
+// mayBecome returns a fault if outer, which may be nil, must not become merged,
+// because of id.
+func (s *state) mayBecome(outer, merged, id *Identity) error {
+	if outer != nil && outer != id && outer.Issuer == "" {
+		return errorsx.Fault(errors.New("middleware: two credentials whose identities have no Issuer: nothing says that their clients are the same"))
 	}
-	attempt, err := g.throttle.Begin(Credential{Scheme: g.scheme, Username: username, From: g.throttle.From(r)})
-	if err != nil {
-		return nil, err
+	if s.flags.Load()&judged == 0 {
+		return nil
 	}
-	defer func() { attempt.End(err) }()
-	return g.identify(r.WithContext(context.WithoutCancel(r.Context())), now, username, secret, query)
+	if outer == nil || outer.Client != merged.Client || outer.User != merged.User || outer.Scopes != merged.Scopes {
+		return errorsx.Fault(errors.New("middleware: a wrapper authenticates inside of a Scope or Usage that has judged the request already: put it outside"))
+	}
+	return nil
+}
+
+// admitAnonymous notes that a request without a credential was let in. An
+// identity from outside stays.
+func (g *guard) admitAnonymous(s *state) {
+	if s.identity.Load() == nil {
+		s.by.Store(g)
+	}
 }
 
 // identify returns the identity that a credential proves, by what a cache
 // remembers or by asking the validator.
 func (g *guard) identify(r *http.Request, now time.Time, username, secret string, query bool) (*Identity, error) {
+	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, request: r, now: now}
 	var k cacheKey
 	var known *entry
 	var err error
 	if g.cache != nil {
 		k.set(g.scheme, username, secret)
 		known, err = g.cache.hit(&k, now)
+		c.observed(known != nil || err != nil)
 		if known != nil && (known.fits || query) {
 			return &known.identity, nil
 		}
 	}
+
 	// An entry says whether its credential has passed this check.
 	if !query && !fitsHeader(g.scheme, secret) {
 		return nil, malformed(g.header, g.expected)
-	}
-	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, now: now}
-	if g.scheme == errorsx.SchemeBasic {
-		c.From = g.throttle.From(r)
 	}
 	switch {
 	case known != nil:
@@ -204,11 +245,12 @@ func (g *guard) identify(r *http.Request, now time.Time, username, secret string
 	case g.cache != nil:
 		return g.cache.miss(withoutState(r.Context()), k, c)
 	}
+
 	id, err := ask(withoutState(r.Context()), g.validator, c)
 	if err != nil {
 		return nil, err
 	}
-	return id.unexpired(c.Now())
+	return id.provenBy(methodOf(g.scheme)).unexpired(now)
 }
 
 // ask asks a validator, and takes a panic and an empty answer for faults of
@@ -221,13 +263,15 @@ func ask(ctx context.Context, v Validator, c Credential) (id *Identity, err erro
 		return nil, err
 	case id == nil:
 		return nil, errorsx.Fault(errors.New("middleware: the validator returned neither identity nor error"))
+	case id.Client == "" && id.User == "":
+		return nil, errorsx.Fault(errors.New("middleware: the validator returned an identity with neither client nor user"))
 	}
 	return id, nil
 }
 
 func (g *guard) confirmed(r *http.Request, id *Identity) (err error) {
 	if g.confirm == nil {
-		if id.Confirm != "" {
+		if id.Confirmation() != "" {
 			return errorsx.Fault(fmt.Errorf("middleware: %s: the credential needs a confirmation, and no Confirm is configured", g.name))
 		}
 		return nil

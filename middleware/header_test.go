@@ -146,7 +146,7 @@ func FuzzBasic(f *testing.F) {
 		f.Add(h)
 	}
 	f.Fuzz(func(t *testing.T, h string) {
-		c, err := middleware.ReadBasic(http.Header{"Authorization": {h}}, "authorization")
+		c, err := middleware.ReadBasic(&http.Request{Header: http.Header{"Authorization": {h}}}, "authorization")
 		if err != nil {
 			if e := errorsx.From(err); e.Code > errorsx.CredentialsMalformed {
 				t.Errorf("%q: refused with %v", h, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -71,23 +72,39 @@ type Methods uint8
 const (
 	ByAPIKey Methods = 1 << iota
 	ByBasic
-	ByToken
-	BySession
+	ByToken // also a session's
 )
 
-// Has reports whether all methods of n are in m.
-func (m Methods) Has(n Methods) bool { return m&n == n }
+// methodOf returns how a credential of that scheme proves an identity.
+func methodOf(s errorsx.Scheme) Methods {
+	switch s {
+	case errorsx.SchemeAPIKey:
+		return ByAPIKey
+	case errorsx.SchemeBasic:
+		return ByBasic
+	}
+	return ByToken
+}
+
+// Has reports whether all methods of n are in m. It is false for no method.
+func (m Methods) Has(n Methods) bool { return n != 0 && m&n == n }
 
 // An Identity is who makes a request. Its fields are immutable, so that it can
 // be shared by requests; handlers get a copy.
 type Identity struct {
-	Issuer string // whose names Client and User are: the issuer's URL
+	// Issuer is the URL of the issuer whose names Client and User are. With more
+	// than one issuer, a name without its issuer names nobody.
+	Issuer string
+
 	Client string // client ID, or empty for a session
-	User   string // login, or empty where no user is known
+	User   string // login, or empty if no user is known
 
 	// Scopes are the token's. Those of an API key or of a client's secret count
 	// only where there is no token.
-	Scopes  Scopes
+	Scopes Scopes
+
+	// Methods says how the identity was proven. The wrapper that reads the
+	// credential sets it, whatever the validator says.
 	Methods Methods
 
 	// ClientVersion is the client's version in the issuer's store when the
@@ -103,10 +120,6 @@ type Identity struct {
 
 	// Audience is the token's audiences, separated by spaces.
 	Audience Scopes
-
-	// Confirm is a digest of what must come with the credential. A wrapper
-	// without [BearerConfig.Confirm] refuses such an identity.
-	Confirm string
 
 	// Expires is when the proof ends. If zero, it does not.
 	Expires time.Time
@@ -142,6 +155,17 @@ func (id Identity) DecodeClaims(v any) error {
 	return json.Unmarshal([]byte(claims), v)
 }
 
+// provenBy returns id with this method. An identity is not changed, so that
+// another method takes a copy.
+func (id *Identity) provenBy(m Methods) *Identity {
+	if id.Methods == m {
+		return id
+	}
+	proven := *id
+	proven.Methods = m
+	return &proven
+}
+
 // live reports whether id's proof has not ended at now.
 func (id *Identity) live(now time.Time) bool { return id.Expires.IsZero() || now.Before(id.Expires) }
 
@@ -150,7 +174,10 @@ func (id *Identity) unexpired(now time.Time) (*Identity, error) {
 	if id.live(now) {
 		return id, nil
 	}
-	return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: id.Client}
+	return nil, &errorsx.Error{
+		Code: errorsx.TokenExpired, Client: id.Client,
+		Err: fmt.Errorf("the identity expired at %v", id.Expires.UTC()),
+	}
 }
 
 // A memo is what wrappers worked out for an identity and need not again. A copy
@@ -169,10 +196,22 @@ func (id *Identity) remembered() *memo {
 	return id.memo
 }
 
+// includes reports whether b is proven by a credential that a was proven by too.
+func (a *Identity) includes(b *Identity) bool {
+	switch b.Methods {
+	case ByAPIKey:
+		return a.KeyID == b.KeyID
+	case ByToken:
+		return a.TokenID == b.TokenID && a.User == b.User
+	}
+	return b.User == "" || a.User == b.User
+}
+
 type mergedWith struct{ other, result *Identity }
 
 // IdentityFromContext returns the identity of the request that ctx belongs to.
-// It reports false where no wrapper has authenticated the request.
+// It reports false if no wrapper has authenticated the request; a handler that may
+// stand outside of a wrapper must look at that.
 func IdentityFromContext(ctx context.Context) (Identity, bool) {
 	if s := stateOf(ctx); s != nil {
 		if id := s.identity.Load(); id != nil {
@@ -183,10 +222,19 @@ func IdentityFromContext(ctx context.Context) (Identity, bool) {
 }
 
 // WithIdentity returns a context in which id is the identity, as behind a
-// wrapper. It is for tests of handlers, and for authentication of one's own.
+// wrapper. It is for tests of handlers, and for authentication of one's own. Without
+// Methods, the identity counts as proven by a token, so that an API key only adds to
+// it.
 func WithIdentity(ctx context.Context, id Identity) context.Context {
 	s := &state{Context: ctx, fixed: true}
+	if id.Methods == 0 {
+		id.Methods = ByToken
+	}
 	s.identity.Store(&id)
+	if outer := stateOf(ctx); outer != nil {
+		s.around.Store(outer.around.Load())
+		s.usage.Store(outer.usage.Load())
+	}
 	return s
 }
 
@@ -205,7 +253,7 @@ func merge(a, b *Identity, otherClient bool) (*Identity, bool) {
 		return m.result, true
 	}
 	result, ok := mergeAnew(a, b, otherClient)
-	if ok && result != b && a.Client == b.Client { // what AllowOtherClient allowed is not for all
+	if ok && result != a && result != b && a.Client == b.Client { // what AllowOtherClient allowed is not for all
 		result.memo = &memo{of: result}
 		memory.merged.Store(&mergedWith{a, result})
 	}
@@ -216,16 +264,13 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 	if a.Issuer != b.Issuer || (a.Client != b.Client && !otherClient) {
 		return nil, false
 	}
-	const token = ByToken | BySession
-	if a.Methods&b.Methods != 0 || (a.Methods&token != 0 && b.Methods&token != 0) {
-		if a.TokenID != b.TokenID || a.KeyID != b.KeyID || a.Methods != b.Methods || a.User != b.User {
-			return nil, false
-		}
-		return b, true
+	if a.Methods.Has(b.Methods) {
+		return a, a.includes(b)
 	}
+
 	// The token speaks for the request; whose key it is only adds to it.
 	main, other := b, a
-	if a.Methods&token != 0 {
+	if a.Methods.Has(ByToken) {
 		main, other = a, b
 	}
 	m := *main
@@ -233,6 +278,9 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 	m.Methods |= other.Methods
 	if m.KeyID == "" {
 		m.KeyID = other.KeyID
+	}
+	if m.Client == "" {
+		m.Client = other.Client
 	}
 	if m.User == "" {
 		m.User = other.User

@@ -61,7 +61,7 @@ const introspectionTimeout = 2 * time.Second
 // A token that is not active is AUTH-12, and so is one of another issuer or
 // audience, or not yet valid. One that is past its exp is AUTH-11. One whose
 // token_type is not Bearer, or that is said to be a refresh or ID token, is
-// AUTH-9.
+// AUTH-9. The causes of refusals are like those of [JWT].
 func Introspection(endpoint string, cfg IntrospectionConfig) (Validator, error) {
 	errs := []error{remoteURL(endpoint)}
 	if cfg.ClientID == "" || cfg.ClientSecret == "" {
@@ -163,7 +163,7 @@ func (v *introspector) read(body []byte) (*introspected, error) {
 		return nil, withoutValue(err)
 	}
 	var err error
-	if a.user, err = a.claims.userIn(v.cfg.UserClaim, body); err != nil {
+	if a.user, err = a.claims.userIn(inAnswer, v.cfg.UserClaim, body); err != nil {
 		return nil, err
 	}
 	a.object = strings.TrimSpace(string(body))
@@ -181,46 +181,48 @@ func (a *introspected) check() error {
 		{"token_type", &a.Type}, {"token_use", &a.Use}, {"typ", &a.Typ},
 	} {
 		if !n.claim.names(false) {
-			return claimFault(n.name)
+			return n.claim.misnamed(inAnswer, n.name)
 		}
 	}
+
 	switch {
-	case p.Scope.wrong || !Scopes(p.Scope.s).Valid():
-		return claimFault("scope")
+	case p.Scope.wrong() || !Scopes(p.Scope.s).Valid():
+		return p.Scope.fault(inAnswer, "scope", wantScopes)
 	case p.Audience.wrong:
-		return claimFault("aud")
+		return p.Audience.fault(inAnswer, "aud", wantAudience)
 	case p.Expires.wrong:
-		return claimFault("exp")
+		return p.Expires.fault(inAnswer, "exp", wantSeconds)
 	case p.NotBefore.wrong:
-		return claimFault("nbf")
+		return p.NotBefore.fault(inAnswer, "nbf", wantSeconds)
 	}
 	return nil
 }
 
-// judge decides on what the endpoint says.
+// judge decides on the answer of the endpoint.
 func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) {
 	p := &a.claims
-	refuse := func(code errorsx.Code, why string) (*Identity, error) {
-		return nil, &errorsx.Error{Code: code, Client: p.Client.s, Err: errors.New(why)}
+	refuse := func(code errorsx.Code, cause error) (*Identity, error) {
+		return nil, &errorsx.Error{Code: code, Client: p.Client.s, Err: cause}
 	}
 	var expires time.Time
-	if p.Expires.present {
+	if p.Expires.present() {
 		expires = p.Expires.t.Add(v.cfg.Leeway)
 	}
-	switch {
+
+	switch soon := now.Add(v.cfg.Leeway); {
 	case !a.active:
-		return nil, errorsx.UnknownToken
-	case p.Issuer.present && p.Issuer.s != v.cfg.Issuer:
-		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: errors.New("another issuer")}
-	case a.Type.present && !strings.EqualFold(a.Type.s, "Bearer"),
-		slices.Contains(otherUses, strings.ToLower(a.Use.s)), slices.Contains(otherTypes, mediaType(a.Typ.s)):
-		return refuse(errorsx.WrongTokenType, "not an access token for Bearer")
-	case p.Expires.present && !now.Before(expires):
-		return refuse(errorsx.TokenExpired, "active, and expired")
+		return nil, refused(errorsx.UnknownToken, newFault(inAnswer, "active", words("true"), 'f'))
+	case p.Issuer.present() && p.Issuer.s != v.cfg.Issuer:
+		return nil, refused(errorsx.UnknownToken, p.Issuer.fault(inAnswer, "iss", anyOf{v.cfg.Issuer}))
+	case a.otherType() != nil:
+		return refuse(errorsx.WrongTokenType, a.otherType())
+	case p.Expires.present() && !now.Before(expires):
+		return refuse(errorsx.TokenExpired, p.Expires.fault(inAnswer, "exp", timeAfter(now.Add(-v.cfg.Leeway))))
 	case len(v.cfg.Audience) > 0 && !slices.ContainsFunc(p.Audience.list, func(s string) bool { return slices.Contains(v.cfg.Audience, s) }):
-		return refuse(errorsx.UnknownToken, "another audience")
-	case p.NotBefore.t.After(now.Add(v.cfg.Leeway)):
-		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Client: p.Client.s, Err: &notYetValid{p.NotBefore.t.Add(-v.cfg.Leeway)}}
+		return refuse(errorsx.UnknownToken, p.Audience.fault(inAnswer, "aud", anyOf(v.cfg.Audience)))
+	case p.NotBefore.t.After(soon):
+		fault := p.NotBefore.fault(inAnswer, "nbf", timeUntil(soon))
+		return refuse(errorsx.UnknownToken, &notYetValid{fault, p.NotBefore.t.Add(-v.cfg.Leeway)})
 	}
 	return &Identity{
 		Issuer:   v.cfg.Issuer,
@@ -233,4 +235,18 @@ func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) 
 		Expires:  expires,
 		claims:   a.object,
 	}, nil
+}
+
+// otherType returns the fault of a token that is no access token for Bearer, or
+// nil.
+func (a *introspected) otherType() error {
+	switch {
+	case a.Type.present() && !strings.EqualFold(a.Type.s, "Bearer"):
+		return a.Type.fault(inAnswer, "token_type", words("Bearer"))
+	case slices.Contains(otherUses, strings.ToLower(a.Use.s)):
+		return a.Use.fault(inAnswer, "token_use", words("the use of an access token"))
+	case slices.Contains(otherTypes, mediaType(a.Typ.s)):
+		return a.Typ.fault(inAnswer, "typ", words("the type of an access token"))
+	}
+	return nil
 }

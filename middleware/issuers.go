@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,6 +77,11 @@ type jwtIssuers map[string]*jwtValidator
 // of returns the validator of a token, or nil. A token without iss has none.
 func (vs jwtIssuers) of(t *token) *jwtValidator { return vs[t.claims.Issuer.s] }
 
+// issuerNames are the expectation of one of the issuers.
+type issuerNames jwtIssuers
+
+func (vs issuerNames) String() string { return anyOf(slices.Sorted(maps.Keys(vs))).String() }
+
 // Validate implements [Validator].
 func (vs jwtIssuers) Validate(ctx context.Context, c Credential) (*Identity, error) {
 	t, err := readJWT(c, nil)
@@ -83,7 +90,7 @@ func (vs jwtIssuers) Validate(ctx context.Context, c Credential) (*Identity, err
 	}
 	v := vs.of(t)
 	if v == nil {
-		return nil, &errorsx.Error{Code: errorsx.BadSignature, Err: errors.New("of an issuer that is not trusted")}
+		return nil, refused(errorsx.UnknownToken, t.claims.Issuer.fault(inClaims, "iss", issuerNames(vs)))
 	}
 	return v.validate(ctx, c, t)
 }

@@ -57,6 +57,10 @@ const MaxLifetime = 366 * 24 * time.Hour
 // for the signature, AUTH-9 for the type, AUTH-12 for claims missing or of a
 // wrong JSON type, AUTH-11 when expired, AUTH-12 for another issuer or audience
 // and for a token not yet valid.
+//
+// The cause of a refusal ([errorsx.Error]) names the claim or header member, the
+// expectation and what was found. Of iss, aud, client_id, azp, typ, alg and kid it
+// shows at most 64 bytes of the value, and of others only the JSON kind.
 func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 	v, err := newJWT(keys, cfg)
 	if err != nil {
@@ -151,93 +155,113 @@ func readJWT(c Credential, known *knownHeader) (*token, error) {
 	}
 	t, err := parseJWT(c.Secret, known)
 	if err != nil {
-		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
+		return nil, refused(errorsx.UnknownToken, err)
 	}
 	return t, nil
 }
 
+// refused returns the refusal of a token for that cause.
+func refused(code errorsx.Code, cause error) error {
+	return &errorsx.Error{Code: code, Err: cause}
+}
+
 func (v *jwtValidator) validate(ctx context.Context, c Credential, t *token) (*Identity, error) {
+	if iss := &t.claims.Issuer; iss.s != v.cfg.Issuer { // no key of ours has to look at it
+		return nil, refused(errorsx.UnknownToken, iss.fault(inClaims, "iss", anyOf{v.cfg.Issuer}))
+	}
 	kid, err := v.verify(ctx, t)
 	if err != nil {
 		return nil, err
 	}
+
 	if !t.header.Typ.is(v.types) {
-		return nil, errorsx.WrongTokenType
+		return nil, refused(errorsx.WrongTokenType, t.header.Typ.fault("typ", anyOf(v.types)))
 	}
 	at, _ := t.header.Typ.text()
 	if err := t.claims.check(mediaType(at) == "at+jwt"); err != nil {
-		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
+		return nil, refused(errorsx.UnknownToken, err)
 	}
+
 	user, err := t.user(v.cfg.UserClaim)
 	if err != nil {
-		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
+		return nil, refused(errorsx.UnknownToken, err)
 	}
 	return v.judge(c.Now(), t, kid, user)
 }
 
-// notYetValid says from when a token is valid.
-type notYetValid struct{ from time.Time }
-
-func (e *notYetValid) Error() string { return "not valid before " + e.from.UTC().Format(time.RFC3339) }
+// notYetValid is the fault of a token that is valid from a later time on.
+type notYetValid struct {
+	*tokenFault
+	from time.Time
+}
 
 // verify checks the signature with a key of the token's own algorithm, and
 // returns the key's ID.
 func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err error) {
 	kid, alg, err := t.header.key()
 	if err != nil {
-		return "", &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+		return "", refused(errorsx.BadSignature, err)
 	}
 	method := methods[alg]
 	if method == nil {
-		return "", errorsx.BadSignature
+		return "", refused(errorsx.BadSignature, t.header.Alg.fault("alg", anyAlg{}))
 	}
+
 	key, err := v.keys.Key(ctx, kid, alg)
 	if errors.Is(err, ErrNoKey) {
-		return "", &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+		return "", refused(errorsx.BadSignature, t.header.badKey(knownKey(alg), err))
 	}
 	if err != nil {
 		return "", err
 	}
-	if v.static == nil && v.remote == nil { // theirs are checked
+	if v.static == nil && v.remote == nil { // the keys of these two are checked already
 		if err := CheckKey(alg, key); err != nil {
 			return "", errorsx.Fault(fmt.Errorf("middleware: JWT: key %q: %w", kid, err))
 		}
 	}
 	if err := method.Verify(t.signed, t.signature, key); err != nil {
-		return "", &errorsx.Error{Code: errorsx.BadSignature, Err: err}
+		return "", refused(errorsx.BadSignature, t.header.badKey(signingKey(alg), err))
 	}
+
+	// All headers of a signer are alike, so the next token likely has this one.
 	if known := v.known.Load(); known == nil || known.header != t.header {
-		v.known.Store(&knownHeader{strings.Clone(t.head), t.header}) // a signer's headers are all alike
+		v.known.Store(&knownHeader{strings.Clone(t.head), t.header})
 	}
 	return kid, nil
+}
+
+// badKey returns the fault of a header whose key does not verify the token.
+func (h *header) badKey(want fmt.Stringer, err error) *tokenFault {
+	f := h.Kid.fault("kid", want)
+	f.err = err
+	return f
 }
 
 // judge decides on the claims of a token whose signature is right.
 func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identity, error) {
 	c := &t.claims
 	client := cmp.Or(c.Client.s, c.Party.s)
-	ours := c.Issuer.s == v.cfg.Issuer && slices.ContainsFunc(c.Audience.list, func(a string) bool {
-		return slices.Contains(v.cfg.Audience, a)
-	})
-	refuse := func(code errorsx.Code, why string) (*Identity, error) {
-		return nil, &errorsx.Error{Code: code, Err: errors.New(why)}
-	}
+	foreign := v.foreign(c)
 	expires := c.Expires.t.Add(v.cfg.Leeway)
+
 	switch soon := now.Add(v.cfg.Leeway); {
-	case !now.Before(expires) && ours:
-		return nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: client}
 	case !now.Before(expires):
-		return refuse(errorsx.TokenExpired, "of another issuer or audience")
-	case !ours:
-		return refuse(errorsx.UnknownToken, "another issuer or audience")
-	case c.NotBefore.t.After(soon), c.Issued.t.After(soon):
-		from := c.NotBefore.t
-		if c.Issued.t.After(from) {
-			from = c.Issued.t
+		e := &errorsx.Error{Code: errorsx.TokenExpired, Client: client}
+		fault := c.Expires.fault(inClaims, "exp", timeAfter(now.Add(-v.cfg.Leeway)))
+		if foreign != nil { // the client is not one of ours
+			e.Client, fault.err = "", foreign
 		}
-		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: &notYetValid{from.Add(-v.cfg.Leeway)}}
-	case c.Issued.present && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:
-		return refuse(errorsx.UnknownToken, "valid for more than a year")
+		e.Err = fault
+		return nil, e
+
+	case foreign != nil:
+		return nil, refused(errorsx.UnknownToken, foreign)
+
+	case c.NotBefore.t.After(soon), c.Issued.t.After(soon):
+		return nil, refused(errorsx.UnknownToken, c.early(soon, v.cfg.Leeway))
+
+	case c.Issued.present() && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:
+		return nil, refused(errorsx.UnknownToken, c.Expires.fault(inClaims, "exp", words("a time at most 366 days after iat")))
 	}
 	return &Identity{
 		Issuer:   v.cfg.Issuer,
@@ -251,4 +275,24 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identi
 		Expires:  expires,
 		claims:   t.encodedPayload(),
 	}, nil
+}
+
+// foreign returns the fault of a token of another audience, or nil.
+func (v *jwtValidator) foreign(c *payload) error {
+	ours := slices.ContainsFunc(c.Audience.list, func(a string) bool {
+		return slices.Contains(v.cfg.Audience, a)
+	})
+	if !ours {
+		return c.Audience.fault(inClaims, "aud", anyOf(v.cfg.Audience))
+	}
+	return nil
+}
+
+// early returns the fault of a token whose nbf or iat is after the time soon.
+func (p *payload) early(soon time.Time, leeway time.Duration) *notYetValid {
+	name, claim := "nbf", &p.NotBefore
+	if p.Issued.t.After(claim.t) {
+		name, claim = "iat", &p.Issued
+	}
+	return &notYetValid{claim.fault(inClaims, name, timeUntil(soon)), claim.t.Add(-leeway)}
 }

@@ -325,7 +325,7 @@ func TestJWTRefuses(t *testing.T) {
 }
 
 // forge signs with a key that nobody knows, under a known key's ID.
-func forge(t *testing.T, p members) string {
+func forge(t testing.TB, p members) string {
 	signed := b64(header("HS256", nil)) + "." + b64(p)
 	sig, err := jwt.SigningMethodHS256.Sign(signed, []byte(strings.Repeat("x", 32)))
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// payload are the claims that a token may have (RFC 7519 section 4.1, RFC 9068
-// section 2.2). A claim of a wrong JSON type is kept as such: whether it matters
-// is judged after the signature.
+// payload holds the claims that a token may have (RFC 7519 section 4.1, RFC 9068
+// section 2.2). A claim of a wrong JSON type is kept as such, and judged after the
+// signature.
 type payload struct {
 	Issuer    textClaim     `json:"iss"`
 	Subject   textClaim     `json:"sub"`
@@ -29,18 +29,21 @@ type payload struct {
 	Username  textClaim     `json:"username"`
 }
 
-// A textClaim is a string, absent, or of a wrong type.
+// A textClaim is a claim that should be a string.
 type textClaim struct {
-	s       string
-	present bool
-	wrong   bool
+	s    string
+	kind jsontext.Kind // 0 if the claim is absent
 }
 
-// UnmarshalJSONFrom reads a string, and notes anything else.
+func (c *textClaim) present() bool { return c.kind != 0 }
+
+// wrong reports whether the claim is of a wrong type.
+func (c *textClaim) wrong() bool { return c.kind != 0 && c.kind != '"' }
+
+// UnmarshalJSONFrom reads a string. Of anything else it notes the kind.
 func (c *textClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	c.present = true
-	if d.PeekKind() != '"' {
-		c.wrong = true
+	c.kind = d.PeekKind()
+	if c.kind != '"' {
 		return d.SkipValue()
 	}
 	t, err := d.ReadToken()
@@ -50,48 +53,70 @@ func (c *textClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// A timeClaim is a NumericDate (RFC 7519 section 2), cut to whole seconds.
-// Beyond what a JSON number holds exactly there is no time.
-type timeClaim struct {
-	t       time.Time
-	present bool
-	wrong   bool
+// fault returns the fault of a claim of that name.
+func (c *textClaim) fault(part, name string, want fmt.Stringer) *tokenFault {
+	if c.kind != '"' {
+		return newFault(part, name, want, c.kind)
+	}
+	return newFault(part, name, want, c.kind, c.s)
 }
 
-// UnmarshalJSONFrom reads a number, and notes anything else.
+// A timeClaim is a NumericDate (RFC 7519 section 2), cut to whole seconds. A
+// number that JSON does not hold exactly, from 2^53 on, is wrong.
+type timeClaim struct {
+	t     time.Time
+	kind  jsontext.Kind // 0 if the claim is absent
+	wrong bool
+}
+
+func (c *timeClaim) present() bool { return c.kind != 0 }
+
+// fault returns the fault of a claim of that name.
+func (c *timeClaim) fault(part, name string, want fmt.Stringer) *tokenFault {
+	return newFault(part, name, want, c.kind)
+}
+
+// UnmarshalJSONFrom reads a number. Of anything else it notes the kind.
 func (c *timeClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
-	c.present = true
 	v, err := d.ReadValue()
 	if err != nil {
 		return err
 	}
+
+	c.kind = v.Kind()
 	if seconds, err := strconv.ParseInt(string(v), 10, 64); err == nil {
 		c.wrong = seconds > 1<<53 || seconds < -1<<53
 		c.t = time.Unix(seconds, 0)
 		return nil
 	}
-	f, err := strconv.ParseFloat(string(v), 64) // rounds what is a little more than 2^53 to it
-	c.wrong = v.Kind() != '0' || err != nil || math.Abs(f) >= 1<<53
+
+	// A number a little more than 2^53 is rounded to it, so 2^53 is wrong here.
+	f, err := strconv.ParseFloat(string(v), 64)
+	c.wrong = c.kind != '0' || err != nil || math.Abs(f) >= 1<<53
 	if !c.wrong {
 		c.t = time.Unix(int64(math.Floor(f)), 0)
 	}
 	return nil
 }
 
-// An audienceClaim is one string or a list of them (RFC 7519 section 4.1.3). One
-// that is empty or holds a space makes it wrong.
+// An audienceClaim is one string or a list of strings (RFC 7519 section 4.1.3). A
+// string that is empty or holds a space makes it wrong.
 type audienceClaim struct {
 	list  []string
+	kind  jsontext.Kind // 0 if the claim is absent
+	mixed bool          // the list has something other than strings
 	wrong bool
 }
 
-// UnmarshalJSONFrom reads a string or a list, and notes anything else.
+// UnmarshalJSONFrom reads a string or a list. Of anything else it notes the kind.
 func (c *audienceClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	v, err := d.ReadValue()
 	if err != nil {
 		return err
 	}
-	switch v.Kind() {
+
+	c.kind = v.Kind()
+	switch c.kind {
 	case '"':
 		c.list = make([]string, 1)
 		c.wrong = json.Unmarshal(v, &c.list[0]) != nil
@@ -99,18 +124,38 @@ func (c *audienceClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		var items []textClaim
 		c.wrong = json.Unmarshal(v, &items) != nil
 		for _, item := range items {
-			c.wrong = c.wrong || item.wrong
+			c.mixed = c.mixed || item.wrong()
 			c.list = append(c.list, item.s)
 		}
+		c.wrong = c.wrong || c.mixed
 	}
+
 	for _, a := range c.list {
 		c.wrong = c.wrong || a == "" || strings.Contains(a, " ")
 	}
 	return nil
 }
 
+// fault returns the fault of a claim of that name.
+func (c *audienceClaim) fault(part, name string, want fmt.Stringer) *tokenFault {
+	if c.mixed || len(c.list) == 0 {
+		return newFault(part, name, want, c.kind)
+	}
+	return newFault(part, name, want, c.kind, c.list...)
+}
+
+// The expectations of claims that do not depend on the configuration.
+const (
+	wantString   = words("a string")
+	wantFilled   = words("a string that is not empty")
+	wantPrinted  = words("a string without control characters")
+	wantScopes   = words("scopes separated by single spaces")
+	wantAudience = words("a string or a list of strings, none of them empty or with a space")
+	wantSeconds  = words("a number of seconds within 2^53")
+)
+
 // check returns an error that names a claim which is missing or does not fit.
-// An at+jwt needs more of them (RFC 9068 section 2.2).
+// An at+jwt needs more claims than other tokens (RFC 9068 section 2.2).
 func (p *payload) check(at bool) error {
 	names := []struct {
 		name     string
@@ -122,22 +167,25 @@ func (p *payload) check(at bool) error {
 	}
 	for _, n := range names {
 		if !n.claim.names(n.required) {
-			return claimFault(n.name)
+			return n.claim.misnamed(inClaims, n.name)
 		}
 	}
+
 	switch {
 	case p.Party.s != "" && p.Client.s != "" && p.Party.s != p.Client.s:
-		return claimFault("azp")
-	case p.Scope.wrong || !Scopes(p.Scope.s).Valid():
-		return claimFault("scope")
+		return p.Party.fault(inClaims, "azp", clientID(p.Client.s))
+	case p.Scope.wrong() || !Scopes(p.Scope.s).Valid():
+		return p.Scope.fault(inClaims, "scope", wantScopes)
 	case p.Audience.wrong || len(p.Audience.list) == 0:
-		return claimFault("aud")
-	case p.Expires.wrong || !p.Expires.present:
-		return claimFault("exp")
+		return p.Audience.fault(inClaims, "aud", wantAudience)
+	case p.Expires.wrong || !p.Expires.present():
+		return p.Expires.fault(inClaims, "exp", wantSeconds)
 	case p.NotBefore.wrong:
-		return claimFault("nbf")
-	case p.Issued.wrong || at && !p.Issued.present || p.Issued.t.After(p.Expires.t):
-		return claimFault("iat")
+		return p.NotBefore.fault(inClaims, "nbf", wantSeconds)
+	case p.Issued.wrong || at && !p.Issued.present():
+		return p.Issued.fault(inClaims, "iat", wantSeconds)
+	case p.Issued.t.After(p.Expires.t):
+		return p.Issued.fault(inClaims, "iat", words("a time not after exp"))
 	}
 	return nil
 }
@@ -145,14 +193,21 @@ func (p *payload) check(at bool) error {
 // names reports whether the claim names somebody or something: it is not empty
 // where it is present, and has no control characters.
 func (c *textClaim) names(required bool) bool {
-	if !c.present {
+	if !c.present() {
 		return !required
 	}
-	return !c.wrong && c.s != "" && !strings.ContainsFunc(c.s, unicode.IsControl)
+	return !c.wrong() && c.s != "" && !strings.ContainsFunc(c.s, unicode.IsControl)
 }
 
-func claimFault(name string) error {
-	return fmt.Errorf("payload: the claim %q is missing or does not fit", name)
+// misnamed returns the fault of a claim that names nobody.
+func (c *textClaim) misnamed(part, name string) *tokenFault {
+	switch {
+	case c.kind != '"':
+		return c.fault(part, name, wantString)
+	case c.s == "":
+		return c.fault(part, name, wantFilled)
+	}
+	return c.fault(part, name, wantPrinted)
 }
 
 // user returns the login in the claim of that name, or "" if there is none.
@@ -161,12 +216,12 @@ func (t *token) user(claim string) (string, error) {
 	if claim != "username" && claim != "sub" {
 		raw, _ = decodeBase64(strictURL, t.signed[len(t.head)+1:])
 	}
-	return t.claims.userIn(claim, raw)
+	return t.claims.userIn(inClaims, claim, raw)
 }
 
 // userIn returns the login in the claim of that name, or "" if there is none. Raw
-// is what p was read from; it is looked at for claims that p does not have.
-func (p *payload) userIn(claim string, raw []byte) (string, error) {
+// is the text of p, which is read again for a claim that p does not have.
+func (p *payload) userIn(part, claim string, raw []byte) (string, error) {
 	var c textClaim
 	switch claim {
 	case "username":
@@ -180,8 +235,9 @@ func (p *payload) userIn(claim string, raw []byte) (string, error) {
 		}
 		c = all[claim]
 	}
+
 	if !c.names(false) {
-		return "", claimFault(claim)
+		return "", c.misnamed(part, claim)
 	}
 	return c.s, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // A token is a compact JWS in its one spelling. Its JSON is strict: UTF-8,
-// exact and unrepeated member names. Nothing in it is believed yet.
+// exact and unrepeated member names. Nothing in it is verified yet.
 type token struct {
 	signed    string // header and payload, as they are signed
 	head      string // the header, as it is encoded
@@ -20,32 +20,45 @@ type token struct {
 	signature []byte
 }
 
-var errSpelling = errors.New("not a compact JWS in its one spelling")
+// Why a text is not a token.
+var (
+	errTooLong  = fmt.Errorf("token: longer than %d bytes", maxCredential)
+	errSegments = errors.New("token: expected three segments, separated by dots")
+	errBase64   = errors.New("token: expected base64url without padding in each segment")
+	errPayload  = errors.New("payload: expected a JSON object")
+	errHeader   = errors.New("header: expected a JSON object")
+)
 
-// parseJWT reads a token. Known, if it is the header as encoded, needs no second
-// reading; it may be nil.
+// parseJWT reads a token. A header that equals the known one is not read again.
+// Known may be nil.
 func parseJWT(s string, known *knownHeader) (*token, error) {
 	first := strings.IndexByte(s, '.')
 	last := first + 1 + strings.IndexByte(s[first+1:], '.')
-	if len(s) > maxCredential || first <= 0 || last <= first || strings.IndexByte(s[last+1:], '.') >= 0 {
-		return nil, errSpelling
+	if len(s) > maxCredential {
+		return nil, errTooLong
 	}
+	if first <= 0 || last <= first || strings.IndexByte(s[last+1:], '.') >= 0 {
+		return nil, errSegments
+	}
+
 	signature, ok1 := decodeBase64(strictURL, s[last+1:])
 	claims, ok2 := decodeBase64(strictURL, s[first+1:last])
 	if !ok1 || !ok2 {
-		return nil, errSpelling
+		return nil, errBase64
 	}
+
 	t := &token{signed: s[:last], head: s[:first], signature: signature}
 	if known != nil && known.encoded == t.head {
 		t.header = known.header
 	} else if err := t.readHeader(); err != nil {
 		return nil, err
 	}
+
 	if jsontext.Value(claims).Kind() != '{' {
-		return nil, errors.New("payload: not a JSON object")
+		return nil, errPayload
 	}
 	if err := json.Unmarshal(claims, &t.claims); err != nil {
-		return nil, fmt.Errorf("payload: %w", withoutValue(err))
+		return nil, garbled("payload", err)
 	}
 	return t, nil
 }
@@ -59,14 +72,15 @@ type knownHeader struct {
 func (t *token) readHeader() error {
 	head, ok := decodeBase64(strictURL, t.head)
 	if !ok {
-		return errSpelling
+		return errBase64
 	}
 	if jsontext.Value(head).Kind() != '{' {
-		return errors.New("header: not a JSON object")
+		return errHeader
 	}
+
 	t.header = &header{}
 	if err := json.Unmarshal(head, t.header); err != nil {
-		return fmt.Errorf("header: %w", withoutValue(err))
+		return garbled("header", err)
 	}
 	return nil
 }
@@ -75,7 +89,21 @@ func (t *token) readHeader() error {
 // else of the token alive.
 func (t *token) encodedPayload() string { return strings.Clone(t.signed[len(t.head)+1:]) }
 
-// withoutValue keeps what the token says out of an error that may be logged.
+// garbled returns the cause for a part of a token whose JSON is not strict. It
+// contains nothing of the token, since the signature was not checked yet.
+func garbled(part string, err error) error {
+	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: expected strict JSON", part)
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return fmt.Errorf("%s: expected strict JSON, found a repeated name at byte %d", part, syntax.ByteOffset)
+	}
+	return fmt.Errorf("%s: expected strict JSON, found a fault at byte %d", part, syntax.ByteOffset)
+}
+
+// withoutValue returns err without the values that it contains, for the log. It
+// names the member at fault.
 func withoutValue(err error) error {
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
 		return fmt.Errorf("member %q does not fit", e.JSONPointer)
@@ -83,14 +111,14 @@ func withoutValue(err error) error {
 	return errors.New("not strict JSON")
 }
 
-// header is a JOSE header (RFC 7515 section 4). Members are kept as they are:
-// one of a wrong JSON type is a key that does not fit, not a garbled token.
+// header is a JOSE header (RFC 7515 section 4). Members are kept as they are,
+// since one of a wrong JSON type is a key that does not fit, not a garbled token.
 type header struct {
 	Alg value `json:"alg"`
 	Kid value `json:"kid"`
 	Typ value `json:"typ"`
 
-	// What is never followed: keys that the token brings along, and extensions.
+	// These are refused and never followed: extensions, and keys in the token.
 	Crit value `json:"crit"`
 	B64  value `json:"b64"`
 	Zip  value `json:"zip"`
@@ -101,23 +129,37 @@ type header struct {
 	X5c  value `json:"x5c"`
 }
 
-// key returns which key the header asks for.
+// key returns the ID and the algorithm of the key that the header asks for.
 func (h *header) key() (kid, alg string, err error) {
-	for _, v := range []value{h.Crit, h.B64, h.Zip, h.Enc, h.Jku, h.X5u, h.Jwk, h.X5c} {
+	for i, v := range []value{h.Crit, h.B64, h.Zip, h.Enc, h.Jku, h.X5u, h.Jwk, h.X5c} {
 		if v != nil {
-			return "", "", errors.New("header: an extension, or a key that the token brings along")
+			name := [...]string{"crit", "b64", "zip", "enc", "jku", "x5u", "jwk", "x5c"}[i]
+			return "", "", v.fault(name, words("no such member"))
 		}
 	}
+
 	alg, ok := h.Alg.text()
 	if !ok {
-		return "", "", errors.New("header: alg is not a string")
+		return "", "", h.Alg.fault("alg", wantString)
 	}
 	if h.Kid != nil {
 		if kid, ok = h.Kid.text(); !ok || kid == "" {
-			return "", "", errors.New("header: kid is not a string, or empty")
+			return "", "", h.Kid.fault("kid", wantFilled)
 		}
 	}
 	return kid, alg, nil
+}
+
+// fault returns the fault of a header member of that name.
+func (v value) fault(name string, want fmt.Stringer) *tokenFault {
+	s, ok := v.text()
+	switch {
+	case v == nil:
+		return newFault(inHeader, name, want, 0)
+	case !ok:
+		return newFault(inHeader, name, want, jsontext.Value(v).Kind())
+	}
+	return newFault(inHeader, name, want, '"', s)
 }
 
 // value is a JSON value as it is written, or nil.

@@ -17,16 +17,21 @@ package middleware
 
 import (
 	"net/http"
+	"reflect"
 	"slices"
 )
 
-// A Wrapper puts a check in front of a handler. It does not change the handler
-// and may be used for several.
+// A Wrapper puts a check in front of a handler: it returns the guarded handler,
+// which is the one to serve. It does not change the handler that it is given, and
+// may be used for several.
 type Wrapper = func(http.Handler) http.Handler
 
-// Chain composes wrappers; the first is the outermost and answers first. An
-// empty chain changes nothing. It panics if a wrapper is nil.
+// Chain composes wrappers; the first is the outermost and answers first. It panics
+// if there is no wrapper, since nothing would be guarded, and if one is nil.
 func Chain(wrappers ...Wrapper) Wrapper {
+	if len(wrappers) == 0 {
+		panic("middleware: Chain: no wrapper")
+	}
 	ws := slices.Clone(wrappers)
 	for _, w := range ws {
 		if w == nil {
@@ -39,6 +44,19 @@ func Chain(wrappers ...Wrapper) Wrapper {
 		}
 		return next
 	}
+}
+
+// isNil reports whether v is nil or holds a nil pointer, map or function: what a
+// constructor returned beside an error that nobody looked at.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func:
+		return r.IsNil()
+	}
+	return false
 }
 
 // notNil panics where a wrapper is put around nothing.

@@ -24,6 +24,9 @@ type Way interface {
 // apart by the scheme that it names; a scheme that none of them reads is AUTH-3.
 // A request without any credential is AUTH-2.
 //
+// If all ways set AllowAnonymous, such a request is let through; some alone is a
+// fault in wiring.
+//
 // A refusal challenges with the scheme of the way that decided, and then with
 // those of the others (RFC 9110 section 11.6.1). Answers are protected by the
 // needs of all ways, since another request may have taken another one. Errors of
@@ -41,13 +44,18 @@ func OneOf(v Validator, ways ...Way) Wrapper {
 			panic("middleware: OneOf: nil Way")
 		}
 		g := way.guard(v)
-		g.unwrap()
+		g.prepare()
 		for _, w := range o.ways {
 			if w.header == g.header && (w.scheme == g.scheme || w.bare() || g.bare()) {
 				panic("middleware: OneOf: two ways read the same " + g.header + " header")
 			}
 		}
 		o.ways = append(o.ways, &option{guard: g})
+	}
+	for _, w := range o.ways {
+		if (w.anonymous == nil) != (o.ways[0].anonymous == nil) {
+			panic("middleware: OneOf: AllowAnonymous is set for some ways and not for all")
+		}
 	}
 	o.prepare()
 	return o.wrap
@@ -56,14 +64,14 @@ func OneOf(v Validator, ways ...Way) Wrapper {
 type oneOf struct {
 	ways            []*option
 	from, fromQuery *source // of whatever credential
+	anonymous       *source // of none, or nil if that is refused
 	missing         error
 }
 
 // An option is a way, beside others.
 type option struct {
 	*guard
-	known  []string         // the schemes that the ways read in this one's header
-	others []errorsx.Scheme // what the ways challenge with beside this one's scheme
+	known []string // the schemes that the ways read in this one's header
 }
 
 // prepare works out what is the same for all requests.
@@ -84,10 +92,17 @@ func (o *oneOf) prepare() {
 		o.fromQuery.vary = appendNew(o.fromQuery.vary, shown(w.header))
 		o.fromQuery.vary = appendNew(o.fromQuery.vary, w.from.vary...)
 	}
-	if o.from.private {
+	if o.ways[0].anonymous != nil {
+		o.anonymous = &source{vary: o.fromQuery.vary}
+	}
+	if o.from.private || o.anonymous != nil {
 		o.from.vary = o.fromQuery.vary
 	}
+
 	o.missing = &errorsx.Error{Code: errorsx.CredentialsMissing, Message: "Missing " + strings.Join(names, " or ") + " header"}
+	for _, w := range o.ways {
+		w.absent = o.missing
+	}
 }
 
 // appendNew appends what the list does not have yet.
@@ -108,11 +123,14 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 		if from != nil {
 			from.protect(w.Header())
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			way.errors.Resource(w, r, way.scheme, err, way.others...)
-			return
+		case way.errors != nil:
+			s.surround(w, r, next, func(a *surroundings) { a.writer = way.errors })
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
@@ -120,13 +138,18 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 // it returns for the answer is the same whatever the way.
 func (o *oneOf) authenticate(s *state, r *http.Request) (*option, *source, error) {
 	way, err := o.choose(r)
-	if err != nil {
-		return way, nil, err
+	switch {
+	case err == o.missing && o.anonymous != nil:
+		o.ways[0].admitAnonymous(s)
+		return way, o.anonymous, nil
+	case err != nil:
+		return way, o.anonymous, err
 	}
+
 	found, err := way.authenticate(s, r)
 	switch {
-	case found == nil:
-		return way, nil, err
+	case found == nil || found == way.anonymous:
+		return way, o.anonymous, err
 	case found.query:
 		return way, o.fromQuery, err
 	}

@@ -135,7 +135,8 @@ func TestOneOfQuery(t *testing.T) {
 	for _, tt := range []struct{ method, target, line, want string }{
 		{"GET", "/?access_token=token-ada", "", "AUTH-7"},
 		{"GET", "/?access_token=", "", "AUTH-3"},
-		{"GET", "/?a=%zz", "", "AUTH-3"},
+		{"GET", "/?a=%zz", "", "AUTH-2"},
+		{"GET", "/?a=%zz&access_token=token-app", "", "AUTH-3"},
 		{"GET", "/?access_token=token-app", "Authorization: Bearer token-app", "AUTH-3"},
 		{"GET", "/?access_token=token-app", "Authorization: Basic YXBwOnBhc3M=", "AUTH-3"},
 		{"POST", "/?access_token=token-app", "", "AUTH-2"},
@@ -226,10 +227,13 @@ func TestOneOfOneAllocation(t *testing.T) {
 // a proxy.
 func TestOneOfByScheme(t *testing.T) {
 	keys := directory{"a-key": {Issuer: "i", Client: "app", Methods: middleware.ByAPIKey}}
-	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 1})
 	cache := newCache(t, middleware.ValidatorFunc(passwords), 100, middleware.CacheConfig{})
-	h := middleware.OneOf(middleware.ByScheme{errorsx.SchemeAPIKey: keys, errorsx.SchemeBasic: throttle.Around(cache)},
-		middleware.APIKeyConfig{}, middleware.BasicConfig{})(whoami)
+	h := middleware.Chain(
+		middleware.Proxy(&middleware.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}),
+		middleware.OneOf(middleware.ByScheme{errorsx.SchemeAPIKey: keys, errorsx.SchemeBasic: throttle.Around(cache)},
+			middleware.APIKeyConfig{}, middleware.BasicConfig{}),
+	)(whoami)
 	try := func(lines ...string) string { // from 192.0.2.1
 		if w := serve(h, "GET", "/", lines...); w.Code != 200 {
 			return code(w)

@@ -42,10 +42,13 @@ func TestS08Order(t *testing.T) {
 		{"Usage without Bearer", count, "AUTH-8"},
 		{"Usage, then Bearer", middleware.Chain(count, bearer), "AUTH-8"},
 		{"Bearer, then Usage", middleware.Chain(bearer, count), ""},
-		{"no wrapper", middleware.Chain(), ""},
+		{"an API key's scope does, and a token changes it", middleware.Chain(key, middleware.Scope("from-key"), bearer), "AUTH-8"},
+		{"an API key's Usage, and a token of its client", middleware.Chain(key, count, bearer), "AUTH-8"},
+		{"a token's Usage, and a key", middleware.Chain(bearer, count, key), ""},
 		{"a tier with Scope alone", within(scope), "AUTH-8"},
 		{"a tier with Usage alone", within(count), "AUTH-8"},
-		{"a tier with Scope, behind Bearer", middleware.Chain(bearer, within(scope)), "AUTH-8"},
+		{"a tier with Scope, behind Bearer", middleware.Chain(bearer, within(scope)), ""},
+		{"a tier with another Scope, behind Bearer", middleware.Chain(bearer, within(middleware.Scope("write"))), "AUTH-7"},
 		{"a tier with Bearer and Scope", within(bearer, scope), ""},
 	} {
 		reached := false

@@ -25,12 +25,16 @@ type pathTable struct {
 }
 
 var (
-	errPrefixShape = errors.New("a prefix begins and ends with a slash, and holds plain segments between single slashes")
-	errPrefixTwice = errors.New("another prefix reads the same")
+	errPrefixPattern = errors.New("a prefix is compared as it is, and this one looks like a router's pattern: expected no {, }, * and no segment that begins with a colon")
+	errPrefixShape   = errors.New("a prefix begins and ends with a slash, and holds plain segments between single slashes")
+	errPrefixTwice   = errors.New("another prefix reads the same")
 )
 
 // add enters a prefix under the next index.
 func (t *pathTable) add(prefix string) error {
+	if strings.ContainsAny(prefix, "{}*") || strings.Contains(prefix, "/:") {
+		return errPrefixPattern
+	}
 	key, ok := strings.CutSuffix(prefix, "/")
 	if class, _ := t.scan(prefix, nil); !ok || class == odd {
 		return errPrefixShape

@@ -15,7 +15,7 @@ type Kind uint8
 const (
 	KindToken      Kind = 1 + iota // TokenID
 	KindFamily                     // Family
-	KindSession                    // TokenID of an identity proven BySession
+	KindSession                    // TokenID, which is the session's ID
 	KindAPIKey                     // KeyID
 	KindClient                     // Client
 	KindUser                       // User, or the owner of an API key
@@ -33,12 +33,10 @@ type Revocation struct {
 // matches reports whether r is about id.
 func (r Revocation) matches(id *Identity) bool {
 	switch r.Kind {
-	case KindToken:
+	case KindToken, KindSession:
 		return r.ID == id.TokenID
 	case KindFamily:
 		return r.ID == id.Family
-	case KindSession:
-		return r.ID == id.TokenID && id.Methods.Has(BySession)
 	case KindAPIKey:
 		return r.ID == id.KeyID
 	case KindClient:

@@ -10,10 +10,14 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Scope lets a request through only if its identity has one of the scopes. It
-// stands behind a wrapper that authenticates, and refuses as that one does,
-// with insufficient_scope and the scopes needed (RFC 6750 section 3.1). A
-// request that nobody authenticated is a fault in wiring: AUTH-8.
+// Scope lets a request through only if its identity has one of the scopes; one of
+// them is enough. It stands behind every wrapper that authenticates, and refuses as
+// the innermost of them does,
+// with insufficient_scope and the scopes needed (RFC 6750 section 3.1). A request
+// that such a wrapper let in without a credential, because of AllowAnonymous, is
+// refused with AUTH-2. A request that no wrapper looked at is a fault in wiring:
+// AUTH-8. So is a wrapper inside that changes client, user or scopes after Scope has
+// let the request through.
 //
 // It panics without a scope, and if one is not a scope token (RFC 6749 section
 // 3.3).
@@ -32,23 +36,51 @@ func Scope(anyOf ...string) Wrapper {
 		notNil("Scope", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s := stateOf(r.Context())
-			var id *Identity
-			if s != nil {
-				id = s.identity.Load()
-			}
-			if id == nil {
-				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(errors.New("middleware: Scope: no wrapper has authenticated the request")))
-				return
-			}
-			if !slices.ContainsFunc(anyOf, id.Scopes.has) {
-				ew, scheme := s.writer()
-				ew.Resource(w, r, scheme, &errorsx.Error{
+			id, err := s.authenticated("Scope")
+			if err == nil && !slices.ContainsFunc(anyOf, id.Scopes.has) {
+				err = &errorsx.Error{
 					Code: errorsx.ScopeNotAuthorized, Client: id.Client, Scope: needed,
 					Message: "The request needs a scope that its credentials do not have",
-				})
+				}
+			}
+			if err != nil {
+				s.refuse(w, r, err)
 				return
 			}
+			s.note(judged)
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// authenticated returns the identity of a request whose wrappers must have proven
+// one. If one of them let it in without a credential, that credential is missing
+// here; if there is no such wrapper, that is a fault in wiring. s may be nil.
+func (s *state) authenticated(wrapper string) (*Identity, error) {
+	if s == nil {
+		return nil, errorsx.Fault(errors.New("middleware: " + wrapper + ": no wrapper has authenticated the request"))
+	}
+	if id := s.identity.Load(); id != nil {
+		return id, nil
+	}
+	if g := s.by.Load(); g != nil {
+		return nil, g.absent
+	}
+	return (*state)(nil).authenticated(wrapper)
+}
+
+// refuse answers as the wrapper that authenticated the request, or let it in
+// without a credential, would. s may be nil.
+func (s *state) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	scheme := errorsx.SchemeBearer
+	var others []errorsx.Scheme
+	if s != nil {
+		if g := s.by.Load(); g != nil {
+			scheme = g.scheme
+			if s.identity.Load() == nil {
+				others = g.others
+			}
+		}
+	}
+	(*errorsx.Writer)(nil).Resource(w, r, scheme, err, others...)
 }

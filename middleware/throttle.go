@@ -28,10 +28,6 @@ type ThrottleConfig struct {
 	Failures int
 	Window   time.Duration
 
-	// TrustedProxies may say by X-Forwarded-For whom they speak for, see
-	// [Throttle.From]. If empty, the address is the connection's own.
-	TrustedProxies []netip.Prefix
-
 	// Canonical returns the one spelling of a name whose spellings are all taken
 	// for the same account. If nil, letter case and outer blanks make no
 	// difference.
@@ -70,7 +66,6 @@ const (
 	maxPerAddress = 256
 	firstBlock    = time.Second
 	longestBlock  = 15 * time.Minute
-	maxHops       = 32 // proxies that a request is followed through
 )
 
 // A pair is an account, as a digest, and an address from which it is tried.
@@ -93,13 +88,9 @@ type failures struct {
 
 // NewThrottle returns a throttle that has counted nothing yet.
 func NewThrottle(cfg ThrottleConfig) (*Throttle, error) {
-	if cfg.Failures < 0 || cfg.Window < 0 {
-		return nil, fmt.Errorf("middleware: NewThrottle: %d failures in %v, expected neither to be negative", cfg.Failures, cfg.Window)
-	}
-	for _, p := range cfg.TrustedProxies {
-		if !p.IsValid() {
-			return nil, errors.New("middleware: NewThrottle: an invalid prefix among TrustedProxies")
-		}
+	if cfg.Failures < 0 || cfg.Window < 0 || cfg.Window > 0 && cfg.Window < time.Second {
+		return nil, fmt.Errorf("middleware: NewThrottle: %d failures in %v, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds",
+			cfg.Failures, cfg.Window)
 	}
 	cfg.Failures = cmp.Or(cfg.Failures, 10)
 	cfg.Window = cmp.Or(cfg.Window, 15*time.Minute)
@@ -113,9 +104,13 @@ func NewThrottle(cfg ThrottleConfig) (*Throttle, error) {
 }
 
 // Around returns v, with its Basic credentials throttled. It goes around a
-// [Cache], so that what is remembered is throttled too.
+// [Cache], because attempts that a cache answers must be throttled too; a
+// [NewCache] around it is an error.
 func (t *Throttle) Around(v Validator) Validator {
-	if v == nil {
+	if t == nil {
+		panic("middleware: Throttle.Around: nil Throttle")
+	}
+	if isNil(v) {
 		panic("middleware: Throttle.Around: nil Validator")
 	}
 	return throttled{t, v}
@@ -140,15 +135,22 @@ func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, er
 	return v.validator.Validate(context.WithoutCancel(ctx), c)
 }
 
+// Unwrap returns the validator that is throttled.
+func (v throttled) Unwrap() Validator { return v.validator }
+
 // Begin returns an attempt if the credential may be tried at c.Now: its account is
-// c.Username and its address c.From. Otherwise the error is AUTH-13, with the time
+// c.Username and its address c.From(). Otherwise the error is AUTH-13, with the time
 // to wait.
 func (t *Throttle) Begin(c Credential) (*Attempt, error) {
 	if t == nil {
 		return nil, nil
 	}
+	if c.request == nil && !c.from.IsValid() {
+		return nil, errorsx.Fault(errors.New("middleware: Throttle: a credential without a request or address: " +
+			"pass on the one that the wrapper gives, or call WithRequest or WithAddr"))
+	}
 	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
-	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(c.From)}}
+	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(c.From())}}
 	now := c.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -195,8 +197,8 @@ func (a *Attempt) Blocked() error {
 	return nil
 }
 
-// End tells how the attempt went. An error that wraps AUTH-1 is a failure; anything
-// else does not count. It is called once.
+// End tells how the attempt went, and is called once. An error that wraps AUTH-1 is
+// a failure; anything else does not count.
 func (a *Attempt) End(err error) {
 	if a == nil {
 		return

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
@@ -51,13 +53,22 @@ type knocker struct {
 	server func(*httptest.ResponseRecorder, string, string, string, []string)
 }
 
-func newKnocker(t testing.TB, cfg middleware.ThrottleConfig) knocker {
+// unixSocket is the RemoteAddr of a client of a Unix socket.
+const unixSocket = "@"
+
+func newKnocker(t testing.TB, cfg middleware.ThrottleConfig, proxies ...netip.Prefix) knocker {
 	cache := newCache(t, middleware.ValidatorFunc(passwords), 1000, middleware.CacheConfig{})
 	quiet := &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}
-	h := middleware.Basic(newThrottle(t, cfg).Around(cache), middleware.BasicConfig{Errors: quiet})(whoami)
+	h := middleware.Chain(
+		middleware.Proxy(&middleware.ProxyConfig{Trusted: proxies}),
+		middleware.Basic(newThrottle(t, cfg).Around(cache), middleware.BasicConfig{Errors: quiet}),
+	)(whoami)
 	return knocker{t, func(w *httptest.ResponseRecorder, from, user, password string, lines []string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = from
+		if from == unixSocket {
+			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "s", Net: "unix"}))
+		}
 		r.SetBasicAuth(user, password)
 		for _, line := range lines {
 			name, value, _ := strings.Cut(line, ": ")
@@ -191,15 +202,17 @@ func TestB04(t *testing.T) {
 		{"what the client put before", []string{"10.0.0.1:1", "X-Forwarded-For: 3.3.3.3, 1.1.1.1"}, []string{"10.0.0.2:1", "X-Forwarded-For: 4.4.4.4", "X-Forwarded-For: 1.1.1.1"}, proxies, true},
 		{"two proxies", []string{"10.0.0.1:1", "X-Forwarded-For: 1.1.1.1, 10.0.0.9"}, []string{"[fd00::1]:1", "X-Forwarded-For: 9.9.9.9, 1.1.1.1:555 , [fd00::2]:80"}, proxies, true},
 		{"no address", []string{"10.0.0.1:1", "X-Forwarded-For: 1.1.1.1, unknown"}, []string{"10.0.0.1:1", "X-Forwarded-For: 2.2.2.2, _hidden"}, proxies, true},
-		{"many hops", []string{"10.0.0.1:1", "X-Forwarded-For: 1.1.1.1" + strings.Repeat(",10.0.0.1", 5000)}, []string{"10.0.0.1:1"}, proxies, true},
+		{"many hops", []string{"10.0.0.1:1", "X-Forwarded-For: 1.1.1.1" + strings.Repeat(",10.0.0.1", 5000)}, []string{"10.0.0.1:1"}, proxies, false},
 		{"one IPv6 network", []string{"[2001:db8::1]:1"}, []string{"[2001:db8::ffff:1:2:3]:1"}, nil, true},
 		{"another IPv6 network", []string{"[2001:db8::1]:1"}, []string{"[2001:db8:0:1::1]:1"}, nil, false},
 		{"IPv4 as IPv6", []string{here}, []string{"[::ffff:192.0.2.1]:1"}, nil, true},
 		{"a zone", []string{"[fe80::1%eth0]:1"}, []string{"[fe80::1%eth1]:1"}, nil, true},
-		{"a Unix socket", []string{"@", "X-Forwarded-For: 1.1.1.1"}, []string{"", "X-Forwarded-For: 2.2.2.2"}, nil, true},
-		{"a Unix socket behind a proxy", []string{"@", "X-Forwarded-For: 1.1.1.1"}, []string{"@", "X-Forwarded-For: 2.2.2.2"}, proxies, false},
+		{"a Unix socket", []string{unixSocket, "X-Forwarded-For: 1.1.1.1"}, []string{unixSocket, "X-Forwarded-For: 2.2.2.2"}, nil, true},
+		{"a Unix socket behind a proxy", []string{unixSocket, "X-Forwarded-For: 1.1.1.1"}, []string{unixSocket, "X-Forwarded-For: 2.2.2.2"}, proxies, false},
+		{"no Unix socket", []string{"@pipe", "X-Forwarded-For: 1.1.1.1"}, []string{"", "X-Forwarded-For: 2.2.2.2"}, proxies, true},
+		{"a bare address", []string{"10.0.0.1", "X-Forwarded-For: 1.1.1.1"}, []string{"10.0.0.2", "X-Forwarded-For: 2.2.2.2"}, proxies, false},
 	} {
-		k := newKnocker(t, middleware.ThrottleConfig{Failures: 2, TrustedProxies: tt.trusted})
+		k := newKnocker(t, middleware.ThrottleConfig{Failures: 2}, tt.trusted...)
 		for i := range 3 {
 			k.try(tt.first[0], "app", fmt.Sprint("guess", i), tt.first[1:]...)
 		}
@@ -231,7 +244,7 @@ func TestB07(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttle := newThrottle(t, middleware.ThrottleConfig{})
 		begin := func(user, from string) (*middleware.Attempt, error) {
-			return throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, From: netip.MustParseAddr(from)})
+			return throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user}.WithAddr(netip.MustParseAddr(from)))
 		}
 		fail := func(user, from string) {
 			if attempt, err := begin(user, from); err == nil {
@@ -331,7 +344,7 @@ func TestThrottleAliases(t *testing.T) {
 			{Scheme: errorsx.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", n)},
 			{Scheme: errorsx.SchemeBasic, Username: "App", Secret: "own"},
 		} {
-			if _, err := guard.Validate(t.Context(), c); errors.Is(err, errorsx.CredentialsIncorrect) {
+			if _, err := guard.Validate(t.Context(), c.WithAddr(netip.MustParseAddr("192.0.2.1"))); errors.Is(err, errorsx.CredentialsIncorrect) {
 				guesses++
 			}
 		}
@@ -382,7 +395,7 @@ func TestThrottleBursts(t *testing.T) {
 			for g := range 100 {
 				wg.Go(func() {
 					c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", g)}
-					if _, err := guard.Validate(t.Context(), c); errors.Is(err, errorsx.CredentialsIncorrect) {
+					if _, err := guard.Validate(t.Context(), c.WithAddr(netip.MustParseAddr("192.0.2.1"))); errors.Is(err, errorsx.CredentialsIncorrect) {
 						n.Add(1)
 					}
 				})
@@ -416,7 +429,7 @@ func TestThrottleForgetsNames(t *testing.T) {
 
 func TestNewThrottleRefuses(t *testing.T) {
 	for _, cfg := range []middleware.ThrottleConfig{
-		{Failures: -1}, {Window: -time.Second}, {TrustedProxies: []netip.Prefix{{}}},
+		{Failures: -1}, {Window: -time.Second},
 	} {
 		if throttle, err := middleware.NewThrottle(cfg); err == nil || throttle != nil {
 			t.Errorf("%+v: got %v, %v, want an error", cfg, throttle, err)

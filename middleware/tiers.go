@@ -18,20 +18,17 @@ type Tier struct {
 	// of the tier reads is not looked at.
 	Guard []Wrapper
 
-	// Open must be set for a tier without a guard: one cannot be left open by
-	// forgetting its wrappers.
+	// Open must be set for a tier without a guard: none can be left open by
+	// forgetting its wrappers. A guard that authenticates nobody, such as a logger
+	// alone, is refused with AUTH-8; a wrapper of your own says by [WithIdentity]
+	// that it has authenticated a request.
 	Open bool
 }
 
 // TiersConfig configures [Tiers]. The zero value is ready to use.
 type TiersConfig struct {
-	// AllowPreflight lets CORS preflights (OPTIONS with Origin and
-	// Access-Control-Request-Method) reach the handler without credentials. If
-	// not set, they are refused like any other request; a CORS handler in front
-	// of the tiers needs no such exception.
-	AllowPreflight bool
-
-	// Errors answers refused paths. If nil, a zero [errorsx.Writer] does.
+	// Errors answers refused paths. If nil, the writer of the nearest [Errors]
+	// outside does.
 	Errors *errorsx.Writer
 }
 
@@ -43,8 +40,9 @@ type TiersConfig struct {
 //
 // Tiers reports everything that is wrong with the table at once: no tier, a
 // prefix that is not plain or that reads like another one, a tier neither
-// guarded nor open, a nil wrapper. Identities proven outside are not merged with
-// those of a tier.
+// guarded nor open, a nil wrapper. An identity that a wrapper outside has proven
+// stays, in an open tier too, and is merged with the one that the tier proves: both
+// must be of the same issuer and client.
 func Tiers(tiers []Tier, cfg TiersConfig) (Wrapper, error) {
 	var table pathTable
 	var guards []Wrapper
@@ -57,7 +55,11 @@ func Tiers(tiers []Tier, cfg TiersConfig) (Wrapper, error) {
 			errs = append(errs, fmt.Errorf("middleware: Tiers: prefix %q: %w", t.Prefix, err))
 			continue
 		}
-		guards = append(guards, Chain(t.Guard...))
+		var guard Wrapper // of an open tier
+		if !t.Open {
+			guard = Chain(t.Guard...)
+		}
+		guards = append(guards, guard)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -83,7 +85,10 @@ func (t Tier) check() error {
 func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler, cfg TiersConfig) http.Handler {
 	guarded := make([]http.Handler, len(guards))
 	for i, guard := range guards {
-		guarded[i] = guard(next)
+		guarded[i] = next
+		if guard != nil {
+			guarded[i] = guard(authenticatedAlone(table.exact[i]+"/", next))
+		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tier, ok := table.find(r.URL)
@@ -91,16 +96,26 @@ func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler, cfg T
 			cfg.Errors.Resource(w, r, "", errorsx.NotFound())
 			return
 		}
-		_, r = begin(r)
-		if cfg.AllowPreflight && preflight(r) {
-			next.ServeHTTP(w, r)
-			return
+
+		s, r := join(r)
+		if o := s.observation(); o != nil {
+			o.entered(table.exact[tier] + "/")
 		}
 		guarded[tier].ServeHTTP(w, r)
 	})
 }
 
-func preflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
-		r.Header.Get("Access-Control-Request-Method") != ""
+// authenticatedAlone serves requests that a guard has authenticated, or let in
+// without a credential because of AllowAnonymous. A guard that does neither is a
+// fault in wiring.
+func authenticatedAlone(prefix string, next http.Handler) http.Handler {
+	fault := errorsx.Fault(fmt.Errorf("middleware: Tiers: the guard of %s authenticates nobody", prefix))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := stateOf(r.Context())
+		if s == nil || s.by.Load() == nil && s.identity.Load() == nil {
+			(*errorsx.Writer)(nil).Resource(w, r, "", fault)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

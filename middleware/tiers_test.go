@@ -12,12 +12,13 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// mark returns a wrapper that notes in the answer that it ran.
+// mark returns a wrapper that authenticates everybody, and notes in the answer that
+// it ran.
 func mark(name string) middleware.Wrapper {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Add("Tier", name)
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), middleware.Identity{Client: "app"})))
 		})
 	}
 }
@@ -225,35 +226,55 @@ func TestP17TiersTable(t *testing.T) {
 	}
 }
 
+// TestTiersPreflight: a CORS preflight is guarded like any other request.
 func TestTiersPreflight(t *testing.T) {
-	table := []middleware.Tier{{Prefix: "/user/", Guard: []middleware.Wrapper{mark("guard")}}}
-	for _, allow := range []bool{false, true} {
-		guard, err := middleware.Tiers(table, middleware.TiersConfig{AllowPreflight: allow})
+	guard := tiers(t, "/user/")
+	r, w := httptest.NewRequest("OPTIONS", "/user/x", nil), httptest.NewRecorder()
+	r.Header.Set("Origin", "https://app.example")
+	r.Header.Set("Access-Control-Request-Method", "GET")
+	guard(whoami).ServeHTTP(w, r)
+	if w.Header().Get("Tier") != "/user/" {
+		t.Errorf("a preflight is not guarded: got %d %s", w.Code, w.Body)
+	}
+}
+
+// TestTiersRefusePatterns: a router's pattern is compared as it is written, and
+// guards nothing that the router takes for it.
+func TestTiersRefusePatterns(t *testing.T) {
+	for _, prefix := range []string{
+		"/users/{id}/private/", "/users/{id...}/", "/files/*path/", "/*/", "/users/:id/", "/:id/", "/a}/", "/a{/",
+	} {
+		table := []middleware.Tier{{Prefix: "/", Open: true}, {Prefix: prefix, Guard: []middleware.Wrapper{bearer}}}
+		guard, err := middleware.Tiers(table, middleware.TiersConfig{})
+		if guard != nil || err == nil || !strings.Contains(err.Error(), prefix) || !strings.Contains(err.Error(), "pattern") {
+			t.Errorf("%s: got %v, want an error that names the pattern", prefix, err)
+		}
+	}
+}
+
+// TestTiersGuardAuthenticates: a guard that only does something else opens no tier.
+func TestTiersGuardAuthenticates(t *testing.T) {
+	logs := func(next http.Handler) http.Handler { return next }
+	own := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), middleware.Identity{Issuer: "i", Client: "mtls"})))
+		})
+	}
+	anonymous := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
+	for name, tt := range map[string]struct {
+		guard []middleware.Wrapper
+		want  string
+	}{
+		"a logger": {[]middleware.Wrapper{logs}, "AUTH-8"}, "a logger and a key": {[]middleware.Wrapper{logs, key}, ""},
+		"a writer": {[]middleware.Wrapper{middleware.Errors(silent)}, "AUTH-8"}, "one of one's own": {[]middleware.Wrapper{own}, ""},
+		"anonymous": {[]middleware.Wrapper{anonymous}, ""},
+	} {
+		guard, err := middleware.Tiers([]middleware.Tier{{Prefix: "/", Guard: tt.guard}}, middleware.TiersConfig{Errors: silent})
 		if err != nil {
 			t.Fatal(err)
 		}
-		serve := func(method, target string, headers ...string) *httptest.ResponseRecorder {
-			r, w := httptest.NewRequest(method, target, nil), httptest.NewRecorder()
-			for _, h := range headers {
-				r.Header.Set(h, "x")
-			}
-			guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
-			return w
-		}
-		preflight := serve("OPTIONS", "/user/x", "Origin", "Access-Control-Request-Method")
-		if unguarded := preflight.Header().Get("Tier") == ""; unguarded != allow {
-			t.Errorf("AllowPreflight %t: preflight unguarded is %t", allow, unguarded)
-		}
-		for name, w := range map[string]*httptest.ResponseRecorder{
-			"plain OPTIONS": serve("OPTIONS", "/user/x", "Origin"),
-			"GET":           serve("GET", "/user/x", "Origin", "Access-Control-Request-Method"),
-		} {
-			if w.Header().Get("Tier") != "guard" {
-				t.Errorf("AllowPreflight %t: %s is not guarded", allow, name)
-			}
-		}
-		if w := serve("OPTIONS", "/other", "Origin", "Access-Control-Request-Method"); w.Code != 404 {
-			t.Errorf("preflight outside all tiers: got %d, want 404", w.Code)
+		if w := serve(middleware.Errors(silent)(guard(whoami)), "GET", "/", keyApp); code(w) != tt.want {
+			t.Errorf("%s: got %d %s, want %q", name, w.Code, w.Body, tt.want)
 		}
 	}
 }

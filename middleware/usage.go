@@ -48,19 +48,26 @@ type counted struct {
 	outer   *counted
 }
 
+// countsNothing is the counter of a request that a wrapper let in without a
+// credential: it is billed to nobody.
+var countsNothing = &counted{add: func(int64) error { return nil }}
+
 // Usage counts one use of m by the request's client before the handler runs, on
 // the UTC day on which the request was admitted. It stands behind the wrappers
 // that refuse: only admitted requests count, whatever the handler then answers.
 // What Usage returns counts a request once, however often it stands in its way;
 // two calls of Usage count twice, for one product too.
 //
-// A request that nobody authenticated is a fault in wiring, and is not counted.
-// It panics if m is nil.
+// A request that a wrapper let in without a credential, because of AllowAnonymous,
+// is served and not counted. A request that no wrapper looked at is a fault in
+// wiring: AUTH-8. So are an identity without a client or an issuer, and a wrapper
+// inside that changes the client. A refusal by a wrapper inside, such as Scope, is
+// counted: Usage belongs innermost. Usage panics if m is nil.
 func Usage(m Meter) Wrapper { return UsageBy(m, UsageConfig{}) }
 
 // UsageBy is [Usage] with a configuration.
 func UsageBy(m Meter, cfg UsageConfig) Wrapper {
-	if m == nil {
+	if isNil(m) {
 		panic("middleware: Usage: nil Meter")
 	}
 	u := &usageWrapper{m, cfg}
@@ -71,8 +78,7 @@ func UsageBy(m Meter, cfg UsageConfig) Wrapper {
 			c, err := u.count(s)
 			switch {
 			case err != nil:
-				ew, _ := s.writer()
-				ew.Resource(w, r, "", err)
+				(*errorsx.Writer)(nil).Resource(w, r, "", err)
 			case c != nil && !c.lost && cfg.CountStatus != nil:
 				u.serveByStatus(w, r, next, s)
 			default:
@@ -85,10 +91,19 @@ func UsageBy(m Meter, cfg UsageConfig) Wrapper {
 // count finds the request's counter, and counts unless that is for the status to
 // decide. It returns nil for a request that the wrapper has counted already.
 func (w *usageWrapper) count(s *state) (*counted, error) {
-	id := s.identity.Load()
-	if id == nil {
-		return nil, errorsx.Fault(errors.New("middleware: Usage: no wrapper has authenticated the request"))
+	id, err := s.authenticated("Usage")
+	switch {
+	case errors.Is(err, errorsx.CredentialsMissing):
+		s.note(judged)
+		s.usage.Store(countsNothing)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case id.Client == "" || id.Issuer == "":
+		return nil, errorsx.Fault(errors.New("middleware: Usage: the identity has no client or no issuer, so that nobody could be billed"))
 	}
+	s.note(judged)
+
 	outer := s.usage.Load()
 	for u := outer; u != nil; u = u.outer {
 		if u.wrapper == w {

@@ -24,13 +24,13 @@ type statusWriter struct {
 func (w *usageWrapper) serveByStatus(rw http.ResponseWriter, r *http.Request, next http.Handler, s *state) {
 	sw := &statusWriter{ResponseWriter: rw}
 	id, c := s.identity.Load(), s.usage.Load()
+	outside := s.errorsWriter() // of Usage: a handler inside may be in another one's reach
 	sw.count = func(status int) error { return w.countStatus(status, id, c) }
 	sw.refuse = func(err error) {
 		for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Location"} {
 			rw.Header().Del(name)
 		}
-		ew, _ := s.writer()
-		ew.Resource(rw, r, "", err)
+		outside.Resource(rw, r, "", err)
 	}
 	next.ServeHTTP(sw, r)
 	sw.begin(http.StatusOK)

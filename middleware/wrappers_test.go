@@ -41,7 +41,7 @@ var people = directory{
 	"token-ada":    {Issuer: "i", Client: "app", User: "ada", Scopes: "read files", Methods: middleware.ByToken, TokenID: "t1", Audience: "a1 a2"},
 	"token-app":    {Issuer: "i", Client: "app", Scopes: "files", Methods: middleware.ByToken, TokenID: "t2"},
 	"token-bare":   {Issuer: "i", Client: "app", Methods: middleware.ByToken, TokenID: "t3"},
-	"token-bound":  {Issuer: "i", Client: "app", User: "ada", Methods: middleware.BySession, TokenID: "t4", Confirm: "digest"},
+	"token-bound":  middleware.Identity{Issuer: "i", Client: "app", User: "ada", Methods: middleware.ByToken, TokenID: "t4"}.WithConfirmation("digest"),
 	"token-past":   {Issuer: "i", Client: "app", Methods: middleware.ByToken, Expires: time.Unix(1, 0)},
 	"app:pass":     {Issuer: "i", Client: "app", Scopes: "from-basic", Methods: middleware.ByBasic},
 	"app:pa:ss é":  {Issuer: "i", Client: "app", Methods: middleware.ByBasic},
@@ -72,6 +72,12 @@ func code(w *httptest.ResponseRecorder) string {
 	var b struct{ Code string }
 	json.Unmarshal(w.Body.Bytes(), &b)
 	return b.Code
+}
+
+func message(w *httptest.ResponseRecorder) string {
+	var b struct{ Message string }
+	json.Unmarshal(w.Body.Bytes(), &b)
+	return b.Message
 }
 
 func identity(t *testing.T, w *httptest.ResponseRecorder) middleware.Identity {
@@ -106,6 +112,9 @@ func TestMerge(t *testing.T) {
 		{"key alone", key, []string{keyApp}, "app||from-key|1"},
 		{"key and token", both, []string{keyApp, tokenAda}, "app|ada|read files|5"},
 		{"token and key", middleware.Chain(bearer, key), []string{keyApp, tokenAda}, "app|ada|read files|5"},
+		{"key, token and the same key", middleware.Chain(both, key), []string{keyApp, tokenAda}, "app|ada|read files|5"},
+		{"key, token and the same token", middleware.Chain(both, bearer), []string{keyApp, tokenAda}, "app|ada|read files|5"},
+		{"key, token and another token", middleware.Chain(both, custom), []string{keyApp, tokenAda, "X-Token: Bearer second-token"}, "AUTH-1"},
 		{"T04 another client's key", both, []string{"X-API-KEY: key-other", tokenAda}, "AUTH-1"},
 		{"T04 another issuer's key", both, []string{"X-API-KEY: key-foreign", tokenAda}, "AUTH-1"},
 		{"basic and token", middleware.Chain(basic, custom), []string{"Authorization: Basic YXBwOnBhc3M=", "X-Token: Bearer token-ada"}, "app|ada|read files|6"},
@@ -158,14 +167,27 @@ func TestFailureLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestTiersBeginAnew(t *testing.T) {
-	inner, err := middleware.Tiers([]middleware.Tier{{Prefix: "/", Guard: []middleware.Wrapper{bearer}}}, middleware.TiersConfig{})
+// TestTiersMerge: an identity from outside of the tiers stays, and is merged with
+// that of the tier.
+func TestTiersMerge(t *testing.T) {
+	table := []middleware.Tier{{Prefix: "/", Guard: []middleware.Wrapper{bearer}}, {Prefix: "/open/", Open: true}}
+	inner, err := middleware.Tiers(table, middleware.TiersConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := serve(middleware.Chain(key, inner)(whoami), "GET", "/", "X-API-KEY: key-other", tokenAda)
-	if id := identity(t, w); id.KeyID != "" || id.User != "ada" {
-		t.Errorf("an outer suite's key was merged: %+v", id)
+	h := middleware.Chain(key, inner)(whoami)
+
+	w := serve(h, "GET", "/", keyApp, tokenAda)
+	if id := identity(t, w); id.KeyID != "k1" || id.User != "ada" {
+		t.Errorf("a key outside and a token inside: got %+v", id)
+	}
+	w = serve(h, "GET", "/", "X-API-KEY: key-other", tokenAda)
+	if code(w) != "AUTH-1" {
+		t.Errorf("of two clients: got %d %s, want AUTH-1", w.Code, w.Body)
+	}
+	w = serve(h, "GET", "/open/x", keyApp)
+	if id := identity(t, w); id.KeyID != "k1" || id.Client != "app" {
+		t.Errorf("in an open tier: got %+v", id)
 	}
 }
 
@@ -262,7 +284,9 @@ func TestQueryToken(t *testing.T) {
 		{"H13 empty", "GET", "/?access_token=", nil, "AUTH-3"},
 		{"H13 semicolon", "GET", "/?access_token=token-app;x=1", nil, "AUTH-3"},
 		{"H13 broken elsewhere", "GET", "/?access_token=token-app&x=%zz", nil, "AUTH-3"},
-		{"H13 broken beside a header", "GET", "/?x=%zz", []string{tokenAda}, "AUTH-3"},
+		{"broken without a token", "GET", "/?x=%zz", []string{tokenAda}, ""},
+		{"a semicolon without a token", "GET", "/x?a;b=1", []string{tokenAda}, ""},
+		{"broken, with the name as a value", "GET", "/?x=%zz&y=access_token", []string{tokenAda}, "AUTH-3"},
 		{"H13 another name", "GET", "/?Access_Token=token-app", nil, "AUTH-2"},
 		{"over 8 KiB", "GET", "/?access_token=" + strings.Repeat("a", 8193), nil, "AUTH-3"},
 		{"unknown", "GET", "/?access_token=nobody", nil, "AUTH-12"},
@@ -318,7 +342,7 @@ func TestConfirm(t *testing.T) {
 		RequireUser: true,
 		Confirm: func(r *http.Request, id middleware.Identity) error {
 			calls++
-			if r.Header.Get("Cookie") != id.Confirm {
+			if r.Header.Get("Cookie") != id.Confirmation() {
 				return errorsx.CredentialsIncorrect
 			}
 			return nil

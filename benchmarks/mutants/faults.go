@@ -9,8 +9,7 @@ var faults = slices.Concat(requestFaults, lifeFaults, issuerFaults)
 var requestFaults = []fault{
 	{
 		part: "verifier", name: "exp is not checked", file: "middleware/jwt.go",
-		old: "case !now.Before(expires) && ours:\n\t\treturn nil, &errorsx.Error{Code: errorsx.TokenExpired, Client: client}\n\tcase !now.Before(expires):\n\t\treturn refuse(errorsx.TokenExpired, \"of another issuer or audience\")\n\tcase !ours:",
-		new: "case !ours:",
+		old: "case !now.Before(expires):\n\t\te := &errorsx", new: "case false:\n\t\te := &errorsx",
 	},
 	{
 		part: "verifier", name: "a token is good in the second of its exp", file: "middleware/jwt.go",
@@ -26,7 +25,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "verifier", name: "iss is not checked", file: "middleware/jwt.go",
-		old: "ours := c.Issuer.s == v.cfg.Issuer && slices", new: "ours := slices",
+		old: "if c.Issuer.s != v.cfg.Issuer {", new: "if false {",
 	},
 	{
 		part: "verifier", name: "an audience may begin like ours", file: "middleware/jwt.go",
@@ -52,11 +51,11 @@ var requestFaults = []fault{
 	},
 	{
 		part: "verifier", name: "crit is ignored", file: "middleware/jwtparse.go",
-		old: "[]value{h.Crit, h.B64,", new: "[]value{h.B64,",
+		old: "[]value{h.Crit, h.B64,", new: "[]value{nil, h.B64,",
 	},
 	{
 		part: "verifier", name: "a key in the header is ignored, not refused", file: "middleware/jwtparse.go",
-		old: "h.Jku, h.X5u, h.Jwk, h.X5c}", new: "h.X5u, h.X5c}",
+		old: "h.Jku, h.X5u, h.Jwk, h.X5c}", new: "nil, h.X5u, nil, h.X5c}",
 	},
 	{
 		part: "verifier", name: "unused bits of base64 are ignored", file: "middleware/header.go",
@@ -71,8 +70,16 @@ var requestFaults = []fault{
 		old: "k.N.BitLen() >= 2048", new: "k.N.BitLen() >= 1024",
 	},
 	{
+		part: "verifier", name: "a cause shows the value of any claim", file: "middleware/tokenfault.go",
+		old: "if slices.Contains(shown, name) {", new: "if len(shown) > 0 {",
+	},
+	{
+		part: "verifier", name: "a cause shows the whole of a value", file: "middleware/tokenfault.go",
+		old: "const maxShown = 64", new: "const maxShown = 1 << 20",
+	},
+	{
 		part: "verifier", name: "a token may be valid for years", file: "middleware/jwt.go",
-		old: "case c.Issued.present && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:", new: "case false:",
+		old: "case c.Issued.present() && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:", new: "case false:",
 	},
 
 	{
@@ -234,7 +241,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "any scope will do", file: "middleware/scope.go",
-		old: "if !slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if id.Scopes == \"\" {",
+		old: "if err == nil && !slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if err == nil && id.Scopes == \"\" {",
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
@@ -254,6 +261,6 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "refused requests count", file: "middleware/usage.go",
-		old: "\tif id == nil {\n\t\treturn nil, errorsx.Fault(", new: "\tif id == nil {\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, errorsx.Fault(",
+		old: "\tcase err != nil:\n\t\treturn nil, err\n\t}\n\n\touter", new: "\tcase err != nil:\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, err\n\t}\n\n\touter",
 	},
 }

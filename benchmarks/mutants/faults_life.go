@@ -123,7 +123,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "issuer", name: "another session's cookie will do", file: "issuer/session/wrapper.go",
-		old: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirm)) == 1", new: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirm)) >= 0",
+		old: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) == 1", new: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) >= 0",
 	},
 	{
 		part: "issuer", name: "the checksum is not looked at", file: "issuer/opaque.go",
@@ -155,8 +155,8 @@ var lifeFaults = []fault{
 		old: "\t\t\tv.expires = expires // this one is refused\n", new: "",
 	},
 	{
-		part: "others", name: "a proxy on a Unix socket is not trusted", file: "middleware/address.go",
-		old: "\t\treturn len(proxies) > 0\n", new: "\t\treturn false\n",
+		part: "others", name: "a proxy on a Unix socket is not trusted", file: "middleware/proxy.go",
+		old: "!(isUnix && len(p.trusted) > 0)", new: "!(isUnix && false)",
 	},
 	{
 		part: "keys", name: "a key that nobody can open is what signs", file: "issuer/rotation.go",
@@ -179,8 +179,8 @@ var lifeFaults = []fault{
 		old: "if wait := f.until.Sub(now); wait > 0 {", new: "if wait := f.until.Sub(now); wait > 0 && c.Secret == \"\" {",
 	},
 	{
-		part: "throttle", name: "who hangs up has not failed", file: "middleware/guard.go",
-		old: "g.identify(r.WithContext(context.WithoutCancel(r.Context())), now,", new: "g.identify(r, now,",
+		part: "throttle", name: "a client that hangs up has not failed", file: "middleware/throttle.go",
+		old: "Validate(context.WithoutCancel(ctx), c)", new: "Validate(ctx, c)",
 	},
 	{
 		part: "throttle", name: "many may try after a block", file: "middleware/throttle.go",
@@ -191,12 +191,12 @@ var lifeFaults = []fault{
 		old: "if !ok || !f.over(now, t.cfg) {\n\t\t\treturn", new: "if !ok || f != nil {\n\t\t\treturn",
 	},
 	{
-		part: "throttle", name: "X-Forwarded-For is believed of anybody", file: "middleware/address.go",
-		old: "if !isProxy(from, t.cfg.TrustedProxies) || said == \"\" {", new: "if said == \"\" {",
+		part: "throttle", name: "X-Forwarded-For is believed of anybody", file: "middleware/proxy.go",
+		old: "if !p.trusts(addr) && !(isUnix && len(p.trusted) > 0) {", new: "if false {",
 	},
 	{
 		part: "throttle", name: "an address is an account's own", file: "middleware/throttle.go",
-		old: "network(c.From)}}", new: "network(netip.Addr{})}}",
+		old: "network(c.From())}}", new: "network(netip.Addr{})}}",
 	},
 	{
 		part: "throttle", name: "blocks do not grow", file: "middleware/throttle.go",
@@ -209,11 +209,11 @@ var lifeFaults = []fault{
 
 	{
 		part: "writer", name: "the dialects are swapped", file: "errorsx/writer.go",
-		old: "\t\treturn Table\n", new: "\t\treturn RFC\n",
+		old: "dialect := Table\n", new: "dialect := RFC\n",
 	},
 	{
 		part: "writer", name: "a failure of ours challenges", file: "errorsx/writer.go",
-		old: "if e.Code.Ours() || e.Code == InvalidParameter {", new: "if e.Code == InvalidParameter {",
+		old: "if scheme != \"\" && !a.Code.Ours() && a.Code != InvalidParameter {", new: "if scheme != \"\" && a.Code != InvalidParameter {",
 	},
 	{
 		part: "writer", name: "an internal message is sent", file: "errorsx/error.go",
@@ -224,8 +224,24 @@ var lifeFaults = []fault{
 		old: "noStore  = []string{\"no-store\"}", new: "noStore  = []string{\"private\"}",
 	},
 	{
-		part: "writer", name: "quotes in a challenge are not escaped", file: "errorsx/writer.go",
+		part: "writer", name: "quotes in a challenge are not escaped", file: "errorsx/challenge.go",
 		old: "\t\tif r == '\"' || r == '\\\\' {\n\t\t\tb = append(b, '\\\\')\n\t\t}\n\t\tif r", new: "\t\tif r",
+	},
+	{
+		part: "writer", name: "a wrapper's own writer is not used", file: "errorsx/surroundings.go",
+		old: "if w != nil || s == nil {", new: "if s == nil {",
+	},
+	{
+		part: "writer", name: "the surroundings are not told of a refusal", file: "errorsx/writer.go",
+		old: "if around != nil {", new: "if false {",
+	},
+	{
+		part: "writer", name: "the token endpoint answers with the user's body", file: "errorsx/body.go",
+		old: "w.Body == nil || a.place != Resource {", new: "w.Body == nil {",
+	},
+	{
+		part: "writer", name: "a client reads the ID of a refusal in the log", file: "errorsx/writer.go",
+		old: "if a.Code.Ours() {\n\t\ta.RequestID", new: "if true {\n\t\ta.RequestID",
 	},
 	{
 		part: "writer", name: "a dialect may admit", file: "errorsx/writer.go",
@@ -233,7 +249,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "writer", name: "AUTH-13 does not say when to come back", file: "errorsx/writer.go",
-		old: "seconds := max(1, (e.RetryAfter+time.Second-1)/time.Second)", new: "seconds := time.Duration(1)",
+		old: "seconds := max(1, (after+time.Second-1)/time.Second)", new: "seconds := time.Duration(1)",
 	},
 
 	{
@@ -275,7 +291,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "others", name: "another issuer's answer is believed", file: "middleware/introspection.go",
-		old: "case p.Issuer.present && p.Issuer.s != v.cfg.Issuer:", new: "case false:",
+		old: "case p.Issuer.present() && p.Issuer.s != v.cfg.Issuer:", new: "case false:",
 	},
 	{
 		part: "others", name: "a second way makes up for a refused one", file: "middleware/oneof.go",

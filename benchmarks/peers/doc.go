@@ -13,4 +13,7 @@
 //
 // Whoever is measured has first shown, in the same process, that it accepts the
 // good credential and refuses the bad ones.
+//
+// Package discovery measures nothing. It tests that resource servers of others
+// work with the URL of our issuer alone.
 package peers

@@ -73,8 +73,7 @@ func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c.From = s.issuer.From(r)
-	u, err := s.issuer.AuthenticateUser(r.Context(), c)
+	u, err := s.issuer.AuthenticateUser(r.Context(), c.WithRequest(r))
 	if err != nil {
 		return err
 	}
@@ -147,7 +146,7 @@ func (s *Sessions) readLogin(w http.ResponseWriter, r *http.Request) (*loginInpu
 // headerDecides reports whether there is a header to take credentials from.
 func (s *Sessions) headerDecides(r *http.Request) bool {
 	for _, header := range s.headers() {
-		if _, err := middleware.ReadBasic(r.Header, header); !errors.Is(err, errorsx.CredentialsMissing) {
+		if _, err := middleware.ReadBasic(r, header); !errors.Is(err, errorsx.CredentialsMissing) {
 			return true
 		}
 	}
@@ -179,7 +178,7 @@ func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[strin
 		return err
 	case oauth2 || output == "oauth2":
 		in.output = asOAuth2
-		if !s.secure(r) {
+		if !middleware.OverTLS(r) {
 			name := "_output"
 			if oauth2 {
 				name = "_oauth2"
@@ -224,7 +223,7 @@ func acceptsJSON(r *http.Request) bool {
 // credential returns login and password from the first place that has them.
 func (s *Sessions) credential(r *http.Request, in *loginInput) (middleware.Credential, error) {
 	for _, header := range s.headers() {
-		c, err := middleware.ReadBasic(r.Header, header)
+		c, err := middleware.ReadBasic(r, header)
 		if !errors.Is(err, errorsx.CredentialsMissing) {
 			return c, err
 		}
@@ -282,7 +281,7 @@ func (s *Sessions) answer(w http.ResponseWriter, r *http.Request, in *loginInput
 func (s *Sessions) cookie(r *http.Request, value string) *http.Cookie {
 	c := &http.Cookie{
 		Name: s.cfg.Cookie, Value: value, Path: s.cfg.Base,
-		HttpOnly: true, Secure: s.secure(r), SameSite: http.SameSiteLaxMode,
+		HttpOnly: true, Secure: middleware.OverTLS(r), SameSite: http.SameSiteLaxMode,
 	}
 	if strings.HasPrefix(c.Name, "__Host-") {
 		c.Path = "/" // browsers take such a cookie with no other

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -48,11 +47,6 @@ type Config struct {
 	// Redirects are where a login may send the browser with its token. If
 	// empty, nowhere.
 	Redirects []Redirect
-
-	// TrustedProxies may say by X-Forwarded-Proto that the connection to the
-	// client is secure, and so may whoever sends over a Unix socket where there are
-	// any. If empty, only the connection's own TLS counts.
-	TrustedProxies []netip.Prefix
 
 	// AllowQueryCredentials lets GET requests log in by username and password in
 	// the URL, where logs and histories keep them.
@@ -191,13 +185,13 @@ func (s *Sessions) Validate(ctx context.Context, c middleware.Credential) (*midd
 	case u.Disabled || u.Version > rec.UserVersion:
 		return nil, errorsx.UnknownToken
 	}
-	id := &middleware.Identity{
-		Issuer: s.issuer.URL(), User: u.Login, Methods: middleware.BySession, TokenID: rec.ID, Expires: expires,
+	id := middleware.Identity{
+		Issuer: s.issuer.URL(), User: u.Login, Methods: middleware.ByToken, TokenID: rec.ID, Expires: expires,
 	}
 	if !s.cfg.AllowWithoutCookie {
-		id.Confirm = string(rec.Cookie[:])
+		id = id.WithConfirmation(string(rec.Cookie[:]))
 	}
-	return id, nil
+	return &id, nil
 }
 
 // Subscribe implements [middleware.Source].

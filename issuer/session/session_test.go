@@ -1,9 +1,11 @@
 package session_test
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -251,20 +253,25 @@ func TestRevokeSession(t *testing.T) {
 }
 
 func TestP15D05Secure(t *testing.T) {
-	proxied := session.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	proxied := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	overUnix := func(r *http.Request) {
+		local := context.WithValue(r.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "s", Net: "unix"})
+		*r = *r.WithContext(local)
+		r.RemoteAddr = "@"
+	}
 	overTLS := func(r *http.Request) { r.TLS = &tls.ConnectionState{} }
 	forwarded := func(values ...string) func(*http.Request) {
 		return func(r *http.Request) { r.Header["X-Forwarded-Proto"] = values }
 	}
 	for _, tt := range []struct {
-		name   string
-		cfg    session.Config
-		change func(*http.Request)
-		secure bool
+		name    string
+		proxies []netip.Prefix
+		change  func(*http.Request)
+		secure  bool
 	}{
-		{"plain", session.Config{}, func(*http.Request) {}, false},
-		{"TLS", session.Config{}, overTLS, true},
-		{"P15 header from anybody", session.Config{}, forwarded("https"), false},
+		{"plain", nil, func(*http.Request) {}, false},
+		{"TLS", nil, overTLS, true},
+		{"P15 header from anybody", nil, forwarded("https"), false},
 		{"header from the proxy", proxied, forwarded("https"), true},
 		{"http from the proxy", proxied, forwarded("http"), false},
 		{"two from the proxy", proxied, forwarded("https", "https"), false},
@@ -274,15 +281,20 @@ func TestP15D05Secure(t *testing.T) {
 			forwarded("https")(r)
 		}, false},
 		{"header over a Unix socket", proxied, func(r *http.Request) {
-			r.RemoteAddr = "@"
+			overUnix(r)
 			forwarded("https")(r)
 		}, true},
-		{"header over a Unix socket, no proxies", session.Config{}, func(r *http.Request) {
+		{"header over a Unix socket, no proxies", nil, func(r *http.Request) {
+			overUnix(r)
+			forwarded("https")(r)
+		}, false},
+		{"header from an unreadable address", proxied, func(r *http.Request) {
 			r.RemoteAddr = "@"
 			forwarded("https")(r)
 		}, false},
 	} {
-		s := newSite(t, tt.cfg)
+		s := newSite(t, session.Config{})
+		s.Handler = middleware.Proxy(&middleware.ProxyConfig{Trusted: tt.proxies})(s.Handler)
 		w := s.serve("GET", "/api/login?_oauth2=true", func(r *http.Request) { ada(r); tt.change(r) })
 		if (w.Code == 200) != tt.secure || !tt.secure && (w.Code != 400 || len(w.Result().Cookies()) != 0) {
 			t.Errorf("%s: OAuth 2.0 answer: got %d %s", tt.name, w.Code, w.Body)

@@ -25,7 +25,7 @@ func (s *Sessions) confirm(r *http.Request, id middleware.Identity) error {
 	fits := s.cfg.AllowWithoutCookie
 	for _, c := range r.CookiesNamed(s.cfg.Cookie) {
 		d := store.DigestOf(c.Value)
-		fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirm)) == 1
+		fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) == 1
 	}
 	if !fits {
 		return &errorsx.Error{
@@ -35,11 +35,3 @@ func (s *Sessions) confirm(r *http.Request, id middleware.Identity) error {
 	return s.renew(r.Context(), id.TokenID)
 }
 
-// secure reports whether the client's connection is encrypted.
-func (s *Sessions) secure(r *http.Request) bool {
-	if r.TLS != nil {
-		return true
-	}
-	proto := r.Header["X-Forwarded-Proto"]
-	return len(proto) == 1 && proto[0] == "https" && middleware.FromProxy(r, s.cfg.TrustedProxies)
-}

@@ -2,115 +2,114 @@ package redis
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
+	"net/netip"
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
-
-var errNoID = errors.New("redis: an API key or secret without an ID")
 
 // APIKey implements [store.APIKeys].
 func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
-	r, err := s.record(ctx, "apikey:"+formatDigest(d))
+	r, err := s.hash(ctx, "apikey:"+formatDigest(d))
+	if err == nil && !r.has("addrs") {
+		err = s.addFields(ctx, r, "added:apikey:"+r.text("id"))
+	}
 	if err != nil {
 		return nil, err
 	}
 	return r.apiKey(d)
 }
 
-func (r *record) apiKey(d store.Digest) (*store.APIKey, error) {
+func (r *hash) apiKey(d store.Digest) (*store.APIKey, error) {
 	k := store.APIKey{
-		ID: r.text("id"), Client: r.text("client"), Digest: d, Created: r.timeIfAny("created"), Expires: r.time("expires"),
+		ID: r.text("id"), Name: r.textIfAny("name"), Client: r.text("client"), Digest: d, Owner: r.textIfAny("owner"),
+		Created: r.timeIfAny("created"), Expires: r.time("expires"),
 	}
 	r.list("scopes", &k.Scopes)
+	r.listIfAny("addrs", &k.Addrs)
 	if r.err != nil {
 		return nil, r.err
 	}
 	return &k, nil
 }
 
-// APIKeyByID implements [store.Lister].
-func (s *Store) APIKeyByID(ctx context.Context, id string) (*store.APIKey, error) {
-	ks, err := s.apiKeys(ctx, "id", id)
-	if err == nil && len(ks) == 0 {
-		err = store.ErrNotFound
-	}
+// listedKey returns a key as a [store.Lister] does.
+func (r *hash) listedKey() (*store.APIKey, error) {
+	k, err := r.apiKey(store.Digest{})
 	if err != nil {
 		return nil, err
 	}
-	return &ks[0], nil
+	k.LastUsed = r.timeIfAny("used")
+	return k, r.err
 }
 
-// APIKeysOf implements [store.Lister].
-func (s *Store) APIKeysOf(ctx context.Context, client string) ([]store.APIKey, error) {
-	ks, err := s.apiKeys(ctx, "client", client)
-	slices.SortFunc(ks, func(a, b store.APIKey) int { return strings.Compare(a.ID, b.ID) })
-	return ks, err
-}
-
-func (s *Store) apiKeys(ctx context.Context, by, name string) (ks []store.APIKey, err error) {
-	reply, err := s.run(ctx, listAPIKeys, by, name)
-	if err != nil {
-		return nil, err
+// apiKeyArgs are the arguments from which a script takes new keys.
+func apiKeyArgs(ks ...store.APIKey) []any {
+	args := []any{len(ks)}
+	for _, k := range ks {
+		args = append(args, k.ID, k.Client, formatDigest(k.Digest), formatNames(k.Scopes),
+			formatTime(k.Created), formatTime(k.Expires), k.Name, k.Owner, formatAddrs(k.Addrs))
 	}
-	found, _ := reply.([]any)
-	for _, item := range found {
-		pair, ok := item.([]any)
-		if !ok || len(pair) != 2 {
-			return nil, fmt.Errorf("redis: a script returned %v", reply)
-		}
-		digest, _ := pair[0].(string)
-		r := s.listed("apikey:"+digest, pair[1])
-		d, err := parseDigest(digest)
-		if err != nil {
-			return nil, fmt.Errorf("redis: an API key of %s %.200q: %w", by, name, err)
-		}
-		k, err := r.apiKey(d)
-		if err != nil {
+	return args
+}
+
+func formatAddrs(addrs []netip.Prefix) string {
+	if len(addrs) == 0 {
+		return "[]"
+	}
+	return formatList(addrs)
+}
+
+// CreateAPIKeys implements [store.Admin].
+func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
+	if err := record.CheckAPIKeys(ks); err != nil {
+		return err
+	}
+	if err := checkBatch(len(ks)); err != nil {
+		return err
+	}
+	return s.change(ctx, createAPIKeys, apiKeyArgs(ks...)...)
+}
+
+// UpdateAPIKey implements [store.Admin].
+func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKey) error) error {
+	var seen *hash
+	return record.Update(record.APIKeys, f, func() (k *store.APIKey, err error) {
+		if seen, err = s.stored(ctx, "apikey", id); err != nil {
 			return nil, err
 		}
-		if k.LastUsed = r.timeIfAny("used"); r.err != nil {
-			return nil, r.err
-		}
-		ks = append(ks, *k)
-	}
-	return ks, nil
+		return seen.listedKey()
+	}, func(_, changed *store.APIKey) (bool, error) {
+		read := seen.values("client", "created", "name", "scopes", "owner", "addrs", "expires")
+		return s.update(ctx, "apikey", id, false, read, []any{
+			"name", changed.Name, "scopes", formatNames(changed.Scopes), "owner", changed.Owner,
+			"addrs", formatAddrs(changed.Addrs), "expires", formatTime(changed.Expires),
+		})
+	})
 }
 
-// listed returns the record of that name, of which a script returned the fields.
-func (s *Store) listed(name string, reply any) *record {
-	r := &record{key: s.prefix + name, fields: map[string]string{}}
-	pairs, _ := reply.([]any)
-	for pair := range slices.Chunk(pairs, 2) {
-		field, _ := pair[0].(string)
-		r.fields[field], _ = pair[len(pair)-1].(string)
+// APIKeyByID implements [store.Lister].
+func (s *Store) APIKeyByID(ctx context.Context, id string) (*store.APIKey, error) {
+	r, err := s.stored(ctx, "apikey", id)
+	if err != nil {
+		return nil, err
 	}
-	return r
+	return r.listedKey()
 }
 
-// keyArgs are the arguments from which a script takes a key.
-func keyArgs(k store.APIKey) []any {
-	return append([]any{k.ID, k.Client, formatDigest(k.Digest)}, fields(
-		"id", k.ID, "client", k.Client, "scopes", formatList(k.Scopes),
-		"created", formatTime(k.Created), "expires", formatTime(k.Expires))...)
-}
-
-// PutAPIKey implements [store.Admin].
-func (s *Store) PutAPIKey(ctx context.Context, k store.APIKey) error {
-	if k.ID == "" {
-		return errNoID
-	}
-	return s.change(ctx, putAPIKey, keyArgs(k)...)
+// ListAPIKeys implements [store.Lister].
+func (s *Store) ListAPIKeys(ctx context.Context, client, after string, limit int) ([]store.APIKey, error) {
+	return list(ctx, s, "apikey", client, after, limit, func(_ string, r *hash) (*store.APIKey, error) {
+		return r.listedKey()
+	})
 }
 
 // ReplaceAPIKey implements [store.Rotator].
 func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, next store.APIKey) error {
-	if next.ID == "" {
-		return errNoID
+	if err := next.Check(); err != nil {
+		return err
 	}
-	return s.change(ctx, replaceAPIKey, append([]any{formatInstant(time.Now()), id, formatInstant(until)}, keyArgs(next)...)...)
+	args := append([]any{formatInstant(time.Now()), id, formatInstant(until)}, apiKeyArgs(next)...)
+	return s.change(ctx, replaceAPIKey, args...)
 }

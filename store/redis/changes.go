@@ -57,7 +57,7 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 
 // decodeEntry returns a change and the cursor after it.
 func decodeEntry(e redis.XMessage) (c store.Change, at store.Cursor, err error) {
-	r := record{key: e.ID, fields: map[string]string{}}
+	r := hash{key: e.ID, fields: map[string]string{}}
 	for name, v := range e.Values {
 		r.fields[name], _ = v.(string)
 	}
@@ -90,6 +90,12 @@ const snapshotPatience = 10 * time.Second
 // Snapshot implements [store.Changes]. A client or user whose version was never
 // raised is not among the changes: nothing of it is revoked.
 func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
+	return s.snapshot(ctx, false)
+}
+
+// snapshot is Snapshot. empty says that the namespace holds nothing if it has no
+// changes.
+func (s *Store) snapshot(ctx context.Context, empty bool) ([]store.Change, store.Cursor, error) {
 	var reply any
 	err := callWithin(ctx, snapshotPatience, func(ctx context.Context) error {
 		node, err := s.node(ctx)
@@ -97,7 +103,7 @@ func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, err
 			return err
 		}
 		patient := &Store{db: node.WithTimeout(snapshotPatience), prefix: s.prefix}
-		reply, err = patient.load(ctx, snapshot, []any{rand.Text()})
+		reply, err = patient.load(ctx, snapshot, []any{rand.Text(), formatFlag(empty)})
 		return err
 	})
 	if err != nil {

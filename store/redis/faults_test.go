@@ -24,7 +24,7 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	_, errs["Token"] = s.Token(ctx, d)
 	errs["PutTokens"] = s.PutTokens(ctx, token("new", "g"))
 	errs["Rotate"] = s.Rotate(ctx, d, "c", now, 0, token("two", "f"))
-	errs["PutSession"] = s.PutSession(ctx, store.Session{ID: "s", Token: d, Expires: now.Add(time.Hour), Ends: now.Add(time.Hour)})
+	errs["PutSession"] = s.PutSession(ctx, session("s", d, now.Add(time.Hour)))
 	_, errs["Session"] = s.Session(ctx, d)
 	errs["Renew"] = s.Renew(ctx, d, now, now.Add(time.Minute))
 	errs["Revoke"] = s.Revoke(ctx, store.Change{Kind: store.KindToken, ID: "x"})
@@ -39,19 +39,25 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	_, errs["Adjustments"] = s.Adjustments(ctx, store.Query{API: "a"})
 	errs["ForgetUsage"] = s.ForgetUsage(ctx, -1)
 	_, errs["SigningKeys"] = s.SigningKeys(ctx, "set")
-	errs["PutSigningKeys"] = s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "k"})
-	errs["PutClient"] = s.PutClient(ctx, store.Client{ID: "c"})
-	errs["PutUser"] = s.PutUser(ctx, store.User{Login: "u", Password: "p"})
-	errs["Rehash"] = s.Rehash(ctx, "u", "p", "q")
-	errs["PutAPIKey"] = s.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: d})
+	errs["PutSigningKeys"] = s.PutSigningKeys(ctx, signingKey("k"))
+	errs["CreateClient"] = s.CreateClient(ctx, store.Client{ID: "new"})
+	errs["UpdateClient"] = s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"a"}; return nil })
+	_, errs["ListClients"] = s.ListClients(ctx, "", 9)
+	errs["CreateUsers"] = s.CreateUsers(ctx, store.User{Login: "new"})
+	errs["UpdateUser"] = s.UpdateUser(ctx, "u", func(u *store.User) error { u.First = "F"; return nil })
+	errs["SetPassword"] = s.SetPassword(ctx, "u", hash("q"))
+	errs["Rehash"] = s.Rehash(ctx, "u", hash("q"), hash("r"))
+	_, errs["ListUsers"] = s.ListUsers(ctx, "", 9)
+	errs["CreateAPIKeys"] = s.CreateAPIKeys(ctx, apiKey("k3", "c"))
+	errs["UpdateAPIKey"] = s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Name = "N"; return nil })
 	_, errs["APIKeyByID"] = s.APIKeyByID(ctx, "k")
-	_, errs["APIKeysOf"] = s.APIKeysOf(ctx, "c")
-	errs["ReplaceAPIKey"] = s.ReplaceAPIKey(ctx, "k", now.Add(time.Hour), store.APIKey{ID: "k2", Client: "c", Digest: store.DigestOf("k2")})
+	_, errs["ListAPIKeys"] = s.ListAPIKeys(ctx, "c", "", 9)
+	errs["ReplaceAPIKey"] = s.ReplaceAPIKey(ctx, "k", now.Add(time.Hour), apiKey("k2", "c"))
 	errs["Revoke of a key"] = s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "k2"})
 	errs["AddSecret"] = s.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: d, Created: now}, time.Time{})
 	errs["Touch"] = s.Touch(ctx, store.Use{ID: "k", At: now}, store.Use{Client: "c", ID: "s", At: now})
 	_, errs["SecretsOf"] = s.SecretsOf(ctx, "c")
-	errs["AddSecret of another"] = s.AddSecret(ctx, "c", store.Secret{ID: "s2", Digest: d}, time.Time{})
+	errs["AddSecret of another"] = s.AddSecret(ctx, "c", store.Secret{ID: "s2", Digest: store.DigestOf("s2")}, time.Time{})
 	errs["DeleteSecret"] = s.DeleteSecret(ctx, "c", "s2")
 	errs["DeleteClient"] = s.DeleteClient(ctx, "d")
 	errs["DeleteUser"] = s.DeleteUser(ctx, "v")
@@ -61,15 +67,32 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 
 func today() int { return int(time.Now().Unix() / (24 * 60 * 60)) }
 
+// hash returns what looks like the hash of a password.
+func hash(password string) string {
+	return "$2a$10$" + fmt.Sprintf("%x", store.DigestOf(password))[:53]
+}
+
+func apiKey(id, client string) store.APIKey {
+	return store.APIKey{ID: id, Client: client, Digest: store.DigestOf("key " + id)}
+}
+
+func session(id string, token store.Digest, ends time.Time) store.Session {
+	return store.Session{ID: id, Token: token, User: "u", Expires: ends, Ends: ends}
+}
+
+func signingKey(id string) store.SigningKey {
+	return store.SigningKey{Set: "set", ID: id, Alg: "ES256", Sealed: []byte("sealed")}
+}
+
 // prepare puts what everything asks for.
 func prepare(t *testing.T, s *redis.Store) {
 	t.Helper()
 	ctx := t.Context()
 	for _, err := range []error{
 		s.PutTokens(ctx, token("one", "f")),
-		s.PutClient(ctx, store.Client{ID: "c"}),
-		s.PutUser(ctx, store.User{Login: "u", Password: "p"}),
-		s.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: store.DigestOf("one")}),
+		s.CreateClient(ctx, store.Client{ID: "c"}),
+		s.CreateUsers(ctx, store.User{Login: "u", Password: hash("p"), LimitScopes: true}),
+		s.CreateAPIKeys(ctx, store.APIKey{ID: "k", Client: "c", Digest: store.DigestOf("one"), Owner: "u"}),
 	} {
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // A signingKey is what a set keeps under a key's ID.
@@ -22,7 +23,7 @@ type signingKey struct {
 
 // SigningKeys implements [store.SigningKeys].
 func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey, error) {
-	r, err := s.record(ctx, "signing:"+set)
+	r, err := s.hash(ctx, "signing:"+set)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -62,6 +63,9 @@ func decodeSigningKey(text string) (store.SigningKey, error) {
 
 // PutSigningKeys implements [store.SigningKeys].
 func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
+	if err := record.CheckSigningKeys(ks); err != nil {
+		return err
+	}
 	args := []any{len(ks)}
 	for _, k := range ks {
 		published, signs, ends := formatTime(k.Published), formatTime(k.Signs), formatTime(k.Ends)

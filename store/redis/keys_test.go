@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -14,26 +15,21 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// TestReplaced stores records in the place of others with the same digest: what
-// was replaced has no part in revocations any more.
+// TestReplaced stores tokens and sessions in the place of others with the same digest:
+// revoking the replaced ones does not reach their successors.
 func TestReplaced(t *testing.T) {
 	ctx := t.Context()
 	h := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
 	tok := token("a", "before")
 	moved := tok
 	moved.Family, moved.ID = "after", "id-after"
-	session := store.Session{ID: "before", Token: tok.Digest, Expires: tok.Expires, Ends: tok.Expires}
-	second := session
-	second.ID = "after"
 	for _, err := range []error{
 		h.PutTokens(ctx, tok), h.PutTokens(ctx, moved),
-		h.PutSession(ctx, session), h.PutSession(ctx, second),
-		h.PutAPIKey(ctx, store.APIKey{ID: "before", Client: "c", Digest: tok.Digest}),
-		h.PutAPIKey(ctx, store.APIKey{ID: "after", Client: "d", Digest: tok.Digest}),
+		h.PutSession(ctx, session("before", tok.Digest, tok.Expires)),
+		h.PutSession(ctx, session("after", tok.Digest, tok.Expires)),
 		h.Revoke(ctx,
 			store.Change{Kind: store.KindFamily, ID: "before"}, store.Change{Kind: store.KindToken, ID: tok.ID},
-			store.Change{Kind: store.KindSession, ID: "before"}, store.Change{Kind: store.KindAPIKey, ID: "before"}),
-		h.DeleteClient(ctx, "c"),
+			store.Change{Kind: store.KindSession, ID: "before"}),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -44,9 +40,6 @@ func TestReplaced(t *testing.T) {
 	}
 	if got, err := h.Session(ctx, tok.Digest); err != nil || got.ID != "after" {
 		t.Errorf("session: got %+v, %v", got, err)
-	}
-	if got, err := h.APIKey(ctx, tok.Digest); err != nil || got.ID != "after" {
-		t.Errorf("API key: got %+v, %v", got, err)
 	}
 	if err := h.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "after"}); err != nil {
 		t.Fatal(err)
@@ -91,8 +84,8 @@ func TestNothingIsLeft(t *testing.T) {
 		for _, err := range []error{
 			h.PutTokens(ctx, tokens...),
 			h.Rotate(ctx, tokens[0].Digest, "c", now, 0, token(fmt.Sprint("next", i), tokens[0].Family)),
-			h.PutSession(ctx, store.Session{ID: fmt.Sprint(i), Token: tokens[0].Digest, Expires: now, Ends: now}),
-			h.PutSigningKeys(ctx, store.SigningKey{Set: fmt.Sprint("set", i%2, "\x00:"), ID: fmt.Sprint(":", i), Published: now, Ends: now}),
+			h.PutSession(ctx, session(fmt.Sprint(i), tokens[0].Digest, now)),
+			h.PutSigningKeys(ctx, store.SigningKey{Set: fmt.Sprint("set", i%2, ":"), ID: fmt.Sprint(":", i), Alg: "ES256", Sealed: []byte("x"), Published: now, Ends: now}),
 			h.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: tokens[1].Family, Until: now}),
 		} {
 			if err != nil {
@@ -101,11 +94,13 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 	for _, err := range []error{
-		h.PutClient(ctx, store.Client{ID: "c"}), h.PutUser(ctx, store.User{Login: "u"}),
-		h.PutAPIKey(ctx, store.APIKey{ID: "k", Client: "c", Digest: store.DigestOf("k")}),
-		h.PutAPIKey(ctx, store.APIKey{ID: "l", Client: "d", Digest: store.DigestOf("l")}),
-		h.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "l"}),
-		h.DeleteClient(ctx, "c"), h.DeleteUser(ctx, "u"),
+		h.CreateClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{{ID: "s", Digest: store.DigestOf("s")}}}),
+		h.CreateClient(ctx, store.Client{ID: "d"}),
+		h.CreateUsers(ctx, store.User{Login: "u", LimitScopes: true}),
+		h.CreateAPIKeys(ctx, owned("k", "c", "u"), owned("l", "d", "u"), owned("m", "d", "v"), owned("n", "d", "v")),
+		h.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "m"}),
+		h.UpdateAPIKey(ctx, "n", func(k *store.APIKey) error { k.Owner = ""; return nil }),
+		h.DeleteClient(ctx, "c"), h.DeleteUser(ctx, "u"), h.DeleteClient(ctx, "d"),
 		h.Sweep(ctx, now.Add(1000*time.Hour)),
 	} {
 		if err != nil {
@@ -117,9 +112,16 @@ func TestNothingIsLeft(t *testing.T) {
 		left = append(left, strings.TrimPrefix(key, "{"+ns+"}:"))
 	}
 	slices.Sort(left)
-	if want := []string{"changes", "format", "versions"}; !slices.Equal(left, want) {
+	if want := []string{"changes", "format", "indexed", "tombstones:apikey", "tombstones:apikeyid", "tombstones:secrets:c", "versions"}; !slices.Equal(left, want) {
 		t.Errorf("left are %q, want %q", left, want)
 	}
+}
+
+// owned returns a key with all that the previous version does not know.
+func owned(id, client, owner string) store.APIKey {
+	k := apiKey(id, client)
+	k.Name, k.Owner, k.Addrs = "name of "+id, owner, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	return k
 }
 
 // TestSequenceIsTrimmed makes more changes than are kept, and reads from every

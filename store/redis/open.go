@@ -12,7 +12,7 @@ import (
 
 // format is the version of what the keys hold. A version adds to what the one
 // before has, so that both run side by side.
-const format = 1
+const format = 2
 
 // check asks whether the server and the namespace are fit for use, and sets up an
 // empty namespace.
@@ -35,7 +35,7 @@ func (s *Store) check(ctx context.Context, volatile bool) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = s.Snapshot(ctx)
+	_, _, err = s.snapshot(ctx, !known)
 	return err
 }
 

@@ -110,12 +110,20 @@ func TestS02Format(t *testing.T) {
 	db, ns := raw(t, s), services.Name()
 	cfg := redis.Config{Namespace: ns}
 	open(t, s.DSN(), cfg)
-	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "1" {
-		t.Errorf("format %v, want 1", got)
+	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "2" {
+		t.Errorf("format %v, want 2", got)
 	}
-	do(t, db, "SET", "{"+ns+"}:format", "2") // one ahead only adds
+	do(t, db, "SET", "{"+ns+"}:format", "1") // of the previous version
 	open(t, s.DSN(), cfg)
-	for _, other := range []string{"3", "0", "-1", "x", ""} {
+	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "2" {
+		t.Errorf("format %v after one of 1, want 2", got)
+	}
+	do(t, db, "SET", "{"+ns+"}:format", "3") // one ahead only adds
+	open(t, s.DSN(), cfg)
+	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "3" {
+		t.Errorf("format %v after one of 3, want 3", got)
+	}
+	for _, other := range []string{"4", "0", "-1", "x", ""} {
 		do(t, db, "SET", "{"+ns+"}:format", other)
 		refused(t, s.DSN(), cfg, "format")
 	}
@@ -164,7 +172,7 @@ func TestNamespaces(t *testing.T) {
 	s := services.SharedRedis(t)
 	name := services.Name()
 	a, b := open(t, s.DSN(), redis.Config{Namespace: name}), open(t, s.DSN(), redis.Config{Namespace: name + ".b"})
-	if err := a.PutUser(t.Context(), store.User{Login: "u"}); err != nil {
+	if err := a.CreateUsers(t.Context(), store.User{Login: "u"}); err != nil {
 		t.Fatal(err)
 	}
 	if u, err := b.User(t.Context(), "u"); err != store.ErrNotFound {

@@ -9,10 +9,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/authtier/authtier/store"
-	"github.com/authtier/authtier/store/internal/services"
 	"github.com/authtier/authtier/store/redis"
-	"github.com/authtier/authtier/store/storetest"
 )
 
 // A log fails the tests if a client writes to the log of the process.
@@ -32,19 +29,6 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
-}
-
-func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store {
-		return open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
-	})
-}
-
-func TestShared(t *testing.T) {
-	storetest.RunShared(t, func(t *testing.T) (a, b store.Store) {
-		dsn, cfg := services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()}
-		return open(t, dsn, cfg), open(t, dsn, cfg)
-	})
 }
 
 func open(t *testing.T, dsn string, cfg redis.Config) *redis.Store {

@@ -108,7 +108,7 @@ func (m sums) rows(yield func(store.Row, error) bool) {
 // complete returns up to when every stream that has not ended has told its counts.
 func (s *Store) complete(ctx context.Context) (complete time.Time, err error) {
 	now := time.Now()
-	r, err := s.record(ctx, "streams")
+	r, err := s.hash(ctx, "streams")
 	if errors.Is(err, store.ErrNotFound) {
 		return now, nil
 	}

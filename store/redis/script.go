@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 //go:embed lua/*.lua
@@ -20,8 +21,12 @@ var lua embed.FS
 // A script is run by its digest once the server knows it.
 type script struct{ source, digest string }
 
-func newScript(name string) *script {
-	source := file("common") + file(name)
+// newScript returns the script of that file, after those of other files.
+func newScript(name string, after ...string) *script {
+	source := file("common")
+	for _, other := range append(after, name) {
+		source += file(other)
+	}
 	sum := sha1.Sum([]byte(source)) // the server's name for it
 	return &script{source, hex.EncodeToString(sum[:])}
 }
@@ -39,17 +44,22 @@ var (
 	rotate         = newScript("rotate")
 	putSession     = newScript("putsession")
 	renew          = newScript("renew")
-	putClient      = newScript("putclient")
-	deleteClient   = newScript("deleteclient")
-	putUser        = newScript("putuser")
+	createClient   = newScript("createclient", "records", "secrets")
+	deleteClient   = newScript("deleteclient", "secrets")
+	createUsers    = newScript("createusers", "records")
+	setPassword    = newScript("setpassword")
 	rehash         = newScript("rehash")
 	deleteUser     = newScript("deleteuser")
-	putAPIKey      = newScript("putapikey")
-	replaceAPIKey  = newScript("replaceapikey")
-	listAPIKeys    = newScript("listapikeys")
-	addSecret      = newScript("addsecret")
-	deleteSecret   = newScript("deletesecret")
-	touch          = newScript("touch")
+	createAPIKeys  = newScript("createapikeys", "records")
+	replaceAPIKey  = newScript("replaceapikey", "records")
+	readRecord     = newScript("read", "records")
+	listRecords    = newScript("list", "records")
+	updateRecord   = newScript("update", "records")
+	catchUp        = newScript("catchup", "records")
+	indexRecords   = newScript("index", "records")
+	addSecret      = newScript("addsecret", "secrets")
+	deleteSecret   = newScript("deletesecret", "secrets")
+	touch          = newScript("touch", "secrets")
 	putSigningKeys = newScript("putsigningkeys")
 	revoke         = newScript("revoke")
 	snapshot       = newScript("snapshot")
@@ -87,22 +97,49 @@ func (s *Store) eval(ctx context.Context, name, source string, args []any) (any,
 	return cmd.Result()
 }
 
-// do runs a script that returns how it went.
+// errChanged means that a record is not as it was read.
+var errChanged = errors.New("redis: the record has changed")
+
+// outcomes are what a script may return.
+var outcomes = map[string]error{
+	"ok": nil, "missing": store.ErrNotFound, "reused": store.ErrReused,
+	"exists": store.ErrExists, "revoked": store.ErrRevoked, "changed": errChanged,
+}
+
+// do runs a script that returns how it went: an outcome, or an outcome with the kind
+// and the name of the record at fault.
 func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 	reply, err := s.run(ctx, sc, args...)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case reply == "ok":
-		return nil
-	case reply == "missing":
-		return store.ErrNotFound
-	case reply == "reused":
-		return store.ErrReused
-	case reply == "taken":
-		return errors.New("redis: an API key cannot replace itself or another")
 	}
-	return fmt.Errorf("redis: a script returned %v", reply)
+	parts, ok := reply.([]any)
+	if !ok {
+		parts = []any{reply}
+	}
+	var texts [3]string
+	for i := range min(len(parts), len(texts)) {
+		texts[i], _ = parts[i].(string)
+	}
+	switch err, ok := outcomes[texts[0]]; {
+	case !ok:
+		return fmt.Errorf("redis: a script returned %v", reply)
+	case len(parts) == len(texts):
+		return record.Error(texts[1], texts[2], err)
+	default:
+		return err
+	}
+}
+
+// maxBatch is how many records one call creates at most. The server runs nothing else
+// meanwhile, and takes a million arguments at most.
+const maxBatch = 20_000
+
+func checkBatch(n int) error {
+	if n > maxBatch {
+		return fmt.Errorf("redis: %d records in one call, expected at most %d", n, maxBatch)
+	}
+	return nil
 }
 
 // change runs a script that enters changes. Their nonces are made from a random

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -22,7 +21,7 @@ func keptSecret(s store.Secret) secret {
 }
 
 // secrets returns a client's secrets.
-func (r *record) secrets() (secrets []store.Secret) {
+func (r *hash) secrets() (secrets []store.Secret) {
 	var list []secret
 	r.list("secrets", &list)
 	for _, kept := range list {
@@ -39,24 +38,30 @@ func (r *record) secrets() (secrets []store.Secret) {
 
 // SecretsOf implements [store.Lister].
 func (s *Store) SecretsOf(ctx context.Context, client string) ([]store.Secret, error) {
-	r, err := s.record(ctx, "client:"+client)
+	r, err := s.hash(ctx, "client:"+client)
 	if err != nil {
 		return nil, err
 	}
 	secrets := r.secrets()
-	for n, kept := range secrets {
-		secrets[n].LastUsed = r.timeIfAny("used:" + kept.ID)
-	}
-	if r.err != nil {
+	if r.lastUses(secrets); r.err != nil {
 		return nil, r.err
 	}
 	return secrets, nil
 }
 
+// lastUses makes secrets those of a listing: without digests, and with the times of
+// their last use.
+func (r *hash) lastUses(secrets []store.Secret) {
+	for n := range secrets {
+		secrets[n].Digest = store.Digest{}
+		secrets[n].LastUsed = r.timeIfAny("used:" + secrets[n].ID)
+	}
+}
+
 // AddSecret implements [store.Rotator].
 func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
-	if added.ID == "" {
-		return errNoID
+	if err := added.Check(); err != nil {
+		return err
 	}
 	return s.change(ctx, addSecret, client, formatInstant(time.Now()), formatTime(others), formatList(keptSecret(added)))
 }
@@ -64,22 +69,4 @@ func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret
 // DeleteSecret implements [store.Rotator].
 func (s *Store) DeleteSecret(ctx context.Context, client, id string) error {
 	return s.change(ctx, deleteSecret, client, id)
-}
-
-// touchBatch is how many uses one script notes, while the server waits.
-const touchBatch = 200
-
-// Touch implements [store.Toucher].
-func (s *Store) Touch(ctx context.Context, uses ...store.Use) error {
-	uses = slices.DeleteFunc(slices.Clone(uses), func(u store.Use) bool { return u.At.IsZero() })
-	for chunk := range slices.Chunk(uses, touchBatch) {
-		args := []any{len(chunk)}
-		for _, u := range chunk {
-			args = append(args, u.Client, u.ID, formatInstant(u.At))
-		}
-		if err := s.do(ctx, touch, args...); err != nil {
-			return err
-		}
-	}
-	return nil
 }

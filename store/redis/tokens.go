@@ -6,16 +6,20 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // PutTokens implements [store.Tokens].
 func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
+	if err := record.CheckTokens(ts); err != nil {
+		return err
+	}
 	return s.do(ctx, putTokens, tokenArgs(ts)...)
 }
 
 // Token implements [store.Tokens].
 func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
-	r, err := s.record(ctx, "token:"+formatDigest(d))
+	r, err := s.hash(ctx, "token:"+formatDigest(d))
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +38,9 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 
 // Rotate implements [store.Tokens].
 func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+	if err := record.CheckTokens(next); err != nil {
+		return err
+	}
 	since := "" // a first use after that has a grace
 	if grace > 0 {
 		since = formatInstant(now.Add(-grace))
@@ -47,7 +54,7 @@ func tokenArgs(ts []store.Token) []any {
 	args := []any{len(ts)}
 	for _, t := range ts {
 		args = append(args, formatDigest(t.Digest), formatTime(tokenEnds(t)), t.ID, t.Family)
-		args = append(args, fields(
+		args = append(args, counted(
 			"id", t.ID, "family", t.Family, "client", t.Client, "user", t.User,
 			"audience", t.Audience, "scopes", t.Scopes,
 			"refresh", formatFlag(t.Refresh), "used", formatFlag(t.Used), "usedat", formatTime(t.UsedAt),
@@ -68,8 +75,11 @@ func tokenEnds(t store.Token) time.Time {
 
 // PutSession implements [store.Sessions].
 func (s *Store) PutSession(ctx context.Context, n store.Session) error {
+	if err := n.Check(); err != nil {
+		return err
+	}
 	ends := formatTime(n.Ends)
-	args := append([]any{formatDigest(n.Token), n.ID, ends}, fields(
+	args := append([]any{formatDigest(n.Token), n.ID, ends}, counted(
 		"id", n.ID, "cookie", formatDigest(n.Cookie), "user", n.User, "userversion", n.UserVersion,
 		"expires", formatTime(n.Expires), "ends", ends)...)
 	return s.do(ctx, putSession, args...)
@@ -77,7 +87,7 @@ func (s *Store) PutSession(ctx context.Context, n store.Session) error {
 
 // Session implements [store.Sessions].
 func (s *Store) Session(ctx context.Context, token store.Digest) (*store.Session, error) {
-	r, err := s.record(ctx, "session:"+formatDigest(token))
+	r, err := s.hash(ctx, "session:"+formatDigest(token))
 	if err != nil {
 		return nil, err
 	}

@@ -269,7 +269,7 @@ func TestUsageIsForgotten(t *testing.T) {
 	day, last := today(), fmt.Sprintf("%x", [16]byte{449 & 255, 1})
 	want := []string{
 		fmt.Sprintf("adjusted:%d:0:other", day), "adjustments", "changes", fmt.Sprintf("counts:%s:%d:0:b", last, day),
-		"days:0:b", "days:0:other", "ended", "format", "places:" + last, "series", "streams", fmt.Sprintf("told:%d:0:b", day), "youngest",
+		"days:0:b", "days:0:other", "ended", "format", "indexed", "places:" + last, "series", "streams", fmt.Sprintf("told:%d:0:b", day), "youngest",
 	}
 	if !slices.Equal(left, want) {
 		t.Errorf("left are %q, want %q", left, want)

@@ -5,7 +5,7 @@
 -- tag, so that they are in its slot.
 
 local P = string.match(KEYS[1], '^(.*)format$')
-local FORMAT, KEPT = '1', 4096
+local FORMAT, KEPT = '2', 4096
 
 local at = 0
 local function arg()
@@ -21,10 +21,15 @@ local function number(key, text)
 	return tonumber(text) or error(key .. ' holds ' .. text .. ', not a number', 0)
 end
 
--- typed returns the key of that name, and fails if it holds another type.
+-- typed returns the key of that name, and fails if it holds another type. It asks
+-- once for each name.
+local types = {}
 local function typed(name, want)
-	local key = P .. name
-	local got = redis.call('TYPE', key).ok
+	local key, got = P .. name, types[name]
+	if not got then
+		got = redis.call('TYPE', key).ok
+		types[name] = got
+	end
 	if got ~= 'none' and got ~= want then
 		error(key .. ' holds a ' .. got .. ', not a ' .. want, 0)
 	end
@@ -45,20 +50,36 @@ end
 
 -- Changes
 
-local head, seed -- the number of the last change, and what nonces are made of
+-- head is the number of the last change, and seed is what nonces are made of.
+-- current says that the indexes hold all that the changes up to head are about:
+-- every script of this version then keeps them so. The key "indexed" holds the
+-- number and the nonce of the last change of which that is known. A node of the
+-- previous version leaves it behind.
+local head, seed, current
 
 local function nonce() return string.sub(redis.sha1hex(seed .. ':' .. integer(head)), 1, 16) end
 
-local function entered(kind, id, version, till, ...)
+local function entered(kind, id, version, till)
+	local made = nonce()
 	redis.call('XADD', P .. 'changes', 'MAXLEN', KEPT, integer(head) .. '-0',
-		'kind', kind, 'id', id, 'version', version, 'until', till, 'nonce', nonce())
+		'kind', kind, 'id', id, 'version', version, 'until', till, 'nonce', made)
+	if current then redis.call('SET', P .. 'indexed', integer(head) .. ' ' .. made) end
+end
+
+-- field returns a field of an entry, or ''.
+local function field(entry, name)
+	for i = 1, #entry[2], 2 do
+		if entry[2][i] == name then return entry[2][i + 1] end
+	end
+	return ''
 end
 
 -- sequence finds the last change, which append needs. A sequence that is not
--- there begins, with an entry that is no change.
-local function sequence(s)
+-- there begins, with an entry that is no change. empty says that the namespace
+-- then holds no records.
+local function sequence(s, empty)
 	seed = s
-	local key = typed('changes', 'stream')
+	local key, indexed = typed('changes', 'stream'), typed('indexed', 'string')
 	typed('revoked', 'hash')
 	typed('versions', 'hash')
 	typed('ends:revoked', 'zset')
@@ -67,10 +88,11 @@ local function sequence(s)
 		local n = string.match(last[1], '^(%d+)-0$')
 		if not n then error(key .. ' has the foreign entry ' .. last[1], 0) end
 		head = tonumber(n)
+		current = redis.call('GET', indexed) == n .. ' ' .. field(last, 'nonce')
 		return last
 	end
 	typed('format', 'string')
-	head = 1
+	head, current = 1, empty
 	entered('0', '', '0', '')
 	redis.call('SETNX', KEYS[1], FORMAT)
 	return redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
@@ -125,15 +147,30 @@ local function dropSession(d)
 	end
 end
 
+-- dropKey deletes an API key. Its ID and its digest stay as tombstones, so that no
+-- key can have them again.
 local function dropKey(id)
-	local byID = typed('apikeyid:' .. id, 'string')
+	local byID, ids, digests = typed('apikeyid:' .. id, 'string'), typed('tombstones:apikeyid', 'set'), typed('tombstones:apikey', 'set')
 	local d = redis.call('GET', byID)
-	if not d then return function() end end
+	if not d then
+		return function() redis.call('SADD', ids, id) end
+	end
 	local client = record('apikey:' .. d, 'client')
-	local ids = client and typed('apikeys:' .. client, 'set')
+	local added, names = typed('added:apikey:' .. id, 'hash'), typed('names:apikey', 'zset')
+	local owner = redis.call('HGET', P .. 'apikey:' .. d, 'owner') or redis.call('HGET', added, 'owner') or ''
+	local owned = typed('owned:' .. owner, 'set')
+	local ofClient = client and typed('apikeys:' .. client, 'set')
+	local namesOfClient = client and typed('names:apikey:' .. client, 'zset')
 	return function()
-		redis.call('DEL', byID, P .. 'apikey:' .. d)
-		if ids then redis.call('SREM', ids, id) end
+		redis.call('SADD', ids, id)
+		redis.call('SADD', digests, d)
+		redis.call('DEL', byID, P .. 'apikey:' .. d, added)
+		redis.call('ZREM', names, id)
+		redis.call('SREM', owned, id)
+		if client then
+			redis.call('SREM', ofClient, id)
+			redis.call('ZREM', namesOfClient, id)
+		end
 	end
 end
 
@@ -161,19 +198,46 @@ end
 
 -- revoke applies a change to the records and enters it. The caller has called
 -- sequence.
-local function revoke(kind, id, till, floor)
-	if kind == '5' or kind == '6' then return raise(kind, id, floor) end
+local revoke
+
+-- revokeKeys revokes the API keys of a set whose field has that value. The set may
+-- hold other keys, because a node of the previous version does not keep all sets.
+local function revokeKeys(set, name, value)
+	local todo, ids = {}, redis.call('SMEMBERS', typed(set, 'set'))
+	table.sort(ids)
+	for _, id in ipairs(ids) do
+		local d = redis.call('GET', typed('apikeyid:' .. id, 'string'))
+		local is = d and (redis.call('HGET', typed('apikey:' .. d, 'hash'), name)
+			or redis.call('HGET', typed('added:apikey:' .. id, 'hash'), name))
+		if is == value then todo[#todo + 1] = revoke('4', id, '') end
+	end
+	return function()
+		for _, f in ipairs(todo) do f() end
+		redis.call('DEL', P .. set)
+	end
+end
+
+function revoke(kind, id, till, floor)
+	if kind == '5' then return raise(kind, id, floor) end
+	if kind == '6' then
+		local up, keys = raise(kind, id, floor), revokeKeys('owned:' .. id, 'owner', id)
+		return function()
+			up()
+			keys()
+		end
+	end
 	local drop = function() end
 	if kind == '1' then drop = each('tokenid:' .. id, dropToken) end
 	if kind == '2' then drop = each('family:' .. id, dropToken) end
 	if kind == '3' then drop = each('sessionid:' .. id, dropSession) end
 	if kind == '4' then drop = dropKey(id) end
-	local old = redis.call('HGET', P .. 'revoked', kind .. ':' .. id)
+	local enforced = kind ~= '4' and kind ~= '7'
+	local old = enforced and redis.call('HGET', P .. 'revoked', kind .. ':' .. id)
 	if old and old ~= '' then number(P .. 'revoked', old) end
 	return function()
 		drop()
 		append(kind, id, '0', till)
-		if kind ~= '4' and kind ~= '7' then enforce(kind, id, till) end
+		if enforced then enforce(kind, id, till) end
 	end
 end
 
@@ -182,48 +246,6 @@ local function fields()
 	local all = {}
 	for i = 1, tonumber(arg()) do all[i] = arg() end
 	return all
-end
-
--- putKey takes an API key from the arguments. When a key with its ID was used last
--- it keeps.
-local function putKey()
-	local id, client, d, all = arg(), arg(), arg(), fields()
-	local same, other = revoke('4', id, ''), function() end
-	local before = record('apikey:' .. d, 'id')
-	if before and before ~= id then other = revoke('4', before, '') end
-	local ids, old = typed('apikeys:' .. client, 'set'), redis.call('GET', P .. 'apikeyid:' .. id)
-	local used = old and redis.call('HGET', P .. 'apikey:' .. old, 'used')
-	return function()
-		other()
-		same()
-		redis.call('HSET', P .. 'apikey:' .. d, unpack(all))
-		if used then redis.call('HSET', P .. 'apikey:' .. d, 'used', used) end
-		redis.call('SET', P .. 'apikeyid:' .. id, d)
-		redis.call('SADD', ids, id)
-	end
-end
-
--- A client's secrets are a list in JSON; when one was used last is the field
--- "used:" and its ID.
-
-local function secretsOf(key, text)
-	local ok, list = pcall(cjson.decode, text)
-	if not ok or type(list) ~= 'table' then error(key .. ' holds no list of secrets', 0) end
-	return list
-end
-
--- changeSecrets keeps some of a client's secrets, and adds more.
-local function changeSecrets(id, key, list, kept)
-	local v, ids, gone = integer(version('5', id)), {}, {}
-	for _, s in ipairs(kept) do
-		if s.id then ids[s.id] = true end
-	end
-	for _, s in ipairs(list) do
-		if s.id and not ids[s.id] then gone[#gone + 1] = s.id end
-	end
-	redis.call('HSET', key, 'secrets', #kept > 0 and cjson.encode(kept) or '[]')
-	for _, s in ipairs(gone) do redis.call('HDEL', key, 'used:' .. s) end
-	append('5', id, v, '')
 end
 
 -- putTokens takes tokens from the arguments.

@@ -1,7 +1,13 @@
 sequence(arg())
 local id = arg()
-local up, keys = raise('5', id), each('apikeys:' .. id, function(key) return revoke('4', key, '') end)
+local up, keys = raise('5', id), revokeKeys('apikeys:' .. id, 'client', id)
+local key, names = P .. 'client:' .. id, typed('names:client', 'zset')
+typed('tombstones:secrets:' .. id, 'set')
+-- A client can be deleted whatever its list of secrets holds.
+local good, secrets = pcall(secretsOf, key, redis.call('HGET', key, 'secrets') or '[]')
 up()
-redis.call('DEL', P .. 'client:' .. id)
+if good then bury(id, secrets) end
+redis.call('DEL', key)
+redis.call('ZREM', names, id)
 keys()
 return 'ok'

@@ -1,11 +1,11 @@
 sequence(arg())
-local id, secret, kept = arg(), arg(), {}
+local id, secret, kept, dropped = arg(), arg(), {}, {}
 local key, text = P .. 'client:' .. id, record('client:' .. id, 'secrets', 'version')
 if not text then return 'missing' end
-local list = secretsOf(key, text)
-for _, s in ipairs(list) do
-	if secret == '' or s.id ~= secret then kept[#kept + 1] = s end
+for _, s in ipairs(secretsOf(key, text)) do
+	local into = (secret ~= '' and s.id == secret) and dropped or kept
+	into[#into + 1] = s
 end
-if #kept == #list then return 'missing' end
-changeSecrets(id, key, list, kept)
+if #dropped == 0 then return 'missing' end
+changeSecrets(id, key, kept, dropped)
 return 'ok'

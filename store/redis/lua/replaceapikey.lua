@@ -1,15 +1,15 @@
 -- The arguments after the time are those of the successor.
 sequence(arg())
+catchUp()
 local now, id, till = arg(), arg(), arg()
-local nextID, client, digest = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-local d = redis.call('GET', typed('apikeyid:' .. id, 'string'))
-if not d then return 'missing' end
-local owner, expires = record('apikey:' .. d, 'client', 'expires')
-if owner ~= client then return 'missing' end
-if nextID == id or record('apikey:' .. digest, 'id') then return 'taken' end
-local key = P .. 'apikey:' .. d
+local client = ARGV[at + 3] -- after the number of successors and the ID
+local old, key = stored('apikey', id)
+if not old or old.client ~= client then return 'missing' end
+local expires = old.expires or error(key .. ' has no field expires', 0)
 if expires ~= '' and number(key, expires) < tonumber(till) then till = expires end
-local drop, put = revoke('4', id, ''), putKey()
+local put, problem = newKeys(false)
+if not put then return problem end
+local drop = revoke('4', id, '')
 if tonumber(till) > tonumber(now) then
 	redis.call('HSET', key, 'expires', till)
 	append('4', id, '0', '')

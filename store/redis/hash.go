@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,17 +13,17 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A record is a hash. What one of its fields lacks is remembered as the error of
-// the whole, so that no half of a record is ever taken for one.
-type record struct {
+// A hash holds a record. The first field that is missing or garbled is remembered as
+// the error of the whole, so that half of a record is never taken for one.
+type hash struct {
 	key    string
 	fields map[string]string
 	err    error
 }
 
-// record returns the record of that name.
-func (s *Store) record(ctx context.Context, name string) (*record, error) {
-	r := record{key: s.prefix + name}
+// hash returns the hash of that name.
+func (s *Store) hash(ctx context.Context, name string) (*hash, error) {
+	r := hash{key: s.prefix + name}
 	err := call(ctx, func(ctx context.Context) (err error) {
 		r.fields, err = s.db.HGetAll(ctx, r.key).Result()
 		return err
@@ -36,8 +37,39 @@ func (s *Store) record(ctx context.Context, name string) (*record, error) {
 	return &r, nil
 }
 
+// addFields adds the fields that a node of the previous version has dropped from r. They
+// are in another hash, which need not exist.
+func (s *Store) addFields(ctx context.Context, r *hash, name string) error {
+	added, err := s.hash(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for field, value := range added.fields {
+		if !r.has(field) {
+			r.fields[field] = value
+		}
+	}
+	return nil
+}
+
+// values returns the names and values of fields. The value of a missing field is "".
+func (r *hash) values(names ...string) (all []any) {
+	for _, name := range names {
+		all = append(all, name, r.fields[name])
+	}
+	return all
+}
+
+func (r *hash) has(field string) bool {
+	_, ok := r.fields[field]
+	return ok
+}
+
 // text returns a field as it is.
-func (r *record) text(field string) string {
+func (r *hash) text(field string) string {
 	v, ok := r.fields[field]
 	if !ok {
 		r.fail(field, "is missing")
@@ -45,13 +77,13 @@ func (r *record) text(field string) string {
 	return v
 }
 
-func (r *record) fail(field, problem string) {
+func (r *hash) fail(field, problem string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("redis: the record %.200q is not ours: the field %q %s", r.key, field, problem)
 	}
 }
 
-func (r *record) flag(field string) bool {
+func (r *hash) flag(field string) bool {
 	v := r.text(field)
 	if v != "0" && v != "1" {
 		r.fail(field, "is neither 0 nor 1")
@@ -59,7 +91,7 @@ func (r *record) flag(field string) bool {
 	return v == "1"
 }
 
-func (r *record) number(field string) uint64 {
+func (r *hash) number(field string) uint64 {
 	n, err := strconv.ParseUint(r.text(field), 10, 64)
 	if err != nil {
 		r.fail(field, "is no number")
@@ -67,7 +99,7 @@ func (r *record) number(field string) uint64 {
 	return n
 }
 
-func (r *record) time(field string) time.Time {
+func (r *hash) time(field string) time.Time {
 	t, err := parseTime(r.text(field))
 	if err != nil {
 		r.fail(field, "is no time")
@@ -75,15 +107,27 @@ func (r *record) time(field string) time.Time {
 	return t
 }
 
-// timeIfAny returns a time that records from before there was such a field lack.
-func (r *record) timeIfAny(field string) time.Time {
-	if _, ok := r.fields[field]; !ok {
+// The IfAny methods read fields that older records lack, and return the zero value
+// then.
+
+func (r *hash) timeIfAny(field string) time.Time {
+	if !r.has(field) {
 		return time.Time{}
 	}
 	return r.time(field)
 }
 
-func (r *record) digest(field string) store.Digest {
+func (r *hash) textIfAny(field string) string { return r.fields[field] }
+
+func (r *hash) flagIfAny(field string) bool { return r.has(field) && r.flag(field) }
+
+func (r *hash) listIfAny(field string, v any) {
+	if r.has(field) {
+		r.list(field, v)
+	}
+}
+
+func (r *hash) digest(field string) store.Digest {
 	d, err := parseDigest(r.text(field))
 	if err != nil {
 		r.fail(field, "is no digest")
@@ -92,14 +136,14 @@ func (r *record) digest(field string) store.Digest {
 }
 
 // list decodes a JSON value into v.
-func (r *record) list(field string, v any) {
+func (r *hash) list(field string, v any) {
 	if err := json.Unmarshal([]byte(r.text(field)), v); err != nil {
 		r.fail(field, "is no list")
 	}
 }
 
-// fields returns the arguments from which a script takes names and values.
-func fields(pairs ...any) []any { return append([]any{len(pairs)}, pairs...) }
+// counted returns the arguments from which a script takes any number of items.
+func counted(items ...any) []any { return append([]any{len(items)}, items...) }
 
 func formatFlag(b bool) string {
 	if b {
@@ -143,6 +187,14 @@ func parseDigest(s string) (d store.Digest, err error) {
 		return store.Digest(b), nil
 	}
 	return d, fmt.Errorf("%q is no digest", s)
+}
+
+// formatNames encodes a list of names, none as [].
+func formatNames(names []string) string {
+	if len(names) == 0 {
+		return "[]"
+	}
+	return formatList(names)
 }
 
 // formatList encodes what list decodes. No value that is passed can fail.

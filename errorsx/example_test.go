@@ -1,0 +1,34 @@
+package errorsx_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// Refusals as problem details (RFC 9457). The member error stays, so that OAuth
+// clients understand the body too.
+func ExampleWriter_problemDetails() {
+	problem := func(r errorsx.Refusal) (contentType string, body []byte) {
+		body, _ = json.Marshal(map[string]any{
+			"type":   "https://api.example/errors/" + r.Code.String(),
+			"title":  r.Message,
+			"status": r.Status,
+			"error":  r.OAuth,
+		})
+		return "application/problem+json", body
+	}
+	errors := &errorsx.Writer{Dialect: errorsx.RFC, Body: problem}
+	h := errorsx.Mux(http.NewServeMux(), errors)
+
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/nowhere", nil))
+	fmt.Println(w.Code, w.Header().Get("Content-Type"))
+	fmt.Println(w.Body)
+	// Output:
+	// 404 application/problem+json
+	// {"error":"invalid_request","status":404,"title":"No such path","type":"https://api.example/errors/AUTH-6"}
+}

@@ -1,0 +1,232 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// blind wraps a validator and hides what it is.
+func blind(v middleware.Validator) middleware.Validator {
+	return middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		return v.Validate(ctx, c)
+	})
+}
+
+// TestCacheHearsThroughDecorators: a source of revocations is found along the chain,
+// or the cache wants a TTL.
+func TestCacheHearsThroughDecorators(t *testing.T) {
+	for name, decorate := range map[string]func(middleware.Validator) middleware.Validator{
+		"Around": func(v middleware.Validator) middleware.Validator { return middleware.Around(v, pass) },
+		"Around twice": func(v middleware.Validator) middleware.Validator {
+			return middleware.Around(middleware.Around(v, pass), pass)
+		},
+		"ByScheme": func(v middleware.Validator) middleware.Validator { return middleware.ByScheme{errorsx.SchemeBearer: v} },
+	} {
+		o := newSource()
+		o.answer = yes
+		c := newCache(t, decorate(o), 10, middleware.CacheConfig{TTL: time.Minute})
+		for range 2 {
+			client(t, c, token("a"))
+		}
+		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: "id-a"})
+		if client(t, c, token("a")); o.asked.Load() != 2 {
+			t.Errorf("%s: asked %d times, want once, and once more after the revocation", name, o.asked.Load())
+		}
+	}
+	if _, err := middleware.NewCache(blind(newSource()), 10, middleware.CacheConfig{}); err == nil {
+		t.Error("a hidden source and no TTL: accepted")
+	}
+}
+
+// TestCacheNeedsAllSources: the cache is fresh only while each of its sources is.
+func TestCacheNeedsAllSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &oracle{}, &oracle{}
+		a.answer, b.answer = yes, yes
+		c := newCache(t, middleware.ByScheme{errorsx.SchemeBearer: a, errorsx.SchemeAPIKey: b}, 10, middleware.CacheConfig{TTL: time.Hour})
+		fresh := func(o *oracle, d time.Duration) { o.FreshUntil(time.Now().Add(d)) }
+		want := func(want string) {
+			t.Helper()
+			if got := client(t, c, token("x")); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		want("AUTH-8")
+		fresh(a, time.Hour)
+		want("AUTH-8")
+		fresh(b, time.Minute)
+		want("x")
+		time.Sleep(2 * time.Minute)
+		want("AUTH-8")
+		fresh(b, 2*time.Hour)
+		want("x")
+		time.Sleep(time.Hour)
+		want("AUTH-8")
+	})
+}
+
+// TestDecoratorIsNotPureComputation: that the innermost validator judges by
+// computing alone says nothing of a decorator, which may ask a database. It gets a
+// flight, of which one serves all that wait.
+func TestDecoratorIsNotPureComputation(t *testing.T) {
+	c := newCache(t, middleware.Around(localFunc(yes), pass), 10, middleware.CacheConfig{TTL: time.Minute})
+	client(t, c, token("a.b.c"))
+	if n := c.Stats().Flights; n != 1 {
+		t.Errorf("%d flights, want 1", n)
+	}
+}
+
+// TestDecoratorRunsOnEachRequest, and what it changes is its own.
+func TestDecoratorRunsOnEachRequest(t *testing.T) {
+	c := newCache(t, people, 10, middleware.CacheConfig{})
+	runs := 0
+	raised := middleware.Around(c, func(ctx context.Context, cred middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
+		runs++
+		id, err := next.Validate(ctx, cred)
+		if err == nil {
+			id.Scopes += " admin"
+		}
+		return id, err
+	})
+	for range 3 {
+		if w := serve(middleware.Chain(middleware.Bearer(raised, middleware.BearerConfig{}), middleware.Scope("admin"))(whoami), "GET", "/", tokenAda); w.Code != 200 {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+	}
+	if runs != 3 {
+		t.Errorf("the decorator ran %d times, want 3", runs)
+	}
+	w := serve(middleware.Chain(middleware.Bearer(c, middleware.BearerConfig{}), middleware.Scope("admin"))(whoami), "GET", "/", tokenAda)
+	if code(w) != "AUTH-7" {
+		t.Errorf("without the decorator: got %d %s, want AUTH-7", w.Code, w.Body)
+	}
+}
+
+// TestMethodsAreTheWrappers: a validator that does not say how it was proven, or
+// says it wrong, gives a key no say over a token's scopes.
+func TestMethodsAreTheWrappers(t *testing.T) {
+	for name, methods := range map[string]middleware.Methods{"none": 0, "wrong": middleware.ByToken} {
+		v := directory{
+			"k": {Issuer: "i", Client: "app", Scopes: "admin", Methods: methods},
+			"t": {Issuer: "i", Client: "app", User: "ada", Scopes: "read", Methods: methods &^ middleware.ByToken},
+		}
+		for how, auth := range map[string]middleware.Validator{"asked": v, "cached": newCache(t, v, 10, middleware.CacheConfig{})} {
+			both := middleware.Chain(middleware.APIKey(auth, middleware.APIKeyConfig{}), middleware.Bearer(auth, middleware.BearerConfig{}))
+			for range 2 {
+				w := serve(middleware.Chain(both, middleware.Scope("admin"))(whoami), "GET", "/", "X-API-KEY: k", "Authorization: Bearer t")
+				if code(w) != "AUTH-7" {
+					t.Errorf("%s, %s: got %d %s, want AUTH-7", name, how, w.Code, w.Body)
+				}
+				w = serve(both(whoami), "GET", "/", "X-API-KEY: k", "Authorization: Bearer t")
+				if id := identity(t, w); id.Methods != middleware.ByAPIKey|middleware.ByToken || id.Scopes != "read" {
+					t.Errorf("%s, %s: got %+v", name, how, id)
+				}
+			}
+		}
+	}
+}
+
+// TestEmptyIdentity: an identity that names nobody is a fault, cached or not.
+func TestEmptyIdentity(t *testing.T) {
+	v := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+		return &middleware.Identity{Issuer: "i", Scopes: "admin", TokenID: "t"}, nil
+	})
+	for name, auth := range map[string]middleware.Validator{
+		"asked": v, "cached": newCache(t, v, 10, middleware.CacheConfig{}), "decorated": middleware.Around(v, pass),
+	} {
+		for range 2 {
+			w := serve(middleware.Bearer(auth, middleware.BearerConfig{Errors: silent})(whoami), "GET", "/", tokenAda)
+			if code(w) != "AUTH-8" {
+				t.Errorf("%s: got %d %s, want AUTH-8", name, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+// TestIdentitiesWithoutIssuer: nothing says that their clients are the same.
+func TestIdentitiesWithoutIssuer(t *testing.T) {
+	keys, tokens := directory{"k": {Client: "7", Scopes: "admin"}}, directory{"t": {Client: "7", User: "eve"}}
+	h := middleware.Chain(
+		middleware.Errors(silent), middleware.APIKey(keys, middleware.APIKeyConfig{}), middleware.Bearer(tokens, middleware.BearerConfig{AllowAnonymous: true}),
+	)(whoami)
+	if w := serve(h, "GET", "/", "X-API-KEY: k", "Authorization: Bearer t"); code(w) != "AUTH-8" {
+		t.Errorf("got %d %s, want AUTH-8", w.Code, w.Body)
+	}
+	if w := serve(h, "GET", "/", "X-API-KEY: k"); w.Code != 200 {
+		t.Errorf("one alone: got %d %s", w.Code, w.Body)
+	}
+}
+
+// TestUsageNeedsSomebodyToBill: a use that nobody could be billed for is a fault.
+func TestUsageNeedsSomebodyToBill(t *testing.T) {
+	for name, id := range map[string]middleware.Identity{"no client": {Issuer: "i", User: "ada"}, "no issuer": {Client: "app"}} {
+		m := &tally{}
+		h := middleware.Chain(middleware.Bearer(directory{"t": id}, middleware.BearerConfig{Errors: silent}), middleware.Usage(m))(whoami)
+		if w := serve(h, "GET", "/", "Authorization: Bearer t"); code(w) != "AUTH-8" || m.sum() != 0 {
+			t.Errorf("%s: got %d %s and %d uses", name, w.Code, w.Body, m.sum())
+		}
+	}
+}
+
+// TestNothingIsNilInDisguise: what a constructor returns beside an error that nobody
+// looked at is no validator and no meter.
+func TestNothingIsNilInDisguise(t *testing.T) {
+	var cache *middleware.Cache
+	var throttle *middleware.Throttle
+	var choice middleware.ByScheme
+	var f middleware.ValidatorFunc
+	var m *tally
+	for name, wire := range map[string]func(){
+		"a nil cache":         func() { middleware.Bearer(cache, middleware.BearerConfig{}) },
+		"a nil choice":        func() { middleware.APIKey(choice, middleware.APIKeyConfig{}) },
+		"a nil function":      func() { middleware.Basic(f, middleware.BasicConfig{}) },
+		"a nil throttle":      func() { throttle.Around(people) },
+		"decorating nothing":  func() { middleware.Around(cache, pass) },
+		"by nothing":          func() { middleware.Around(people, nil) },
+		"a nil meter":         func() { middleware.Usage(m) },
+		"a choice of nothing": func() { middleware.Bearer(middleware.ByScheme{errorsx.SchemeBearer: cache}, middleware.BearerConfig{}) },
+		"an empty chain":      func() { middleware.Chain() },
+		"a nil writer":        func() { middleware.Errors(nil) },
+		"no observer":         func() { middleware.Observe(nil) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			wire()
+		}()
+	}
+}
+
+// TestWithIdentityCountsAsToken: what one's own code has proven is not replaced by
+// an API key.
+func TestWithIdentityCountsAsToken(t *testing.T) {
+	own := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			id := middleware.Identity{Issuer: "i", Client: "app", User: "bob", Scopes: "read"}
+			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), id)))
+		})
+	}
+	if id := identity(t, serve(middleware.Chain(own, key)(whoami), "GET", "/", keyApp)); id.Scopes != "read" || id.User != "bob" || id.KeyID != "k1" {
+		t.Errorf("got %+v", id)
+	}
+}
+
+// TestThrottleWantsAClient: a credential that somebody made anew has no address, and
+// the failures of everybody would count as one client's.
+func TestThrottleWantsAClient(t *testing.T) {
+	throttle := newThrottle(t, middleware.ThrottleConfig{})
+	_, err := throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "ada", Secret: "x"})
+	if !errors.Is(err, errorsx.Internal) {
+		t.Errorf("got %v, want AUTH-8", err)
+	}
+}

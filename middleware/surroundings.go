@@ -1,0 +1,71 @@
+package middleware
+
+import (
+	"net/http"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// Surroundings are what Proxy, Errors and Observe say for everything inside of
+// them. They are not changed once they are published; an inner wrapper publishes
+// a changed copy.
+type surroundings struct {
+	writer      *errorsx.Writer // of the nearest Errors, or nil
+	observation *observation    // of the nearest Observe, or nil
+	peer        *peer           // what Proxy found out, or nil
+}
+
+// Writer implements [errorsx.Surroundings].
+func (a *surroundings) Writer() *errorsx.Writer { return a.writer }
+
+// Refused implements [errorsx.Surroundings].
+func (a *surroundings) Refused(e *errorsx.Error, _ int) { a.observation.refused(e) }
+
+// surround serves r with changed surroundings. They are those from before once
+// next has returned, because a handler may call several others one by one.
+func (s *state) surround(w http.ResponseWriter, r *http.Request, next http.Handler, change func(*surroundings)) {
+	before := s.around.Load()
+	var inside surroundings
+	if before != nil {
+		inside = *before
+	}
+	change(&inside)
+
+	s.around.Store(&inside)
+	defer s.around.Store(before)
+	next.ServeHTTP(w, r)
+}
+
+// errorsWriter returns the writer of the nearest Errors, or nil.
+func (s *state) errorsWriter() *errorsx.Writer {
+	if a := s.around.Load(); a != nil {
+		return a.writer
+	}
+	return nil
+}
+
+// Errors makes ew the writer of all refusals inside: of wrappers, of
+// [errorsx.Mux] and of the suite's handlers that have no writer of their own. An
+// inner Errors takes its place for what is inside of that one. It panics if ew is
+// nil or its Check returns an error.
+func Errors(ew *errorsx.Writer) Wrapper {
+	if ew == nil {
+		panic("middleware: Errors: nil Writer")
+	}
+	if err := ew.Check(); err != nil {
+		panic("middleware: Errors: " + err.Error())
+	}
+	alone := &surroundings{writer: ew} // where nothing else is around, it costs no allocation
+	return func(next http.Handler) http.Handler {
+		notNil("Errors", next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, r := join(r)
+			if s.around.CompareAndSwap(nil, alone) {
+				next.ServeHTTP(w, r)
+				s.around.Store(nil)
+				return
+			}
+			s.surround(w, r, next, func(a *surroundings) { a.writer = ew })
+		})
+	}
+}

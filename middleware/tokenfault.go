@@ -1,0 +1,169 @@
+package middleware
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A tokenFault is the cause for which a token is refused. It names a claim or a
+// header member, the expectation, and the value or the JSON kind that was found.
+// It is formatted only when somebody reads it.
+type tokenFault struct {
+	part  string // inClaims, inHeader or inAnswer
+	name  string
+	want  fmt.Stringer
+	found foundValue
+	err   error // a further cause, or nil
+}
+
+// The parts in which a fault may be.
+const (
+	inClaims = "claim"
+	inHeader = "header member"
+	inAnswer = "member" // of an introspection's answer
+)
+
+// shownClaims are the claims whose value a cause may show. They say by whom and
+// for whom a token is, and nothing of its user.
+var shownClaims = []string{"iss", "aud", "client_id", "azp", "typ"}
+
+// shownHeader are the header members whose value a cause may show.
+var shownHeader = []string{"typ", "alg", "kid"}
+
+// newFault returns a fault. The texts are what was found, if it is a string or a
+// list of strings. They are kept only if they may be shown.
+func newFault(part, name string, want fmt.Stringer, kind jsontext.Kind, texts ...string) *tokenFault {
+	shown := shownClaims
+	if part == inHeader {
+		shown = shownHeader
+	}
+
+	f := &tokenFault{part: part, name: name, want: want, found: foundValue{kind: kind}}
+	if slices.Contains(shown, name) {
+		f.found.texts, f.found.more = excerpt(texts)
+	}
+	return f
+}
+
+// Error names the member, the expectation and what was found.
+func (f *tokenFault) Error() string {
+	s := fmt.Sprintf("%s %q: expected %v, found %v", f.part, f.name, f.want, f.found)
+	if f.err != nil {
+		s += "; " + f.err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the further cause.
+func (f *tokenFault) Unwrap() error { return f.err }
+
+// A foundValue is a JSON value as a cause shows it.
+type foundValue struct {
+	kind  jsontext.Kind // 0 if there is no such member
+	texts []string      // to be shown instead of the kind
+	more  bool          // there is more than texts
+}
+
+// kindNames are the JSON kinds in words.
+var kindNames = map[jsontext.Kind]string{
+	0: "nothing", 'n': "null", 'f': "false", 't': "true", '"': "a string", '0': "a number", '{': "an object", '[': "a list",
+}
+
+// String returns the texts, quoted, or the kind.
+func (v foundValue) String() string {
+	s := kindNames[v.kind]
+	switch {
+	case v.texts == nil:
+	case v.kind == '"':
+		s = fmt.Sprintf("%q", v.texts[0])
+	default:
+		s = fmt.Sprintf("%q", v.texts)
+	}
+	if v.more {
+		s += "..."
+	}
+	return s
+}
+
+// maxShown is how many bytes of a value a cause may show.
+const maxShown = 64
+
+// excerpt returns the first bytes of the texts, at most maxShown in all, and
+// whether there are more.
+func excerpt(texts []string) (cut []string, more bool) {
+	left := maxShown
+	for _, s := range texts {
+		if left == 0 {
+			return cut, true
+		}
+
+		n := min(len(s), left)
+		for n < len(s) && n > 0 && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		cut = append(cut, strings.Clone(s[:n])) // the whole may be large, and causes are remembered
+		if n < len(s) {
+			return cut, true
+		}
+		left -= n
+	}
+	return cut, false
+}
+
+// words are an expectation that is always the same.
+type words string
+
+func (w words) String() string { return string(w) }
+
+// anyOf is the expectation of one of several values.
+type anyOf []string
+
+func (vs anyOf) String() string {
+	if len(vs) == 1 {
+		return fmt.Sprintf("%q", vs[0])
+	}
+	return fmt.Sprintf("one of %q", []string(vs))
+}
+
+// A clientID is the expectation that a claim equals client_id.
+type clientID string
+
+func (id clientID) String() string {
+	texts, more := excerpt([]string{string(id)})
+	return "the value of client_id, " + foundValue{'"', texts, more}.String()
+}
+
+// A timeAfter is the expectation of a time after another.
+type timeAfter time.Time
+
+func (t timeAfter) String() string { return "a time after " + rfc3339(time.Time(t)) }
+
+// A timeUntil is the expectation of a time that is not after another.
+type timeUntil time.Time
+
+func (t timeUntil) String() string { return "a time not after " + rfc3339(time.Time(t)) }
+
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// anyAlg is the expectation of an algorithm that is supported.
+type anyAlg struct{}
+
+func (anyAlg) String() string { return anyOf(slices.Sorted(maps.Keys(methods))).String() }
+
+// A knownKey is the expectation of the ID of a key for that algorithm.
+type knownKey string
+
+func (alg knownKey) String() string { return fmt.Sprintf("the ID of a known %s key", string(alg)) }
+
+// A signingKey is the expectation of the ID of the key that made the signature.
+type signingKey string
+
+func (alg signingKey) String() string {
+	return fmt.Sprintf("the ID of the %s key that made the signature", string(alg))
+}

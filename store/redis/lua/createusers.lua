@@ -1,0 +1,23 @@
+sequence(arg())
+catchUp()
+local users, logins = {}, {}
+for i = 1, tonumber(arg()) do
+	local u = {
+		login = arg(), password = arg(), first = arg(), last = arg(), lang = arg(), disabled = arg(),
+		scopes = arg(), limit_scopes = arg(),
+	}
+	u.version = integer(version('6', u.login))
+	typed('added:user:' .. u.login, 'hash')
+	users[i], logins[i] = u, u.login
+end
+local taken = present('user:', logins, 'hash')
+if taken then return {'exists', 'user', logins[taken]} end
+local names = typed('names:user', 'zset')
+for _, u in ipairs(users) do
+	redis.call('HSET', P .. 'user:' .. u.login, 'version', u.version, 'password', u.password,
+		'first', u.first, 'last', u.last, 'lang', u.lang, 'disabled', u.disabled,
+		'scopes', u.scopes, 'limit_scopes', u.limit_scopes)
+	redis.call('ZADD', names, 0, u.login)
+	keep('user', u.login, u)
+end
+return 'ok'

@@ -1,0 +1,28 @@
+-- Changes a record that is still as it was read. The arguments are its kind and
+-- name, whether the version is raised, and the fields as read and as changed.
+sequence(arg())
+local kind, name, raised, read, changed = arg(), arg(), arg(), fields(), fields()
+local all, key = stored(kind, name)
+if not all then return 'missing' end
+for i = 1, #read, 2 do
+	if (all[read[i]] or '') ~= read[i + 1] then return 'changed' end
+end
+
+local owner = all.owner
+for i = 1, #changed, 2 do all[changed[i]] = changed[i + 1] end
+typed('added:' .. kind .. ':' .. name, 'hash')
+if kind == 'apikey' then
+	typed('owned:' .. owner, 'set')
+	typed('owned:' .. all.owner, 'set')
+end
+local v, up = '0', nil
+if kind ~= 'apikey' then v, up = integer(version(KINDS[kind], name)), raise(KINDS[kind], name) end
+
+redis.call('HSET', key, unpack(changed))
+keep(kind, name, all)
+if kind == 'apikey' then
+	redis.call('SREM', P .. 'owned:' .. owner, name)
+	if all.owner ~= '' then redis.call('SADD', P .. 'owned:' .. all.owner, name) end
+end
+if raised == '1' then up() else append(KINDS[kind], name, v, '') end
+return 'ok'
