@@ -363,9 +363,9 @@ func TestO11IntrospectOthers(t *testing.T) {
 	}
 }
 
-// TestIntrospectionShowsARefreshTokenToItsOwnerAlone asks as resource servers do
+// TestO11IntrospectionShowsARefreshTokenToItsOwnerAlone asks as resource servers do
 // that look only at active.
-func TestIntrospectionShowsARefreshTokenToItsOwnerAlone(t *testing.T) {
+func TestO11IntrospectionShowsARefreshTokenToItsOwnerAlone(t *testing.T) {
 	for name, opaque := range map[string]bool{"signed": false, "opaque": true} {
 		t.Run(name, func(t *testing.T) {
 			iss := newIssuer(t, issuer.Config{OpaqueTokens: opaque})
