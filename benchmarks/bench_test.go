@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -187,7 +188,7 @@ func BenchmarkBasic(b *testing.B) {
 		}
 		return &middleware.Identity{Issuer: "i", Client: c.Username}, nil
 	})
-	cache, err := middleware.NewCache(v, 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(v, 100, middleware.CacheConfig{TTL: time.Minute})
 	must(b, err)
 	r := request()
 	r.SetBasicAuth("ada", "correct horse")

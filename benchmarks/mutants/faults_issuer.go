@@ -72,15 +72,15 @@ var issuerFaults = []fault{
 		old: "\tstill = limited(still, user)\n", new: "\t_ = limited(still, user)\n",
 	},
 	{
-		part: "users", name: "an API key needs no owner", file: "issuer/validate.go",
+		part: "users", name: "an API key needs no owner", file: "issuer/apikey.go",
 		old: "\t_, err := i.user(ctx, key.Owner)\n", new: "\tvar err error\n", tests: "./cmd/authtier",
 	},
 	{
-		part: "users", name: "a cache keeps the keys of a revoked owner", file: "issuer/validate.go",
+		part: "users", name: "a cache keeps the keys of a revoked owner", file: "issuer/apikey.go",
 		old: "id = id.WithOwner(key.Owner)", new: "id = id.WithOwner(\"\")", tests: "./cmd/authtier",
 	},
 	{
-		part: "users", name: "a key's owner is the identity's user", file: "issuer/validate.go",
+		part: "users", name: "a key's owner is the identity's user", file: "issuer/apikey.go",
 		old: "id = id.WithOwner(key.Owner)", new: "id.User = key.Owner", tests: "./cmd/authtier",
 	},
 	{

@@ -94,7 +94,7 @@ var lifeFaults = []fault{
 		old: "if user != nil && !user.Disabled {", new: "if user != nil {",
 	},
 	{
-		part: "issuer", name: "a key's expiry is ignored", file: "issuer/validate.go",
+		part: "issuer", name: "a key's expiry is ignored", file: "issuer/apikey.go",
 		old: "if !key.Expires.IsZero() && !key.Expires.After(c.Now()) {", new: "if false {",
 	},
 	{

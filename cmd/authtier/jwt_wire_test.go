@@ -121,7 +121,8 @@ func TestSignedTokensAreJudged(t *testing.T) {
 
 		{"order: type before expiry and audience", rawJSON{"typ": `"JWT"`}, rawJSON{"exp": past, "iat": at(-time.Hour), "aud": `"x"`}, "AUTH-9"},
 		{"order: expiry before audience", nil, rawJSON{"exp": past, "iat": at(-time.Hour), "aud": `"x"`}, "AUTH-11"},
-		{"order: expiry before issuer", nil, rawJSON{"exp": past, "iat": at(-time.Hour), "iss": `"x"`}, "AUTH-11"},
+		{"order: issuer before expiry", nil, rawJSON{"exp": past, "iat": at(-time.Hour), "iss": `"x"`}, "AUTH-12"},
+		{"order: issuer before type", rawJSON{"typ": `"JWT"`}, rawJSON{"iss": `"x"`}, "AUTH-12"},
 		{"order: expiry before user", nil, rawJSON{"exp": past, "iat": at(-time.Hour), "username": ""}, "AUTH-11"},
 		{"order: audience before user", nil, rawJSON{"aud": `"x"`, "username": ""}, "AUTH-12"},
 		{"order: user before client and scope", nil, rawJSON{"username": "", "client_id": `"x"`, "scope": ""}, "AUTH-9"},
@@ -248,7 +249,7 @@ func TestSignatureIsRequired(t *testing.T) {
 		"payload of another token":    strings.Split(token, ".")[0] + "." + strings.Split(other, ".")[1] + token[cut-1:],
 		"J32 wrong and expired":       signWith(t, attacker, segment(t, token, 0), edited(t, segment(t, token, 1), rawJSON{"exp": at(-time.Minute), "iat": at(-time.Hour)})),
 		"J32 wrong and of wrong type": signWith(t, attacker, edited(t, segment(t, token, 0), rawJSON{"typ": `"JWT"`}), segment(t, token, 1)),
-		"J32 wrong and for others":    signWith(t, attacker, segment(t, token, 0), edited(t, segment(t, token, 1), rawJSON{"aud": `"x"`, "iss": `"y"`})),
+		"J32 wrong and for others":    signWith(t, attacker, segment(t, token, 0), edited(t, segment(t, token, 1), rawJSON{"aud": `"x"`})),
 	}
 	for _, alg := range []string{`"none"`, `"None"`, `"NONE"`, `"nOnE"`, `"none "`, "", "null", "0", "[]", `""`} {
 		head := b64url.EncodeToString([]byte(edited(t, segment(t, token, 0), rawJSON{"alg": alg})))
@@ -283,6 +284,9 @@ func TestSignatureIsRequired(t *testing.T) {
 	for name, forged := range cases {
 		t.Run(name, func(t *testing.T) { f.refusesToken(t, forged, "AUTH-10") })
 	}
+	t.Run("J32 of another issuer, before the signature", func(t *testing.T) {
+		f.refusesToken(t, signWith(t, attacker, segment(t, token, 0), edited(t, segment(t, token, 1), rawJSON{"iss": `"y"`})), "AUTH-12")
+	})
 	f.do("GET", "/user/me", demoKey, bearer(token)).want(t, 200, "")
 }
 

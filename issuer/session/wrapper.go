@@ -34,4 +34,3 @@ func (s *Sessions) confirm(r *http.Request, id middleware.Identity) error {
 	}
 	return s.renew(r.Context(), id.TokenID)
 }
-

@@ -3,6 +3,7 @@ package ours
 import (
 	"context"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -22,7 +23,7 @@ func basicParty(tb testing.TB) bench.Party {
 		}
 		return &middleware.Identity{Issuer: bench.IssuerURL, Client: c.Username}, nil
 	})
-	cache, err := middleware.NewCache(v, 1000, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(v, 1000, middleware.CacheConfig{TTL: time.Minute})
 	bench.Must(tb, err)
 	return bench.Party{Name: "authtier", Handler: middleware.Basic(cache, middleware.BasicConfig{})(bench.Next)}
 }

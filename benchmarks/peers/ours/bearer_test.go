@@ -3,6 +3,7 @@ package ours
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/authtier/authtier/benchmarks/peers/bench"
 	"github.com/authtier/authtier/middleware"
@@ -26,7 +27,7 @@ func validator(tb testing.TB, s *bench.Signer) middleware.Validator {
 
 func cached(tb testing.TB, s *bench.Signer, size int) *middleware.Cache {
 	tb.Helper()
-	cache, err := middleware.NewCache(validator(tb, s), size, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(validator(tb, s), size, middleware.CacheConfig{TTL: time.Minute})
 	bench.Must(tb, err)
 	return cache
 }
