@@ -56,7 +56,8 @@ type Writer struct {
 func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error, others ...Scheme) {
 	around := surroundingsOf(r)
 	w = w.inherit(around)
-	a := w.decide(Resource, err)
+	var a answer
+	w.decide(&a, Resource, err)
 
 	if scheme != "" && !a.Code.Ours() && a.Code != InvalidParameter {
 		rw.Header()["Www-Authenticate"] = w.challenges(&a, scheme, others)
@@ -70,7 +71,8 @@ func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme
 func (w *Writer) TokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error) {
 	around := surroundingsOf(r)
 	w = w.inherit(around)
-	a := w.decide(TokenEndpoint, err)
+	var a answer
+	w.decide(&a, TokenEndpoint, err)
 
 	if scheme != "" && a.Status == http.StatusUnauthorized && !a.Code.Ours() {
 		rw.Header()["Www-Authenticate"] = w.challenges(&a, scheme, nil)
@@ -88,7 +90,7 @@ type answer struct {
 }
 
 // decide chooses the answer to err at that place.
-func (w *Writer) decide(p Place, err error) answer {
+func (w *Writer) decide(a *answer, p Place, err error) {
 	e := From(err)
 	dialect := Table
 	if w != nil && w.Dialect != nil {
@@ -103,11 +105,9 @@ func (w *Writer) decide(p Place, err error) answer {
 		status = http.StatusInternalServerError
 	}
 
-	message := e.message()
-	return answer{
-		Refusal: Refusal{Code: e.Code, Status: status, Message: message, OAuth: oauth},
-		place:   p, description: describe(message), refusal: e, cause: err,
-	}
+	a.Code, a.Status, a.Message, a.OAuth = e.Code, status, e.message(), oauth
+	a.place, a.refusal, a.cause = p, e, err
+	a.description = describe(a.Message)
 }
 
 // Header values that all answers share. They must not be changed.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/authtier/authtier/errorsx"
 )
@@ -20,6 +19,7 @@ type guard struct {
 	cache       *Cache // the validator, if it is one
 	scheme      errorsx.Scheme
 	errors      *errorsx.Writer
+	inside      *surroundings // of what is inside, if errors is not nil
 	otherClient bool
 
 	// from is the source of a credential in the header. A query is read too if
@@ -100,10 +100,7 @@ func (s *source) protect(h http.Header) {
 // wrapper returns the guard as a Wrapper.
 func (g *guard) wrapper() Wrapper {
 	g.prepare()
-	if g.errors == nil {
-		return g.wrap
-	}
-	return Chain(Errors(g.errors), g.wrap)
+	return g.wrap
 }
 
 // prepare looks at the validator, which is not nil. Only a validator that is
@@ -117,6 +114,7 @@ func (g *guard) prepare() {
 	}
 	g.cache, _ = g.validator.(*Cache)
 	g.absent = missing(g.header)
+	g.inside = &surroundings{writer: g.errors}
 }
 
 // allowAnonymous lets requests without a credential through. Every answer then
@@ -134,11 +132,14 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 		if from != nil {
 			from.protect(w.Header())
 		}
-		if err != nil {
-			(*errorsx.Writer)(nil).Resource(w, r, g.scheme, err)
-			return
+		switch {
+		case err != nil:
+			g.errors.Resource(w, r, g.scheme, err)
+		case g.errors != nil:
+			s.serveWith(g.inside, w, r, next)
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
@@ -155,12 +156,14 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 		return g.anonymous, err
 	}
 
-	id, err := g.identify(r, s.now, username, secret, from.query)
+	id, err := g.identify(s, r, username, secret, from.query)
 	if err != nil {
 		return g.anonymous, err
 	}
-	if err := id.usableFrom(r); err != nil {
-		return from, err
+	if id.extras != nil {
+		if err := id.usableFrom(r); err != nil {
+			return from, err
+		}
 	}
 	if g.check != nil {
 		if err := g.check(id); err != nil {
@@ -185,12 +188,16 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 		return from, err
 	}
 
-	if err := s.mayBecome(outer, merged, id); err != nil {
-		return from, err
+	if outer != nil || s.flags.Load()&judged != 0 {
+		if err := s.mayBecome(outer, merged, id); err != nil {
+			return from, err
+		}
 	}
+
 	s.identity.Store(merged)
-	s.by.Store(g)
-	s.observation().proved(merged)
+	if o := s.observation(); o != nil {
+		o.proved(merged)
+	}
 	return from, nil
 }
 
@@ -213,21 +220,22 @@ func (s *state) mayBecome(outer, merged, id *Identity) error {
 // identity from outside stays.
 func (g *guard) admitAnonymous(s *state) {
 	if s.identity.Load() == nil {
-		s.by.Store(g)
+		s.openedBy.Store(g)
 	}
 }
 
 // identify returns the identity that a credential proves, by what a cache
 // remembers or by asking the validator.
-func (g *guard) identify(r *http.Request, now time.Time, username, secret string, query bool) (*Identity, error) {
-	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, request: r, now: now}
+func (g *guard) identify(s *state, r *http.Request, username, secret string, query bool) (*Identity, error) {
 	var k cacheKey
 	var known *entry
 	var err error
 	if g.cache != nil {
 		k.set(g.scheme, username, secret)
-		known, err = g.cache.hit(&k, now)
-		c.observed(known != nil || err != nil)
+		known, err = g.cache.hit(&k, s.now)
+		if o := s.observation(); o != nil {
+			o.asked(known != nil || err != nil)
+		}
 		if known != nil && (known.fits || query) {
 			return &known.identity, nil
 		}
@@ -242,15 +250,17 @@ func (g *guard) identify(r *http.Request, now time.Time, username, secret string
 		return &known.identity, nil
 	case err != nil:
 		return nil, err
-	case g.cache != nil:
-		return g.cache.miss(withoutState(r.Context()), k, c)
 	}
 
+	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, request: r, now: s.now}
+	if g.cache != nil {
+		return g.cache.miss(withoutState(r.Context()), k, c)
+	}
 	id, err := ask(withoutState(r.Context()), g.validator, c)
 	if err != nil {
 		return nil, err
 	}
-	return id.provenBy(methodOf(g.scheme)).unexpired(now)
+	return id.provenBy(methodOf(g.scheme)).unexpired(s.now)
 }
 
 // ask asks a validator, and takes a panic and an empty answer for faults of

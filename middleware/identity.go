@@ -86,6 +86,19 @@ func methodOf(s errorsx.Scheme) Methods {
 	return ByToken
 }
 
+// scheme returns the scheme of the credential whose scopes count.
+func (m Methods) scheme() errorsx.Scheme {
+	switch {
+	case m.Has(ByToken):
+		return errorsx.SchemeBearer
+	case m.Has(ByBasic):
+		return errorsx.SchemeBasic
+	case m.Has(ByAPIKey):
+		return errorsx.SchemeAPIKey
+	}
+	return errorsx.SchemeBearer
+}
+
 // Has reports whether all methods of n are in m. It is false for no method.
 func (m Methods) Has(n Methods) bool { return n != 0 && m&n == n }
 

@@ -71,7 +71,7 @@ func Observe(f func(r *http.Request, d Decision)) Wrapper {
 		notNil("Observe", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
-			if s.by.Load() != nil {
+			if s.looked() {
 				err := errors.New("middleware: Observe: a wrapper around it judges requests, and what that refuses would not be seen")
 				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(err))
 				return

@@ -127,7 +127,7 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 		case err != nil:
 			way.errors.Resource(w, r, way.scheme, err, way.others...)
 		case way.errors != nil:
-			s.surround(w, r, next, func(a *surroundings) { a.writer = way.errors })
+			s.serveWith(way.inside, w, r, next)
 		default:
 			next.ServeHTTP(w, r)
 		}

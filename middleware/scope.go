@@ -11,8 +11,7 @@ import (
 )
 
 // Scope lets a request through only if its identity has one of the scopes; one of
-// them is enough. It stands behind every wrapper that authenticates, and refuses as
-// the innermost of them does,
+// them is enough. It stands behind every wrapper that authenticates, and refuses
 // with insufficient_scope and the scopes needed (RFC 6750 section 3.1). A request
 // that such a wrapper let in without a credential, because of AllowAnonymous, is
 // refused with AUTH-2. A request that no wrapper looked at is a fault in wiring:
@@ -63,23 +62,22 @@ func (s *state) authenticated(wrapper string) (*Identity, error) {
 	if id := s.identity.Load(); id != nil {
 		return id, nil
 	}
-	if g := s.by.Load(); g != nil {
+	if g := s.openedBy.Load(); g != nil {
 		return nil, g.absent
 	}
 	return (*state)(nil).authenticated(wrapper)
 }
 
-// refuse answers as the wrapper that authenticated the request, or let it in
-// without a credential, would. s may be nil.
+// refuse answers with the challenge of the credential that the identity's scopes
+// are from, or of the wrapper that let the request in without one. s may be nil.
 func (s *state) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	scheme := errorsx.SchemeBearer
 	var others []errorsx.Scheme
 	if s != nil {
-		if g := s.by.Load(); g != nil {
-			scheme = g.scheme
-			if s.identity.Load() == nil {
-				others = g.others
-			}
+		if id := s.identity.Load(); id != nil {
+			scheme = id.Methods.scheme()
+		} else if g := s.openedBy.Load(); g != nil {
+			scheme, others = g.scheme, g.others
 		}
 	}
 	(*errorsx.Writer)(nil).Resource(w, r, scheme, err, others...)

@@ -19,7 +19,7 @@ type state struct {
 	fixed    bool          // made by WithIdentity: read, never joined
 	flags    atomic.Uint32 // what has happened: addrAsked, judged
 	identity atomic.Pointer[Identity]
-	by       atomic.Pointer[guard]   // the wrapper that authenticated last, or let an anonymous request in
+	openedBy atomic.Pointer[guard]   // the wrapper that let the request in without a credential
 	usage    atomic.Pointer[counted] // the innermost, what AddUsage adds to
 	around   atomic.Pointer[surroundings]
 }
@@ -42,10 +42,10 @@ type stateKey struct{}
 // Value returns the state itself, or what answers need from the wrappers outside,
 // or else what the request's own context holds.
 func (s *state) Value(key any) any {
-	switch key {
-	case stateKey{}:
+	switch key.(type) {
+	case stateKey:
 		return s
-	case errorsx.SurroundingsKey{}:
+	case errorsx.SurroundingsKey:
 		if a := s.around.Load(); a != nil {
 			return a
 		}
@@ -89,6 +89,10 @@ func begin(r *http.Request) (*state, *http.Request) {
 	return &both.state, &both.request
 }
 
+// looked reports whether a wrapper has authenticated the request, or let it in
+// without a credential.
+func (s *state) looked() bool { return s.identity.Load() != nil || s.openedBy.Load() != nil }
+
 // observation returns where the request's decision is noted, or nil if nobody
 // observes it.
 func (s *state) observation() *observation {
@@ -111,7 +115,7 @@ func withoutState(ctx context.Context) context.Context {
 }
 
 func (s *stateless) Value(key any) any {
-	if key == (stateKey{}) {
+	if _, ok := key.(stateKey); ok {
 		return nil
 	}
 	return s.Context.Value(key)

@@ -55,17 +55,24 @@ func Errors(ew *errorsx.Writer) Wrapper {
 	if err := ew.Check(); err != nil {
 		panic("middleware: Errors: " + err.Error())
 	}
-	alone := &surroundings{writer: ew} // where nothing else is around, it costs no allocation
+	alone := &surroundings{writer: ew}
 	return func(next http.Handler) http.Handler {
 		notNil("Errors", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
-			if s.around.CompareAndSwap(nil, alone) {
-				next.ServeHTTP(w, r)
-				s.around.Store(nil)
-				return
-			}
-			s.surround(w, r, next, func(a *surroundings) { a.writer = ew })
+			s.serveWith(alone, w, r, next)
 		})
 	}
+}
+
+// serveWith serves r with the writer of alone as the nearest one. If nothing else
+// is around the request, it needs no copy.
+func (s *state) serveWith(alone *surroundings, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if s.around.Load() != nil {
+		s.surround(w, r, next, func(a *surroundings) { a.writer = alone.writer })
+		return
+	}
+	s.around.Store(alone)
+	next.ServeHTTP(w, r)
+	s.around.Store(nil)
 }

@@ -112,7 +112,7 @@ func authenticatedAlone(prefix string, next http.Handler) http.Handler {
 	fault := errorsx.Fault(fmt.Errorf("middleware: Tiers: the guard of %s authenticates nobody", prefix))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := stateOf(r.Context())
-		if s == nil || s.by.Load() == nil && s.identity.Load() == nil {
+		if s == nil || !s.looked() {
 			(*errorsx.Writer)(nil).Resource(w, r, "", fault)
 			return
 		}
