@@ -127,6 +127,7 @@ func (g *guard) allowAnonymous() {
 func (g *guard) wrap(next http.Handler) http.Handler {
 	notNil(g.name, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		outer := r
 		s, r := join(r)
 		from, err := g.authenticate(s, r)
 		if from != nil {
@@ -136,7 +137,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 		case err != nil:
 			g.errors.Resource(w, r, g.scheme, err)
 		case g.errors != nil:
-			s.serveWith(g.inside, w, r, next)
+			s.serveWith(g.inside, w, r, next, r != outer)
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -59,20 +59,23 @@ func Errors(ew *errorsx.Writer) Wrapper {
 	return func(next http.Handler) http.Handler {
 		notNil("Errors", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s, r := join(r)
-			s.serveWith(alone, w, r, next)
+			s, inside := join(r)
+			s.serveWith(alone, w, inside, next, inside != r)
 		})
 	}
 }
 
 // serveWith serves r with the writer of alone as the nearest one. If nothing else
-// is around the request, it needs no copy.
-func (s *state) serveWith(alone *surroundings, w http.ResponseWriter, r *http.Request, next http.Handler) {
+// is around the request, it needs no copy, and if the state is new, nobody outside
+// has it, for whom it would have to be as before.
+func (s *state) serveWith(alone *surroundings, w http.ResponseWriter, r *http.Request, next http.Handler, isNew bool) {
 	if s.around.Load() != nil {
 		s.surround(w, r, next, func(a *surroundings) { a.writer = alone.writer })
 		return
 	}
 	s.around.Store(alone)
 	next.ServeHTTP(w, r)
-	s.around.Store(nil)
+	if !isNew {
+		s.around.Store(nil)
+	}
 }
