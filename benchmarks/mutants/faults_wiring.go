@@ -4,7 +4,7 @@ package main
 var wiringFaults = []fault{
 	{
 		part: "proxy", name: "a second Proxy may decide anew", file: "middleware/proxy.go",
-		old: "case a != nil && a.peer != nil:", new: "case false:",
+		old: "case a != nil && a.peer != nil:", new: "case a != nil && false:",
 	},
 	{
 		part: "proxy", name: "a Proxy may contradict an answer", file: "middleware/proxy.go",
