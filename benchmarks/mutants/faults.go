@@ -241,7 +241,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "any scope will do", file: "middleware/scope.go",
-		old: "if err == nil && !slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if err == nil && id.Scopes == \"\" {",
+		old: "if slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if id.Scopes != \"\" {",
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",

@@ -125,6 +125,10 @@ var wiringFaults = []fault{
 		old: "case id.Client == \"\" || id.Issuer == \"\":", new: "case false:",
 	},
 	{
+		part: "order", name: "one of all scopes is enough", file: "middleware/scope.go",
+		old: "if !id.Scopes.has(scope) {", new: "if scope == all[0] && !id.Scopes.has(scope) {",
+	},
+	{
 		part: "observe", name: "a panic is not seen", file: "middleware/observe.go",
 		old: "defer func() { f(r, o.decision()) }()",
 		new: "defer func() {\n\t\t\t\tif p := recover(); p != nil {\n\t\t\t\t\tpanic(p)\n\t\t\t\t}\n\t\t\t\tf(r, o.decision())\n\t\t\t}()",
