@@ -98,7 +98,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "order", name: "a guard may authenticate nobody", file: "middleware/tiers.go",
-		old: "if s == nil || !s.looked() {", new: "if false {",
+		old: "if s == nil || !s.looked() {", new: "if s == nil && !s.looked() {",
 	},
 	{
 		part: "order", name: "a router's pattern is a prefix", file: "middleware/path.go",
