@@ -1,7 +1,9 @@
 package errorsx
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -152,7 +154,7 @@ func (w *Writer) report(r *http.Request, a *answer) (id string) {
 		}
 		id = rand.Text()
 		w.logCause(r, slog.LevelDebug, "authtier: request refused", id, a, a.cause)
-	case r.Context().Err() != nil:
+	case errors.Is(r.Context().Err(), context.Canceled):
 		id = rand.Text()
 		w.logCause(r, slog.LevelDebug, "authtier: request failed", id, a, a.cause)
 	default:

@@ -14,34 +14,34 @@ import (
 //
 // The identity is the zero Identity if wrapper lets r through without a credential.
 // An [Observe] around r sees the refusal. Headers that wrapper sets on an answer, such
-// as Vary, are lost. A wrapper that neither refuses by this suite nor calls its
-// handler is a fault (AUTH-8).
+// as Vary, are lost. A wrapper that authenticates nobody, and one that neither
+// refuses by this suite nor calls its handler, is a fault (AUTH-8).
 func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
-	s, r := join(r)
-	before := s.around.Load()
-	o := &observation{}
+	s, r := fork(r) // what is proven here is not for others that are asked about r
+	o := &observation{outer: s.observation()}
 	inside := surroundings{observation: o}
-	if before != nil {
-		inside = *before
-		o.outer, inside.observation = before.observation, o
+	if before := s.around.Load(); before != nil {
+		inside.writer = before.writer
 	}
 	s.around.Store(&inside)
-	defer s.around.Store(before)
 
 	var id Identity
-	admitted := false
+	admitted, authenticated := false, false
 	wrapper(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		admitted = true
 		id, _ = IdentityFromContext(r.Context())
+		authenticated = id.names() || stateOf(r.Context()).openedBy() != nil
 	})).ServeHTTP(&unanswered{header: http.Header{}}, r)
 
 	switch refusal := o.decision().Refusal; {
-	case admitted:
-		return id, nil
-	case refusal != nil:
+	case refusal != nil: // also one that came after the handler, by a Usage that counts by status
 		return Identity{}, refusal
+	case !admitted:
+		return Identity{}, errorsx.Fault(errors.New("middleware: Check: the wrapper neither refused the request nor let it through"))
+	case !authenticated:
+		return Identity{}, errorsx.Fault(errors.New("middleware: Check: the wrapper authenticates nobody"))
 	}
-	return Identity{}, errorsx.Fault(errors.New("middleware: Check: the wrapper neither refused the request nor let it through"))
+	return id, nil
 }
 
 // An unanswered request has a writer that drops the answer.

@@ -26,6 +26,9 @@ type guard struct {
 	// safe is not nil.
 	from *source
 
+	// nobody is the counter of a request that is let in without a credential.
+	nobody *counted
+
 	// absent refuses a request without the credential, with challenges of the
 	// other schemes too if there are alternatives.
 	absent error
@@ -113,7 +116,11 @@ func (g *guard) prepare() {
 		panic("middleware: " + g.name + ": " + err.Error())
 	}
 	g.cache, _ = g.validator.(*Cache)
+	if err := g.errors.Check(); err != nil {
+		panic("middleware: " + g.name + ": " + err.Error())
+	}
 	g.absent = missing(g.header)
+	g.nobody = &counted{openedBy: g, add: func(int64) error { return nil }}
 	g.inside = &surroundings{writer: g.errors}
 }
 
@@ -161,14 +168,14 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	if err != nil {
 		return g.anonymous, err
 	}
-	if id.extras != nil {
-		if err := id.usableFrom(r); err != nil {
-			return from, err
-		}
-	}
 	if g.check != nil {
 		if err := g.check(id); err != nil {
 			return from, err
+		}
+	}
+	if id.extras != nil {
+		if err := id.usableFrom(r); err != nil {
+			return g.anonymous, err // the answer is the same as for an unknown credential
 		}
 	}
 
@@ -189,7 +196,7 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 		return from, err
 	}
 
-	if outer != nil || s.flags.Load()&judged != 0 {
+	if outer != nil || s.has(judged) {
 		if err := s.mayBecome(outer, merged, id); err != nil {
 			return from, err
 		}
@@ -206,9 +213,9 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 // because of id.
 func (s *state) mayBecome(outer, merged, id *Identity) error {
 	if outer != nil && outer != id && outer.Issuer == "" {
-		return errorsx.Fault(errors.New("middleware: two credentials whose identities have no Issuer: nothing says that their clients are the same"))
+		return errorsx.Fault(errors.New("middleware: two credentials without an Issuer cannot be merged: nothing says that their clients are the same"))
 	}
-	if s.flags.Load()&judged == 0 {
+	if !s.has(judged) {
 		return nil
 	}
 	if outer == nil || outer.Client != merged.Client || outer.User != merged.User || outer.Scopes != merged.Scopes {
@@ -221,7 +228,8 @@ func (s *state) mayBecome(outer, merged, id *Identity) error {
 // identity from outside stays.
 func (g *guard) admitAnonymous(s *state) {
 	if s.identity.Load() == nil {
-		s.openedBy.Store(g)
+		s.usage.Store(g.nobody)
+		s.note(openedHere)
 	}
 }
 
@@ -235,7 +243,7 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 		k.set(g.scheme, username, secret)
 		known, err = g.cache.hit(&k, s.now)
 		if o := s.observation(); o != nil {
-			o.asked(known != nil || err != nil)
+			o.asked(known != nil || isRefusal(err))
 		}
 		if known != nil && (known.fits || query) {
 			return &known.identity, nil
@@ -264,6 +272,10 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 	return id.provenBy(methodOf(g.scheme)).unexpired(s.now)
 }
 
+// isRefusal reports whether err refuses a credential, and is no failure of the
+// server.
+func isRefusal(err error) bool { return err != nil && !errorsx.From(err).Code.Ours() }
+
 // ask asks a validator, and takes a panic and an empty answer for faults of
 // ours.
 func ask(ctx context.Context, v Validator, c Credential) (id *Identity, err error) {
@@ -274,7 +286,7 @@ func ask(ctx context.Context, v Validator, c Credential) (id *Identity, err erro
 		return nil, err
 	case id == nil:
 		return nil, errorsx.Fault(errors.New("middleware: the validator returned neither identity nor error"))
-	case id.Client == "" && id.User == "":
+	case !id.names():
 		return nil, errorsx.Fault(errors.New("middleware: the validator returned an identity with neither client nor user"))
 	}
 	return id, nil

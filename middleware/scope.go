@@ -71,7 +71,7 @@ func scopes(name string, judge func(id *Identity) error) Wrapper {
 	return func(next http.Handler) http.Handler {
 		notNil(name, next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s := stateOf(r.Context())
+			s, r := join(r)
 			id, err := s.authenticated(name)
 			if err == nil {
 				err = judge(id)
@@ -88,31 +88,26 @@ func scopes(name string, judge func(id *Identity) error) Wrapper {
 
 // authenticated returns the identity of a request whose wrappers must have proven
 // one. If one of them let it in without a credential, that credential is missing
-// here; if there is no such wrapper, that is a fault in wiring. s may be nil.
+// here; if there is no such wrapper, that is a fault in wiring.
 func (s *state) authenticated(wrapper string) (*Identity, error) {
-	if s == nil {
-		return nil, errorsx.Fault(errors.New("middleware: " + wrapper + ": no wrapper has authenticated the request"))
-	}
-	if id := s.identity.Load(); id != nil {
+	if id := s.identity.Load(); id.names() {
 		return id, nil
 	}
-	if g := s.openedBy.Load(); g != nil {
+	if g := s.openedBy(); g != nil {
 		return nil, g.absent
 	}
-	return (*state)(nil).authenticated(wrapper)
+	return nil, errorsx.Fault(errors.New("middleware: " + wrapper + ": no wrapper has authenticated the request"))
 }
 
 // refuse answers with the challenge of the credential that the identity's scopes
-// are from, or of the wrapper that let the request in without one. s may be nil.
+// are from, or of the wrapper that let the request in without one.
 func (s *state) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	scheme := errorsx.SchemeBearer
 	var others []errorsx.Scheme
-	if s != nil {
-		if id := s.identity.Load(); id != nil {
-			scheme = id.Methods.scheme()
-		} else if g := s.openedBy.Load(); g != nil {
-			scheme, others = g.scheme, g.others
-		}
+	if id := s.identity.Load(); id != nil {
+		scheme = id.Methods.scheme()
+	} else if g := s.openedBy(); g != nil {
+		scheme, others = g.scheme, g.others
 	}
 	(*errorsx.Writer)(nil).Resource(w, r, scheme, err, others...)
 }

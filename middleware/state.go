@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -10,32 +11,40 @@ import (
 )
 
 // A state is what the wrappers around one request share. It is itself the
-// request's context, and lies beside the copy of the request that it is attached
-// to. Wrappers publish through atomic pointers: behind [http.TimeoutHandler] the
-// inner handlers may outlive the outer ones, which may still read.
+// request's context, and holds the copy of the request that it is attached to: they
+// are one allocation.
+//
+// Wrappers publish through atomic pointers: behind [http.TimeoutHandler] the inner
+// handlers may outlive the outer ones, which may still read.
 type state struct {
 	context.Context
 	now      time.Time
-	fixed    bool          // made by WithIdentity: read, never joined
-	flags    atomic.Uint32 // what has happened: addrAsked, judged
+	fixed    bool // made by WithIdentity: read, never joined
+	flags    atomic.Uint32
 	identity atomic.Pointer[Identity]
-	openedBy atomic.Pointer[guard]   // the wrapper that let the request in without a credential
 	usage    atomic.Pointer[counted] // the innermost, what AddUsage adds to
 	around   atomic.Pointer[surroundings]
+	peer     atomic.Pointer[peer] // what Proxy found out; it is never cleared
+	request  http.Request
 }
 
 // What may have happened to a request, see state.flags.
 const (
-	addrAsked = 1 << iota // somebody has asked for the client's address
-	judged                // a wrapper has let the request through because of its identity
+	addrAsked  = 1 << iota // somebody has asked for the client's address
+	judged                 // a wrapper has let the request through because of its identity
+	counting               // a Usage counts it, or would if it had a client
+	given                  // its identity is from WithIdentity
+	openedHere             // a wrapper of its tier has let it in without a credential
 )
 
 // note sets a flag.
 func (s *state) note(flag uint32) {
-	if s.flags.Load()&flag == 0 {
+	if !s.has(flag) {
 		s.flags.Or(flag)
 	}
 }
+
+func (s *state) has(flag uint32) bool { return s.flags.Load()&flag != 0 }
 
 type stateKey struct{}
 
@@ -61,37 +70,51 @@ func stateOf(ctx context.Context) *state {
 	return s
 }
 
-// join returns the state of r, and r with a new one where it has none. A state
-// made by WithIdentity may serve several requests, so its contents are copied.
+// join returns the state of r, and r with a new one if it has none of its own.
 func join(r *http.Request) (*state, *http.Request) {
+	if s := stateOf(r.Context()); s != nil && !s.fixed && s.isOf(r) {
+		return s, r
+	}
+	return fork(r)
+}
+
+// isOf reports whether r is the request that s was made for, or a copy of it. A
+// handler may make other requests of one that it serves, such as the parts of a
+// batch, and their contexts lead to s too. What is proven for one of them must not
+// count for the next. Copies share the map of the header, and other requests have
+// one of their own.
+func (s *state) isOf(r *http.Request) bool {
+	return reflect.ValueOf(r.Header).Pointer() == reflect.ValueOf(s.request.Header).Pointer()
+}
+
+// fork returns r with a state of its own, which begins with what is known of the
+// request that r's context is from.
+func fork(r *http.Request) (*state, *http.Request) {
 	old := stateOf(r.Context())
-	if old != nil && !old.fixed {
-		return old, r
-	}
-
-	s, r := begin(r)
+	s := &state{Context: r.Context(), now: time.Now()}
+	s.request = *r.WithContext(s) // a copy on the stack, as it does not escape
 	if old != nil {
-		s.identity.Store(old.identity.Load())
-		s.around.Store(old.around.Load())
-		s.usage.Store(old.usage.Load())
+		s.inherit(old)
 	}
-	return s, r
+	return s, &s.request
 }
 
-// begin returns r with a state of its own. State and copy are one allocation:
-// whoever keeps the context of a request keeps the request.
-func begin(r *http.Request) (*state, *http.Request) {
-	both := &struct {
-		state   state
-		request http.Request
-	}{state: state{Context: r.Context(), now: time.Now()}}
-	both.request = *r.WithContext(&both.state) // a copy on the stack, as it does not escape
-	return &both.state, &both.request
+func (s *state) inherit(old *state) {
+	s.flags.Store(old.flags.Load())
+	s.identity.Store(old.identity.Load())
+	s.usage.Store(old.usage.Load())
+	s.around.Store(old.around.Load())
+	s.peer.Store(old.peer.Load())
 }
 
-// looked reports whether a wrapper has authenticated the request, or let it in
-// without a credential.
-func (s *state) looked() bool { return s.identity.Load() != nil || s.openedBy.Load() != nil }
+// openedBy returns the wrapper that has let the request in without a credential, or
+// nil.
+func (s *state) openedBy() *guard {
+	if u := s.usage.Load(); u != nil {
+		return u.openedBy
+	}
+	return nil
+}
 
 // observation returns where the request's decision is noted, or nil if nobody
 // observes it.

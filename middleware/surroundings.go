@@ -6,13 +6,12 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Surroundings are what Proxy, Errors and Observe say for everything inside of
-// them. They are not changed once they are published; an inner wrapper publishes
-// a changed copy.
+// Surroundings are what Errors and Observe say for everything inside of them. They
+// are not changed once they are published; an inner wrapper publishes a changed
+// copy.
 type surroundings struct {
 	writer      *errorsx.Writer // of the nearest Errors, or nil
 	observation *observation    // of the nearest Observe, or nil
-	peer        *peer           // what Proxy found out, or nil
 }
 
 // Writer implements [errorsx.Surroundings].
@@ -65,17 +64,14 @@ func Errors(ew *errorsx.Writer) Wrapper {
 	}
 }
 
-// serveWith serves r with the writer of alone as the nearest one. If nothing else
-// is around the request, it needs no copy, and if the state is new, nobody outside
-// has it, for whom it would have to be as before.
+// serveWith serves r with the writer of alone as the nearest one. If the state is
+// new, nothing else is around the request, so that no copy is needed, and nothing
+// outside can see it, so that it need not be as before afterwards.
 func (s *state) serveWith(alone *surroundings, w http.ResponseWriter, r *http.Request, next http.Handler, isNew bool) {
-	if s.around.Load() != nil {
-		s.surround(w, r, next, func(a *surroundings) { a.writer = alone.writer })
+	if isNew && s.around.Load() == nil {
+		s.around.Store(alone)
+		next.ServeHTTP(w, r)
 		return
 	}
-	s.around.Store(alone)
-	next.ServeHTTP(w, r)
-	if !isNew {
-		s.around.Store(nil)
-	}
+	s.surround(w, r, next, func(a *surroundings) { a.writer = alone.writer })
 }
