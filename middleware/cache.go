@@ -23,10 +23,10 @@ type CacheConfig struct {
 	// cache of revocations, see [NewCache]. At most a day.
 	TTL time.Duration
 
-	// AllowStale goes on answering when the source has not been heard of for
-	// too long. What is revoked meanwhile stays admitted until TTL, and what the
-	// validator judges without asking, until it expires; an issuer judges nothing
-	// then, unless it has an option of that name set too.
+	// AllowStale goes on answering when a source has not been heard from for too
+	// long. Credentials revoked in that time stay admitted until TTL. A token that the
+	// validator judges without asking anybody stays admitted until it expires, unless
+	// the validator refuses it: an issuer does, if it has no such setting of its own.
 	AllowStale bool
 }
 
@@ -56,12 +56,11 @@ const (
 // some 450 bytes. Refusals are remembered apart, for two seconds, so that junk
 // evicts nothing good; failures are not.
 //
-// Of many requests that miss with one credential a single one asks the
-// validator, under a deadline of its own. See [Local] for those that need not
-// ask anybody.
+// Of many requests that miss with one credential, a single one asks the validator,
+// under a deadline of its own. See [Local] for credentials that need no question.
 //
-// What a cache is told to forget is refused or validated anew from then on, also
-// if a validation was under way. A validator that wraps a [Source] must have a
+// After Forget, a credential is refused or validated again, even if a validation was
+// under way. A validator that wraps a [Source] must have a
 // method Unwrap, see [Validator]; otherwise the cache does not hear of revocations.
 // Its methods may be called concurrently.
 type Cache struct {
@@ -188,7 +187,7 @@ func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error
 	return c.miss(ctx, k, cred)
 }
 
-// shard returns the shard of a key. Which keys share one, nobody outside knows.
+// shard returns the shard of a key. The assignment of keys to shards is secret.
 func (c *Cache) shard(k *cacheKey) *cacheShard {
 	return &c.shards[k.short()*c.seed>>(64-shardBits)]
 }
@@ -225,8 +224,8 @@ func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 	return nil, nil
 }
 
-// catchUp reports whether what e says is still so after the revocations meanwhile.
-// The shard is locked.
+// catchUp reports whether e is still valid after the revocations since it was
+// stored. The shard is locked.
 func (c *Cache) catchUp(e *entry) bool {
 	upTo, holds := c.ring.since(e.number, &e.identity)
 	if holds {
@@ -254,7 +253,7 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 // cost something.
 func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refusals bool) (id *Identity, number uint64, err error) {
 	number = c.ring.count.Load()
-	asked := cred.Now() // or before, if it had to wait: what is remembered ends the sooner
+	asked := cred.Now() // the request's time: if the validation had to wait, the entry expires earlier
 	id, err = ask(ctx, c.validator, cred)
 	if err == nil {
 		id = id.provenBy(methodOf(cred.Scheme))

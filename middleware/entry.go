@@ -48,9 +48,9 @@ func digestOf(kind byte, secret string) digest {
 	return sha256.Sum256(append(append(make([]byte, 0, 384), kind), secret...))
 }
 
-// cutSignature returns a JWT's header and payload, and its signature. What is kept
-// of a JWT must be worthless without that, so that only what begins as one, with an
-// encoded {", is taken for one.
+// cutSignature returns a JWT's header and payload, and its signature. The part that is
+// kept must be worthless without the signature. Only a secret that begins like a JWT,
+// with an encoded {", is therefore treated as one.
 func cutSignature(secret string) (signed, signature string, ok bool) {
 	if !strings.HasPrefix(secret, "ey") {
 		return "", secret, false

@@ -51,9 +51,8 @@ func (c *Cache) enterCheck(ctx context.Context) error {
 	}
 }
 
-// A flight is one question to the validator, for all who wait for its answer.
-// Whoever is first has no say over the others: the flight goes on when its
-// request ends.
+// A flight is one call of the validator, shared by all requests that wait for it. It
+// continues when the request that started it ends.
 type flight struct {
 	deadline time.Time
 	done     chan struct{} // closed when the rest is set
@@ -81,7 +80,8 @@ func (c *Cache) fly(ctx context.Context, k cacheKey, cred Credential) (*Identity
 	}
 }
 
-// board returns the flight for a credential. Beyond the limit there is none.
+// board returns the flight for a credential, or an error if too many flights are
+// under way.
 func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight, error) {
 	s := c.shard(&k)
 	s.mu.Lock()

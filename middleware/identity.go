@@ -102,8 +102,8 @@ func (m Methods) scheme() errorsx.Scheme {
 // Has reports whether all methods of n are in m. It is false for no method.
 func (m Methods) Has(n Methods) bool { return n != 0 && m&n == n }
 
-// An Identity is who makes a request. Its fields are immutable, so that it can
-// be shared by requests; handlers get a copy.
+// An Identity describes the client and the user that make a request. Requests share
+// an identity, and nothing changes it; handlers get a copy.
 type Identity struct {
 	// Issuer is the URL of the issuer whose names Client and User are. With more
 	// than one issuer, a name without its issuer names nobody.
@@ -121,8 +121,8 @@ type Identity struct {
 	Methods Methods
 
 	// ClientVersion is the client's version in the issuer's store when the
-	// credential was judged, or 0: what is made later in the client's name is
-	// void if the version has grown meanwhile.
+	// credential was judged, or 0. A token minted for the client later is void if the
+	// version has grown since.
 	ClientVersion uint64
 
 	// What a revocation can name.

@@ -18,19 +18,19 @@ type Way interface {
 //
 //	middleware.OneOf(auth, middleware.BearerConfig{RequireUser: true}, middleware.APIKeyConfig{})
 //
-// The first way, in the order given, whose credential is there decides alone, as
-// its own wrapper would: a credential that is refused is not made up for by
-// another, and later ones are not looked at. Ways that read one header are told
-// apart by the scheme that it names; a scheme that none of them reads is AUTH-3.
-// A request without any credential is AUTH-2.
+// The first way whose credential is present decides, as its own wrapper would. If
+// that credential is refused, no other way is tried. RequireUser of a way judges that
+// way alone: with the wrapper above, a request with a key alone has no user.
 //
-// If all ways set AllowAnonymous, such a request is let through; some alone is a
-// fault in wiring.
+// Ways that read one header are told apart by the scheme that it names. A scheme that
+// none of them reads is AUTH-3. A request without any credential is AUTH-2. If all
+// ways set AllowAnonymous, such a request is let through. Setting it on only some of
+// them is a fault in wiring.
 //
-// A refusal challenges with the scheme of the way that decided, and then with
-// those of the others (RFC 9110 section 11.6.1). Answers are protected by the
-// needs of all ways, since another request may have taken another one. Errors of
-// the way that decides, or else of the first, writes a refusal.
+// A refusal challenges with the scheme of the way that decided, and then with those
+// of the others (RFC 9110 section 11.6.1). All answers have the headers that any of
+// the ways needs, because another request may come by another way. The refusal is
+// written by the Errors of the deciding way, or of the first.
 //
 // OneOf panics if v is nil, without a way, and if a way can never decide because
 // an earlier one reads the same header.

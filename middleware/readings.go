@@ -124,7 +124,7 @@ func trimBlanksAndDots(p string) string {
 func trimSegments(p string, off func(rune) bool) string {
 	return eachSegment(p, func(s string) string {
 		if last := s[len(s)-1]; last > ' ' && last < unicode.MaxASCII && last != '.' {
-			return s // as nearly all
+			return s
 		}
 		return strings.TrimRightFunc(s, off)
 	})
@@ -132,9 +132,8 @@ func trimSegments(p string, off func(rune) bool) string {
 
 func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// eachSegment cuts off from each segment that is not empty what cut does not
-// return. Paths come from anybody and may be all slashes, so that it takes no more
-// than a look at each.
+// eachSegment applies cut to each segment that is not empty. It runs in linear time,
+// because a path may consist of slashes only.
 func eachSegment(p string, cut func(string) string) string {
 	var b []byte
 	done := 0 // how much of p is in b

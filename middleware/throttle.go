@@ -21,10 +21,10 @@ type ThrottleConfig struct {
 	// Failures are how many attempts at one account may fail from one address
 	// within Window: 10 in 15 minutes, if 0. The next failure blocks the two for
 	// a second, and each one after that for twice as long, up to a quarter of an
-	// hour. As many as Failures run off in each Window, and all is forgotten when
-	// they have and nothing has failed for a Window after the last block. A right
-	// credential in between changes nothing: it may be another's, who shares the
-	// address.
+	// hour. As many as Failures run off in each Window. The two are forgotten when
+	// all failures have run off and the last block ended more than a Window ago. A
+	// correct credential in between changes nothing, because it may belong to another
+	// user of the same address.
 	Failures int
 	Window   time.Duration
 
@@ -34,22 +34,23 @@ type ThrottleConfig struct {
 	Canonical func(username string) string
 }
 
-// A Throttle slows down those who guess passwords and secrets. It counts
-// failures alone (AUTH-1), for each account and address, where an address is an
-// IPv4 address or the first 64 bits of an IPv6 address: nobody locks another's
-// account, and a right credential from an address that has not failed is always
-// let through. While an account and an address are blocked, all attempts are
-// AUTH-13, right ones too, or the block would not stop the guessing. After a
-// block they are tried one at a time, until the failures have run off: to guess
-// with many requests at once is no way around it.
+// A Throttle slows down guessing of passwords and secrets. It counts only failures
+// (AUTH-1), per account and address. An address is an IPv4 address or the first 64
+// bits of an IPv6 address. Nobody can lock another's account: a correct credential
+// from an address that has not failed is always let through.
 //
-// One throttle is shared by all that ask for the same passwords: wrappers, by
-// [Throttle.Around], token endpoint and login. API keys and tokens are not
-// throttled, since nobody guesses 256 bits.
+// While an account and an address are blocked, all attempts are AUTH-13. Correct ones
+// are too, because the block would not stop the guessing otherwise. After a block,
+// attempts are tried one at a time until the failures have run off, so sending many
+// at once does not help.
+//
+// Share one throttle among all that check the same passwords: wrappers, by
+// [Throttle.Around], the token endpoint and login. API keys and tokens are not
+// throttled, because nobody guesses 256 bits.
 //
 // It remembers up to 32,768 pairs of account and address that have failed, and as
-// many that were blocked; those that were tried last stay. Beyond 256 accounts of
-// one address, its others count as one: many made-up names push out nobody else's
+// many that were blocked, those that were tried last. Beyond 256 accounts, all
+// further accounts of an address count as one, so made-up names cannot evict others'
 // failures. That is 20 MiB at most. A nil *Throttle lets everything through. Its
 // methods may be called concurrently.
 type Throttle struct {
@@ -121,8 +122,8 @@ type throttled struct {
 	validator Validator
 }
 
-// Validate implements [Validator]. The attempt does not end with its request: who
-// hangs up has failed all the same.
+// Validate implements [Validator]. An attempt outlives its request: a client that
+// hangs up has still failed.
 func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, err error) {
 	if c.Scheme != errorsx.SchemeBasic {
 		return v.validator.Validate(ctx, c)
@@ -182,8 +183,8 @@ type Attempt struct {
 	alone    *failures // it is the one that may be tried, or nil
 }
 
-// Blocked returns AUTH-13 if other attempts have failed too often meanwhile. It is
-// for those who had to wait.
+// Blocked returns AUTH-13 if other attempts have failed too often since Begin.
+// Callers that had to wait should call it.
 func (a *Attempt) Blocked() error {
 	if a == nil || a.alone != nil {
 		return nil
@@ -294,8 +295,8 @@ func (f *failures) levelAt(now time.Time, cfg ThrottleConfig) float64 {
 	return max(0, f.level-float64(cfg.Failures)*float64(now.Sub(f.last))/float64(cfg.Window))
 }
 
-// over reports whether the failures have run off, and none was in the last Window
-// of being free to try.
+// over reports whether all failures have run off and the last block ended more than
+// a Window ago.
 func (f *failures) over(now time.Time, cfg ThrottleConfig) bool {
 	return f.levelAt(now, cfg) == 0 && (f.blocks == 0 || now.Sub(f.until) > cfg.Window)
 }

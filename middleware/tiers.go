@@ -18,8 +18,8 @@ type Tier struct {
 	// of the tier reads is not looked at.
 	Guard []Wrapper
 
-	// Open must be set for a tier without a guard: none can be left open by
-	// forgetting its wrappers. A guard that authenticates nobody, such as a logger
+	// Open must be set for a tier without a guard, so that forgetting the wrappers
+	// does not open it. A guard that authenticates nobody, such as a logger
 	// alone, is refused with AUTH-8; a wrapper of your own says by [WithIdentity]
 	// that it has authenticated a request.
 	Open bool

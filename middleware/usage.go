@@ -25,12 +25,12 @@ type UsageConfig struct {
 	// count. They are counted when the header is written, so that what a client
 	// saw is counted, unless a wrapper outside replaces the answer, such as
 	// [http.TimeoutHandler]. A handler that writes nothing answers 200, one that takes
-	// over the connection 101; informational answers (1xx) are none. What
+	// over the connection 101. Informational responses (1xx) are not counted. What
 	// [AddUsage] adds counts with any status.
 	CountStatus func(status int) bool
 
-	// AllowUncounted lets requests through that cannot be counted, because no
-	// counter is to be had. By default they are AUTH-8.
+	// AllowUncounted admits requests for which no counter is available. If it is not
+	// set, they are AUTH-8.
 	AllowUncounted bool
 }
 
@@ -39,8 +39,8 @@ type usageWrapper struct {
 	cfg   UsageConfig
 }
 
-// counted is what one Usage wrapper does for one request: add to a counter. One
-// that stands in no other is remembered by its identity.
+// counted is the counter that one Usage wrapper uses for one request. The identity
+// remembers it, unless that wrapper stands in another one.
 type counted struct {
 	wrapper *usageWrapper
 	day     int
