@@ -34,9 +34,9 @@ type marks uint8
 
 const (
 	judged     marks = 1 << iota // a wrapper has let the request through because of its identity
-	counting               // a Usage counts it, or would if it had a client
-	given                  // its identity is from WithIdentity
-	openedHere             // a wrapper of its tier has let it in without a credential
+	counting                     // a Usage counts it, or would if it had a client
+	given                        // its identity is from WithIdentity
+	openedHere                   // a wrapper of its tier has let it in without a credential
 )
 
 func (s *state) has(m marks) bool { return s.marks&m != 0 }
