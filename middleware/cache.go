@@ -114,7 +114,8 @@ type Local interface {
 // only while all of them are fresh.
 //
 // If there is no Source among them, nothing tells the cache of a revocation, and
-// TTL must say how long a revoked credential may stay admitted.
+// TTL must say how long a revoked credential may stay admitted. The same holds for
+// a [PartialSource].
 //
 // It returns an error for a nil validator, a size that is not positive, a TTL that
 // is missing or out of range, and a throttle among the validators.
@@ -162,6 +163,10 @@ func (cfg CacheConfig) check(all []Validator, sources []Source) error {
 	if cfg.TTL == 0 && len(sources) == 0 {
 		errs = append(errs, fmt.Errorf("no TTL, and a %T that tells nobody of revocations: set TTL to how long a revoked credential may stay admitted; "+
 			"if it wraps a validator that does tell, give it a method Unwrap, or use Around", all[0]))
+	}
+	if partial := slices.IndexFunc(sources, isPartial); cfg.TTL == 0 && partial >= 0 {
+		errs = append(errs, fmt.Errorf("no TTL, and a %T that does not hear of all changes, such as those of a users table of one's own: "+
+			"set TTL to how long a credential may stay admitted after a change", sources[partial]))
 	}
 	return errors.Join(errs...)
 }

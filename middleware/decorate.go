@@ -100,6 +100,18 @@ func chain(v Validator) ([]Validator, error) {
 	return all, nil
 }
 
+// Wraps reports whether inner is v, or is among the validators that v wraps. It is
+// for packages that implement a [Validator]; most programs do not need it.
+func Wraps(v, inner Validator) bool {
+	if isNil(v) || isNil(inner) || !reflect.TypeOf(inner).Comparable() {
+		return false
+	}
+	all, err := chain(v)
+	return err == nil && slices.ContainsFunc(all, func(w Validator) bool {
+		return reflect.TypeOf(w).Comparable() && w == inner
+	})
+}
+
 // sources returns every Source of a chain once.
 func sources(chain []Validator) (all []Source) {
 	for _, v := range chain {
