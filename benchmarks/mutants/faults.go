@@ -3,7 +3,7 @@ package main
 import "slices"
 
 // faults are all that are planted, part by part.
-var faults = slices.Concat(requestFaults, lifeFaults, issuerFaults)
+var faults = slices.Concat(requestFaults, lifeFaults, issuerFaults, mistakeFaults)
 
 // requestFaults are in what judges a request.
 var requestFaults = []fault{
