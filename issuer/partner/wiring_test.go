@@ -82,6 +82,9 @@ func TestTokensGetTheirOwnScopes(t *testing.T) {
 		return w.Code, answer
 	}
 	_, first := mint("acme-secret", `{"scopes":["y"]}`)
+	if code, got := mint("acme-secret", `{"scopes":["x y"]}`); code != 403 { // both are the client's, and this is none
+		t.Errorf("a scope with a space: got %d %v", code, got)
+	}
 	token := first["access_token"].(string)
 	for body, want := range map[string]any{
 		`{}`: "y", `{"scopes":["y"]}`: "y",

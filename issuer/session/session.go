@@ -7,6 +7,9 @@
 //
 // The token comes in a header of its own, so that no other site can send it: a
 // session's routes need no protection against cross-site requests.
+//
+// The identity of a session has a user and no client. [middleware.Usage] refuses it
+// with AUTH-8, because nobody could be billed.
 package session
 
 import (
