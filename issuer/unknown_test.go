@@ -190,6 +190,49 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 	must(t, iss.RevokeUser(t.Context(), "gone"))
 }
 
+// A folding users table finds ada in every spelling.
+type folding struct{ ownUsers }
+
+func (f folding) User(ctx context.Context, login string) (*store.User, error) {
+	return f.ownUsers.User(ctx, strings.ToLower(login))
+}
+
+// TestOneLoginHasOneSpelling revokes a user whom a table finds in several spellings.
+func TestOneLoginHasOneSpelling(t *testing.T) {
+	formats(t, func(t *testing.T, cfg issuer.Config) {
+		cfg.Users = folding{}
+		iss := newIssuer(t, cfg)
+		before := mint(t, iss, issuer.Grant{Client: "app", User: "ADA"}).AccessToken
+		must(t, iss.RevokeUser(t.Context(), "ada"))
+		if _, code := validate(t, iss, before); code != errorsx.UnknownToken {
+			t.Errorf("a token from before: got %v", code)
+		}
+		id, code := validate(t, iss, mint(t, iss, issuer.Grant{Client: "app", User: "ADA"}).AccessToken)
+		if code != 0 || id.User != "ada" {
+			t.Errorf("a token from after: got %+v, %v", id, code)
+		}
+	})
+}
+
+// TestLongTokensAreRemembered revokes a token that lives longer than others, with an
+// end of the revocation that is too early.
+func TestLongTokensAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := newStore(t)
+		iss := newIssuer(t, issuer.Config{Store: db})
+		token := mint(t, iss, issuer.Grant{Client: "app", TTL: 100 * time.Hour}).AccessToken
+		id, _ := validate(t, iss, token)
+		must(t, revokeBehind(t, iss, db, store.Change{Kind: store.KindToken, ID: id.TokenID, Until: time.Now()}))
+		for range 9 {
+			time.Sleep(11 * time.Hour)
+			must(t, hear(t, iss))
+			if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
+				t.Fatalf("got %v", code)
+			}
+		}
+	})
+}
+
 // TestDurationsHaveAUnit forgets the unit, and one means nanoseconds.
 func TestDurationsHaveAUnit(t *testing.T) {
 	db := newStore(t)

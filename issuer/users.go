@@ -121,13 +121,14 @@ func (i *Issuer) rehash(ctx context.Context, login, from, password string) {
 }
 
 // User returns a user, from the users that the issuer was configured with, at
-// the version that the user's tokens and sessions must have.
+// the version that the user's tokens and sessions must have: that of the login in
+// the record, however it was spelt by the caller.
 func (i *Issuer) User(ctx context.Context, login string) (*store.User, error) {
 	u, err := i.users.User(ctx, login)
 	if err != nil {
 		return nil, err
 	}
 	known := *u
-	known.Version = i.live.version(store.KindUser, login, u.Version)
+	known.Version = i.live.version(store.KindUser, u.Login, u.Version)
 	return &known, nil
 }

@@ -63,6 +63,14 @@ var mistakeFaults = []fault{
 		old: "!until.IsZero() && until.Before(least)", new: "until.IsZero() && until.Before(least)",
 	},
 	{
+		part: "mistakes", name: "a long token outlives its revocation", file: "issuer/live.go",
+		old: "l.longest = max(l.longest, ttl)", new: "l.longest = max(l.longest, 0)",
+	},
+	{
+		part: "mistakes", name: "a login has two versions", file: "issuer/users.go",
+		old: "i.live.version(store.KindUser, u.Login, u.Version)", new: "i.live.version(store.KindUser, login, u.Version)",
+	},
+	{
 		part: "mistakes", name: "a revocation waits without end", file: "issuer/revocation.go",
 		old: "context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)", new: "context.WithTimeout(context.WithoutCancel(ctx), 1000*revokeTimeout)",
 	},
