@@ -63,6 +63,9 @@ type Error struct {
 
 // Error returns the code, the message and the cause, for logs.
 func (e *Error) Error() string {
+	if e == nil { // in an error that is not nil
+		return Internal.String() + ": " + messages[Internal]
+	}
 	s := e.Code.String() + ": " + cmp.Or(e.Message, e.message())
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
@@ -72,6 +75,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns the code and the cause, for [errors.Is] and [errors.AsType].
 func (e *Error) Unwrap() []error {
+	if e == nil {
+		return nil
+	}
 	if e.Err == nil {
 		return []error{e.Code}
 	}

@@ -1,7 +1,9 @@
 package errorsx
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -56,7 +58,8 @@ type Writer struct {
 func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error, others ...Scheme) {
 	around := surroundingsOf(r)
 	w = w.inherit(around)
-	a := w.decide(Resource, err)
+	var a answer
+	w.decide(&a, Resource, err)
 
 	if scheme != "" && !a.Code.Ours() && a.Code != InvalidParameter {
 		rw.Header()["Www-Authenticate"] = w.challenges(&a, scheme, others)
@@ -70,7 +73,8 @@ func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme
 func (w *Writer) TokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error) {
 	around := surroundingsOf(r)
 	w = w.inherit(around)
-	a := w.decide(TokenEndpoint, err)
+	var a answer
+	w.decide(&a, TokenEndpoint, err)
 
 	if scheme != "" && a.Status == http.StatusUnauthorized && !a.Code.Ours() {
 		rw.Header()["Www-Authenticate"] = w.challenges(&a, scheme, nil)
@@ -88,7 +92,7 @@ type answer struct {
 }
 
 // decide chooses the answer to err at that place.
-func (w *Writer) decide(p Place, err error) answer {
+func (w *Writer) decide(a *answer, p Place, err error) {
 	e := From(err)
 	dialect := Table
 	if w != nil && w.Dialect != nil {
@@ -103,11 +107,9 @@ func (w *Writer) decide(p Place, err error) answer {
 		status = http.StatusInternalServerError
 	}
 
-	message := e.message()
-	return answer{
-		Refusal: Refusal{Code: e.Code, Status: status, Message: message, OAuth: oauth},
-		place:   p, description: describe(message), refusal: e, cause: err,
-	}
+	a.Code, a.Status, a.Message, a.OAuth = e.Code, status, e.message(), oauth
+	a.place, a.refusal, a.cause = p, e, err
+	a.description = describe(a.Message)
 }
 
 // Header values that all answers share. They must not be changed.
@@ -152,7 +154,7 @@ func (w *Writer) report(r *http.Request, a *answer) (id string) {
 		}
 		id = rand.Text()
 		w.logCause(r, slog.LevelDebug, "authtier: request refused", id, a, a.cause)
-	case r.Context().Err() != nil:
+	case errors.Is(r.Context().Err(), context.Canceled):
 		id = rand.Text()
 		w.logCause(r, slog.LevelDebug, "authtier: request failed", id, a, a.cause)
 	default:

@@ -8,12 +8,12 @@ import (
 	"github.com/authtier/authtier/issuer"
 )
 
-// TestNoStartWithKeysThatEndWithTheProcess has a program that overwrites the error
+// TestNoStartWithKeysThatEndWithTheProcess has a program that loses the errors
 // of the seal and of the key set, and looks at the error of New alone.
 func TestNoStartWithKeysThatEndWithTheProcess(t *testing.T) {
 	db := newStore(t)
-	seal, err := issuer.ReadSeal(filepath.Join(t.TempDir(), "missing"))
-	keys, err := issuer.OpenKeys(t.Context(), db, issuer.StoredKeysConfig{Seal: seal})
+	seal, _ := issuer.ReadSeal(filepath.Join(t.TempDir(), "missing"))
+	keys, _ := issuer.OpenKeys(t.Context(), db, issuer.StoredKeysConfig{Seal: seal})
 	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: testURL, Store: db, Keys: keys})
 	if err == nil || iss != nil {
 		t.Fatal("the issuer started with a key that ends with the process")

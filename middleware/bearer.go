@@ -69,6 +69,9 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 	if cfg.AllowAnonymous && cfg.RequireUser {
 		panic("middleware: Bearer: RequireUser and AllowAnonymous contradict each other")
 	}
+	if strings.ContainsAny(cfg.Audience, " ") {
+		panic("middleware: Bearer: Audience is one audience, and this one holds a blank")
+	}
 	for _, scope := range cfg.QuerySafe {
 		if !ValidScope(scope) {
 			panic("middleware: Bearer: QuerySafe: not a scope")

@@ -113,9 +113,9 @@ type Local interface {
 // process, to every [Source] among v and the validators that v wraps, and answers
 // only while all of them are fresh.
 //
-// If there is no Source among them, nothing tells the cache of a revocation, and
-// TTL must say how long a revoked credential may stay admitted. The same holds for
-// a [PartialSource].
+// If one of them is neither a Source nor inside of one, nothing tells the cache that
+// its credentials were revoked, and TTL must say how long they may stay admitted. The
+// same holds for a [PartialSource].
 //
 // It returns an error for a nil validator, a size that is not positive, a TTL that
 // is missing or out of range, and a throttle among the validators.
@@ -123,7 +123,7 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 	all, err := chain(v)
 	sources := sources(all)
 	if err == nil {
-		err = cfg.check(all, sources)
+		err = cfg.check(all)
 	}
 	if err = errors.Join(err, checkSize(size)); err != nil {
 		return nil, fmt.Errorf("middleware: NewCache: %w", err)
@@ -149,10 +149,10 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 	return c, nil
 }
 
-func (cfg CacheConfig) check(all []Validator, sources []Source) error {
+func (cfg CacheConfig) check(all []Validator) error {
 	var errs []error
 	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(*Cache); return ok }) {
-		errs = append(errs, errors.New("a Cache inside of the cache, expected one alone"))
+		errs = append(errs, errors.New("the validator already contains a Cache"))
 	}
 	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(throttled); return ok }) {
 		errs = append(errs, errors.New("a throttle inside of the cache, expected it around the cache: it does not hear of attempts that the cache answers"))
@@ -160,13 +160,13 @@ func (cfg CacheConfig) check(all []Validator, sources []Source) error {
 	if cfg.TTL < 0 || cfg.TTL > maxTTL || cfg.TTL > 0 && cfg.TTL < minTTL {
 		errs = append(errs, fmt.Errorf("TTL is %v, expected %v to %v: a number without a unit is nanoseconds", cfg.TTL, minTTL, maxTTL))
 	}
-	if cfg.TTL == 0 && len(sources) == 0 {
+	if silent := silentIn(all[0]); cfg.TTL == 0 && silent != nil {
 		errs = append(errs, fmt.Errorf("no TTL, and a %T that tells nobody of revocations: set TTL to how long a revoked credential may stay admitted; "+
-			"if it wraps a validator that does tell, give it a method Unwrap, or use Around", all[0]))
+			"if it wraps a validator that does tell, give it a method Unwrap, or use Around", silent))
 	}
-	if partial := slices.IndexFunc(sources, isPartial); cfg.TTL == 0 && partial >= 0 {
+	if partial := slices.IndexFunc(all, isPartial); cfg.TTL == 0 && partial >= 0 {
 		errs = append(errs, fmt.Errorf("no TTL, and a %T that does not hear of all changes, such as those of a users table of one's own: "+
-			"set TTL to how long a credential may stay admitted after a change", sources[partial]))
+			"set TTL to how long a credential may stay admitted after a change", all[partial]))
 	}
 	return errors.Join(errs...)
 }
@@ -183,7 +183,7 @@ func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error
 	var k cacheKey
 	k.set(cred.Scheme, cred.Username, cred.Secret)
 	e, err := c.hit(&k, cred.Now())
-	cred.observed(e != nil || err != nil)
+	cred.observed(e != nil || isRefusal(err))
 	switch {
 	case e != nil:
 		return &e.identity, nil

@@ -84,12 +84,7 @@ const maxChain = 1000
 func chain(v Validator) ([]Validator, error) {
 	all := []Validator{v}
 	for n := 0; n < len(all); n++ {
-		switch w := all[n].(type) {
-		case interface{ Unwrap() Validator }:
-			all = append(all, w.Unwrap())
-		case interface{ Unwrap() []Validator }:
-			all = append(all, w.Unwrap()...)
-		}
+		all = append(all, wrapped(all[n])...)
 		if len(all) > maxChain {
 			return nil, fmt.Errorf("the validator wraps more than %d others, or itself", maxChain)
 		}
@@ -103,14 +98,46 @@ func chain(v Validator) ([]Validator, error) {
 // Wraps reports whether inner is v, or is among the validators that v wraps. It is
 // for packages that implement a [Validator]; most programs do not need it.
 func Wraps(v, inner Validator) bool {
-	if isNil(v) || isNil(inner) || !reflect.TypeOf(inner).Comparable() {
+	if isNil(v) || isNil(inner) || !canCompare(inner) {
 		return false
 	}
 	all, err := chain(v)
 	return err == nil && slices.ContainsFunc(all, func(w Validator) bool {
-		return reflect.TypeOf(w).Comparable() && w == inner
+		return canCompare(w) && w == inner
 	})
 }
+
+// wrapped returns the validators that v wraps.
+func wrapped(v Validator) []Validator {
+	switch w := v.(type) {
+	case interface{ Unwrap() Validator }:
+		return []Validator{w.Unwrap()}
+	case interface{ Unwrap() []Validator }:
+		return w.Unwrap()
+	}
+	return nil
+}
+
+// silentIn returns a validator of the chain that is neither a Source nor inside of
+// one, or nil. Nobody tells of its revocations.
+func silentIn(v Validator) Validator {
+	if _, ok := v.(Source); ok {
+		return nil
+	}
+	inside := wrapped(v)
+	if len(inside) == 0 {
+		return v
+	}
+	for _, w := range inside {
+		if silent := silentIn(w); silent != nil {
+			return silent
+		}
+	}
+	return nil
+}
+
+// canCompare reports whether v may be compared without a panic.
+func canCompare(v any) bool { return reflect.ValueOf(v).Comparable() }
 
 // sources returns every Source of a chain once.
 func sources(chain []Validator) (all []Source) {
@@ -119,7 +146,7 @@ func sources(chain []Validator) (all []Source) {
 		if !ok {
 			continue
 		}
-		same := func(other Source) bool { return reflect.TypeOf(other).Comparable() && other == source }
+		same := func(other Source) bool { return canCompare(other) && canCompare(source) && other == source }
 		if !slices.ContainsFunc(all, same) {
 			all = append(all, source)
 		}

@@ -63,14 +63,13 @@ func ExampleRemoteKeys() {
 		io.WriteString(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
 	}))
 	defer provider.Close()
-	ctx, cancel := context.WithCancel(context.Background()) // ends the refreshing
-	defer cancel()
 
-	keys, err := middleware.NewRemoteKeys(ctx, provider.URL, middleware.RemoteKeysConfig{})
+	keys, err := middleware.OpenRemoteKeys(context.Background(), provider.URL, middleware.RemoteKeysConfig{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	defer keys.Close()
 	tokens, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: provider.URL, Audience: []string{"https://api.example.com"}})
 	if err != nil {
 		fmt.Println(err)

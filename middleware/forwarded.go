@@ -31,9 +31,13 @@ func lastForwarded(header string) (e element, before string, more bool) {
 	seen := map[string]bool{}
 	for rest, parts := header[start+1:], true; parts; {
 		semicolon := lastUnquoted(rest, ';')
-		name, value, ok := strings.Cut(strings.TrimSpace(rest[semicolon+1:]), "=")
+		pair := strings.TrimSpace(rest[semicolon+1:])
 		rest, parts = rest[:max(semicolon, 0)], semicolon >= 0
+		name, value, ok := strings.Cut(pair, "=")
 		name = strings.ToLower(name)
+		if pair == "" {
+			continue
+		}
 		if !ok || seen[name] { // an element that is malformed says nothing
 			return element{}, before, more
 		}

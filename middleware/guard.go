@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/authtier/authtier/errorsx"
 )
@@ -20,11 +19,15 @@ type guard struct {
 	cache       *Cache // the validator, if it is one
 	scheme      errorsx.Scheme
 	errors      *errorsx.Writer
+	inside      *surroundings // of what is inside, if errors is not nil
 	otherClient bool
 
 	// from is the source of a credential in the header. A query is read too if
 	// safe is not nil.
 	from *source
+
+	// nobody is the counter of a request that is let in without a credential.
+	nobody *counted
 
 	// absent refuses a request without the credential, with challenges of the
 	// other schemes too if there are alternatives.
@@ -100,10 +103,7 @@ func (s *source) protect(h http.Header) {
 // wrapper returns the guard as a Wrapper.
 func (g *guard) wrapper() Wrapper {
 	g.prepare()
-	if g.errors == nil {
-		return g.wrap
-	}
-	return Chain(Errors(g.errors), g.wrap)
+	return g.wrap
 }
 
 // prepare looks at the validator, which is not nil. Only a validator that is
@@ -116,7 +116,12 @@ func (g *guard) prepare() {
 		panic("middleware: " + g.name + ": " + err.Error())
 	}
 	g.cache, _ = g.validator.(*Cache)
+	if err := g.errors.Check(); err != nil {
+		panic("middleware: " + g.name + ": " + err.Error())
+	}
 	g.absent = missing(g.header)
+	g.nobody = &counted{openedBy: g, add: func(int64) error { return nil }}
+	g.inside = &surroundings{writer: g.errors}
 }
 
 // allowAnonymous lets requests without a credential through. Every answer then
@@ -129,16 +134,20 @@ func (g *guard) allowAnonymous() {
 func (g *guard) wrap(next http.Handler) http.Handler {
 	notNil(g.name, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		outer := r
 		s, r := join(r)
 		from, err := g.authenticate(s, r)
 		if from != nil {
 			from.protect(w.Header())
 		}
-		if err != nil {
-			(*errorsx.Writer)(nil).Resource(w, r, g.scheme, err)
-			return
+		switch {
+		case err != nil:
+			g.errors.Resource(w, r, g.scheme, err)
+		case g.errors != nil:
+			s.serveWith(g.inside, w, r, next, r != outer)
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
@@ -155,16 +164,18 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 		return g.anonymous, err
 	}
 
-	id, err := g.identify(r, s.now, username, secret, from.query)
+	id, err := g.identify(s, r, username, secret, from.query)
 	if err != nil {
 		return g.anonymous, err
-	}
-	if err := id.usableFrom(r); err != nil {
-		return from, err
 	}
 	if g.check != nil {
 		if err := g.check(id); err != nil {
 			return from, err
+		}
+	}
+	if id.extras != nil {
+		if err := id.usableFrom(r); err != nil {
+			return g.anonymous, err // the answer is the same as for an unknown credential
 		}
 	}
 
@@ -185,12 +196,16 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 		return from, err
 	}
 
-	if err := s.mayBecome(outer, merged, id); err != nil {
-		return from, err
+	if outer != nil || s.has(judged) {
+		if err := s.mayBecome(outer, merged, id); err != nil {
+			return from, err
+		}
 	}
+
 	s.identity.Store(merged)
-	s.by.Store(g)
-	s.observation().proved(merged)
+	if o := s.observation(); o != nil {
+		o.proved(merged)
+	}
 	return from, nil
 }
 
@@ -198,9 +213,9 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 // because of id.
 func (s *state) mayBecome(outer, merged, id *Identity) error {
 	if outer != nil && outer != id && outer.Issuer == "" {
-		return errorsx.Fault(errors.New("middleware: two credentials whose identities have no Issuer: nothing says that their clients are the same"))
+		return errorsx.Fault(errors.New("middleware: two credentials without an Issuer cannot be merged: nothing says that their clients are the same"))
 	}
-	if s.flags.Load()&judged == 0 {
+	if !s.has(judged) {
 		return nil
 	}
 	if outer == nil || outer.Client != merged.Client || outer.User != merged.User || outer.Scopes != merged.Scopes {
@@ -213,21 +228,23 @@ func (s *state) mayBecome(outer, merged, id *Identity) error {
 // identity from outside stays.
 func (g *guard) admitAnonymous(s *state) {
 	if s.identity.Load() == nil {
-		s.by.Store(g)
+		s.usage.Store(g.nobody)
+		s.note(openedHere)
 	}
 }
 
 // identify returns the identity that a credential proves, by what a cache
 // remembers or by asking the validator.
-func (g *guard) identify(r *http.Request, now time.Time, username, secret string, query bool) (*Identity, error) {
-	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, request: r, now: now}
+func (g *guard) identify(s *state, r *http.Request, username, secret string, query bool) (*Identity, error) {
 	var k cacheKey
 	var known *entry
 	var err error
 	if g.cache != nil {
 		k.set(g.scheme, username, secret)
-		known, err = g.cache.hit(&k, now)
-		c.observed(known != nil || err != nil)
+		known, err = g.cache.hit(&k, s.now)
+		if o := s.observation(); o != nil {
+			o.asked(known != nil || isRefusal(err))
+		}
 		if known != nil && (known.fits || query) {
 			return &known.identity, nil
 		}
@@ -242,16 +259,22 @@ func (g *guard) identify(r *http.Request, now time.Time, username, secret string
 		return &known.identity, nil
 	case err != nil:
 		return nil, err
-	case g.cache != nil:
-		return g.cache.miss(withoutState(r.Context()), k, c)
 	}
 
+	c := Credential{Scheme: g.scheme, Username: username, Secret: secret, request: r, now: s.now}
+	if g.cache != nil {
+		return g.cache.miss(withoutState(r.Context()), k, c)
+	}
 	id, err := ask(withoutState(r.Context()), g.validator, c)
 	if err != nil {
 		return nil, err
 	}
-	return id.provenBy(methodOf(g.scheme)).unexpired(now)
+	return id.provenBy(methodOf(g.scheme)).unexpired(s.now)
 }
+
+// isRefusal reports whether err refuses a credential, and is no failure of the
+// server.
+func isRefusal(err error) bool { return err != nil && !errorsx.From(err).Code.Ours() }
 
 // ask asks a validator, and takes a panic and an empty answer for faults of
 // ours.
@@ -263,7 +286,7 @@ func ask(ctx context.Context, v Validator, c Credential) (id *Identity, err erro
 		return nil, err
 	case id == nil:
 		return nil, errorsx.Fault(errors.New("middleware: the validator returned neither identity nor error"))
-	case id.Client == "" && id.User == "":
+	case !id.names():
 		return nil, errorsx.Fault(errors.New("middleware: the validator returned an identity with neither client nor user"))
 	}
 	return id, nil

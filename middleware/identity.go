@@ -86,6 +86,19 @@ func methodOf(s errorsx.Scheme) Methods {
 	return ByToken
 }
 
+// scheme returns the scheme of the credential whose scopes count.
+func (m Methods) scheme() errorsx.Scheme {
+	switch {
+	case m.Has(ByToken):
+		return errorsx.SchemeBearer
+	case m.Has(ByBasic):
+		return errorsx.SchemeBasic
+	case m.Has(ByAPIKey):
+		return errorsx.SchemeAPIKey
+	}
+	return errorsx.SchemeBearer
+}
+
 // Has reports whether all methods of n are in m. It is false for no method.
 func (m Methods) Has(n Methods) bool { return n != 0 && m&n == n }
 
@@ -200,12 +213,22 @@ func (id *Identity) remembered() *memo {
 func (a *Identity) includes(b *Identity) bool {
 	switch b.Methods {
 	case ByAPIKey:
-		return a.KeyID == b.KeyID
+		if b.KeyID != "" {
+			return a.KeyID == b.KeyID
+		}
 	case ByToken:
-		return a.TokenID == b.TokenID && a.User == b.User
+		if b.TokenID != "" {
+			return a.TokenID == b.TokenID && a.User == b.User
+		}
+	default:
+		return b.User == "" || a.User == b.User
 	}
-	return b.User == "" || a.User == b.User
+	// Without an ID, only what says the same is taken for the same.
+	return a.TokenID == "" && a.KeyID == "" && a.User == b.User && a.Scopes == b.Scopes && a.claims == b.claims
 }
+
+// names reports whether id names a client or a user. id may be nil.
+func (id *Identity) names() bool { return id != nil && (id.Client != "" || id.User != "") }
 
 type mergedWith struct{ other, result *Identity }
 
@@ -222,19 +245,23 @@ func IdentityFromContext(ctx context.Context) (Identity, bool) {
 }
 
 // WithIdentity returns a context in which id is the identity, as behind a
-// wrapper. It is for tests of handlers, and for authentication of one's own. Without
-// Methods, the identity counts as proven by a token, so that an API key only adds to
-// it.
+// wrapper. It is for tests of handlers, and for wrappers of your own that
+// authenticate in another way than by a [Validator]. Without Methods, the identity
+// counts as proven by a token, so that an API key only adds to it.
+//
+// It takes the place of an identity that was proven before, without a comparison,
+// and checks neither expiry, networks nor confirmation of id. To use an identity of
+// a Validator of this suite, use a wrapper or [Check], which do.
 func WithIdentity(ctx context.Context, id Identity) context.Context {
 	s := &state{Context: ctx, fixed: true}
+	if outer := stateOf(ctx); outer != nil {
+		s.inherit(outer)
+	}
 	if id.Methods == 0 {
 		id.Methods = ByToken
 	}
 	s.identity.Store(&id)
-	if outer := stateOf(ctx); outer != nil {
-		s.around.Store(outer.around.Load())
-		s.usage.Store(outer.usage.Load())
-	}
+	s.note(given)
 	return s
 }
 

@@ -119,12 +119,13 @@ func TestJWTsOneIssuerDown(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))
 		never := &remote{}
 		never.fails()
-		empty, err := middleware.NewRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{
+		empty, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{
 			AllowEmptyStart: true, Client: never.client(), Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { empty.Close() })
 		cfg := middleware.RemoteKeysConfig{Refresh: time.Minute, MaxAge: time.Hour}
 		v := tokensOfAll(t, trusted(remoteKeys(t, a, cfg), testIssuer), trusted(remoteKeys(t, b, cfg), otherIssuer),
 			trusted(staticKeys(t, "RS256", "RS256"), "https://static.example"), trusted(empty, "https://never.example"))

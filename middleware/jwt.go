@@ -28,8 +28,9 @@ type JWTConfig struct {
 	Types []string
 
 	// UserClaim is the claim that holds the user's login; a token without it is
-	// a client's. If empty, it is "username". Issuers of user tokens alone put
-	// the user into "sub".
+	// a client's. If empty, it is "username". If it is "sub", a token whose sub is its
+	// client_id or azp is the client's own, and has no user. Do not use a claim that
+	// users can set themselves, such as "email".
 	UserClaim string
 
 	// Leeway is allowed on exp, nbf and iat for the issuer's clock, at most a
@@ -74,11 +75,14 @@ func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 
 func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 	var errs []error
-	if keys == nil {
+	if isNil(keys) {
 		errs = append(errs, errors.New("nil Keys"))
 	}
 	if cfg.Issuer == "" {
 		errs = append(errs, errors.New("no Issuer"))
+	}
+	if strings.ContainsAny(cfg.Issuer, "{}") {
+		errs = append(errs, fmt.Errorf("the Issuer %q is a template, and iss is compared with it as it is: expected one issuer's URL", cfg.Issuer))
 	}
 	if len(cfg.Audience) == 0 || slices.Contains(cfg.Audience, "") {
 		errs = append(errs, errors.New("no Audience, or an empty one"))

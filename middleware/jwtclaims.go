@@ -239,5 +239,8 @@ func (p *payload) userIn(part, claim string, raw []byte) (string, error) {
 	if !c.names(false) {
 		return "", c.misnamed(part, claim)
 	}
+	if claim == "sub" && (c.s == p.Client.s || c.s == p.Party.s) {
+		return "", nil // the client's own token: it is its own subject (RFC 9068 section 2.2)
+	}
 	return c.s, nil
 }

@@ -10,6 +10,11 @@
 // [Bearer] token of different clients are refused. [Tiers] chooses the wrappers
 // by path. Handlers read the outcome with [IdentityFromContext].
 //
+// The wrappers of one request share what they know by its context, and tell it from
+// other requests by its header. A middleware in between must pass the context on.
+// One request must not be served by several handlers at once; give each of them a
+// clone.
+//
 // What a credential is worth is decided by a [Validator]: an issuer, or [JWT]
 // for tokens that others sign. Refusals follow RFC 6750 (Bearer), RFC 7617
 // (Basic) and RFC 9110 section 11, and are written by an [errorsx.Writer].

@@ -71,12 +71,12 @@ func Observe(f func(r *http.Request, d Decision)) Wrapper {
 		notNil("Observe", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
-			if s.by.Load() != nil {
-				err := errors.New("middleware: Observe: a wrapper around it judges requests, and what that refuses would not be seen")
+			if s.openedBy() != nil || s.identity.Load() != nil && !s.has(given) {
+				err := errors.New("middleware: Observe must stand outside of the wrappers that authenticate, whose refusals it would not see")
 				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(err))
 				return
 			}
-			o := &observation{began: time.Now()}
+			o := &observation{began: time.Now(), identity: s.identity.Load()}
 			sw := &statusWriter{ResponseWriter: w, count: o.answered}
 
 			defer func() { f(r, o.decision()) }()

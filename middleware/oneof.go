@@ -118,6 +118,7 @@ func appendNew[T comparable](list []T, items ...T) []T {
 func (o *oneOf) wrap(next http.Handler) http.Handler {
 	notNil("OneOf", next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		outer := r
 		s, r := join(r)
 		way, from, err := o.authenticate(s, r)
 		if from != nil {
@@ -127,7 +128,7 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 		case err != nil:
 			way.errors.Resource(w, r, way.scheme, err, way.others...)
 		case way.errors != nil:
-			s.surround(w, r, next, func(a *surroundings) { a.writer = way.errors })
+			s.serveWith(way.inside, w, r, next, r != outer)
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -56,21 +56,25 @@ func Proxy(cfg *ProxyConfig) Wrapper {
 		notNil("Proxy", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
-			a := s.around.Load()
-			why := ""
-			switch {
-			case a != nil && a.peer != nil:
-				why = "there is another Proxy around this one"
-			case s.flags.Load()&addrAsked != 0:
-				why = "a wrapper around it has already asked for the client's address"
-			}
-			if why != "" {
-				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(errors.New("middleware: Proxy: "+why)))
+			if err := s.mayAskProxies(); err != nil {
+				(*errorsx.Writer)(nil).Resource(w, r, "", err)
 				return
 			}
-			s.surround(w, r, next, func(a *surroundings) { a.peer = p.peer(r) })
+			s.peer.Store(p.peer(r))
+			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// mayAskProxies returns a fault if the client's address is decided already.
+func (s *state) mayAskProxies() error {
+	switch {
+	case s.peer.Load() != nil:
+		return errorsx.Fault(errors.New("middleware: Proxy: there is another Proxy around this one"))
+	case s.has(addrAsked):
+		return errorsx.Fault(errors.New("middleware: Proxy: a wrapper around it has already asked for the client's address"))
+	}
+	return nil
 }
 
 // A peer is what is known of the client at the other end.
@@ -175,8 +179,8 @@ func ClientAddr(r *http.Request) netip.Addr {
 	return addr
 }
 
-// OverTLS reports whether the client that sent r uses TLS: to this server, or to
-// a trusted proxy that says so, see [Proxy].
+// OverTLS reports whether the request came over TLS: to this server, be it from the
+// client or from a proxy, or to a trusted proxy that says so, see [Proxy].
 func OverTLS(r *http.Request) bool {
 	if p := askPeer(r); p != nil {
 		return p.tls
@@ -192,8 +196,5 @@ func askPeer(r *http.Request) *peer {
 		return nil
 	}
 	s.note(addrAsked)
-	if a := s.around.Load(); a != nil {
-		return a.peer
-	}
-	return nil
+	return s.peer.Load()
 }

@@ -186,6 +186,8 @@ func TestProxyTwice(t *testing.T) {
 
 func TestProxyPanics(t *testing.T) {
 	for name, cfg := range map[string]*middleware.ProxyConfig{
+		"everybody":        {Trusted: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
+		"all of IPv6":      {Trusted: []netip.Prefix{netip.MustParsePrefix("::/0")}},
 		"no prefix":        {Trusted: []netip.Prefix{{}}},
 		"bits beyond":      {Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")}},
 		"IPv4 as IPv6":     {Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},

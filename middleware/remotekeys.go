@@ -32,7 +32,7 @@ type RemoteKeysConfig struct {
 	// Timeout is how long one fetch may take. If 0, it is five seconds.
 	Timeout time.Duration
 
-	// AllowEmptyStart has [NewRemoteKeys] return before the first fetch. Until
+	// AllowEmptyStart has [OpenRemoteKeys] return before the first fetch. Until
 	// one succeeds, every token is AUTH-8.
 	AllowEmptyStart bool
 
@@ -82,6 +82,8 @@ type RemoteKeys struct {
 	client  *http.Client
 	limiter *rate.Limiter
 	ended   <-chan struct{} // nothing is fetched any more
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when nothing runs any more
 	sinks   Sinks
 	state   atomic.Pointer[keySet]
 
@@ -109,32 +111,47 @@ type keyFetch struct {
 	done  chan struct{}
 }
 
-// NewRemoteKeys fetches the key set at url, which is https, or http on loopback,
-// and keeps it up to date in one goroutine until ctx ends. Redirects to other
-// hosts are not followed. It returns an error for a config out of range, and if
-// the first fetch fails, unless AllowEmptyStart.
-func NewRemoteKeys(ctx context.Context, url string, cfg RemoteKeysConfig) (*RemoteKeys, error) {
+// OpenRemoteKeys fetches the key set at url, which is https, or http on loopback,
+// and keeps it up to date in one goroutine until Close. ctx bounds the first fetch
+// alone. Redirects to other hosts are not followed. It returns an error for a config
+// out of range, and if the first fetch fails, unless AllowEmptyStart is set.
+func OpenRemoteKeys(ctx context.Context, url string, cfg RemoteKeysConfig) (*RemoteKeys, error) {
 	cfg.Refresh = cmp.Or(cfg.Refresh, defaultRefresh)
 	cfg.MaxAge = cmp.Or(cfg.MaxAge, max(defaultMaxAge, cfg.Refresh))
 	cfg.Cooldown = cmp.Or(cfg.Cooldown, defaultCooldown)
 	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
 	if err := errors.Join(remoteURL(url), cfg.check()); err != nil {
-		return nil, fmt.Errorf("middleware: NewRemoteKeys: %w", err)
+		return nil, fmt.Errorf("middleware: OpenRemoteKeys: %w", err)
 	}
 	r := &RemoteKeys{
 		url: url, cfg: cfg, client: remoteClient(cfg.Client, sameHost),
 		limiter: rate.NewLimiter(rate.Every(cfg.Cooldown), 1),
-		ended:   ctx.Done(),
 		wake:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
 	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	r.ended, r.cancel = running.Done(), cancel
 	r.state.Store(&keySet{err: errors.New("no key set was fetched yet")})
 	if cfg.AllowEmptyStart {
 		r.ask()
 	} else if r.refresh(ctx); r.state.Load().err != nil {
-		return nil, fmt.Errorf("middleware: NewRemoteKeys: %w", r.state.Load().err)
+		cancel()
+		return nil, fmt.Errorf("middleware: OpenRemoteKeys: %w", r.state.Load().err)
 	}
-	go r.run(ctx)
+	go func() {
+		defer close(r.done)
+		r.run(running)
+		r.sinks.FreshUntil(time.Time{}) // what caches remember is not relied upon any more
+	}()
 	return r, nil
+}
+
+// Close ends the fetching and waits for its end. From then on every token is
+// AUTH-8, also one that a [Cache] remembers. It returns nil.
+func (r *RemoteKeys) Close() error {
+	r.cancel()
+	<-r.done
+	return nil
 }
 
 func (cfg RemoteKeysConfig) check() error {
@@ -156,6 +173,12 @@ func (cfg RemoteKeysConfig) check() error {
 
 // Key implements [Keys].
 func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	select {
+	case <-r.ended:
+		return nil, errors.New("middleware: RemoteKeys: closed")
+	default:
+	}
+
 	s := r.state.Load()
 	if kid != "" && !s.has(kid) {
 		var err error

@@ -106,10 +106,11 @@ func remoteKeys(t testing.TB, s *remote, cfg middleware.RemoteKeysConfig) *middl
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	keys, err := middleware.NewRemoteKeys(t.Context(), testJWKS, cfg)
+	keys, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { keys.Close() })
 	return keys
 }
 
@@ -148,10 +149,11 @@ func TestRemoteKeys(t *testing.T) {
 			jwkOf(t, "RS256", members{"kid": "512", "alg": "RS512"})))
 	}))
 	defer server.Close()
-	keys, err := middleware.NewRemoteKeys(t.Context(), server.URL, middleware.RemoteKeysConfig{})
+	keys, err := middleware.OpenRemoteKeys(t.Context(), server.URL, middleware.RemoteKeysConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { keys.Close() })
 	v := tokensOf(t, keys)
 	for _, alg := range []string{"ES256", "ES384", "EdDSA", "RS256"} {
 		if code := ask(t, v, fresh(t, alg, alg, nil)); code != 0 {
@@ -287,8 +289,9 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &remote{}
 		s.hangs()
-		ctx, cancel := context.WithCancel(t.Context())
-		keys, err := middleware.NewRemoteKeys(ctx, testJWKS, middleware.RemoteKeysConfig{
+		start, cancel := context.WithTimeout(t.Context(), time.Second) // bounds the opening alone
+		defer cancel()
+		keys, err := middleware.OpenRemoteKeys(start, testJWKS, middleware.RemoteKeysConfig{
 			AllowEmptyStart: true, MaxAge: time.Hour, Client: s.client(), Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
@@ -311,20 +314,17 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 				t.Errorf("refused with %v once the set is there", code)
 			}
 		}
-		cancel()
-		synctest.Wait()
+		keys.Close()
 		began := time.Now()
-		if _, err := keys.Key(t.Context(), "other", "ES256"); err == nil || errors.Is(err, middleware.ErrNoKey) || time.Since(began) > 0 {
-			t.Errorf("after the end: got %v after %v, want no decision", err, time.Since(began))
-		}
-		good := fresh(t, "ES256", "ES256", nil)
-		for _, want := range []errorsx.Code{0, errorsx.Internal} {
-			for _, v := range []middleware.Validator{v, c} {
-				if code := ask(t, v, good); code != want {
-					t.Errorf("after the end, the known key: got %v, want %v", code, want)
-				}
+		for _, kid := range []string{"other", "ES256", ""} {
+			if _, err := keys.Key(t.Context(), kid, "ES256"); err == nil || errors.Is(err, middleware.ErrNoKey) || time.Since(began) > 0 {
+				t.Errorf("key %q after Close: got %v after %v, want no decision", kid, err, time.Since(began))
 			}
-			time.Sleep(time.Hour)
+		}
+		for _, v := range []middleware.Validator{v, c} {
+			if code := ask(t, v, fresh(t, "ES256", "ES256", nil)); code != errorsx.Internal {
+				t.Errorf("the known key after Close: got %v, want AUTH-8", code)
+			}
 		}
 	})
 }
@@ -369,7 +369,7 @@ func TestS09RemoteKeys(t *testing.T) {
 			if strings.HasPrefix(name, "slow") {
 				cfg.Timeout = 50 * time.Millisecond
 			}
-			if _, err := middleware.NewRemoteKeys(t.Context(), server.URL, cfg); (err == nil) != tt.ok {
+			if _, err := middleware.OpenRemoteKeys(t.Context(), server.URL, cfg); (err == nil) != tt.ok {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -388,7 +388,7 @@ func TestRemoteKeysRedirects(t *testing.T) {
 			resp.Header.Set("Location", to)
 			return resp, nil
 		})
-		_, err := middleware.NewRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+		_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
 		if err == nil || s.fetches.Load() > 4 {
 			t.Errorf("to %s: got %v after %d requests", to, err, s.fetches.Load())
 		}
@@ -407,23 +407,23 @@ func redirectOnce(w http.ResponseWriter, r *http.Request, body string) {
 func TestRemoteKeysPanickingClient(t *testing.T) {
 	s := &remote{}
 	s.does(func(*http.Request) (*http.Response, error) { panic("broken") })
-	_, err := middleware.NewRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+	_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestNewRemoteKeysConfig(t *testing.T) {
+func TestOpenRemoteKeysConfig(t *testing.T) {
 	good := middleware.RemoteKeysConfig{AllowEmptyStart: true, Client: publishes(jwkOf(t, "ES256", nil)).client(), Log: slog.New(slog.DiscardHandler)}
 	for _, url := range []string{"", "id.example/jwks", "http://id.example/jwks", "http://127.0.0.1.example/", "ftp://id.example", "https://", "https:///jwks",
 		"https://a:s3cret@id.example/", "https://id.example/#x", "https://id.exa mple/", "file:///etc/passwd", ":"} {
-		_, err := middleware.NewRemoteKeys(t.Context(), url, good)
+		_, err := middleware.OpenRemoteKeys(t.Context(), url, good)
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: got %v", url, err)
 		}
 	}
 	for _, url := range []string{testJWKS, "http://127.0.0.1:1/", "http://[::1]/", "http://localhost:8080/jwks?x=y"} {
-		if _, err := middleware.NewRemoteKeys(t.Context(), url, good); err != nil {
+		if _, err := middleware.OpenRemoteKeys(t.Context(), url, good); err != nil {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
@@ -435,7 +435,7 @@ func TestNewRemoteKeysConfig(t *testing.T) {
 	} {
 		cfg := good
 		set(&cfg)
-		if _, err := middleware.NewRemoteKeys(t.Context(), testJWKS, cfg); err == nil {
+		if _, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, cfg); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

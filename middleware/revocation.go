@@ -76,8 +76,8 @@ type PartialSource interface {
 	Partial() bool
 }
 
-func isPartial(s Source) bool {
-	p, ok := s.(PartialSource)
+func isPartial(v Validator) bool {
+	p, ok := v.(PartialSource)
 	return ok && p.Partial()
 }
 

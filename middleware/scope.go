@@ -10,38 +10,71 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Scope lets a request through only if its identity has one of the scopes; one of
-// them is enough. It stands behind every wrapper that authenticates, and refuses as
-// the innermost of them does,
-// with insufficient_scope and the scopes needed (RFC 6750 section 3.1). A request
-// that such a wrapper let in without a credential, because of AllowAnonymous, is
-// refused with AUTH-2. A request that no wrapper looked at is a fault in wiring:
-// AUTH-8. So is a wrapper inside that changes client, user or scopes after Scope has
-// let the request through.
+// Scope lets a request through only if its identity has at least one of the scopes;
+// [AllScopes] demands all of them. It stands behind every wrapper that
+// authenticates, and refuses with insufficient_scope and the scopes of which one is
+// needed (RFC 6750 section 3.1).
 //
-// It panics without a scope, and if one is not a scope token (RFC 6749 section
+// A request that such a wrapper let in without a credential, because of
+// AllowAnonymous, is refused with AUTH-2. A request that no wrapper looked at is a
+// fault in wiring: AUTH-8. So is a wrapper inside that changes client, user or
+// scopes after Scope has let the request through.
+//
+// Scope panics without a scope, and if one is not a scope token (RFC 6749 section
 // 3.3).
 func Scope(anyOf ...string) Wrapper {
-	if len(anyOf) == 0 {
-		panic("middleware: Scope: no scope given")
+	needed := scopeList("Scope", anyOf)
+	anyOf = slices.Clone(anyOf)
+	return scopes("Scope", func(id *Identity) error {
+		if slices.ContainsFunc(anyOf, id.Scopes.has) {
+			return nil
+		}
+		return insufficient(id, needed, "The request needs a scope that its credentials do not have")
+	})
+}
+
+// AllScopes lets a request through only if its identity has all of the scopes. It is
+// otherwise like [Scope]. Its refusal lists all scopes that are needed.
+func AllScopes(all ...string) Wrapper {
+	needed := scopeList("AllScopes", all)
+	all = slices.Clone(all)
+	return scopes("AllScopes", func(id *Identity) error {
+		for _, scope := range all {
+			if !id.Scopes.has(scope) {
+				return insufficient(id, needed, "The request needs scopes that its credentials do not have")
+			}
+		}
+		return nil
+	})
+}
+
+// scopeList returns the scopes as one list. It panics if there is none, or one that
+// is not a scope token.
+func scopeList(wrapper string, scopes []string) string {
+	if len(scopes) == 0 {
+		panic("middleware: " + wrapper + ": no scope given")
 	}
-	for _, scope := range anyOf {
+	for _, scope := range scopes {
 		if !ValidScope(scope) {
-			panic(fmt.Sprintf("middleware: Scope: %q is not a scope", scope))
+			panic(fmt.Sprintf("middleware: %s: %q is not a scope", wrapper, scope))
 		}
 	}
-	anyOf = slices.Clone(anyOf)
-	needed := strings.Join(anyOf, " ")
+	return strings.Join(scopes, " ")
+}
+
+func insufficient(id *Identity, needed, message string) error {
+	return &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Client: id.Client, Scope: needed, Message: message}
+}
+
+// scopes returns a wrapper that judges the identity of each request.
+func scopes(name string, judge func(id *Identity) error) Wrapper {
 	return func(next http.Handler) http.Handler {
-		notNil("Scope", next)
+		notNil(name, next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s := stateOf(r.Context())
-			id, err := s.authenticated("Scope")
-			if err == nil && !slices.ContainsFunc(anyOf, id.Scopes.has) {
-				err = &errorsx.Error{
-					Code: errorsx.ScopeNotAuthorized, Client: id.Client, Scope: needed,
-					Message: "The request needs a scope that its credentials do not have",
-				}
+			s, r := join(r)
+			id, err := s.authenticated(name)
+			if err == nil {
+				err = judge(id)
 			}
 			if err != nil {
 				s.refuse(w, r, err)
@@ -55,32 +88,26 @@ func Scope(anyOf ...string) Wrapper {
 
 // authenticated returns the identity of a request whose wrappers must have proven
 // one. If one of them let it in without a credential, that credential is missing
-// here; if there is no such wrapper, that is a fault in wiring. s may be nil.
+// here; if there is no such wrapper, that is a fault in wiring.
 func (s *state) authenticated(wrapper string) (*Identity, error) {
-	if s == nil {
-		return nil, errorsx.Fault(errors.New("middleware: " + wrapper + ": no wrapper has authenticated the request"))
-	}
-	if id := s.identity.Load(); id != nil {
+	if id := s.identity.Load(); id.names() {
 		return id, nil
 	}
-	if g := s.by.Load(); g != nil {
+	if g := s.openedBy(); g != nil {
 		return nil, g.absent
 	}
-	return (*state)(nil).authenticated(wrapper)
+	return nil, errorsx.Fault(errors.New("middleware: " + wrapper + ": no wrapper has authenticated the request"))
 }
 
-// refuse answers as the wrapper that authenticated the request, or let it in
-// without a credential, would. s may be nil.
+// refuse answers with the challenge of the credential that the identity's scopes
+// are from, or of the wrapper that let the request in without one.
 func (s *state) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	scheme := errorsx.SchemeBearer
 	var others []errorsx.Scheme
-	if s != nil {
-		if g := s.by.Load(); g != nil {
-			scheme = g.scheme
-			if s.identity.Load() == nil {
-				others = g.others
-			}
-		}
+	if id := s.identity.Load(); id != nil {
+		scheme = id.Methods.scheme()
+	} else if g := s.openedBy(); g != nil {
+		scheme, others = g.scheme, g.others
 	}
 	(*errorsx.Writer)(nil).Resource(w, r, scheme, err, others...)
 }

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -10,42 +11,50 @@ import (
 )
 
 // A state is what the wrappers around one request share. It is itself the
-// request's context, and lies beside the copy of the request that it is attached
-// to. Wrappers publish through atomic pointers: behind [http.TimeoutHandler] the
-// inner handlers may outlive the outer ones, which may still read.
+// request's context, and holds the copy of the request that it is attached to: they
+// are one allocation.
+//
+// Wrappers publish through atomic pointers: behind [http.TimeoutHandler] the inner
+// handlers may outlive the outer ones, which may still read.
 type state struct {
 	context.Context
 	now      time.Time
-	fixed    bool          // made by WithIdentity: read, never joined
-	flags    atomic.Uint32 // what has happened: addrAsked, judged
+	fixed    bool // made by WithIdentity: read, never joined
+	flags    atomic.Uint32
 	identity atomic.Pointer[Identity]
-	by       atomic.Pointer[guard]   // the wrapper that authenticated last, or let an anonymous request in
 	usage    atomic.Pointer[counted] // the innermost, what AddUsage adds to
 	around   atomic.Pointer[surroundings]
+	peer     atomic.Pointer[peer] // what Proxy found out; it is never cleared
+	request  http.Request
 }
 
 // What may have happened to a request, see state.flags.
 const (
-	addrAsked = 1 << iota // somebody has asked for the client's address
-	judged                // a wrapper has let the request through because of its identity
+	addrAsked  = 1 << iota // somebody has asked for the client's address
+	judged                 // a wrapper has let the request through because of its identity
+	counting               // a Usage counts it, or would if it had a client
+	given                  // its identity is from WithIdentity
+	openedHere             // a wrapper of its tier has let it in without a credential
 )
 
 // note sets a flag.
 func (s *state) note(flag uint32) {
-	if s.flags.Load()&flag == 0 {
+	if !s.has(flag) {
 		s.flags.Or(flag)
 	}
 }
+
+func (s *state) has(flag uint32) bool { return s.flags.Load()&flag != 0 }
 
 type stateKey struct{}
 
 // Value returns the state itself, or what answers need from the wrappers outside,
 // or else what the request's own context holds.
 func (s *state) Value(key any) any {
-	switch key {
-	case stateKey{}:
+	switch key.(type) {
+	case stateKey:
 		return s
-	case errorsx.SurroundingsKey{}:
+	case errorsx.SurroundingsKey:
 		if a := s.around.Load(); a != nil {
 			return a
 		}
@@ -61,32 +70,50 @@ func stateOf(ctx context.Context) *state {
 	return s
 }
 
-// join returns the state of r, and r with a new one where it has none. A state
-// made by WithIdentity may serve several requests, so its contents are copied.
+// join returns the state of r, and r with a new one if it has none of its own.
 func join(r *http.Request) (*state, *http.Request) {
-	old := stateOf(r.Context())
-	if old != nil && !old.fixed {
-		return old, r
+	if s := stateOf(r.Context()); s != nil && !s.fixed && s.isOf(r) {
+		return s, r
 	}
-
-	s, r := begin(r)
-	if old != nil {
-		s.identity.Store(old.identity.Load())
-		s.around.Store(old.around.Load())
-		s.usage.Store(old.usage.Load())
-	}
-	return s, r
+	return fork(r)
 }
 
-// begin returns r with a state of its own. State and copy are one allocation:
-// whoever keeps the context of a request keeps the request.
-func begin(r *http.Request) (*state, *http.Request) {
-	both := &struct {
-		state   state
-		request http.Request
-	}{state: state{Context: r.Context(), now: time.Now()}}
-	both.request = *r.WithContext(&both.state) // a copy on the stack, as it does not escape
-	return &both.state, &both.request
+// isOf reports whether r is the request that s was made for, or a copy of it. A
+// handler may make other requests of one that it serves, such as the parts of a
+// batch, and their contexts lead to s too. What is proven for one of them must not
+// count for the next. Copies share the map of the header, and other requests have
+// one of their own.
+func (s *state) isOf(r *http.Request) bool {
+	return reflect.ValueOf(r.Header).Pointer() == reflect.ValueOf(s.request.Header).Pointer()
+}
+
+// fork returns r with a state of its own, which begins with what is known of the
+// request that r's context is from.
+func fork(r *http.Request) (*state, *http.Request) {
+	old := stateOf(r.Context())
+	s := &state{Context: r.Context(), now: time.Now()}
+	s.request = *r.WithContext(s) // a copy on the stack, as it does not escape
+	if old != nil {
+		s.inherit(old)
+	}
+	return s, &s.request
+}
+
+func (s *state) inherit(old *state) {
+	s.flags.Store(old.flags.Load())
+	s.identity.Store(old.identity.Load())
+	s.usage.Store(old.usage.Load())
+	s.around.Store(old.around.Load())
+	s.peer.Store(old.peer.Load())
+}
+
+// openedBy returns the wrapper that has let the request in without a credential, or
+// nil.
+func (s *state) openedBy() *guard {
+	if u := s.usage.Load(); u != nil {
+		return u.openedBy
+	}
+	return nil
 }
 
 // observation returns where the request's decision is noted, or nil if nobody
@@ -111,7 +138,7 @@ func withoutState(ctx context.Context) context.Context {
 }
 
 func (s *stateless) Value(key any) any {
-	if key == (stateKey{}) {
+	if _, ok := key.(stateKey); ok {
 		return nil
 	}
 	return s.Context.Value(key)

@@ -6,13 +6,12 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Surroundings are what Proxy, Errors and Observe say for everything inside of
-// them. They are not changed once they are published; an inner wrapper publishes
-// a changed copy.
+// Surroundings are what Errors and Observe say for everything inside of them. They
+// are not changed once they are published; an inner wrapper publishes a changed
+// copy.
 type surroundings struct {
 	writer      *errorsx.Writer // of the nearest Errors, or nil
 	observation *observation    // of the nearest Observe, or nil
-	peer        *peer           // what Proxy found out, or nil
 }
 
 // Writer implements [errorsx.Surroundings].
@@ -55,17 +54,24 @@ func Errors(ew *errorsx.Writer) Wrapper {
 	if err := ew.Check(); err != nil {
 		panic("middleware: Errors: " + err.Error())
 	}
-	alone := &surroundings{writer: ew} // where nothing else is around, it costs no allocation
+	alone := &surroundings{writer: ew}
 	return func(next http.Handler) http.Handler {
 		notNil("Errors", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s, r := join(r)
-			if s.around.CompareAndSwap(nil, alone) {
-				next.ServeHTTP(w, r)
-				s.around.Store(nil)
-				return
-			}
-			s.surround(w, r, next, func(a *surroundings) { a.writer = ew })
+			s, inside := join(r)
+			s.serveWith(alone, w, inside, next, inside != r)
 		})
 	}
+}
+
+// serveWith serves r with the writer of alone as the nearest one. If the state is
+// new, nothing else is around the request, so that no copy is needed, and nothing
+// outside can see it, so that it need not be as before afterwards.
+func (s *state) serveWith(alone *surroundings, w http.ResponseWriter, r *http.Request, next http.Handler, isNew bool) {
+	if isNew && s.around.Load() == nil {
+		s.around.Store(alone)
+		next.ServeHTTP(w, r)
+		return
+	}
+	s.surround(w, r, next, func(a *surroundings) { a.writer = alone.writer })
 }

@@ -27,8 +27,8 @@ type Tier struct {
 
 // TiersConfig configures [Tiers]. The zero value is ready to use.
 type TiersConfig struct {
-	// Errors answers refused paths. If nil, the writer of the nearest [Errors]
-	// outside does.
+	// Errors answers refused paths, and refused requests inside. If nil, the writer
+	// of the nearest [Errors] outside does.
 	Errors *errorsx.Writer
 }
 
@@ -64,10 +64,14 @@ func Tiers(tiers []Tier, cfg TiersConfig) (Wrapper, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return func(next http.Handler) http.Handler {
+	wrapper := func(next http.Handler) http.Handler {
 		notNil("Tiers", next)
-		return newTierHandler(&table, guards, next, cfg)
-	}, nil
+		return newTierHandler(&table, guards, next)
+	}
+	if cfg.Errors != nil {
+		wrapper = Chain(Errors(cfg.Errors), wrapper)
+	}
+	return wrapper, nil
 }
 
 func (t Tier) check() error {
@@ -82,7 +86,7 @@ func (t Tier) check() error {
 	return nil
 }
 
-func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler, cfg TiersConfig) http.Handler {
+func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler) http.Handler {
 	guarded := make([]http.Handler, len(guards))
 	for i, guard := range guards {
 		guarded[i] = next
@@ -93,13 +97,16 @@ func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler, cfg T
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tier, ok := table.find(r.URL)
 		if !ok {
-			cfg.Errors.Resource(w, r, "", errorsx.NotFound())
+			(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.NotFound())
 			return
 		}
 
 		s, r := join(r)
 		if o := s.observation(); o != nil {
 			o.entered(table.exact[tier] + "/")
+		}
+		if s.has(openedHere) { // outside: each tier judges anew who may come in
+			s.flags.And(^uint32(openedHere))
 		}
 		guarded[tier].ServeHTTP(w, r)
 	})
@@ -111,8 +118,7 @@ func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler, cfg T
 func authenticatedAlone(prefix string, next http.Handler) http.Handler {
 	fault := errorsx.Fault(fmt.Errorf("middleware: Tiers: the guard of %s authenticates nobody", prefix))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := stateOf(r.Context())
-		if s == nil || s.by.Load() == nil && s.identity.Load() == nil {
+		if s := stateOf(r.Context()); !s.identity.Load().names() && !s.has(openedHere) {
 			(*errorsx.Writer)(nil).Resource(w, r, "", fault)
 			return
 		}

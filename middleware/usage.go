@@ -23,7 +23,8 @@ type Meter interface {
 type UsageConfig struct {
 	// CountStatus, if not nil, says by the status of the answer which requests
 	// count. They are counted when the header is written, so that what a client
-	// saw is counted. A handler that writes nothing answers 200, one that takes
+	// saw is counted, unless a wrapper outside replaces the answer, such as
+	// [http.TimeoutHandler]. A handler that writes nothing answers 200, one that takes
 	// over the connection 101; informational answers (1xx) are none. What
 	// [AddUsage] adds counts with any status.
 	CountStatus func(status int) bool
@@ -44,13 +45,13 @@ type counted struct {
 	wrapper *usageWrapper
 	day     int
 	add     func(n int64) error
-	lost    bool // there was no counter to be had, and that is allowed
+	lost    bool // no counter was available, and that is allowed
 	outer   *counted
-}
 
-// countsNothing is the counter of a request that a wrapper let in without a
-// credential: it is billed to nobody.
-var countsNothing = &counted{add: func(int64) error { return nil }}
+	// openedBy is not nil if this is nobody's counter: that of a request which
+	// that wrapper let in without a credential.
+	openedBy *guard
+}
 
 // Usage counts one use of m by the request's client before the handler runs, on
 // the UTC day on which the request was admitted. It stands behind the wrappers
@@ -76,11 +77,14 @@ func UsageBy(m Meter, cfg UsageConfig) Wrapper {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
 			c, err := u.count(s)
+			if c != nil && c.outer != nil { // for what the outer one's handler adds afterwards
+				defer s.usage.Store(c.outer)
+			}
 			switch {
 			case err != nil:
 				(*errorsx.Writer)(nil).Resource(w, r, "", err)
 			case c != nil && !c.lost && cfg.CountStatus != nil:
-				u.serveByStatus(w, r, next, s)
+				u.serveByStatus(w, r, next, s, c)
 			default:
 				next.ServeHTTP(w, r)
 			}
@@ -94,8 +98,7 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 	id, err := s.authenticated("Usage")
 	switch {
 	case errors.Is(err, errorsx.CredentialsMissing):
-		s.note(judged)
-		s.usage.Store(countsNothing)
+		s.note(judged | counting)
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -105,6 +108,9 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 	s.note(judged)
 
 	outer := s.usage.Load()
+	if outer != nil && outer.openedBy != nil {
+		outer = nil
+	}
 	for u := outer; u != nil; u = u.outer {
 		if u.wrapper == w {
 			return nil, nil
@@ -172,8 +178,12 @@ func AddUsage(ctx context.Context, n int64) error {
 		return fmt.Errorf("middleware: AddUsage: %d is not a positive quantity", n)
 	}
 	s := stateOf(ctx)
-	if s == nil || s.usage.Load() == nil {
+	var c *counted
+	if s != nil {
+		c = s.usage.Load()
+	}
+	if c == nil || c.openedBy != nil && !s.has(counting) {
 		return errors.New("middleware: AddUsage: no Usage wrapper counts this request")
 	}
-	return s.usage.Load().add(n)
+	return c.add(n)
 }

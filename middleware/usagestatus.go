@@ -21,9 +21,9 @@ type statusWriter struct {
 }
 
 // serveByStatus serves a request that counts if its answer's status does.
-func (w *usageWrapper) serveByStatus(rw http.ResponseWriter, r *http.Request, next http.Handler, s *state) {
+func (w *usageWrapper) serveByStatus(rw http.ResponseWriter, r *http.Request, next http.Handler, s *state, c *counted) {
 	sw := &statusWriter{ResponseWriter: rw}
-	id, c := s.identity.Load(), s.usage.Load()
+	id := s.identity.Load()
 	outside := s.errorsWriter() // of Usage: a handler inside may be in another one's reach
 	sw.count = func(status int) error { return w.countStatus(status, id, c) }
 	sw.refuse = func(err error) {

@@ -66,14 +66,15 @@ type Admin interface {
 
 	// DeleteUser deletes the user and the API keys that the user owns, and raises
 	// the version that a user of that login will have. A user who does not exist
-	// is no error.
+	// is no error. The keys can never be created again.
 	DeleteUser(ctx context.Context, login string) error
 
-	// CreateAPIKeys stores all keys or none. It returns [ErrExists] if there is a
-	// key of that ID or digest, or if ks holds one twice; [ErrRevoked] if a key of
-	// that ID or digest was revoked, replaced or deleted before; and [ErrNotFound]
-	// if there is no such client. The error names the ID of the key. It ignores
-	// LastUsed.
+	// CreateAPIKeys stores all keys or none, thousands at a time if need be. It
+	// returns [ErrExists] if there is a key of that ID or digest, or if ks holds one
+	// twice; [ErrRevoked] if a key of that ID or digest was revoked, replaced or
+	// deleted before; and [ErrNotFound] if there is no such client. The error names
+	// the ID of the key. CreateAPIKeys ignores LastUsed, and does not check that the
+	// owner exists: users may be in a table of the program's own.
 	CreateAPIKeys(ctx context.Context, ks ...APIKey) error
 
 	// UpdateAPIKey changes an API key, as [Admin.UpdateUser] changes a user. f may
@@ -82,9 +83,8 @@ type Admin interface {
 	UpdateAPIKey(ctx context.Context, id string, f func(*APIKey) error) error
 }
 
-// Lister lists records for people. What a request needs, [APIKeys], [Clients] and
-// [Users] read. No method returns a password's hash or the digest of a secret:
-// these fields are empty.
+// Lister lists records for people; requests use [APIKeys], [Clients] and [Users]. No
+// method returns a password's hash or the digest of a secret: these fields are empty.
 //
 // The List methods return records in the order of their names, compared byte by
 // byte, beginning with the first name after the one given. A caller passes "" and
@@ -106,13 +106,13 @@ type Lister interface {
 	SecretsOf(ctx context.Context, client string) ([]Secret, error)
 }
 
-// Rotator replaces API keys and secrets. Each method is atomic: a concurrent
-// revocation wins. Each write is a [Change] of what it replaces: of the API keys,
-// or of the client at its present version.
+// Rotator replaces API keys and secrets. Each method is atomic, and a concurrent
+// revocation wins. ReplaceAPIKey is a [Change] of the key that it replaces, and the
+// other methods are changes of the client, whose version stays.
 type Rotator interface {
-	// ReplaceAPIKey stores next and lets the API key id expire at until, unless
-	// it expires sooner. If until is not in the future, id is deleted and can
-	// never be created again.
+	// ReplaceAPIKey stores next and lets the API key id expire at until, unless it
+	// expires sooner. If that time is not in the future, id is deleted and can never
+	// be created again.
 	//
 	// It returns [ErrNotFound], and stores nothing, if the key does not exist or
 	// belongs to another client than next: a revoked key has no successor. It
@@ -144,8 +144,9 @@ type Use struct {
 
 // Toucher keeps when API keys and secrets were used last.
 type Toucher interface {
-	// Touch notes uses. The latest counts, in whatever order they are told; a
-	// use of what does not exist is ignored. It is no [Change], and of several
-	// uses some may be noted where it fails: to tell them again does no harm.
+	// Touch notes uses. The latest use of a key or secret counts, in whatever order
+	// Touch learns of them. A use of a key or secret that does not exist is ignored.
+	// Touch is no [Change]. If it returns an error, it may have noted some of the
+	// uses; telling it all of them again is safe.
 	Touch(ctx context.Context, uses ...Use) error
 }

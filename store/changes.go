@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// A Kind says what a [Change] is about. The numbers are stored.
+// A Kind says what a [Change] is about. Stores keep the numbers, which never change.
 type Kind uint8
 
 // The kinds.
 const (
-	KindToken      Kind = 1 + iota // a token, by ID: it is revoked
-	KindFamily                     // the tokens of a family: they are revoked
-	KindSession                    // a session, by ID: it has ended
-	KindAPIKey                     // an API key, by ID: it is revoked or changed
-	KindClient                     // a client, by ID: older versions are revoked
-	KindUser                       // a user, by login: older versions are revoked
-	KindSigningKey                 // a signing key, by ID: it is new or changed
+	KindToken      Kind = 1 + iota // the token of this ID is revoked
+	KindFamily                     // the tokens of this family are revoked
+	KindSession                    // the session of this ID has ended
+	KindAPIKey                     // the API key of this ID is revoked or changed
+	KindClient                     // the client of this ID is changed, or its older versions are revoked
+	KindUser                       // the user of this login is changed, or older versions are revoked
+	KindSigningKey                 // the signing key of this ID is new or changed
 )
 
-// A Change is something that those who remember credentials must learn.
+// A Change is an event that every cache of credentials must learn of.
 type Change struct {
 	Kind    Kind
 	ID      string
-	Version uint64    // of the client or user, from now on
-	Until   time.Time // when it may be forgotten; never, if zero
+	Version uint64    // the version of the client or user after the change
+	Until   time.Time // when the change may be forgotten; zero if never
 }
 
-// A Cursor is a place in the sequence of changes. The nonce tells a store that
-// was put back to an earlier copy from one that went on.
+// A Cursor is a place in the sequence of changes. Its nonce shows whether a store was
+// put back to an earlier copy.
 type Cursor struct {
 	N     uint64
 	Nonce [8]byte
@@ -36,20 +36,24 @@ type Cursor struct {
 
 // Changes is the sequence of changes, in the order in which they took effect.
 type Changes interface {
-	// Revoke revokes what each change names, together with its entry into the
-	// sequence: tokens, families, sessions and API keys are deleted, clients and
-	// users get a version higher than before, and than the one in the change, if
-	// any. What does not exist is entered all the same: a signed token need not
-	// be in the store.
+	// Revoke makes each change and adds it to the sequence in one step. It deletes
+	// the tokens, families, sessions and API keys that cs name. A client or user
+	// gets a version that is higher than its present one and than the one in the
+	// change. A record that does not exist is no error, and the change is added all
+	// the same: a signed token, for example, need not be in the store.
+	//
+	// The API keys that a revoked user owns are deleted too, and each is a change
+	// of its own. A revoked API key can never be created again, even if no key of
+	// that ID existed. Revoke does not depend on the Check method of a record.
 	Revoke(ctx context.Context, cs ...Change) error
 
-	// Since returns the changes after c, and the cursor after them. A cursor
-	// that the sequence does not hold, or no more, is [ErrNotFound], and so is
-	// the zero one.
+	// Since returns the changes after c, and the cursor after them. It returns
+	// [ErrNotFound] if the sequence does not contain c: c is zero, comes from
+	// another history of the store, or is too old.
 	Since(ctx context.Context, c Cursor) ([]Change, Cursor, error)
 
-	// Snapshot returns the changes still in force, and the cursor after them.
-	// Those of API keys and signing keys are not among them: what they changed,
-	// the store is asked for.
+	// Snapshot returns the changes that are still in force, and the cursor after
+	// them. Changes of API keys and signing keys are not among them, because those
+	// records are read from the store.
 	Snapshot(ctx context.Context) ([]Change, Cursor, error)
 }

@@ -1,15 +1,22 @@
-// Package store says what an issuer keeps: records, and the small interfaces by
-// which they are read and written.
+// Package store defines the records that an issuer keeps, and small interfaces that
+// read and write them.
 //
-// A [Store] is all of them; packages memory, sqlite, postgres and redis have one
-// each, and package storetest the suite that every implementation passes. Who keeps users in a table of their
-// own implements [Users], one method.
+// [Store] combines all interfaces. The packages memory, sqlite, postgres and redis
+// implement it, and package storetest checks implementations. A program that keeps
+// its users in a table of its own implements [Users], which has one method.
 //
-// Stores see digests of secrets, never the secrets. A missing record is
-// [ErrNotFound]; any other error means that the store could not be asked, and
-// is never taken for an answer. All methods may be called concurrently, respect
-// the context's end, and neither keep nor share the slices that they are given
-// or return. Names are any UTF-8 and are compared byte by byte.
+// A store sees the digests of secrets and never the secrets themselves. A method
+// returns [ErrNotFound] if a record does not exist, and an error that names the field
+// if an argument is wrong. Any error that this package does not define means that the
+// store could not be asked; callers must not treat it as an answer.
+//
+// All methods are safe for concurrent use and return soon after their context ends.
+// They neither keep nor share the slices that they are given or return.
+//
+// Names, IDs and logins are valid UTF-8 of 1 to 255 bytes without control characters.
+// They are compared byte by byte: two Unicode normal forms of one text are two names.
+// Records from before these limits can have other names. They can still be read,
+// listed, disabled, revoked and deleted.
 package store
 
 import (
@@ -21,8 +28,9 @@ import (
 	"time"
 )
 
-// Errors that callers branch on.
+// The errors that tell callers something about a record. Compare with [errors.Is].
 var (
+	// ErrNotFound is returned if a record does not exist.
 	ErrNotFound = errors.New("store: not found")
 
 	// ErrExists is returned by a Create method if a record with that name, ID or
@@ -37,6 +45,8 @@ var (
 	// record during each of 16 tries.
 	ErrConflict = errors.New("store: the record kept changing")
 
+	// ErrReused is returned by [Tokens.Rotate] for a refresh token that was used
+	// before. The token's family is then revoked.
 	ErrReused = errors.New("store: refresh token used a second time")
 )
 
@@ -47,8 +57,8 @@ const (
 	GrantRefreshToken      = "refresh_token"      // RFC 6749 section 6
 )
 
-// A Digest is the SHA-256 of a secret. Generated secrets hold 256 random bits,
-// so that nothing slower is needed.
+// A Digest is the SHA-256 of a secret. Generated secrets have 256 random bits, so a
+// slower hash would add nothing.
 type Digest [sha256.Size]byte
 
 // DigestOf returns the digest of a secret.
@@ -57,36 +67,36 @@ func DigestOf(secret string) Digest {
 	return sha256.Sum256(append(stack[:0], secret...))
 }
 
-// A Client is an application, known by its ID and its secrets.
+// A Client is an application. It authenticates with its ID and one of its secrets.
 type Client struct {
 	ID      string
-	Secrets []Secret // any of them authenticates: two while one replaces the other
-	Scopes  []string // that it may have
-	Default []string // that it gets if it asks for none
-	Grants  []string // grant types that it may use (RFC 6749); none if empty
+	Secrets []Secret // each of them authenticates the client
+	Scopes  []string // the scopes that the client may have
+	Default []string // the scopes of a request that names none; a part of Scopes
+	Grants  []string // the grant types that the client may use (RFC 6749); none if empty
 
 	// Disabled clients are refused everywhere.
 	Disabled bool
 
-	// Version is the store's: it grows when the client's tokens are revoked
-	// together, and never shrinks, not even when the client is deleted and
-	// created anew. Tokens carry the version that they were made at.
+	// Version is set by the store alone. It grows when all tokens of the client are
+	// revoked, and it never shrinks, even if the client is deleted and created
+	// again. A token contains the version at which it was issued.
 	Version uint64
 }
 
 // A Secret is one of a client's secrets.
 type Secret struct {
-	ID       string // may be shown and logged; empty in records from before there were IDs
+	ID       string // not secret: may be shown and logged; empty in some old records
 	Digest   Digest
-	Created  time.Time // unknown, if zero
-	Expires  time.Time // never, if zero
-	LastUsed time.Time // as in [APIKey]
+	Created  time.Time // zero if unknown
+	Expires  time.Time // zero if the secret never expires
+	LastUsed time.Time // see [APIKey]
 }
 
 // A User is a person.
 type User struct {
 	Login             string
-	Password          string // hash: argon2id in PHC form, or bcrypt; empty: no login by password
+	Password          string // a hash, see [CheckPasswordHash]; empty if the user cannot log in by password
 	First, Last, Lang string
 
 	// Scopes are the scopes that tokens of this user may have, if LimitScopes is
@@ -95,15 +105,19 @@ type User struct {
 	Scopes      []string
 	LimitScopes bool
 
+	// Disabled users cannot log in, and their tokens are refused.
 	Disabled bool
-	Version  uint64 // as a client's; grows with a new password and when disabled
+
+	// Version is like a client's. It also grows when the user is disabled or gets
+	// a new password.
+	Version uint64
 }
 
 // An APIKey belongs to a client.
 type APIKey struct {
-	ID     string // may be shown and logged
-	Name   string // for people; may be empty
-	Client string
+	ID     string // not secret: may be shown and logged
+	Name   string // a description for people; may be empty
+	Client string // the ID of the client
 	Digest Digest // of the whole key
 	Scopes []string
 
@@ -117,146 +131,153 @@ type APIKey struct {
 	// works from everywhere.
 	Addrs []netip.Prefix
 
-	Created time.Time // unknown, if zero
-	Expires time.Time // never, if zero
+	Created time.Time // zero if unknown
+	Expires time.Time // zero if the key never expires
 
-	// LastUsed is when the key was used last, about, and zero if it is not known
-	// to have been. Only a [Lister] fills it in; what is stored with a record is
-	// ignored, and what [Toucher] was told of its ID stays.
+	// LastUsed is about when the key was last used, or zero if no use is known.
+	// [Toucher] sets it and [Lister] returns it. Other methods ignore it and leave
+	// it zero.
 	LastUsed time.Time
 }
 
-// A Token is a refresh token or an opaque access token. Tokens of one family
-// come from one grant and are revoked together.
+// A Token is a refresh token or an opaque access token. All tokens that descend from
+// one grant are a family, which can be revoked as a whole.
 type Token struct {
 	ID, Family    string
 	Client, User  string // User is empty for a client's own token
 	Audience      string // separated by spaces
 	Scopes        string // separated by spaces
 	Digest        Digest
-	Refresh       bool
-	Used          bool // a refresh token that was rotated
+	Refresh       bool // it is a refresh token, not an access token
+	Used          bool // it is a refresh token that was rotated
 	ClientVersion uint64
 	UserVersion   uint64
 	Issued        time.Time
 	Expires       time.Time
-	FamilyEnds    time.Time // when the family's last token has expired at the latest
-	UsedAt        time.Time // when it was rotated first; unknown, if zero
+	FamilyEnds    time.Time // no token of the family expires later
+	UsedAt        time.Time // when it was first rotated; zero if unknown
 }
 
-// InGrace reports whether a refresh token that was used may be used again at now,
-// since its first use is known and less than grace ago.
+// InGrace reports whether t may be rotated again at now: t was used, the time of its
+// first use is known, and less than grace has passed since then.
 func (t *Token) InGrace(now time.Time, grace time.Duration) bool {
 	return t.Used && grace > 0 && !t.UsedAt.IsZero() && now.Before(t.UsedAt.Add(grace))
 }
 
 // A Session is a person's login.
 type Session struct {
-	ID          string // may be logged
+	ID          string // not secret: may be logged
 	Token       Digest
 	Cookie      Digest
 	User        string
 	UserVersion uint64
-	Expires     time.Time // unless it is renewed
-	Ends        time.Time // even if it is renewed
+	Expires     time.Time // when the session ends if it is not renewed
+	Ends        time.Time // when the session ends in any case
 }
 
-// A SigningKey is one of the keys that sign the tokens of a key set. The store
-// cannot read it.
+// A SigningKey is one of the keys that sign the tokens of a key set.
 type SigningKey struct {
 	Set, ID, Alg string
-	Sealed       []byte    // the key, encrypted
-	Published    time.Time // since when it verifies
-	Signs        time.Time // since when it signs; zero, if it does not yet
-	Ends         time.Time // until when it verifies; zero, as long as it is needed
+	Sealed       []byte    // the key, encrypted: a store cannot use it
+	Published    time.Time // when it begins to verify tokens
+	Signs        time.Time // when it begins to sign tokens; zero if that is not decided
+	Ends         time.Time // when it ends to verify tokens; zero if that is not decided
 }
 
-// Format writes u without the password's hash, whatever the verb.
+// Format formats u for all verbs, without the password's hash.
 func (u User) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "user %q, version %d", u.Login, u.Version) }
 
 // Clients reads clients.
 type Clients interface {
+	// Client returns a client with its secrets, whether or not it is disabled.
 	Client(ctx context.Context, id string) (*Client, error)
 }
 
 // Users reads users.
 type Users interface {
+	// User returns a user, whether or not the user is disabled.
 	User(ctx context.Context, login string) (*User, error)
 }
 
 // APIKeys reads API keys by the digest of the whole key.
 type APIKeys interface {
+	// APIKey returns a key that is not revoked. The key may be expired.
 	APIKey(ctx context.Context, d Digest) (*APIKey, error)
 }
 
 // Tokens keeps refresh tokens and opaque access tokens.
 type Tokens interface {
-	// PutTokens stores all tokens or none.
+	// PutTokens stores all tokens or none. It returns an error, and stores nothing,
+	// if the Check method of a token does.
 	PutTokens(ctx context.Context, ts ...Token) error
 
-	// Token returns a token whether or not it is expired or used, until it is
-	// revoked.
+	// Token returns a token that is not revoked. The token may be expired or used.
 	Token(ctx context.Context, d Digest) (*Token, error)
 
-	// Rotate marks the refresh token old as used at now and stores its
-	// successors, in one step: of any number of callers exactly one is the first
-	// to use it. The others use it a second time; that revokes its family, all
-	// successors too, and is [ErrReused].
+	// Rotate marks the refresh token old as used at now and stores the tokens next.
+	// It is atomic: of concurrent callers, exactly one uses the token first. Every
+	// later use is reuse. It revokes the token's family, with all successors, and
+	// returns [ErrReused].
 	//
-	// If grace is not 0, a second use in it, as [Token.InGrace] has it, is none:
-	// it stores successors of its own beside the others, and UsedAt stays.
+	// A use for which [Token.InGrace] returns true is not reuse. It stores its own
+	// successors beside the earlier ones and leaves UsedAt as it is.
 	//
-	// A token that is unknown, expired at now, no refresh token, or another
-	// client's is [ErrNotFound], in its grace too, and nothing is changed. One
-	// that is used a second time need not be unexpired for that to be noticed.
+	// Rotate returns [ErrNotFound] and changes nothing if old is unknown, is expired
+	// at now, is not a refresh token, or belongs to another client. These rules
+	// apply within the grace too. Reuse of an expired token is still reuse. Rotate
+	// returns an error and changes nothing if the Check method of a successor does.
 	Rotate(ctx context.Context, old Digest, client string, now time.Time, grace time.Duration, next ...Token) error
 }
 
 // Sessions keeps sessions.
 type Sessions interface {
+	// PutSession stores a session. It returns an error if the Check method does.
 	PutSession(ctx context.Context, s Session) error
 
-	// Session returns a session whether or not it is expired, until it is
-	// revoked.
+	// Session returns a session that is not revoked. The session may be expired.
 	Session(ctx context.Context, token Digest) (*Session, error)
 
-	// Renew moves the session's Expires to until, at most to its Ends, and never
-	// back. A session that is revoked, or that the store knows to have expired
-	// when it was used last, is [ErrNotFound]: nothing revives it.
+	// Renew moves the session's Expires forward to until, but not beyond its Ends.
+	// It never moves Expires back. It returns [ErrNotFound] if the session is
+	// revoked or unknown, or if its Expires is not after lastUse: an expired
+	// session cannot be renewed.
 	Renew(ctx context.Context, token Digest, lastUse, until time.Time) error
 }
 
 // SigningKeys keeps the keys that sign tokens.
 type SigningKeys interface {
-	// SigningKeys returns the keys of a set, by the time of their publication.
+	// SigningKeys returns the keys of a set in the order of their publication.
 	SigningKeys(ctx context.Context, set string) ([]SigningKey, error)
 
-	// PutSigningKeys stores all keys or none, each in place of the one with the
-	// same set and ID. Each is a [Change], by the key's ID. The end of a key is
-	// never moved to later or away: who has read it before it ended revives
-	// nothing.
+	// PutSigningKeys stores all keys or none. A key replaces the one with the same
+	// set and ID, and each key is a [Change]. The end of a stored key is never
+	// removed or moved to a later time, so that writing back an old copy does not
+	// revive a key. PutSigningKeys returns an error, and stores nothing, if the
+	// Check method of a key does.
 	PutSigningKeys(ctx context.Context, ks ...SigningKey) error
 }
 
-// Sweeper drops what nobody can use or reuse any more.
+// Sweeper drops records that have no effect any more.
 type Sweeper interface {
-	// Sweep drops the tokens, sessions, signing keys and revocations that have
-	// ended an hour before now, or earlier: the clocks of those that share the
-	// store may differ. A used refresh token stays until its family ends. Streams
-	// of counts that have nothing younger than [KeepDays] and a day are folded.
-	// An issuer's Run calls it now and then; several may at once.
+	// Sweep drops the tokens, sessions, signing keys and revocations that ended at
+	// least an hour before now. The hour allows for clocks that differ. A used
+	// refresh token stays until its family ends. Sweep also folds the streams of
+	// counts that have nothing younger than [KeepDays] and a day. It never drops
+	// what makes [Admin] return [ErrRevoked]. The Run method of an issuer calls
+	// Sweep regularly.
 	Sweep(ctx context.Context, now time.Time) error
 }
 
-// A Hinter is a store that can say at once that there are changes. Hints may be
-// lost: they make what [Changes.Since] guarantees faster.
+// A Hinter is a store that tells its users soon that there are changes. Hints can
+// get lost, so callers must still poll [Changes.Since].
 type Hinter interface {
-	// Hint calls f after changes, soon and now and then without one, until ctx
-	// ends or hints are not to be had any more, which is the error.
+	// Hint calls f soon after each change, and sometimes without one. It returns
+	// when ctx ends or hints stop arriving; the error says which.
 	Hint(ctx context.Context, f func()) error
 }
 
-// Store is all of it: for issuers, sessions, meters and administration.
+// Store combines all interfaces that issuers, sessions, meters and administration
+// use.
 type Store interface {
 	Clients
 	Users

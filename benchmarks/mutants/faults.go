@@ -3,7 +3,7 @@ package main
 import "slices"
 
 // faults are all that are planted, part by part.
-var faults = slices.Concat(requestFaults, lifeFaults, issuerFaults, mistakeFaults)
+var faults = slices.Concat(requestFaults, lifeFaults, issuerFaults, mistakeFaults, storeFaults, wiringFaults)
 
 // requestFaults are in what judges a request.
 var requestFaults = []fault{
@@ -25,7 +25,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "verifier", name: "iss is not checked", file: "middleware/jwt.go",
-		old: "if c.Issuer.s != v.cfg.Issuer {", new: "if false {",
+		old: "iss.s != v.cfg.Issuer {", new: "iss == nil {",
 	},
 	{
 		part: "verifier", name: "an audience may begin like ours", file: "middleware/jwt.go",
@@ -241,7 +241,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "any scope will do", file: "middleware/scope.go",
-		old: "if err == nil && !slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if err == nil && id.Scopes == \"\" {",
+		old: "if slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if id.Scopes != \"\" {",
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
@@ -261,6 +261,6 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "refused requests count", file: "middleware/usage.go",
-		old: "\tcase err != nil:\n\t\treturn nil, err\n\t}\n\n\touter", new: "\tcase err != nil:\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, err\n\t}\n\n\touter",
+		old: "\tcase err != nil:\n\t\treturn nil, err\n\tcase id.Client", new: "\tcase err != nil:\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, err\n\tcase id.Client",
 	},
 }

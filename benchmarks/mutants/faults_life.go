@@ -25,7 +25,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "rotation", name: "a sweep forgets a revocation and keeps the token", file: "store/memory/sweep.go",
-		old: "return s.revoked(t) || ", new: "return ", tests: "./store/memory",
+		old: "return s.gone(t) || ", new: "return ", tests: "./store/memory",
 	},
 	{
 		part: "rotation", name: "an expired token rotates", file: "store/memory/tokens.go",
@@ -309,10 +309,10 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "keys", name: "an overlap lengthens a key's life", file: "store/internal/sqlstore/apikeys.go",
-		old: "if err := tx.endAPIKey(ctx, id, sooner(timeOf(expires), until)); err != nil {", new: "if err := tx.endAPIKey(ctx, id, until); err != nil {", tests: "./store/sqlite",
+		old: "tx.endAPIKey(ctx, id, sooner(timeOf(expires), until))", new: "tx.endAPIKey(ctx, id, until)", tests: "./store/sqlite",
 	},
 	{
-		part: "keys", name: "a new secret replaces all others at once", file: "store/memory/keys.go",
-		old: "return append(kept, added), nil", new: "return append(kept[:0], added), nil", tests: "./store/memory",
+		part: "keys", name: "a new secret replaces all others at once", file: "store/memory/secrets.go",
+		old: "return append(kept, added), dropped, nil", new: "return append(kept[:0], added), dropped, nil", tests: "./store/memory",
 	},
 }

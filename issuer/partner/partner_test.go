@@ -264,7 +264,8 @@ func TestReporterFailsLate(t *testing.T) {
 // number, which is one.
 func TestCSVHoldsNoFormulas(t *testing.T) {
 	var rows []store.Row
-	want := "client_id,product,label,quantities,adjusted\n"
+	var want strings.Builder
+	want.WriteString("client_id,product,label,quantities,adjusted\n")
 	for _, tt := range []struct{ name, cell string }{
 		{"=1+1", "'=1+1"},
 		{"+1", "'+1"},
@@ -281,7 +282,7 @@ func TestCSVHoldsNoFormulas(t *testing.T) {
 		{"", ""},
 	} {
 		rows = append(rows, store.Row{Client: tt.name, Product: tt.name, Label: tt.name, Quantity: -7, Adjusted: -8})
-		want += tt.cell + "," + tt.cell + "," + tt.cell + ",-7,-8\n"
+		want.WriteString(tt.cell + "," + tt.cell + "," + tt.cell + ",-7,-8\n")
 	}
 	_, _, h := newPartner(t, &reporter{rows: rows})
 
@@ -290,8 +291,8 @@ func TestCSVHoldsNoFormulas(t *testing.T) {
 	r.Header.Set("Accept", "text/csv")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	if w.Body.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", w.Body, want)
+	if w.Body.String() != want.String() {
+		t.Errorf("got\n%s\nwant\n%s", w.Body, want.String())
 	}
 }
 

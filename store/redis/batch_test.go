@@ -87,6 +87,12 @@ func TestLargeBatches(t *testing.T) {
 	if ks, err := h.ListAPIKeys(ctx, "", "", 9); err != nil || len(ks) != 0 {
 		t.Errorf("after the owner was revoked: got %v, %v", ks, err)
 	}
+	for i := range last { // the last one is among the tombstones
+		keys[i] = apiKey(fmt.Sprintf("new%05d", i), "c")
+	}
+	if err := h.CreateAPIKeys(ctx, keys...); !errors.Is(err, store.ErrRevoked) || !strings.Contains(err.Error(), keys[last].ID) {
+		t.Errorf("a batch with a key that was revoked: got %v", err)
+	}
 	if err := h.CreateAPIKeys(ctx, make([]store.APIKey, 30_000)...); err == nil {
 		t.Error("a batch that is too large was accepted")
 	}

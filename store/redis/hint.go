@@ -9,14 +9,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// hintBlock is how long the server waits for a change before it answers that
-// there was none: a connection that is gone without a word is noticed then.
+// hintBlock is how long the server waits for a change before it answers that there was
+// none. A broken connection is noticed after that time at the latest.
 const hintBlock = 2 * time.Second
 
-// Hint implements [store.Hinter], on a connection of its own. It calls f once at
-// the beginning, too, for what happened while nobody listened. It returns when
-// the connection breaks or the store is closed: who wants more hints calls it
-// again, after a while.
+// Hint implements [store.Hinter], on a connection of its own. It also calls f at the
+// beginning, for changes that were made while nobody listened. It returns when the
+// connection breaks or the store is closed. A caller that wants more hints calls it
+// again after a while.
 func (s *Store) Hint(ctx context.Context, f func()) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -49,6 +49,7 @@ func list[T any](
 	if !ok {
 		return nil, fmt.Errorf("redis: a script returned %v", reply)
 	}
+
 	var all []T
 	for _, item := range found {
 		name, r, err := decodeFields(item)
@@ -118,7 +119,7 @@ func (s *Store) index(ctx context.Context) error {
 		return err
 	}
 
-	// Changes since the search began are read from there.
+	// The search may have missed what changed since it began. The changes tell it.
 	err = call(ctx, func(ctx context.Context) error { return s.db.Set(ctx, s.prefix+"indexed", last, 0).Err() })
 	if err != nil {
 		return fmt.Errorf("%w (key %sindexed)", err, s.prefix)
@@ -136,6 +137,7 @@ func (s *Store) indexAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	var keys []string
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
 		err := call(ctx, func(ctx context.Context) (err error) {
@@ -145,6 +147,7 @@ func (s *Store) indexAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+
 		if err := s.indexKeys(ctx, keys); err != nil {
 			return err
 		}

@@ -113,6 +113,9 @@ func TestS02Format(t *testing.T) {
 	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "2" {
 		t.Errorf("format %v, want 2", got)
 	}
+	if got := do(t, db, "EXISTS", "{"+ns+"}:indexed"); got != int64(1) {
+		t.Error("the records of an empty namespace would be looked for")
+	}
 	do(t, db, "SET", "{"+ns+"}:format", "1") // of the previous version
 	open(t, s.DSN(), cfg)
 	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "2" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,9 +158,12 @@ func TestPreviousVersionIsListed(t *testing.T) {
 	old.run("deleteuser", "B")
 	old.revoke(0, "key B")
 	names, keys = []string{"c", "new", "é"}, []string{"a", "key c", "key é", "new"}
-	wantLists(t, "moved and deleted", h, names, names, keys, keys)
 	if err := h.CreateAPIKeys(ctx, apiKey("key B", "c")); !errors.Is(err, store.ErrRevoked) {
 		t.Errorf("a key that the previous version revoked: got %v, want %v", err, store.ErrRevoked)
+	}
+	wantLists(t, "moved and deleted", h, names, names, keys, keys)
+	if ks, err := h.ListAPIKeys(ctx, "without a client", "", 9); err != nil || len(ks) != 0 {
+		t.Errorf("a client whose key was moved: got %v, %v", ks, err)
 	}
 
 	old.putClient("last")
@@ -278,6 +282,48 @@ func TestPreviousVersionBetween(t *testing.T) {
 	if u, errU := h.User(ctx, "u"); err != nil || errU != nil || calls != 2 || u.First != "G" || !u.LimitScopes {
 		t.Errorf("got %v after %d calls, and %+v, %v", err, calls, u, errU)
 	}
+}
+
+// TestPreviousVersionLeavesNothing has the previous version delete and write anew what
+// this version has created. No index holds it any more.
+func TestPreviousVersionLeavesNothing(t *testing.T) {
+	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
+	h, old := open(t, s.DSN(), redis.Config{Namespace: ns}), previous{t, raw(t, s), ns}
+	if err := errors.Join(
+		h.CreateClient(ctx, store.Client{ID: "c"}),
+		h.CreateUsers(ctx, store.User{Login: "u", LimitScopes: true}),
+		h.CreateAPIKeys(ctx, owned("k", "c", "u"), owned("l", "c", "v")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	old.run("deleteuser", "u")
+	old.putAPIKey("k", "c")
+	old.revoke(0, "l")
+	wantLists(t, "deleted", h, []string{"c"}, nil, []string{"k"}, []string{"k"})
+	old.putAPIKey("k", "c")
+	old.putAPIKey("l", "c") // without an owner
+	if err := errors.Join(
+		h.Revoke(ctx, store.Change{Kind: store.KindUser, ID: "v"}), h.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "k"}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := h.APIKeyByID(ctx, "l"); err != nil || k.Owner != "" {
+		t.Errorf("a key without an owner: got %+v, %v", k, err)
+	}
+	for key := range dump(t, s, ns) {
+		if strings.Contains(key, ":owned:") || strings.Contains(key, ":added:") {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
+// TestSequenceLost opens a namespace whose changes are gone: its records are listed.
+func TestSequenceLost(t *testing.T) {
+	s, ns := services.SharedRedis(t), services.Name()
+	old := previous{t, raw(t, s), ns}
+	old.putUser("u", "F")
+	do(t, old.db, "DEL", "{"+ns+"}:changes")
+	wantLists(t, "without changes", open(t, s.DSN(), redis.Config{Namespace: ns}), nil, []string{"u"}, nil, nil)
 }
 
 // TestSweepIndexes sweeps a namespace of the previous version: its records are listed

@@ -113,6 +113,7 @@ func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 	if err != nil {
 		return err
 	}
+
 	parts, ok := reply.([]any)
 	if !ok {
 		parts = []any{reply}
@@ -121,6 +122,7 @@ func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 	for i := range min(len(parts), len(texts)) {
 		texts[i], _ = parts[i].(string)
 	}
+
 	switch err, ok := outcomes[texts[0]]; {
 	case !ok:
 		return fmt.Errorf("redis: a script returned %v", reply)

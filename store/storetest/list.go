@@ -20,6 +20,9 @@ func all[T any](t *testing.T, list func(after string, limit int) ([]T, error), n
 			return names
 		}
 		for _, record := range page {
+			if name(record) <= after {
+				t.Fatalf("the page after %.20q has %.20q", after, name(record))
+			}
 			names = append(names, name(record))
 		}
 	}

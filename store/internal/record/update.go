@@ -3,7 +3,11 @@
 // and the limits of listings.
 package record
 
-import "github.com/authtier/authtier/store"
+import (
+	"slices"
+
+	"github.com/authtier/authtier/store"
+)
 
 // tries is how often Update reads a record that other writers keep changing.
 const tries = 16
@@ -31,6 +35,15 @@ func (k Kind[T]) Clone(original *T) *T {
 	clone := *original
 	k.Unshare(&clone)
 	return &clone
+}
+
+// CloneAll returns copies that share no slice with the originals.
+func (k Kind[T]) CloneAll(originals []T) []T {
+	clones := slices.Clone(originals)
+	for i := range clones {
+		k.Unshare(&clones[i])
+	}
+	return clones
 }
 
 // Update changes a record, as the Update methods of [store.Admin] promise. It calls

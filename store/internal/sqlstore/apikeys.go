@@ -79,6 +79,8 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 	if err := record.CheckAPIKeys(ks); err != nil {
 		return err
 	}
+	// The transaction may go on when the caller does not wait for it any more.
+	ks = record.APIKeys.CloneAll(ks)
 	return s.create(ctx, "creating API keys", len(ks), func(ctx context.Context, tx *feedTx) error {
 		for chunk := range slices.Chunk(ks, createBatch) {
 			if err := tx.checkClients(ctx, chunk); err != nil {
@@ -165,7 +167,7 @@ func (tx *feedTx) insertAPIKeys(ctx context.Context, ks []store.APIKey) error {
 // UpdateAPIKey implements [store.Admin].
 func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKey) error) error {
 	read := func() (*store.APIKey, error) { return s.APIKeyByID(ctx, id) }
-	return record.Update(record.APIKeys, f, read, func(old, changed *store.APIKey) (stored bool, err error) {
+	return record.Update(record.APIKeys, f, read, func(old, changed *store.APIKey) (bool, error) {
 		scopes, err := writeJSON(changed.Scopes)
 		if err != nil {
 			return false, err
@@ -174,6 +176,7 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 		if err != nil {
 			return false, err
 		}
+		stored := false
 		err = s.change(ctx, "updating an API key", func(ctx context.Context, tx *feedTx) error {
 			now, err := readListed(tx.scan(ctx, apiKeyByID, key(id)))
 			if err != nil {
@@ -191,7 +194,10 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 			}
 			return tx.enter(ctx, store.Change{Kind: store.KindAPIKey, ID: id})
 		})
-		return stored, err
+		if err != nil {
+			return false, err // The transaction may still be running.
+		}
+		return stored, nil
 	})
 }
 
@@ -200,6 +206,8 @@ func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, n
 	if err := next.Check(); err != nil {
 		return err
 	}
+	// The transaction may go on when the caller does not wait for it any more.
+	next = *record.APIKeys.Clone(&next)
 	return s.change(ctx, "replacing an API key", func(ctx context.Context, tx *feedTx) error {
 		var expires int64
 		err := tx.QueryRowContext(ctx, `SELECT expires FROM authtier_api_keys WHERE id_key = $1 AND client_key = $2`,

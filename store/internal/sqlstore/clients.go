@@ -51,6 +51,8 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 	if err != nil {
 		return s.wrap("creating a client", err)
 	}
+	// The transaction may go on when the caller does not wait for it any more.
+	c = *record.Clients.Clone(&c)
 	return s.change(ctx, "creating a client", func(ctx context.Context, tx *feedTx) error {
 		version, err := tx.version(ctx, store.KindClient, c.ID)
 		if err != nil {
@@ -81,11 +83,12 @@ func orError(err, other error) error {
 // UpdateClient implements [store.Admin].
 func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Client) error) error {
 	read := func() (*store.Client, error) { return s.Client(ctx, id) }
-	return record.Update(record.Clients, f, read, func(old, changed *store.Client) (stored bool, err error) {
+	return record.Update(record.Clients, f, read, func(old, changed *store.Client) (bool, error) {
 		lists, err := listsOf(changed)
 		if err != nil {
 			return false, err
 		}
+		stored := false
 		err = s.change(ctx, "updating a client", func(ctx context.Context, tx *feedTx) error {
 			now, err := readClient(tx.scan(ctx, clientByID, key(id)))
 			if err != nil {
@@ -103,7 +106,10 @@ func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Clien
 			c := store.Change{Kind: store.KindClient, ID: id, Version: now.Version}
 			return tx.changed(ctx, c, changed.Disabled && !old.Disabled)
 		})
-		return stored, err
+		if err != nil {
+			return false, err // The transaction may still be running.
+		}
+		return stored, nil
 	})
 }
 

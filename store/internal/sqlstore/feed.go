@@ -13,10 +13,10 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A feed writes changes. There is one head, which whoever writes a change
-// locks first: numbers are in the order of commits, and no two transactions
-// that write changes can wait for each other. This process has one of them at a
-// time; who comes meanwhile shares the next.
+// A feed writes changes. Each transaction that writes changes first locks the head, of
+// which there is one. Numbers are therefore in the order of commits, and two such
+// transactions never deadlock. This process has one of them at a time. Callers that
+// come in the meantime share the next one.
 type feed struct {
 	mu      sync.Mutex
 	waiting []*job
@@ -71,8 +71,8 @@ const (
 	few         = 100  // records that are created together with the changes of others
 )
 
-// create runs do as change does. Many records get a transaction of their own, and more
-// time.
+// create runs do as change does. If there are many records, it runs do in a transaction
+// of its own and gives it more time, since others would not wait that long.
 func (s *Store) create(ctx context.Context, what string, records int, do func(ctx context.Context, tx *feedTx) error) error {
 	if records <= few {
 		return s.change(ctx, what, do)
@@ -95,12 +95,13 @@ func (s *Store) writeChanges() {
 		if len(jobs) == 0 {
 			return
 		}
-		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.ctx.Err() != nil }) // nobody waits for them
+		// Nobody waits for a job whose context has ended.
+		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.ctx.Err() != nil })
 		if len(jobs) == 0 {
 			continue
 		}
 		failed, err := s.writeInTime(jobs)
-		if failed != nil && len(jobs) > 1 { // one spoils no other
+		if failed != nil && len(jobs) > 1 { // A job that fails must not fail the others.
 			for _, j := range jobs {
 				if j.ctx.Err() != nil {
 					continue
@@ -191,6 +192,8 @@ func (tx *feedTx) appendSome(ctx context.Context, head uint64, cs []store.Change
 
 // Revoke implements [store.Changes].
 func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
+	// The transaction may go on when the caller does not wait for it any more.
+	cs = slices.Clone(cs)
 	return s.change(ctx, "revoking", func(ctx context.Context, tx *feedTx) error {
 		for _, c := range cs {
 			if err := tx.revoke(ctx, c); err != nil {
@@ -290,95 +293,4 @@ func (tx *feedTx) version(ctx context.Context, k store.Kind, id string) (uint64,
 		return 1, nil
 	}
 	return v, err
-}
-
-// Since implements [store.Changes].
-func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
-	const what = "reading changes"
-	if c == (store.Cursor{}) {
-		return nil, c, store.ErrNotFound
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	rows, err := s.read.QueryContext(ctx, `
-		SELECT n, nonce, kind, id, version, until FROM authtier_changes WHERE n >= $1 ORDER BY n`, int64(c.N))
-	if err != nil {
-		return nil, store.Cursor{}, s.wrap(what, err)
-	}
-	defer rows.Close()
-	var cs []store.Change
-	var at store.Cursor
-	for first := true; rows.Next(); first = false {
-		change, next, err := scanChange(rows)
-		switch {
-		case err != nil:
-			return nil, store.Cursor{}, s.wrap(what, err)
-		case first && next != c:
-			return nil, store.Cursor{}, store.ErrNotFound
-		case !first && next.N != at.N+1:
-			return nil, store.Cursor{}, s.wrap(what, fmt.Errorf("change %d is followed by %d", at.N, next.N))
-		case !first:
-			cs = append(cs, change)
-		}
-		at = next
-	}
-	if err := rows.Err(); err != nil {
-		return nil, store.Cursor{}, s.wrap(what, err)
-	}
-	if at != c && len(cs) == 0 {
-		return nil, store.Cursor{}, store.ErrNotFound
-	}
-	return cs, at, nil
-}
-
-func scanChange(rows *sql.Rows) (c store.Change, at store.Cursor, err error) {
-	var nonce, id []byte
-	var kind, until int64
-	if err = rows.Scan(&at.N, &nonce, &kind, &id, &c.Version, &until); err != nil {
-		return c, at, err
-	}
-	if len(nonce) != len(at.Nonce) || kind < 0 || kind > 255 {
-		return c, at, fmt.Errorf("change %d is damaged", at.N)
-	}
-	copy(at.Nonce[:], nonce)
-	c.Kind, c.ID, c.Until = store.Kind(kind), string(id), timeOf(until)
-	return c, at, nil
-}
-
-// Snapshot implements [store.Changes].
-func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
-	cs, at, err := s.snapshot(ctx)
-	return cs, at, s.wrap("reading what is revoked", err)
-}
-
-func (s *Store) snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
-	tx, err := s.read.BeginTx(ctx, s.dialect.Snapshot)
-	if err != nil {
-		return nil, store.Cursor{}, err
-	}
-	defer tx.Rollback()
-	var at store.Cursor
-	var nonce []byte
-	err = tx.QueryRowContext(ctx, `SELECT n, nonce FROM authtier_changes ORDER BY n DESC LIMIT 1`).Scan(&at.N, &nonce)
-	if err != nil {
-		return nil, store.Cursor{}, fmt.Errorf("the last change: %v", err) // that there is none is no answer
-	}
-	copy(at.Nonce[:], nonce)
-	rows, err := tx.QueryContext(ctx, `SELECT kind, id, version, until FROM authtier_in_force`)
-	if err != nil {
-		return nil, store.Cursor{}, err
-	}
-	defer rows.Close()
-	var cs []store.Change
-	for rows.Next() {
-		var c store.Change
-		var kind, until int64
-		var id []byte
-		if err := rows.Scan(&kind, &id, &c.Version, &until); err != nil {
-			return nil, store.Cursor{}, err
-		}
-		c.Kind, c.ID, c.Until = store.Kind(kind), string(id), timeOf(until)
-		cs = append(cs, c)
-	}
-	return cs, at, rows.Err()
 }

@@ -1,7 +1,9 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
+	"slices"
 
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/internal/record"
@@ -43,6 +45,11 @@ func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) erro
 	if err := record.CheckSigningKeys(ks); err != nil {
 		return err
 	}
+	// The transaction may go on when the caller does not wait for it any more.
+	ks = slices.Clone(ks)
+	for i := range ks {
+		ks[i].Sealed = bytes.Clone(ks[i].Sealed)
+	}
 	return s.change(ctx, "storing signing keys", func(ctx context.Context, tx *feedTx) error {
 		for _, k := range ks {
 			_, err := tx.ExecContext(ctx, `
@@ -52,7 +59,7 @@ func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) erro
 					published = excluded.published, signs = excluded.signs, ends = CASE
 						WHEN authtier_signing_keys.ends <> 0 AND (excluded.ends = 0 OR authtier_signing_keys.ends < excluded.ends)
 						THEN authtier_signing_keys.ends ELSE excluded.ends END`,
-				key(k.Set), []byte(k.Set), key(k.ID), []byte(k.ID), []byte(k.Alg), append([]byte{}, k.Sealed...),
+				key(k.Set), []byte(k.Set), key(k.ID), []byte(k.ID), []byte(k.Alg), k.Sealed,
 				micros(k.Published), micros(k.Signs), micros(k.Ends))
 			if err != nil {
 				return err

@@ -1,8 +1,8 @@
-// Package sqlstore is what the SQL stores have in common: all of [store.Store],
-// in statements that SQLite and PostgreSQL both understand.
+// Package sqlstore implements [store.Store] in statements that SQLite and PostgreSQL
+// both understand.
 //
-// Names are any bytes and of any length, which neither text columns nor indexes
-// take, so that they are kept as bytes and looked up by their SHA-256. Times are
+// Old names can have any bytes and any length, which neither text columns nor indexes
+// take. Names are therefore kept as bytes and looked up by their SHA-256. Times are
 // microseconds since 1970, and 0 is the zero time.
 package sqlstore
 
@@ -35,12 +35,11 @@ type Dialect struct {
 	Busy func(error) bool
 }
 
-// timeout is how long one call may take. An answer after two seconds is no
-// answer to a request.
+// timeout is how long one call may take. A request does not wait for an answer longer
+// than two seconds.
 const timeout = 1500 * time.Millisecond
 
-// A Store is a [store.Store] on a database. Its methods may be called
-// concurrently.
+// A Store is a [store.Store] on a database. It is safe for concurrent use.
 type Store struct {
 	read, write          *sql.DB
 	dialect              Dialect

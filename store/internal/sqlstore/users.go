@@ -42,6 +42,8 @@ func (s *Store) CreateUsers(ctx context.Context, us ...store.User) error {
 	if err := record.CheckUsers(us); err != nil {
 		return err
 	}
+	// The transaction may go on when the caller does not wait for it any more.
+	us = record.Users.CloneAll(us)
 	return s.create(ctx, "creating users", len(us), func(ctx context.Context, tx *feedTx) error {
 		for chunk := range slices.Chunk(us, createBatch) {
 			if err := tx.createUsers(ctx, chunk); err != nil {
@@ -110,11 +112,12 @@ func (tx *feedTx) userVersions(ctx context.Context, keys [][]byte) (map[string]i
 // change at any time.
 func (s *Store) UpdateUser(ctx context.Context, login string, f func(*store.User) error) error {
 	read := func() (*store.User, error) { return s.User(ctx, login) }
-	return record.Update(record.Users, f, read, func(old, changed *store.User) (stored bool, err error) {
+	return record.Update(record.Users, f, read, func(old, changed *store.User) (bool, error) {
 		scopes, err := writeJSON(changed.Scopes)
 		if err != nil {
 			return false, err
 		}
+		stored := false
 		err = s.change(ctx, "updating a user", func(ctx context.Context, tx *feedTx) error {
 			now, err := readUser(tx.scan(ctx, userByLogin, key(login)))
 			if err != nil {
@@ -134,7 +137,10 @@ func (s *Store) UpdateUser(ctx context.Context, login string, f func(*store.User
 			c := store.Change{Kind: store.KindUser, ID: login, Version: now.Version}
 			return tx.changed(ctx, c, changed.Disabled && !old.Disabled)
 		})
-		return stored, err
+		if err != nil {
+			return false, err // The transaction may still be running.
+		}
+		return stored, nil
 	})
 }
 

@@ -1,0 +1,152 @@
+package main
+
+// wiringFaults are in what keeps an honest mistake from admitting anybody.
+var wiringFaults = []fault{
+	{
+		part: "proxy", name: "a second Proxy may decide anew", file: "middleware/proxy.go",
+		old: "case a != nil && a.peer != nil:", new: "case a != nil && false:",
+	},
+	{
+		part: "proxy", name: "a Proxy may contradict an answer", file: "middleware/proxy.go",
+		old: "case s.flags.Load()&addrAsked != 0:", new: "case false:",
+	},
+	{
+		part: "proxy", name: "both headers are read", file: "middleware/proxy.go",
+		old: "said := strings.Join(r.Header[p.header], \",\")",
+		new: "said := strings.Join(append(slices.Clone(r.Header[p.header]), r.Header[forwarded]...), \",\")",
+	},
+	{
+		part: "proxy", name: "a stranger's word is taken for a proxy's", file: "middleware/proxy.go",
+		old: "if !p.trusts(e.addr) || !more {", new: "if !more {",
+	},
+	{
+		part: "proxy", name: "any list with https is https", file: "middleware/proxy.go",
+		old: "len(proto) == 1 && proto[0] == \"https\"", new: "len(proto) > 0 && strings.HasPrefix(proto[0], \"https\")",
+	},
+	{
+		part: "proxy", name: "everybody may be a proxy", file: "middleware/proxy.go",
+		old: "if p.Bits() == 0 {", new: "if false {",
+	},
+	{
+		part: "proxy", name: "an element that is malformed is read", file: "middleware/forwarded.go",
+		old: "if !ok || seen[name] {", new: "if !ok {",
+	},
+	{
+		part: "proxy", name: "networks of a credential are not judged", file: "middleware/guard.go",
+		old: "if id.extras != nil {", new: "if false {",
+	},
+	{
+		part: "proxy", name: "an unknown address is none of the networks", file: "middleware/extras.go",
+		old: "if !addr.IsValid() {", new: "if false {",
+	},
+	{
+		part: "proxy", name: "a credential without a client is throttled", file: "middleware/throttle.go",
+		old: "if c.request == nil && !c.from.IsValid() {", new: "if false {",
+	},
+	{
+		part: "chain", name: "a decorator hides a source", file: "middleware/cache.go",
+		old: "sources := sources(all)", new: "sources := sources(all[:min(1, len(all))])",
+	},
+	{
+		part: "chain", name: "one fresh source is enough", file: "middleware/fresh.go",
+		old: "if other.fresh.Before(t) {", new: "if false {",
+	},
+	{
+		part: "chain", name: "no source and no TTL", file: "middleware/cache.go",
+		old: "if cfg.TTL == 0 && len(sources) == 0 {", new: "if false {",
+	},
+	{
+		part: "chain", name: "a decorator is judged as pure computation", file: "middleware/cache.go",
+		old: "c.local, _ = v.(Local)", new: "c.local, _ = all[len(all)-1].(Local)",
+	},
+	{
+		part: "chain", name: "a decorator around a cache is passed by", file: "middleware/guard.go",
+		old: "g.cache, _ = g.validator.(*Cache)",
+		new: "all, _ := chain(g.validator)\n\tg.cache, _ = all[len(all)-1].(*Cache)\n\tfor _, v := range all {\n\t\tif c, ok := v.(*Cache); ok {\n\t\t\tg.cache = c\n\t\t}\n\t}",
+	},
+	{
+		part: "chain", name: "a decorator changes what is cached", file: "middleware/decorate.go",
+		old: "\tcopied := *id\n\treturn &copied, nil", new: "\treturn id, nil",
+	},
+	{
+		part: "chain", name: "a throttle may stand inside of a cache", file: "middleware/cache.go",
+		old: "{ _, ok := v.(throttled); return ok }", new: "{ _, ok := v.(throttled); return ok && false }",
+	},
+	{
+		part: "identity", name: "a validator says how it was proven", file: "middleware/identity.go",
+		old: "if id.Methods == m {", new: "if id.Methods == m || m == ByToken {",
+	},
+	{
+		part: "identity", name: "an identity may name nobody", file: "middleware/guard.go",
+		old: "case id.Client == \"\" && id.User == \"\":", new: "case false:",
+	},
+	{
+		part: "identity", name: "names without an issuer are the same", file: "middleware/guard.go",
+		old: "outer.Issuer == \"\" {", new: "false {",
+	},
+	{
+		part: "identity", name: "one's own identity gives way to a key", file: "middleware/identity.go",
+		old: "if id.Methods == 0 {", new: "if false {",
+	},
+	{
+		part: "order", name: "a wrapper changes what Scope has judged", file: "middleware/guard.go",
+		old: "if s.flags.Load()&judged == 0 {\n\t\treturn nil", new: "if true {\n\t\treturn nil",
+	},
+	{
+		part: "order", name: "tiers forget what is around them", file: "middleware/tiers.go",
+		old: "s, r := join(r)", new: "s, r := begin(r)",
+	},
+	{
+		part: "order", name: "a guard may authenticate nobody", file: "middleware/tiers.go",
+		old: "if s == nil || !s.looked() {", new: "if s == nil && !s.looked() {",
+	},
+	{
+		part: "order", name: "a router's pattern is a prefix", file: "middleware/path.go",
+		old: "if strings.ContainsAny(prefix, \"{}*\") || strings.Contains(prefix, \"/:\") {", new: "if false {",
+	},
+	{
+		part: "anonymous", name: "a wrong credential is let in as none", file: "middleware/guard.go",
+		old: "case g.anonymous != nil && errors.Is(err, errorsx.CredentialsMissing):", new: "case g.anonymous != nil:",
+	},
+	{
+		part: "anonymous", name: "answers to nobody do not vary", file: "middleware/guard.go",
+		old: "g.anonymous = &source{vary: g.from.vary}", new: "g.anonymous = &source{}",
+	},
+	{
+		part: "anonymous", name: "Scope asks nobody for a credential", file: "middleware/scope.go",
+		old: "return nil, g.absent", new: "return &Identity{}, nil",
+	},
+	{
+		part: "anonymous", name: "Usage refuses nobody", file: "middleware/usage.go",
+		old: "case errors.Is(err, errorsx.CredentialsMissing):", new: "case false:",
+	},
+	{
+		part: "anonymous", name: "uses are billed to nobody", file: "middleware/usage.go",
+		old: "case id.Client == \"\" || id.Issuer == \"\":", new: "case false:",
+	},
+	{
+		part: "order", name: "one of all scopes is enough", file: "middleware/scope.go",
+		old: "if !id.Scopes.has(scope) {", new: "if scope == all[0] && !id.Scopes.has(scope) {",
+	},
+	{
+		part: "observe", name: "a panic is not seen", file: "middleware/observe.go",
+		old: "defer func() { f(r, o.decision()) }()",
+		new: "defer func() {\n\t\t\t\tif p := recover(); p != nil {\n\t\t\t\t\tpanic(p)\n\t\t\t\t}\n\t\t\t\tf(r, o.decision())\n\t\t\t}()",
+	},
+	{
+		part: "observe", name: "it may stand where it does not see", file: "middleware/observe.go",
+		old: "if s.looked() {", new: "if false {",
+	},
+	{
+		part: "writers", name: "no writer is inherited", file: "errorsx/surroundings.go",
+		old: "if w != nil || s == nil {", new: "if true {",
+	},
+	{
+		part: "writers", name: "an inner writer stays", file: "middleware/surroundings.go",
+		old: "defer s.around.Store(before)", new: "_ = before",
+	},
+	{
+		part: "writers", name: "a query that is not looked at is refused", file: "middleware/bearer.go",
+		old: "if err != nil && !strings.Contains(query, \"access_token\") {", new: "if false {",
+	},
+}

@@ -1,0 +1,46 @@
+package middleware
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// APIKeyFunc returns a [Validator] of API keys that lookup knows. lookup gets the
+// SHA-256 of a key and returns the client that owns the key. If it returns "", the
+// key is unknown (AUTH-1); if it returns an error, the store of keys has failed
+// (AUTH-4).
+//
+// lookup may compare digests in any way, also by a map or a database index. An
+// attacker who measures the time learns at most something about the digest of their
+// own guess, from which no key follows. Store digests and not keys, and make keys of
+// at least 128 random bits.
+//
+// lookup is called on every request and concurrently. If it asks a database, put a
+// [Cache] around the validator. Nothing tells such a cache that a key was revoked, so
+// its TTL is the time for which a revoked key still works.
+//
+// The identity has no Issuer. It cannot be merged with that of a token, and
+// [Usage] cannot bill it; write a [ValidatorFunc] if you need either. APIKeyFunc
+// panics if lookup is nil.
+func APIKeyFunc(lookup func(ctx context.Context, sum [32]byte) (client string, err error)) Validator {
+	if lookup == nil {
+		panic("middleware: APIKeyFunc: nil func")
+	}
+	return ValidatorFunc(func(ctx context.Context, c Credential) (*Identity, error) {
+		if c.Scheme != errorsx.SchemeAPIKey {
+			return nil, errorsx.Fault(fmt.Errorf("middleware: APIKeyFunc: a credential of scheme %q", c.Scheme))
+		}
+
+		client, err := lookup(ctx, sha256.Sum256([]byte(c.Secret)))
+		switch {
+		case err != nil:
+			return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
+		case client == "":
+			return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, Message: "The API key is incorrect"}
+		}
+		return &Identity{Client: client, Methods: ByAPIKey}, nil
+	})
+}

@@ -1,0 +1,280 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// around are wrappers that stand in front of everything, of which each makes a
+// state.
+var around = map[string]middleware.Wrapper{
+	"nothing": middleware.Chain(func(next http.Handler) http.Handler { return next }),
+	"Observe": middleware.Observe(func(*http.Request, middleware.Decision) {}),
+	"Errors":  middleware.Errors(silent),
+	"Proxy":   middleware.Proxy(nil),
+}
+
+// TestPartsOfABatch has a handler that makes requests of its own of the one that it
+// serves: what is proven for one of them does not count for the next.
+func TestPartsOfABatch(t *testing.T) {
+	for name, outer := range around {
+		m := &tally{}
+		mux := http.NewServeMux()
+		mux.Handle("/metered", middleware.Chain(bearer, middleware.Usage(m))(whoami))
+		mux.Handle("/open", whoami)
+		mux.Handle("/optional", middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})(whoami))
+		mux.Handle("/scope", middleware.Chain(middleware.Errors(silent), middleware.Scope("read"))(whoami))
+		parts := []struct{ path, token, want string }{
+			{"/metered", "token-ada", "ada"}, {"/metered", "token-ada", "ada"}, {"/metered", "second-token", "eve"},
+			{"/optional", "", ""}, {"/scope", "", "AUTH-8"}, {"/open", "", ""},
+		}
+		batch := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for _, part := range parts {
+				sub, err := http.NewRequestWithContext(r.Context(), "GET", part.path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if part.token != "" {
+					sub.Header.Set("Authorization", "Bearer "+part.token)
+				}
+				w := httptest.NewRecorder()
+				mux.ServeHTTP(w, sub)
+				got := code(w)
+				if got == "" {
+					got = identity(t, w).User
+				}
+				if got != part.want {
+					t.Errorf("%s, %s with %q: got %q %s, want %q", name, part.path, part.token, got, w.Body, part.want)
+				}
+			}
+		})
+		if serve(outer(batch), "POST", "/"); m.sum() != 3 {
+			t.Errorf("%s: %d uses, want 3", name, m.sum())
+		}
+	}
+}
+
+// TestPartsAreJudgedByTheirOwnTime: a token that expires while a batch runs is
+// refused in a later part of it.
+func TestPartsAreJudgedByTheirOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		soon := directory{"t": {Issuer: "i", Client: "app", Expires: time.Now().Add(time.Second)}}
+		route := middleware.Bearer(soon, middleware.BearerConfig{})(whoami)
+		serve(around["Observe"](http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for _, want := range []string{"", "AUTH-11"} {
+				sub, _ := http.NewRequestWithContext(r.Context(), "GET", "/", nil)
+				sub.Header.Set("Authorization", "Bearer t")
+				w := httptest.NewRecorder()
+				if route.ServeHTTP(w, sub); code(w) != want {
+					t.Errorf("got %d %s, want %q", w.Code, w.Body, want)
+				}
+				time.Sleep(2 * time.Second)
+			}
+		})), "POST", "/")
+	})
+}
+
+// TestCheckOfMessages asks about several messages of one stream.
+func TestCheckOfMessages(t *testing.T) {
+	optional := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
+	for name, outer := range around {
+		serve(outer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if _, err := middleware.Check(r, middleware.Chain(bearer, middleware.Scope("admin"))); err == nil {
+				t.Errorf("%s: admitted without the scope", name)
+			}
+			if id, ok := middleware.IdentityFromContext(r.Context()); ok {
+				t.Errorf("%s: a refused check left %+v", name, id)
+			}
+			for _, user := range []string{"ada", "eve", ""} {
+				r.Header.Set("Authorization", map[string]string{"ada": "Bearer token-ada", "eve": "Bearer second-token"}[user])
+				if id, err := middleware.Check(r, optional); err != nil || id.User != user {
+					t.Errorf("%s, a message of %q: got %q, %v", name, user, id.User, err)
+				}
+			}
+		})), "GET", "/", tokenAda)
+	}
+}
+
+// TestCheckRefusesWhatAuthenticatesNobody, and a use that cannot be counted after
+// the handler.
+func TestCheckRefusesWhatAuthenticatesNobody(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer token-ada")
+	logs := func(next http.Handler) http.Handler { return next }
+	uncounted := middleware.UsageBy(&tally{fail: fmt.Errorf("disk full")}, middleware.UsageConfig{CountStatus: func(int) bool { return true }})
+	for name, wrapper := range map[string]middleware.Wrapper{
+		"a logger": logs, "a writer": middleware.Errors(silent), "no counter": middleware.Chain(middleware.Errors(silent), bearer, uncounted),
+	} {
+		if id, err := middleware.Check(r, wrapper); errorsx.From(err).Code != errorsx.Internal || id.User != "" {
+			t.Errorf("%s: got %+v, %v, want AUTH-8", name, id, err)
+		}
+	}
+}
+
+// TestProxyOutlivesATimeout has a key of some networks, a store that is slow, and a
+// request that has ended meanwhile: the client's address is still the client's.
+func TestProxyOutlivesATimeout(t *testing.T) {
+	limited := middleware.Identity{Issuer: "i", Client: "app", KeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	ended, done := make(chan struct{}), make(chan struct{})
+	slow := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+		<-ended
+		return &limited, nil
+	})
+	guarded := middleware.APIKey(slow, middleware.APIKeyConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("the handler ran for a client from elsewhere")
+	}))
+	late := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		guarded.ServeHTTP(w, r)
+	})
+	h := middleware.Proxy(&middleware.ProxyConfig{Trusted: behind})(http.TimeoutHandler(late, time.Millisecond, ""))
+	serveFrom(h, proxyAddr, "X-API-KEY: key", "X-Forwarded-For: 6.6.6.6")
+	close(ended)
+	<-done
+}
+
+// TestThiefLearnsNothing: a key that is limited to other networks is answered like
+// one that nobody has, headers included.
+func TestThiefLearnsNothing(t *testing.T) {
+	limited := middleware.Identity{Issuer: "i", Client: "app", KeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		if c.Secret != "key" {
+			return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, Message: "The API key is incorrect"}
+		}
+		return &limited, nil
+	})
+	h := middleware.APIKey(v, middleware.APIKeyConfig{})(whoami)
+	genuine, unknown := serveFrom(h, "6.6.6.6:1", "X-API-KEY: key"), serveFrom(h, "6.6.6.6:1", "X-API-KEY: other")
+	if g, u := fmt.Sprint(genuine.Code, genuine.Header(), genuine.Body), fmt.Sprint(unknown.Code, unknown.Header(), unknown.Body); g != u {
+		t.Errorf("got %s, and for an unknown key %s", g, u)
+	}
+}
+
+// TestEveryLeafTells: one source among several validators does not speak for the
+// others.
+func TestEveryLeafTells(t *testing.T) {
+	told, silent := newSource(), blind(newSource())
+	told.answer = yes
+	for name, tt := range map[string]struct {
+		v  middleware.Validator
+		ok bool
+	}{
+		"both":         {middleware.ByScheme{errorsx.SchemeAPIKey: told, errorsx.SchemeBearer: middleware.Around(told, pass)}, true},
+		"one of two":   {middleware.ByScheme{errorsx.SchemeAPIKey: told, errorsx.SchemeBearer: silent}, false},
+		"deeper":       {middleware.Around(middleware.ByScheme{errorsx.SchemeAPIKey: told, errorsx.SchemeBearer: silent}, pass), false},
+		"none of none": {middleware.ByScheme{}, false},
+	} {
+		if _, err := middleware.NewCache(tt.v, 10, middleware.CacheConfig{}); (err == nil) != tt.ok {
+			t.Errorf("%s without a TTL: got %v", name, err)
+		}
+		if _, err := middleware.NewCache(tt.v, 10, middleware.CacheConfig{TTL: time.Minute}); err != nil {
+			t.Errorf("%s with one: got %v", name, err)
+		}
+	}
+}
+
+// TestTierWantsItsOwnGuard: that a wrapper outside lets anybody in opens no tier.
+func TestTierWantsItsOwnGuard(t *testing.T) {
+	logs := func(next http.Handler) http.Handler { return next }
+	nobody := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), middleware.Identity{})))
+		})
+	}
+	optional := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
+	for name, tt := range map[string]struct {
+		guard middleware.Wrapper
+		want  string
+	}{
+		"a logger": {logs, "AUTH-8"}, "an identity of nobody": {nobody, "AUTH-8"}, "a scope": {middleware.Scope("read"), "AUTH-2"},
+		"one that lets anybody in": {optional, ""}, "a key": {key, "AUTH-2"},
+	} {
+		guard, err := middleware.Tiers([]middleware.Tier{{Prefix: "/", Guard: []middleware.Wrapper{tt.guard}}}, middleware.TiersConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := serve(middleware.Chain(middleware.Errors(silent), optional, guard)(whoami), "GET", "/"); code(w) != tt.want {
+			t.Errorf("%s: got %d %s, want %q", name, w.Code, w.Body, tt.want)
+		}
+	}
+}
+
+// TestJudgedByOneOfOnesOwn: what Scope has judged is not changed inside, whoever has
+// proven it.
+func TestJudgedByOneOfOnesOwn(t *testing.T) {
+	own := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			id := middleware.Identity{Issuer: "i", Client: "app", Scopes: "admin", Methods: middleware.ByAPIKey}
+			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), id)))
+		})
+	}
+	if w := serve(middleware.Chain(middleware.Errors(silent), own, middleware.Scope("admin"), bearer)(whoami), "GET", "/", tokenAda); code(w) != "AUTH-8" {
+		t.Errorf("got %d %s, want AUTH-8", w.Code, w.Body)
+	}
+}
+
+// TestTokensWithoutID: that two tokens have no ID does not make them one.
+func TestTokensWithoutID(t *testing.T) {
+	v := directory{
+		"gate": {Issuer: "i", Client: "app", Scopes: "admin"}, "read": {Issuer: "i", Client: "app", Scopes: "read"},
+	}
+	two := middleware.Chain(middleware.Bearer(v, middleware.BearerConfig{Header: "X-Gateway"}), middleware.Bearer(v, middleware.BearerConfig{}))
+	if w := serve(two(whoami), "GET", "/", "X-Gateway: Bearer gate", "Authorization: Bearer read"); code(w) != "AUTH-1" {
+		t.Errorf("two tokens: got %d %s, want AUTH-1", w.Code, w.Body)
+	}
+	if w := serve(two(whoami), "GET", "/", "X-Gateway: Bearer read", "Authorization: Bearer read"); w.Code != 200 {
+		t.Errorf("one token twice: got %d %s", w.Code, w.Body)
+	}
+}
+
+// TestAddUsageAfterAnInnerOne: what a handler adds goes to the product around it.
+func TestAddUsageAfterAnInnerOne(t *testing.T) {
+	outer, inner := &tally{}, &tally{}
+	part := middleware.Usage(inner)(whoami)
+	h := middleware.Chain(bearer, middleware.Usage(outer))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		part.ServeHTTP(httptest.NewRecorder(), r)
+		if err := middleware.AddUsage(r.Context(), 100); err != nil {
+			t.Error(err)
+		}
+	}))
+	serve(h, "GET", "/", tokenAda)
+	if got := []int64{outer.sum(), inner.sum()}; !slices.Equal(got, []int64{101, 1}) {
+		t.Errorf("got %v, want 101 and 1", got)
+	}
+}
+
+// TestMachinesAreNoUsers: where sub names the user, a client's own token has none.
+func TestMachinesAreNoUsers(t *testing.T) {
+	tokens, err := middleware.JWT(staticKeys(t, "ES256", "ES256"), middleware.JWTConfig{
+		Issuer: testIssuer, Audience: []string{testAudience}, UserClaim: "sub",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := middleware.Bearer(tokens, middleware.BearerConfig{RequireUser: true})(whoami)
+	for sub, want := range map[string]string{"batch-job": "AUTH-9", "ada": ""} {
+		line := "Authorization: Bearer " + fresh(t, "ES256", "ES256", members{"sub": sub, "client_id": "batch-job"})
+		if w := serve(h, "GET", "/", line); code(w) != want {
+			t.Errorf("sub %q: got %d %s, want %q", sub, w.Code, w.Body, want)
+		}
+	}
+	for _, issuer := range []string{"https://login.example/{tenantid}/v2.0", "https://login.example/}"} {
+		cfg := middleware.JWTConfig{Issuer: issuer, Audience: []string{testAudience}}
+		if _, err := middleware.JWT(staticKeys(t, "ES256", "ES256"), cfg); err == nil {
+			t.Errorf("issuer %s: no error", issuer)
+		}
+	}
+	if _, err := middleware.JWT((*middleware.RemoteKeys)(nil), middleware.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}}); err == nil {
+		t.Error("nil keys: no error")
+	}
+}
