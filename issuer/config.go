@@ -57,8 +57,9 @@ type Config struct {
 	// OpaqueTokens is set. With OpaqueTokens they must be nil: nothing would be
 	// signed with them.
 	//
-	// Issuers that share Keys must differ in Audience. With the same one, each
-	// accepts the tokens of the other, also those that the other has revoked.
+	// Issuers with stores of their own that share Keys must differ in Issuer or
+	// Audience. Otherwise each accepts the tokens of the other, also those that the
+	// other has revoked: it does not hear of revocations in another store.
 	Keys *KeySet
 
 	// AllowEphemeralKeys lets the issuer start without Keys. It then makes an ES256
@@ -67,8 +68,8 @@ type Config struct {
 	AllowEphemeralKeys bool
 
 	// Audience is the aud of the tokens, and the only one accepted. If empty, it
-	// is Issuer. Nothing else keeps the tokens of two issuers apart that share
-	// Keys or Store, and so does nothing else but the Base keep sessions apart.
+	// is Issuer. Issuers that share a Store must differ in it, because the records
+	// of refresh tokens and opaque access tokens name no issuer.
 	Audience string
 
 	// OpaqueTokens makes access tokens opaque instead of signed: shorter, and
@@ -231,8 +232,8 @@ func (cfg *Config) ownUsers() bool {
 	if cfg.Users == nil {
 		return false
 	}
-	comparable := reflect.TypeOf(cfg.Users).Comparable() && reflect.TypeOf(cfg.Store).Comparable()
-	return !comparable || any(cfg.Users) != any(cfg.Store)
+	canCompare := reflect.ValueOf(cfg.Users).Comparable() && reflect.ValueOf(cfg.Store).Comparable()
+	return !canCompare || any(cfg.Users) != any(cfg.Store)
 }
 
 // generateKeys makes a key set where none is given. With opaque tokens the key
