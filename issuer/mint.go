@@ -99,13 +99,13 @@ func (i *Issuer) checkBy(g Grant) error {
 	case by == nil:
 		return nil
 	case by.Issuer != i.cfg.Issuer:
-		return fmt.Errorf("By is an identity of issuer %q, expected %q", by.Issuer, i.cfg.Issuer)
+		return fmt.Errorf("the identity in By is of issuer %q, expected %q", by.Issuer, i.cfg.Issuer)
 	case by.Client != g.Client:
-		return fmt.Errorf("By is an identity of client %q, and the token is for %q", by.Client, g.Client)
+		return fmt.Errorf("the identity in By is of client %q, and the token is for %q", by.Client, g.Client)
 	case by.Family == "":
 		return nil
 	case by.User != g.User:
-		return fmt.Errorf("By is a token of user %q, and the new one is for %q", by.User, g.User)
+		return fmt.Errorf("the token in By is of user %q, and the new one is for %q", by.User, g.User)
 	case g.Refresh:
 		return errors.New("a refresh token cannot be had by a token")
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -356,7 +357,9 @@ func TestD09NothingPrintsSecrets(t *testing.T) {
 			fmt.Fprintf(&log, "%v %+v %s %#v %s", v, v, v, v, encoded)
 		}
 	}
-	leaks := []string{"0123456789abcdef", "48 49 50 51", "0x30, 0x31", "MDEyMzQ1Njc4OWFiY2RlZ", ecdsa.Private.(*stdecdsa.PrivateKey).D.String()}
+	scalar, err := ecdsa.Private.(*stdecdsa.PrivateKey).Bytes()
+	must(t, err)
+	leaks := []string{"0123456789abcdef", "48 49 50 51", "0x30, 0x31", "MDEyMzQ1Njc4OWFiY2RlZ", new(big.Int).SetBytes(scalar).String()}
 	for _, leak := range leaks {
 		if strings.Contains(log.String(), leak) {
 			t.Errorf("printed %q in %s", leak, log.String())
