@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/authtier/authtier/errorsx"
@@ -37,8 +38,11 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 	i.uses.note("", key.ID, c.Now())
 	id := middleware.Identity{
 		Issuer: i.cfg.Issuer, Client: key.Client, Methods: middleware.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
-		Scopes: middleware.Scopes(strings.Join(key.Scopes, " ")), Audience: middleware.Scopes(i.cfg.Audience),
+		Scopes: keyScopes(key, client), Audience: middleware.Scopes(i.cfg.Audience),
 		ClientVersion: client.Version,
+	}
+	if id.Scopes == "" && len(key.Scopes) > 0 {
+		id = id.WithClaims(noScopesLeft)
 	}
 	if key.Owner != "" {
 		id = id.WithOwner(key.Owner) // caches forget the key with its owner
@@ -47,6 +51,23 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 		id = id.WithAddrs(key.Addrs)
 	}
 	return &id, nil
+}
+
+// keyScopes returns the scopes of a key that its client still has.
+func keyScopes(key *store.APIKey, client *store.Client) middleware.Scopes {
+	lost := func(s string) bool { return !slices.Contains(client.Scopes, s) }
+	return middleware.Scopes(strings.Join(slices.DeleteFunc(slices.Clone(key.Scopes), lost), " "))
+}
+
+// noScopesLeft are the claims of a key with scopes all of which its client has lost.
+// They tell it from a key without scopes, which does not limit what its client may
+// ask for.
+const noScopesLeft = `{"limit_scopes":true}`
+
+// limitsByKey reports whether id was proven by an API key that limits what its
+// client may ask for.
+func limitsByKey(id *middleware.Identity) bool {
+	return id.Methods.Has(middleware.ByAPIKey) && (id.Scopes != "" || id.Claims() == noScopesLeft)
 }
 
 // checkOwner refuses a key whose owner does not exist or is disabled.

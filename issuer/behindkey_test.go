@@ -85,12 +85,13 @@ func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
 // TestBehindAPIKey sets BehindAPIKey with wrappers in front that fit, and with
 // some that do not.
 func TestBehindAPIKey(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{})
+	iss := newIssuer(t, issuer.Config{Log: discard})
 	cfg := issuer.HTTPConfig{BehindAPIKey: true, Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}}
 	elsewhere := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		return &middleware.Identity{Issuer: "https://other.example", Client: "app", Methods: middleware.ByAPIKey}, nil
 	})
 	none := func(h http.Handler) http.Handler { return h }
+	anonymous := middleware.APIKey(iss, middleware.APIKeyConfig{AllowAnonymous: true})
 	for _, e := range clientEndpoints(iss, cfg) {
 		values := e.values
 		for name, tt := range map[string]struct {
@@ -101,8 +102,11 @@ func TestBehindAPIKey(t *testing.T) {
 		}{
 			"key":                       {middleware.APIKey(iss, middleware.APIKeyConfig{}), "key1", "", "", 200, ""},
 			"key and wrong Basic":       {middleware.APIKey(iss, middleware.APIKeyConfig{}), "key1", "other", "wrong", 200, ""},
-			"no wrapper":                {none, "key1", "", "", 500, `"code":"AUTH-8"`},
-			"no wrapper and a secret":   {none, "", "app", "app-secret", 500, `"code":"AUTH-8"`},
+			"no wrapper":                {none, "key1", "", "", 401, `"code":"AUTH-2"`},
+			"no wrapper and a secret":   {none, "", "app", "app-secret", 401, `"code":"AUTH-2"`},
+			"anonymous and no key":      {anonymous, "", "", "", 401, `"message":"Missing API key"`},
+			"anonymous and a secret":    {anonymous, "", "app", "app-secret", 401, `"message":"Missing API key"`},
+			"anonymous and a key":       {anonymous, "key1", "", "", 200, ""},
 			"Basic in front":            {middleware.Basic(iss, middleware.BasicConfig{}), "key1", "app", "app-secret", 401, `"code":"AUTH-2"`},
 			"another issuer's wrapper":  {middleware.APIKey(elsewhere, middleware.APIKeyConfig{}), "key1", "", "", 500, `"code":"AUTH-8"`},
 			"another wrapper, a secret": {middleware.APIKey(elsewhere, middleware.APIKeyConfig{}), "key1", "app", "app-secret", 500, `"code":"AUTH-8"`},

@@ -94,7 +94,13 @@ func TestS03HungUpAtEachCall(t *testing.T) {
 		},
 		"revoke": func(t *testing.T, iss *issuer.Issuer) operation {
 			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
-			return func(ctx context.Context) (string, error) { return "app", iss.RevokeToken(ctx, "app", token) }
+			return func(ctx context.Context) (string, error) {
+				err := iss.RevokeToken(ctx, token)
+				if errors.Is(err, store.ErrNotFound) && ctx == t.Context() { // the caller who hung up has revoked it
+					err = nil
+				}
+				return "app", err
+			}
 		},
 	} {
 		for at := 1; ; at++ {

@@ -72,10 +72,10 @@ func TestR03RefreshGrace(t *testing.T) {
 	t.Run("revoked", func(t *testing.T) {
 		for what, end := range map[string]func(ctx context.Context, iss *issuer.Issuer, db store.Store, first, second *issuer.Tokens) error{
 			"by the token itself": func(ctx context.Context, iss *issuer.Issuer, _ store.Store, first, _ *issuer.Tokens) error {
-				return iss.RevokeToken(ctx, "app", first.RefreshToken)
+				return iss.RevokeToken(ctx, first.RefreshToken)
 			},
 			"by its successor": func(ctx context.Context, iss *issuer.Issuer, _ store.Store, _, second *issuer.Tokens) error {
-				return iss.RevokeToken(ctx, "app", second.RefreshToken)
+				return iss.RevokeToken(ctx, second.RefreshToken)
 			},
 			"user": func(ctx context.Context, _ *issuer.Issuer, db store.Store, _, _ *issuer.Tokens) error {
 				return db.UpdateUser(ctx, "ada", func(u *store.User) error { u.Disabled = true; return nil })

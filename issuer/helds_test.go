@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
 
@@ -108,4 +110,20 @@ func wantUse(t *testing.T, what string, c middleware.Credential, want errorsx.Co
 			t.Errorf("%s, validator %d: got %+v, want client app", what, n, id)
 		}
 	}
+}
+
+// hear lets an issuer read the store's changes, as Run does.
+func hear(t testing.TB, iss *issuer.Issuer) error {
+	t.Helper()
+	return iss.RevokeSession(t.Context(), strings.Repeat("0", 32)) // which ends nothing, and reads
+}
+
+// revokeBehind revokes in the store, as another program would, and lets the issuer
+// hear of it.
+func revokeBehind(t testing.TB, iss *issuer.Issuer, db store.Changes, cs ...store.Change) error {
+	t.Helper()
+	if err := db.Revoke(t.Context(), cs...); err != nil {
+		return err
+	}
+	return hear(t, iss)
 }

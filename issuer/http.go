@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -29,8 +30,12 @@ type HTTPConfig struct {
 	// BehindAPIKey makes the client of the API key the client of the token,
 	// introspection and revocation endpoints. No other client authentication is
 	// looked at. A [middleware.APIKey] wrapper with keys of this issuer must be in
-	// front: without one, every request is AUTH-8. If the wrapper in front also
-	// takes other credentials, a request without a key is AUTH-2.
+	// front. A request without a key is AUTH-2, so that without a wrapper every
+	// request is; a warning in the log says so once.
+	//
+	// A key with scopes limits its client to tokens with these. A key without scopes
+	// does not limit the client: make sure that a list of scopes is not empty by
+	// mistake ([Issuer.NewAPIKey]).
 	//
 	// If BehindAPIKey is not set, the endpoints do not look at the identity that a
 	// wrapper in front has established, and a client needs its secret.
@@ -76,6 +81,7 @@ type endpoint struct {
 	cfg    HTTPConfig
 	serve  serveFunc
 	known  []string // parameters
+	warned *sync.Once
 }
 
 type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error
@@ -85,7 +91,7 @@ func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, known ...string) ht
 	if !cfg.BehindAPIKey {
 		known = append(known, "client_id", "client_secret")
 	}
-	return endpoint{i, cfg, serve, known}
+	return endpoint{i, cfg, serve, known, new(sync.Once)}
 }
 
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -120,7 +126,7 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
 	var client *store.Client
 	ctx := context.WithoutCancel(r.Context())
 	if e.cfg.BehindAPIKey {
-		client, err = e.issuer.keyClient(ctx)
+		client, err = e.keyClient(ctx)
 	} else {
 		client, err = e.issuer.requestClient(ctx, r, params)
 	}
@@ -132,24 +138,37 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
 
 // keyClient returns the client of the API key that a wrapper in front has
 // accepted. If the key has scopes, the client gets tokens for no others.
-func (i *Issuer) keyClient(ctx context.Context) (*store.Client, error) {
+//
+// A request without an identity may have been let in by a wrapper that allows
+// anonymous ones, or there is no wrapper. That cannot be told, and either way the
+// request lacks a key.
+func (e endpoint) keyClient(ctx context.Context) (*store.Client, error) {
+	i := e.issuer
 	key, ok := middleware.IdentityFromContext(ctx)
 	switch {
 	case !ok:
-		return nil, errorsx.Fault(errors.New("issuer: BehindAPIKey is set, and no APIKey wrapper is in front of the endpoint"))
+		e.warned.Do(func() { i.logger().WarnContext(ctx, "authtier: "+errNoKeyInFront.Error(), "issuer", i.cfg.Issuer) })
+		return nil, missingKey(errNoKeyInFront)
 	case !key.Methods.Has(middleware.ByAPIKey): // a wrapper that takes something else too
-		return nil, &errorsx.Error{Code: errorsx.CredentialsMissing, Message: "Missing API key"}
+		return nil, missingKey(nil)
 	case key.Issuer != i.cfg.Issuer:
 		return nil, errorsx.Fault(fmt.Errorf("issuer: BehindAPIKey is set, and the API key in front is of the issuer %q", key.Issuer))
 	}
 
 	c, err := i.client(ctx, key.Client, &key)
-	if err != nil || key.Scopes == "" {
-		return c, err
+	if err != nil {
+		return nil, err
 	}
-	lacking := func(s string) bool { return !key.Scopes.Has(s) }
-	c.Scopes, c.Default = slices.DeleteFunc(c.Scopes, lacking), slices.DeleteFunc(c.Default, lacking)
+	if limitsByKey(&key) {
+		c.Scopes, c.Default = limitedBy(c.Scopes, &key), limitedBy(c.Default, &key)
+	}
 	return c, nil
+}
+
+var errNoKeyInFront = errors.New("a request without an API key at an endpoint with BehindAPIKey: an APIKey wrapper must stand in front of it")
+
+func missingKey(cause error) error {
+	return &errorsx.Error{Code: errorsx.CredentialsMissing, Message: "Missing API key", Err: cause}
 }
 
 // requestClient authenticates the client that sends r, by the Authorization

@@ -3,6 +3,7 @@ package issuer
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,41 +16,78 @@ const (
 	maxSecretImport = 6000 // of which Basic makes 8000 with base64, and leaves some for the client's ID
 )
 
+// minSecret is the size in bytes under which a secret is not imported unless its
+// record says so: SHA-256 hides only what cannot be guessed.
+const minSecret = 16
+
+// An ImportedKey is an API key that was made elsewhere.
+type ImportedKey struct {
+	ID     string // of the record; may be shown and logged
+	Client string // that the key belongs to
+	Key    string `json:"-"`
+
+	// AllowWeak allows a key of fewer than 16 bytes. Keys are not throttled: one
+	// that could be guessed will be.
+	AllowWeak bool
+}
+
+// Format writes k without its key, whatever the verb.
+func (k ImportedKey) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "imported API key %q of client %q", k.ID, k.Client)
+}
+
+// LogValue returns k without its key.
+func (k ImportedKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
+
 // ImportAPIKey returns the record of a key that was made elsewhere, which never
-// expires unless the record is made to. It is an error if no request could carry
-// the key, or if it looks like a mistyped one of this issuer's own, which is
-// refused without a look into the store. The error does not repeat the key.
-//
-// Keys are not throttled: one that could be guessed will be.
+// expires unless the record is made to. It is an error if ID or Client is empty, if
+// the ID equals the key, if the key is weak, if no request could carry it, or if it
+// looks like a mistyped one of this issuer's own, which is refused without a look
+// into the store. The error does not repeat the key.
 //
 // Of keys whose SHA-256 alone is known, [store.ParseDigest] reads it for a record.
-func (i *Issuer) ImportAPIKey(id, client, key string) (store.APIKey, error) {
-	err := errors.Join(named("ID", id), named("client", client), importable(key, maxKey))
+func (i *Issuer) ImportAPIKey(k ImportedKey) (store.APIKey, error) {
+	err := errors.Join(named("ID", k.ID), named("Client", k.Client), importable(k.ID, k.Key, maxKey, k.AllowWeak))
 	switch {
 	case err != nil:
-	case !headerText(key):
+	case !headerText(k.Key):
 		err = errors.New("the key holds what no header does: expected printable ASCII, and no space at either end")
-	case i.mistypedKey(key):
+	case i.mistypedKey(k.Key):
 		err = fmt.Errorf("the key begins with %s_ and has another checksum: it is mistyped, or cut off", i.keyPrefix)
 	}
 	if err != nil {
 		return store.APIKey{}, fmt.Errorf("issuer: ImportAPIKey: %w", err)
 	}
-	return store.APIKey{ID: id, Client: client, Digest: store.DigestOf(key), Created: created()}, nil
+	return store.APIKey{ID: k.ID, Client: k.Client, Digest: store.DigestOf(k.Key), Created: created()}, nil
 }
+
+// An ImportedSecret is a client's secret that was made elsewhere.
+type ImportedSecret struct {
+	ID     string // of the record; may be shown and logged
+	Secret string `json:"-"`
+
+	// AllowWeak allows a secret of fewer than 16 bytes.
+	AllowWeak bool
+}
+
+// Format writes s without the secret, whatever the verb.
+func (s ImportedSecret) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "imported secret %q", s.ID) }
+
+// LogValue returns s without the secret.
+func (s ImportedSecret) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
 
 // ImportSecret returns the record of a client's secret that was made elsewhere,
 // as [Issuer.ImportAPIKey] does of a key. It is an error if Basic authentication
 // could not carry the secret.
-func ImportSecret(id, secret string) (store.Secret, error) {
-	err := errors.Join(named("ID", id), importable(secret, maxSecretImport))
-	if err == nil && !basicText(secret) {
+func ImportSecret(s ImportedSecret) (store.Secret, error) {
+	err := errors.Join(named("ID", s.ID), importable(s.ID, s.Secret, maxSecretImport, s.AllowWeak))
+	if err == nil && !basicText(s.Secret) {
 		err = errors.New("the secret holds what Basic cannot carry: expected UTF-8 without control characters")
 	}
 	if err != nil {
 		return store.Secret{}, fmt.Errorf("issuer: ImportSecret: %w", err)
 	}
-	return store.Secret{ID: id, Digest: store.DigestOf(secret), Created: created()}, nil
+	return store.Secret{ID: s.ID, Digest: store.DigestOf(s.Secret), Created: created()}, nil
 }
 
 func named(what, name string) error {
@@ -59,10 +97,15 @@ func named(what, name string) error {
 	return nil
 }
 
-func importable(secret string, most int) error {
+// importable returns an error if a secret with that ID should not be taken over.
+func importable(id, secret string, most int, allowWeak bool) error {
 	switch {
 	case secret == "":
 		return errors.New("there is no secret")
+	case secret == id:
+		return errors.New("the secret equals its ID, which may be shown and logged")
+	case len(secret) < minSecret && !allowWeak:
+		return fmt.Errorf("the secret has %d bytes, expected at least %d unless AllowWeak is set", len(secret), minSecret)
 	case len(secret) > most:
 		return fmt.Errorf("the secret has %d bytes, expected at most %d", len(secret), most)
 	}

@@ -18,7 +18,7 @@ func TestImport(t *testing.T) {
 	own, _ := iss.NewAPIKey("app", nil, time.Time{})
 	for n, key := range []string{"my_api_key", "sk_live a,b", "authtier_", "authtier_keyring", own, strings.Repeat("x", 8192)} {
 		name := fmt.Sprint("imported", n)
-		record, err := iss.ImportAPIKey(name, "app", key)
+		record, err := iss.ImportAPIKey(issuer.ImportedKey{ID: name, Client: "app", Key: key, AllowWeak: true})
 		must(t, err)
 		must(t, db.CreateAPIKeys(t.Context(), record))
 		id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
@@ -30,17 +30,17 @@ func TestImport(t *testing.T) {
 		"empty": "", "too long": strings.Repeat("x", 8193), "a tab": "a\tb", "not ASCII": "schlüssel", "a line break": "key\n",
 		"space before": " hunter2", "space behind": "hunter2 ", "a control character": "a\x7f", "mistyped": mistyped(own), "cut off": own[:len(own)-1],
 	} {
-		record, err := iss.ImportAPIKey("imported", "app", key)
+		record, err := iss.ImportAPIKey(issuer.ImportedKey{ID: "imported", Client: "app", Key: key, AllowWeak: true})
 		if err == nil || record.ID != "" || key != "" && strings.Contains(err.Error(), key) {
 			t.Errorf("%s: got %+v, %v, want an error that does not repeat the key", what, record, err)
 		}
 	}
 	for _, names := range [][2]string{{"", "app"}, {"id", ""}} {
-		if _, err := iss.ImportAPIKey(names[0], names[1], "key"); err == nil {
+		if _, err := iss.ImportAPIKey(issuer.ImportedKey{ID: names[0], Client: names[1], Key: "key", AllowWeak: true}); err == nil {
 			t.Errorf("ID %q and client %q: imported", names[0], names[1])
 		}
 	}
-	if _, err := newIssuer(t, issuer.Config{Prefix: "acme"}).ImportAPIKey("id", "app", mistyped(own)); err != nil {
+	if _, err := newIssuer(t, issuer.Config{Prefix: "acme"}).ImportAPIKey(issuer.ImportedKey{ID: "id", Client: "app", Key: mistyped(own)}); err != nil {
 		t.Errorf("with the prefix of another issuer: %v", err)
 	}
 }
@@ -49,20 +49,43 @@ func TestImportSecret(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	for n, secret := range []string{"s", " schlüssel: 100%+& ", strings.Repeat("x", 6000)} {
-		record, err := issuer.ImportSecret(fmt.Sprint("imported", n), secret)
+		record, err := issuer.ImportSecret(issuer.ImportedSecret{ID: fmt.Sprint("imported", n), Secret: secret, AllowWeak: true})
 		must(t, err)
 		must(t, db.AddSecret(t.Context(), "app", record, time.Time{}))
 		_, err = iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret})
 		wantCode(t, "secret "+string(rune('0'+n)), err, 0)
 	}
 	for what, secret := range map[string]string{"empty": "", "too long": strings.Repeat("x", 6001), "a tab": "a\tb", "not UTF-8": "a\xff"} {
-		if record, err := issuer.ImportSecret("imported", secret); err == nil || record.ID != "" || secret != "" && strings.Contains(err.Error(), secret) {
+		if record, err := issuer.ImportSecret(issuer.ImportedSecret{ID: "imported", Secret: secret, AllowWeak: true}); err == nil || record.ID != "" || secret != "" && strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: got %+v, %v, want an error that does not repeat the secret", what, record, err)
 		}
 	}
-	if _, err := issuer.ImportSecret("", "s"); err == nil {
+	if _, err := issuer.ImportSecret(issuer.ImportedSecret{Secret: "s", AllowWeak: true}); err == nil {
 		t.Error("without an ID: imported")
 	}
+}
+
+// TestImportTakesNoSecretForAnID mixes up the fields, and imports what can be guessed.
+func TestImportTakesNoSecretForAnID(t *testing.T) {
+	iss := newIssuer(t, issuer.Config{})
+	const long = "0123456789abcdef"
+	for what, k := range map[string]issuer.ImportedKey{
+		"ID and key swapped":           {ID: long, Client: "app", Key: "key-1"},
+		"15 bytes":                     {ID: "key-1", Client: "app", Key: long[:15]},
+		"the key as ID":                {ID: long, Client: "app", Key: long},
+		"the key as ID, weak, allowed": {ID: "key-1", Client: "app", Key: "key-1", AllowWeak: true},
+	} {
+		if record, err := iss.ImportAPIKey(k); err == nil || record.ID != "" {
+			t.Errorf("key, %s: imported", what)
+		}
+		if record, err := issuer.ImportSecret(issuer.ImportedSecret{ID: k.ID, Secret: k.Key, AllowWeak: k.AllowWeak}); err == nil || record.ID != "" {
+			t.Errorf("secret, %s: imported", what)
+		}
+	}
+	_, err := iss.ImportAPIKey(issuer.ImportedKey{ID: "key-1", Client: "app", Key: long})
+	must(t, err)
+	_, err = issuer.ImportSecret(issuer.ImportedSecret{ID: "key-1", Secret: long})
+	must(t, err)
 }
 
 // TestImportDigest takes over a key of which the SHA-256 alone is known.

@@ -44,7 +44,7 @@ func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request, client *stor
 	if params.Get("token") == "" {
 		return form.Missing("token")
 	}
-	t, err := i.Inspect(r.Context(), params.Get("token"))
+	t, err := i.inspectAny(r.Context(), params.Get("token"))
 	if err := unlessRefused(err); err != nil {
 		return err
 	}

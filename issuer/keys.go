@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"slices"
 	"sync/atomic"
@@ -30,11 +31,14 @@ type SigningKey struct {
 
 	// Private is an *ecdsa.PrivateKey, ed25519.PrivateKey, *rsa.PrivateKey, or
 	// []byte for HS256.
-	Private crypto.PrivateKey
+	Private crypto.PrivateKey `json:"-"`
 }
 
 // Format writes k without its key, whatever the verb.
 func (k SigningKey) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s signing key %q", k.Alg, k.ID) }
+
+// LogValue returns k without its key.
+func (k SigningKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
 // generated are the algorithms that keys are generated for.
 var generated = []string{"ES256", "EdDSA", "RS256", "HS256"}
@@ -80,11 +84,14 @@ type keys struct {
 	algs   []string // of the keys in jwks, each once
 }
 
-// NewKeySet returns a set of keys that never change, of which the first signs.
-// It returns an error if there is none, if one does not fit its algorithm or is
-// too weak for it, and if two have the same ID.
-func NewKeySet(signing ...SigningKey) (*KeySet, error) {
-	k, err := newKeys(signing)
+// NewKeySet returns a set of keys that never change. signer signs, and all verify:
+// verifiers are keys that signed before or will sign later. A key that has leaked
+// must be neither.
+//
+// NewKeySet returns an error if a key does not fit its algorithm or is too weak for
+// it, and if two have the same ID.
+func NewKeySet(signer SigningKey, verifiers ...SigningKey) (*KeySet, error) {
+	k, err := newKeys(append([]SigningKey{signer}, verifiers...))
 	if err != nil {
 		return nil, fmt.Errorf("issuer: NewKeySet: %w", err)
 	}
@@ -93,10 +100,8 @@ func NewKeySet(signing ...SigningKey) (*KeySet, error) {
 	return ks, nil
 }
 
+// newKeys returns the keys of a set, of which the first signs.
 func newKeys(signing []SigningKey) (*keys, error) {
-	if len(signing) == 0 {
-		return nil, errors.New("no key")
-	}
 	signing = slices.Clone(signing)
 	var public []middleware.Key
 	set := struct {

@@ -26,6 +26,7 @@ type live struct {
 	users   versions
 	unsure  map[subject]time.Time // revoked then, and the new version was not read since
 	purged  time.Time
+	longest time.Duration // that an access token lives
 }
 
 // versions are those of clients or users, by their IDs: older tokens are revoked.
@@ -44,10 +45,10 @@ type subject struct {
 	id   string
 }
 
-func newLive() live {
+func newLive(longest time.Duration) live {
 	return live{
-		following: make(chan struct{}, 1),
-		revoked:   newRevokedSet(), clients: versions{}, users: versions{}, unsure: map[subject]time.Time{},
+		following: make(chan struct{}, 1), longest: longest,
+		revoked: newRevokedSet(), clients: versions{}, users: versions{}, unsure: map[subject]time.Time{},
 	}
 }
 
@@ -77,7 +78,9 @@ func (l *live) apply(changes []store.Change, now time.Time) {
 	defer l.mu.Unlock()
 	for _, c := range changes {
 		switch c.Kind {
-		case store.KindToken, store.KindFamily, store.KindSession:
+		case store.KindToken, store.KindFamily:
+			l.revoked.add(c.Kind, c.ID, l.remembered(c.Until, now), now)
+		case store.KindSession:
 			l.revoked.add(c.Kind, c.ID, c.Until, now)
 		case store.KindClient, store.KindUser:
 			known := l.versions(c.Kind)
@@ -90,19 +93,35 @@ func (l *live) apply(changes []store.Change, now time.Time) {
 	}
 }
 
+// remembered returns until when the revocation of a token or family is remembered:
+// never less than the life of a token that is made now. A program that writes a
+// revocation into the store itself may give too early an end, such as the present.
+// Refresh tokens need no memory, since the store deletes them.
+func (l *live) remembered(until, now time.Time) time.Time {
+	if least := now.Add(l.longest); !until.IsZero() && until.Before(least) {
+		return least
+	}
+	return until
+}
+
+// lives notes that an access token lives for that long.
+func (l *live) lives(ttl time.Duration) {
+	l.mu.RLock()
+	known := ttl <= l.longest
+	l.mu.RUnlock()
+	if known {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.longest = max(l.longest, ttl)
+}
+
 // isStale reports whether the store was last heard of too long ago, by one of
 // the clocks: the monotonic one stands still while the machine sleeps.
 func (l *live) isStale(now time.Time) bool {
 	fresh := l.fresh.Load()
 	return fresh == nil || now.After(*fresh) || now.Round(0).After(fresh.Round(0))
-}
-
-// IsRevoked reports whether the issuer has heard that a token, a family or a
-// session, by its ID, is revoked.
-func (i *Issuer) IsRevoked(kind store.Kind, id string) bool {
-	i.live.mu.RLock()
-	defer i.live.mu.RUnlock()
-	return i.live.revoked.has(kind, id)
 }
 
 // version returns the version of a client or user that tokens must have: the
@@ -129,15 +148,11 @@ func (l *live) judge(t *store.Token) (revoked, unsure bool) {
 	return revoked, unsure
 }
 
-// Revoke revokes what the changes name, in the store and then here: when it
+// revoke revokes what the changes name, in the store and then here: when it
 // returns, this issuer refuses it. Until the store is read again, all tokens of a
 // revoked client or user are AUTH-8; if it can be written and not read, that is an
-// error too. A token or family revoked without Until is remembered for ever.
-//
-// [Issuer.RevokeClient], [Issuer.RevokeUser], [Issuer.RevokeSession],
-// [Issuer.RevokeAPIKey] and [Issuer.RevokeToken] say what each kind of change ends
-// and what it does not. Revoke does several at once.
-func (i *Issuer) Revoke(ctx context.Context, cs ...store.Change) error {
+// error too. ctx is a lasting one.
+func (i *Issuer) revoke(ctx context.Context, cs ...store.Change) error {
 	cs = i.live.beyond(cs)
 	if err := i.cfg.Store.Revoke(ctx, cs...); err != nil {
 		return err
@@ -206,13 +221,13 @@ func (i *Issuer) revokeFor(ctx context.Context, client string, c store.Change) e
 	tooMany := l.revoked.byClient[client] >= maxRevoked
 	l.mu.RUnlock()
 	if !tooMany {
-		err := i.Revoke(ctx, c)
+		err := i.revoke(ctx, c)
 		l.mu.Lock()
 		l.revoked.charge(c.Kind, c.ID, client)
 		l.mu.Unlock()
 		return err
 	}
-	if err := i.Revoke(ctx, store.Change{Kind: store.KindClient, ID: client}); err != nil {
+	if err := i.revoke(ctx, store.Change{Kind: store.KindClient, ID: client}); err != nil {
 		return err
 	}
 	l.mu.Lock()

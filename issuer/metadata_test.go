@@ -28,7 +28,7 @@ func TestDiscoveryListsTheAlgorithmsOfPublishedKeys(t *testing.T) {
 				}
 				signing = append(signing, k)
 			}
-			keys, err := issuer.NewKeySet(signing...)
+			keys, err := issuer.NewKeySet(signing[0], signing[1:]...)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -19,7 +17,10 @@ import (
 
 // A Grant says whom tokens are for.
 type Grant struct {
-	// Client gets the tokens. User, if not empty, is whom they speak for.
+	// Client gets the tokens. User, if not empty, is whom they speak for. The sub of
+	// a token is the login, or the ID of the client without a user. Other resource
+	// servers go by sub alone (RFC 9068 section 5), so that a login must not equal
+	// the ID of a client.
 	Client, User string
 
 	// Scope is what is asked for, separated by spaces (RFC 6749 section 3.3). If
@@ -34,9 +35,14 @@ type Grant struct {
 	// Refresh adds a refresh token, unless By was proven by a token.
 	Refresh bool
 
-	// By, if not nil, is who asks. What was revoked since By was proven is not
-	// survived. If By was proven by a token, the new one belongs to its family
-	// and does not outlive it.
+	// By, if not nil, is the identity that asks: one of this issuer and of Client. It
+	// gets no more than it has. Mint fails if the client was revoked after By was
+	// authenticated.
+	//
+	// If By was proven by a token, it limits User to its own and the scopes to its
+	// own, and the new token belongs to its family and does not outlive it. If By
+	// was proven by an API key with scopes, it limits the scopes. The default is
+	// limited likewise.
 	By *middleware.Identity
 }
 
@@ -60,20 +66,18 @@ func (t Tokens) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 // 4.4), or with Refresh as the password grant does for a user who was
 // authenticated by other means.
 //
-// The error wraps [errorsx.ScopeNotAuthorized] if the client or the user may not
+// The error wraps [errorsx.ScopeNotAuthorized] if the client, the user or By may not
 // have one of the scopes, or if no scope is left of the default: there is no token
 // without a scope (RFC 6749 section 3.3). It wraps [errorsx.CredentialsIncorrect] if client or user is unknown,
 // disabled or revoked meanwhile, [errorsx.TokenExpired] if By has expired,
-// [errorsx.TokenNotMade] if signing fails, and otherwise the store's.
+// [errorsx.TokenNotMade] if signing fails, and otherwise the store's. A By of
+// another issuer, client or user is an error that wraps none of these.
 func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 	if longest := i.cfg.maxTTL(); g.TTL != 0 && (g.TTL < time.Second || g.TTL > longest) {
 		return nil, fmt.Errorf("issuer: Mint: TTL is %v, expected 1s to %v", g.TTL, longest)
 	}
-	if g.By != nil && g.By.Issuer != i.cfg.Issuer {
-		return nil, fmt.Errorf("issuer: Mint: By is an identity of issuer %q, expected %q", g.By.Issuer, i.cfg.Issuer)
-	}
-	if g.Refresh && g.By != nil && g.By.Family != "" {
-		return nil, errors.New("issuer: Mint: a refresh token cannot be had by a token")
+	if err := i.checkBy(g); err != nil {
+		return nil, fmt.Errorf("issuer: Mint: %w", err)
 	}
 	client, err := i.client(ctx, g.Client, g.By)
 	if err != nil {
@@ -86,6 +90,26 @@ func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 		}
 	}
 	return i.mint(ctx, client, user, g)
+}
+
+// checkBy refuses a grant that the identity that asks may not have, whatever the
+// scopes.
+func (i *Issuer) checkBy(g Grant) error {
+	switch by := g.By; {
+	case by == nil:
+		return nil
+	case by.Issuer != i.cfg.Issuer:
+		return fmt.Errorf("the identity in By is of issuer %q, expected %q", by.Issuer, i.cfg.Issuer)
+	case by.Client != g.Client:
+		return fmt.Errorf("the identity in By is of client %q, and the token is for %q", by.Client, g.Client)
+	case by.Family == "":
+		return nil
+	case by.User != g.User:
+		return fmt.Errorf("the token in By is of user %q, and the new one is for %q", by.User, g.User)
+	case g.Refresh:
+		return errors.New("a refresh token cannot be had by a token")
+	}
+	return nil
 }
 
 // client returns a client that is known, not disabled, and not revoked since by
@@ -116,10 +140,11 @@ func (i *Issuer) user(ctx context.Context, login string) (*store.User, error) {
 // mint grants tokens to a client and a user who are authenticated. Their
 // versions were read before that: a revocation meanwhile is not survived.
 func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.User, g Grant) (*Tokens, error) {
-	scopes, err := grantedScopes(g.Scope, limited(client.Default, user), limited(client.Scopes, user))
+	scopes, err := grantedScopes(g.Scope, limitedBy(limited(client.Default, user), g.By), limitedBy(limited(client.Scopes, user), g.By))
 	if err != nil {
 		return nil, err
 	}
+
 	now := time.Now()
 	access := store.Token{
 		ID: rand.Text(), Client: client.ID, ClientVersion: client.Version,
@@ -131,6 +156,7 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 	ttl := i.cfg.AccessTTL
 	if g.TTL != 0 {
 		ttl = g.TTL.Truncate(time.Second)
+		i.live.lives(ttl)
 	}
 	access.Expires = access.Issued.Add(ttl)
 	access.Family, access.FamilyEnds = access.ID, access.Expires
@@ -153,15 +179,6 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 		return nil, err
 	}
 	return tokens, nil
-}
-
-// limited returns those of the scopes that tokens of the user may have. user is nil
-// for a client's own token.
-func limited(scopes []string, user *store.User) []string {
-	if user == nil || !user.LimitScopes {
-		return scopes
-	}
-	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return !slices.Contains(user.Scopes, s) })
 }
 
 // put stores records, of which there may be none.
@@ -189,36 +206,6 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// grantedScopes judges the scopes asked for, in the order asked and without
-// repeats; def is granted where none are. What is granted is written as in allowed,
-// since a token that held what was asked would keep the whole request.
-func grantedScopes(asked string, def, allowed []string) (string, error) {
-	if !middleware.Scopes(asked).Valid() {
-		return "", &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Message: "The scope is malformed"}
-	}
-	scopes := def
-	if asked != "" {
-		scopes = make([]string, 0, 8) // on the stack, as nearly nobody asks for more
-		for s := range strings.SplitSeq(asked, " ") {
-			scopes = append(scopes, s)
-		}
-	}
-	granted := make([]string, 0, 8)
-	for _, s := range scopes {
-		n := slices.Index(allowed, s)
-		if n < 0 {
-			return "", errorsx.ScopeNotAuthorized
-		}
-		if !slices.Contains(granted, s) {
-			granted = append(granted, allowed[n])
-		}
-	}
-	if len(granted) == 0 {
-		return "", errorsx.ScopeNotAuthorized
-	}
-	return strings.Join(granted, " "), nil
 }
 
 // make makes an access token, and perhaps a refresh token, which has the scopes

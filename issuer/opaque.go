@@ -33,7 +33,11 @@ func Generate(prefix string) string {
 // NewAPIKey returns a new API key for a client and the record of it, for
 // store.Admin. The key is prefix_id_secret with a checksum; it is in the record
 // only as a digest and can be shown but once. Its ID may be shown and logged. A
-// zero expires means never; a key with scopes gets tokens for no others.
+// zero expires means never.
+//
+// A key with scopes gets tokens for no others. A key without scopes passes no route
+// that demands one, and does not limit what its client may ask for at an endpoint
+// behind the key: an empty list gives the key all scopes of its client there.
 func (i *Issuer) NewAPIKey(client string, scopes []string, expires time.Time) (key string, record store.APIKey) {
 	id, key := identified(i.keyPrefix)
 	return key, store.APIKey{

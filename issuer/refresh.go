@@ -70,7 +70,7 @@ func (i *Issuer) refresh(ctx context.Context, client *store.Client, token, scope
 // it was before its first.
 func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token string) (*store.Token, error) {
 	if signed(token) {
-		return i.InspectAs(ctx, token, true)
+		return i.InspectRefresh(ctx, token)
 	}
 	t, err := i.opaque(ctx, token)
 	now := time.Now()

@@ -35,6 +35,10 @@ func (i *Issuer) rotator() (rotator, error) {
 // than its overlap. For another end use [Issuer.NewAPIKey] and the store's
 // ReplaceAPIKey.
 //
+// The new key has what the old one had when RotateAPIKey read it. A change of the
+// old key's scopes, owner or networks at the same moment can be missing from it:
+// look at the record that is returned after such a race.
+//
 // An unknown ID is [store.ErrNotFound], and so is one that is revoked meanwhile.
 // After any other error the store may have replaced the key, by one that nobody
 // knows.
@@ -116,8 +120,8 @@ func (i *Issuer) rotateSecret(ctx context.Context, client string, overlap time.D
 
 // endOf returns when an overlap that begins now ends.
 func endOf(overlap time.Duration) (time.Time, error) {
-	if overlap < 0 {
-		return time.Time{}, fmt.Errorf("the overlap is %v, expected none or a positive one", overlap)
+	if overlap != 0 && overlap < time.Second {
+		return time.Time{}, fmt.Errorf("the overlap is %v, expected none or at least a second (a number without a unit is nanoseconds)", overlap)
 	}
 	return time.Now().Add(overlap), nil
 }
@@ -136,16 +140,35 @@ func heirExpires(created, expires time.Time) (time.Time, error) {
 
 // RevokeAPIKey revokes an API key, by its ID: it is refused here and by the caches
 // in front when RevokeAPIKey returns, and by others on the same store within a
-// second. An unknown one is no error.
+// second. It goes on when ctx ends, as [Issuer.RevokeToken] does.
+//
+// An ID that no key has is [store.ErrNotFound]: one that was revoked before, and
+// the key itself in place of its ID.
 func (i *Issuer) RevokeAPIKey(ctx context.Context, id string) error {
-	return i.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: id})
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	db, err := i.rotator()
+	if err == nil {
+		err = ifMissing(db.APIKeyByID(ctx, id))
+	}
+	if err == nil {
+		err = i.revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: id})
+	} else {
+		i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id}) // a cache may still have it
+	}
+	if err != nil {
+		return fmt.Errorf("issuer: RevokeAPIKey: %w", err)
+	}
+	return nil
 }
 
 // RevokeSecret revokes one of a client's secrets, by its ID, as
 // [Issuer.RevokeAPIKey] does a key. Tokens that the client has got by it live on:
-// to end them, [Issuer.Revoke] the client. An unknown client or secret is
+// to end them, call [Issuer.RevokeClient]. An unknown client or secret is
 // [store.ErrNotFound].
 func (i *Issuer) RevokeSecret(ctx context.Context, client, id string) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	db, err := i.rotator()
 	if err == nil {
 		err = db.DeleteSecret(ctx, client, id)

@@ -118,7 +118,7 @@ func TestReplaceUnderLoad(t *testing.T) {
 			young, old string
 			until      time.Time // when old is over
 		}
-		const overlap = 300 * time.Millisecond
+		const overlap = time.Second
 		iss := newIssuer(t, issuer.Config{Store: db})
 		defer running(t, iss)()
 		cache := cached(t, iss)
@@ -140,7 +140,7 @@ func TestReplaceUnderLoad(t *testing.T) {
 				}
 			})
 		}
-		for range 10 {
+		for range 3 {
 			old := now.Load().young
 			young, newID, err := h.rotate(t.Context(), iss, id, overlap)
 			must(t, err)

@@ -79,10 +79,10 @@ func TestR08Ends(t *testing.T) {
 		left bool
 	}{
 		"logout": {func(iss *issuer.Issuer, _ store.Store, k *issuer.Tokens) error {
-			return iss.RevokeToken(t.Context(), "app", k.RefreshToken)
+			return iss.RevokeToken(t.Context(), k.RefreshToken)
 		}, false},
 		"access": {func(iss *issuer.Issuer, _ store.Store, k *issuer.Tokens) error {
-			return iss.RevokeToken(t.Context(), "app", k.AccessToken)
+			return iss.RevokeToken(t.Context(), k.AccessToken)
 		}, true},
 		"password": {func(_ *issuer.Issuer, db store.Store, _ *issuer.Tokens) error {
 			return db.SetPassword(t.Context(), "ada", "")
@@ -103,7 +103,7 @@ func TestR08Ends(t *testing.T) {
 		if err := tt.end(iss, db, tokens); err != nil {
 			t.Fatal(err)
 		}
-		if err := iss.Revoke(t.Context()); err != nil { // hears of the change, as Run does
+		if err := hear(t, iss); err != nil { // hears of the change, as Run does
 			t.Fatal(err)
 		}
 		if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.UnknownToken {

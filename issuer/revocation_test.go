@@ -3,9 +3,12 @@ package issuer_test
 import (
 	"bytes"
 	"context"
+	stdecdsa "crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -50,7 +53,7 @@ func TestOwnUsers(t *testing.T) {
 		return w.Body.String()
 	}
 	before, opened := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}), login()
-	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindUser, ID: "ada"}); err != nil {
+	if err := iss.RevokeUser(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
 	if _, code := validate(t, iss, before.AccessToken); code != errorsx.UnknownToken {
@@ -82,7 +85,7 @@ func TestR08RevokeUsedRefreshToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := iss.RevokeToken(t.Context(), "app", first.RefreshToken); err != nil {
+	if err := iss.RevokeToken(t.Context(), first.RefreshToken); err != nil {
 		t.Fatal(err)
 	}
 	if _, code := validate(t, iss, second.AccessToken); code != errorsx.UnknownToken {
@@ -111,7 +114,7 @@ func TestRevokedWhileTheBodyArrives(t *testing.T) {
 		if _, err := iss.Mint(t.Context(), issuer.Grant{Client: "app", By: id}); err != nil {
 			t.Fatal(err)
 		}
-		if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindClient, ID: "app"}); err != nil {
+		if err := iss.RevokeClient(t.Context(), "app"); err != nil {
 			t.Fatal(err)
 		}
 		_, err = iss.Mint(t.Context(), issuer.Grant{Client: "app", By: id})
@@ -122,7 +125,7 @@ func TestRevokedWhileTheBodyArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"grant_type":"client_credentials"}`))
-	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindClient, ID: "app"}); err != nil {
+	if err := iss.RevokeClient(t.Context(), "app"); err != nil {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
@@ -189,25 +192,22 @@ func TestRevokeWithoutReading(t *testing.T) {
 	f := &flaky{Store: newStore(t)}
 	iss := newIssuer(t, issuer.Config{Store: f})
 	token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
-	id, _ := validate(t, iss, token)
 	f.down.Store(true)
-	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: id.Family}); !errors.Is(err, errDown) {
+	if err := iss.RevokeToken(t.Context(), token); !errors.Is(err, errDown) {
 		t.Errorf("got %v, want the store's failure", err)
 	}
 	if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
 		t.Errorf("the token is answered %v", code)
 	}
 	other := mint(t, iss, issuer.Grant{Client: "other"}).AccessToken
-	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindClient, ID: "other"}); !errors.Is(err, errDown) {
+	if err := iss.RevokeClient(t.Context(), "other"); !errors.Is(err, errDown) {
 		t.Errorf("got %v, want the store's failure", err)
 	}
 	if _, code := validate(t, iss, other); code != errorsx.Internal {
 		t.Errorf("a token of a client whose version is not known is answered %v", code)
 	}
 	f.down.Store(false)
-	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "x"}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, hear(t, iss))
 	if _, code := validate(t, iss, other); code != errorsx.UnknownToken {
 		t.Errorf("once the version is known: got %v", code)
 	}
@@ -216,31 +216,31 @@ func TestRevokeWithoutReading(t *testing.T) {
 	}
 }
 
-// TestRevocationsAreRemembered lets revocations with and without an end age.
+// TestRevocationsAreRemembered lets revocations age that another program wrote into
+// the store: without an end, with the token's own, and with the present as the end.
 func TestRevocationsAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		iss := newIssuer(t, issuer.Config{AccessTTL: 24 * time.Hour})
+		db := newStore(t)
+		iss := newIssuer(t, issuer.Config{Store: db, AccessTTL: 24 * time.Hour})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go iss.Run(ctx)
 		var tokens []string
-		for _, until := range []time.Duration{0, 24 * time.Hour} {
-			token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
-			id, _ := validate(t, iss, token)
-			c := store.Change{Kind: store.KindToken, ID: id.TokenID}
-			if until != 0 {
-				c.Until = time.Now().Add(until)
+		for _, until := range []time.Time{{}, time.Now().Add(24 * time.Hour), time.Now(), time.Now().Add(time.Minute)} {
+			for _, kind := range []store.Kind{store.KindToken, store.KindFamily} {
+				token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
+				id, _ := validate(t, iss, token)
+				c := store.Change{Kind: kind, ID: id.TokenID, Until: until}
+				if kind == store.KindFamily {
+					c.ID = id.Family
+				}
+				must(t, revokeBehind(t, iss, db, c))
+				tokens = append(tokens, token)
 			}
-			if err := iss.Revoke(t.Context(), c); err != nil {
-				t.Fatal(err)
-			}
-			tokens = append(tokens, token)
 		}
 		for range 23 {
 			time.Sleep(time.Hour)
-			if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "x", Until: time.Now().Add(time.Second)}); err != nil {
-				t.Fatal(err)
-			}
+			must(t, revokeBehind(t, iss, db, store.Change{Kind: store.KindToken, ID: "x", Until: time.Now().Add(time.Second)}))
 			for i, token := range tokens {
 				if _, code := validate(t, iss, token); code != errorsx.UnknownToken {
 					t.Fatalf("token %d, revoked hours ago: got %v", i, code)
@@ -335,11 +335,32 @@ func TestD09NothingPrintsSecrets(t *testing.T) {
 	}
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	for _, v := range []any{keys, tokens, store.User{Login: "u", Password: "0123456789abcdef"}, newIssuer(t, issuer.Config{Keys: keys})} {
+	asJSON := slog.New(slog.NewJSONHandler(&log, nil))
+	printed := []any{keys, tokens, store.User{Login: "u", Password: "0123456789abcdef"}, newIssuer(t, issuer.Config{Keys: keys})}
+	for _, v := range printed {
 		logger.Info("x", "v", v)
 		fmt.Fprintf(&log, "%v %+v %s", v, v, v)
 	}
-	for _, leak := range []string{"0123456789abcdef", "48 49 50 51"} {
+	ecdsa, err := issuer.GenerateKey("ES256")
+	must(t, err)
+	for _, v := range []any{
+		issuer.SigningKey{ID: "k", Alg: "HS256", Private: secret}, ecdsa, middleware.Key{ID: "k", Alg: "HS256", Public: secret},
+		middleware.IntrospectionConfig{ClientID: "c", ClientSecret: string(secret)}, issuer.StoredKeysConfig{Seal: secret},
+		issuer.ImportedKey{ID: "k", Key: string(secret)}, issuer.ImportedSecret{ID: "k", Secret: string(secret)},
+	} {
+		inside := struct{ V any }{v}
+		for _, v := range []any{v, inside, []any{v}} {
+			logger.Info("x", "v", v)
+			asJSON.Info("x", "v", v)
+			encoded, err := json.Marshal(v)
+			must(t, err)
+			fmt.Fprintf(&log, "%v %+v %s %#v %s", v, v, v, v, encoded)
+		}
+	}
+	scalar, err := ecdsa.Private.(*stdecdsa.PrivateKey).Bytes()
+	must(t, err)
+	leaks := []string{"0123456789abcdef", "48 49 50 51", "0x30, 0x31", "MDEyMzQ1Njc4OWFiY2RlZ", new(big.Int).SetBytes(scalar).String()}
+	for _, leak := range leaks {
 		if strings.Contains(log.String(), leak) {
 			t.Errorf("printed %q in %s", leak, log.String())
 		}
@@ -382,7 +403,7 @@ func TestRevokedIDsAreBounded(t *testing.T) {
 		if n == 0 {
 			first = last
 		}
-		if err := iss.RevokeToken(t.Context(), "app", last); err != nil {
+		if err := iss.RevokeToken(t.Context(), last); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -25,7 +25,10 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-var seal = bytes.Repeat([]byte{7}, 32)
+var seal = sealOf(7)
+
+// sealOf returns a seal for each number.
+func sealOf(n byte) []byte { return append(bytes.Repeat([]byte{n}, 31), n+1) }
 
 // node returns an issuer of its own on a store that others may use too.
 func node(t *testing.T, db issuer.Store, cfg issuer.StoredKeysConfig) *issuer.Issuer {
@@ -269,7 +272,8 @@ func TestS07OpenKeysRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, cfg := range map[string]issuer.StoredKeysConfig{
-		"no seal": {}, "a short seal": {Seal: seal[1:]}, "another seal": {Seal: bytes.Repeat([]byte{8}, 32)},
+		"no seal": {}, "a seal of zeros": {Seal: make([]byte, 32), Set: "new"}, "a seal of equal bytes": {Seal: bytes.Repeat([]byte{7}, 32), Set: "new"},
+		"a short seal": {Seal: seal[1:]}, "another seal": {Seal: sealOf(8)},
 		"an unknown algorithm": {Seal: seal, Set: "new", Alg: "none"}, "a negative lifetime": {Seal: seal, MaxTTL: -1},
 		"an algorithm that no key can be made for": {Seal: seal, Alg: "RS512"},
 	} {
@@ -342,7 +346,7 @@ func TestForeignKeysAreLeftOut(t *testing.T) {
 	late := &lateKeys{Store: db, made: make(chan struct{}), put: make(chan struct{})}
 	failed := make(chan error)
 	go func() {
-		_, err := issuer.OpenKeys(t.Context(), late, issuer.StoredKeysConfig{Seal: bytes.Repeat([]byte{9}, 32)})
+		_, err := issuer.OpenKeys(t.Context(), late, issuer.StoredKeysConfig{Seal: sealOf(9)})
 		failed <- err
 	}()
 	<-late.made

@@ -37,9 +37,13 @@ const (
 // and in the end which API keys and secrets were used, and sweeps the store now
 // and then.
 //
-// When the store has not been heard of for half a minute, tokens are AUTH-8,
-// unless the configuration allows stale ones.
+// When the store has not been heard of for half a minute, tokens are AUTH-8. The
+// configuration may allow stale ones, but only while Run runs: the end of ctx, such
+// as a timeout for the start of the program, ends that too.
 func (i *Issuer) Run(ctx context.Context) error {
+	i.ran.Store(true)
+	i.runs.Add(1)
+	defer i.runs.Add(-1)
 	var others sync.WaitGroup
 	defer others.Wait()
 	wake := make(chan struct{}, 1)

@@ -49,6 +49,9 @@ func newSealer(seal []byte) (sealer, error) {
 	if len(seal) != sealSize {
 		return sealer{}, fmt.Errorf("the seal has %d bytes, expected %d", len(seal), sealSize)
 	}
+	if bytes.Count(seal, seal[:1]) == sealSize {
+		return sealer{}, fmt.Errorf("the seal is %d equal bytes: was it read?", sealSize)
+	}
 	key, err := hkdf.Key(sha256.New, seal, nil, "authtier signing keys", 32)
 	if err != nil {
 		return sealer{}, err

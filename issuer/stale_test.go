@@ -10,12 +10,13 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
 
 // TestStale has an issuer that nobody runs: half a minute after it has heard of
-// the store, it admits no token, unless it is told to.
+// the store, it admits no token, whatever it is told.
 func TestStale(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -30,16 +31,48 @@ func TestStale(t *testing.T) {
 				want errorsx.Code
 			}{{30 * time.Second, 0}, {time.Second, errorsx.Internal}, {time.Minute, errorsx.Internal}} {
 				time.Sleep(tt.wait)
-				want := tt.want
-				if allow {
-					want = 0
-				}
 				for i, token := range tokens {
-					if _, code := validate(t, i, token); code != want {
-						t.Errorf("AllowStale %t, %v later: got %v, want %v", allow, tt.wait, code, want)
+					if _, code := validate(t, i, token); code != tt.want {
+						t.Errorf("AllowStale %t, %v later: got %v, want %v", allow, tt.wait, code, tt.want)
 					}
 				}
 			}
+		})
+	}
+}
+
+// TestStaleTokensNeedRun has a store that cannot be read. Stale tokens are admitted
+// if that is allowed, and only while Run runs.
+func TestStaleTokensNeedRun(t *testing.T) {
+	for _, allow := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &flaky{Store: newStore(t)}
+			iss := newIssuer(t, issuer.Config{Store: f, AllowStale: allow, Log: discard})
+			token := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken}
+			look := func(when string, want errorsx.Code, cause string) {
+				t.Helper()
+				_, err := iss.Validate(t.Context(), token)
+				if codeOf(err) != want || err != nil && !strings.Contains(err.Error(), cause) {
+					t.Errorf("AllowStale %t, %s: got %v, want %v because %q", allow, when, err, want, cause)
+				}
+			}
+			f.down.Store(true)
+			time.Sleep(time.Minute)
+			look("before Run", errorsx.Internal, "Run was never called")
+
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- iss.Run(ctx) }()
+			time.Sleep(time.Minute)
+			if allow {
+				look("while Run runs", 0, "")
+			} else {
+				look("while Run runs", errorsx.Internal, "the store cannot be read")
+			}
+
+			cancel()
+			<-ended
+			look("after Run", errorsx.Internal, "Run has ended")
 		})
 	}
 }

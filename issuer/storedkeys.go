@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -17,8 +18,9 @@ import (
 // StoredKeysConfig configures [OpenKeys]. Seal must be set.
 type StoredKeysConfig struct {
 	// Seal is 32 bytes that encrypt the private keys in the store, see
-	// [ReadSeal]. All nodes have the same.
-	Seal []byte
+	// [ReadSeal]. All nodes have the same. 32 equal bytes, as of a buffer that
+	// nothing was read into, are an error.
+	Seal []byte `json:"-"`
 
 	// Set is the name of the key set in the store. If empty, it is "authtier".
 	Set string
@@ -31,6 +33,14 @@ type StoredKeysConfig struct {
 	// have the same.
 	MaxTTL time.Duration
 }
+
+// Format writes cfg without its seal, whatever the verb.
+func (cfg StoredKeysConfig) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "stored keys of the set %q, algorithm %q, MaxTTL %v", cfg.Set, cfg.Alg, cfg.MaxTTL)
+}
+
+// LogValue returns cfg without its seal.
+func (cfg StoredKeysConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(cfg)) }
 
 // storedKeys are the keys of a set that several nodes share.
 type storedKeys struct {

@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/authtier/authtier/errorsx"
@@ -70,7 +71,7 @@ func TestARevokedKeyIsNotCreatedAgain(t *testing.T) {
 			iss := newIssuer(t, issuer.Config{Store: db})
 			both := []middleware.Validator{iss, cached(t, iss)}
 			start := func(id string) error {
-				record, err := iss.ImportAPIKey(id, "app", "leaked key")
+				record, err := iss.ImportAPIKey(issuer.ImportedKey{ID: id, Client: "app", Key: "leaked key", AllowWeak: true})
 				must(t, err)
 				record.Owner = "ada"
 				return db.CreateAPIKeys(t.Context(), record)
@@ -82,7 +83,7 @@ func TestARevokedKeyIsNotCreatedAgain(t *testing.T) {
 			}
 
 			must(t, end(iss, db))
-			must(t, iss.Revoke(t.Context())) // hears of the change, as Run does
+			must(t, hear(t, iss)) // hears of the change, as Run does
 			if name == "client deleted" {
 				must(t, db.CreateClient(t.Context(), store.Client{ID: "app"}))
 			}
@@ -106,13 +107,11 @@ func TestRevokeByName(t *testing.T) {
 			client, user bool // whether their tokens are left
 			owned        bool // whether the user's key is left
 		}{
-			{"nothing", func(iss *issuer.Issuer) error { return iss.Revoke(t.Context()) }, true, true, true},
+			{"nothing", func(iss *issuer.Issuer) error { return hear(t, iss) }, true, true, true},
 			{"client", func(iss *issuer.Issuer) error { return iss.RevokeClient(t.Context(), "app") }, false, false, true},
 			{"user", func(iss *issuer.Issuer) error { return iss.RevokeUser(t.Context(), "ada") }, true, false, false},
 			{"another client", func(iss *issuer.Issuer) error { return iss.RevokeClient(t.Context(), "other") }, true, true, true},
-			{"an unknown client", func(iss *issuer.Issuer) error { return iss.RevokeClient(t.Context(), "nobody") }, true, true, true},
-			{"an unknown user", func(iss *issuer.Issuer) error { return iss.RevokeUser(t.Context(), "nobody") }, true, true, true},
-			{"a session", func(iss *issuer.Issuer) error { return iss.RevokeSession(t.Context(), "s") }, true, true, true},
+			{"a session", func(iss *issuer.Issuer) error { return iss.RevokeSession(t.Context(), strings.Repeat("a", 32)) }, true, true, true},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				db := newStore(t)
@@ -159,10 +158,4 @@ func TestRevokeByName(t *testing.T) {
 			})
 		}
 	})
-
-	iss := newIssuer(t, issuer.Config{})
-	must(t, iss.RevokeSession(t.Context(), "s"))
-	if !iss.IsRevoked(store.KindSession, "s") || iss.IsRevoked(store.KindSession, "t") {
-		t.Error("a revoked session is not known to be, or another one is")
-	}
 }

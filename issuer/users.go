@@ -65,9 +65,12 @@ func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *
 }
 
 // Passwords returns a validator of the users' logins and passwords, for Basic. It
-// belongs behind a [middleware.Cache], which it tells of changes of the users, and
-// that behind a [middleware.Throttle]; the issuer's own throttle does not count
-// here.
+// belongs behind a [middleware.Cache], and that behind a [middleware.Throttle]; the
+// issuer's own throttle does not count here.
+//
+// The validator tells the cache of changes of the users. With [Config].Users it
+// hears of none but those by [Issuer.RevokeUser], and the cache needs an explicit
+// TTL: for so long a changed password may still be accepted.
 func (i *Issuer) Passwords() middleware.Validator { return passwords{i} }
 
 type passwords struct{ issuer *Issuer }
@@ -89,6 +92,9 @@ func (p passwords) Validate(ctx context.Context, c middleware.Credential) (*midd
 
 // Subscribe implements [middleware.Source].
 func (p passwords) Subscribe(s middleware.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
+
+// Partial implements [middleware.PartialSource].
+func (p passwords) Partial() bool { return p.issuer.cfg.ownUsers() }
 
 // A rehasher is a store of users that can take a better hash of the same
 // password, as [store.Admin] can.
@@ -115,13 +121,14 @@ func (i *Issuer) rehash(ctx context.Context, login, from, password string) {
 }
 
 // User returns a user, from the users that the issuer was configured with, at
-// the version that the user's tokens and sessions must have.
+// the version that the user's tokens and sessions must have: that of the login in
+// the record, however it was spelt by the caller.
 func (i *Issuer) User(ctx context.Context, login string) (*store.User, error) {
 	u, err := i.users.User(ctx, login)
 	if err != nil {
 		return nil, err
 	}
 	known := *u
-	known.Version = i.live.version(store.KindUser, login, u.Version)
+	known.Version = i.live.version(store.KindUser, u.Login, u.Version)
 	return &known, nil
 }

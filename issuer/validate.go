@@ -181,12 +181,24 @@ func (i *Issuer) checkLive(t *store.Token, now time.Time) error {
 	switch dead, unsure := i.live.judge(t); {
 	case dead:
 		return revoked(t)
-	case !i.cfg.AllowStale && i.live.isStale(now):
-		return errors.New("issuer: revocations have not been heard of for too long; does Run run?")
+	case i.live.isStale(now) && !(i.cfg.AllowStale && i.runs.Load() > 0):
+		return i.errStale()
 	case unsure:
 		return errors.New("issuer: the version of a revoked client or user could not be read")
 	}
 	return nil
+}
+
+// errStale says why tokens cannot be judged.
+func (i *Issuer) errStale() error {
+	why := "the store cannot be read"
+	switch {
+	case !i.ran.Load():
+		why = "Run was never called"
+	case i.runs.Load() == 0:
+		why = "Run has ended, with its context"
+	}
+	return errors.New("issuer: revocations have not been heard of for too long: " + why)
 }
 
 var errRevoked = errors.New("issuer: the token is revoked")
@@ -195,17 +207,22 @@ func revoked(t *store.Token) error {
 	return &errorsx.Error{Code: errorsx.UnknownToken, Client: t.Client, Err: errRevoked}
 }
 
-// Inspect returns what is known of an access or refresh token that is good for
-// something. Otherwise the error is the refusal that it gets as a credential.
-func (i *Issuer) Inspect(ctx context.Context, token string) (*store.Token, error) {
-	return i.inspect(ctx, token, func(bool) bool { return true })
+// InspectAccess returns what is known of an access token that is valid. Otherwise
+// the error is the refusal that the token gets as a credential. A refresh token is
+// [errorsx.WrongTokenType], also if it is expired or known to be revoked.
+func (i *Issuer) InspectAccess(ctx context.Context, token string) (*store.Token, error) {
+	return i.inspect(ctx, token, func(refresh bool) bool { return !refresh })
 }
 
-// InspectAs is [Issuer.Inspect] of a token that is expected to be a refresh token,
-// or an access token. One of the other type is [errorsx.WrongTokenType], also
-// where it is expired or known to be revoked.
-func (i *Issuer) InspectAs(ctx context.Context, token string, refresh bool) (*store.Token, error) {
-	return i.inspect(ctx, token, func(is bool) bool { return is == refresh })
+// InspectRefresh is [Issuer.InspectAccess] of a refresh token. An access token is
+// [errorsx.WrongTokenType].
+func (i *Issuer) InspectRefresh(ctx context.Context, token string) (*store.Token, error) {
+	return i.inspect(ctx, token, func(refresh bool) bool { return refresh })
+}
+
+// inspectAny is for the introspection endpoint, which says of which type a token is.
+func (i *Issuer) inspectAny(ctx context.Context, token string) (*store.Token, error) {
+	return i.inspect(ctx, token, func(bool) bool { return true })
 }
 
 func (i *Issuer) inspect(ctx context.Context, token string, expected func(refresh bool) bool) (*store.Token, error) {

@@ -65,7 +65,7 @@ func TestS01O13StoreDown(t *testing.T) {
 	wantCode(t, "password", err, errorsx.CredentialStore)
 	_, err = iss.Mint(t.Context(), issuer.Grant{Client: "app"})
 	wantCode(t, "Mint", err, errorsx.CredentialStore)
-	wantCode(t, "RevokeToken", iss.RevokeToken(t.Context(), "app", issuer.Generate("authtier_rt")), errorsx.Internal)
+	wantCode(t, "RevokeToken", iss.RevokeToken(t.Context(), issuer.Generate("authtier_rt")), errorsx.Internal)
 
 	r := httptest.NewRequest("POST", "/", strings.NewReader("grant_type=client_credentials"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -161,7 +161,7 @@ func TestValidateAPIKey(t *testing.T) {
 		_, err := check(secret)
 		wantCode(t, secret, err, errorsx.CredentialsIncorrect)
 	}
-	if err := iss.Revoke(t.Context(), store.Change{Kind: store.KindAPIKey, ID: id}); err != nil {
+	if err := iss.RevokeAPIKey(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	_, err = check(key)

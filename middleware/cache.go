@@ -113,7 +113,8 @@ type Local interface {
 // only while all of them are fresh.
 //
 // If one of them is neither a Source nor inside of one, nothing tells the cache that
-// its credentials were revoked, and TTL must say how long they may stay admitted.
+// its credentials were revoked, and TTL must say how long they may stay admitted. The
+// same holds for a [PartialSource].
 //
 // It returns an error for a nil validator, a size that is not positive, a TTL that
 // is missing or out of range, and a throttle among the validators.
@@ -161,6 +162,10 @@ func (cfg CacheConfig) check(all []Validator) error {
 	if silent := silentIn(all[0]); cfg.TTL == 0 && silent != nil {
 		errs = append(errs, fmt.Errorf("no TTL, and a %T that tells nobody of revocations: set TTL to how long a revoked credential may stay admitted; "+
 			"if it wraps a validator that does tell, give it a method Unwrap, or use Around", silent))
+	}
+	if partial := slices.IndexFunc(all, isPartial); cfg.TTL == 0 && partial >= 0 {
+		errs = append(errs, fmt.Errorf("no TTL, and a %T that does not hear of all changes, such as those of a users table of one's own: "+
+			"set TTL to how long a credential may stay admitted after a change", all[partial]))
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,7 +22,8 @@ import (
 type IntrospectionConfig struct {
 	// ClientID and ClientSecret authenticate this resource server at the
 	// endpoint, as HTTP Basic (RFC 6749 section 2.3.1). They must be set.
-	ClientID, ClientSecret string
+	ClientID     string
+	ClientSecret string `json:"-"`
 
 	// Issuer is whose names client and user are. It must be set; an iss in the
 	// answer must equal it.
@@ -42,8 +44,16 @@ type IntrospectionConfig struct {
 
 	// Client asks the endpoint. Its CheckRedirect is not used. If nil, it is a
 	// client with the settings of [http.DefaultTransport].
-	Client *http.Client
+	Client *http.Client `json:"-"`
 }
+
+// Format writes cfg without the client's secret, whatever the verb.
+func (cfg IntrospectionConfig) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "introspection by client %q at issuer %q", cfg.ClientID, cfg.Issuer)
+}
+
+// LogValue returns cfg without the client's secret.
+func (cfg IntrospectionConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(cfg)) }
 
 const introspectionTimeout = 2 * time.Second
 

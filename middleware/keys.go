@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -43,12 +44,16 @@ type Key struct {
 	// HS384 and HS512 (RFC 7518 section 3.1, RFC 8037).
 	Alg string
 
-	// Public is the key, of the type that [Keys] names.
-	Public crypto.PublicKey
+	// Public is the key, of the type that [Keys] names. As JSON, a Key does not show
+	// it: it is a secret where Alg is an HMAC.
+	Public crypto.PublicKey `json:"-"`
 }
 
 // Format writes k without its key, which is a secret where Alg is an HMAC.
 func (k Key) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s key %q", k.Alg, k.ID) }
+
+// LogValue returns k without its key.
+func (k Key) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
 // staticKeys hold each key in a function, into which nothing that prints a
 // value can look.

@@ -68,6 +68,19 @@ type Source interface {
 	Subscribe(s Sink) (cancel func())
 }
 
+// A PartialSource is a [Source] that may not hear of everything that ends a
+// credential. If Partial returns true, a [Cache] around it needs an explicit TTL. It
+// is for packages that implement a [Validator]; most programs do not need it.
+type PartialSource interface {
+	Source
+	Partial() bool
+}
+
+func isPartial(v Validator) bool {
+	p, ok := v.(PartialSource)
+	return ok && p.Partial()
+}
+
 // ringSize is how many revocations are remembered. What is further behind is
 // validated anew.
 const ringSize = 4096

@@ -35,7 +35,7 @@ var issuerFaults = []fault{
 		old: "case !key.Methods.Has(middleware.ByAPIKey):", new: "case key.Methods == 0:",
 	},
 	{
-		part: "endpoints", name: "keys that end with the process need no word", file: "issuer/issuer.go",
+		part: "endpoints", name: "keys that end with the process need no word", file: "issuer/config.go",
 		old: "case cfg.Keys == nil && !cfg.AllowEphemeralKeys && !cfg.OpaqueTokens:", new: "case cfg.Keys == nil && cfg.Store == nil:",
 	},
 	{
@@ -57,14 +57,14 @@ var issuerFaults = []fault{
 
 	{
 		part: "users", name: "a user gets any scope of the client", file: "issuer/mint.go",
-		old: "limited(client.Scopes, user))", new: "client.Scopes)",
+		old: "limitedBy(limited(client.Scopes, user), g.By)", new: "limitedBy(client.Scopes, g.By)",
 	},
 	{
 		part: "users", name: "a default beyond the user's scopes is refused", file: "issuer/mint.go",
-		old: "limited(client.Default, user),", new: "client.Default,",
+		old: "limitedBy(limited(client.Default, user), g.By)", new: "limitedBy(client.Default, g.By)",
 	},
 	{
-		part: "users", name: "no scopes are all scopes", file: "issuer/mint.go",
+		part: "users", name: "no scopes are all scopes", file: "issuer/scopes.go",
 		old: "if user == nil || !user.LimitScopes {", new: "if user == nil || len(user.Scopes) == 0 {",
 	},
 	{
@@ -88,7 +88,7 @@ var issuerFaults = []fault{
 		old: "record.Name, record.Owner, record.Addrs = old.Name, old.Owner, old.Addrs", new: "record.Name, record.Owner = old.Name, old.Owner",
 	},
 	{
-		part: "users", name: "a revoked session lives on", file: "issuer/revocation.go",
-		old: "c := store.Change{Kind: store.KindSession, ID: id, Until", new: "c := store.Change{Kind: store.KindToken, ID: id, Until", tests: "./issuer ./issuer/session",
+		part: "users", name: "a revoked session lives on", file: "issuer/sessions.go",
+		old: "store.Change{Kind: store.KindSession, ID: id, Until", new: "store.Change{Kind: store.KindToken, ID: id, Until", tests: "./issuer/session",
 	},
 }

@@ -107,7 +107,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "issuer", name: "the issuer ignores that it is stale", file: "issuer/validate.go",
-		old: "case !i.cfg.AllowStale && i.live.isStale(now):", new: "case i.cfg.AllowStale && i.live.isStale(now):",
+		old: "case i.live.isStale(now) && !(i", new: "case i.live.isStale(now) && (i",
 	},
 	{
 		part: "issuer", name: "anybody introspects any token", file: "issuer/introspection.go",
@@ -140,18 +140,18 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "issuer", name: "who hangs up has revoked nothing", file: "issuer/revocation.go",
-		old: "i.RevokeToken(context.WithoutCancel(r.Context()), client.ID,", new: "i.RevokeToken(r.Context(), client.ID,",
+		old: "context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)", new: "context.WithTimeout(ctx, revokeTimeout)",
 	},
 	{
 		part: "others", name: "a session that could not be ended is forgotten", file: "issuer/session/session.go",
-		old: "\terr := s.issuer.Revoke(ctx, store.Change{", new: "\ts.forget(id)\n\terr := s.issuer.Revoke(ctx, store.Change{",
+		old: "\tif err := s.revocations.Revoke(ctx, id); err != nil {", new: "\ts.forget(id)\n\tif err := s.revocations.Revoke(ctx, id); err != nil {",
 	},
 	{
 		part: "others", name: "who hangs up has not logged out", file: "issuer/session/login.go",
 		old: "s.end(context.WithoutCancel(r.Context()), id.TokenID)", new: "s.end(context.Context(r.Context()), id.TokenID)",
 	},
 	{
-		part: "others", name: "a refused call renews the session", file: "issuer/session/session.go",
+		part: "others", name: "a refused call renews the session", file: "issuer/session/visits.go",
 		old: "\t\t\tv.expires = expires // this one is refused\n", new: "",
 	},
 	{

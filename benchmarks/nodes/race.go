@@ -88,7 +88,7 @@ func raceTogether(ctx context.Context, ns []*node, what string, n int) ([]time.D
 // after that it was last accepted on another.
 func race(ctx context.Context, ns []*node, i int, what string) (time.Duration, error) {
 	by := ns[i%len(ns)]
-	c, change, err := by.credential(ctx, what)
+	c, revoke, err := by.credential(ctx, what)
 	if err != nil {
 		return 0, err
 	}
@@ -108,7 +108,7 @@ func race(ctx context.Context, ns []*node, i int, what string) (time.Duration, e
 			return 0, fmt.Errorf("the credential is not accepted: %w", errors.Join(errs...))
 		}
 	}
-	if err := by.iss.Revoke(ctx, change); err != nil {
+	if err := revoke(ctx); err != nil {
 		return 0, err
 	}
 	revoked := time.Now()
@@ -143,38 +143,38 @@ func (n *node) use(ctx context.Context, c middleware.Credential, accepted func()
 	}
 }
 
-// credential makes a credential, and the change that revokes it.
-func (n *node) credential(ctx context.Context, what string) (middleware.Credential, store.Change, error) {
+// A revocation revokes a credential on the node that made it.
+type revocation func(context.Context) error
+
+// credential makes a credential, and what revokes it.
+func (n *node) credential(ctx context.Context, what string) (middleware.Credential, revocation, error) {
 	id := "bench-" + rand.Text()
 	none := middleware.Credential{}
 	err := n.db.CreateClient(ctx, store.Client{ID: id, Scopes: []string{"a"}, Default: []string{"a"}})
 	if err != nil {
-		return none, store.Change{}, err
+		return none, nil, err
 	}
 	if what == "API key" {
 		key, record := n.iss.NewAPIKey(id, nil, time.Time{})
 		c := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}
-		return c, store.Change{Kind: store.KindAPIKey, ID: record.ID}, n.db.CreateAPIKeys(ctx, record)
+		revoke := func(ctx context.Context) error { return n.iss.RevokeAPIKey(ctx, record.ID) }
+		return c, revoke, n.db.CreateAPIKeys(ctx, record)
 	}
+
 	g := issuer.Grant{Client: id}
-	change := store.Change{Kind: store.KindClient, ID: id}
+	revoke := func(ctx context.Context) error { return n.iss.RevokeClient(ctx, id) }
 	if what == "user" {
-		g.User, change = id, store.Change{Kind: store.KindUser, ID: id}
+		g.User, revoke = id, func(ctx context.Context) error { return n.iss.RevokeUser(ctx, id) }
 		if err := n.db.CreateUsers(ctx, store.User{Login: id}); err != nil {
-			return none, change, err
+			return none, nil, err
 		}
 	}
 	tokens, err := n.iss.Mint(ctx, g)
 	if err != nil {
-		return none, change, err
+		return none, nil, err
 	}
-	c := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: tokens.AccessToken}
 	if what == "token" {
-		t, err := n.iss.Inspect(ctx, tokens.AccessToken)
-		if err != nil {
-			return none, change, err
-		}
-		change = store.Change{Kind: store.KindToken, ID: t.ID, Until: t.Expires}
+		revoke = func(ctx context.Context) error { return n.iss.RevokeToken(ctx, tokens.AccessToken) }
 	}
-	return c, change, nil
+	return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: tokens.AccessToken}, revoke, nil
 }

@@ -76,6 +76,9 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 		return err
 	}
 	defer listener.Close()
+	if err := onLoopback(listener.Addr()); err != nil {
+		return err
+	}
 	url := "http://" + listener.Addr().String()
 	key, err := issuer.GenerateKey("ES256")
 	if err != nil {
@@ -110,6 +113,15 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 		return server.Close()
 	} else if err != nil {
 		return err
+	}
+	return nil
+}
+
+// onLoopback refuses an address on the network. A name such as localhost was looked
+// up by the system, which may have found any address.
+func onLoopback(a net.Addr) error {
+	if tcp, ok := a.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		return fmt.Errorf("the demo listens on loopback alone, and %v is not", a)
 	}
 	return nil
 }

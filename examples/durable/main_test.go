@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +17,7 @@ import (
 
 // TestDurable starts a server, ends it, and starts another on the same file.
 func TestDurable(t *testing.T) {
-	file, seal := filepath.Join(t.TempDir(), "auth.db"), make([]byte, 32)
+	file, seal := filepath.Join(t.TempDir(), "auth.db"), []byte(rand.Text()+"-seals")
 	var token string
 	for run := range 2 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -52,7 +53,7 @@ func TestDurable(t *testing.T) {
 // TestStartDoesNotUndoARotation starts again after the secret was replaced because it
 // leaked: the old one stays dead, and the new one works.
 func TestStartDoesNotUndoARotation(t *testing.T) {
-	file, seal := filepath.Join(t.TempDir(), "auth.db"), make([]byte, 32)
+	file, seal := filepath.Join(t.TempDir(), "auth.db"), []byte(rand.Text()+"-seals")
 	var fresh string
 	for run := range 3 {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -97,13 +97,17 @@ func (p *Partner) Validate(ctx context.Context, c middleware.Credential) (*middl
 func (p *Partner) Subscribe(s middleware.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
 
 // Handler serves {Base}/, {Base}/tokens, {Base}/tokens/verify and
-// {Base}/usages, behind Basic. v is the Partner itself, or a validator in front
-// of it.
+// {Base}/usages, behind Basic. v is the Partner itself, or a validator that wraps
+// it. Handler panics if it is another one, because identities of others may have no
+// client, and a query without a client would report everyone's use.
 //
 // A browser that has asked for the credentials sends them with requests from other
 // sites too. A POST from another site ([http.CrossOriginProtection]) is refused
 // with AUTH-3 and status 403, once it is authenticated.
 func (p *Partner) Handler(v middleware.Validator) http.Handler {
+	if !middleware.Wraps(v, p) {
+		panic(fmt.Sprintf("partner: Handler: a %T that does not wrap this Partner", v))
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+p.cfg.Base+"/{$}", p.refusing(p.whoami))
 	mux.Handle("POST "+p.cfg.Base+"/tokens", p.refusing(p.mint))
@@ -128,6 +132,9 @@ func (p *Partner) refusing(h func(http.ResponseWriter, *http.Request, middleware
 			}
 		}
 		id, _ := middleware.IdentityFromContext(r.Context())
+		if id.Client == "" {
+			return errorsx.Fault(errors.New("partner: an identity without a client"))
+		}
 		return h(w, r, id)
 	})
 }

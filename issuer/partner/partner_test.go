@@ -131,7 +131,7 @@ func TestTokenAsPassword(t *testing.T) {
 			t.Errorf("a scope that the token has not: got %d %s", w.Code, w.Body)
 		}
 		sibling := mint("acme-secret", `{}`)
-		if err := iss.RevokeToken(t.Context(), "acme", grandchild); err != nil {
+		if err := iss.RevokeToken(t.Context(), grandchild); err != nil {
 			t.Fatal(err)
 		}
 		for name, secret := range map[string]string{"first": first, "child": child, "grandchild": grandchild} {
@@ -159,7 +159,7 @@ func TestVerifyJudgesTheTypeFirst(t *testing.T) {
 				return field(t, call(h, "POST", "/partner/tokens", "acme-secret", `{"expires_in":60}`), "access_token").(string)
 			}
 			revoked, expired := mint(), mint()
-			if err := iss.RevokeToken(t.Context(), "acme", revoked); err != nil {
+			if err := iss.RevokeToken(t.Context(), revoked); err != nil {
 				t.Fatal(err)
 			}
 			check := func(what, token, typ string, want any) {

@@ -102,13 +102,11 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id middleware.Ide
 	if err != nil {
 		return err
 	}
+
+	// A scope with a space would be two, and no scope at all would be the default.
 	refused := &errorsx.Error{Code: errorsx.ScopeNotAuthorized, OAuth: "invalid_scope", Client: id.Client}
-	for _, s := range scopes {
-		if !middleware.ValidScope(s) || !id.Scopes.Has(s) {
-			return refused
-		}
-	}
-	if len(scopes) == 0 { // the caller has none, and is not to get the default ones
+	malformed := func(s string) bool { return !middleware.ValidScope(s) }
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, malformed) {
 		return refused
 	}
 	tokens, err := p.issuer.Mint(r.Context(), issuer.Grant{
@@ -139,10 +137,14 @@ func lifetime(v jsontext.Value) (time.Duration, error) {
 
 // inspect returns what is known of a token of a type, or of any for "".
 func (p *Partner) inspect(ctx context.Context, token, typ string) (*store.Token, error) {
-	if typ == "" {
-		return p.issuer.Inspect(ctx, token)
+	if typ == "refresh" {
+		return p.issuer.InspectRefresh(ctx, token)
 	}
-	return p.issuer.InspectAs(ctx, token, typ == "refresh")
+	t, err := p.issuer.InspectAccess(ctx, token)
+	if typ == "" && errors.Is(err, errorsx.WrongTokenType) {
+		return p.issuer.InspectRefresh(ctx, token)
+	}
+	return t, err
 }
 
 // verify tells any partner what a token that it holds is good for.

@@ -18,6 +18,7 @@ import (
 // whose caller may go away when it is to revoke.
 type failing struct {
 	*memory.Store
+	last   store.Session // put
 	err    error
 	hangUp context.CancelFunc
 }
@@ -30,6 +31,11 @@ func (f *failing) Revoke(ctx context.Context, cs ...store.Change) error {
 		return f.err
 	}
 	return f.Store.Revoke(ctx, cs...)
+}
+
+func (f *failing) PutSession(ctx context.Context, rec store.Session) error {
+	f.last = rec
+	return f.Store.PutSession(ctx, rec)
 }
 
 func (f *failing) Renew(ctx context.Context, token store.Digest, lastUse, until time.Time) error {

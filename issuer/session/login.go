@@ -23,7 +23,8 @@ import (
 // cookie. A refusal challenges with Basic. If the request has the header
 // Sec-Fetch-Dest: empty, which browsers set for scripts, it challenges with Bearer.
 //
-// v validates the token of a logout, as in [Sessions.Bearer].
+// v validates the token of a logout, as in [Sessions.Bearer]. Handler panics like
+// Bearer.
 func (s *Sessions) Handler(v middleware.Validator) http.Handler {
 	const what = "session: the store"
 	mux := http.NewServeMux()

@@ -12,7 +12,8 @@ import (
 // A Redirect is where a login may send the browser.
 type Redirect struct {
 	// URI is compared character by character with what was asked for, up to the
-	// query: an absolute http or https URL without query and fragment.
+	// query: an absolute https URL without query and fragment, or an http one on
+	// loopback. The token goes there, and over http anyone on the way could read it.
 	URI string
 
 	// Params are the parameters that the query asked for may hold, each once. If
@@ -25,8 +26,8 @@ func (r Redirect) check() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("redirect: %w", err)
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsAny(r.URI, "?#\\"):
-		return fmt.Errorf("redirect %q: expected an absolute http or https URL without user, query and fragment", r.URI)
+	case u.Scheme != "https" && !(u.Scheme == "http" && form.Loopback(u.Hostname())) || u.Host == "" || u.User != nil || strings.ContainsAny(r.URI, "?#\\"):
+		return fmt.Errorf("redirect %q: expected an absolute https URL, or http on loopback, without user, query and fragment", r.URI)
 	case slices.Contains(r.Params, "access_token"):
 		return fmt.Errorf("redirect %q: access_token is no parameter to keep", r.URI)
 	}

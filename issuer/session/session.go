@@ -7,6 +7,9 @@
 //
 // The token comes in a header of its own, so that no other site can send it: a
 // session's routes need no protection against cross-site requests.
+//
+// The identity of a session has a user and no client. [middleware.Usage] refuses it
+// with AUTH-8, because nobody could be billed.
 package session
 
 import (
@@ -22,6 +25,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/internal/form"
+	"github.com/authtier/authtier/issuer/internal/hook"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -56,7 +60,8 @@ type Config struct {
 	// of a redirect need. Who sees the token has the session.
 	AllowWithoutCookie bool
 
-	// Errors answers refused requests. If nil, a writer with [Dialect] does.
+	// Errors answers refused requests. If it is nil or has no Dialect, [Dialect]
+	// is used.
 	Errors *errorsx.Writer
 }
 
@@ -74,24 +79,23 @@ func Dialect(p errorsx.Place, e *errorsx.Error) (status int, oauth string) {
 // Sessions opens, confirms and ends sessions. It is the [middleware.Validator] of their
 // tokens. Its methods may be called concurrently.
 type Sessions struct {
-	issuer *issuer.Issuer
-	store  store.Sessions
-	cfg    Config
+	issuer      *issuer.Issuer
+	revocations hook.Sessions
+	store       store.Sessions
+	cfg         Config
+	system      string // names this system in digests
 
 	mu     sync.Mutex
 	visits map[string]*visit // by session ID
 	sweep  int               // size at which visits are swept next
 }
 
-// A visit is what this process knows better than the store: when a session was
-// used last. The store is told once in a tenth of the timeout.
-type visit struct {
-	token               store.Digest
-	expires, ends, told time.Time
-}
-
 // New returns the sessions of the issuer's users, kept in s. It reports
 // everything that is wrong with the configuration at once.
+//
+// One store may serve several session systems. A session belongs to the system
+// that opened it, which is known by the issuer's URL and audience and by Base. All
+// others refuse its token and its cookie.
 func New(i *issuer.Issuer, s store.Sessions, cfg Config) (*Sessions, error) {
 	setDefaults(&cfg)
 	if err := cfg.check(); err != nil {
@@ -100,8 +104,16 @@ func New(i *issuer.Issuer, s store.Sessions, cfg Config) (*Sessions, error) {
 	if i == nil || s == nil {
 		return nil, errors.New("session: New: nil issuer or store")
 	}
-	return &Sessions{issuer: i, store: s, cfg: cfg, visits: map[string]*visit{}, sweep: minSweep}, nil
+	system := store.DigestOf(fmt.Sprintf("session system %q %q %q", i.URL(), i.Audience(), cfg.Base))
+	return &Sessions{
+		issuer: i, revocations: hook.SessionsOf(i, cfg.MaxAge), store: s, cfg: cfg, system: string(system[:]),
+		visits: map[string]*visit{}, sweep: minSweep,
+	}, nil
 }
+
+// digest returns what the store keeps of a token or cookie. Another system on the
+// same store does not find it.
+func (s *Sessions) digest(secret string) store.Digest { return store.DigestOf(s.system + secret) }
 
 func setDefaults(cfg *Config) {
 	cfg.Base = cmp.Or(cfg.Base, "/api")
@@ -109,7 +121,14 @@ func setDefaults(cfg *Config) {
 	cfg.Header = cmp.Or(cfg.Header, "X-Simplicite-Authorization")
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Minute)
 	cfg.MaxAge = cmp.Or(cfg.MaxAge, max(12*time.Hour, cfg.Timeout))
-	cfg.Errors = cmp.Or(cfg.Errors, &errorsx.Writer{Dialect: Dialect})
+	if cfg.Errors == nil {
+		cfg.Errors = &errorsx.Writer{}
+	}
+	if cfg.Errors.Dialect == nil {
+		w := *cfg.Errors
+		w.Dialect = Dialect
+		cfg.Errors = &w
+	}
 }
 
 func (cfg *Config) check() error {
@@ -138,9 +157,9 @@ const tokenPrefix = "authtier_st"
 func (s *Sessions) open(ctx context.Context, u *store.User) (token, cookie string, err error) {
 	token, cookie = issuer.Generate(tokenPrefix), rand.Text()+rand.Text() // 256 bits and more each
 	now := time.Now()
-	d := store.DigestOf(token)
+	d := s.digest(token)
 	err = s.store.PutSession(ctx, store.Session{
-		ID: sessionID(d), Token: d, Cookie: store.DigestOf(cookie), User: u.Login, UserVersion: u.Version,
+		ID: sessionID(d), Token: d, Cookie: s.digest(cookie), User: u.Login, UserVersion: u.Version,
 		Expires: now.Add(s.cfg.Timeout), Ends: now.Add(s.cfg.MaxAge),
 	})
 	if err != nil {
@@ -161,15 +180,14 @@ func (s *Sessions) Validate(ctx context.Context, c middleware.Credential) (*midd
 	if !issuer.WellFormed(tokenPrefix, c.Secret) {
 		return nil, errorsx.UnknownToken
 	}
-	d := store.DigestOf(c.Secret)
-	rec, err := s.store.Session(ctx, d)
+	rec, err := s.store.Session(ctx, s.digest(c.Secret))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errorsx.UnknownToken
 	}
 	if err != nil {
 		return nil, fmt.Errorf("session: reading: %w", err)
 	}
-	if s.issuer.IsRevoked(store.KindSession, rec.ID) {
+	if s.revocations.IsRevoked(rec.ID) {
 		return nil, errorsx.UnknownToken // in a store of its own it may live on
 	}
 	expires := s.seen(rec, c.Now())
@@ -197,90 +215,13 @@ func (s *Sessions) Validate(ctx context.Context, c middleware.Credential) (*midd
 // Subscribe implements [middleware.Source].
 func (s *Sessions) Subscribe(sink middleware.Sink) (cancel func()) { return s.issuer.Subscribe(sink) }
 
-// seen returns when the session expires, by the store or by this process.
-func (s *Sessions) seen(rec *store.Session, now time.Time) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := s.visits[rec.ID]
-	if v == nil {
-		s.sweepVisits(now)
-		v = &visit{token: rec.Token, expires: rec.Expires, ends: rec.Ends, told: rec.Expires.Add(-s.cfg.Timeout)}
-		s.visits[rec.ID] = v
-	}
-	if rec.Expires.After(v.expires) {
-		v.expires = rec.Expires
-	}
-	return v.expires
-}
-
-const minSweep = 1024
-
-// sweepVisits forgets sessions that have expired, whenever there are twice as
-// many visits as were left the last time.
-func (s *Sessions) sweepVisits(now time.Time) {
-	if len(s.visits) < s.sweep {
-		return
-	}
-	for id, v := range s.visits {
-		if !v.expires.After(now) {
-			delete(s.visits, id)
-		}
-	}
-	s.sweep = max(minSweep, 2*len(s.visits))
-}
-
-// renew moves the session's end after a use.
-func (s *Sessions) renew(ctx context.Context, id string) error {
-	now := time.Now()
-	s.mu.Lock()
-	v := s.visits[id]
-	if v == nil || !v.expires.After(now) {
-		s.mu.Unlock()
-		return errorsx.TokenExpired
-	}
-	expires, told := v.expires, v.told
-	lastUse, until := expires.Add(-s.cfg.Timeout), now.Add(s.cfg.Timeout)
-	if until.After(v.ends) {
-		until = v.ends
-	}
-	v.expires = until
-	tell := now.Sub(told) > s.cfg.Timeout/10
-	if tell {
-		v.told = now
-	}
-	s.mu.Unlock()
-	if !tell {
-		return nil
-	}
-	err := s.store.Renew(ctx, v.token, lastUse, until)
-	if errors.Is(err, store.ErrNotFound) {
-		s.forget(id)
-		return errorsx.UnknownToken
-	}
-	if err != nil {
-		s.mu.Lock()
-		v.told = told // to be told again at the next use
-		if v.expires.Equal(until) {
-			v.expires = expires // this one is refused
-		}
-		s.mu.Unlock()
-		return fmt.Errorf("session: renewing: %w", err)
-	}
-	return nil
-}
-
-func (s *Sessions) forget(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.visits, id)
-}
+// Partial implements [middleware.PartialSource]: a cache around sessions of users in
+// a table of one's own needs an explicit TTL ([issuer.Config].Users).
+func (s *Sessions) Partial() bool { return s.revocations.OwnUsers() }
 
 // end revokes a session. One that could not be revoked lives on, here too.
 func (s *Sessions) end(ctx context.Context, id string) error {
-	err := s.issuer.Revoke(ctx, store.Change{
-		Kind: store.KindSession, ID: id, Until: time.Now().Add(s.cfg.MaxAge),
-	})
-	if err != nil {
+	if err := s.revocations.Revoke(ctx, id); err != nil {
 		return fmt.Errorf("session: ending: %w", err)
 	}
 	s.forget(id)

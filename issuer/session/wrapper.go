@@ -2,18 +2,23 @@ package session
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"net/http"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
-	"github.com/authtier/authtier/store"
 )
 
 // Bearer lets a request through only with a session's token in the configured
 // header and, unless AllowWithoutCookie, the cookie of the same session. An
-// accepted request renews the session. Authorization is not read. V is the
-// Sessions themselves, or a validator in front of them.
+// accepted request renews the session. Authorization is not read.
+//
+// v is the Sessions themselves, or a validator that wraps them. Bearer panics if it
+// is another one, because identities of others prove no session.
 func (s *Sessions) Bearer(v middleware.Validator) middleware.Wrapper {
+	if !middleware.Wraps(v, s) {
+		panic(fmt.Sprintf("session: Bearer: a %T that does not wrap these Sessions", v))
+	}
 	return middleware.Bearer(v, middleware.BearerConfig{
 		Header: s.cfg.Header, RequireUser: true, Confirm: s.confirm, Vary: "Cookie", Errors: s.cfg.Errors,
 	})
@@ -24,7 +29,7 @@ func (s *Sessions) Bearer(v middleware.Validator) middleware.Wrapper {
 func (s *Sessions) confirm(r *http.Request, id middleware.Identity) error {
 	fits := s.cfg.AllowWithoutCookie
 	for _, c := range r.CookiesNamed(s.cfg.Cookie) {
-		d := store.DigestOf(c.Value)
+		d := s.digest(c.Value)
 		fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) == 1
 	}
 	if !fits {

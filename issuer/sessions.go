@@ -1,0 +1,65 @@
+package issuer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/authtier/authtier/issuer/internal/hook"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/store"
+)
+
+func init() {
+	hook.SessionsOf = func(issuer any, maxAge time.Duration) hook.Sessions {
+		return sessions{issuer.(*Issuer), maxAge}
+	}
+}
+
+// sessions is the issuer as the session system sees it.
+type sessions struct {
+	issuer *Issuer
+	maxAge time.Duration
+}
+
+func (s sessions) IsRevoked(id string) bool {
+	l := &s.issuer.live
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.revoked.has(store.KindSession, id)
+}
+
+func (s sessions) Revoke(ctx context.Context, id string) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	return s.issuer.revoke(ctx, store.Change{Kind: store.KindSession, ID: id, Until: time.Now().Add(s.maxAge)})
+}
+
+func (s sessions) OwnUsers() bool { return s.issuer.cfg.ownUsers() }
+
+// RevokeSession ends a session, by its ID ([store.Session].ID, and the TokenID of
+// the identities that it proves), as soon as [Issuer.RevokeClient] revokes tokens.
+//
+// An ID has 32 hexadecimal digits. Anything else, such as a session's token, is
+// [store.ErrNotFound]. Stores find sessions by their tokens only, so that an ID that
+// no session has is no error.
+//
+// The user's other sessions, tokens and password stay valid.
+func (i *Issuer) RevokeSession(ctx context.Context, id string) error {
+	if !isSessionID(id) {
+		return fmt.Errorf("issuer: RevokeSession: %w: expected an ID of 32 hexadecimal digits", store.ErrNotFound)
+	}
+	if err := (sessions{i, middleware.MaxLifetime}).Revoke(ctx, id); err != nil {
+		return fmt.Errorf("issuer: RevokeSession: %w", err)
+	}
+	return nil
+}
+
+func isSessionID(id string) bool {
+	for n := range len(id) {
+		if c := id[n]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(id) == 32
+}
