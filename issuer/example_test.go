@@ -41,7 +41,7 @@ func Example() {
 func ExampleIssuer_RotateAPIKey() {
 	ctx := context.Background()
 	db := memory.New()
-	db.CreateClient(ctx, store.Client{ID: "app"})
+	db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read"}})
 	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db, AllowEphemeralKeys: true})
 	if err != nil {
 		fmt.Println(err)

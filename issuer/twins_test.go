@@ -109,12 +109,12 @@ func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 		want   string // code, or scopes
 	}{
 		"secret replaced": {secret, func(db store.Store) error {
-			return db.AddSecret(t.Context(), "app", fresh, time.Now())
+			return db.ReplaceSecrets(t.Context(), "app", fresh, time.Now())
 		}, "AUTH-1"},
 		"secret revoked": {secret, func(db store.Store) error { return db.DeleteSecret(t.Context(), "app", "s1") }, "AUTH-1"},
 		"secret gets company": {secret, func(db store.Store) error {
 			narrowed := client(db, func(c *store.Client) { c.Scopes, c.Default = []string{"a"}, nil })
-			return errors.Join(db.AddSecret(t.Context(), "app", fresh, time.Time{}), narrowed)
+			return errors.Join(db.AddSecret(t.Context(), "app", fresh), narrowed)
 		}, "a"},
 		"scopes of the client": {secret, func(db store.Store) error {
 			return client(db, func(c *store.Client) { c.Scopes, c.Default = []string{"z"}, nil })
@@ -126,8 +126,8 @@ func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 			return db.ReplaceAPIKey(t.Context(), "k1", time.Now(), store.APIKey{ID: "k2", Client: "app", Digest: store.DigestOf("new")})
 		}, "AUTH-1"},
 		"scopes of the key": {key, func(db store.Store) error {
-			return db.UpdateAPIKey(t.Context(), "k1", func(k *store.APIKey) error { k.Scopes = []string{"z"}; return nil })
-		}, "z"},
+			return db.UpdateAPIKey(t.Context(), "k1", func(k *store.APIKey) error { k.Scopes = []string{"b"}; return nil })
+		}, "b"},
 		"key given an end": {key, func(db store.Store) error {
 			return db.UpdateAPIKey(t.Context(), "k1", func(k *store.APIKey) error { k.Expires = time.Now(); return nil })
 		}, "AUTH-1"},

@@ -179,7 +179,7 @@ func TestOldNames(t *testing.T) {
 				t.Errorf("API key %.20q: got %.200v", name, k)
 			}
 			must(t, s.SetPassword(ctx, name, ""))
-			must(t, s.AddSecret(ctx, name, store.Secret{ID: "s", Digest: store.DigestOf("s")}, time.Now()))
+			must(t, s.ReplaceSecrets(ctx, name, store.Secret{ID: "s", Digest: store.DigestOf("s")}, time.Now()))
 		}
 		wantNames(t, s, want)
 
