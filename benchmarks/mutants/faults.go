@@ -3,7 +3,7 @@ package main
 import "slices"
 
 // faults are all that are planted, part by part.
-var faults = slices.Concat(requestFaults, lifeFaults, issuerFaults, storeFaults, wiringFaults)
+var faults = slices.Concat(requestFaults, lifeFaults, issuerFaults, storeFaults, refusalFaults, wiringFaults)
 
 // requestFaults are in what judges a request.
 var requestFaults = []fault{
