@@ -17,7 +17,7 @@ import (
 // as Vary, are lost. A wrapper that authenticates nobody, and one that neither
 // refuses by this suite nor calls its handler, is a fault (AUTH-8).
 func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
-	s, r := fork(r) // what is proven here is not for others that are asked about r
+	s, r := fork(r, stateOf(r.Context())) // what is proven here is not for others that are asked about r
 	o := &observation{outer: s.observation()}
 	inside := surroundings{observation: o}
 	if before := s.around.Load(); before != nil {

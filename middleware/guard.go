@@ -229,7 +229,7 @@ func (s *state) mayBecome(outer, merged, id *Identity) error {
 func (g *guard) admitAnonymous(s *state) {
 	if s.identity.Load() == nil {
 		s.usage.Store(g.nobody)
-		s.note(openedHere)
+		s.marks |= openedHere
 	}
 }
 

@@ -261,7 +261,7 @@ func WithIdentity(ctx context.Context, id Identity) context.Context {
 		id.Methods = ByToken
 	}
 	s.identity.Store(&id)
-	s.note(given)
+	s.marks |= given
 	return s
 }
 

@@ -71,7 +71,7 @@ func (s *state) mayAskProxies() error {
 	switch {
 	case s.peer.Load() != nil:
 		return errorsx.Fault(errors.New("middleware: Proxy: there is another Proxy around this one"))
-	case s.has(addrAsked):
+	case s.asked.Load():
 		return errorsx.Fault(errors.New("middleware: Proxy: a wrapper around it has already asked for the client's address"))
 	}
 	return nil
@@ -195,6 +195,6 @@ func askPeer(r *http.Request) *peer {
 	if s == nil {
 		return nil
 	}
-	s.note(addrAsked)
+	s.asked.Store(true)
 	return s.peer.Load()
 }

@@ -80,7 +80,7 @@ func scopes(name string, judge func(id *Identity) error) Wrapper {
 				s.refuse(w, r, err)
 				return
 			}
-			s.note(judged)
+			s.marks |= judged
 			next.ServeHTTP(w, r)
 		})
 	}

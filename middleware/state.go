@@ -19,8 +19,9 @@ import (
 type state struct {
 	context.Context
 	now      time.Time
-	fixed    bool // made by WithIdentity: read, never joined
-	flags    atomic.Uint32
+	fixed    bool        // made by WithIdentity: read, never joined
+	marks    marks       // of the goroutine that serves the request
+	asked    atomic.Bool // somebody has asked for the client's address
 	identity atomic.Pointer[Identity]
 	usage    atomic.Pointer[counted] // the innermost, what AddUsage adds to
 	around   atomic.Pointer[surroundings]
@@ -28,23 +29,17 @@ type state struct {
 	request  http.Request
 }
 
-// What may have happened to a request, see state.flags.
+// Marks are what has happened to a request.
+type marks uint8
+
 const (
-	addrAsked  = 1 << iota // somebody has asked for the client's address
-	judged                 // a wrapper has let the request through because of its identity
+	judged     marks = 1 << iota // a wrapper has let the request through because of its identity
 	counting               // a Usage counts it, or would if it had a client
 	given                  // its identity is from WithIdentity
 	openedHere             // a wrapper of its tier has let it in without a credential
 )
 
-// note sets a flag.
-func (s *state) note(flag uint32) {
-	if !s.has(flag) {
-		s.flags.Or(flag)
-	}
-}
-
-func (s *state) has(flag uint32) bool { return s.flags.Load()&flag != 0 }
+func (s *state) has(m marks) bool { return s.marks&m != 0 }
 
 type stateKey struct{}
 
@@ -66,16 +61,28 @@ func stateOf(ctx context.Context) *state {
 	if s, ok := ctx.(*state); ok {
 		return s
 	}
+	return stateIn(ctx)
+}
+
+func stateIn(ctx context.Context) *state {
 	s, _ := ctx.Value(stateKey{}).(*state)
 	return s
 }
 
 // join returns the state of r, and r with a new one if it has none of its own.
 func join(r *http.Request) (*state, *http.Request) {
-	if s := stateOf(r.Context()); s != nil && !s.fixed && s.isOf(r) {
+	if s, ok := r.Context().(*state); ok && r == &s.request {
+		return s, r // between two wrappers of this package
+	}
+	return joinAny(r)
+}
+
+func joinAny(r *http.Request) (*state, *http.Request) {
+	s := stateOf(r.Context())
+	if s != nil && !s.fixed && s.isOf(r) {
 		return s, r
 	}
-	return fork(r)
+	return fork(r, s)
 }
 
 // isOf reports whether r is the request that s was made for, or a copy of it. A
@@ -87,10 +94,9 @@ func (s *state) isOf(r *http.Request) bool {
 	return reflect.ValueOf(r.Header).Pointer() == reflect.ValueOf(s.request.Header).Pointer()
 }
 
-// fork returns r with a state of its own, which begins with what is known of the
-// request that r's context is from.
-func fork(r *http.Request) (*state, *http.Request) {
-	old := stateOf(r.Context())
+// fork returns r with a state of its own. It begins with what old knows, which is the
+// state of the request that r's context is from, or nil.
+func fork(r *http.Request, old *state) (*state, *http.Request) {
 	s := &state{Context: r.Context(), now: time.Now()}
 	s.request = *r.WithContext(s) // a copy on the stack, as it does not escape
 	if old != nil {
@@ -100,7 +106,8 @@ func fork(r *http.Request) (*state, *http.Request) {
 }
 
 func (s *state) inherit(old *state) {
-	s.flags.Store(old.flags.Load())
+	s.marks = old.marks
+	s.asked.Store(old.asked.Load())
 	s.identity.Store(old.identity.Load())
 	s.usage.Store(old.usage.Load())
 	s.around.Store(old.around.Load())

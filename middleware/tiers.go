@@ -105,9 +105,7 @@ func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler) http.
 		if o := s.observation(); o != nil {
 			o.entered(table.exact[tier] + "/")
 		}
-		if s.has(openedHere) { // outside: each tier judges anew who may come in
-			s.flags.And(^uint32(openedHere))
-		}
+		s.marks &^= openedHere // outside: each tier decides anew about requests without a credential
 		guarded[tier].ServeHTTP(w, r)
 	})
 }

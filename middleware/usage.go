@@ -77,9 +77,6 @@ func UsageBy(m Meter, cfg UsageConfig) Wrapper {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
 			c, err := u.count(s)
-			if c != nil && c.outer != nil { // for what the outer one's handler adds afterwards
-				defer s.usage.Store(c.outer)
-			}
 			switch {
 			case err != nil:
 				(*errorsx.Writer)(nil).Resource(w, r, "", err)
@@ -87,6 +84,9 @@ func UsageBy(m Meter, cfg UsageConfig) Wrapper {
 				u.serveByStatus(w, r, next, s, c)
 			default:
 				next.ServeHTTP(w, r)
+			}
+			if c != nil && c.outer != nil { // for what the outer one's handler adds afterwards
+				s.usage.Store(c.outer)
 			}
 		})
 	}
@@ -98,14 +98,14 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 	id, err := s.authenticated("Usage")
 	switch {
 	case errors.Is(err, errorsx.CredentialsMissing):
-		s.note(judged | counting)
+		s.marks |= judged | counting
 		return nil, nil
 	case err != nil:
 		return nil, err
 	case id.Client == "" || id.Issuer == "":
 		return nil, errorsx.Fault(errors.New("middleware: Usage: the identity has no client or no issuer, so that nobody could be billed"))
 	}
-	s.note(judged)
+	s.marks |= judged
 
 	outer := s.usage.Load()
 	if outer != nil && outer.openedBy != nil {
