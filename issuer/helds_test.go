@@ -51,7 +51,7 @@ var helds = map[string]held{
 		make: func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (string, string) {
 			secret, record := iss.NewSecret()
 			record.Expires = expires
-			must(t, db.AddSecret(t.Context(), "app", record, time.Now()))
+			must(t, db.ReplaceSecrets(t.Context(), "app", record, time.Now()))
 			return secret, record.ID
 		},
 		credential: func(secret string) middleware.Credential {

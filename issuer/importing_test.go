@@ -51,7 +51,7 @@ func TestImportSecret(t *testing.T) {
 	for n, secret := range []string{"s", " schlüssel: 100%+& ", strings.Repeat("x", 6000)} {
 		record, err := issuer.ImportSecret(issuer.ImportedSecret{ID: fmt.Sprint("imported", n), Secret: secret, AllowWeak: true})
 		must(t, err)
-		must(t, db.AddSecret(t.Context(), "app", record, time.Time{}))
+		must(t, db.AddSecret(t.Context(), "app", record))
 		_, err = iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret})
 		wantCode(t, "secret "+string(rune('0'+n)), err, 0)
 	}

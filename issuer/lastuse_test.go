@@ -142,9 +142,10 @@ func TestUsesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &touched{Store: newStore(t)}
 		must(t, s.CreateClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
-			{ID: "one", Digest: store.DigestOf("one")}, {ID: "past", Digest: store.DigestOf("past"), Expires: time.Now()},
+			{ID: "one", Digest: store.DigestOf("one")}, {ID: "past", Digest: store.DigestOf("past"), Expires: time.Now().Add(time.Second)},
 			{ID: "two", Digest: store.DigestOf("two")},
 		}}))
+		time.Sleep(time.Second)
 		iss := newIssuer(t, issuer.Config{Store: unnamed{s}})
 		stop := running(t, iss)
 		for _, c := range []struct{ client, secret string }{{"app", "app-secret"}, {"two", "past"}, {"two", "two"}, {"two", "x"}, {"nobody", "x"}} {

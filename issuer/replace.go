@@ -81,7 +81,7 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 //
 // The new secret lives for as long as the client's last one was to live from its
 // creation, and for ever if that had no end or there is none. For another end
-// use [Issuer.NewSecret] and the store's AddSecret.
+// use [Issuer.NewSecret] and the store's ReplaceSecrets.
 //
 // An unknown client is [store.ErrNotFound]. After any other error the store may
 // have replaced the secrets, by one that nobody knows.
@@ -113,7 +113,7 @@ func (i *Issuer) rotateSecret(ctx context.Context, client string, overlap time.D
 			return "", store.Secret{}, err
 		}
 	}
-	err = db.AddSecret(ctx, client, record, until)
+	err = db.ReplaceSecrets(ctx, client, record, until)
 	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindClient, ID: client})
 	return secret, record, err
 }

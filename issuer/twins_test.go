@@ -112,12 +112,12 @@ func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 		want   string // code, or scopes
 	}{
 		"secret replaced": {secret, func(db store.Store) error {
-			return db.AddSecret(t.Context(), "app", fresh, time.Now())
+			return db.ReplaceSecrets(t.Context(), "app", fresh, time.Now())
 		}, "AUTH-1"},
 		"secret revoked": {secret, func(db store.Store) error { return db.DeleteSecret(t.Context(), "app", "s1") }, "AUTH-1"},
 		"secret gets company": {secret, func(db store.Store) error {
 			narrowed := client(db, func(c *store.Client) { c.Scopes, c.Default = []string{"a"}, nil })
-			return errors.Join(db.AddSecret(t.Context(), "app", fresh, time.Time{}), narrowed)
+			return errors.Join(db.AddSecret(t.Context(), "app", fresh), narrowed)
 		}, "a"},
 		"scopes of the client": {secret, func(db store.Store) error {
 			return client(db, func(c *store.Client) { c.Scopes, c.Default = []string{"z"}, nil })

@@ -144,12 +144,13 @@ func TestValidateAPIKey(t *testing.T) {
 	}
 	for _, k := range []store.APIKey{
 		rec,
-		{ID: "past", Client: "app", Digest: store.DigestOf("past"), Expires: now},
+		{ID: "past", Client: "app", Digest: store.DigestOf("past")},
 	} {
 		if err := db.CreateAPIKeys(t.Context(), k); err != nil {
 			t.Fatal(err)
 		}
 	}
+	must(t, db.UpdateAPIKey(t.Context(), "past", func(k *store.APIKey) error { k.Expires = now; return nil }))
 	check := func(secret string) (*middleware.Identity, error) {
 		return iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: secret}.At(now))
 	}
@@ -176,7 +177,7 @@ func TestValidateAPIKey(t *testing.T) {
 func TestClientSecrets(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
-	now := time.Now()
+	now := time.Now().Add(time.Minute)
 	err := db.CreateClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
 		{ID: "old", Digest: store.DigestOf("old"), Expires: now},
 		{ID: "ending", Digest: store.DigestOf("ending"), Expires: now.Add(time.Hour)},

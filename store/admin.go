@@ -26,7 +26,8 @@ type Admin interface {
 
 	// UpdateClient changes a client. See [Admin.UpdateUser] for how it calls f. It
 	// raises the version if f disables the client. f may not change ID, Version
-	// and Secrets.
+	// and Secrets. Tokens keep the scopes that they were issued with: revoke the
+	// client to end them.
 	UpdateClient(ctx context.Context, id string, f func(*Client) error) error
 
 	// DeleteClient deletes the client and its API keys, and raises the version
@@ -36,7 +37,8 @@ type Admin interface {
 
 	// CreateUsers stores all users or none. It returns [ErrExists], wrapped in an
 	// error that names the login, if there is a user of that login or if us holds
-	// one login twice. The store chooses the versions and ignores those given.
+	// one login twice. The store chooses the versions and ignores those given. It
+	// takes at most 10,000 users in one call, as CreateAPIKeys does.
 	CreateUsers(ctx context.Context, us ...User) error
 
 	// UpdateUser changes a user. It calls f with a copy of the record, outside of
@@ -44,6 +46,11 @@ type Admin interface {
 	// still as it was read. If not, it begins again, so that f may run several
 	// times, and returns [ErrConflict] after 16 tries. If f returns an error,
 	// UpdateUser returns that error and stores nothing.
+	//
+	// f changes fields of the record that it is given, and only those that it means.
+	// Giving the parameter another value, as in u = &other, changes nothing.
+	// Assigning a record that was read before, as in *u = old, undoes what others have
+	// changed since then. Both rules apply to all Update methods.
 	//
 	// The new record is checked only in what f changed, so that an old record that
 	// could not be created today can still be disabled. UpdateUser raises the
@@ -60,8 +67,8 @@ type Admin interface {
 	// Rehash replaces the hash of the user's password, if it is still the one
 	// given by from, with another hash of the same password. It is no [Change],
 	// and the user's tokens and sessions stay valid. It returns an error if
-	// [CheckPasswordHash] refuses to, and [ErrNotFound] if the user does not exist
-	// or has another hash.
+	// [CheckPasswordHash] refuses to or if to is empty, and [ErrNotFound] if the user
+	// does not exist or has another hash.
 	Rehash(ctx context.Context, login, from, to string) error
 
 	// DeleteUser deletes the user and the API keys that the user owns, and raises
@@ -69,17 +76,23 @@ type Admin interface {
 	// is no error. The keys can never be created again.
 	DeleteUser(ctx context.Context, login string) error
 
-	// CreateAPIKeys stores all keys or none, thousands at a time if need be. It
-	// returns [ErrExists] if there is a key of that ID or digest, or if ks holds one
+	// CreateAPIKeys stores all keys or none, at most 10,000 in one call: revocations
+	// wait meanwhile. It returns [ErrExists] if there is a key of that ID or digest, or if ks holds one
 	// twice; [ErrRevoked] if a key of that ID or digest was revoked, replaced or
 	// deleted before; and [ErrNotFound] if there is no such client. The error names
-	// the ID of the key. CreateAPIKeys ignores LastUsed, and does not check that the
+	// the ID of the key. A scope that the client does not have is an error that names
+	// the key and the scope. CreateAPIKeys ignores LastUsed, and does not check that the
 	// owner exists: users may be in a table of the program's own.
 	CreateAPIKeys(ctx context.Context, ks ...APIKey) error
 
 	// UpdateAPIKey changes an API key, as [Admin.UpdateUser] changes a user. f may
 	// change Name, Scopes, Owner, Addrs and Expires, and nothing else. f sees no
 	// Digest.
+	//
+	// f may add a scope only if the client has it. It may set Expires where there was
+	// none, or move it to an earlier time. A later end is an error: a record that was
+	// read before would otherwise revive a key that somebody let end. Replace a key
+	// that is to live longer.
 	UpdateAPIKey(ctx context.Context, id string, f func(*APIKey) error) error
 }
 
@@ -112,22 +125,27 @@ type Lister interface {
 type Rotator interface {
 	// ReplaceAPIKey stores next and lets the API key id expire at until, unless it
 	// expires sooner. If that time is not in the future, id is deleted and can never
-	// be created again.
+	// be created again. A zero until is an error.
 	//
 	// It returns [ErrNotFound], and stores nothing, if the key does not exist or
 	// belongs to another client than next: a revoked key has no successor. It
-	// returns [ErrExists] or [ErrRevoked] for next as [Admin.CreateAPIKeys] does.
+	// returns [ErrExists] or [ErrRevoked] for next as [Admin.CreateAPIKeys] does. A
+	// scope that neither the client nor the key id has is an error that names it.
 	ReplaceAPIKey(ctx context.Context, id string, until time.Time, next APIKey) error
 
-	// AddSecret adds s to the client's secrets. All others expire at that time,
-	// unless they expire sooner or others is zero. Secrets that have expired are
-	// dropped and can never be added again.
+	// AddSecret adds s to the client's secrets. The others stay as they are, but for
+	// those that have expired: they are dropped and can never be added again.
 	//
 	// It returns [ErrNotFound] if the client does not exist, [ErrExists] if the
 	// client has a secret of that ID or digest, and [ErrRevoked] if a client of
 	// that ID had a secret of that digest that was dropped or deleted. The ID of a
 	// secret that is gone may be used again.
-	AddSecret(ctx context.Context, client string, s Secret, others time.Time) error
+	AddSecret(ctx context.Context, client string, s Secret) error
+
+	// ReplaceSecrets does the same and lets all other secrets of the client expire at
+	// until, unless they expire sooner. If that time is not in the future, they are
+	// dropped at once. A zero until is an error.
+	ReplaceSecrets(ctx context.Context, client string, s Secret, until time.Time) error
 
 	// DeleteSecret deletes one of the client's secrets, which can never be added
 	// again. It returns [ErrNotFound] if the client or the secret does not exist,

@@ -27,6 +27,19 @@ type Change struct {
 	Until   time.Time // when the change may be forgotten; zero if never
 }
 
+// Check returns an error if c cannot revoke anything: its kind is unknown or its ID
+// is empty.
+func (c *Change) Check() error {
+	f := faults{what: "change"}
+	if c.Kind < KindToken || c.Kind > KindSigningKey {
+		f.add("Kind", "is %d, expected one of the constants", c.Kind)
+	}
+	if c.ID == "" {
+		f.add("ID", "is empty")
+	}
+	return f.err()
+}
+
 // A Cursor is a place in the sequence of changes. Its nonce shows whether a store was
 // put back to an earlier copy.
 type Cursor struct {
@@ -40,14 +53,15 @@ type Changes interface {
 	// the tokens, families, sessions and API keys that cs name. A client or user
 	// gets a version that is higher than its present one and than the one in the
 	// change. A record that does not exist is no error, and the change is added all
-	// the same: a signed token, for example, need not be in the store.
+	// the same: a signed token, for example, need not be in the store. Revoke returns
+	// an error, and changes nothing, if the Check method of a change does.
 	//
 	// The API keys that a revoked user owns are deleted too, and each is a change
 	// of its own. A revoked API key can never be created again, even if no key of
 	// that ID existed. Revoke does not depend on the Check method of a record.
 	Revoke(ctx context.Context, cs ...Change) error
 
-	// Since returns the changes after c, and the cursor after them. It returns
+	// Since returns the changes after c, which may have kinds of a newer version, and the cursor after them. It returns
 	// [ErrNotFound] if the sequence does not contain c: c is zero, comes from
 	// another history of the store, or is too old.
 	Since(ctx context.Context, c Cursor) ([]Change, Cursor, error)
@@ -56,4 +70,12 @@ type Changes interface {
 	// them. Changes of API keys and signing keys are not among them, because those
 	// records are read from the store.
 	Snapshot(ctx context.Context) ([]Change, Cursor, error)
+}
+
+// A Hinter is a store that tells its users soon that there are changes. Hints can
+// get lost, so callers must still poll [Changes.Since].
+type Hinter interface {
+	// Hint calls f soon after each change, and sometimes without one. It returns
+	// when ctx ends or hints stop arriving; the error says which.
+	Hint(ctx context.Context, f func()) error
 }

@@ -3,7 +3,8 @@ package store
 import "slices"
 
 // Check returns an error if c can never work, or not as it is meant. The error
-// names every field at fault and what was expected.
+// names every field at fault and what was expected. A secret that has expired by the
+// clock of this machine is one of these errors.
 func (c *Client) Check() error { return c.check(nil) }
 
 // CheckUpdate returns an error if an update may not change old to c. It checks
@@ -84,7 +85,8 @@ func CheckPasswordHash(hash string) error {
 }
 
 // Check returns an error if k can never work, or not as it is meant, as
-// [Client.Check] does.
+// [Client.Check] does. A key that has expired by the clock of this machine is one of
+// these errors.
 func (k *APIKey) Check() error { return k.check(nil) }
 
 // CheckUpdate is for API keys what [Client.CheckUpdate] is for clients.
@@ -118,8 +120,11 @@ func (k *APIKey) check(old *APIKey) error {
 	if !slices.Equal(k.Addrs, old.Addrs) {
 		f.networks("Addrs", k.Addrs)
 	}
-	if !k.Expires.Equal(old.Expires) {
+	if created {
+		f.life("", k.Created, k.Expires)
+	} else if !k.Expires.Equal(old.Expires) {
 		f.span("Expires", k.Created, k.Expires)
+		f.sooner("Expires", k.Expires, old.Expires)
 	}
 	return f.err()
 }

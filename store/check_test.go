@@ -9,7 +9,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-var noon = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
+var noon = time.Date(2100, 1, 2, 12, 0, 0, 0, time.UTC)
 
 const (
 	argonHash  = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b/dWRWJTmaaJObG"
@@ -83,7 +83,8 @@ func TestClientCheck(t *testing.T) {
 		"no digest":        {func(c *store.Client) { c.Secrets[0].Digest = store.Digest{} }, []string{"Secrets[0].Digest"}},
 		"an empty secret":  {func(c *store.Client) { c.Secrets[0].Digest = store.DigestOf("") }, []string{"Secrets[0].Digest"}},
 		"expired at birth": {func(c *store.Client) { c.Secrets[0].Expires = noon }, []string{"Secrets[0].Expires"}},
-		"expired long ago": {func(c *store.Client) { c.Secrets[1].Expires = time.Unix(0, 0) }, nil},
+		"no end":           {func(c *store.Client) { c.Secrets[0].Expires = time.Time{} }, nil},
+		"expired long ago": {func(c *store.Client) { c.Secrets[1].Expires = time.Unix(0, 0) }, []string{"Secrets[1].Expires"}},
 		"one ID twice":     {func(c *store.Client) { c.Secrets[1].ID = "1" }, []string{"Secrets[1]"}},
 		"one secret twice": {func(c *store.Client) { c.Secrets[1].Digest = c.Secrets[0].Digest }, []string{"Secrets[1]"}},
 	} {
@@ -163,7 +164,9 @@ func TestAPIKeyCheck(t *testing.T) {
 		"an empty key":      {func(k *store.APIKey) { k.Digest = store.DigestOf("") }, []string{"Digest"}},
 		"expired at birth":  {func(k *store.APIKey) { k.Expires = k.Created }, []string{"Expires"}},
 		"expired before":    {func(k *store.APIKey) { k.Expires = k.Created.Add(-time.Second) }, []string{"Expires"}},
-		"birth unknown":     {func(k *store.APIKey) { k.Created, k.Expires = time.Time{}, time.Unix(0, 0) }, nil},
+		"birth unknown":     {func(k *store.APIKey) { k.Created = time.Time{} }, nil},
+		"expired long ago":  {func(k *store.APIKey) { k.Created, k.Expires = time.Time{}, time.Unix(0, 0) }, []string{"Expires"}},
+		"no end":            {func(k *store.APIKey) { k.Expires = time.Time{} }, nil},
 		"no network":        {func(k *store.APIKey) { k.Addrs[1] = netip.Prefix{} }, []string{"Addrs"}},
 		"host bits":         {func(k *store.APIKey) { k.Addrs[0] = netip.MustParsePrefix("10.0.0.1/8") }, []string{"Addrs"}},
 		"IPv4 within IPv6":  {func(k *store.APIKey) { k.Addrs[0] = netip.MustParsePrefix("::ffff:10.0.0.0/104") }, []string{"Addrs"}},

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -91,7 +92,7 @@ func TestAPIKeyCheckUpdate(t *testing.T) {
 		"nothing":   {func(*store.APIKey) {}, nil},
 		"same time": {func(k *store.APIKey) { k.Expires = k.Expires.In(time.FixedZone("", 3600)) }, nil},
 		"mended": {func(k *store.APIKey) {
-			k.Name, k.Owner, k.Scopes, k.Addrs, k.Expires = "n", "o", nil, nil, noon.Add(1)
+			k.Name, k.Owner, k.Scopes, k.Addrs = "n", "o", nil, nil
 		}, nil},
 		"name":     {func(k *store.APIKey) { k.Name = "\n" }, []string{"Name"}},
 		"owner":    {func(k *store.APIKey) { k.Owner = "\x00" }, []string{"Owner"}},
@@ -108,4 +109,39 @@ func TestAPIKeyCheckUpdate(t *testing.T) {
 		tt.change(&k)
 		wantFaults(t, name, k.CheckUpdate(&old), tt.fields...)
 	}
+}
+
+// TestAPIKeyCheckUpdateExpires moves the end of a key: only to an earlier time.
+func TestAPIKeyCheckUpdateExpires(t *testing.T) {
+	for name, tt := range map[string]struct {
+		old, changed time.Time
+		fields       []string
+	}{
+		"sooner":          {noon.Add(time.Hour), noon.Add(time.Minute), nil},
+		"at once":         {time.Time{}, time.Now(), nil},
+		"an end to none":  {time.Time{}, noon, nil},
+		"later":           {noon, noon.Add(1), []string{"Expires"}},
+		"never":           {noon, time.Time{}, []string{"Expires"}},
+		"again, by a day": {time.Now().Add(-time.Hour), noon, []string{"Expires"}},
+	} {
+		old := store.APIKey{ID: "k", Client: "c", Digest: store.DigestOf("k"), Expires: tt.old}
+		changed := old
+		changed.Expires = tt.changed
+		wantFaults(t, name, changed.CheckUpdate(&old), tt.fields...)
+	}
+}
+
+// TestCheckClock creates a key that expires: it can be created until then.
+func TestCheckClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := store.APIKey{ID: "k", Client: "c", Digest: store.DigestOf("k"), Expires: time.Now().Add(time.Minute)}
+		s := store.Secret{ID: "s", Digest: store.DigestOf("s"), Expires: k.Expires}
+		time.Sleep(time.Minute - 1)
+		wantFaults(t, "a key before its end", k.Check())
+		wantFaults(t, "a secret before its end", s.Check())
+		time.Sleep(1)
+		wantFaults(t, "a key at its end", k.Check(), "Expires")
+		wantFaults(t, "a secret at its end", s.Check(), "Expires")
+		wantFaults(t, "a key that is updated at its end", k.CheckUpdate(&k))
+	})
 }

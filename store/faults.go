@@ -65,6 +65,25 @@ func (f *faults) text(field, s string) {
 	}
 }
 
+// counted checks a name that usage is counted by. Such a name may be longer than
+// others, and the store keeps it in any case.
+func (f *faults) counted(field, name string) {
+	switch {
+	case name == "":
+		f.add(field, "is empty")
+	case !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0:
+		f.add(field, "is not UTF-8, or contains NUL")
+	}
+}
+
+// day checks a day, of which first and last are the earliest and the latest.
+func (f *faults) day(field string, day, first, last int) {
+	if day < first || day > last {
+		f.add(field, "is %d, expected a day from %d (%s) to %d (%s), see DayOf", day,
+			first, Midnight(first).Format(time.DateOnly), last, Midnight(last).Format(time.DateOnly))
+	}
+}
+
 // scopes checks a list of scope tokens (RFC 6749 section 3.3).
 func (f *faults) scopes(field string, scopes []string) {
 	for n, s := range scopes {
@@ -112,7 +131,7 @@ func (f *faults) secrets(secrets []Secret) {
 func (f *faults) secret(prefix string, s Secret) {
 	f.required(prefix+"ID", s.ID)
 	f.digest(prefix+"Digest", s.Digest)
-	f.span(prefix+"Expires", s.Created, s.Expires)
+	f.life(prefix, s.Created, s.Expires)
 }
 
 var emptyDigest = DigestOf("")
@@ -128,6 +147,22 @@ func (f *faults) digest(field string, d Digest) {
 func (f *faults) span(field string, created, expires time.Time) {
 	if !created.IsZero() && !expires.IsZero() && !expires.After(created) {
 		f.add(field, "is %v, expected a time after Created, or none", expires)
+	}
+}
+
+// life checks when something expires that is being created.
+func (f *faults) life(prefix string, created, expires time.Time) {
+	f.span(prefix+"Expires", created, expires)
+	if now := time.Now(); !expires.IsZero() && !expires.After(now) {
+		f.add(prefix+"Expires", "is %v, which is past", expires)
+	}
+}
+
+// sooner adds a fault if an update moves an end to a later time. Otherwise a record
+// that was read before somebody let it end would revive it.
+func (f *faults) sooner(field string, expires, old time.Time) {
+	if !old.IsZero() && (expires.IsZero() || expires.After(old)) {
+		f.add(field, "was moved from %v to %v, and an update may only move it to an earlier time", old, expires)
 	}
 }
 

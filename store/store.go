@@ -21,9 +21,7 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 )
@@ -57,21 +55,11 @@ const (
 	GrantRefreshToken      = "refresh_token"      // RFC 6749 section 6
 )
 
-// A Digest is the SHA-256 of a secret. Generated secrets have 256 random bits, so a
-// slower hash would add nothing.
-type Digest [sha256.Size]byte
-
-// DigestOf returns the digest of a secret.
-func DigestOf(secret string) Digest {
-	var stack [128]byte
-	return sha256.Sum256(append(stack[:0], secret...))
-}
-
 // A Client is an application. It authenticates with its ID and one of its secrets.
 type Client struct {
 	ID      string
 	Secrets []Secret // each of them authenticates the client
-	Scopes  []string // the scopes that the client may have
+	Scopes  []string // the scopes that the client may have; its tokens keep those that they have
 	Default []string // the scopes of a request that names none; a part of Scopes
 	Grants  []string // the grant types that the client may use (RFC 6749); none if empty
 
@@ -86,8 +74,8 @@ type Client struct {
 
 // A Secret is one of a client's secrets.
 type Secret struct {
-	ID       string // not secret: may be shown and logged; empty in some old records
-	Digest   Digest
+	ID       string    // not secret: may be shown and logged; empty in some old records
+	Digest   Digest    `json:"-"`
 	Created  time.Time // zero if unknown
 	Expires  time.Time // zero if the secret never expires
 	LastUsed time.Time // see [APIKey]
@@ -96,7 +84,7 @@ type Secret struct {
 // A User is a person.
 type User struct {
 	Login             string
-	Password          string // a hash, see [CheckPasswordHash]; empty if the user cannot log in by password
+	Password          string `json:"-"` // a hash, see [CheckPasswordHash]; empty if the user cannot log in by password
 	First, Last, Lang string
 
 	// Scopes are the scopes that tokens of this user may have, if LimitScopes is
@@ -118,7 +106,12 @@ type APIKey struct {
 	ID     string // not secret: may be shown and logged
 	Name   string // a description for people; may be empty
 	Client string // the ID of the client
-	Digest Digest // of the whole key
+	Digest Digest `json:"-"` // of the whole key
+
+	// Scopes are the scopes that a request with the key has, as far as its client
+	// has them. A key without scopes has none on a route. It does not limit what its
+	// client may ask for at a token endpoint behind the key: a program that filters
+	// a list of scopes must not pass on an empty one there.
 	Scopes []string
 
 	// Owner is the login of the user who is responsible for the key, or empty. The
@@ -147,9 +140,9 @@ type Token struct {
 	Client, User  string // User is empty for a client's own token
 	Audience      string // separated by spaces
 	Scopes        string // separated by spaces
-	Digest        Digest
-	Refresh       bool // it is a refresh token, not an access token
-	Used          bool // it is a refresh token that was rotated
+	Digest        Digest `json:"-"`
+	Refresh       bool   // it is a refresh token, not an access token
+	Used          bool   // it is a refresh token that was rotated
 	ClientVersion uint64
 	UserVersion   uint64
 	Issued        time.Time
@@ -167,8 +160,8 @@ func (t *Token) InGrace(now time.Time, grace time.Duration) bool {
 // A Session is a person's login.
 type Session struct {
 	ID          string // not secret: may be logged
-	Token       Digest
-	Cookie      Digest
+	Token       Digest `json:"-"`
+	Cookie      Digest `json:"-"`
 	User        string
 	UserVersion uint64
 	Expires     time.Time // when the session ends if it is not renewed
@@ -178,14 +171,11 @@ type Session struct {
 // A SigningKey is one of the keys that sign the tokens of a key set.
 type SigningKey struct {
 	Set, ID, Alg string
-	Sealed       []byte    // the key, encrypted: a store cannot use it
+	Sealed       []byte    `json:"-"` // the key, encrypted: a store cannot use it
 	Published    time.Time // when it begins to verify tokens
 	Signs        time.Time // when it begins to sign tokens; zero if that is not decided
 	Ends         time.Time // when it ends to verify tokens; zero if that is not decided
 }
-
-// Format formats u for all verbs, without the password's hash.
-func (u User) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "user %q, version %d", u.Login, u.Version) }
 
 // Clients reads clients.
 type Clients interface {
@@ -196,6 +186,19 @@ type Clients interface {
 // Users reads users.
 type Users interface {
 	// User returns a user, whether or not the user is disabled.
+	//
+	// A user who does not exist must be [ErrNotFound]. Any other error, such as
+	// sql.ErrNoRows, is a failure of the store, and its refusal then tells strangers
+	// which logins exist:
+	//
+	//	if errors.Is(err, sql.ErrNoRows) {
+	//		return nil, store.ErrNotFound
+	//	}
+	//
+	// Login in the record is the one spelling of the name, whatever was asked for.
+	// A table that compares logins without regard to case must return the login
+	// that it has stored. Otherwise each spelling would be a user of its own, whom
+	// the revocation of another spelling does not reach.
 	User(ctx context.Context, login string) (*User, error)
 }
 
@@ -268,16 +271,12 @@ type Sweeper interface {
 	Sweep(ctx context.Context, now time.Time) error
 }
 
-// A Hinter is a store that tells its users soon that there are changes. Hints can
-// get lost, so callers must still poll [Changes.Since].
-type Hinter interface {
-	// Hint calls f soon after each change, and sometimes without one. It returns
-	// when ctx ends or hints stop arriving; the error says which.
-	Hint(ctx context.Context, f func()) error
-}
-
 // Store combines all interfaces that issuers, sessions, meters and administration
 // use.
+//
+// All issuers on one store accept its API keys, secrets and passwords, because these
+// records do not name an issuer. The audience keeps apart only tokens. Two products,
+// or staging and production, need two stores.
 type Store interface {
 	Clients
 	Users

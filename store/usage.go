@@ -62,12 +62,30 @@ var (
 	ErrKeyReused    = errors.New("store: another adjustment has the key")
 )
 
-// A Query asks for the use of an API.
+// A Query asks for the use of an API. [DayOf] returns the days that it needs.
 type Query struct {
-	API, Issuer string
+	API, Issuer string // neither may be empty
 	Client      string // everyone's, if empty
 	From, To    int    // days since 1 January 1970 UTC, both inclusive
 	ByDay       bool   // a row for each day
+}
+
+// Check returns an error that names every field that cannot be asked for. A report
+// that is empty because of a mistake would read as a bill of nothing. To may be a year
+// from now at most.
+func (q *Query) Check() error {
+	f := faults{what: "query"}
+	f.counted("API", q.API)
+	f.counted("Issuer", q.Issuer)
+
+	// Nothing was used on day 0: a To of 0 was forgotten.
+	latest := DayOf(time.Now()) + 366
+	f.day("From", q.From, 0, latest)
+	f.day("To", q.To, 1, latest)
+	if q.To < q.From {
+		f.add("To", "is %d, which is before From, %d", q.To, q.From)
+	}
+	return f.err()
 }
 
 // A Row is what one client has used of one product in the time asked for. Of
@@ -85,10 +103,32 @@ type Adjustment struct {
 	Key             string // by which a repeated one is told from another
 	API, Issuer     string
 	Client, Product string
-	Day             int
+	Day             int   // see [DayOf]
 	Quantity        int64 // signed, not 0
 	Reason, Author  string
 	Made            time.Time
+}
+
+// oldestDay is 1 January 2000. Numbers below are no days, but days of a month or years.
+const oldestDay = 10957
+
+// Check returns an error that names every field of a that is wrong: a Key, API,
+// Issuer, Client, Product or Reason that is missing, a Quantity of 0, or a Day that is
+// after tomorrow or no day of this century. Without Check, such an adjustment would be
+// in no report.
+func (a *Adjustment) Check() error {
+	f := faults{what: "adjustment", name: a.Key}
+	for _, name := range []struct{ field, is string }{
+		{"Key", a.Key}, {"API", a.API}, {"Issuer", a.Issuer}, {"Client", a.Client}, {"Product", a.Product}, {"Reason", a.Reason},
+	} {
+		f.counted(name.field, name.is)
+	}
+
+	if a.Quantity == 0 {
+		f.add("Quantity", "is 0")
+	}
+	f.day("Day", a.Day, oldestDay, DayOf(time.Now())+1)
+	return f.err()
 }
 
 // Usage keeps counts.
@@ -102,15 +142,17 @@ type Usage interface {
 
 	// Report returns the rows that q asks for, ordered by client, product and
 	// day, none without use or adjustment; and up to when every stream that has
-	// not ended has told its counts. An error in the sequence ends it.
+	// not ended has told its counts. An error in the sequence ends it. Report returns
+	// an error if the Check method of q does.
 	Report(ctx context.Context, q Query) (rows iter.Seq2[Row, error], complete time.Time, err error)
 
 	// Adjust keeps an adjustment. One with a key that is known changes nothing,
-	// and is [ErrKeyReused] unless it is the same but for the time.
+	// and is [ErrKeyReused] unless it is the same but for the time. Adjust returns an
+	// error, and keeps nothing, if the Check method of a does.
 	Adjust(ctx context.Context, a Adjustment) error
 
 	// Adjustments returns those that the rows of q include, by the time when they
-	// were made.
+	// were made. It returns an error if the Check method of q does.
 	Adjustments(ctx context.Context, q Query) ([]Adjustment, error)
 
 	// ForgetUsage drops what was used before a day, which must be at least

@@ -3,7 +3,9 @@ package main
 import "slices"
 
 // faults are all that are planted, part by part.
-var faults = slices.Concat(requestFaults, lifeFaults, issuerFaults, mistakeFaults, storeFaults, wiringFaults)
+var faults = slices.Concat(
+	requestFaults, lifeFaults, issuerFaults, mistakeFaults, storeFaults, refusalFaults, wiringFaults,
+)
 
 // requestFaults are in what judges a request.
 var requestFaults = []fault{

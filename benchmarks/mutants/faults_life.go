@@ -309,7 +309,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "keys", name: "an overlap lengthens a key's life", file: "store/internal/sqlstore/apikeys.go",
-		old: "tx.endAPIKey(ctx, id, sooner(timeOf(expires), until))", new: "tx.endAPIKey(ctx, id, until)", tests: "./store/sqlite",
+		old: "tx.endAPIKey(ctx, id, sooner(old.Expires, until))", new: "tx.endAPIKey(ctx, id, until)", tests: "./store/sqlite",
 	},
 	{
 		part: "keys", name: "a new secret replaces all others at once", file: "store/memory/secrets.go",

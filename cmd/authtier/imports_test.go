@@ -30,8 +30,8 @@ func TestLayers(t *testing.T) {
 		"store/meter":     {"store"},
 		"store/storetest": {"store"},
 		"store/sqlite":    {"store", "store/internal/record", "store/internal/sqlstore"},
-		"store/postgres":  {"store", "store/internal/record", "store/internal/sqlstore"},
-		"store/redis":     {"store", "store/internal/record"},
+		"store/postgres":  {"store", "store/internal/record", "store/internal/sqlstore", "store/internal/transport"},
+		"store/redis":     {"store", "store/internal/record", "store/internal/transport"},
 		"issuer":          {"errorsx", "middleware", "store", "issuer/internal/form", "issuer/internal/hook"},
 		"issuer/session":  {"errorsx", "middleware", "store", "issuer", "issuer/internal/form", "issuer/internal/hook"},
 		"issuer/partner":  {"errorsx", "middleware", "store", "issuer", "issuer/internal/form", "issuer/internal/hook"}, // by way of issuer

@@ -333,8 +333,13 @@ func TestReportForms(t *testing.T) {
 			t.Errorf("Vary: %v", w.Header().Values("Vary"))
 		}
 	}
-	if w := call(h, "GET", "/partner/usages?api_name=a&start_date=2025-01-01&end_date=2025-01-01&by=week", "acme-secret", ""); w.Code != 422 {
-		t.Errorf("by week: got %d %s", w.Code, w.Body)
+	for _, query := range []string{
+		"api_name=a&start_date=2025-01-01&end_date=2025-01-01&by=week", "api_name=a&start_date=9999-01-01&end_date=9999-01-02",
+		"api_name=a&start_date=1969-12-31&end_date=1970-01-01", "api_name=%00&start_date=2025-01-01&end_date=2025-01-01",
+	} {
+		if w := call(h, "GET", "/partner/usages?"+query, "acme-secret", ""); w.Code != 422 {
+			t.Errorf("%s: got %d %s", query, w.Code, w.Body)
+		}
 	}
 }
 

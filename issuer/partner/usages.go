@@ -80,6 +80,12 @@ func query(params form.Params, id middleware.Identity) (q store.Query, err error
 	if q.To < q.From || q.To-q.From >= maxDays {
 		return q, form.Invalid("end_date", "expected the start_date or one of the 365 days after it")
 	}
+	if strings.Contains(q.API, "\x00") {
+		return q, form.Invalid("api_name", "expected the name of an API")
+	}
+	if q.Check() != nil {
+		return q, form.Invalid("end_date", "expected days from 1970 on, and at most a year from now")
+	}
 	return q, nil
 }
 

@@ -27,8 +27,12 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 	}
 	return s.write(ctx, func() error {
 		for i := range ks {
-			if _, ok := s.clients[ks[i].Client]; !ok {
+			c, ok := s.clients[ks[i].Client]
+			if !ok {
 				return record.Error("client of API key", ks[i].ID, store.ErrNotFound)
+			}
+			if err := record.CheckScopes(&ks[i], c.Scopes, nil); err != nil {
+				return err
 			}
 			if err := s.mayCreate(&ks[i]); err != nil {
 				return err
@@ -73,6 +77,9 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 			now.Digest = store.Digest{} // as old, which was read for f
 			if stored = record.SameAPIKey(&now, old); !stored {
 				return nil
+			}
+			if err := record.CheckScopes(changed, s.clients[now.Client].Scopes, old); err != nil {
+				return err
 			}
 
 			changed.Digest, changed.LastUsed = digest, now.LastUsed
@@ -151,7 +158,7 @@ func (s *Store) listedKey(id string) store.APIKey {
 
 // ReplaceAPIKey implements [store.Rotator].
 func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, next store.APIKey) error {
-	if err := next.Check(); err != nil {
+	if err := record.CheckReplace(until, &next); err != nil {
 		return err
 	}
 	return s.write(ctx, func() error {
@@ -160,6 +167,9 @@ func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, n
 			return store.ErrNotFound
 		}
 		if err := s.mayCreate(&next); err != nil {
+			return err
+		}
+		if err := record.CheckScopes(&next, s.clients[next.Client].Scopes, &old); err != nil {
 			return err
 		}
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // feedLength is the number of changes that are kept for [Store.Since].
@@ -117,6 +118,9 @@ func (s *Store) raise(c store.Change) {
 
 // Revoke implements [store.Changes].
 func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
+	if err := record.CheckChanges(cs); err != nil {
+		return err
+	}
 	return s.write(ctx, func() error {
 		for _, c := range cs {
 			s.revoke(c)

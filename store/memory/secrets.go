@@ -21,10 +21,23 @@ func (s *Store) SecretsOf(ctx context.Context, client string) ([]store.Secret, e
 }
 
 // AddSecret implements [store.Rotator].
-func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
+func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret) error {
 	if err := added.Check(); err != nil {
 		return err
 	}
+	return s.addSecret(ctx, client, added, time.Time{})
+}
+
+// ReplaceSecrets implements [store.Rotator].
+func (s *Store) ReplaceSecrets(ctx context.Context, client string, added store.Secret, until time.Time) error {
+	if err := record.CheckReplaceSecrets(until, &added); err != nil {
+		return err
+	}
+	return s.addSecret(ctx, client, added, until)
+}
+
+// addSecret adds a secret. The others expire at a time, unless that is zero.
+func (s *Store) addSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
 	added.LastUsed = time.Time{}
 	return s.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
 		same := func(old store.Secret) bool { return old.ID == added.ID || old.Digest == added.Digest }

@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -115,6 +114,9 @@ func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row,
 	if err := ctx.Err(); err != nil {
 		return nil, time.Time{}, err
 	}
+	if err := q.Check(); err != nil {
+		return nil, time.Time{}, err
+	}
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -195,8 +197,8 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if a.Key == "" || a.Quantity == 0 {
-		return errors.New("store: an adjustment without a key or a quantity")
+	if err := a.Check(); err != nil {
+		return err
 	}
 	u := &s.usage
 	u.mu.Lock()
@@ -215,6 +217,9 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 // Adjustments implements [store.Usage].
 func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustment, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := q.Check(); err != nil {
 		return nil, err
 	}
 	u := &s.usage

@@ -80,7 +80,7 @@ func (s *Store) SetPassword(ctx context.Context, login, hash string) error {
 
 // Rehash implements [store.Admin].
 func (s *Store) Rehash(ctx context.Context, login, from, to string) error {
-	if err := store.CheckPasswordHash(to); err != nil {
+	if err := record.CheckRehash(to); err != nil {
 		return err
 	}
 	return s.write(ctx, func() error {

@@ -45,6 +45,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,8 @@ var (
 	ErrClosed    = errors.New("meter: closed")
 	ErrDayClosed = errors.New("meter: the day is counted on no more")
 )
+
+var errNoProduct = errors.New("meter: the product is nil, or does not come from a Meter")
 
 // Config configures [Open]. The zero value is ready to use.
 type Config struct {
@@ -101,10 +104,12 @@ type Meter struct {
 	end       func() // closes done
 }
 
-// New returns a meter that counts in memory and tells u: for tests and demos.
-// What was not flushed ends with the process. It panics if u is nil.
+// New returns a meter that counts in memory and tells u: for tests and demos. A
+// program that bills uses [Open]. What was not flushed ends with the process, also
+// where the store is durable: that is up to a second's worth if the process is killed.
+// It panics if u is nil, or holds a nil pointer.
 func New(u store.Usage) *Meter {
-	if u == nil {
+	if isNil(u) {
 		panic("meter: New: nil store.Usage")
 	}
 	m := &Meter{
@@ -117,9 +122,16 @@ func New(u store.Usage) *Meter {
 
 // Open returns a meter that counts in a journal in the folder dir, and tells u.
 // It makes the folder, if need be; one that others can write to is refused.
-// What others have left in it is told by the first flush.
+// What others have left in it is told by the first flush. Open returns an error if u is
+// nil, or holds a nil pointer.
+//
+// A folder must belong to one store. Programs with different stores need folders of
+// their own, even in one container: a program that finds the file of another one that
+// has died tells its own store what the file holds, and the other store never learns
+// of it. Open cannot find such a mistake, because a file does not say whose it is: it
+// can be made while the store is down and its identity cannot be asked for.
 func Open(ctx context.Context, dir string, u store.Usage, cfg Config) (*Meter, error) {
-	if u == nil {
+	if isNil(u) {
 		return nil, errors.New("meter: Open: nil store.Usage")
 	}
 	if cfg.MaxBytes == 0 {
@@ -151,11 +163,18 @@ type Product struct {
 	api, name, label string
 }
 
-// Product returns the product of that API and name, the same one each time. The
-// label is for people; an error says that the product has another one already,
-// that API or name is empty, or that they are no names to count by, see
-// [Product.Counter].
+// Product returns the product of that API and name, the same one each time, for example
+//
+//	tiles, err := m.Product("maps", "tile", "Map tiles")
+//
+// The order of the first two matters: if they are swapped, all is counted for the API
+// "tile", and the report of "maps" is empty. The label is for people; an error says that
+// the product has another one already, that API or name is empty, or that they are no
+// names to count by, see [Product.Counter].
 func (m *Meter) Product(api, name, label string) (*Product, error) {
+	if m == nil {
+		return nil, errors.New("meter: Product: nil Meter")
+	}
 	if api == "" || name == "" {
 		return nil, fmt.Errorf("meter: product %q of API %q: neither may be empty", name, api)
 	}
@@ -184,7 +203,11 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 //
 // Names are UTF-8 without NUL; those of product, issuer and client are together
 // at most 4060 bytes long.
+// A nil Product, such as one whose error was ignored, counts nothing: it is an error.
 func (p *Product) Counter(day int, issuer, client string) (add func(n int64) error, err error) {
+	if p == nil || p.meter == nil {
+		return nil, errNoProduct
+	}
 	m, k := p.meter, key{p, day, issuer, client}
 	if c := m.counters.find(&k); c != nil {
 		return c.add, nil
@@ -220,6 +243,13 @@ func (m *Meter) Close(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// isNil reports whether u is nil or holds a nil pointer, which a constructor returns
+// beside an error that nobody has looked at.
+func isNil(u store.Usage) bool {
+	v := reflect.ValueOf(u)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 func (m *Meter) log() *slog.Logger {

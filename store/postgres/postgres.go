@@ -2,8 +2,9 @@
 // nodes. Tables have names that begin with authtier_, in the first schema of the
 // search path.
 //
-// What is acknowledged survives as long as the server keeps synchronous_commit
-// on. Never read from a replica: what it lacks is admitted.
+// What is acknowledged survives a crash of the server, because [Open] refuses one
+// without fsync or synchronous_commit. Never read from a replica: what it lacks is
+// admitted.
 package postgres
 
 import (
@@ -41,14 +42,35 @@ var (
 // channel is what is notified of changes.
 const channel = "authtier_changes"
 
+// Config configures [Open]. The zero value is ready to use.
+type Config struct {
+	// AllowVolatile admits a server that may forget acknowledged writes in a crash,
+	// because fsync or synchronous_commit is off. Revoked tokens may then be valid
+	// again, and issued ones unknown.
+	AllowVolatile bool
+
+	// AllowPlaintext admits connections without TLS to other machines. Hashes,
+	// digests and sealed keys can then be read and changed on the way.
+	AllowPlaintext bool
+}
+
 // Open connects to the database of a connection string, a URL or key=value
 // pairs as libpq knows them, and brings its tables up to date. Parameters of the
 // pool, such as pool_max_conns, may be among them. It is an error if the database
-// cannot be reached or written, or is more than one version newer.
+// cannot be reached or written, or is more than one version newer, and if the server
+// may forget what it has acknowledged, see [Config].
+//
+// It is also an error if a connection without TLS might be made to a host that is
+// neither a loopback address nor a Unix socket, as with the default of sslmode,
+// "prefer". Say sslmode=verify-full, or set AllowPlaintext.
+//
+// Two products, or staging and production, need two databases or two schemas, because
+// API keys, secrets and passwords are valid for all issuers on one store: see
+// [store.Store].
 //
 // Behind a connection pooler in transaction mode, say
 // default_query_exec_mode=exec; changes of other nodes then arrive by polling.
-func Open(ctx context.Context, dsn string) (*Store, error) {
+func Open(ctx context.Context, dsn string, config Config) (*Store, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err) // pgx hides the password
@@ -59,6 +81,9 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	}
 	if !strings.Contains(dsn, "pool_max_conns") {
 		cfg.MaxConns = max(cfg.MaxConns, 16)
+	}
+	if err := checkTransport(cfg.ConnConfig); err != nil && !config.AllowPlaintext {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
@@ -75,6 +100,9 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	s := &Store{Store: sqlstore.New(db, db, d), pool: pool}
+	if err := checkDurable(ctx, pool); err != nil && !config.AllowVolatile {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
+	}
 	if err := sqlstore.Migrate(ctx, s.Store, files, nil); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -16,8 +16,8 @@ import (
 
 // Adjust implements [store.Usage].
 func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
-	if a.Key == "" || a.Quantity == 0 {
-		return errors.New("redis: an adjustment without a key or a quantity")
+	if err := a.Check(); err != nil {
+		return err
 	}
 	here := place(a.Day, a.Issuer, a.API)
 	reply, err := s.run(ctx, adjust, a.Key, series(a.Issuer, a.API), a.Day, encodeAdjustment(a))
@@ -45,6 +45,9 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 
 // Adjustments implements [store.Usage].
 func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustment, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
 	days, err := s.days(ctx, q)
 	if err != nil {
 		return nil, err

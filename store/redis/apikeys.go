@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -66,9 +67,6 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 	if err := record.CheckAPIKeys(ks); err != nil {
 		return err
 	}
-	if err := checkBatch(len(ks)); err != nil {
-		return err
-	}
 	return s.change(ctx, createAPIKeys, apiKeyArgs(ks...)...)
 }
 
@@ -80,13 +78,23 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 			return nil, err
 		}
 		return seen.listedKey()
-	}, func(_, changed *store.APIKey) (bool, error) {
+	}, func(old, changed *store.APIKey) (bool, error) {
 		read := seen.values("client", "created", "name", "scopes", "owner", "addrs", "expires")
 		return s.update(ctx, "apikey", id, false, read, []any{
 			"name", changed.Name, "scopes", formatNames(changed.Scopes), "owner", changed.Owner,
 			"addrs", formatAddrs(changed.Addrs), "expires", formatTime(changed.Expires),
-		})
+		}, added(changed.Scopes, old.Scopes)...)
 	})
+}
+
+// added returns the scopes that are new.
+func added(scopes, old []string) (list []any) {
+	for _, scope := range scopes {
+		if !slices.Contains(old, scope) {
+			list = append(list, scope)
+		}
+	}
+	return list
 }
 
 // APIKeyByID implements [store.Lister].
@@ -107,7 +115,7 @@ func (s *Store) ListAPIKeys(ctx context.Context, client, after string, limit int
 
 // ReplaceAPIKey implements [store.Rotator].
 func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, next store.APIKey) error {
-	if err := next.Check(); err != nil {
+	if err := record.CheckReplace(until, &next); err != nil {
 		return err
 	}
 	args := append([]any{formatInstant(time.Now()), id, formatInstant(until)}, apiKeyArgs(next)...)

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // The sequence of changes is a stream. The ID of change n is "n-0". The entry holds the
@@ -20,6 +21,9 @@ import (
 
 // Revoke implements [store.Changes].
 func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
+	if err := record.CheckChanges(cs); err != nil {
+		return err
+	}
 	args := []any{len(cs)}
 	for _, c := range cs {
 		args = append(args, int(c.Kind), c.ID, formatTime(c.Until), c.Version)

@@ -3,19 +3,23 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/authtier/authtier/store/internal/transport"
 )
 
 // timeout is for each step of a call: connecting, writing, reading.
 const timeout = time.Second
 
 // dialer returns a function that makes clients of the server at a DSN.
-func dialer(dsn string) (func() redis.UniversalClient, error) {
+func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
 	u, err := url.Parse(dsn)
 	if err != nil { // the error would quote the password
 		return nil, errors.New("the DSN is no URL; characters such as / ? # in a password are to be percent-encoded")
@@ -25,13 +29,34 @@ func dialer(dsn string) (func() redis.UniversalClient, error) {
 		if err != nil {
 			return nil, redacted(u, err)
 		}
-		return func() redis.UniversalClient { return newCluster(*opt) }, nil
+		local := opt.TLSConfig == nil && !plaintext
+		if local {
+			err = checkTransport("tcp", opt.Addrs...)
+		}
+		return func() redis.UniversalClient { return newCluster(*opt, local) }, err
 	}
 	opt, err := redis.ParseURL(dsn)
 	if err != nil {
 		return nil, redacted(u, err)
 	}
-	return func() redis.UniversalClient { return newClient(*opt) }, nil
+	local := opt.TLSConfig == nil && !plaintext
+	if local {
+		err = checkTransport(opt.Network, opt.Addr)
+	}
+	return func() redis.UniversalClient { return newClient(*opt, local) }, err
+}
+
+// checkTransport returns an error if one of the addresses is another machine's.
+func checkTransport(network string, addrs ...string) error {
+	for _, addr := range addrs {
+		host, _, err := net.SplitHostPort(addr)
+		// A node that does not know its address has an empty one, which is this machine.
+		if network == "unix" || err == nil && (host == "" || transport.IsLocal(host)) {
+			continue
+		}
+		return fmt.Errorf("the connection to %s would be without TLS: use rediss://, or allow plaintext", addr)
+	}
+	return nil
 }
 
 // redacted returns err unless it quotes the password.
@@ -43,19 +68,20 @@ func redacted(u *url.URL, err error) error {
 }
 
 // newClient returns a client that repeats nothing: a rotation whose reply got lost
-// would be taken for a second use of the token.
-func newClient(opt redis.Options) redis.UniversalClient {
+// would be taken for a second use of the token. local says that it connects to this
+// machine alone.
+func newClient(opt redis.Options, local bool) redis.UniversalClient {
 	opt.Protocol = 2
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	opt.MaxRetries, opt.DialerRetries = -1, 1
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = timeout, timeout, timeout, timeout
 	opt.ContextTimeoutEnabled = true
-	return silence(redis.NewClient(&opt))
+	return silence(redis.NewClient(&opt), local)
 }
 
 // newCluster does the same for a cluster, but for its own retries: see once.
-func newCluster(opt redis.ClusterOptions) redis.UniversalClient {
+func newCluster(opt redis.ClusterOptions, local bool) redis.UniversalClient {
 	opt.Protocol = 2
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
@@ -64,7 +90,7 @@ func newCluster(opt redis.ClusterOptions) redis.UniversalClient {
 	opt.ContextTimeoutEnabled = true
 	opt.DisableRoutingPolicies = true
 	opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false // never a lagging replica
-	return silence(redis.NewClusterClient(&opt))
+	return silence(redis.NewClusterClient(&opt), local)
 }
 
 // A once is a command that a cluster's client sends again only where the server

@@ -32,11 +32,11 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	errs["Snapshot"] = err
 	_, _, errs["Since"] = s.Since(ctx, cursor)
 	_, errs["Tell"] = s.Tell(ctx, store.Stream{1}, store.Telling{Seq: 1, Through: now, Counts: []store.Count{
-		{Counter: 1, API: "a", Total: 1}, {Counter: 2, API: "a", Total: 1, Day: today()},
+		{Counter: 1, API: "a", Issuer: "i", Day: longAgo, Total: 1}, {Counter: 2, API: "a", Issuer: "i", Day: today(), Total: 1},
 	}})
-	_, _, errs["Report"] = s.Report(ctx, store.Query{API: "a"})
-	errs["Adjust"] = s.Adjust(ctx, store.Adjustment{Key: "k", API: "a", Client: "c", Quantity: -1})
-	_, errs["Adjustments"] = s.Adjustments(ctx, store.Query{API: "a"})
+	_, _, errs["Report"] = s.Report(ctx, all)
+	errs["Adjust"] = s.Adjust(ctx, adjustment("k", longAgo))
+	_, errs["Adjustments"] = s.Adjustments(ctx, all)
 	errs["ForgetUsage"] = s.ForgetUsage(ctx, -1)
 	_, errs["SigningKeys"] = s.SigningKeys(ctx, "set")
 	errs["PutSigningKeys"] = s.PutSigningKeys(ctx, signingKey("k"))
@@ -54,10 +54,10 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	_, errs["ListAPIKeys"] = s.ListAPIKeys(ctx, "c", "", 9)
 	errs["ReplaceAPIKey"] = s.ReplaceAPIKey(ctx, "k", now.Add(time.Hour), apiKey("k2", "c"))
 	errs["Revoke of a key"] = s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "k2"})
-	errs["AddSecret"] = s.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: d, Created: now}, time.Time{})
+	errs["AddSecret"] = s.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: d, Created: now})
 	errs["Touch"] = s.Touch(ctx, store.Use{ID: "k", At: now}, store.Use{Client: "c", ID: "s", At: now})
 	_, errs["SecretsOf"] = s.SecretsOf(ctx, "c")
-	errs["AddSecret of another"] = s.AddSecret(ctx, "c", store.Secret{ID: "s2", Digest: store.DigestOf("s2")}, time.Time{})
+	errs["AddSecret of another"] = s.AddSecret(ctx, "c", store.Secret{ID: "s2", Digest: store.DigestOf("s2")})
 	errs["DeleteSecret"] = s.DeleteSecret(ctx, "c", "s2")
 	errs["DeleteClient"] = s.DeleteClient(ctx, "d")
 	errs["DeleteUser"] = s.DeleteUser(ctx, "v")
@@ -186,7 +186,7 @@ func TestS01Silent(t *testing.T) {
 		return h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), 0, token("two", "f"))
 	})
 	within("Revoke", func() error { return h.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f"}) })
-	within("Report", func() error { _, _, err := h.Report(t.Context(), store.Query{API: "a"}); return err })
+	within("Report", func() error { _, _, err := h.Report(t.Context(), all); return err })
 	within("Open", func() error { _, err := redis.Open(t.Context(), services.At(s.DSN(), p.Addr()), cfg); return err })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 // used returns what everybody has used, and fails if a report is not whole.
 func used(t *testing.T, s *Store) (sum int64) {
 	t.Helper()
-	rows, _, err := s.Report(t.Context(), store.Query{API: "a", To: 99})
+	rows, _, err := s.Report(t.Context(), store.Query{API: "a", Issuer: "i", To: 99})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestFoldInterrupted(t *testing.T) {
 	stream, other := store.Stream{1}, store.Stream{2}
 	var cs []store.Count
 	for i := range uint32(counts) {
-		cs = append(cs, store.Count{Counter: i, Day: int(i % 4), API: "a", Client: "c", Total: 1<<53 + 1})
+		cs = append(cs, store.Count{Counter: i, Day: int(i % 4), API: "a", Issuer: "i", Client: "c", Total: 1<<53 + 1})
 	}
 	for _, s := range []store.Stream{stream, other} {
 		if _, err := a.Tell(ctx, s, store.Telling{Seq: 1, Through: time.Unix(5, 0), Counts: cs}); err != nil {
@@ -92,7 +92,7 @@ func TestFoldBetweenBatches(t *testing.T) {
 	ctx := t.Context()
 	a, b := two(t)
 	stream := store.Stream{1}
-	telling := store.Telling{Seq: 1, Counts: []store.Count{{API: "a", Client: "c", Total: 1}, {Counter: 1, API: "a", Client: "c", Total: 2}}}
+	telling := store.Telling{Seq: 1, Counts: []store.Count{{API: "a", Issuer: "i", Client: "c", Total: 1}, {Counter: 1, API: "a", Issuer: "i", Client: "c", Total: 2}}}
 	for i, last := range []bool{false, true} {
 		if err := b.Sweep(ctx, time.Now()); err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func TestReportWhileFolding(t *testing.T) {
 	for _, s := range []store.Stream{stream, {2}} {
 		var cs []store.Count
 		for i := range uint32(counts) {
-			cs = append(cs, store.Count{Counter: i, API: "a", Client: "c", Total: 1})
+			cs = append(cs, store.Count{Counter: i, API: "a", Issuer: "i", Client: "c", Total: 1})
 		}
 		if _, err := a.Tell(ctx, s, store.Telling{Seq: 1, Counts: cs}); err != nil {
 			t.Fatal(err)

@@ -95,10 +95,11 @@ func decodeFields(reply any) (name string, r *hash, err error) {
 }
 
 // update stores the changed fields of a record if the fields that were read are still
-// the same.
-func (s *Store) update(ctx context.Context, kind, name string, raise bool, read, changed []any) (stored bool, err error) {
+// the same. scopes are those that an API key gets and did not have.
+func (s *Store) update(ctx context.Context, kind, name string, raise bool, read, changed []any, scopes ...any) (stored bool, err error) {
 	args := append([]any{kind, name, formatFlag(raise)}, counted(read...)...)
-	err = s.change(ctx, updateRecord, append(args, counted(changed...)...)...)
+	args = append(args, counted(changed...)...)
+	err = s.change(ctx, updateRecord, append(args, counted(scopes...)...)...)
 	if errors.Is(err, errChanged) {
 		return false, nil
 	}

@@ -57,7 +57,7 @@ func TestOlderRecords(t *testing.T) {
 	for _, err := range []error{
 		h.Touch(ctx, store.Use{ID: "k", At: until}, store.Use{Client: "c", At: until}),
 		h.ReplaceAPIKey(ctx, "k", until, apiKey("k2", "c")),
-		h.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: store.DigestOf("two")}, until),
+		h.ReplaceSecrets(ctx, "c", store.Secret{ID: "s", Digest: store.DigestOf("two")}, until),
 	} {
 		if err != nil {
 			t.Error(err)

@@ -14,6 +14,8 @@ import (
 // client would write each refused one to the log of the whole process. The client
 // would also stop trying for a while; quiet does so if an attempt takes long.
 type quiet struct {
+	local bool // connects to this machine alone: a cluster may name other machines
+
 	mu   sync.Mutex
 	next time.Time // when to try again
 	err  error
@@ -25,11 +27,11 @@ const (
 )
 
 // silence makes a client quiet, and those that a cluster's client makes.
-func silence(db redis.UniversalClient) redis.UniversalClient {
+func silence(db redis.UniversalClient, local bool) redis.UniversalClient {
 	if c, ok := db.(*redis.ClusterClient); ok {
-		c.OnNewNode(func(node *redis.Client) { node.AddHook(&quiet{}) })
+		c.OnNewNode(func(node *redis.Client) { node.AddHook(&quiet{local: local}) })
 	} else {
-		db.AddHook(&quiet{})
+		db.AddHook(&quiet{local: local})
 	}
 	return db
 }
@@ -43,6 +45,11 @@ func (q *quiet) DialHook(next redis.DialHook) redis.DialHook {
 		q.mu.Unlock()
 		if resting {
 			return gone{unreachable{err}}, nil
+		}
+		if q.local {
+			if err := checkTransport(network, addr); err != nil {
+				return gone{unreachable{err}}, nil
+			}
 		}
 		c, err := next(ctx, network, addr)
 		if err == nil {

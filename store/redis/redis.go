@@ -4,9 +4,8 @@
 //
 // Each method that must be atomic is one Lua script. All keys of a namespace carry the
 // same hash tag, so that a cluster keeps them in one slot. No key expires by Redis's
-// own clock; [Store.Sweep] drops records that have ended. CreateUsers and CreateAPIKeys
-// accept at most 20,000 records in one call, because the server does nothing else
-// meanwhile; 10,000 take it about 0.2 s.
+// own clock; [Store.Sweep] drops records that have ended. The server does nothing else
+// while a script runs: to create 10,000 records in one call takes it about 0.2 s.
 //
 // Redis acknowledges a write before it is on the disk, unless appendfsync is
 // "always". With "everysec", its default, a crash of its system may lose a second
@@ -49,13 +48,19 @@ const (
 type Config struct {
 	// Namespace begins all keys, so that several stores may share a server: up to
 	// 64 letters, digits, dots, hyphens and underscores. If empty, it is
-	// "authtier".
+	// "authtier". Two products, or staging and production, need two namespaces,
+	// because API keys, secrets and passwords are valid for all issuers on one store:
+	// see [store.Store].
 	Namespace string
 
 	// AllowVolatile admits a server that may forget acknowledged writes, because it
 	// has no append-only file or evicts keys. Revoked tokens may then be valid again,
 	// and issued ones unknown.
 	AllowVolatile bool
+
+	// AllowPlaintext admits connections without TLS to other machines. Hashes,
+	// digests and sealed keys can then be read and changed on the way.
+	AllowPlaintext bool
 }
 
 // A Store is a namespace of a Redis server. It is safe for concurrent use. Each call of
@@ -87,7 +92,8 @@ var (
 //
 // Open sets up an empty namespace. It returns an error if the namespace holds other
 // keys or the data of a version that is newer by more than one, and if the server is a
-// replica or may forget, see [Config].
+// replica or may forget, see [Config]. A DSN without TLS must name a loopback address or
+// a Unix socket, unless AllowPlaintext is set.
 func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
 	if cfg.Namespace == "" {
 		cfg.Namespace = "authtier"
@@ -95,7 +101,7 @@ func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
 	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(cfg.Namespace) {
 		return nil, fmt.Errorf("redis: the namespace %q is not of the form %s", cfg.Namespace, namespaces)
 	}
-	dial, err := dialer(dsn)
+	dial, err := dialer(dsn, cfg.AllowPlaintext)
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}

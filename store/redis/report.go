@@ -30,6 +30,9 @@ const (
 
 // Report implements [store.Usage].
 func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+	if err := q.Check(); err != nil {
+		return nil, time.Time{}, err
+	}
 	complete, err := s.complete(ctx) // before the counts, which only grow
 	if err != nil {
 		return nil, time.Time{}, err

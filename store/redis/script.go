@@ -106,8 +106,8 @@ var outcomes = map[string]error{
 	"exists": store.ErrExists, "revoked": store.ErrRevoked, "changed": errChanged,
 }
 
-// do runs a script that returns how it went: an outcome, or an outcome with the kind
-// and the name of the record at fault.
+// do runs a script that returns how it went: an outcome, an outcome with the kind and
+// the name of the record at fault, or "scope" with an API key and the scope at fault.
 func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 	reply, err := s.run(ctx, sc, args...)
 	if err != nil {
@@ -124,6 +124,8 @@ func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 	}
 
 	switch err, ok := outcomes[texts[0]]; {
+	case texts[0] == "scope":
+		return record.ScopeError(texts[1], texts[2])
 	case !ok:
 		return fmt.Errorf("redis: a script returned %v", reply)
 	case len(parts) == len(texts):
@@ -131,17 +133,6 @@ func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 	default:
 		return err
 	}
-}
-
-// maxBatch is how many records one call creates at most. The server runs nothing else
-// meanwhile, and takes a million arguments at most.
-const maxBatch = 20_000
-
-func checkBatch(n int) error {
-	if n > maxBatch {
-		return fmt.Errorf("redis: %d records in one call, expected at most %d", n, maxBatch)
-	}
-	return nil
 }
 
 // change runs a script that enters changes. Their nonces are made from a random

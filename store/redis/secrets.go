@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
 
 // A secret is a client's, as it is kept. The members that may be missing are not
@@ -59,10 +60,23 @@ func (r *hash) lastUses(secrets []store.Secret) {
 }
 
 // AddSecret implements [store.Rotator].
-func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
+func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret) error {
 	if err := added.Check(); err != nil {
 		return err
 	}
+	return s.addSecret(ctx, client, added, time.Time{})
+}
+
+// ReplaceSecrets implements [store.Rotator].
+func (s *Store) ReplaceSecrets(ctx context.Context, client string, added store.Secret, until time.Time) error {
+	if err := record.CheckReplaceSecrets(until, &added); err != nil {
+		return err
+	}
+	return s.addSecret(ctx, client, added, until)
+}
+
+// addSecret adds a secret. The others expire at a time, unless that is zero.
+func (s *Store) addSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
 	return s.change(ctx, addSecret, client, formatInstant(time.Now()), formatTime(others), formatList(keptSecret(added)))
 }
 

@@ -20,7 +20,14 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-var all = store.Query{API: "a", From: -1 << 30, To: 1 << 30}
+var all = store.Query{API: "a", Issuer: "i", To: today() + 1}
+
+// longAgo is a day that nobody counts on any more.
+const longAgo = 20_000
+
+func adjustment(key string, day int) store.Adjustment {
+	return store.Adjustment{Key: key, API: "a", Issuer: "i", Client: "c", Product: "p", Day: day, Quantity: 1, Reason: "r"}
+}
 
 // rows returns what a report says.
 func rows(t *testing.T, h *redis.Store, q store.Query) []store.Row {
@@ -60,7 +67,7 @@ func TestFoldedExactly(t *testing.T) {
 		h := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
 		var want int64
 		for i, total := range totals {
-			c := store.Count{Counter: uint32(i), API: "a", Client: "c", Product: "p", Total: total}
+			c := store.Count{Counter: uint32(i), API: "a", Issuer: "i", Client: "c", Product: "p", Total: total}
 			for _, s := range []store.Stream{{byte(i)}, {255}} { // one of its own, and one for all
 				if _, err := h.Tell(t.Context(), s, store.Telling{Seq: 1, Counts: []store.Count{c}}); err != nil {
 					t.Fatal(err)
@@ -95,7 +102,7 @@ func testFoldAndTell(t *testing.T, more int, pause time.Duration) {
 	dsn, cfg := services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()}
 	cs := []store.Count{{Day: today()}} // so that the others are not folded
 	for i := range uint32(2 * more) {
-		cs = append(cs, store.Count{Counter: i + 1, Day: int(i % 2), API: "a"})
+		cs = append(cs, store.Count{Counter: i + 1, Day: int(i % 2), API: "a", Issuer: "i"})
 	}
 	if _, err := open(t, dsn, cfg).Tell(ctx, store.Stream{255}, store.Telling{Seq: 1, Counts: cs}); err != nil {
 		t.Fatal(err)
@@ -110,7 +117,7 @@ func testFoldAndTell(t *testing.T, more int, pause time.Duration) {
 			totals := map[uint32]int64{}
 			for n := range 500 {
 				counter := uint32(n % 7)
-				c := store.Count{Counter: counter, Day: int(counter) % 2, API: "a", Client: "c", Product: "p", Label: fmt.Sprint(counter), Total: totals[counter] + 1}
+				c := store.Count{Counter: counter, Day: int(counter) % 2, API: "a", Issuer: "i", Client: "c", Product: "p", Label: fmt.Sprint(counter), Total: totals[counter] + 1}
 				tried.Add(1)
 				_, err := h.Tell(ctx, stream, store.Telling{Seq: uint64(n + 1), Counts: []store.Count{c}})
 				switch {
@@ -178,7 +185,7 @@ func TestFoldKilled(t *testing.T) {
 	for stream := range streams {
 		var cs []store.Count
 		for i := range uint32(counters) {
-			cs = append(cs, store.Count{Counter: i, Day: int(i % 3), API: "a", Client: fmt.Sprint(i % 50), Product: "p", Total: int64(i)})
+			cs = append(cs, store.Count{Counter: i, Day: int(i % 3), API: "a", Issuer: "i", Client: fmt.Sprint(i % 50), Product: "p", Total: int64(i)})
 		}
 		if _, err := h.Tell(ctx, store.Stream{byte(stream)}, store.Telling{Seq: 1, Through: time.Now(), Counts: cs}); err != nil {
 			t.Fatal(err)
@@ -222,12 +229,12 @@ func TestUsageIsForgotten(t *testing.T) {
 	h := open(t, s.DSN(), redis.Config{Namespace: ns})
 	for i := range 450 {
 		stream := store.Stream{byte(i), byte(i >> 8)}
-		cs := []store.Count{{API: "a", Client: "c", Total: 1, Day: i % 2}}
+		cs := []store.Count{{API: "a", Issuer: "i", Client: "c", Total: 1, Day: longAgo + i%2}}
 		if i == 449 {
-			cs = append(cs, store.Count{Counter: 1, API: "b", Client: "c", Total: 1, Day: today()})
+			cs = append(cs, store.Count{Counter: 1, API: "b", Issuer: "i", Client: "c", Total: 1, Day: today()})
 		}
 		_, err := h.Tell(ctx, stream, store.Telling{Seq: 1, Counts: cs})
-		for _, err := range []error{err, h.Adjust(ctx, store.Adjustment{Key: fmt.Sprint(i), API: "a", Day: i % 2, Quantity: 1})} {
+		for _, err := range []error{err, h.Adjust(ctx, adjustment(fmt.Sprint(i), longAgo+i%2))} {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -244,15 +251,17 @@ func TestUsageIsForgotten(t *testing.T) {
 	if err := h.ForgetUsage(ctx, today()-store.KeepDays-1); err == nil {
 		t.Error("days that are counted on: forgotten")
 	}
-	if err := h.ForgetUsage(ctx, 1); err != nil {
+	if err := h.ForgetUsage(ctx, longAgo+1); err != nil {
 		t.Fatal(err)
 	}
 	if got := quantity(t, h); got != 450 {
-		t.Errorf("without day 0, counted %d, want 450", got)
+		t.Errorf("without the first day, counted %d, want 450", got)
 	}
+	free := adjustment("1", today())
+	free.API = "other"
 	for _, err := range []error{
 		h.ForgetUsage(ctx, today()-store.KeepDays-2), h.Sweep(ctx, time.Now()),
-		h.Adjust(ctx, store.Adjustment{Key: "1", API: "other", Day: today(), Quantity: 1}), // the key is free again
+		h.Adjust(ctx, free), // the key is free again
 	} {
 		if err != nil {
 			t.Error(err)
@@ -268,8 +277,8 @@ func TestUsageIsForgotten(t *testing.T) {
 	slices.Sort(left)
 	day, last := today(), fmt.Sprintf("%x", [16]byte{449 & 255, 1})
 	want := []string{
-		fmt.Sprintf("adjusted:%d:0:other", day), "adjustments", "changes", fmt.Sprintf("counts:%s:%d:0:b", last, day),
-		"days:0:b", "days:0:other", "ended", "format", "indexed", "places:" + last, "series", "streams", fmt.Sprintf("told:%d:0:b", day), "youngest",
+		fmt.Sprintf("adjusted:%d:1:iother", day), "adjustments", "changes", fmt.Sprintf("counts:%s:%d:1:ib", last, day),
+		"days:1:ib", "days:1:iother", "ended", "format", "indexed", "places:" + last, "series", "streams", fmt.Sprintf("told:%d:1:ib", day), "youngest",
 	}
 	if !slices.Equal(left, want) {
 		t.Errorf("left are %q, want %q", left, want)
@@ -284,15 +293,15 @@ func TestForeignUsage(t *testing.T) {
 	one, three := fmt.Sprintf("%x", store.Stream{1}), fmt.Sprintf("%x", store.Stream{3})
 	sum := `["c","p","l"]`
 	tell := func(h *redis.Store, stream byte) error {
-		c := store.Count{Counter: 1, API: "a", Client: "c", Product: "p", Label: "l", Total: 5}
+		c := store.Count{Counter: 1, API: "a", Issuer: "i", Client: "c", Product: "p", Label: "l", Day: longAgo, Total: 5}
 		_, err := h.Tell(ctx, store.Stream{stream}, store.Telling{Seq: 2, Counts: []store.Count{c}, Ended: stream == 3})
 		return err
 	}
 	sweep := func(h *redis.Store) error { return h.Sweep(ctx, time.Now()) }
-	forget := func(h *redis.Store) error { return h.ForgetUsage(ctx, 5) }
+	forget := func(h *redis.Store) error { return h.ForgetUsage(ctx, longAgo+5) }
 	report := func(h *redis.Store) error { _, _, err := h.Report(ctx, all); return err }
 	adjust := func(h *redis.Store) error {
-		return h.Adjust(ctx, store.Adjustment{Key: "k", API: "a", Quantity: 1})
+		return h.Adjust(ctx, adjustment("k", longAgo))
 	}
 	for _, tt := range []struct {
 		key, field string
@@ -301,17 +310,17 @@ func TestForeignUsage(t *testing.T) {
 	}{
 		{"streams", one, []string{"x", "-1 ", "1 x", "1 -.-"}, func(h *redis.Store) error { return tell(h, 1) }},
 		{"ended", three, []string{"x", "-1 ", "", "1 2.3.4"}, func(h *redis.Store) error { return tell(h, 3) }},
-		{"counts:" + one + ":0:0:a", "1", []string{"x", "", "5", "-5 " + sum, "05 " + sum, "9223372036854775808 " + sum}, func(h *redis.Store) error { return tell(h, 1) }},
-		{"counts:" + one + ":0:0:a", "1", []string{"x", "", "5", "-5 " + sum, "05 " + sum, "9223372036854775808 " + sum}, sweep},
-		{"folded:0:0:a", sum, []string{"x", "", "-5", "05", "1e5", "9223372036854775808"}, sweep},
-		{"folded:0:0:a", "", []string{"x", "", "-5", "1e5", "9223372036854775807"}, sweep},
-		{"folded:0:0:a", "", []string{"x", "", "-5", "1e5", "9223372036854775807"}, forget},
-		{"folded:0:0:a", "", []string{"x", "", "-5", "1e5", "9223372036854775807"}, report},
-		{"folded:0:0:a", "what", []string{"5"}, report},
-		{"adjusted:0:0:a", "k", []string{"x", "", "1 1 " + sum, " 0 [\"\",\"\",\"\",\"\"]"}, adjust},
-		{"adjusted:0:0:a", "k", []string{"x", "", "1 1 " + sum, " 0 [\"\",\"\",\"\",\"\"]"}, report},
+		{"counts:" + one + ":20000:1:ia", "1", []string{"x", "", "5", "-5 " + sum, "05 " + sum, "9223372036854775808 " + sum}, func(h *redis.Store) error { return tell(h, 1) }},
+		{"counts:" + one + ":20000:1:ia", "1", []string{"x", "", "5", "-5 " + sum, "05 " + sum, "9223372036854775808 " + sum}, sweep},
+		{"folded:20000:1:ia", sum, []string{"x", "", "-5", "05", "1e5", "9223372036854775808"}, sweep},
+		{"folded:20000:1:ia", "", []string{"x", "", "-5", "1e5", "9223372036854775807"}, sweep},
+		{"folded:20000:1:ia", "", []string{"x", "", "-5", "1e5", "9223372036854775807"}, forget},
+		{"folded:20000:1:ia", "", []string{"x", "", "-5", "1e5", "9223372036854775807"}, report},
+		{"folded:20000:1:ia", "what", []string{"5"}, report},
+		{"adjusted:20000:1:ia", "k", []string{"x", "", "1 1 " + sum, " 0 [\"\",\"\",\"\",\"\"]"}, adjust},
+		{"adjusted:20000:1:ia", "k", []string{"x", "", "1 1 " + sum, " 0 [\"\",\"\",\"\",\"\"]"}, report},
 		{"youngest", "foreign", nil, sweep},
-		{"days:0:a", "foreign", nil, report},
+		{"days:1:ia", "foreign", nil, report},
 	} {
 		ns := services.Name()
 		h := open(t, s.DSN(), redis.Config{Namespace: ns})
@@ -322,7 +331,7 @@ func TestForeignUsage(t *testing.T) {
 		}
 		key := "{" + ns + "}:" + tt.key
 		if tt.values == nil {
-			do(t, db, "ZADD", key, -1, tt.field)
+			do(t, db, "ZADD", key, 1, tt.field)
 			tt.values = []string{"foreign"}
 		}
 		for _, v := range tt.values {

@@ -45,9 +45,6 @@ func (s *Store) CreateUsers(ctx context.Context, us ...store.User) error {
 	if err := record.CheckUsers(us); err != nil {
 		return err
 	}
-	if err := checkBatch(len(us)); err != nil {
-		return err
-	}
 	args := []any{len(us)}
 	for _, u := range us {
 		args = append(args, u.Login, u.Password, u.First, u.Last, u.Lang, formatFlag(u.Disabled),
@@ -80,7 +77,7 @@ func (s *Store) SetPassword(ctx context.Context, login, hash string) error {
 
 // Rehash implements [store.Admin].
 func (s *Store) Rehash(ctx context.Context, login, from, to string) error {
-	if err := store.CheckPasswordHash(to); err != nil {
+	if err := record.CheckRehash(to); err != nil {
 		return err
 	}
 	return s.do(ctx, rehash, login, from, to)

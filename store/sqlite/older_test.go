@@ -97,7 +97,7 @@ func TestOlderRecords(t *testing.T) {
 		t.Errorf("API key: got %+v, %v", k, err)
 	}
 	for _, err := range []error{
-		s.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: d}, now.Add(time.Hour)),
+		s.ReplaceSecrets(ctx, "c", store.Secret{ID: "s", Digest: d}, now.Add(time.Hour)),
 		s.Touch(ctx, store.Use{ID: "k", At: now}, store.Use{Client: "c", At: now}, store.Use{Client: "c", ID: "s", At: now}),
 	} {
 		if err != nil {

@@ -45,6 +45,11 @@ const patience = 10 * time.Second
 // Open opens the database in the file, or makes one that only its owner may
 // read. It is an error if the file is no SQLite database, is another program's,
 // is more than one version newer, or cannot be written.
+//
+// A relative path depends on the directory in which the program is started. From
+// another directory, Open makes a new database there: all clients are unknown, and
+// what was revoked is not revoked in it. Programs that run unattended should give an
+// absolute path.
 func Open(ctx context.Context, file string) (*Store, error) {
 	if file == "" || strings.HasPrefix(file, ":") || strings.HasPrefix(file, "file:") {
 		return nil, fmt.Errorf("sqlite: %q: expected the path of a file", file)

@@ -37,7 +37,8 @@ func sameAPIKey(a, b store.APIKey) bool {
 
 func testListAPIKeys(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	clients(t, s, "c", "C")
+	clients(t, s, "C")
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: []string{"x", "y"}}))
 	in := store.APIKey{
 		ID: "b", Name: "n", Client: "c", Digest: digest("b"), Scopes: []string{"x", "y"}, Owner: "o",
 		Addrs: []netip.Prefix{netip.MustParsePrefix("::1/128")}, Created: start.Add(-time.Hour), Expires: start,
@@ -80,7 +81,7 @@ func testReplaceAPIKey(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	old, next := apiKey("old", "c"), apiKey("next", "c")
 	next.Scopes, next.Created, next.Expires = []string{"a"}, start, start.Add(9*time.Hour)
-	clients(t, s, "c")
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: []string{"a"}}))
 	must(t, s.CreateAPIKeys(ctx, old))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
@@ -179,7 +180,7 @@ func testReplaceBetween(t *testing.T, a, b store.Store) {
 			}
 			return
 		}
-		switch err := s.ReplaceAPIKey(ctx, "once", time.Time{}, apiKey(fmt.Sprint("next", i), "d")); {
+		switch err := s.ReplaceAPIKey(ctx, "once", time.Now(), apiKey(fmt.Sprint("next", i), "d")); {
 		case err == nil:
 			won.Add(1)
 		case !errors.Is(err, store.ErrNotFound):

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -10,7 +9,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-var everything = store.Query{API: "api", Issuer: "iss", From: -1 << 30, To: 1 << 30}
+var everything = store.Query{API: "api", Issuer: "iss", To: store.DayOf(time.Now()) + 366}
 
 func tell(t *testing.T, s store.Store, stream store.Stream, telling store.Telling) {
 	t.Helper()
@@ -102,12 +101,13 @@ func testUsageFolded(t *testing.T, s store.Store) {
 
 func testUsageAdjusted(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, 10, "a", "p", 100)}})
+	today := store.DayOf(time.Now())
+	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, today-1, "a", "p", 100)}})
 	less := store.Adjustment{
-		Key: "k1", API: "api", Issuer: "iss", Client: "a", Product: "p", Day: 10, Quantity: -30,
+		Key: "k1", API: "api", Issuer: "iss", Client: "a", Product: "p", Day: today - 1, Quantity: -30,
 		Reason: "an outage", Author: "ada", Made: start,
 	}
-	more := store.Adjustment{Key: "k2", API: "api", Issuer: "iss", Client: "b", Product: "p", Day: 11, Quantity: 7, Reason: "r", Author: "ada", Made: start.Add(time.Second)}
+	more := store.Adjustment{Key: "k2", API: "api", Issuer: "iss", Client: "b", Product: "p", Day: today, Quantity: 7, Reason: "r", Author: "ada", Made: start.Add(time.Second)}
 	for range 2 { // a repeated one is none
 		must(t, s.Adjust(ctx, less))
 		must(t, s.Adjust(ctx, more))
@@ -120,11 +120,6 @@ func testUsageAdjusted(t *testing.T, s store.Store) {
 	other := less
 	other.Quantity = -31
 	wantErr(t, "another adjustment with the key", s.Adjust(ctx, other), store.ErrKeyReused)
-	for name, a := range map[string]store.Adjustment{"no key": {API: "api", Quantity: 1}, "no quantity": {Key: "k3", API: "api"}} {
-		if err := s.Adjust(ctx, a); err == nil || errors.Is(err, store.ErrKeyReused) {
-			t.Errorf("%s: got %v", name, err)
-		}
-	}
 	got, err := s.Adjustments(ctx, everything)
 	must(t, err)
 	same := func(a, b store.Adjustment) bool {
@@ -136,9 +131,9 @@ func testUsageAdjusted(t *testing.T, s store.Store) {
 		t.Errorf("adjustments: got %+v, want %+v", got, []store.Adjustment{less, more})
 	}
 	q := everything
-	q.Client, q.To, q.ByDay = "b", 11, true
-	wantRows(t, "one client's, by day", s, q, store.Row{Client: "b", Product: "p", Day: 11, Quantity: 7, Adjusted: 7})
-	if got, err = s.Adjustments(ctx, store.Query{API: "api", Issuer: "other", From: 0, To: 99}); err != nil || len(got) != 0 {
+	q.Client, q.To, q.ByDay = "b", today, true
+	wantRows(t, "one client's, by day", s, q, store.Row{Client: "b", Product: "p", Day: today, Quantity: 7, Adjusted: 7})
+	if got, err = s.Adjustments(ctx, store.Query{API: "api", Issuer: "other", To: today}); err != nil || len(got) != 0 {
 		t.Errorf("another issuer's: got %+v, %v", got, err)
 	}
 }
@@ -152,7 +147,9 @@ func testUsageForgotten(t *testing.T, s store.Store) {
 	}
 	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: cs[:1]})
 	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: cs[1:]})
-	must(t, s.Adjust(ctx, store.Adjustment{Key: "old", API: "api", Issuer: "iss", Client: "x", Product: "p", Day: today - 200, Quantity: 1}))
+	must(t, s.Adjust(ctx, store.Adjustment{
+		Key: "old", API: "api", Issuer: "iss", Client: "x", Product: "p", Day: today - 200, Quantity: 1, Reason: "r",
+	}))
 	must(t, s.Sweep(ctx, time.Now()))
 	if s.ForgetUsage(ctx, today-store.KeepDays-1) == nil {
 		t.Error("days that are counted on: forgotten")

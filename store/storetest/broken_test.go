@@ -47,7 +47,8 @@ type broken struct {
 	keyByID   func(ctx context.Context, id string) (*store.APIKey, error)
 	secretsOf func(ctx context.Context, client string) ([]store.Secret, error)
 	replace   func(ctx context.Context, id string, until time.Time, next store.APIKey) error
-	addSecret func(ctx context.Context, client string, s store.Secret, others time.Time) error
+	addSecret func(ctx context.Context, client string, s store.Secret) error
+	newSecret func(ctx context.Context, client string, s store.Secret, until time.Time) error
 	delSecret func(ctx context.Context, client, id string) error
 	touch     func(ctx context.Context, uses ...store.Use) error
 	putTokens func(ctx context.Context, ts ...store.Token) error
@@ -60,6 +61,7 @@ type broken struct {
 	snapshot  func(ctx context.Context) ([]store.Change, store.Cursor, error)
 	tell      func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error)
 	adjust    func(ctx context.Context, a store.Adjustment) error
+	adjusted  func(ctx context.Context, q store.Query) ([]store.Adjustment, error)
 	report    func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error)
 	sweep     func(ctx context.Context, now time.Time) error
 	keys      func(ctx context.Context, set string) ([]store.SigningKey, error)
@@ -118,8 +120,11 @@ func (b *broken) SecretsOf(ctx context.Context, client string) ([]store.Secret, 
 func (b *broken) ReplaceAPIKey(ctx context.Context, id string, until time.Time, next store.APIKey) error {
 	return b.replace(ctx, id, until, next)
 }
-func (b *broken) AddSecret(ctx context.Context, client string, s store.Secret, others time.Time) error {
-	return b.addSecret(ctx, client, s, others)
+func (b *broken) AddSecret(ctx context.Context, client string, s store.Secret) error {
+	return b.addSecret(ctx, client, s)
+}
+func (b *broken) ReplaceSecrets(ctx context.Context, client string, s store.Secret, until time.Time) error {
+	return b.newSecret(ctx, client, s, until)
 }
 func (b *broken) DeleteSecret(ctx context.Context, client, id string) error {
 	return b.delSecret(ctx, client, id)
@@ -151,6 +156,9 @@ func (b *broken) Tell(ctx context.Context, s store.Stream, t store.Telling) (uin
 	return b.tell(ctx, s, t)
 }
 func (b *broken) Adjust(ctx context.Context, a store.Adjustment) error { return b.adjust(ctx, a) }
+func (b *broken) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustment, error) {
+	return b.adjusted(ctx, q)
+}
 func (b *broken) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
 	return b.report(ctx, q)
 }
@@ -170,9 +178,9 @@ func newBroken() *broken {
 		create: m.CreateClient, users: m.CreateUsers, newKeys: m.CreateAPIKeys,
 		upClient: m.UpdateClient, upUser: m.UpdateUser, upKey: m.UpdateAPIKey, delClient: m.DeleteClient, delUser: m.DeleteUser,
 		listC: m.ListClients, listU: m.ListUsers, listK: m.ListAPIKeys, keyByID: m.APIKeyByID, secretsOf: m.SecretsOf,
-		replace: m.ReplaceAPIKey, addSecret: m.AddSecret, delSecret: m.DeleteSecret, touch: m.Touch,
+		replace: m.ReplaceAPIKey, addSecret: m.AddSecret, newSecret: m.ReplaceSecrets, delSecret: m.DeleteSecret, touch: m.Touch,
 		putTokens: m.PutTokens, token: m.Token, rotate: m.Rotate, session: m.Session, login: m.PutSession, renew: m.Renew,
-		revoke: m.Revoke, since: m.Since, snapshot: m.Snapshot, tell: m.Tell, adjust: m.Adjust, report: m.Report,
+		revoke: m.Revoke, since: m.Since, snapshot: m.Snapshot, tell: m.Tell, adjust: m.Adjust, adjusted: m.Adjustments, report: m.Report,
 		sweep: m.Sweep, keys: m.SigningKeys, putKeys: m.PutSigningKeys,
 	}
 }

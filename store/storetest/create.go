@@ -93,15 +93,15 @@ func testCreateRevokedSecret(t *testing.T, s store.Store) {
 	wantDead := func(what, id string) {
 		t.Helper()
 		again := secretOf(id, start)
-		wantErr(t, what, s.AddSecret(ctx, "c", again, time.Time{}), store.ErrRevoked)
+		wantErr(t, what, s.AddSecret(ctx, "c", again), store.ErrRevoked)
 		again.ID = "another ID"
-		wantErr(t, what+", by another ID", s.AddSecret(ctx, "c", again, time.Time{}), store.ErrRevoked)
+		wantErr(t, what+", by another ID", s.AddSecret(ctx, "c", again), store.ErrRevoked)
 	}
 
 	must(t, s.DeleteSecret(ctx, "c", "deleted"))
 	wantDead("a deleted secret", "deleted")
 	must(t, s.DeleteSecret(ctx, "c", "last"))
-	must(t, s.AddSecret(ctx, "c", secretOf("alone", start), time.Now()))
+	must(t, s.ReplaceSecrets(ctx, "c", secretOf("alone", start), time.Now()))
 	wantDead("a secret that another one ended", "dropped")
 
 	must(t, s.DeleteClient(ctx, "c"))

@@ -151,8 +151,8 @@ var faultsOfCreating = map[string]fault{
 		}
 	}},
 	"a deleted secret that comes back": {"Run/CreateRevokedSecret$", func(b *broken) {
-		b.addSecret = func(ctx context.Context, client string, s store.Secret, others time.Time) error {
-			if err := b.Store.AddSecret(ctx, client, s, others); !errors.Is(err, store.ErrRevoked) {
+		b.addSecret = func(ctx context.Context, client string, s store.Secret) error {
+			if err := b.Store.AddSecret(ctx, client, s); !errors.Is(err, store.ErrRevoked) {
 				return err
 			}
 			return nil

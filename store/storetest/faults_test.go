@@ -21,7 +21,7 @@ type fault struct {
 const hour = time.Hour
 
 // faults are what stores get wrong.
-var faults = merged(faultsOfRecords, faultsOfKeys, faultsOfCreating, faultsOfChecks, faultsOfUpdates, faultsOfLists)
+var faults = merged(faultsOfRecords, faultsOfKeys, faultsOfCreating, faultsOfChecks, faultsOfUpdates, faultsOfLists, faultsOfMistakes)
 
 func merged(all ...map[string]fault) map[string]fault {
 	m := map[string]fault{}

@@ -110,28 +110,28 @@ var faultsOfKeys = map[string]fault{
 			return b.Store.ReplaceAPIKey(ctx, id, until, next)
 		}
 	}},
-	"secrets that are added in two steps": {"Run/AddSecretConcurrent$", func(b *broken) {
-		b.addSecret = func(ctx context.Context, client string, s store.Secret, others time.Time) error {
+	"secrets that are added in two steps": {"Run/ReplaceSecretsConcurrent$", func(b *broken) {
+		b.newSecret = func(ctx context.Context, client string, s store.Secret, others time.Time) error {
 			c, err := b.Store.Client(ctx, client)
 			if err != nil {
 				return err
 			}
 			time.Sleep(time.Millisecond)
 			if len(c.Secrets) == 0 {
-				others = time.Time{} // there was none to end
+				return b.Store.AddSecret(ctx, client, s) // there was none to end
 			}
-			return b.Store.AddSecret(ctx, client, s, others)
+			return b.Store.ReplaceSecrets(ctx, client, s, others)
 		}
 	}},
 	"a new secret that ends the client's tokens": {"Run/AddSecret$", func(b *broken) {
-		b.addSecret = func(ctx context.Context, client string, s store.Secret, others time.Time) error {
-			err := b.Store.AddSecret(ctx, client, s, others)
+		b.addSecret = func(ctx context.Context, client string, s store.Secret) error {
+			err := b.Store.AddSecret(ctx, client, s)
 			return errors.Join(err, b.Store.Revoke(ctx, store.Change{Kind: store.KindClient, ID: client}))
 		}
 	}},
 	"secrets that stay when they have expired": {"Run/AddSecret$", func(b *broken) {
 		ended := map[string][]store.Secret{}
-		b.addSecret = func(ctx context.Context, client string, s store.Secret, others time.Time) error {
+		b.addSecret = func(ctx context.Context, client string, s store.Secret) error {
 			c, err := b.Store.Client(ctx, client)
 			if err != nil {
 				return err
@@ -141,7 +141,7 @@ var faultsOfKeys = map[string]fault{
 					ended[client] = append(ended[client], old)
 				}
 			}
-			return b.Store.AddSecret(ctx, client, s, others)
+			return b.Store.AddSecret(ctx, client, s)
 		}
 		b.client = func(ctx context.Context, id string) (*store.Client, error) {
 			c, err := b.Store.Client(ctx, id)
@@ -149,6 +149,16 @@ var faultsOfKeys = map[string]fault{
 				c.Secrets = append(c.Secrets, ended[id]...)
 			}
 			return c, err
+		}
+	}},
+	"new secrets that end no other": {"Run/ReplaceSecrets$", func(b *broken) {
+		b.newSecret = func(ctx context.Context, client string, s store.Secret, until time.Time) error {
+			return b.Store.AddSecret(ctx, client, s)
+		}
+	}},
+	"a new secret that ends others": {"Run/AddSecret$", func(b *broken) {
+		b.addSecret = func(ctx context.Context, client string, s store.Secret) error {
+			return b.Store.ReplaceSecrets(ctx, client, s, time.Now().Add(time.Hour))
 		}
 	}},
 	"any secret deleted by an empty ID": {"Run/DeleteSecret$", func(b *broken) {

@@ -62,7 +62,8 @@ func sameUser(a, b store.User) bool {
 
 func testAPIKeys(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	clients(t, s, "c", "d")
+	clients(t, s, "d")
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: []string{"a"}}))
 	in := store.APIKey{
 		ID: "k", Name: "the é key", Client: "c", Digest: digest("key"), Scopes: []string{"a"}, Owner: "nobody's login",
 		Addrs:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("192.0.2.7/32")},

@@ -111,8 +111,8 @@ func testTouch(t *testing.T, s store.Store) {
 	if _, after, err := s.Snapshot(ctx); err != nil || after != cursor {
 		t.Errorf("Touch moved the cursor: %v, %v", after, err)
 	}
-	must(t, s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Scopes = []string{"more"}; return nil }))
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"more"}; return nil }))
+	must(t, s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Scopes = []string{"more"}; return nil }))
 	wantUsed("updated", hour(5), hour(5))
 	touchTogether(t, s)
 }
@@ -159,7 +159,7 @@ func testTouchGone(t *testing.T, s store.Store) {
 	}
 	fresh := func(what string, round int) {
 		t.Helper()
-		must(t, s.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: digest(what)}, time.Time{}))
+		must(t, s.AddSecret(ctx, "c", store.Secret{ID: "s", Digest: digest(what)}))
 		must(t, s.CreateAPIKeys(ctx, apiKey(key(round), "c")))
 		k, err := s.APIKeyByID(ctx, key(round))
 		must(t, err)
@@ -187,11 +187,53 @@ func testTouchGone(t *testing.T, s store.Store) {
 	fresh("revoked", 3)
 }
 
+// testAddSecret adds secrets to others, which stay as they are until they have
+// expired.
 func testAddSecret(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	soon, past := start.Add(time.Minute), time.Now().Truncate(time.Second).Add(-time.Second)
+	in := []store.Secret{secretOf("endless", time.Time{}), secretOf("later", start)}
+	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: []string{"a"}, Secrets: in}))
+	before, err := s.Client(ctx, "c")
+	must(t, err)
+	_, cursor, err := s.Snapshot(ctx)
+	must(t, err)
+
+	added := store.Secret{ID: "new", Digest: digest("new"), Created: start, Expires: start.Add(9 * time.Hour)}
+	must(t, s.AddSecret(ctx, "c", added))
+	want := append(slices.Clone(in), added)
+	c, err := s.Client(ctx, "c")
+	must(t, err)
+	if !slices.EqualFunc(c.Secrets, want, sameSecret) || c.Version != before.Version || !slices.Equal(c.Scopes, before.Scopes) {
+		t.Errorf("got %+v, want it at version %d with %+v", c, before.Version, want)
+	}
+	wantChanges(t, s, cursor, store.Change{Kind: store.KindClient, ID: "c", Version: before.Version})
+
+	wantErr(t, "the ID of another", s.AddSecret(ctx, "c", store.Secret{ID: "new", Digest: digest("x")}), store.ErrExists)
+	wantErr(t, "the digest of another", s.AddSecret(ctx, "c", store.Secret{ID: "x", Digest: digest("new")}), store.ErrExists)
+	wantRefused(t, "no ID", s.AddSecret(ctx, "c", store.Secret{Digest: digest("x")}), "ID")
+	if got, want := secretIDs(t, s, "c"), []string{"endless", "later", "new"}; !slices.Equal(got, want) {
+		t.Errorf("after refusals: got %q, want %q", got, want)
+	}
+
+	// All others expire soon. If that takes longer, they are dropped at once.
+	soon := time.Now().Add(50 * time.Millisecond)
+	must(t, s.ReplaceSecrets(ctx, "c", secretOf("last", start), soon))
+	time.Sleep(time.Until(soon) + time.Millisecond)
+	must(t, s.AddSecret(ctx, "c", secretOf("more", time.Time{})))
+	c, err = s.Client(ctx, "c")
+	must(t, err)
+	if want := []store.Secret{secretOf("last", start), secretOf("more", time.Time{})}; !slices.EqualFunc(c.Secrets, want, sameSecret) {
+		t.Errorf("after others have expired: got %+v, want %+v", c.Secrets, want)
+	}
+	wantErr(t, "one that was dropped", s.AddSecret(ctx, "c", secretOf("later", start)), store.ErrRevoked)
+}
+
+// testReplaceSecrets adds secrets in place of others, which expire sooner then.
+func testReplaceSecrets(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	soon := start.Add(time.Minute)
 	in := store.Client{ID: "c", Scopes: []string{"a"}, Secrets: []store.Secret{
-		secretOf("endless", time.Time{}), secretOf("soon", soon), secretOf("later", start.Add(3*time.Hour)), secretOf("past", past),
+		secretOf("endless", time.Time{}), secretOf("soon", soon), secretOf("later", start.Add(3*time.Hour)),
 	}}
 	must(t, s.CreateClient(ctx, in))
 	must(t, s.CreateClient(ctx, store.Client{ID: "d", Secrets: in.Secrets}))
@@ -199,49 +241,48 @@ func testAddSecret(t *testing.T, s store.Store) {
 	must(t, err)
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	added := store.Secret{ID: "new", Digest: digest("new"), Created: start, Expires: start.Add(9 * time.Hour)}
-	must(t, s.AddSecret(ctx, "c", added, start.Add(time.Hour)))
+	must(t, s.ReplaceSecrets(ctx, "c", added, start.Add(time.Hour)))
 	want := []store.Secret{secretOf("endless", start.Add(time.Hour)), secretOf("soon", soon), secretOf("later", start.Add(time.Hour)), added}
 	c, err := s.Client(ctx, "c")
 	must(t, err)
 	if !slices.EqualFunc(c.Secrets, want, sameSecret) || c.Version != before.Version || !slices.Equal(c.Scopes, in.Scopes) {
 		t.Errorf("got %+v, want it at version %d with %+v", c, before.Version, want)
 	}
-	wantChanged(t, s, cursor, store.KindClient, "c")
-	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 1 || cs[0].Version != before.Version {
-		t.Errorf("changes %+v, %v, want one at version %d", cs, err, before.Version)
-	}
+	wantChanges(t, s, cursor, store.Change{Kind: store.KindClient, ID: "c", Version: before.Version})
 	if d, err := s.Client(ctx, "d"); err != nil || !slices.EqualFunc(d.Secrets, in.Secrets, sameSecret) {
 		t.Errorf("another client: got %+v, %v, want it as it was", d, err)
 	}
 
-	must(t, s.AddSecret(ctx, "c", secretOf("more", time.Time{}), time.Time{}))
-	wantErr(t, "the ID of another", s.AddSecret(ctx, "c", store.Secret{ID: "new", Digest: digest("x")}, time.Now()), store.ErrExists)
-	wantErr(t, "the digest of another", s.AddSecret(ctx, "c", store.Secret{ID: "x", Digest: digest("new")}, time.Now()), store.ErrExists)
-	wantErr(t, "one that was dropped", s.AddSecret(ctx, "c", secretOf("past", time.Time{}), time.Now()), store.ErrRevoked)
-	wantRefused(t, "no ID", s.AddSecret(ctx, "c", store.Secret{Digest: digest("x")}, start), "ID")
-	wantRefused(t, "no digest", s.AddSecret(ctx, "c", store.Secret{ID: "x"}, start), "Digest")
-	if got, want := secretIDs(t, s, "c"), []string{"endless", "soon", "later", "new", "more"}; !slices.Equal(got, want) {
-		t.Errorf("added one, and some in vain: got %q, want %q", got, want)
+	now := time.Now()
+	wantErr(t, "the ID of another", s.ReplaceSecrets(ctx, "c", store.Secret{ID: "new", Digest: digest("x")}, now), store.ErrExists)
+	wantErr(t, "the digest of another", s.ReplaceSecrets(ctx, "c", store.Secret{ID: "x", Digest: digest("new")}, now), store.ErrExists)
+	wantRefused(t, "no ID", s.ReplaceSecrets(ctx, "c", store.Secret{Digest: digest("x")}, start), "ID")
+	wantRefused(t, "no digest", s.ReplaceSecrets(ctx, "c", store.Secret{ID: "x"}, start), "Digest")
+	if got, want := secretIDs(t, s, "c"), []string{"endless", "soon", "later", "new"}; !slices.Equal(got, want) {
+		t.Errorf("after refusals: got %q, want %q", got, want)
 	}
-	must(t, s.AddSecret(ctx, "c", secretOf("alone", time.Time{}), time.Now()))
+
+	must(t, s.ReplaceSecrets(ctx, "c", secretOf("alone", time.Time{}), time.Now()))
 	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"alone"}) {
 		t.Errorf("with an end to all others: got %q", got)
 	}
+	wantErr(t, "one that was dropped", s.ReplaceSecrets(ctx, "c", secretOf("soon", time.Time{}), time.Now()), store.ErrRevoked)
 }
 
-func testAddSecretConcurrent(t *testing.T, s store.Store) { testAddSecretBetween(t, s, s) }
+func testReplaceSecretsConcurrent(t *testing.T, s store.Store) { testReplaceSecretsBetween(t, s, s) }
 
-// testAddSecretBetween adds secrets through both handles at once: none is lost,
+// testReplaceSecretsBetween adds secrets through both handles at once: none is lost,
 // and each ends those before.
-func testAddSecretBetween(t *testing.T, a, b store.Store) {
+func testReplaceSecretsBetween(t *testing.T, a, b store.Store) {
 	const callers = 50
 	ctx := t.Context()
 	clients(t, a, "c")
 	together(callers, func(i int) {
 		s := []store.Store{a, b}[i%2]
 		until := start.Add(time.Duration(100-i) * time.Hour)
-		if err := s.AddSecret(ctx, "c", secretOf(fmt.Sprint(i), time.Time{}), until); err != nil {
+		if err := s.ReplaceSecrets(ctx, "c", secretOf(fmt.Sprint(i), time.Time{}), until); err != nil {
 			t.Errorf("caller %d: %v", i, err)
 		}
 	})
@@ -280,8 +321,8 @@ func testDeleteSecret(t *testing.T, s store.Store) {
 		t.Errorf("another client: got %q, want all three", got)
 	}
 	must(t, s.DeleteSecret(ctx, "c", "b"))
-	wantErr(t, "adding it again", s.AddSecret(ctx, "c", secretOf("b", start), time.Now()), store.ErrRevoked)
-	must(t, s.AddSecret(ctx, "c", store.Secret{ID: "b", Digest: digest("another")}, time.Time{}))
+	wantErr(t, "adding it again", s.ReplaceSecrets(ctx, "c", secretOf("b", start), time.Now()), store.ErrRevoked)
+	must(t, s.AddSecret(ctx, "c", store.Secret{ID: "b", Digest: digest("another")}))
 	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"m", "b"}) {
 		t.Errorf("deleted, and another one with its ID: got %q", got)
 	}

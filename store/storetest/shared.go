@@ -25,7 +25,7 @@ func RunShared(t *testing.T, newStores func(t *testing.T) (a, b store.Store)) {
 		{"RevokeInGrace", testRevokeInGrace},
 		{"VersionsConcurrent", testVersionsConcurrent},
 		{"ReplaceAPIKeyConcurrent", testReplaceBetween},
-		{"AddSecretConcurrent", testAddSecretBetween},
+		{"ReplaceSecretsConcurrent", testReplaceSecretsBetween},
 		{"CreateConcurrent", testCreateBetween},
 		{"CreateWhileRevoking", testCreateWhileRevoking},
 		{"UpdateConcurrent", testUpdateBetween},

@@ -32,6 +32,12 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"APIKeys", testAPIKeys},
 		{"Owners", testOwners},
 		{"Checked", testChecked},
+		{"UntilZero", testUntilZero},
+		{"CreateExpired", testCreateExpired},
+		{"CreateTooMany", testCreateTooMany},
+		{"ScopesOfClient", testScopesOfClient},
+		{"UpdateExpires", testUpdateExpires},
+		{"RevokeRefused", testRevokeRefused},
 		{"CreateExists", testCreateExists},
 		{"CreateRevokedKey", testCreateRevokedKey},
 		{"CreateRevokedSecret", testCreateRevokedSecret},
@@ -54,7 +60,8 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"ReplaceAPIKeyConcurrent", testReplaceAPIKeyConcurrent},
 		{"ReplaceRevokedAPIKey", testReplaceRevokedAPIKey},
 		{"AddSecret", testAddSecret},
-		{"AddSecretConcurrent", testAddSecretConcurrent},
+		{"ReplaceSecrets", testReplaceSecrets},
+		{"ReplaceSecretsConcurrent", testReplaceSecretsConcurrent},
 		{"DeleteSecret", testDeleteSecret},
 		{"Versions", testVersions},
 		{"Names", testNames},
@@ -91,6 +98,7 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"UsageFolded", testUsageFolded},
 		{"UsageAdjusted", testUsageAdjusted},
 		{"UsageForgotten", testUsageForgotten},
+		{"UsageRefused", testUsageRefused},
 		{"Cancelled", testCancelled},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, newStore(t)) })
@@ -172,7 +180,8 @@ func testMissing(t *testing.T, s store.Store) {
 	wantErr(t, "SetPassword", s.SetPassword(ctx, "x", hash('a')), store.ErrNotFound)
 	wantErr(t, "Rehash", s.Rehash(ctx, "x", hash('a'), hash('b')), store.ErrNotFound)
 	wantErr(t, "CreateAPIKeys", s.CreateAPIKeys(ctx, apiKey("y", "x")), store.ErrNotFound)
-	wantErr(t, "AddSecret", s.AddSecret(ctx, "x", secretOf("s", time.Time{}), time.Time{}), store.ErrNotFound)
+	wantErr(t, "AddSecret", s.AddSecret(ctx, "x", secretOf("s", time.Time{})), store.ErrNotFound)
+	wantErr(t, "ReplaceSecrets", s.ReplaceSecrets(ctx, "x", secretOf("s", time.Time{}), start), store.ErrNotFound)
 	wantErr(t, "DeleteSecret", s.DeleteSecret(ctx, "x", "s"), store.ErrNotFound)
 	wantErr(t, "ReplaceAPIKey", s.ReplaceAPIKey(ctx, "x", start, apiKey("y", "c")), store.ErrNotFound)
 	wantErr(t, "Renew", s.Renew(ctx, digest("x"), start, start), store.ErrNotFound)
@@ -202,20 +211,21 @@ func testCancelled(t *testing.T, s store.Store) {
 		"Client": errClient, "User": errUser, "Token": errToken,
 		"APIKeyByID": errByID, "SecretsOf": errSecrets,
 		"ListAPIKeys": errKeys, "ListClients": errClients, "ListUsers": errUsers,
-		"CreateClient":  s.CreateClient(ctx, store.Client{ID: "c2"}),
-		"CreateUsers":   s.CreateUsers(ctx, store.User{Login: "u2"}),
-		"CreateAPIKeys": s.CreateAPIKeys(ctx, apiKey("k2", "c")),
-		"UpdateClient":  s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = true; return nil }),
-		"UpdateUser":    s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = true; return nil }),
-		"UpdateAPIKey":  s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Name = "n"; return nil }),
-		"SetPassword":   s.SetPassword(ctx, "u", hash('a')),
-		"ReplaceAPIKey": s.ReplaceAPIKey(ctx, "k", start, store.APIKey{ID: "k2", Client: "c", Digest: digest("k2")}),
-		"AddSecret":     s.AddSecret(ctx, "c", store.Secret{ID: "s2", Digest: digest("s2")}, start),
-		"DeleteSecret":  s.DeleteSecret(ctx, "c", "s"),
-		"Touch":         s.Touch(ctx, store.Use{ID: "k", At: start}),
-		"PutTokens":     s.PutTokens(ctx, refresh("r2", "f")),
-		"Rotate":        s.Rotate(ctx, digest("r"), "c", start, 0, refresh("r3", "f")),
-		"Revoke":        s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}),
+		"CreateClient":   s.CreateClient(ctx, store.Client{ID: "c2"}),
+		"CreateUsers":    s.CreateUsers(ctx, store.User{Login: "u2"}),
+		"CreateAPIKeys":  s.CreateAPIKeys(ctx, apiKey("k2", "c")),
+		"UpdateClient":   s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = true; return nil }),
+		"UpdateUser":     s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = true; return nil }),
+		"UpdateAPIKey":   s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Name = "n"; return nil }),
+		"SetPassword":    s.SetPassword(ctx, "u", hash('a')),
+		"ReplaceAPIKey":  s.ReplaceAPIKey(ctx, "k", start, store.APIKey{ID: "k2", Client: "c", Digest: digest("k2")}),
+		"AddSecret":      s.AddSecret(ctx, "c", store.Secret{ID: "s2", Digest: digest("s2")}),
+		"ReplaceSecrets": s.ReplaceSecrets(ctx, "c", store.Secret{ID: "s2", Digest: digest("s2")}, start),
+		"DeleteSecret":   s.DeleteSecret(ctx, "c", "s"),
+		"Touch":          s.Touch(ctx, store.Use{ID: "k", At: start}),
+		"PutTokens":      s.PutTokens(ctx, refresh("r2", "f")),
+		"Rotate":         s.Rotate(ctx, digest("r"), "c", start, 0, refresh("r3", "f")),
+		"Revoke":         s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}),
 	} {
 		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
 			t.Errorf("%s with a cancelled context: got %v, want its end", what, err)

@@ -203,7 +203,7 @@ func testUpdateConflict(t *testing.T, s store.Store) {
 		"client with new secrets": func(meanwhile func(string) bool) error {
 			return s.UpdateClient(ctx, "c", func(c *store.Client) error {
 				if meanwhile(fmt.Sprint(len(c.Secrets))) {
-					must(t, s.AddSecret(ctx, "c", secretOf(fmt.Sprint(len(c.Secrets)), start), time.Time{}))
+					must(t, s.AddSecret(ctx, "c", secretOf(fmt.Sprint(len(c.Secrets)), start)))
 				}
 				c.Disabled = !c.Disabled
 				return nil

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/authtier/authtier/store"
 )
@@ -51,7 +51,7 @@ func testUpdateBetween(t *testing.T, a, b store.Store) {
 			return s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = append(c.Scopes, fmt.Sprint(round)); return nil })
 		},
 		func(s store.Store, round int) error {
-			return s.AddSecret(ctx, "c", secretOf(fmt.Sprint(round), start), time.Time{})
+			return s.AddSecret(ctx, "c", secretOf(fmt.Sprint(round), start))
 		},
 	}
 	together(len(writers), func(i int) {
@@ -84,16 +84,20 @@ func wantPasswordsKept(t *testing.T, a, b store.Store) {
 		before, err := a.User(ctx, "u")
 		must(t, err)
 		letter := byte('b' + round)
+		read := make(chan struct{}) // closed when the user has been read
+		begun := sync.OnceFunc(func() { close(read) })
 		together(2, func(i int) {
 			if i == 0 {
+				defer begun()
 				err := again(func() error {
-					return a.UpdateUser(ctx, "u", func(u *store.User) error { u.Lang = fmt.Sprint(round); return nil })
+					return a.UpdateUser(ctx, "u", func(u *store.User) error { begun(); u.Lang = fmt.Sprint(round); return nil })
 				})
 				if err != nil {
 					t.Error(err)
 				}
 				return
 			}
+			<-read
 			err := b.Rehash(ctx, "u", before.Password, hash(letter))
 			if round%2 == 0 {
 				err = b.SetPassword(ctx, "u", hash(letter))

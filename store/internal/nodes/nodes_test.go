@@ -52,7 +52,9 @@ var servers = map[string]server{
 			return s.SQL(t, s.DSN(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'child'`) != "0"
 		},
 		start: func(t testing.TB) *services.Service { return services.Postgres(t, "fsync=on") },
-		open:  func(ctx context.Context, dsn string) (closable, error) { return postgres.Open(ctx, dsn) },
+		open: func(ctx context.Context, dsn string) (closable, error) {
+			return postgres.Open(ctx, dsn, postgres.Config{AllowVolatile: true})
+		},
 	},
 	"redis": {
 		named: func(dsn string) string { return dsn + "?client_name=child" },

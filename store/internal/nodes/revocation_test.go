@@ -30,7 +30,7 @@ func TestC01ThreeNodes(t *testing.T) {
 			key, record := ns[0].iss.NewAPIKey("app", nil, time.Time{})
 			must(t, ns[0].db.CreateAPIKeys(t.Context(), record))
 			token := mint(t, ns[1])
-			one, err := ns[0].iss.Inspect(t.Context(), token)
+			one, err := ns[0].iss.InspectAccess(t.Context(), token)
 			must(t, err)
 			ofUser, ofClient := mint(t, ns[2]), ""
 			tokens, err := ns[0].iss.Mint(t.Context(), issuer.Grant{Client: "app"})
@@ -76,7 +76,7 @@ func TestS10PutBack(t *testing.T) {
 		s.CopyData(t)
 		ns := []*node{newNode(t, kind, s.DSN(), false), newNode(t, kind, s.DSN(), false)}
 		token, good := mint(t, ns[0]), mint(t, ns[0])
-		record, err := ns[0].iss.Inspect(t.Context(), token)
+		record, err := ns[0].iss.InspectAccess(t.Context(), token)
 		must(t, err)
 		must(t, ns[0].iss.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: record.ID, Until: record.Expires}))
 		for _, n := range ns {
@@ -179,7 +179,7 @@ func TestS01KilledServer(t *testing.T) {
 				if err != nil {
 					continue
 				}
-				record, err := ns[0].iss.Inspect(t.Context(), token.AccessToken)
+				record, err := ns[0].iss.InspectAccess(t.Context(), token.AccessToken)
 				if err != nil {
 					continue
 				}

@@ -1,8 +1,10 @@
 package record
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/authtier/authtier/store"
 )
@@ -18,6 +20,17 @@ func CheckLimit(limit int) error {
 	return nil
 }
 
+// maxBatch is how many records one call creates at most. Revocations wait meanwhile, for
+// less than they have.
+const maxBatch = 10_000
+
+func checkBatch(n int) error {
+	if n > maxBatch {
+		return fmt.Errorf("store: %d records in one call, expected at most %d", n, maxBatch)
+	}
+	return nil
+}
+
 // Error says which record an error is about.
 func Error(what, name string, err error) error {
 	return fmt.Errorf("the %s %.64q: %w", what, name, err)
@@ -26,6 +39,9 @@ func Error(what, name string, err error) error {
 // CheckAPIKeys returns the first error of the keys' Check methods, or an error
 // wrapping [store.ErrExists] if two keys have the same ID or digest.
 func CheckAPIKeys(ks []store.APIKey) error {
+	if err := checkBatch(len(ks)); err != nil {
+		return err
+	}
 	ids, digests := make(map[string]bool, len(ks)), make(map[store.Digest]bool, len(ks))
 	for _, k := range ks {
 		if err := k.Check(); err != nil {
@@ -42,6 +58,9 @@ func CheckAPIKeys(ks []store.APIKey) error {
 // CheckUsers returns the first error of the users' Check methods, or an error
 // wrapping [store.ErrExists] if two users have the same login.
 func CheckUsers(us []store.User) error {
+	if err := checkBatch(len(us)); err != nil {
+		return err
+	}
 	logins := make(map[string]bool, len(us))
 	for _, u := range us {
 		if err := u.Check(); err != nil {
@@ -51,6 +70,55 @@ func CheckUsers(us []store.User) error {
 			return Error("user", u.Login, store.ErrExists)
 		}
 		logins[u.Login] = true
+	}
+	return nil
+}
+
+// CheckScopes returns an error that names a scope of a key that neither its client nor
+// the key before has. The key before may be nil.
+func CheckScopes(k *store.APIKey, client []string, before *store.APIKey) error {
+	for _, scope := range k.Scopes {
+		if !slices.Contains(client, scope) && (before == nil || !slices.Contains(before.Scopes, scope)) {
+			return ScopeError(k.ID, scope)
+		}
+	}
+	return nil
+}
+
+// ScopeError is the error for a scope of an API key that its client lacks.
+func ScopeError(id, scope string) error {
+	return fmt.Errorf("store: the API key %.64q: Scopes has %.64q, which its client lacks", id, scope)
+}
+
+// CheckReplace returns an error if the key next cannot replace another one.
+func CheckReplace(until time.Time, next *store.APIKey) error { return orUntil(next.Check(), until) }
+
+// CheckReplaceSecrets returns an error if s cannot replace other secrets.
+func CheckReplaceSecrets(until time.Time, s *store.Secret) error { return orUntil(s.Check(), until) }
+
+// orUntil returns err, or an error for a zero until. Whether that meant at once or never
+// cannot be known, and either may be the opposite of what the caller wants.
+func orUntil(err error, until time.Time) error {
+	if err == nil && until.IsZero() {
+		err = errors.New("store: until is zero, expected when what is replaced expires: time.Now() for at once")
+	}
+	return err
+}
+
+// CheckRehash returns an error if a password cannot be rehashed to that.
+func CheckRehash(hash string) error {
+	if hash == "" {
+		return errors.New("store: the password: the new hash is empty")
+	}
+	return store.CheckPasswordHash(hash)
+}
+
+// CheckChanges returns the first error of the changes' Check methods.
+func CheckChanges(cs []store.Change) error {
+	for i := range cs {
+		if err := cs[i].Check(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

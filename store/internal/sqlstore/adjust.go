@@ -23,8 +23,8 @@ func byDay(query string, by bool) string {
 // Adjust implements [store.Usage].
 func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	const what = "adjusting usage"
-	if a.Key == "" || a.Quantity == 0 {
-		return fmt.Errorf("%s: an adjustment without a key or a quantity", s.dialect.Name)
+	if err := a.Check(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -60,6 +60,9 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 
 // Adjustments implements [store.Usage].
 func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustment, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
 	as, err := s.adjustments(ctx, q)
 	return as, s.wrap("reading adjustments", err)
 }

@@ -94,22 +94,57 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 	})
 }
 
-// checkClients returns an error if one of the keys has no client.
+// checkClients returns an error if one of the keys has no client, or a scope that its
+// client does not have.
 func (tx *feedTx) checkClients(ctx context.Context, ks []store.APIKey) error {
 	keys := make([][]byte, len(ks))
 	for i := range ks {
 		keys[i] = key(ks[i].Client)
 	}
-	known, err := tx.among(ctx, `SELECT id_key FROM authtier_clients WHERE id_key IN `, keys)
+	scopes, err := tx.clientScopes(ctx, keys)
 	if err != nil {
 		return err
 	}
+
 	for i := range ks {
-		if !known[string(keys[i])] {
+		has, known := scopes[ks[i].Client]
+		if !known {
 			return record.Error("client of API key", ks[i].ID, store.ErrNotFound)
+		}
+		if err := record.CheckScopes(&ks[i], has, nil); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// clientScopes returns the scopes of those clients that exist, by ID.
+func (tx *feedTx) clientScopes(ctx context.Context, keys [][]byte) (map[string][]string, error) {
+	query := `SELECT ` + clientColumns + ` FROM authtier_clients WHERE id_key IN ` + tx.dialect.placeholders(1, len(keys))
+	rows, err := tx.QueryContext(ctx, query, anys(keys)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	scopes := map[string][]string{}
+	for rows.Next() {
+		c, err := readClient(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		scopes[c.ID] = c.Scopes
+	}
+	return scopes, rows.Err()
+}
+
+// checkScopes returns an error if a key has a scope that neither its client nor the key
+// before has. A key from before may lack its client.
+func (tx *feedTx) checkScopes(ctx context.Context, k, before *store.APIKey) error {
+	scopes, err := tx.clientScopes(ctx, [][]byte{key(k.Client)})
+	if err != nil {
+		return err
+	}
+	return record.CheckScopes(k, scopes[k.Client], before)
 }
 
 // createAPIKeys stores keys of which neither ID nor digest is or was in use. Whoever
@@ -185,6 +220,9 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 			if stored = record.SameAPIKey(now, old); !stored {
 				return nil
 			}
+			if err := tx.checkScopes(ctx, changed, old); err != nil {
+				return err
+			}
 
 			_, err = tx.ExecContext(ctx, `
 				UPDATE authtier_api_keys SET name = $1, scopes = $2, owner = $3, addrs = $4, expires = $5 WHERE id_key = $6`,
@@ -203,22 +241,26 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 
 // ReplaceAPIKey implements [store.Rotator].
 func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, next store.APIKey) error {
-	if err := next.Check(); err != nil {
+	if err := record.CheckReplace(until, &next); err != nil {
 		return err
 	}
 	// The transaction may go on when the caller does not wait for it any more.
 	next = *record.APIKeys.Clone(&next)
 	return s.change(ctx, "replacing an API key", func(ctx context.Context, tx *feedTx) error {
-		var expires int64
-		err := tx.QueryRowContext(ctx, `SELECT expires FROM authtier_api_keys WHERE id_key = $1 AND client_key = $2`,
-			key(id), key(next.Client)).Scan(&expires)
+		old, err := readListed(tx.scan(ctx, apiKeyByID, key(id)))
 		if err != nil {
+			return err
+		}
+		if old.Client != next.Client {
+			return store.ErrNotFound
+		}
+		if err := tx.checkScopes(ctx, &next, old); err != nil {
 			return err
 		}
 		if err := tx.createAPIKeys(ctx, []store.APIKey{next}); err != nil {
 			return err
 		}
-		return tx.endAPIKey(ctx, id, sooner(timeOf(expires), until))
+		return tx.endAPIKey(ctx, id, sooner(old.Expires, until))
 	})
 }
 

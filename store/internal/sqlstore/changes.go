@@ -4,9 +4,28 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/internal/record"
 )
+
+// Revoke implements [store.Changes].
+func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
+	if err := record.CheckChanges(cs); err != nil {
+		return err
+	}
+	// The transaction may go on when the caller does not wait for it any more.
+	cs = slices.Clone(cs)
+	return s.change(ctx, "revoking", func(ctx context.Context, tx *feedTx) error {
+		for _, c := range cs {
+			if err := tx.revoke(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
 
 // Since implements [store.Changes].
 func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {

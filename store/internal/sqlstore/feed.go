@@ -73,6 +73,11 @@ const (
 
 // create runs do as change does. If there are many records, it runs do in a transaction
 // of its own and gives it more time, since others would not wait that long.
+//
+// Creating is no change, but it needs the head all the same. A revocation and a creation
+// at the same time would each miss what the other has not committed: the key would live
+// although it was revoked. The head puts one of them first. Therefore the number of
+// records is limited.
 func (s *Store) create(ctx context.Context, what string, records int, do func(ctx context.Context, tx *feedTx) error) error {
 	if records <= few {
 		return s.change(ctx, what, do)
@@ -188,20 +193,6 @@ func (tx *feedTx) appendSome(ctx context.Context, head uint64, cs []store.Change
 	_, err := tx.ExecContext(ctx, `INSERT INTO authtier_changes (n, nonce, kind, id, version, until) VALUES `+
 		tx.dialect.placeholders(len(cs), columns), args...)
 	return err
-}
-
-// Revoke implements [store.Changes].
-func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
-	// The transaction may go on when the caller does not wait for it any more.
-	cs = slices.Clone(cs)
-	return s.change(ctx, "revoking", func(ctx context.Context, tx *feedTx) error {
-		for _, c := range cs {
-			if err := tx.revoke(ctx, c); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // revoke applies c to the records and adds it to the changes.

@@ -14,6 +14,9 @@ import (
 
 // Report implements [store.Usage]. The rows are read as they are asked for.
 func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+	if err := q.Check(); err != nil {
+		return nil, time.Time{}, err
+	}
 	var through sql.NullInt64
 	err := s.row(ctx, "reporting", `SELECT min(through) FROM authtier_streams WHERE ended = 0`, nil, &through)
 	if err != nil {

@@ -38,11 +38,24 @@ func asListed(secrets []store.Secret, used []byte) error {
 }
 
 // AddSecret implements [store.Rotator].
-func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
+func (s *Store) AddSecret(ctx context.Context, client string, added store.Secret) error {
 	if err := added.Check(); err != nil {
 		return err
 	}
-	return s.change(ctx, "adding a secret", func(ctx context.Context, tx *feedTx) error {
+	return s.addSecret(ctx, "adding a secret", client, added, time.Time{})
+}
+
+// ReplaceSecrets implements [store.Rotator].
+func (s *Store) ReplaceSecrets(ctx context.Context, client string, added store.Secret, until time.Time) error {
+	if err := record.CheckReplaceSecrets(until, &added); err != nil {
+		return err
+	}
+	return s.addSecret(ctx, "replacing secrets", client, added, until)
+}
+
+// addSecret adds a secret. The others expire at a time, unless that is zero.
+func (s *Store) addSecret(ctx context.Context, what, client string, added store.Secret, others time.Time) error {
+	return s.change(ctx, what, func(ctx context.Context, tx *feedTx) error {
 		return tx.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
 			same := func(old store.Secret) bool { return old.ID == added.ID || old.Digest == added.Digest }
 			if slices.ContainsFunc(secrets, same) {

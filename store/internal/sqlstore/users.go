@@ -160,7 +160,7 @@ func (s *Store) SetPassword(ctx context.Context, login, hash string) error {
 
 // Rehash implements [store.Admin].
 func (s *Store) Rehash(ctx context.Context, login, from, to string) error {
-	if err := store.CheckPasswordHash(to); err != nil {
+	if err := record.CheckRehash(to); err != nil {
 		return err
 	}
 	return s.tx(ctx, "rehashing a password", func(ctx context.Context, tx *sql.Tx) error {

@@ -1,6 +1,6 @@
 sequence(arg())
 catchUp()
-local put, problem = newKeys(true)
+local put, problem = newKeys()
 if not put then return problem end
 put()
 return 'ok'

@@ -158,9 +158,35 @@ local function ordered(key, names)
 	batched('ZADD', flat, key)
 end
 
--- newKeys takes new API keys from the arguments. It returns a function that stores
--- them, or nothing and what is wrong with one of them.
-local function newKeys(clientsMustExist)
+-- names returns a list of names, which is kept as JSON, as a list and as a set.
+local function names(key, text)
+	local ok, list = pcall(cjson.decode, text)
+	if ok and list == cjson.null then list = {} end
+	if not ok or type(list) ~= 'table' then error(key .. ' holds ' .. text .. ', not a list of names', 0) end
+	local set = {}
+	for _, name in ipairs(list) do set[name] = true end
+	return list, set
+end
+
+-- clientScopes returns the set of a client's scopes, or nothing if there is no client.
+local function clientScopes(client)
+	local text = record('client:' .. client, 'scopes', 'version')
+	if not text then return end
+	local _, set = names(P .. 'client:' .. client, text)
+	return set
+end
+
+-- lacking returns the first of some scopes that is in neither set.
+local function lacking(scopes, client, before)
+	for _, scope in ipairs(scopes) do
+		if not client[scope] and not before[scope] then return scope end
+	end
+end
+
+-- newKeys takes new API keys from the arguments. before is the set of the scopes of
+-- the key that they replace, if they do; otherwise their clients must exist. newKeys
+-- returns a function that stores them, or nothing and what is wrong with one of them.
+local function newKeys(before)
 	local keys, ids, digests, clients = {}, {}, {}, {}
 	for i = 1, tonumber(arg()) do
 		local k = {
@@ -168,16 +194,16 @@ local function newKeys(clientsMustExist)
 			name = arg(), owner = arg(), addrs = arg(),
 		}
 		keys[i], ids[i], digests[i] = k, k.id, k.digest
-		if clientsMustExist and clients[k.client] == nil then
-			clients[k.client] = record('client:' .. k.client, 'version') or false
-		end
-		if clients[k.client] == false then return nil, {'missing', 'client of API key', k.id} end
+		if clients[k.client] == nil then clients[k.client] = clientScopes(k.client) or before and {} or false end
+		if not clients[k.client] then return nil, {'missing', 'client of API key', k.id} end
+		local scope = lacking(names(k.id, k.scopes), clients[k.client], before or {})
+		if scope then return nil, {'scope', k.id, scope} end
 	end
 	local taken = present('apikeyid:', ids, 'string') or present('apikey:', digests, 'hash')
 	if taken then return nil, {'exists', 'API key', ids[taken]} end
 	local revoked = member('tombstones:apikeyid', ids) or member('tombstones:apikey', digests)
 	if revoked then return nil, {'revoked', 'API key', ids[revoked]} end
-	local names = typed('names:apikey', 'zset')
+	local order = typed('names:apikey', 'zset')
 	local ofClient, clientsKeys = lists()
 	local ofOwner, ownersKeys = lists()
 	for _, k in ipairs(keys) do
@@ -197,7 +223,7 @@ local function newKeys(clientsMustExist)
 			redis.call('SET', P .. 'apikeyid:' .. k.id, k.digest)
 			keep('apikey', k.id, k)
 		end
-		ordered(names, ids)
+		ordered(order, ids)
 		for client, list in pairs(clientsKeys) do
 			batched('SADD', list, P .. 'apikeys:' .. client)
 			ordered(P .. 'names:apikey:' .. client, list)

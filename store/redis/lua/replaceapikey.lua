@@ -7,7 +7,8 @@ local old, key = stored('apikey', id)
 if not old or old.client ~= client then return 'missing' end
 local expires = old.expires or error(key .. ' has no field expires', 0)
 if expires ~= '' and number(key, expires) < tonumber(till) then till = expires end
-local put, problem = newKeys(false)
+local _, scopes = names(key, old.scopes or error(key .. ' has no field scopes', 0))
+local put, problem = newKeys(scopes)
 if not put then return problem end
 local drop = revoke('4', id, '')
 if tonumber(till) > tonumber(now) then

@@ -1,11 +1,17 @@
 -- Changes a record that is still as it was read. The arguments are its kind and
--- name, whether the version is raised, and the fields as read and as changed.
+-- name, whether the version is raised, the fields as read and as changed, and the
+-- scopes that an API key gets, which its client must have.
 sequence(arg())
-local kind, name, raised, read, changed = arg(), arg(), arg(), fields(), fields()
+local kind, name, raised, read, changed, added = arg(), arg(), arg(), fields(), fields(), fields()
 local all, key = stored(kind, name)
 if not all then return 'missing' end
 for i = 1, #read, 2 do
 	if (all[read[i]] or '') ~= read[i + 1] then return 'changed' end
+end
+
+if #added > 0 then
+	local scope = lacking(added, clientScopes(all.client) or {}, {})
+	if scope then return {'scope', name, scope} end
 end
 
 local owner = all.owner

@@ -1,0 +1,18 @@
+// Package transport knows which connections need no encryption.
+package transport
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// IsLocal reports whether connections to a host stay on this machine: it is a loopback
+// address, "localhost", or the path of a Unix socket. An "@" begins the name of a
+// socket that has no path.
+func IsLocal(host string) bool {
+	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.Unmap().IsLoopback()
+}
