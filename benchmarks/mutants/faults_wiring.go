@@ -4,11 +4,11 @@ package main
 var wiringFaults = []fault{
 	{
 		part: "proxy", name: "a second Proxy may decide anew", file: "middleware/proxy.go",
-		old: "case a != nil && a.peer != nil:", new: "case a != nil && false:",
+		old: "case s.peer.Load() != nil:", new: "case false:",
 	},
 	{
 		part: "proxy", name: "a Proxy may contradict an answer", file: "middleware/proxy.go",
-		old: "case s.flags.Load()&addrAsked != 0:", new: "case false:",
+		old: "case s.asked.Load():", new: "case false:",
 	},
 	{
 		part: "proxy", name: "both headers are read", file: "middleware/proxy.go",
@@ -53,7 +53,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "chain", name: "no source and no TTL", file: "middleware/cache.go",
-		old: "if cfg.TTL == 0 && len(sources) == 0 {", new: "if false {",
+		old: "cfg.TTL == 0 && silent != nil {", new: "cfg.TTL == 1 && silent != nil {",
 	},
 	{
 		part: "chain", name: "a decorator is judged as pure computation", file: "middleware/cache.go",
@@ -78,7 +78,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "identity", name: "an identity may name nobody", file: "middleware/guard.go",
-		old: "case id.Client == \"\" && id.User == \"\":", new: "case false:",
+		old: "case !id.names():", new: "case false:",
 	},
 	{
 		part: "identity", name: "names without an issuer are the same", file: "middleware/guard.go",
@@ -90,7 +90,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "order", name: "a wrapper changes what Scope has judged", file: "middleware/guard.go",
-		old: "if s.flags.Load()&judged == 0 {\n\t\treturn nil", new: "if true {\n\t\treturn nil",
+		old: "if !s.has(judged) {\n\t\treturn nil", new: "if true {\n\t\treturn nil",
 	},
 	{
 		part: "order", name: "tiers forget what is around them", file: "middleware/tiers.go",
@@ -98,7 +98,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "order", name: "a guard may authenticate nobody", file: "middleware/tiers.go",
-		old: "if s == nil || !s.looked() {", new: "if s == nil && !s.looked() {",
+		old: "!s.identity.Load().names() && !s.has(openedHere) {", new: "s == nil {",
 	},
 	{
 		part: "order", name: "a router's pattern is a prefix", file: "middleware/path.go",
@@ -129,13 +129,45 @@ var wiringFaults = []fault{
 		old: "if !id.Scopes.has(scope) {", new: "if scope == all[0] && !id.Scopes.has(scope) {",
 	},
 	{
+		part: "request", name: "parts of a batch share an identity", file: "middleware/state.go",
+		old: "s != nil && !s.fixed && s.isOf(r) {", new: "s != nil && !s.fixed {",
+	},
+	{
+		part: "request", name: "a check leaves its identity", file: "middleware/check.go",
+		old: "s, r := fork(r, stateOf(r.Context()))", new: "s, r := join(r)",
+	},
+	{
+		part: "request", name: "a check without authentication admits", file: "middleware/check.go",
+		old: "case !authenticated:", new: "case !authenticated && false:",
+	},
+	{
+		part: "request", name: "a wrapper outside opens every tier", file: "middleware/tiers.go",
+		old: "s.marks &^= openedHere", new: "s.marks &^= 0",
+	},
+	{
+		part: "request", name: "a genuine key from elsewhere is told apart", file: "middleware/guard.go",
+		old: "return g.anonymous, err // the answer", new: "return from, err // the answer",
+	},
+	{
+		part: "request", name: "tokens without an ID are one", file: "middleware/identity.go",
+		old: "if b.TokenID != \"\" {", new: "if true {",
+	},
+	{
+		part: "request", name: "a machine is a user", file: "middleware/jwtclaims.go",
+		old: "if claim == \"sub\" && (c.s == p.Client.s || c.s == p.Party.s) {", new: "if false {",
+	},
+	{
+		part: "request", name: "what is added later goes to the inner product", file: "middleware/usage.go",
+		old: "if c != nil && c.outer != nil { // for", new: "if false { // for",
+	},
+	{
 		part: "observe", name: "a panic is not seen", file: "middleware/observe.go",
 		old: "defer func() { f(r, o.decision()) }()",
 		new: "defer func() {\n\t\t\t\tif p := recover(); p != nil {\n\t\t\t\t\tpanic(p)\n\t\t\t\t}\n\t\t\t\tf(r, o.decision())\n\t\t\t}()",
 	},
 	{
 		part: "observe", name: "it may stand where it does not see", file: "middleware/observe.go",
-		old: "if s.looked() {", new: "if false {",
+		old: "if s.openedBy() != nil || s.identity.Load() != nil && !s.has(given) {", new: "if false {",
 	},
 	{
 		part: "writers", name: "no writer is inherited", file: "errorsx/surroundings.go",
