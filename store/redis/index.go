@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -88,9 +89,7 @@ func decodeFields(reply any) (name string, r *hash, err error) {
 	r = &hash{fields: map[string]string{}}
 	name, _ = parts[0].(string)
 	r.key, _ = parts[1].(string)
-	for field, value := range pairs(parts[2]) {
-		r.fields[field] = value
-	}
+	maps.Insert(r.fields, pairs(parts[2]))
 	return name, r, nil
 }
 

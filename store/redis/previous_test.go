@@ -27,15 +27,15 @@ type previous struct {
 
 func (p previous) run(name string, args ...any) {
 	p.t.Helper()
-	source := ""
+	var source strings.Builder
 	for _, file := range []string{"common", name} {
 		b, err := os.ReadFile("testdata/previous/" + file + ".lua")
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		source += string(b)
+		source.WriteString(string(b))
 	}
-	all := []any{"EVAL", source, 1, "{" + p.ns + "}:format", fmt.Sprint("seed ", time.Now().UnixNano())}
+	all := []any{"EVAL", source.String(), 1, "{" + p.ns + "}:format", fmt.Sprint("seed ", time.Now().UnixNano())}
 	if reply := do(p.t, p.db, append(all, args...)...); reply != "ok" {
 		p.t.Fatalf("%s: %v", name, reply)
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,12 +24,13 @@ type script struct{ source, digest string }
 
 // newScript returns the script of that file, after those of other files.
 func newScript(name string, after ...string) *script {
-	source := file("common")
+	var source strings.Builder
+	source.WriteString(file("common"))
 	for _, other := range append(after, name) {
-		source += file(other)
+		source.WriteString(file(other))
 	}
-	sum := sha1.Sum([]byte(source)) // the server's name for it
-	return &script{source, hex.EncodeToString(sum[:])}
+	sum := sha1.Sum([]byte(source.String())) // the server's name for it
+	return &script{source.String(), hex.EncodeToString(sum[:])}
 }
 
 func file(name string) string {
