@@ -48,5 +48,5 @@ func handler(key ed25519.PublicKey) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return middleware.Bearer(tokens, middleware.BearerConfig{RequireUser: true})(mux), nil
+	return middleware.Bearer(tokens, &middleware.BearerConfig{RequireUser: true})(mux), nil
 }
