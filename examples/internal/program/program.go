@@ -36,8 +36,9 @@ func Main(m *testing.M, example func()) {
 
 // A Process is a running example.
 type Process struct {
-	t   *testing.T
-	cmd *exec.Cmd
+	cmd   *exec.Cmd
+	ended <-chan error
+	once  sync.Once
 
 	mu     sync.Mutex
 	output bytes.Buffer
@@ -57,13 +58,17 @@ func (p *Process) Output() string {
 	return p.output.String()
 }
 
-// Turn waits until no other test uses the port, and keeps it until the test ends.
+// held keeps the turn until the process ends, and with it an example that runs in
+// the process.
+var held net.Listener
+
+// Turn waits until no other test process uses the port.
 func Turn(t *testing.T) {
 	t.Helper()
-	for {
+	for held == nil {
 		l, err := net.Listen("tcp", turn)
 		if err == nil {
-			t.Cleanup(func() { l.Close() })
+			held = l
 			return
 		}
 		select {
@@ -82,30 +87,43 @@ func Start(t *testing.T, dir string) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{t: t, cmd: exec.Command(self)}
+	p := &Process{cmd: exec.Command(self)}
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, append(os.Environ(), variable+"=1"), p, p
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	p.ended = ended
 	t.Cleanup(p.Stop)
 
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(URL, "http://"))
-		if err == nil {
+	Await(t, ended)
+	return p
+}
+
+// Await waits until the port answers. ended has the error of a program that ended
+// before.
+func Await(t *testing.T, ended <-chan error) {
+	t.Helper()
+	for deadline := time.After(20 * time.Second); ; {
+		if conn, err := net.Dial("tcp", strings.TrimPrefix(URL, "http://")); err == nil {
 			conn.Close()
-			return p
+			return
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the example does not answer: %v\n%s", err, p.Output())
+		select {
+		case err := <-ended:
+			t.Fatal("the example has ended:", err)
+		case <-deadline:
+			t.Fatal("the example does not answer")
+		case <-time.After(10 * time.Millisecond):
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
 // Stop kills the example, as a user does with Ctrl-C. It may be called twice.
 func (p *Process) Stop() {
 	p.cmd.Process.Kill()
-	p.cmd.Wait()
+	p.once.Do(func() { <-p.ended })
 }
 
 // Request sends a request with header lines, each "Name: value", and returns status
