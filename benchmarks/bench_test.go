@@ -1,9 +1,9 @@
-// Package benchmarks measures the suite on its own: run
+// Package benchmarks measures the suite on its own.
 //
 //	go test -bench . -benchmem -cpu 1,2 ./benchmarks
 //
-// Names are key=value, so that benchstat can pivot them. How the suite compares
-// with others is in the module below, peers.
+// Names are key=value, so that benchstat can pivot them. The module peers, in the
+// folder below, compares the suite with other libraries.
 package benchmarks
 
 import (

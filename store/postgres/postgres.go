@@ -1,10 +1,14 @@
-// Package postgres is a [store.Store] in a PostgreSQL database, for several
-// nodes. Tables have names that begin with authtier_, in the first schema of the
+// Package postgres is a [store.Store] in a PostgreSQL database, for several nodes.
+//
+//	db, err := postgres.Open(ctx, "postgres://app@db.example.com/auth?sslmode=verify-full", nil)
+//	defer db.Close()
+//
+// The names of its tables begin with authtier_. They are in the first schema of the
 // search path.
 //
-// What is acknowledged survives a crash of the server, because [Open] refuses one
-// without fsync or synchronous_commit. Never read from a replica: what it lacks is
-// admitted.
+// Acknowledged writes survive a crash of the server, because [Open] refuses a server
+// without fsync or synchronous_commit. Do not connect to a replica: a revocation that
+// it has not received yet would have no effect.
 package postgres
 
 import (

@@ -1,6 +1,6 @@
-// Package nodes tests what several nodes do that share a store, and what one does
-// while its store fails: real servers, which are killed, paused, cut off and put
-// back in time. It has no code of its own.
+// Package nodes tests several nodes that share a store, and single nodes whose store
+// fails. The nodes are real servers, which are killed, paused, cut off and restored to
+// an earlier state. The package has no code beside its tests.
 package nodes
 
 import (

@@ -1,5 +1,8 @@
-// Package sqlstore implements [store.Store] in statements that SQLite and PostgreSQL
-// both understand.
+// Package sqlstore implements [store.Store] for SQLite and PostgreSQL, in statements
+// that both understand.
+//
+//	s := sqlstore.New(read, write, dialect)
+//	err := sqlstore.Migrate(ctx, s, migrations, own)
 //
 // Old names can have any bytes and any length, which neither text columns nor indexes
 // take. Names are therefore kept as bytes and looked up by their SHA-256. Times are
