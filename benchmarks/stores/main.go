@@ -57,9 +57,9 @@ func open(ctx context.Context, kind, dsn string) (store.Store, error) {
 	case "sqlite":
 		return sqlite.Open(ctx, dsn)
 	case "postgres":
-		return postgres.Open(ctx, dsn, postgres.Config{AllowVolatile: true, AllowPlaintext: true})
+		return postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true, AllowPlaintext: true})
 	case "redis":
-		return redis.Open(ctx, dsn, redis.Config{AllowVolatile: true, AllowPlaintext: true})
+		return redis.Open(ctx, dsn, &redis.Config{AllowVolatile: true, AllowPlaintext: true})
 	}
 	return nil, fmt.Errorf("-store %q: expected memory, sqlite, postgres or redis", kind)
 }

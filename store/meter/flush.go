@@ -14,16 +14,27 @@ const (
 	heartbeat = 10 * time.Second
 )
 
-// Flush tells the store every total that has changed, up to when that is all,
-// and what processes that have ended left in the folder. What it could not tell
-// is told by the next Flush.
-func (m *Meter) Flush(ctx context.Context) error { return m.flush(ctx, true) }
+// Flush records every total that has changed, and the counts of processes that have
+// ended and left files in the folder. Counts that it could not record are recorded by
+// the next Flush. It returns [ErrClosed] if the meter is closed.
+func (m *Meter) Flush(ctx context.Context) error {
+	ctx, cancel := m.whileOpen(ctx)
+	defer cancel()
+	err := m.flush(ctx, true)
+	if m.closed.Load() { // even if all was recorded: the last counts may not be among them
+		return ErrClosed
+	}
+	return err
+}
 
 // flush tells the store what has changed; with force, or when it has heard
 // nothing for a while, also that nothing has.
 func (m *Meter) flush(ctx context.Context, force bool) error {
-	m.flushing.Lock()
-	defer m.flushing.Unlock()
+	unlock, err := m.lockFlushing(ctx)
+	if err != nil {
+		return fmt.Errorf("meter: flush: %w", err)
+	}
+	defer unlock()
 	now := time.Now()
 	m.closeSegments(func(s *segment) bool { return over(s.day, now) })
 	forgot, err := m.tellAll(ctx, force)
@@ -37,6 +48,16 @@ func (m *Meter) flush(ctx context.Context, force bool) error {
 		return fmt.Errorf("meter: flush: %w", err)
 	}
 	return nil
+}
+
+// lockFlushing waits until nobody else flushes, or ctx ends.
+func (m *Meter) lockFlushing(ctx context.Context) (unlock func(), err error) {
+	select {
+	case m.flushing <- struct{}{}:
+		return func() { <-m.flushing }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // tellAll reports whether the store turned out to have lost what it knew. It is

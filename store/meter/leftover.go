@@ -54,9 +54,12 @@ func (m *Meter) file(name string) string {
 }
 
 // scan looks for files that others have left.
-func (m *Meter) scan() error {
-	m.flushing.Lock()
-	defer m.flushing.Unlock()
+func (m *Meter) scan(ctx context.Context) error {
+	unlock, err := m.lockFlushing(ctx)
+	if err != nil {
+		return fmt.Errorf("meter: %w", err)
+	}
+	defer unlock()
 	if m.folder == nil || m.released {
 		return nil
 	}

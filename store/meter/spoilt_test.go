@@ -74,7 +74,7 @@ func TestSpoiltFiles(t *testing.T) {
 				t.Errorf("the file was not left as it was: %d bytes of %d, %v", len(after), len(before), err)
 			}
 			use(t, product(t, m, "p"), "z", 1) // nothing of it stops others
-			must(t, m.Close(t.Context()))
+			must(t, m.Close())
 		})
 	}
 }

@@ -25,15 +25,6 @@ func useOn(t *testing.T, p *meter.Product, day int, client string, n int64) {
 	must(t, add(n))
 }
 
-// running runs a meter until the test ends.
-func running(t *testing.T, m *meter.Meter) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() { m.Run(ctx) })
-	t.Cleanup(func() { cancel(); wg.Wait() })
-}
-
 // recording is a store that remembers what it was told.
 type recording struct {
 	store.Usage
@@ -61,13 +52,13 @@ func (r *recording) told() []store.Telling {
 	return ts
 }
 
-// TestRun tells within a second, is silent when there is nothing, and says so
+// TestStarted tells within a second, is silent when there is nothing, and says so
 // every ten seconds.
-func TestRun(t *testing.T) {
+func TestStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := record(memory.New())
 		m := open(t, filepath.Join(t.TempDir(), "usage"), r, meter.Config{})
-		running(t, m)
+		m.Start()
 		p := product(t, m, "p")
 		useOn(t, p, today(), "a", 5)
 		began := time.Now()
@@ -85,7 +76,7 @@ func TestRun(t *testing.T) {
 		if len(ts) != 6 {
 			t.Errorf("%d tellings in a minute without counts, want 6", len(ts))
 		}
-		must(t, m.Close(t.Context()))
+		must(t, m.Close())
 		if ts := r.told(); len(ts) != 1 || !ts[0].Ended {
 			t.Errorf("Close told %+v, want the end", ts)
 		}
@@ -107,7 +98,7 @@ func TestMidnight(t *testing.T) {
 		first := today()
 		useOn(t, p, first, "a", 1)
 		time.Sleep(wholeDay - 1500*time.Millisecond)
-		running(t, m)
+		m.Start()
 		time.Sleep(1499 * time.Millisecond)
 		useOn(t, p, today(), "a", 2)
 		time.Sleep(time.Millisecond)
@@ -136,7 +127,7 @@ func TestDayClosed(t *testing.T) {
 			must(t, err)
 			must(t, add(1))
 			time.Sleep((store.KeepDays+1)*wholeDay - 3*time.Second)
-			running(t, m)
+			m.Start()
 			time.Sleep(2 * time.Second)
 			must(t, add(2))
 			time.Sleep(500 * time.Millisecond)
@@ -181,7 +172,7 @@ func TestLeftoverIsKept(t *testing.T) {
 		m := open(t, dir, f, meter.Config{})
 		must(t, m.Flush(t.Context()))
 		time.Sleep((store.KeepDays+1)*wholeDay - 3*time.Second)
-		running(t, m)
+		m.Start()
 		time.Sleep(2 * time.Second)
 		if got := reported(t, db, d)["a p"]; got != 3 || len(journals(t, dir)) != 1 {
 			t.Errorf("on the last day: got %d and %d files, want 3 and 1", got, len(journals(t, dir)))
@@ -202,7 +193,7 @@ func TestFoldedWhileAway(t *testing.T) {
 		d := today()
 		m := open(t, dir, db, meter.Config{})
 		useOn(t, product(t, m, "p"), d, "a", 3)
-		must(t, m.Close(t.Context()))
+		must(t, m.Close())
 		time.Sleep(20 * wholeDay)
 		must(t, db.Sweep(t.Context(), time.Now()))
 		m = open(t, dir, db, meter.Config{})
@@ -221,7 +212,7 @@ func TestClockStepsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New()
 		m := open(t, filepath.Join(t.TempDir(), "usage"), db, meter.Config{})
-		running(t, m)
+		m.Start()
 		p, d := product(t, m, "p"), today()
 		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.KeepDays, d + 365} {
 			useOn(t, p, day, "a", 1)
@@ -245,7 +236,7 @@ func TestU07StoreDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &forgetful{Usage: memory.New()}
 		m := open(t, filepath.Join(t.TempDir(), "usage"), f, meter.Config{})
-		running(t, m)
+		m.Start()
 		p, d := product(t, m, "p"), today()
 		useOn(t, p, d, "a", 1)
 		useOn(t, p, d, "b", 1)

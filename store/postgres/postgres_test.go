@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/url"
@@ -18,7 +19,9 @@ import (
 
 func open(t *testing.T, dsn string) *postgres.Store {
 	t.Helper()
-	s, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel() // bounds the opening alone
+	s, err := postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +62,7 @@ func TestS02OpenRefuses(t *testing.T) {
 			}
 			database := strings.TrimPrefix(u.Path, "/")
 			s.SQL(t, dsn, strings.ReplaceAll(tt.prepare, "%s", database))
-			opened, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+			opened, err := postgres.Open(t.Context(), dsn, &postgres.Config{AllowVolatile: true})
 			if err == nil {
 				opened.Close()
 				t.Fatal("opened")
@@ -71,7 +74,7 @@ func TestS02OpenRefuses(t *testing.T) {
 	}
 	for _, dsn := range []string{"not a dsn", "postgres://user:hunter2@127.0.0.1:1/none", services.At(s.DSN(), s.Addr()) + "x"} {
 		began := time.Now()
-		_, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+		_, err := postgres.Open(t.Context(), dsn, &postgres.Config{AllowVolatile: true})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", dsn, err)
 		}
@@ -97,7 +100,7 @@ func TestS02OpenedAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			s, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+			s, err := postgres.Open(t.Context(), dsn, &postgres.Config{AllowVolatile: true})
 			if err != nil {
 				t.Error(err)
 				return

@@ -188,7 +188,7 @@ func TestS01Silent(t *testing.T) {
 	})
 	within("Revoke", func() error { return h.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f"}) })
 	within("Report", func() error { _, err := h.Report(t.Context(), all); return err })
-	within("Open", func() error { _, err := redis.Open(t.Context(), services.At(s.DSN(), p.Addr()), cfg); return err })
+	within("Open", func() error { _, err := redis.Open(t.Context(), services.At(s.DSN(), p.Addr()), &cfg); return err })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	within("Token with a deadline", func() error {

@@ -29,8 +29,8 @@ func used(t *testing.T, s *Store) (sum int64) {
 func two(t *testing.T) (a, b *Store) {
 	t.Helper()
 	cfg := Config{Namespace: services.Name()}
-	a, errA := Open(t.Context(), services.SharedRedis(t).DSN(), cfg)
-	b, errB := Open(t.Context(), services.SharedRedis(t).DSN(), cfg)
+	a, errA := Open(t.Context(), services.SharedRedis(t).DSN(), &cfg)
+	b, errB := Open(t.Context(), services.SharedRedis(t).DSN(), &cfg)
 	if err := errors.Join(errA, errB); err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ const patience = 10 * time.Second
 
 // Open opens the database in the file, or makes one that only its owner may
 // read. It is an error if the file is no SQLite database, is another program's,
-// is more than one version newer, or cannot be written.
+// is more than one version newer, or cannot be written. ctx bounds the opening alone.
 //
 // A relative path depends on the directory in which the program is started. From
 // another directory, Open makes a new database there: all clients are unknown, and

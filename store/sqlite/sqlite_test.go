@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"bytes"
 	"database/sql"
 	"errors"
@@ -17,7 +18,9 @@ import (
 
 func open(t *testing.T, file string) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), file)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel() // bounds the opening alone
+	s, err := sqlite.Open(ctx, file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,7 @@ type broken struct {
 	keys      func(ctx context.Context, set string) ([]store.SigningKey, error)
 	putKeys   func(ctx context.Context, ks ...store.SigningKey) error
 	login     func(ctx context.Context, n store.Session) error
+	close     func() error // makes the store a closable one
 }
 
 func (b *broken) Client(ctx context.Context, id string) (*store.Client, error) {
@@ -170,6 +171,10 @@ func (b *broken) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) err
 }
 func (b *broken) PutSession(ctx context.Context, n store.Session) error { return b.login(ctx, n) }
 
+type closable struct{ *broken }
+
+func (c closable) Close() error { return c.close() }
+
 func newBroken() *broken {
 	m := memory.New()
 	return &broken{
@@ -194,7 +199,13 @@ func TestBroken(t *testing.T) {
 			return b
 		}
 		t.Run("Run", func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) store.Store { return run(t) })
+			storetest.Run(t, func(t *testing.T) store.Store {
+				b := run(t)
+				if b.close != nil {
+					return closable{b}
+				}
+				return b
+			})
 		})
 		t.Run("RunShared", func(t *testing.T) {
 			storetest.RunShared(t, func(t *testing.T) (a, b store.Store) {

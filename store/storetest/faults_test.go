@@ -286,6 +286,9 @@ var faultsOfRecords = map[string]fault{
 			return u, err
 		}
 	}},
+	"answers after Close": {"Run/Closed$", func(b *broken) {
+		b.close = func() error { return nil }
+	}},
 	"an ended context taken for an answer": {"Run/Cancelled$", func(b *broken) {
 		b.token = func(ctx context.Context, d store.Digest) (*store.Token, error) {
 			t, err := b.Store.Token(ctx, d)

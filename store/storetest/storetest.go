@@ -100,6 +100,7 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"UsageForgotten", testUsageForgotten},
 		{"UsageRefused", testUsageRefused},
 		{"Cancelled", testCancelled},
+		{"Closed", testClosed},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, newStore(t)) })
 	}
