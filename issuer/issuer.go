@@ -71,7 +71,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		return nil, fmt.Errorf("issuer: New: %w", err)
 	}
 	if cfg.Throttle == nil && !cfg.AllowUnthrottled {
-		cfg.Throttle, _ = middleware.NewThrottle(middleware.ThrottleConfig{}) // which nothing is wrong with
+		cfg.Throttle, _ = middleware.NewThrottle(nil) // which nothing is wrong with
 	}
 	if err := cfg.generateKeys(); err != nil {
 		return nil, fmt.Errorf("issuer: New: %w", err)
