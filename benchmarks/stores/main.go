@@ -230,7 +230,7 @@ func rotate(ctx context.Context, s store.Store, run string, d time.Duration) (ra
 			for ; time.Since(began) < d; n++ {
 				next := token(run, n+1, true)
 				next.Family = fmt.Sprint(run, "f", c<<32)
-				if errs[c] = s.Rotate(ctx, secret(run, n), "app", time.Now(), 0, next); errs[c] != nil {
+				if errs[c] = s.RotateRefreshToken(ctx, secret(run, n), "app", time.Now(), 0, next); errs[c] != nil {
 					return
 				}
 				count.Add(1)

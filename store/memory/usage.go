@@ -45,8 +45,8 @@ func newUsage() usage {
 	}
 }
 
-// Tell implements [store.Usage].
-func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) (had uint64, err error) {
+// Record implements [store.Usage].
+func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) (had uint64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -88,7 +88,7 @@ func (u *usage) fold(now time.Time) {
 		}
 	}
 	for stream, day := range youngest {
-		if day >= store.DayOf(now)-store.KeepDays-1 {
+		if day >= store.DayOf(now)-store.LateDays-1 {
 			delete(youngest, stream)
 			continue
 		}
@@ -241,7 +241,7 @@ func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if before > store.DayOf(time.Now())-store.KeepDays-2 {
+	if before > store.DayOf(time.Now())-store.LateDays-2 {
 		return fmt.Errorf("store: the day %v can still be counted on", before)
 	}
 	u := &s.usage

@@ -16,7 +16,7 @@ const (
 )
 
 // over reports whether a day is counted on no more.
-func over(day store.Day, now time.Time) bool { return day < store.DayOf(now)-store.KeepDays }
+func over(day store.Day, now time.Time) bool { return day < store.DayOf(now)-store.LateDays }
 
 // create makes a counter, unless it is there by now. Making one may take a file,
 // during which others are found, but not made.

@@ -88,7 +88,7 @@ func TestNewRuns(t *testing.T) {
 // A hanging store answers only when the caller's context ends.
 type hanging struct{ store.Usage }
 
-func (hanging) Tell(ctx context.Context, _ store.Stream, _ store.Telling) (uint64, error) {
+func (hanging) Record(ctx context.Context, _ store.Stream, _ store.Batch) (uint64, error) {
 	<-ctx.Done()
 	return 0, ctx.Err()
 }

@@ -9,31 +9,31 @@
 // memory: the journal. What was added before an answer is in the file before the
 // answer, and outlives the process however it ends. The meter syncs the file ten
 // times a second: a machine that loses its power loses at most the counts since then.
-// The store is told totals, never increments, so that telling one twice, or
-// after a lost reply, changes nothing.
+// The meter records totals and never increments, so that recording one twice, or after a
+// lost reply, changes nothing.
 //
 // # The journal
 //
 // Each process counts in files of its own, one or more for each UTC day, under a
 // lock that ends with the process. Each file is a stream with a random ID. Files
 // of processes that have ended are read by the next one that opens the folder,
-// or by another that has it open, and told to the store. They are kept until
-// their day can no longer be counted on, [store.KeepDays], in case the store is
-// put back to an earlier copy: it is then told everything again. A folder that
-// is copied together with its files, as with a cloned disk, doubles nothing.
+// or by another that has it open, and recorded in the store. They are kept until their
+// day can no longer be counted on, see [store.LateDays]. If the store is put back to an
+// earlier copy, everything is recorded again. A folder that is copied together with its
+// files, as with a cloned disk, doubles nothing.
 //
-// Several processes may share a folder, on one machine. The folder must survive
-// what the counts should survive: in a container it is a volume; without one,
-// what was not told before the container went is lost, a second's worth.
+// Several processes may share a folder, on one machine. In a container the folder must
+// be on a volume. Otherwise the counts that were not recorded before the container went,
+// those of about a second, are lost.
 //
 // Files are mapped on Linux, where they are on ext4, XFS or tmpfs. On other
-// systems and file systems, which may need room or a network for what seemed to
-// be written, the same files are written from ordinary memory every 100 ms: a
-// process that is killed then loses up to 100 ms of counts. A journal in use must
-// not be truncated, nor be copied with shared blocks (cp --reflink).
+// systems and file systems the same files are written from ordinary memory every 100 ms,
+// because a mapped page may not reach the disk there. A process that is killed then loses
+// up to 100 ms of counts. A journal in use must not be truncated, and must not be copied
+// with shared blocks (cp --reflink).
 //
-// Files that cannot be understood are set aside: left where they are, and
-// reported by [Meter.Stats] and to the log. See [Aside].
+// The meter leaves files that it cannot read where they are, and reports them by
+// [Meter.Stats] and to the log. See [Aside].
 package meter
 
 import (
@@ -55,7 +55,7 @@ var (
 	// ErrClosed is returned after [Meter.Close].
 	ErrClosed = errors.New("meter: closed")
 
-	// ErrDayClosed is returned for a day that ended more than [store.KeepDays] ago.
+	// ErrDayClosed is returned for a day that ended more than [store.LateDays] ago.
 	ErrDayClosed = errors.New("meter: the day can no longer be counted on")
 )
 
@@ -98,10 +98,10 @@ type Meter struct {
 	failed   time.Time // when
 	closed   atomic.Bool
 
-	flushing  chan struct{} // holds one while somebody flushes; before creating
-	leftovers map[string]*leftover
-	untold    atomic.Int64 // leftovers
-	released  bool         // the folder is closed
+	flushing   chan struct{} // holds one while somebody flushes; before creating
+	leftovers  map[string]*leftover
+	unrecorded atomic.Int64 // leftovers
+	released   bool         // the folder is closed
 
 	opened context.Context // ends when Close is called
 	end    context.CancelFunc
@@ -243,7 +243,7 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 // used on that day, counted in days since 1 January 1970 UTC. The function
 // refuses quantities that are not positive, and those that would overflow; it
 // adds or returns an error, never both. When the day is over for more than
-// [store.KeepDays], both return [ErrDayClosed]: the function from the next flush
+// [store.LateDays], both return [ErrDayClosed]: the function from the next flush
 // on, so that another flush can tell all that it has added.
 //
 // Names are UTF-8 without NUL; those of product, issuer and client are together

@@ -118,13 +118,13 @@ type forgetful struct {
 	fail, loseReply bool
 }
 
-func (f *forgetful) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+func (f *forgetful) Record(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail {
 		return 0, errors.New("down")
 	}
-	had, err := f.Usage.Tell(ctx, s, t)
+	had, err := f.Usage.Record(ctx, s, t)
 	if f.loseReply {
 		return 0, errors.New("connection cut")
 	}
@@ -213,7 +213,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestU03ManyCounters flushes in several tellings, also to a store that has lost
+// TestU03ManyCounters flushes in several batches, also to a store that has lost
 // the first of them.
 func TestU03ManyCounters(t *testing.T) {
 	f := &forgetful{Usage: memory.New()}

@@ -36,7 +36,7 @@ type segment struct {
 	written     []byte // what the file holds, unless it is mapped
 
 	// Guarded by Meter.flushing.
-	seq    uint64    // of the last telling that the store acknowledged
+	seq    uint64    // of the last batch that the store acknowledged
 	spoken time.Time // when it did
 	ended  bool      // the store knows that the stream has ended
 

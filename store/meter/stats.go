@@ -20,7 +20,7 @@ type Stats struct {
 // Stats looks at every counter.
 func (m *Meter) Stats() Stats {
 	now := time.Now()
-	s := Stats{Leftovers: int(m.untold.Load())}
+	s := Stats{Leftovers: int(m.unrecorded.Load())}
 	for _, segment := range m.all() {
 		s.Bytes += segment.bytes()
 		unflushed := segment.unflushed()
@@ -43,7 +43,7 @@ func (m *Meter) Stats() Stats {
 func (s *segment) unflushed() (n int) {
 	cs, _ := s.all()
 	for _, c := range cs {
-		if c.value() != c.told.Load() {
+		if c.value() != c.recorded.Load() {
 			n++
 		}
 	}

@@ -29,7 +29,7 @@ func useOn(t *testing.T, p *meter.Product, day int, client string, n int64) {
 type recording struct {
 	store.Usage
 	mu       sync.Mutex
-	tellings []store.Telling
+	recorded []store.Batch
 	streams  map[store.Stream]bool
 }
 
@@ -37,18 +37,18 @@ func record(u store.Usage) *recording {
 	return &recording{Usage: u, streams: map[store.Stream]bool{}}
 }
 
-func (r *recording) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+func (r *recording) Record(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tellings, r.streams[s] = append(r.tellings, t), true
-	return r.Usage.Tell(ctx, s, t)
+	r.recorded, r.streams[s] = append(r.recorded, t), true
+	return r.Usage.Record(ctx, s, t)
 }
 
-func (r *recording) told() []store.Telling {
+func (r *recording) batches() []store.Batch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ts := r.tellings
-	r.tellings = nil
+	ts := r.recorded
+	r.recorded = nil
 	return ts
 }
 
@@ -63,21 +63,21 @@ func TestStarted(t *testing.T) {
 		useOn(t, p, today(), "a", 5)
 		began := time.Now()
 		time.Sleep(1100 * time.Millisecond)
-		if ts := r.told(); len(ts) != 1 || len(ts[0].Counts) != 1 || ts[0].Counts[0].Total != 5 || ts[0].Through.Before(began) || ts[0].Ended {
-			t.Errorf("told %+v, want one telling of 5", ts)
+		if ts := r.batches(); len(ts) != 1 || len(ts[0].Counts) != 1 || ts[0].Counts[0].Total != 5 || ts[0].Through.Before(began) || ts[0].Ended {
+			t.Errorf("told %+v, want one batch of 5", ts)
 		}
 		time.Sleep(time.Minute)
-		ts := r.told()
-		for _, telling := range ts {
-			if len(telling.Counts) != 0 || telling.Ended {
-				t.Errorf("told %+v, and nothing had changed", telling)
+		ts := r.batches()
+		for _, batch := range ts {
+			if len(batch.Counts) != 0 || batch.Ended {
+				t.Errorf("told %+v, and nothing had changed", batch)
 			}
 		}
 		if len(ts) != 6 {
-			t.Errorf("%d tellings in a minute without counts, want 6", len(ts))
+			t.Errorf("%d recorded in a minute without counts, want 6", len(ts))
 		}
 		must(t, m.Close())
-		if ts := r.told(); len(ts) != 1 || !ts[0].Ended {
+		if ts := r.batches(); len(ts) != 1 || !ts[0].Ended {
 			t.Errorf("Close told %+v, want the end", ts)
 		}
 		report, err := r.Report(t.Context(), store.Query{API: "api", Issuer: "iss", To: store.Day(today())})
@@ -126,7 +126,7 @@ func TestDayClosed(t *testing.T) {
 			add, err := p.Counter(d, "iss", "a")
 			must(t, err)
 			must(t, add(1))
-			time.Sleep((store.KeepDays+1)*wholeDay - 3*time.Second)
+			time.Sleep((store.LateDays+1)*wholeDay - 3*time.Second)
 			m.Start()
 			time.Sleep(2 * time.Second)
 			must(t, add(2))
@@ -171,7 +171,7 @@ func TestLeftoverIsKept(t *testing.T) {
 		f := &forgetful{Usage: db}
 		m := open(t, dir, f, meter.Config{})
 		must(t, m.Flush(t.Context()))
-		time.Sleep((store.KeepDays+1)*wholeDay - 3*time.Second)
+		time.Sleep((store.LateDays+1)*wholeDay - 3*time.Second)
 		m.Start()
 		time.Sleep(2 * time.Second)
 		if got := reported(t, db, d)["a p"]; got != 3 || len(journals(t, dir)) != 1 {
@@ -214,17 +214,17 @@ func TestClockStepsBack(t *testing.T) {
 		m := open(t, filepath.Join(t.TempDir(), "usage"), db, meter.Config{})
 		m.Start()
 		p, d := product(t, m, "p"), today()
-		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.KeepDays, d + 365} {
+		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.LateDays, d + 365} {
 			useOn(t, p, day, "a", 1)
 			time.Sleep(time.Second)
 		}
 		time.Sleep(2 * time.Second)
-		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.KeepDays, d + 365} {
+		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.LateDays, d + 365} {
 			if got := reported(t, db, day)["a p"]; got != 1 {
 				t.Errorf("day %d from now: got %d, want 1", day-d, got)
 			}
 		}
-		if _, err := p.Counter(d-store.KeepDays-1, "iss", "a"); !errors.Is(err, meter.ErrDayClosed) {
+		if _, err := p.Counter(d-store.LateDays-1, "iss", "a"); !errors.Is(err, meter.ErrDayClosed) {
 			t.Errorf("got %v", err)
 		}
 	})

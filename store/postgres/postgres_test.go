@@ -124,7 +124,7 @@ func TestR03R05LostReply(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut := proxy.CutReply(faultproxy.Containing("commit\x00"))
-	err := s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("next"))
+	err := s.RotateRefreshToken(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("next"))
 	<-cut
 	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
 		t.Errorf("got %v, want an error that is no answer", err)
@@ -137,7 +137,7 @@ func TestR03R05LostReply(t *testing.T) {
 		t.Errorf("its successor: got %+v, %v, want it unused", next, err)
 	}
 	// The client, who has no answer, tries again: that is a second use.
-	err = s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("again"))
+	err = s.RotateRefreshToken(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("again"))
 	if !errors.Is(err, store.ErrReused) {
 		t.Errorf("a second try: got %v, want %v", err, store.ErrReused)
 	}
@@ -187,13 +187,13 @@ func TestUsageAfterPutBack(t *testing.T) {
 	day := store.DayOf(time.Now())
 	tell := func(stream byte, seq uint64, clients ...string) {
 		t.Helper()
-		telling := store.Telling{Seq: seq, Through: time.Now()}
+		batch := store.Batch{Seq: seq, Through: time.Now()}
 		for i, c := range clients {
-			telling.Counts = append(telling.Counts, store.Count{
+			batch.Counts = append(batch.Counts, store.Count{
 				Counter: uint32(i), Day: day, Issuer: "iss", Client: c, API: "api", Product: "p", Label: "l", Total: int64(len(c)),
 			})
 		}
-		if _, err := s.Tell(t.Context(), store.Stream{stream}, telling); err != nil {
+		if _, err := s.Record(t.Context(), store.Stream{stream}, batch); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -225,13 +225,13 @@ func testSmoke(t *testing.T, a, b *redis.Store) {
 	}
 	for _, err := range []error{
 		a.PutTokens(ctx, token("one", "f")),
-		b.Rotate(ctx, store.DigestOf("one"), "c", now, 0, token("two", "f")),
+		b.RotateRefreshToken(ctx, store.DigestOf("one"), "c", now, 0, token("two", "f")),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := a.Rotate(ctx, store.DigestOf("one"), "c", now, 0, token("three", "f")); err != store.ErrReused {
+	if err := a.RotateRefreshToken(ctx, store.DigestOf("one"), "c", now, 0, token("three", "f")); err != store.ErrReused {
 		t.Errorf("a second use: got %v", err)
 	}
 	for _, secret := range []string{"one", "two", "three"} {

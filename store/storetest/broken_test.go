@@ -58,7 +58,7 @@ type broken struct {
 	revoke    func(ctx context.Context, cs ...store.Change) error
 	since     func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error)
 	snapshot  func(ctx context.Context) ([]store.Change, store.Cursor, error)
-	tell      func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error)
+	record    func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error)
 	adjust    func(ctx context.Context, a store.Adjustment) error
 	adjusted  func(ctx context.Context, q store.Query) ([]store.Adjustment, error)
 	report    func(ctx context.Context, q store.Query) (*store.Report, error)
@@ -136,7 +136,7 @@ func (b *broken) PutTokens(ctx context.Context, ts ...store.Token) error {
 func (b *broken) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
 	return b.token(ctx, d)
 }
-func (b *broken) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+func (b *broken) RotateRefreshToken(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	return b.rotate(ctx, old, client, now, grace, next...)
 }
 func (b *broken) Session(ctx context.Context, token store.Digest) (*store.Session, error) {
@@ -152,8 +152,8 @@ func (b *broken) Since(ctx context.Context, c store.Cursor) ([]store.Change, sto
 func (b *broken) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
 	return b.snapshot(ctx)
 }
-func (b *broken) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
-	return b.tell(ctx, s, t)
+func (b *broken) Record(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
+	return b.record(ctx, s, t)
 }
 func (b *broken) Adjust(ctx context.Context, a store.Adjustment) error { return b.adjust(ctx, a) }
 func (b *broken) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustment, error) {
@@ -183,8 +183,8 @@ func newBroken() *broken {
 		upClient: m.UpdateClient, upUser: m.UpdateUser, upKey: m.UpdateAPIKey, delClient: m.DeleteClient, delUser: m.DeleteUser,
 		listC: m.ListClients, listU: m.ListUsers, listK: m.ListAPIKeys, keyByID: m.APIKeyByID, secretsOf: m.SecretsOf,
 		replace: m.ReplaceAPIKey, addSecret: m.AddSecret, newSecret: m.ReplaceSecrets, delSecret: m.DeleteSecret, touch: m.Touch,
-		putTokens: m.PutTokens, token: m.Token, rotate: m.Rotate, session: m.Session, login: m.PutSession, renew: m.Renew,
-		revoke: m.Revoke, since: m.Since, snapshot: m.Snapshot, tell: m.Tell, adjust: m.Adjust, adjusted: m.Adjustments, report: m.Report,
+		putTokens: m.PutTokens, token: m.Token, rotate: m.RotateRefreshToken, session: m.Session, login: m.PutSession, renew: m.Renew,
+		revoke: m.Revoke, since: m.Since, snapshot: m.Snapshot, record: m.Record, adjust: m.Adjust, adjusted: m.Adjustments, report: m.Report,
 		sweep: m.Sweep, keys: m.SigningKeys, putKeys: m.PutSigningKeys,
 	}
 }

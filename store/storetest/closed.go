@@ -19,7 +19,7 @@ func testClosed(t *testing.T, s store.Store) {
 	must(t, s.CreateClient(t.Context(), store.Client{ID: "c"}))
 	must(t, s.CreateUsers(t.Context(), store.User{Login: "u"}))
 	must(t, s.PutTokens(t.Context(), refresh("r", "f")))
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, 1, "a", "p", 1)}})
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, 1, "a", "p", 1)}})
 	_, cursor, err := s.Snapshot(t.Context())
 	must(t, err)
 	report(t, s, everything)
@@ -43,7 +43,7 @@ func usedAfterClose(t *testing.T, s store.Store, cursor store.Cursor) map[string
 		"CreateClient": s.CreateClient(ctx, store.Client{ID: "c2"}),
 		"UpdateUser":   s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = true; return nil }),
 		"PutTokens":    s.PutTokens(ctx, refresh("r2", "f")),
-		"Rotate":       s.Rotate(ctx, digest("r"), "c", start, 0, refresh("r3", "f")),
+		"Rotate":       s.RotateRefreshToken(ctx, digest("r"), "c", start, 0, refresh("r3", "f")),
 		"Revoke":       s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}),
 		"Sweep":        s.Sweep(ctx, time.Now()),
 	}
@@ -54,7 +54,7 @@ func usedAfterClose(t *testing.T, s store.Store, cursor store.Cursor) map[string
 	_, errs["ListClients"] = s.ListClients(ctx, "", 9)
 	_, _, errs["Since"] = s.Since(ctx, cursor)
 	_, _, errs["Snapshot"] = s.Snapshot(ctx)
-	_, errs["Tell"] = s.Tell(ctx, store.Stream{1}, store.Telling{Seq: 2, Through: start, Counts: []store.Count{count(0, 1, "a", "p", 2)}})
+	_, errs["Record"] = s.Record(ctx, store.Stream{1}, store.Batch{Seq: 2, Through: start, Counts: []store.Count{count(0, 1, "a", "p", 2)}})
 
 	r, err := s.Report(ctx, everything)
 	if err == nil {
