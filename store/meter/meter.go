@@ -77,8 +77,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// A Meter holds the counts of one process. Its methods may be called
-// concurrently.
+// A Meter holds the counts of one process. Its methods are safe for concurrent use.
 type Meter struct {
 	store  store.Usage
 	folder *folder // nil in memory
@@ -200,22 +199,22 @@ func (c *Config) check() error {
 	return nil
 }
 
-// A Product is something that is metered: one use of an API. It is a
-// middleware.Meter.
+// A Product is one kind of use of an API that is counted. It is a middleware.Meter. Its
+// methods are safe for concurrent use.
 type Product struct {
 	meter            *Meter
 	number           int
 	api, name, label string
 }
 
-// Product returns the product of that API and name, the same one each time, for example
+// Product returns the product of that API and name; further calls return the same one.
 //
 //	tiles, err := m.Product("maps", "tile", "Map tiles")
 //
 // The order of the first two matters: if they are swapped, all is counted for the API
-// "tile", and the report of "maps" is empty. The label is for people; an error says that
-// the product has another one already, that API or name is empty, or that they are no
-// names to count by, see [Product.Counter].
+// "tile", and the report of "maps" is empty. The label is for people. Product returns an
+// error if m is nil, if the product has another label already, if API or name is empty,
+// or if one of the three is not a name as [Product.Counter] describes it.
 func (m *Meter) Product(api, name, label string) (*Product, error) {
 	if m == nil {
 		return nil, errors.New("meter: Product: nil Meter")
@@ -239,16 +238,15 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 	return p, nil
 }
 
-// Counter returns the function that adds to what the client of that issuer has
-// used on that day, counted in days since 1 January 1970 UTC. The function
-// refuses quantities that are not positive, and those that would overflow; it
-// adds or returns an error, never both. When the day is over for more than
-// [store.LateDays], both return [ErrDayClosed]: the function from the next flush
-// on, so that another flush can tell all that it has added.
+// Counter returns the function that adds to the use of the client of that issuer on that
+// day, in days since 1 January 1970 UTC, see [store.DayOf]. The function refuses
+// quantities that are not positive or that would overflow. It adds or returns an error,
+// never both. Both return [ErrClosed] after [Meter.Close], and [ErrDayClosed] if the day
+// ended more than [store.LateDays] ago. The function begins to return it at the next
+// flush, so that a flush records all that it has added.
 //
-// Names are UTF-8 without NUL; those of product, issuer and client are together
-// at most 4060 bytes long.
-// A nil Product, such as one whose error was ignored, counts nothing: it is an error.
+// Names are UTF-8 without NUL. Those of product, issuer and client have at most 4060
+// bytes together. A nil Product, such as one whose error was ignored, returns an error.
 func (p *Product) Counter(day int, issuer, client string) (add func(n int64) error, err error) {
 	if p == nil || p.meter == nil {
 		return nil, errNoProduct

@@ -30,12 +30,14 @@ var files embed.FS
 
 // A Store is a database. Its methods may be called concurrently.
 type Store struct {
-	*sqlstore.Store
+	*base
 	pool *pgxpool.Pool
 
 	open context.Context // until Close
 	end  context.CancelFunc
 }
+
+type base = sqlstore.Store // embedded under a name that is not exported
 
 var (
 	_ store.Store  = (*Store)(nil)
@@ -107,12 +109,12 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}
 	db := stdlib.OpenDBFromPool(pool)
-	s := &Store{Store: sqlstore.New(db, db, d), pool: pool}
+	s := &Store{base: sqlstore.New(db, db, d), pool: pool}
 	s.open, s.end = context.WithCancel(context.Background())
 	if err := checkDurable(ctx, pool); err != nil && !c.AllowVolatile {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
 	}
-	if err := sqlstore.Migrate(ctx, s.Store, files, nil); err != nil {
+	if err := sqlstore.Migrate(ctx, s.base, files, nil); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -122,7 +124,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 // Hint return errors.
 func (s *Store) Close() error {
 	s.end()
-	err := s.Store.Close()
+	err := s.base.Close()
 	s.pool.Close()
 	return err
 }

@@ -32,7 +32,9 @@ import (
 var files embed.FS
 
 // A Store is a database file. Its methods may be called concurrently.
-type Store struct{ *sqlstore.Store }
+type Store struct{ *base }
+
+type base = sqlstore.Store // embedded under a name that is not exported
 
 var _ store.Store = (*Store)(nil)
 
@@ -69,7 +71,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	s := &Store{sqlstore.New(read, write, d)}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := sqlstore.Migrate(ctx, s.Store, files, own); err != nil {
+	if err := sqlstore.Migrate(ctx, s.base, files, own); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
