@@ -156,8 +156,8 @@ type rowKey struct {
 	day             store.Day
 }
 
-// asked reports whether q asks for what is of that API, issuer, client and day.
-func asked(q store.Query, api, issuer, client string, day store.Day) bool {
+// matches reports whether q asks for what is of that API, issuer, client and day.
+func matches(q store.Query, api, issuer, client string, day store.Day) bool {
 	return api == q.API && issuer == q.Issuer && day >= q.From && day <= q.To && (q.Client == "" || client == q.Client)
 }
 
@@ -169,7 +169,7 @@ func keyOf(q store.Query, client, product string, day store.Day) rowKey {
 }
 
 func add(sums map[rowKey]store.Row, q store.Query, c store.Count) {
-	if c.Total == 0 || !asked(q, c.API, c.Issuer, c.Client, c.Day) {
+	if c.Total == 0 || !matches(q, c.API, c.Issuer, c.Client, c.Day) {
 		return
 	}
 	k := keyOf(q, c.Client, c.Product, c.Day)
@@ -180,7 +180,7 @@ func add(sums map[rowKey]store.Row, q store.Query, c store.Count) {
 }
 
 func adjust(sums map[rowKey]store.Row, q store.Query, a store.Adjustment) {
-	if !asked(q, a.API, a.Issuer, a.Client, a.Day) {
+	if !matches(q, a.API, a.Issuer, a.Client, a.Day) {
 		return
 	}
 	k := keyOf(q, a.Client, a.Product, a.Day)
@@ -226,7 +226,7 @@ func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 	defer u.mu.Unlock()
 	var as []store.Adjustment
 	for _, a := range u.adjustments {
-		if asked(q, a.API, a.Issuer, a.Client, a.Day) {
+		if matches(q, a.API, a.Issuer, a.Client, a.Day) {
 			as = append(as, a)
 		}
 	}
