@@ -53,7 +53,7 @@ var servers = map[string]server{
 		},
 		start: func(t testing.TB) *services.Service { return services.Postgres(t, "fsync=on") },
 		open: func(ctx context.Context, dsn string) (closable, error) {
-			return postgres.Open(ctx, dsn, postgres.Config{AllowVolatile: true})
+			return postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true})
 		},
 	},
 	"redis": {
@@ -62,7 +62,7 @@ var servers = map[string]server{
 			return strings.Contains(redisCommand(t, s, "CLIENT LIST"), " name=child ")
 		},
 		start: func(t testing.TB) *services.Service { return services.Redis(t, "appendfsync=always") },
-		open:  func(ctx context.Context, dsn string) (closable, error) { return redis.Open(ctx, dsn, redis.Config{}) },
+		open:  func(ctx context.Context, dsn string) (closable, error) { return redis.Open(ctx, dsn, nil) },
 	},
 }
 
