@@ -23,7 +23,7 @@ type sessions struct {
 }
 
 func (s sessions) IsRevoked(id string) bool {
-	l := &s.issuer.live
+	l := &s.issuer.revocations
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.revoked.has(store.KindSession, id)
@@ -35,7 +35,7 @@ func (s sessions) Revoke(ctx context.Context, id string) error {
 	return s.issuer.revoke(ctx, store.Change{Kind: store.KindSession, ID: id, Until: time.Now().Add(s.maxAge)})
 }
 
-func (s sessions) OwnUsers() bool { return s.issuer.cfg.ownUsers() }
+func (s sessions) OwnUsers() bool { return s.issuer.ownUsers() }
 
 // RevokeSession ends a session, by its ID ([store.Session].ID, and the TokenID of
 // the identities that it proves), as soon as [Issuer.RevokeClient] revokes tokens.
