@@ -57,7 +57,7 @@ func newSite(b *testing.B, cfg issuer.Config, alg string, size int) *site {
 	s.iss, err = issuer.New(b.Context(), cfg)
 	must(b, err)
 	go s.iss.Run(b.Context())
-	s.cache, err = middleware.NewCache(s.iss, size, middleware.CacheConfig{})
+	s.cache, err = middleware.NewCache(s.iss, size, nil)
 	must(b, err)
 	s.usage, err = meter.New(s.db).Product("api", "call", "calls")
 	must(b, err)
@@ -85,16 +85,15 @@ func (s *site) tokens(b *testing.B, n int) []string {
 // chain is everything at once: tiers, API key, user token, scope and usage.
 func (s *site) chain(b *testing.B) http.Handler {
 	b.Helper()
-	guard, err := middleware.Tiers([]middleware.Tier{
-		{Prefix: "/ext/", Open: true},
-		{Prefix: "/user/", Guard: []middleware.Wrapper{
-			middleware.APIKey(s.cache, middleware.APIKeyConfig{}),
-			middleware.Bearer(s.cache, middleware.BearerConfig{RequireUser: true}),
+	guard := middleware.Tiers(middleware.TierTable{
+		"/ext/": middleware.Unguarded,
+		"/user/": middleware.Chain(
+			middleware.APIKey(s.cache, nil),
+			middleware.Bearer(s.cache, &middleware.BearerConfig{RequireUser: true}),
 			middleware.Scope("read"),
-			middleware.Usage(s.usage),
-		}},
-	}, middleware.TiersConfig{})
-	must(b, err)
+			middleware.Usage(s.usage, nil),
+		),
+	}, nil)
 	return guard(next)
 }
 
@@ -165,7 +164,7 @@ func BenchmarkBearer(b *testing.B) {
 		r := []*http.Request{request("Authorization", "Bearer "+s.tokens(b, 1)[0])}
 		for cached, v := range map[string]middleware.Validator{"yes": s.cache, "no": s.iss} {
 			b.Run("token="+alg+"/cached="+cached, func(b *testing.B) {
-				serve(b, middleware.Bearer(v, middleware.BearerConfig{})(next), 200, r)
+				serve(b, middleware.Bearer(v, nil)(next), 200, r)
 			})
 		}
 	}
@@ -173,7 +172,7 @@ func BenchmarkBearer(b *testing.B) {
 
 func BenchmarkAPIKey(b *testing.B) {
 	s := newSite(b, issuer.Config{}, "ES256", 1000)
-	h := middleware.APIKey(s.cache, middleware.APIKeyConfig{Errors: quiet})(next)
+	h := middleware.Chain(middleware.Errors(quiet), middleware.APIKey(s.cache, nil))(next)
 	b.Run("outcome=accept", func(b *testing.B) { serve(b, h, 200, []*http.Request{request("X-Api-Key", "my_api_key")}) })
 	b.Run("outcome=refuse", func(b *testing.B) { serve(b, h, 401, []*http.Request{request("X-Api-Key", "a guess")}) })
 }
@@ -188,11 +187,11 @@ func BenchmarkBasic(b *testing.B) {
 		}
 		return &middleware.Identity{Issuer: "i", Client: c.Username}, nil
 	})
-	cache, err := middleware.NewCache(v, 100, middleware.CacheConfig{TTL: time.Minute})
+	cache, err := middleware.NewCache(v, 100, &middleware.CacheConfig{TTL: time.Minute})
 	must(b, err)
 	r := request()
 	r.SetBasicAuth("ada", "correct horse")
-	serve(b, middleware.Basic(cache, middleware.BasicConfig{})(next), 200, []*http.Request{r})
+	serve(b, middleware.Basic(cache, nil)(next), 200, []*http.Request{r})
 }
 
 // BenchmarkDistinct is the chain on many tokens, drawn evenly and by Zipf's law.

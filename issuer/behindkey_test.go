@@ -47,7 +47,7 @@ func send(h http.Handler, values url.Values, key, id, secret string) *httptest.R
 // the endpoints inside, and does not set BehindAPIKey.
 func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
-	key := middleware.APIKey(iss, middleware.APIKeyConfig{})
+	key := middleware.APIKey(iss, nil)
 	for _, e := range clientEndpoints(iss, issuer.HTTPConfig{}) {
 		h, values := key(e.handler), e.values
 		for name, tt := range map[string]struct {
@@ -91,7 +91,7 @@ func TestBehindAPIKey(t *testing.T) {
 		return &middleware.Identity{Issuer: "https://other.example", Client: "app", Methods: middleware.ByAPIKey}, nil
 	})
 	none := func(h http.Handler) http.Handler { return h }
-	anonymous := middleware.APIKey(iss, middleware.APIKeyConfig{AllowAnonymous: true})
+	anonymous := middleware.APIKey(iss, &middleware.APIKeyConfig{AllowAnonymous: true})
 	for _, e := range clientEndpoints(iss, cfg) {
 		values := e.values
 		for name, tt := range map[string]struct {
@@ -100,16 +100,16 @@ func TestBehindAPIKey(t *testing.T) {
 			status          int
 			code            string
 		}{
-			"key":                       {middleware.APIKey(iss, middleware.APIKeyConfig{}), "key1", "", "", 200, ""},
-			"key and wrong Basic":       {middleware.APIKey(iss, middleware.APIKeyConfig{}), "key1", "other", "wrong", 200, ""},
+			"key":                       {middleware.APIKey(iss, nil), "key1", "", "", 200, ""},
+			"key and wrong Basic":       {middleware.APIKey(iss, nil), "key1", "other", "wrong", 200, ""},
 			"no wrapper":                {none, "key1", "", "", 401, `"code":"AUTH-2"`},
 			"no wrapper and a secret":   {none, "", "app", "app-secret", 401, `"code":"AUTH-2"`},
 			"anonymous and no key":      {anonymous, "", "", "", 401, `"message":"Missing API key"`},
 			"anonymous and a secret":    {anonymous, "", "app", "app-secret", 401, `"message":"Missing API key"`},
 			"anonymous and a key":       {anonymous, "key1", "", "", 200, ""},
-			"Basic in front":            {middleware.Basic(iss, middleware.BasicConfig{}), "key1", "app", "app-secret", 401, `"code":"AUTH-2"`},
-			"another issuer's wrapper":  {middleware.APIKey(elsewhere, middleware.APIKeyConfig{}), "key1", "", "", 500, `"code":"AUTH-8"`},
-			"another wrapper, a secret": {middleware.APIKey(elsewhere, middleware.APIKeyConfig{}), "key1", "app", "app-secret", 500, `"code":"AUTH-8"`},
+			"Basic in front":            {middleware.Basic(iss, nil), "key1", "app", "app-secret", 401, `"code":"AUTH-2"`},
+			"another issuer's wrapper":  {middleware.APIKey(elsewhere, nil), "key1", "", "", 500, `"code":"AUTH-8"`},
+			"another wrapper, a secret": {middleware.APIKey(elsewhere, nil), "key1", "app", "app-secret", 500, `"code":"AUTH-8"`},
 		} {
 			w := send(tt.wrapper(e.handler), values, tt.key, tt.id, tt.secret)
 			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.code) {

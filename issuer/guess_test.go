@@ -20,7 +20,7 @@ import (
 
 func newThrottle(t testing.TB, cfg middleware.ThrottleConfig) *middleware.Throttle {
 	t.Helper()
-	throttle, err := middleware.NewThrottle(cfg)
+	throttle, err := middleware.NewThrottle(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestB04Guesses(t *testing.T) {
 	}
 	token, login := iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), sessions.Handler(sessions)
 	introspect := iss.IntrospectHandler(issuer.HTTPConfig{})
-	basic := middleware.Basic(throttle.Around(iss), middleware.BasicConfig{})(http.NotFoundHandler())
+	basic := middleware.Basic(throttle.Around(iss), nil)(http.NotFoundHandler())
 
 	person := func(h http.Handler, from, client, password string) string {
 		secret := ""
@@ -171,11 +171,11 @@ func TestPasswordsByBasic(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db})
 	running(t, iss)
-	cache, err := middleware.NewCache(iss.Passwords(), 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(iss.Passwords(), 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := middleware.Basic(cache, middleware.BasicConfig{})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := middleware.Basic(cache, nil)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		fmt.Fprintf(w, "%s %q %v", id.User, id.Client, id.Methods == middleware.ByBasic)
 	}))

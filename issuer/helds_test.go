@@ -93,7 +93,7 @@ func must(t *testing.T, err error) {
 // cached returns a cache in front of an issuer.
 func cached(t *testing.T, iss *issuer.Issuer) *middleware.Cache {
 	t.Helper()
-	c, err := middleware.NewCache(iss, 64, middleware.CacheConfig{})
+	c, err := middleware.NewCache(iss, 64, nil)
 	must(t, err)
 	return c
 }

@@ -99,7 +99,7 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issue
 		return nil, context.Cause(ctx)
 	}
 	if cfg.Throttle == nil && !cfg.AllowUnthrottled {
-		cfg.Throttle, _ = middleware.NewThrottle(middleware.ThrottleConfig{}) // which nothing is wrong with
+		cfg.Throttle, _ = middleware.NewThrottle(nil) // which nothing is wrong with
 	}
 	i := &Issuer{
 		url: url, db: db, cfg: cfg, users: cfg.Users, revocations: newRevocations(cfg.longestTTL()),

@@ -60,11 +60,11 @@ func TestC04JunkUnderLoad(t *testing.T) {
 		const workers, each, hot = 4, 250, 100
 		db := &counting{Store: newStore(t)}
 		iss := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true})
-		cache, err := middleware.NewCache(iss, 1000, middleware.CacheConfig{})
+		cache, err := middleware.NewCache(iss, 1000, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := middleware.Chain(middleware.APIKey(cache, middleware.APIKeyConfig{}), middleware.Bearer(cache, middleware.BearerConfig{}))(
+		h := middleware.Chain(middleware.APIKey(cache, nil), middleware.Bearer(cache, nil))(
 			http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		var good []string
 		for range hot {
@@ -102,11 +102,11 @@ func TestC04JunkUnderLoad(t *testing.T) {
 func TestRefusedJunkReachesTheStoreOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &counting{Store: newStore(t)}
-		cache, err := middleware.NewCache(newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true}), 1000, middleware.CacheConfig{})
+		cache, err := middleware.NewCache(newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true}), 1000, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := middleware.Bearer(cache, middleware.BearerConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		h := middleware.Bearer(cache, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		junk := issuer.Generate("authtier_at")
 		for range 100 {
 			if got := status(h, "", junk); got != 404 {

@@ -84,7 +84,7 @@ func TestKeyScopesAreTheClientsOfNow(t *testing.T) {
 		return nil
 	}))
 
-	h := middleware.APIKey(iss, middleware.APIKeyConfig{})(iss.TokenHandler(issuer.HTTPConfig{BehindAPIKey: true}))
+	h := middleware.APIKey(iss, nil)(iss.TokenHandler(issuer.HTTPConfig{BehindAPIKey: true}))
 	for secret, want := range map[string]struct {
 		scopes middleware.Scopes
 		answer string

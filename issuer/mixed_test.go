@@ -69,7 +69,7 @@ func newMixedSite(t *testing.T, clients int) *mixedSite {
 
 func mixedRoutes(t *testing.T, iss, opaque *issuer.Issuer, clients int) http.Handler {
 	cache := func(v middleware.Validator) *middleware.Cache {
-		c, err := middleware.NewCache(v, clients, middleware.CacheConfig{}) // too small for all
+		c, err := middleware.NewCache(v, clients, nil) // too small for all
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,11 +81,11 @@ func mixedRoutes(t *testing.T, iss, opaque *issuer.Issuer, clients int) http.Han
 		fmt.Fprintf(w, "%s/%s", id.Client, id.User)
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/key", middleware.APIKey(signed, middleware.APIKeyConfig{})(me))
-	mux.Handle("/basic", middleware.Basic(signed, middleware.BasicConfig{})(me))
-	mux.Handle("/signed", middleware.Bearer(signed, middleware.BearerConfig{})(me))
-	mux.Handle("/opaque", middleware.Bearer(stored, middleware.BearerConfig{})(me))
-	mux.Handle("/both", middleware.Chain(middleware.APIKey(signed, middleware.APIKeyConfig{}), middleware.Bearer(signed, middleware.BearerConfig{}))(me))
+	mux.Handle("/key", middleware.APIKey(signed, nil)(me))
+	mux.Handle("/basic", middleware.Basic(signed, nil)(me))
+	mux.Handle("/signed", middleware.Bearer(signed, nil)(me))
+	mux.Handle("/opaque", middleware.Bearer(stored, nil)(me))
+	mux.Handle("/both", middleware.Chain(middleware.APIKey(signed, nil), middleware.Bearer(signed, nil))(me))
 	mux.Handle("/token", iss.TokenHandler(issuer.HTTPConfig{}))
 	mux.Handle("/introspect", iss.IntrospectHandler(issuer.HTTPConfig{}))
 	return mux

@@ -72,7 +72,7 @@ func (i *Issuer) Validator() middleware.Validator { return i.validator() }
 // guarded returns v behind a cache and the issuer's throttle. v must tell of all
 // revocations.
 func (i *Issuer) guarded(v middleware.Validator) middleware.Validator {
-	cache, err := middleware.NewCache(v, cacheSize, middleware.CacheConfig{AllowStale: i.cfg.AllowStale})
+	cache, err := middleware.NewCache(v, cacheSize, &middleware.CacheConfig{AllowStale: i.cfg.AllowStale})
 	if err != nil {
 		panic(err) // a fault of this package
 	}

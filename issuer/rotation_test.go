@@ -135,7 +135,7 @@ func TestC19Withdraw(t *testing.T) {
 		a, b := node(t, db, issuer.StoredKeysConfig{Alg: "HS256"}), node(t, db, issuer.StoredKeysConfig{Alg: "HS256"})
 		defer running(t, a)()
 		defer running(t, b)()
-		cache, err := middleware.NewCache(b, 16, middleware.CacheConfig{})
+		cache, err := middleware.NewCache(b, 16, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +241,7 @@ func TestS01UnknownKeyOfASlowStore(t *testing.T) {
 		junk := func(n int) middleware.Credential {
 			return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: madeUp(token, n)}
 		}
-		cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{AllowStale: true})
+		cache, err := middleware.NewCache(iss, 100, &middleware.CacheConfig{AllowStale: true})
 		if err != nil {
 			t.Fatal(err)
 		}

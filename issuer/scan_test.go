@@ -81,9 +81,9 @@ func TestB03RightBeginnings(t *testing.T) {
 		right   string
 		guesses []string
 	}{
-		"API key":         {middleware.APIKey(iss, middleware.APIKeyConfig{}), "X-API-KEY", key, guesses(key)},
-		"key set by hand": {middleware.APIKey(iss, middleware.APIKeyConfig{}), "X-API-KEY", "key1", []string{"xxxx", "kxxx", "kexx", "keyx", "key2"}},
-		"opaque token":    {middleware.Bearer(iss, middleware.BearerConfig{}), "Authorization", "Bearer " + token, prefixed("Bearer ", guesses(token))},
+		"API key":         {middleware.APIKey(iss, nil), "X-API-KEY", key, guesses(key)},
+		"key set by hand": {middleware.APIKey(iss, nil), "X-API-KEY", "key1", []string{"xxxx", "kxxx", "kexx", "keyx", "key2"}},
+		"opaque token":    {middleware.Bearer(iss, nil), "Authorization", "Bearer " + token, prefixed("Bearer ", guesses(token))},
 	} {
 		try := func(value string) *httptest.ResponseRecorder {
 			r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
@@ -220,7 +220,7 @@ func TestD09LogsHoldNoSecrets(t *testing.T) {
 				post("/oauth2/introspect", url.Values{"token": {token}})
 				post("/oauth2/revoke", url.Values{"token": {token}})
 				for _, guard := range []middleware.Wrapper{
-					middleware.Bearer(iss, middleware.BearerConfig{Errors: ew}), middleware.APIKey(iss, middleware.APIKeyConfig{Errors: ew}),
+					middleware.Chain(middleware.Errors(ew), middleware.Bearer(iss, nil)), middleware.Chain(middleware.Errors(ew), middleware.APIKey(iss, nil)),
 				} {
 					r := httptest.NewRequest("GET", "/", nil)
 					r.Header.Set("Authorization", "Bearer "+token)

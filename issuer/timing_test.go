@@ -145,13 +145,13 @@ func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *ht
 func TestB05(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{AllowUnthrottled: true})
 	running(t, iss)
-	cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(iss, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}))
-	mux.Handle("/me", middleware.Bearer(cache, middleware.BearerConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	mux.Handle("/me", middleware.Bearer(cache, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	server.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 64

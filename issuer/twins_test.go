@@ -66,7 +66,7 @@ func TestC02J12TwinsOfTheRevoked(t *testing.T) {
 	} {
 		db = newStore(t)
 		iss := newIssuer(t, issuer.Config{Store: db})
-		cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{})
+		cache, err := middleware.NewCache(iss, 100, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 	} {
 		db := newStore(t)
 		iss := newIssuer(t, issuer.Config{Store: db})
-		cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{})
+		cache, err := middleware.NewCache(iss, 100, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -173,14 +173,14 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 		"another store":        {issuer.Config{Store: db, Users: newStore(t)}, true},
 	} {
 		iss := newIssuer(t, tt.cfg)
-		_, err := middleware.NewCache(iss.Passwords(), 100, middleware.CacheConfig{})
+		_, err := middleware.NewCache(iss.Passwords(), 100, nil)
 		if (err != nil) != tt.own {
 			t.Errorf("%s, without a TTL: %v", name, err)
 		}
-		if _, err := middleware.NewCache(iss.Passwords(), 100, middleware.CacheConfig{TTL: time.Minute}); err != nil {
+		if _, err := middleware.NewCache(iss.Passwords(), 100, &middleware.CacheConfig{TTL: time.Minute}); err != nil {
 			t.Errorf("%s, with a TTL: %v", name, err)
 		}
-		if _, err := middleware.NewCache(iss, 100, middleware.CacheConfig{}); err != nil {
+		if _, err := middleware.NewCache(iss, 100, nil); err != nil {
 			t.Errorf("%s, the issuer: %v", name, err)
 		}
 	}

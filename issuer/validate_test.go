@@ -251,7 +251,7 @@ func TestPasswords(t *testing.T) {
 func TestC06LongSecrets(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, issuer.Config{Store: db, AllowUnthrottled: true})
-	cache, err := middleware.NewCache(iss.Passwords(), 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(iss.Passwords(), 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

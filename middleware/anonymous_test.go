@@ -10,10 +10,10 @@ import (
 )
 
 func TestAllowAnonymous(t *testing.T) {
-	optional := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
-	optionalKey := middleware.APIKey(people, middleware.APIKeyConfig{AllowAnonymous: true})
-	optionalBasic := middleware.Basic(people, middleware.BasicConfig{AllowAnonymous: true})
-	query := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true, QuerySafe: []string{"files"}})
+	optional := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
+	optionalKey := middleware.APIKey(people, &middleware.APIKeyConfig{AllowAnonymous: true})
+	optionalBasic := middleware.Basic(people, &middleware.BasicConfig{AllowAnonymous: true})
+	query := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true, QuerySafe: []string{"files"}})
 	either := middleware.OneOf(people, middleware.BearerConfig{AllowAnonymous: true}, middleware.APIKeyConfig{AllowAnonymous: true})
 	for _, tt := range []struct {
 		name    string
@@ -65,9 +65,9 @@ func TestAllowAnonymous(t *testing.T) {
 // TestScopeBehindAnonymous: who may do something is asked of everybody.
 func TestScopeBehindAnonymous(t *testing.T) {
 	rfc := &errorsx.Writer{Dialect: errorsx.RFC, Realm: "outside"}
-	optional := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
-	custom := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true, Header: "X-Token"})
-	optionalKey := middleware.APIKey(people, middleware.APIKeyConfig{AllowAnonymous: true})
+	optional := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
+	custom := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true, Header: "X-Token"})
+	optionalKey := middleware.APIKey(people, &middleware.APIKeyConfig{AllowAnonymous: true})
 	either := middleware.OneOf(people, middleware.BearerConfig{AllowAnonymous: true}, middleware.APIKeyConfig{AllowAnonymous: true})
 	scope := middleware.Scope("read")
 	for _, tt := range []struct {
@@ -103,8 +103,8 @@ func TestUsageBehindAnonymous(t *testing.T) {
 		"by request": {}, "by status": {CountStatus: func(int) bool { return true }},
 	} {
 		m := &tally{}
-		optional := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
-		h := middleware.Chain(optional, middleware.UsageBy(m, cfg))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		optional := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
+		h := middleware.Chain(optional, middleware.Usage(m, &cfg))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if err := middleware.AddUsage(r.Context(), 10); err != nil {
 				t.Error(err)
 			}
@@ -121,7 +121,7 @@ func TestUsageBehindAnonymous(t *testing.T) {
 func TestAllowAnonymousPanics(t *testing.T) {
 	for name, wire := range map[string]func(){
 		"RequireUser": func() {
-			middleware.Bearer(people, middleware.BearerConfig{RequireUser: true, AllowAnonymous: true})
+			middleware.Bearer(people, &middleware.BearerConfig{RequireUser: true, AllowAnonymous: true})
 		},
 		"one way of two": func() {
 			middleware.OneOf(people, middleware.BearerConfig{AllowAnonymous: true}, middleware.APIKeyConfig{})

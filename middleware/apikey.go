@@ -22,10 +22,6 @@ type APIKeyConfig struct {
 	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
 	// [Usage] does not count it.
 	AllowAnonymous bool
-
-	// Errors answers refused requests, also of the wrappers and handlers inside. If
-	// nil, the writer of the nearest [Errors] outside does.
-	Errors *errorsx.Writer
 }
 
 // APIKey lets a request through only with a valid API key in its header, one
@@ -34,7 +30,12 @@ type APIKeyConfig struct {
 //
 // Answers vary by the header and are private, unless the handler says
 // otherwise: shared caches know to protect only Authorization.
-func APIKey(v Validator, cfg APIKeyConfig) Wrapper { return cfg.guard(v).wrapper() }
+func APIKey(v Validator, cfg *APIKeyConfig) Wrapper {
+	if cfg == nil {
+		cfg = &APIKeyConfig{}
+	}
+	return cfg.guard(v).wrapper()
+}
 
 // guard implements [Way].
 func (cfg APIKeyConfig) guard(v Validator) *guard {
@@ -49,7 +50,6 @@ func (cfg APIKeyConfig) guard(v Validator) *guard {
 		expected:    "expected printable ASCII",
 		validator:   v,
 		scheme:      errorsx.SchemeAPIKey,
-		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
 		from:        from,
 		read: func(r *http.Request) (string, string, *source, error) {

@@ -20,16 +20,17 @@ type BasicConfig struct {
 	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
 	// [Usage] does not count it.
 	AllowAnonymous bool
-
-	// Errors answers refused requests, also of the wrappers and handlers inside. If
-	// nil, the writer of the nearest [Errors] outside does.
-	Errors *errorsx.Writer
 }
 
 // Basic lets a request through only with valid Basic credentials (RFC 7617):
 // one header value, padded base64 in its one spelling, UTF-8 without control
 // characters, split at the first colon. It panics if v is nil.
-func Basic(v Validator, cfg BasicConfig) Wrapper { return cfg.guard(v).wrapper() }
+func Basic(v Validator, cfg *BasicConfig) Wrapper {
+	if cfg == nil {
+		cfg = &BasicConfig{}
+	}
+	return cfg.guard(v).wrapper()
+}
 
 // guard implements [Way].
 func (cfg BasicConfig) guard(v Validator) *guard {
@@ -43,7 +44,6 @@ func (cfg BasicConfig) guard(v Validator) *guard {
 		header:      header,
 		validator:   v,
 		scheme:      errorsx.SchemeBasic,
-		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
 		from:        from,
 		read: func(r *http.Request) (string, string, *source, error) {

@@ -45,10 +45,6 @@ type BearerConfig struct {
 	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
 	// [Usage] does not count it.
 	AllowAnonymous bool
-
-	// Errors answers refused requests, also of the wrappers and handlers inside. If
-	// nil, the writer of the nearest [Errors] outside does.
-	Errors *errorsx.Writer
 }
 
 // Bearer lets a request through only with a valid access token in its
@@ -56,7 +52,12 @@ type BearerConfig struct {
 //
 // Answers to tokens from another header or the query are private, unless the
 // handler says otherwise: shared caches know to protect only Authorization.
-func Bearer(v Validator, cfg BearerConfig) Wrapper { return cfg.guard(v).wrapper() }
+func Bearer(v Validator, cfg *BearerConfig) Wrapper {
+	if cfg == nil {
+		cfg = &BearerConfig{}
+	}
+	return cfg.guard(v).wrapper()
+}
 
 // guard implements [Way].
 func (cfg BearerConfig) guard(v Validator) *guard {
@@ -97,7 +98,6 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 		expected:    "expected one token after the scheme Bearer",
 		validator:   v,
 		scheme:      errorsx.SchemeBearer,
-		errors:      cfg.Errors,
 		otherClient: cfg.AllowOtherClient,
 		from:        b.fromHeader,
 		read:        b.read,

@@ -118,7 +118,10 @@ type Local interface {
 //
 // It returns an error for a nil validator, a size that is not positive, a TTL that
 // is missing or out of range, and a throttle among the validators.
-func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
+func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
+	if cfg == nil {
+		cfg = &CacheConfig{}
+	}
 	all, err := chain(v)
 	sources := sources(all)
 	if err == nil {
@@ -148,7 +151,7 @@ func NewCache(v Validator, size int, cfg CacheConfig) (*Cache, error) {
 	return c, nil
 }
 
-func (cfg CacheConfig) check(all []Validator) error {
+func (cfg *CacheConfig) check(all []Validator) error {
 	var errs []error
 	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(*Cache); return ok }) {
 		errs = append(errs, errors.New("the validator already contains a Cache"))

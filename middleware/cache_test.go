@@ -46,7 +46,7 @@ func newCache(t testing.TB, v middleware.Validator, size int, cfg middleware.Cac
 	if _, ok := v.(middleware.Source); !ok && cfg.TTL == 0 {
 		cfg.TTL = time.Minute
 	}
-	c, err := middleware.NewCache(v, size, cfg)
+	c, err := middleware.NewCache(v, size, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestC18NewCacheRefuses(t *testing.T) {
 		"a throttle inside":   {middleware.Around(newThrottle(t, middleware.ThrottleConfig{}).Around(v), pass), 1, time.Minute},
 		"a chain without end": {endless{}, 1, time.Minute},
 	} {
-		if c, err := middleware.NewCache(tt.v, tt.size, middleware.CacheConfig{TTL: tt.ttl}); err == nil || c != nil {
+		if c, err := middleware.NewCache(tt.v, tt.size, &middleware.CacheConfig{TTL: tt.ttl}); err == nil || c != nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -368,10 +368,10 @@ func TestC08CacheHoldsNoVerdict(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	for range 2 {
 		for want, guard := range map[string]middleware.Wrapper{
-			"":        middleware.Chain(middleware.Bearer(c, middleware.BearerConfig{Audience: "a1"}), middleware.Scope("read")),
-			"AUTH-7":  middleware.Chain(middleware.Bearer(c, middleware.BearerConfig{}), middleware.Scope("write")),
-			"AUTH-12": middleware.Bearer(c, middleware.BearerConfig{Audience: "a3"}),
-			"AUTH-1":  middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{})),
+			"":        middleware.Chain(middleware.Bearer(c, &middleware.BearerConfig{Audience: "a1"}), middleware.Scope("read")),
+			"AUTH-7":  middleware.Chain(middleware.Bearer(c, nil), middleware.Scope("write")),
+			"AUTH-12": middleware.Bearer(c, &middleware.BearerConfig{Audience: "a3"}),
+			"AUTH-1":  middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, nil)),
 		} {
 			w := serve(guard(whoami), "GET", "/", tokenAda, "X-API-KEY: key-other")
 			if code(w) != want {
@@ -379,8 +379,8 @@ func TestC08CacheHoldsNoVerdict(t *testing.T) {
 			}
 		}
 	}
-	loose := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{AllowOtherClient: true}))
-	strict := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{}))
+	loose := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, &middleware.BearerConfig{AllowOtherClient: true}))
+	strict := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, nil))
 	for range 2 {
 		if w := serve(loose(whoami), "GET", "/", tokenAda, "X-API-KEY: key-other"); w.Code != 200 {
 			t.Errorf("AllowOtherClient: got %d %s", w.Code, w.Body)
@@ -396,7 +396,7 @@ func TestSyntaxIsCheckedOnHits(t *testing.T) {
 	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		return &middleware.Identity{Issuer: "i", Client: "c", Scopes: "s"}, nil
 	})
-	guard := middleware.Bearer(newCache(t, v, 100, middleware.CacheConfig{}), middleware.BearerConfig{QuerySafe: []string{"s"}})
+	guard := middleware.Bearer(newCache(t, v, 100, middleware.CacheConfig{}), &middleware.BearerConfig{QuerySafe: []string{"s"}})
 	for range 2 {
 		if w := serve(guard(whoami), "GET", "/?access_token=a%20b"); w.Code != 200 {
 			t.Errorf("in the query: got %d %s", w.Code, w.Body)
@@ -412,14 +412,11 @@ func TestSyntaxIsCheckedOnHits(t *testing.T) {
 func TestOneAllocation(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	m := &tally{}
-	guard, err := middleware.Tiers([]middleware.Tier{{Prefix: "/user/", Guard: []middleware.Wrapper{
-		middleware.APIKey(c, middleware.APIKeyConfig{}),
-		middleware.Bearer(c, middleware.BearerConfig{RequireUser: true, Audience: "a1"}),
-		middleware.Scope("read"), middleware.Usage(m),
-	}}}, middleware.TiersConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	guard := middleware.Tiers(middleware.TierTable{"/user/": middleware.Chain(
+		middleware.APIKey(c, nil),
+		middleware.Bearer(c, &middleware.BearerConfig{RequireUser: true, Audience: "a1"}),
+		middleware.Scope("read"), middleware.Usage(m, nil),
+	)}, nil)
 	h := guard(opaqueHandler)
 	r, w := httptest.NewRequest("GET", "/user/x", nil), httptest.NewRecorder()
 	r.Header.Set("X-API-KEY", "key-app")
@@ -465,8 +462,8 @@ func TestC14CopiesAreTheirOwn(t *testing.T) {
 		copied.Scopes = "read"
 		return &copied, nil
 	})
-	wide := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{}))
-	tight := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(narrow, middleware.BearerConfig{}))
+	wide := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, nil))
+	tight := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(narrow, nil))
 	for range 2 {
 		if id := identity(t, serve(wide(whoami), "GET", "/", keyApp, tokenAda)); id.Scopes != "read files" {
 			t.Errorf("the whole identity has the scopes %q", id.Scopes)
@@ -479,14 +476,14 @@ func TestC14CopiesAreTheirOwn(t *testing.T) {
 	m := meterFunc(func(client string) func(int64) error {
 		return func(n int64) error { clients[client] += n; return nil }
 	})
-	count := middleware.Usage(m)
+	count := middleware.Usage(m, nil)
 	inner := count(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	asOther := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		id.Client = "x"
 		inner.ServeHTTP(w, r.WithContext(middleware.WithIdentity(context.Background(), id)))
 	})
-	bearer := middleware.Bearer(c, middleware.BearerConfig{})
+	bearer := middleware.Bearer(c, nil)
 	serve(bearer(asOther), "GET", "/", tokenAda)
 	serve(middleware.Chain(bearer, count)(whoami), "GET", "/", tokenAda)
 	serve(bearer(asOther), "GET", "/", tokenAda)

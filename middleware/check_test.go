@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 		{"no key", both, [][2]string{{"Authorization", "Bearer token-ada"}}, errorsx.CredentialsMissing, ""},
 		{"another client's key", both, [][2]string{{"X-Api-Key", "key-other"}, {"Authorization", "Bearer token-ada"}}, errorsx.CredentialsIncorrect, ""},
 		{"no scope", both, [][2]string{{"X-Api-Key", "key-app"}, {"Authorization", "Bearer token-app"}}, errorsx.ScopeNotAuthorized, ""},
-		{"anonymous", middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true}), nil, 0, ""},
+		{"anonymous", middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true}), nil, 0, ""},
 		{"nobody asks", func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) })
 		}, nil, errorsx.Internal, ""},
@@ -105,7 +105,7 @@ func TestAPIKeyFunc(t *testing.T) {
 		}
 		return "", nil
 	})
-	h := middleware.APIKey(keys, middleware.APIKeyConfig{Errors: silent})(whoami)
+	h := middleware.Chain(middleware.Errors(silent), middleware.APIKey(keys, nil))(whoami)
 	for line, want := range map[string]string{
 		"X-API-KEY: right": "", "X-API-KEY: wrong": "AUTH-1", "X-API-KEY: down": "AUTH-4", "X-Other: right": "AUTH-2",
 	} {
@@ -113,7 +113,7 @@ func TestAPIKeyFunc(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %q", line, w.Code, w.Body, want)
 		}
 	}
-	if w := serve(middleware.Bearer(keys, middleware.BearerConfig{Errors: silent})(whoami), "GET", "/", "Authorization: Bearer right"); code(w) != "AUTH-8" {
+	if w := serve(middleware.Chain(middleware.Errors(silent), middleware.Bearer(keys, nil))(whoami), "GET", "/", "Authorization: Bearer right"); code(w) != "AUTH-8" {
 		t.Errorf("as a validator of tokens: got %d %s, want AUTH-8", w.Code, w.Body)
 	}
 }

@@ -66,8 +66,8 @@ func TestC13EveryAnswerIsItsOwn(t *testing.T) {
 	v.FreshUntil(time.Now().Add(24 * time.Hour))
 	c := newCache(t, v, crowdTokens/2, middleware.CacheConfig{})
 	h := middleware.Chain(
-		middleware.APIKey(c, middleware.APIKeyConfig{Errors: silent}),
-		middleware.Bearer(c, middleware.BearerConfig{Errors: silent}),
+		middleware.Chain(middleware.Errors(silent), middleware.APIKey(c, nil)),
+		middleware.Chain(middleware.Errors(silent), middleware.Bearer(c, nil)),
 	)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		fmt.Fprint(w, id.Client, " ", id.User, " ", id.TokenID, " ", id.KeyID)

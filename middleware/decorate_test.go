@@ -40,7 +40,7 @@ func TestCacheHearsThroughDecorators(t *testing.T) {
 			t.Errorf("%s: asked %d times, want once, and once more after the revocation", name, o.asked.Load())
 		}
 	}
-	if _, err := middleware.NewCache(blind(newSource()), 10, middleware.CacheConfig{}); err == nil {
+	if _, err := middleware.NewCache(blind(newSource()), 10, nil); err == nil {
 		t.Error("a hidden source and no TTL: accepted")
 	}
 }
@@ -96,14 +96,14 @@ func TestDecoratorRunsOnEachRequest(t *testing.T) {
 		return id, err
 	})
 	for range 3 {
-		if w := serve(middleware.Chain(middleware.Bearer(raised, middleware.BearerConfig{}), middleware.Scope("admin"))(whoami), "GET", "/", tokenAda); w.Code != 200 {
+		if w := serve(middleware.Chain(middleware.Bearer(raised, nil), middleware.Scope("admin"))(whoami), "GET", "/", tokenAda); w.Code != 200 {
 			t.Errorf("got %d %s", w.Code, w.Body)
 		}
 	}
 	if runs != 3 {
 		t.Errorf("the decorator ran %d times, want 3", runs)
 	}
-	w := serve(middleware.Chain(middleware.Bearer(c, middleware.BearerConfig{}), middleware.Scope("admin"))(whoami), "GET", "/", tokenAda)
+	w := serve(middleware.Chain(middleware.Bearer(c, nil), middleware.Scope("admin"))(whoami), "GET", "/", tokenAda)
 	if code(w) != "AUTH-7" {
 		t.Errorf("without the decorator: got %d %s, want AUTH-7", w.Code, w.Body)
 	}
@@ -118,7 +118,7 @@ func TestMethodsAreTheWrappers(t *testing.T) {
 			"t": {Issuer: "i", Client: "app", User: "ada", Scopes: "read", Methods: methods &^ middleware.ByToken},
 		}
 		for how, auth := range map[string]middleware.Validator{"asked": v, "cached": newCache(t, v, 10, middleware.CacheConfig{})} {
-			both := middleware.Chain(middleware.APIKey(auth, middleware.APIKeyConfig{}), middleware.Bearer(auth, middleware.BearerConfig{}))
+			both := middleware.Chain(middleware.APIKey(auth, nil), middleware.Bearer(auth, nil))
 			for range 2 {
 				w := serve(middleware.Chain(both, middleware.Scope("admin"))(whoami), "GET", "/", "X-API-KEY: k", "Authorization: Bearer t")
 				if code(w) != "AUTH-7" {
@@ -142,7 +142,7 @@ func TestEmptyIdentity(t *testing.T) {
 		"asked": v, "cached": newCache(t, v, 10, middleware.CacheConfig{}), "decorated": middleware.Around(v, pass),
 	} {
 		for range 2 {
-			w := serve(middleware.Bearer(auth, middleware.BearerConfig{Errors: silent})(whoami), "GET", "/", tokenAda)
+			w := serve(middleware.Chain(middleware.Errors(silent), middleware.Bearer(auth, nil))(whoami), "GET", "/", tokenAda)
 			if code(w) != "AUTH-8" {
 				t.Errorf("%s: got %d %s, want AUTH-8", name, w.Code, w.Body)
 			}
@@ -154,7 +154,7 @@ func TestEmptyIdentity(t *testing.T) {
 func TestIdentitiesWithoutIssuer(t *testing.T) {
 	keys, tokens := directory{"k": {Client: "7", Scopes: "admin"}}, directory{"t": {Client: "7", User: "eve"}}
 	h := middleware.Chain(
-		middleware.Errors(silent), middleware.APIKey(keys, middleware.APIKeyConfig{}), middleware.Bearer(tokens, middleware.BearerConfig{AllowAnonymous: true}),
+		middleware.Errors(silent), middleware.APIKey(keys, nil), middleware.Bearer(tokens, &middleware.BearerConfig{AllowAnonymous: true}),
 	)(whoami)
 	if w := serve(h, "GET", "/", "X-API-KEY: k", "Authorization: Bearer t"); code(w) != "AUTH-8" {
 		t.Errorf("got %d %s, want AUTH-8", w.Code, w.Body)
@@ -168,7 +168,7 @@ func TestIdentitiesWithoutIssuer(t *testing.T) {
 func TestUsageNeedsSomebodyToBill(t *testing.T) {
 	for name, id := range map[string]middleware.Identity{"no client": {Issuer: "i", User: "ada"}, "no issuer": {Client: "app"}} {
 		m := &tally{}
-		h := middleware.Chain(middleware.Bearer(directory{"t": id}, middleware.BearerConfig{Errors: silent}), middleware.Usage(m))(whoami)
+		h := middleware.Chain(middleware.Chain(middleware.Errors(silent), middleware.Bearer(directory{"t": id}, nil)), middleware.Usage(m, nil))(whoami)
 		if w := serve(h, "GET", "/", "Authorization: Bearer t"); code(w) != "AUTH-8" || m.sum() != 0 {
 			t.Errorf("%s: got %d %s and %d uses", name, w.Code, w.Body, m.sum())
 		}
@@ -184,17 +184,19 @@ func TestNothingIsNilInDisguise(t *testing.T) {
 	var f middleware.ValidatorFunc
 	var m *tally
 	for name, wire := range map[string]func(){
-		"a nil cache":         func() { middleware.Bearer(cache, middleware.BearerConfig{}) },
-		"a nil choice":        func() { middleware.APIKey(choice, middleware.APIKeyConfig{}) },
-		"a nil function":      func() { middleware.Basic(f, middleware.BasicConfig{}) },
-		"a nil throttle":      func() { throttle.Around(people) },
-		"decorating nothing":  func() { middleware.Around(cache, pass) },
-		"by nothing":          func() { middleware.Around(people, nil) },
-		"a nil meter":         func() { middleware.Usage(m) },
-		"a choice of nothing": func() { middleware.Bearer(middleware.ByScheme{errorsx.SchemeBearer: cache}, middleware.BearerConfig{}) },
-		"an empty chain":      func() { middleware.Chain() },
-		"a nil writer":        func() { middleware.Errors(nil) },
-		"no observer":         func() { middleware.Observe(nil) },
+		"a nil cache":        func() { middleware.Bearer(cache, nil) },
+		"a nil choice":       func() { middleware.APIKey(choice, nil) },
+		"a nil function":     func() { middleware.Basic(f, nil) },
+		"a nil throttle":     func() { throttle.Around(people) },
+		"decorating nothing": func() { middleware.Around(cache, pass) },
+		"by nothing":         func() { middleware.Around(people, nil) },
+		"a nil meter":        func() { middleware.Usage(m, nil) },
+		"a choice of nothing": func() {
+			middleware.Bearer(middleware.ByScheme{errorsx.SchemeBearer: cache}, nil)
+		},
+		"an empty chain": func() { middleware.Chain() },
+		"a nil writer":   func() { middleware.Errors(nil) },
+		"no observer":    func() { middleware.Observe(nil) },
 	} {
 		func() {
 			defer func() {
@@ -240,7 +242,7 @@ func TestWraps(t *testing.T) {
 		return next.Validate(ctx, c)
 	}
 	inner, other := &wrapped{ValidatorFunc: accept}, &wrapped{ValidatorFunc: accept}
-	cache, err := middleware.NewCache(inner, 16, middleware.CacheConfig{TTL: time.Minute})
+	cache, err := middleware.NewCache(inner, 16, &middleware.CacheConfig{TTL: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

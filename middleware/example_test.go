@@ -25,7 +25,7 @@ var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 })
 
 func ExampleBearer() {
-	h := middleware.Bearer(demoTokens, middleware.BearerConfig{})(hello)
+	h := middleware.Bearer(demoTokens, nil)(hello)
 	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 	r.Header.Set("Authorization", "Bearer s3cret")
 	h.ServeHTTP(w, r)
@@ -34,7 +34,7 @@ func ExampleBearer() {
 }
 
 func ExampleScope() {
-	h := middleware.Chain(middleware.Bearer(demoTokens, middleware.BearerConfig{}), middleware.Scope("write"))(hello)
+	h := middleware.Chain(middleware.Bearer(demoTokens, nil), middleware.Scope("write"))(hello)
 	r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 	r.Header.Set("Authorization", "Bearer s3cret")
 	h.ServeHTTP(w, r)
@@ -64,7 +64,7 @@ func ExampleRemoteKeys() {
 	}))
 	defer provider.Close()
 
-	keys, err := middleware.OpenRemoteKeys(context.Background(), provider.URL, middleware.RemoteKeysConfig{})
+	keys, err := middleware.OpenRemoteKeys(context.Background(), provider.URL, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -75,12 +75,12 @@ func ExampleRemoteKeys() {
 		fmt.Println(err)
 		return
 	}
-	auth, err := middleware.NewCache(tokens, 10_000, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(tokens, 10_000, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	h := middleware.Bearer(auth, middleware.BearerConfig{})(hello)
+	h := middleware.Bearer(auth, nil)(hello)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	fmt.Println(w.Code, "with", keys.Stats().Keys, "key")
@@ -88,15 +88,11 @@ func ExampleRemoteKeys() {
 }
 
 func ExampleTiers() {
-	user := middleware.Bearer(demoTokens, middleware.BearerConfig{RequireUser: true})
-	guard, err := middleware.Tiers([]middleware.Tier{
-		{Prefix: "/public/", Open: true},
-		{Prefix: "/user/", Guard: []middleware.Wrapper{user}},
-	}, middleware.TiersConfig{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	user := middleware.Bearer(demoTokens, &middleware.BearerConfig{RequireUser: true})
+	guard := middleware.Tiers(middleware.TierTable{
+		"/public/": middleware.Unguarded,
+		"/user/":   user,
+	}, nil)
 	h := guard(hello)
 	for _, path := range []string{"/public/x", "/user/x", "/public/..%2fuser/x", "/elsewhere"} {
 		w := httptest.NewRecorder()

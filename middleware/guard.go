@@ -18,8 +18,6 @@ type guard struct {
 	validator   Validator
 	cache       *Cache // the validator, if it is one
 	scheme      errorsx.Scheme
-	errors      *errorsx.Writer
-	inside      *surroundings // of what is inside, if errors is not nil
 	otherClient bool
 
 	// from is the source of a credential in the header. A query is read too if
@@ -116,12 +114,8 @@ func (g *guard) prepare() {
 		panic("middleware: " + g.name + ": " + err.Error())
 	}
 	g.cache, _ = g.validator.(*Cache)
-	if err := g.errors.Check(); err != nil {
-		panic("middleware: " + g.name + ": " + err.Error())
-	}
 	g.absent = missing(g.header)
 	g.nobody = &counted{openedBy: g, add: func(int64) error { return nil }}
-	g.inside = &surroundings{writer: g.errors}
 }
 
 // allowAnonymous lets requests without a credential through. Every answer then
@@ -134,20 +128,16 @@ func (g *guard) allowAnonymous() {
 func (g *guard) wrap(next http.Handler) http.Handler {
 	notNil(g.name, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		outer := r
 		s, r := join(r)
 		from, err := g.authenticate(s, r)
 		if from != nil {
 			from.protect(w.Header())
 		}
-		switch {
-		case err != nil:
-			g.errors.Resource(w, r, g.scheme, err)
-		case g.errors != nil:
-			s.serveWith(g.inside, w, r, next, r != outer)
-		default:
-			next.ServeHTTP(w, r)
+		if err != nil {
+			(*errorsx.Writer)(nil).Resource(w, r, g.scheme, err)
+			return
 		}
+		next.ServeHTTP(w, r)
 	})
 }
 

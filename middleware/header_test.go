@@ -93,15 +93,15 @@ func TestHeaders(t *testing.T) {
 }
 
 func bearerOf(v middleware.Validator) middleware.Wrapper {
-	return middleware.Bearer(v, middleware.BearerConfig{})
+	return middleware.Bearer(v, nil)
 }
 
 func basicOf(v middleware.Validator) middleware.Wrapper {
-	return middleware.Basic(v, middleware.BasicConfig{})
+	return middleware.Basic(v, nil)
 }
 
 func keyOf(v middleware.Validator) middleware.Wrapper {
-	return middleware.APIKey(v, middleware.APIKeyConfig{})
+	return middleware.APIKey(v, nil)
 }
 
 func TestH14OtherNamesAreNotRead(t *testing.T) {

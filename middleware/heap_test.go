@@ -140,9 +140,9 @@ func exchangeSecrets(t *testing.T, n int) {
 	c := newCache(t, known, 1000, middleware.CacheConfig{})
 	t.Cleanup(func() { runtime.KeepAlive(c) })
 	mux := http.NewServeMux()
-	mux.Handle("/key", middleware.APIKey(c, middleware.APIKeyConfig{})(opaqueHandler))
-	mux.Handle("/basic", middleware.Basic(c, middleware.BasicConfig{})(opaqueHandler))
-	mux.Handle("/bearer", middleware.Bearer(c, middleware.BearerConfig{})(opaqueHandler))
+	mux.Handle("/key", middleware.APIKey(c, nil)(opaqueHandler))
+	mux.Handle("/basic", middleware.Basic(c, nil)(opaqueHandler))
+	mux.Handle("/bearer", middleware.Bearer(c, nil)(opaqueHandler))
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	var wg sync.WaitGroup

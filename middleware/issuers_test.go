@@ -119,9 +119,10 @@ func TestJWTsOneIssuerDown(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))
 		never := &remote{}
 		never.fails()
-		empty, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{
+		empty, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &middleware.RemoteKeysConfig{
 			AllowEmptyStart: true, Client: never.client(), Log: slog.New(slog.DiscardHandler),
 		})
+
 		if err != nil {
 			t.Fatal(err)
 		}

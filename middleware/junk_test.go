@@ -35,7 +35,7 @@ func TestC04HalfJunk(t *testing.T) {
 		const workers, each, hot = 8, 500, 1000
 		v := &gate{}
 		c := newCache(t, middleware.ValidatorFunc(v.Validate), 2*hot, middleware.CacheConfig{})
-		h := middleware.Bearer(c, middleware.BearerConfig{})(opaqueHandler)
+		h := middleware.Bearer(c, nil)(opaqueHandler)
 		bearerOf := func(token string) int { return serve(h, "GET", "/", "Authorization: Bearer "+token).Code }
 		for i := range hot {
 			bearerOf(fmt.Sprint("good-", i))

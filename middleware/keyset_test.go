@@ -122,7 +122,7 @@ func TestRemoteKeysBadSets(t *testing.T) {
 			if s.says(status, body); status != 200 {
 				s.says(status, good)
 			}
-			_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+			_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
 			if err == nil {
 				t.Errorf("%s, status %d: accepted", name, status)
 			}
@@ -158,7 +158,7 @@ func FuzzKeySet(f *testing.F) {
 		s.says(200, body)
 		cfg := middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)}
 		kids := append(kidsOf(body), "", "ES256", "x")
-		if keys, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, cfg); err == nil {
+		if keys, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &cfg); err == nil {
 			for _, kid := range kids {
 				for _, alg := range algs {
 					if key, err := keys.Key(ended(t), kid, alg); err == nil {

@@ -36,15 +36,12 @@ func (o *observer) last(t *testing.T) middleware.Decision {
 func TestObserve(t *testing.T) {
 	o := &observer{}
 	cache := newCache(t, people, 100, middleware.CacheConfig{})
-	guard, err := middleware.Tiers([]middleware.Tier{
-		{Prefix: "/open/", Open: true},
-		{Prefix: "/user/", Guard: []middleware.Wrapper{
-			middleware.APIKey(cache, middleware.APIKeyConfig{}), middleware.Bearer(cache, middleware.BearerConfig{}), middleware.Scope("read"),
-		}},
-	}, middleware.TiersConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	guard := middleware.Tiers(middleware.TierTable{
+		"/open/": middleware.Unguarded,
+		"/user/": middleware.Chain(
+			middleware.APIKey(cache, nil), middleware.Bearer(cache, nil), middleware.Scope("read"),
+		),
+	}, nil)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/open/", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /user/created", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201) })
@@ -122,7 +119,7 @@ func TestObserveTellsTheCause(t *testing.T) {
 	refuses := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		return nil, &errorsx.Error{Code: errorsx.UnknownToken, Client: "app", Err: cause}
 	})
-	w := serve(middleware.Chain(o.wrapper(), middleware.Bearer(refuses, middleware.BearerConfig{}))(whoami), "GET", "/", tokenAda)
+	w := serve(middleware.Chain(o.wrapper(), middleware.Bearer(refuses, nil))(whoami), "GET", "/", tokenAda)
 	d := o.last(t)
 	if !errors.Is(d.Cause(), cause) || d.Refusal.Client != "app" || strings.Contains(w.Body.String(), "aud") {
 		t.Errorf("got %+v, and the client %s", d, w.Body)
@@ -192,7 +189,7 @@ func TestWriters(t *testing.T) {
 		{"inside alone", middleware.Chain(bearer, middleware.Errors(realm("b"))), "Authorization: Bearer junk", "api 404"},
 		{"Scope outside of one", middleware.Chain(middleware.Errors(realm("a")), bearer, scope, middleware.Errors(realm("b"))), tokenAda, "a 403"},
 		{"Scope inside of one", middleware.Chain(middleware.Errors(realm("a")), bearer, middleware.Errors(realm("b")), scope), tokenAda, "b 403"},
-		{"a wrapper's own", middleware.Chain(middleware.Errors(realm("a")), middleware.Bearer(people, middleware.BearerConfig{Errors: realm("own")}), scope), tokenAda, "own 403"},
+		{"a wrapper's own", middleware.Chain(middleware.Errors(realm("a")), middleware.Chain(middleware.Errors(realm("own")), middleware.Bearer(people, nil)), scope), tokenAda, "own 403"},
 		{"with Observe", middleware.Chain(middleware.Errors(realm("a")), (&observer{}).wrapper(), bearer), "Authorization: Bearer junk", "a 401"},
 		{"with Proxy", middleware.Chain((&observer{}).wrapper(), middleware.Proxy(nil), middleware.Errors(realm("a")), bearer), "Authorization: Bearer junk", "a 401"},
 	} {

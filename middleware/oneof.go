@@ -29,8 +29,7 @@ type Way interface {
 //
 // A refusal challenges with the scheme of the way that decided, and then with those
 // of the others (RFC 9110 section 11.6.1). All answers have the headers that any of
-// the ways needs, because another request may come by another way. The refusal is
-// written by the Errors of the deciding way, or of the first.
+// the ways needs, because another request may come by another way.
 //
 // OneOf panics if v is nil, without a way, and if a way can never decide because
 // an earlier one reads the same header.
@@ -118,20 +117,16 @@ func appendNew[T comparable](list []T, items ...T) []T {
 func (o *oneOf) wrap(next http.Handler) http.Handler {
 	notNil("OneOf", next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		outer := r
 		s, r := join(r)
 		way, from, err := o.authenticate(s, r)
 		if from != nil {
 			from.protect(w.Header())
 		}
-		switch {
-		case err != nil:
-			way.errors.Resource(w, r, way.scheme, err, way.others...)
-		case way.errors != nil:
-			s.serveWith(way.inside, w, r, next, r != outer)
-		default:
-			next.ServeHTTP(w, r)
+		if err != nil {
+			(*errorsx.Writer)(nil).Resource(w, r, way.scheme, err, way.others...)
+			return
 		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -84,7 +84,7 @@ func TestOneOfFailure(t *testing.T) {
 		return nil, errors.New("down")
 	})
 	ew := &errorsx.Writer{Log: slog.New(slog.DiscardHandler), Dialect: errorsx.RFC}
-	h := middleware.OneOf(down, middleware.BearerConfig{Errors: ew}, middleware.APIKeyConfig{Errors: ew})(whoami)
+	h := middleware.Chain(middleware.Errors(ew), middleware.OneOf(down, middleware.BearerConfig{}, middleware.APIKeyConfig{}))(whoami)
 	for _, line := range []string{"Authorization: Bearer x", "X-API-KEY: x"} {
 		w := serve(h, "GET", "/", line)
 		if got := w.Header().Values("WWW-Authenticate"); code(w) != "AUTH-8" || w.Code != 503 || got != nil {
@@ -208,7 +208,7 @@ func TestOneOfOneAllocation(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	h := middleware.Chain(
 		middleware.OneOf(c, middleware.BearerConfig{RequireUser: true}, middleware.APIKeyConfig{}, middleware.BasicConfig{}),
-		middleware.Usage(&tally{}))(opaqueHandler)
+		middleware.Usage(&tally{}, nil))(opaqueHandler)
 	for _, line := range [][2]string{{"Authorization", "Bearer token-ada"}, {"X-Api-Key", "key-app"}} {
 		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 		r.Header.Set(line[0], line[1])

@@ -17,13 +17,9 @@ import (
 // wrapper needs and does not have is a fault of ours, and never let through.
 func TestS08Order(t *testing.T) {
 	scope := middleware.Scope("read")
-	count := middleware.Usage(&tally{})
+	count := middleware.Usage(&tally{}, nil)
 	within := func(guard ...middleware.Wrapper) middleware.Wrapper {
-		w, err := middleware.Tiers([]middleware.Tier{{Prefix: "/", Guard: guard}}, middleware.TiersConfig{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w
+		return middleware.Tiers(middleware.TierTable{"/": middleware.Chain(guard...)}, nil)
 	}
 	for _, tt := range []struct {
 		name  string
@@ -65,7 +61,7 @@ func TestS08Order(t *testing.T) {
 // next request is served.
 func TestS05PanicsBehind(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
-	guard := middleware.Chain(middleware.APIKey(c, middleware.APIKeyConfig{}), middleware.Bearer(c, middleware.BearerConfig{}), middleware.Usage(&tally{}))
+	guard := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, nil), middleware.Usage(&tally{}, nil))
 	for name, value := range map[string]any{
 		"a text": "s3cret", "an error": errors.New("s3cret"), "a refusal": errorsx.UnknownToken, "net/http's own": http.ErrAbortHandler,
 	} {
@@ -90,11 +86,11 @@ func TestS05PanicsBehind(t *testing.T) {
 		}
 	}
 	for name, h := range map[string]http.Handler{
-		"Confirm": middleware.Bearer(c, middleware.BearerConfig{Errors: silent, Confirm: func(*http.Request, middleware.Identity) error { panic("s3cret") }})(whoami),
-		"a meter": middleware.Chain(middleware.Bearer(c, middleware.BearerConfig{Errors: silent}), middleware.Usage(meterFunc(func(string) func(int64) error { panic("s3cret") })))(whoami),
-		"counter": middleware.Chain(middleware.Bearer(c, middleware.BearerConfig{Errors: silent}), middleware.Usage(meterFunc(func(string) func(int64) error {
+		"Confirm": middleware.Chain(middleware.Errors(silent), middleware.Bearer(c, &middleware.BearerConfig{Confirm: func(*http.Request, middleware.Identity) error { panic("s3cret") }}))(whoami),
+		"a meter": middleware.Chain(middleware.Chain(middleware.Errors(silent), middleware.Bearer(c, nil)), middleware.Usage(meterFunc(func(string) func(int64) error { panic("s3cret") }), nil))(whoami),
+		"counter": middleware.Chain(middleware.Chain(middleware.Errors(silent), middleware.Bearer(c, nil)), middleware.Usage(meterFunc(func(string) func(int64) error {
 			return func(int64) error { panic("s3cret") }
-		})))(whoami),
+		}), nil))(whoami),
 	} {
 		if w := serve(h, "GET", "/", tokenAda); w.Code != 500 || code(w) != "AUTH-8" || strings.Contains(w.Body.String(), "s3cret") {
 			t.Errorf("S05 a panic in %s: got %d %s", name, w.Code, w.Body)
@@ -144,7 +140,7 @@ func TestT09Grants(t *testing.T) {
 		v := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 			return &middleware.Identity{Issuer: "i", Client: "c", Scopes: granted}, nil
 		})
-		guard := middleware.Chain(middleware.Bearer(v, middleware.BearerConfig{}), middleware.Scope("read"))
+		guard := middleware.Chain(middleware.Bearer(v, nil), middleware.Scope("read"))
 		if w := serve(guard(whoami), "GET", "/", tokenAda); code(w) != want {
 			t.Errorf("T09 granted %.30q: got %d %s, want %q", granted, w.Code, code(w), want)
 		}
@@ -192,8 +188,8 @@ func TestC20SharedCache(t *testing.T) {
 	cacheable := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // as a careless handler has it
 		whoami.ServeHTTP(w, r)
 	})
-	custom := middleware.Bearer(people, middleware.BearerConfig{Header: "X-Token"})
-	query := middleware.Bearer(people, middleware.BearerConfig{QuerySafe: []string{"files"}})
+	custom := middleware.Bearer(people, &middleware.BearerConfig{Header: "X-Token"})
+	query := middleware.Bearer(people, &middleware.BearerConfig{QuerySafe: []string{"files"}})
 	for _, tt := range []struct {
 		name   string
 		guard  middleware.Wrapper

@@ -162,7 +162,7 @@ func TestProxyTwice(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	}
-	throttled := middleware.Basic(newThrottle(t, middleware.ThrottleConfig{}).Around(people), middleware.BasicConfig{})
+	throttled := middleware.Basic(newThrottle(t, middleware.ThrottleConfig{}).Around(people), nil)
 	pass := "Authorization: Basic " + b64std("app:pass")
 	for name, tt := range map[string]struct {
 		wrapper middleware.Wrapper
@@ -212,7 +212,7 @@ func TestDecoratedThrottleKnowsTheClient(t *testing.T) {
 	logs := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		return throttled.Validate(ctx, c)
 	})
-	h := middleware.Chain(middleware.Proxy(&middleware.ProxyConfig{Trusted: behind}), middleware.Basic(logs, middleware.BasicConfig{}))(who)
+	h := middleware.Chain(middleware.Proxy(&middleware.ProxyConfig{Trusted: behind}), middleware.Basic(logs, nil))(who)
 	wrong, right := "Authorization: Basic "+b64std("app:guess"), "Authorization: Basic "+b64std("app:pass")
 
 	for range 4 {
@@ -238,7 +238,7 @@ func TestAddrs(t *testing.T) {
 	})
 	for name, auth := range map[string]middleware.Validator{"asked": v, "cached": newCache(t, v, 10, middleware.CacheConfig{})} {
 		h := middleware.Chain(
-			middleware.Errors(silent), middleware.Proxy(&middleware.ProxyConfig{Trusted: behind}), middleware.APIKey(auth, middleware.APIKeyConfig{}),
+			middleware.Errors(silent), middleware.Proxy(&middleware.ProxyConfig{Trusted: behind}), middleware.APIKey(auth, nil),
 		)(who)
 		for _, tt := range []struct{ from, forwarded, want string }{
 			{"192.0.2.7:1", "", ""},

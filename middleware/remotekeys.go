@@ -114,8 +114,13 @@ type keyFetch struct {
 // OpenRemoteKeys fetches the key set at url, which is https, or http on loopback,
 // and keeps it up to date in one goroutine until Close. ctx bounds the first fetch
 // alone. Redirects to other hosts are not followed. It returns an error for a config
-// out of range, and if the first fetch fails, unless AllowEmptyStart is set.
-func OpenRemoteKeys(ctx context.Context, url string, cfg RemoteKeysConfig) (*RemoteKeys, error) {
+// out of range, and if the first fetch fails, unless AllowEmptyStart is set. c may be
+// nil.
+func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*RemoteKeys, error) {
+	var cfg RemoteKeysConfig
+	if c != nil {
+		cfg = *c
+	}
 	cfg.Refresh = cmp.Or(cfg.Refresh, defaultRefresh)
 	cfg.MaxAge = cmp.Or(cfg.MaxAge, max(defaultMaxAge, cfg.Refresh))
 	cfg.Cooldown = cmp.Or(cfg.Cooldown, defaultCooldown)

@@ -106,7 +106,7 @@ func remoteKeys(t testing.TB, s *remote, cfg middleware.RemoteKeysConfig) *middl
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	keys, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, cfg)
+	keys, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestRemoteKeys(t *testing.T) {
 			jwkOf(t, "RS256", members{"kid": "512", "alg": "RS512"})))
 	}))
 	defer server.Close()
-	keys, err := middleware.OpenRemoteKeys(t.Context(), server.URL, middleware.RemoteKeysConfig{})
+	keys, err := middleware.OpenRemoteKeys(t.Context(), server.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,9 +291,10 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 		s.hangs()
 		start, cancel := context.WithTimeout(t.Context(), time.Second) // bounds the opening alone
 		defer cancel()
-		keys, err := middleware.OpenRemoteKeys(start, testJWKS, middleware.RemoteKeysConfig{
+		keys, err := middleware.OpenRemoteKeys(start, testJWKS, &middleware.RemoteKeysConfig{
 			AllowEmptyStart: true, MaxAge: time.Hour, Client: s.client(), Log: slog.New(slog.DiscardHandler),
 		})
+
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -369,7 +370,7 @@ func TestS09RemoteKeys(t *testing.T) {
 			if strings.HasPrefix(name, "slow") {
 				cfg.Timeout = 50 * time.Millisecond
 			}
-			if _, err := middleware.OpenRemoteKeys(t.Context(), server.URL, cfg); (err == nil) != tt.ok {
+			if _, err := middleware.OpenRemoteKeys(t.Context(), server.URL, &cfg); (err == nil) != tt.ok {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -388,7 +389,7 @@ func TestRemoteKeysRedirects(t *testing.T) {
 			resp.Header.Set("Location", to)
 			return resp, nil
 		})
-		_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+		_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
 		if err == nil || s.fetches.Load() > 4 {
 			t.Errorf("to %s: got %v after %d requests", to, err, s.fetches.Load())
 		}
@@ -407,7 +408,7 @@ func redirectOnce(w http.ResponseWriter, r *http.Request, body string) {
 func TestRemoteKeysPanickingClient(t *testing.T) {
 	s := &remote{}
 	s.does(func(*http.Request) (*http.Response, error) { panic("broken") })
-	_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+	_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}
@@ -417,13 +418,13 @@ func TestOpenRemoteKeysConfig(t *testing.T) {
 	good := middleware.RemoteKeysConfig{AllowEmptyStart: true, Client: publishes(jwkOf(t, "ES256", nil)).client(), Log: slog.New(slog.DiscardHandler)}
 	for _, url := range []string{"", "id.example/jwks", "http://id.example/jwks", "http://127.0.0.1.example/", "ftp://id.example", "https://", "https:///jwks",
 		"https://a:s3cret@id.example/", "https://id.example/#x", "https://id.exa mple/", "file:///etc/passwd", ":"} {
-		_, err := middleware.OpenRemoteKeys(t.Context(), url, good)
+		_, err := middleware.OpenRemoteKeys(t.Context(), url, &good)
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: got %v", url, err)
 		}
 	}
 	for _, url := range []string{testJWKS, "http://127.0.0.1:1/", "http://[::1]/", "http://localhost:8080/jwks?x=y"} {
-		if _, err := middleware.OpenRemoteKeys(t.Context(), url, good); err != nil {
+		if _, err := middleware.OpenRemoteKeys(t.Context(), url, &good); err != nil {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
@@ -435,7 +436,7 @@ func TestOpenRemoteKeysConfig(t *testing.T) {
 	} {
 		cfg := good
 		set(&cfg)
-		if _, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, cfg); err == nil {
+		if _, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &cfg); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

@@ -30,9 +30,9 @@ func TestPartsOfABatch(t *testing.T) {
 	for name, outer := range around {
 		m := &tally{}
 		mux := http.NewServeMux()
-		mux.Handle("/metered", middleware.Chain(bearer, middleware.Usage(m))(whoami))
+		mux.Handle("/metered", middleware.Chain(bearer, middleware.Usage(m, nil))(whoami))
 		mux.Handle("/open", whoami)
-		mux.Handle("/optional", middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})(whoami))
+		mux.Handle("/optional", middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})(whoami))
 		mux.Handle("/scope", middleware.Chain(middleware.Errors(silent), middleware.Scope("read"))(whoami))
 		parts := []struct{ path, token, want string }{
 			{"/metered", "token-ada", "ada"}, {"/metered", "token-ada", "ada"}, {"/metered", "second-token", "eve"},
@@ -69,7 +69,7 @@ func TestPartsOfABatch(t *testing.T) {
 func TestPartsAreJudgedByTheirOwnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		soon := directory{"t": {Issuer: "i", Client: "app", Expires: time.Now().Add(time.Second)}}
-		route := middleware.Bearer(soon, middleware.BearerConfig{})(whoami)
+		route := middleware.Bearer(soon, nil)(whoami)
 		serve(around["Observe"](http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			for _, want := range []string{"", "AUTH-11"} {
 				sub, _ := http.NewRequestWithContext(r.Context(), "GET", "/", nil)
@@ -86,7 +86,7 @@ func TestPartsAreJudgedByTheirOwnTime(t *testing.T) {
 
 // TestCheckOfMessages asks about several messages of one stream.
 func TestCheckOfMessages(t *testing.T) {
-	optional := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
+	optional := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
 	for name, outer := range around {
 		serve(outer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if _, err := middleware.Check(r, middleware.Chain(bearer, middleware.Scope("admin"))); err == nil {
@@ -111,7 +111,7 @@ func TestCheckRefusesWhatAuthenticatesNobody(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer token-ada")
 	logs := func(next http.Handler) http.Handler { return next }
-	uncounted := middleware.UsageBy(&tally{fail: fmt.Errorf("disk full")}, middleware.UsageConfig{CountStatus: func(int) bool { return true }})
+	uncounted := middleware.Usage(&tally{fail: fmt.Errorf("disk full")}, &middleware.UsageConfig{CountStatus: func(int) bool { return true }})
 	for name, wrapper := range map[string]middleware.Wrapper{
 		"a logger": logs, "a writer": middleware.Errors(silent), "no counter": middleware.Chain(middleware.Errors(silent), bearer, uncounted),
 	} {
@@ -130,7 +130,7 @@ func TestProxyOutlivesATimeout(t *testing.T) {
 		<-ended
 		return &limited, nil
 	})
-	guarded := middleware.APIKey(slow, middleware.APIKeyConfig{})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	guarded := middleware.APIKey(slow, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		t.Error("the handler ran for a client from elsewhere")
 	}))
 	late := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -153,7 +153,7 @@ func TestThiefLearnsNothing(t *testing.T) {
 		}
 		return &limited, nil
 	})
-	h := middleware.APIKey(v, middleware.APIKeyConfig{})(whoami)
+	h := middleware.APIKey(v, nil)(whoami)
 	genuine, unknown := serveFrom(h, "6.6.6.6:1", "X-API-KEY: key"), serveFrom(h, "6.6.6.6:1", "X-API-KEY: other")
 	if g, u := fmt.Sprint(genuine.Code, genuine.Header(), genuine.Body), fmt.Sprint(unknown.Code, unknown.Header(), unknown.Body); g != u {
 		t.Errorf("got %s, and for an unknown key %s", g, u)
@@ -174,10 +174,10 @@ func TestEveryLeafTells(t *testing.T) {
 		"deeper":       {middleware.Around(middleware.ByScheme{errorsx.SchemeAPIKey: told, errorsx.SchemeBearer: silent}, pass), false},
 		"none of none": {middleware.ByScheme{}, false},
 	} {
-		if _, err := middleware.NewCache(tt.v, 10, middleware.CacheConfig{}); (err == nil) != tt.ok {
+		if _, err := middleware.NewCache(tt.v, 10, nil); (err == nil) != tt.ok {
 			t.Errorf("%s without a TTL: got %v", name, err)
 		}
-		if _, err := middleware.NewCache(tt.v, 10, middleware.CacheConfig{TTL: time.Minute}); err != nil {
+		if _, err := middleware.NewCache(tt.v, 10, &middleware.CacheConfig{TTL: time.Minute}); err != nil {
 			t.Errorf("%s with one: got %v", name, err)
 		}
 	}
@@ -191,7 +191,7 @@ func TestTierWantsItsOwnGuard(t *testing.T) {
 			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), middleware.Identity{})))
 		})
 	}
-	optional := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
+	optional := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
 	for name, tt := range map[string]struct {
 		guard middleware.Wrapper
 		want  string
@@ -199,10 +199,7 @@ func TestTierWantsItsOwnGuard(t *testing.T) {
 		"a logger": {logs, "AUTH-8"}, "an identity of nobody": {nobody, "AUTH-8"}, "a scope": {middleware.Scope("read"), "AUTH-2"},
 		"one that lets anybody in": {optional, ""}, "a key": {key, "AUTH-2"},
 	} {
-		guard, err := middleware.Tiers([]middleware.Tier{{Prefix: "/", Guard: []middleware.Wrapper{tt.guard}}}, middleware.TiersConfig{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		guard := middleware.Tiers(middleware.TierTable{"/": tt.guard}, nil)
 		if w := serve(middleware.Chain(middleware.Errors(silent), optional, guard)(whoami), "GET", "/"); code(w) != tt.want {
 			t.Errorf("%s: got %d %s, want %q", name, w.Code, w.Body, tt.want)
 		}
@@ -228,7 +225,7 @@ func TestTokensWithoutID(t *testing.T) {
 	v := directory{
 		"gate": {Issuer: "i", Client: "app", Scopes: "admin"}, "read": {Issuer: "i", Client: "app", Scopes: "read"},
 	}
-	two := middleware.Chain(middleware.Bearer(v, middleware.BearerConfig{Header: "X-Gateway"}), middleware.Bearer(v, middleware.BearerConfig{}))
+	two := middleware.Chain(middleware.Bearer(v, &middleware.BearerConfig{Header: "X-Gateway"}), middleware.Bearer(v, nil))
 	if w := serve(two(whoami), "GET", "/", "X-Gateway: Bearer gate", "Authorization: Bearer read"); code(w) != "AUTH-1" {
 		t.Errorf("two tokens: got %d %s, want AUTH-1", w.Code, w.Body)
 	}
@@ -240,8 +237,8 @@ func TestTokensWithoutID(t *testing.T) {
 // TestAddUsageAfterAnInnerOne: what a handler adds goes to the product around it.
 func TestAddUsageAfterAnInnerOne(t *testing.T) {
 	outer, inner := &tally{}, &tally{}
-	part := middleware.Usage(inner)(whoami)
-	h := middleware.Chain(bearer, middleware.Usage(outer))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	part := middleware.Usage(inner, nil)(whoami)
+	h := middleware.Chain(bearer, middleware.Usage(outer, nil))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		part.ServeHTTP(httptest.NewRecorder(), r)
 		if err := middleware.AddUsage(r.Context(), 100); err != nil {
 			t.Error(err)
@@ -261,7 +258,7 @@ func TestMachinesAreNoUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := middleware.Bearer(tokens, middleware.BearerConfig{RequireUser: true})(whoami)
+	h := middleware.Bearer(tokens, &middleware.BearerConfig{RequireUser: true})(whoami)
 	for sub, want := range map[string]string{"batch-job": "AUTH-9", "ada": ""} {
 		line := "Authorization: Bearer " + fresh(t, "ES256", "ES256", members{"sub": sub, "client_id": "batch-job"})
 		if w := serve(h, "GET", "/", line); code(w) != want {

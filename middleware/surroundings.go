@@ -59,19 +59,15 @@ func Errors(ew *errorsx.Writer) Wrapper {
 		notNil("Errors", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, inside := join(r)
-			s.serveWith(alone, w, inside, next, inside != r)
+			// If the state is new, nothing else is around the request, so that no copy is
+			// needed, and nothing outside can see it, so that it need not be as before
+			// afterwards.
+			if inside != r && s.around.Load() == nil {
+				s.around.Store(alone)
+				next.ServeHTTP(w, inside)
+				return
+			}
+			s.surround(w, inside, next, func(a *surroundings) { a.writer = ew })
 		})
 	}
-}
-
-// serveWith serves r with the writer of alone as the nearest one. If the state is
-// new, nothing else is around the request, so that no copy is needed, and nothing
-// outside can see it, so that it need not be as before afterwards.
-func (s *state) serveWith(alone *surroundings, w http.ResponseWriter, r *http.Request, next http.Handler, isNew bool) {
-	if isNew && s.around.Load() == nil {
-		s.around.Store(alone)
-		next.ServeHTTP(w, r)
-		return
-	}
-	s.surround(w, r, next, func(a *surroundings) { a.writer = alone.writer })
 }

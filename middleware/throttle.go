@@ -87,8 +87,13 @@ type failures struct {
 	tried  bool // after a block, one at a time
 }
 
-// NewThrottle returns a throttle that has counted nothing yet.
-func NewThrottle(cfg ThrottleConfig) (*Throttle, error) {
+// NewThrottle returns a throttle that has counted nothing yet. c may be nil. It
+// returns an error if Failures is negative or Window is out of range.
+func NewThrottle(c *ThrottleConfig) (*Throttle, error) {
+	var cfg ThrottleConfig
+	if c != nil {
+		cfg = *c
+	}
 	if cfg.Failures < 0 || cfg.Window < 0 || cfg.Window > 0 && cfg.Window < time.Second {
 		return nil, fmt.Errorf("middleware: NewThrottle: %d failures in %v, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds",
 			cfg.Failures, cfg.Window)

@@ -40,7 +40,7 @@ func passwords(_ context.Context, c middleware.Credential) (*middleware.Identity
 
 func newThrottle(t testing.TB, cfg middleware.ThrottleConfig) *middleware.Throttle {
 	t.Helper()
-	throttle, err := middleware.NewThrottle(cfg)
+	throttle, err := middleware.NewThrottle(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func newKnocker(t testing.TB, cfg middleware.ThrottleConfig, proxies ...netip.Pr
 	quiet := &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}
 	h := middleware.Chain(
 		middleware.Proxy(&middleware.ProxyConfig{Trusted: proxies}),
-		middleware.Basic(newThrottle(t, cfg).Around(cache), middleware.BasicConfig{Errors: quiet}),
+		middleware.Chain(middleware.Errors(quiet), middleware.Basic(newThrottle(t, cfg).Around(cache), nil)),
 	)(whoami)
 	return knocker{t, func(w *httptest.ResponseRecorder, from, user, password string, lines []string) {
 		r := httptest.NewRequest("GET", "/", nil)
@@ -362,8 +362,7 @@ func TestThrottleHangingUp(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			return passwords(ctx, c)
 		})
-		h := middleware.Basic(newThrottle(t, middleware.ThrottleConfig{Failures: 3}).Around(newCache(t, slow, 100, middleware.CacheConfig{})),
-			middleware.BasicConfig{Errors: silent})(whoami)
+		h := middleware.Chain(middleware.Errors(silent), middleware.Basic(newThrottle(t, middleware.ThrottleConfig{Failures: 3}).Around(newCache(t, slow, 100, middleware.CacheConfig{})), nil))(whoami)
 		counts := map[string]int{}
 		for n := range 40 {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
@@ -431,7 +430,7 @@ func TestNewThrottleRefuses(t *testing.T) {
 	for _, cfg := range []middleware.ThrottleConfig{
 		{Failures: -1}, {Window: -time.Second},
 	} {
-		if throttle, err := middleware.NewThrottle(cfg); err == nil || throttle != nil {
+		if throttle, err := middleware.NewThrottle(&cfg); err == nil || throttle != nil {
 			t.Errorf("%+v: got %v, %v, want an error", cfg, throttle, err)
 		}
 	}

@@ -3,99 +3,119 @@ package middleware
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A Tier is a path prefix and the wrappers that guard it.
-type Tier struct {
-	// Prefix begins and ends with a slash. It covers whole segments, and the
-	// path that lacks its last slash: /user/ covers /user and not /userx.
-	Prefix string
+// A TierTable says which wrapper guards the paths with a prefix.
+//
+// A prefix begins and ends with a slash. It covers whole segments, and the path that
+// lacks its last slash: /user/ covers /user and not /userx. It is no router's pattern.
+// A wrapper is [APIKey], [Bearer] or the like, a [Chain] of several, or [Unguarded]. A
+// credential that no wrapper of the tier reads is not looked at.
+type TierTable map[string]Wrapper
 
-	// Guard are the wrappers, the outermost first. A credential that no wrapper
-	// of the tier reads is not looked at.
-	Guard []Wrapper
-
-	// Open must be set for a tier without a guard, so that forgetting the wrappers
-	// does not open it. A guard that authenticates nobody, such as a logger
-	// alone, is refused with AUTH-8; a wrapper of your own says by [WithIdentity]
-	// that it has authenticated a request.
-	Open bool
+// Unguarded is the wrapper of a tier that is open to everybody.
+func Unguarded(next http.Handler) http.Handler {
+	notNil("Unguarded", next)
+	return unguarded{next}
 }
+
+// unguarded is how Tiers recognizes the handler that Unguarded returns.
+type unguarded struct{ http.Handler }
 
 // TiersConfig configures [Tiers]. The zero value is ready to use.
 type TiersConfig struct {
-	// Errors answers refused paths, and refused requests inside. If nil, the writer
-	// of the nearest [Errors] outside does.
-	Errors *errorsx.Writer
+	// AllowPreflight lets CORS preflights (OPTIONS with Origin and
+	// Access-Control-Request-Method) reach the handler without credentials. A handler
+	// that does not look at the method answers its data to them, so a CORS handler in
+	// front of the tiers is better, and needs no such exception. If it is not set,
+	// preflights are refused like any other request.
+	AllowPreflight bool
 }
 
-// Tiers returns a wrapper that puts each request behind the guard of its path's
-// tier, that with the longest prefix. A path that no prefix covers is refused
-// with 404, and so is one that a server behind might read as belonging to
-// another tier, or to none: /ext/..%2fuser/me is in no tier. What is accepted
-// reaches the handler unchanged.
-//
-// Tiers reports everything that is wrong with the table at once: no tier, a
-// prefix that is not plain or that reads like another one, a tier neither
-// guarded nor open, a nil wrapper. An identity that a wrapper outside has proven
-// stays, in an open tier too, and is merged with the one that the tier proves: both
-// must be of the same issuer and client.
-func Tiers(tiers []Tier, cfg TiersConfig) (Wrapper, error) {
-	var table pathTable
-	var guards []Wrapper
-	var errs []error
-	if len(tiers) == 0 {
-		errs = append(errs, errors.New("middleware: Tiers: no tier"))
-	}
-	for _, t := range tiers {
-		if err := errors.Join(t.check(), table.add(t.Prefix)); err != nil {
-			errs = append(errs, fmt.Errorf("middleware: Tiers: prefix %q: %w", t.Prefix, err))
-			continue
-		}
-		var guard Wrapper // of an open tier
-		if !t.Open {
-			guard = Chain(t.Guard...)
-		}
-		guards = append(guards, guard)
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	wrapper := func(next http.Handler) http.Handler {
-		notNil("Tiers", next)
-		return newTierHandler(&table, guards, next)
-	}
-	if cfg.Errors != nil {
-		wrapper = Chain(Errors(cfg.Errors), wrapper)
-	}
-	return wrapper, nil
-}
-
-func (t Tier) check() error {
-	if t.Open != (len(t.Guard) == 0) {
-		return errors.New("a tier is either guarded or open")
-	}
-	for _, w := range t.Guard {
-		if w == nil {
-			return errors.New("nil Wrapper")
-		}
+// Check returns an error that names everything that is wrong with the table: no tier,
+// a prefix that is not plain or that reads like another one, a nil wrapper. It is for
+// tables that come from files; [Tiers] panics with the same text.
+func (t TierTable) Check() error {
+	_, err := t.paths()
+	if err != nil {
+		return fmt.Errorf("middleware: TierTable: %w", err)
 	}
 	return nil
 }
 
-func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler) http.Handler {
-	guarded := make([]http.Handler, len(guards))
-	for i, guard := range guards {
-		guarded[i] = next
-		if guard != nil {
-			guarded[i] = guard(authenticatedAlone(table.exact[i]+"/", next))
+// paths returns the table by which a path is looked up. The numbers of the tiers are
+// the places of their prefixes in sorted order.
+func (t TierTable) paths() (*pathTable, error) {
+	var table pathTable
+	var errs []error
+	if len(t) == 0 {
+		errs = append(errs, errors.New("no tier"))
+	}
+	for _, prefix := range t.prefixes() {
+		if err := table.add(prefix); err != nil {
+			errs = append(errs, fmt.Errorf("prefix %q: %w", prefix, err))
+		}
+		if t[prefix] == nil {
+			errs = append(errs, fmt.Errorf("prefix %q: nil Wrapper, expected one, or Unguarded", prefix))
 		}
 	}
+	return &table, errors.Join(errs...)
+}
+
+func (t TierTable) prefixes() []string { return slices.Sorted(maps.Keys(t)) }
+
+// Tiers returns a wrapper that puts each request behind the wrapper of its path's
+// tier, that with the longest prefix. It refuses with 404 a path that no prefix
+// covers, and a path that a server behind might read as belonging to another tier, or
+// to none: /ext/..%2fuser/me is in no tier. An accepted path reaches the handler
+// unchanged.
+//
+// A guard that authenticates nobody, such as a logger alone, is a fault in wiring:
+// AUTH-8. A wrapper of your own says by [WithIdentity] that it has authenticated a
+// request. An identity that a wrapper outside has proven stays, in an unguarded tier
+// too, and is merged with the one that the tier proves: both must be of the same
+// issuer and client.
+//
+// cfg may be nil. Tiers panics if the table's Check returns an error.
+func Tiers(table TierTable, cfg *TiersConfig) Wrapper {
+	paths, err := table.paths()
+	if err != nil {
+		panic("middleware: Tiers: " + err.Error())
+	}
+	if cfg == nil {
+		cfg = &TiersConfig{}
+	}
+	t := &tiers{paths: paths, prefixes: table.prefixes(), allowPreflight: cfg.AllowPreflight}
+	for _, prefix := range t.prefixes {
+		t.wrappers = append(t.wrappers, table[prefix])
+	}
+	return t.wrap
+}
+
+type tiers struct {
+	paths          *pathTable
+	prefixes       []string
+	wrappers       []Wrapper
+	allowPreflight bool
+}
+
+func (t *tiers) wrap(next http.Handler) http.Handler {
+	notNil("Tiers", next)
+	guarded := make([]http.Handler, len(t.wrappers))
+	for i, wrapper := range t.wrappers {
+		guarded[i] = wrapper(authenticatedAlone(t.prefixes[i], next))
+		if _, open := guarded[i].(unguarded); open {
+			guarded[i] = next
+		}
+	}
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tier, ok := table.find(r.URL)
+		tier, ok := t.paths.find(r.URL)
 		if !ok {
 			(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.NotFound())
 			return
@@ -103,11 +123,20 @@ func newTierHandler(table *pathTable, guards []Wrapper, next http.Handler) http.
 
 		s, r := join(r)
 		if o := s.observation(); o != nil {
-			o.entered(table.exact[tier] + "/")
+			o.entered(t.prefixes[tier])
+		}
+		if t.allowPreflight && preflight(r) {
+			next.ServeHTTP(w, r)
+			return
 		}
 		s.marks &^= openedHere // outside: each tier decides anew about requests without a credential
 		guarded[tier].ServeHTTP(w, r)
 	})
+}
+
+func preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
+		r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // authenticatedAlone serves requests that a guard has authenticated, or let in

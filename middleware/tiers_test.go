@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -25,15 +26,14 @@ func mark(name string) middleware.Wrapper {
 
 func tiers(t testing.TB, prefixes ...string) middleware.Wrapper {
 	t.Helper()
-	var table []middleware.Tier
+	table := middleware.TierTable{}
 	for _, p := range prefixes {
-		table = append(table, middleware.Tier{Prefix: p, Guard: []middleware.Wrapper{mark(p)}})
+		table[p] = mark(p)
 	}
-	guard, err := middleware.Tiers(table, middleware.TiersConfig{})
-	if err != nil {
+	if err := table.Check(); err != nil {
 		t.Fatal(err)
 	}
-	return guard
+	return middleware.Tiers(table, nil)
 }
 
 // serveTarget returns the tier that a request target is in, and the path that
@@ -201,40 +201,71 @@ func TestTiersRoot(t *testing.T) {
 func TestP17TiersTable(t *testing.T) {
 	w := mark("x")
 	for name, tt := range map[string]struct {
-		tiers []middleware.Tier
-		want  string
+		table middleware.TierTable
+		want  []string
 	}{
-		"no tier":             {nil, "no tier"},
-		"neither":             {[]middleware.Tier{{Prefix: "/a/"}}, "either guarded or open"},
-		"both":                {[]middleware.Tier{{Prefix: "/a/", Open: true, Guard: []middleware.Wrapper{w}}}, "either guarded or open"},
-		"nil wrapper":         {[]middleware.Tier{{Prefix: "/a/", Guard: []middleware.Wrapper{nil}}}, "nil Wrapper"},
-		"empty prefix":        {[]middleware.Tier{{Prefix: "", Open: true}}, "begins and ends with a slash"},
-		"no last slash":       {[]middleware.Tier{{Prefix: "/a", Open: true}}, "begins and ends with a slash"},
-		"no first slash":      {[]middleware.Tier{{Prefix: "a/", Open: true}}, "begins and ends with a slash"},
-		"double slash":        {[]middleware.Tier{{Prefix: "/a//b/", Open: true}}, "begins and ends with a slash"},
-		"dot segment":         {[]middleware.Tier{{Prefix: "/a/../b/", Open: true}}, "begins and ends with a slash"},
-		"escape":              {[]middleware.Tier{{Prefix: "/%61/", Open: true}}, "begins and ends with a slash"},
-		"parameter":           {[]middleware.Tier{{Prefix: "/a;b/", Open: true}}, "begins and ends with a slash"},
-		"twice":               {[]middleware.Tier{{Prefix: "/a/", Open: true}, {Prefix: "/a/", Open: true}}, "reads the same"},
-		"twice but for case":  {[]middleware.Tier{{Prefix: "/a/", Open: true}, {Prefix: "/A/", Open: true}}, "reads the same"},
-		"two faults, the 2nd": {[]middleware.Tier{{Prefix: "x", Open: true}, {Prefix: "/a/"}}, "either guarded or open"},
+		"no tier":            {nil, []string{"no tier"}},
+		"nil wrapper":        {middleware.TierTable{"/a/": nil}, []string{"nil Wrapper"}},
+		"empty prefix":       {middleware.TierTable{"": w}, []string{"begins and ends with a slash"}},
+		"no last slash":      {middleware.TierTable{"/a": w}, []string{"begins and ends with a slash"}},
+		"no first slash":     {middleware.TierTable{"a/": w}, []string{"begins and ends with a slash"}},
+		"double slash":       {middleware.TierTable{"/a//b/": w}, []string{"begins and ends with a slash"}},
+		"dot segment":        {middleware.TierTable{"/a/../b/": w}, []string{"begins and ends with a slash"}},
+		"escape":             {middleware.TierTable{"/%61/": w}, []string{"begins and ends with a slash"}},
+		"parameter":          {middleware.TierTable{"/a;b/": w}, []string{"begins and ends with a slash"}},
+		"twice but for case": {middleware.TierTable{"/a/": w, "/A/": w}, []string{"reads the same"}},
+		"three faults":       {middleware.TierTable{"x": w, "/a/": nil, "/{b}/": w}, []string{`"x": a prefix begins`, `"/a/": nil Wrapper`, "pattern"}},
 	} {
-		guard, err := middleware.Tiers(tt.tiers, middleware.TiersConfig{})
-		if guard != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: got %v, want an error with %q", name, err, tt.want)
+		err := tt.table.Check()
+		text := panicOf(func() { middleware.Tiers(tt.table, nil) })
+		for _, want := range tt.want {
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(text, want) {
+				t.Errorf("%s: got error %v and panic %q, want %q in both", name, err, text, want)
+			}
 		}
 	}
 }
 
-// TestTiersPreflight: a CORS preflight is guarded like any other request.
+// panicOf returns the text with which f panics, or "".
+func panicOf(f func()) (text string) {
+	defer func() {
+		if p := recover(); p != nil {
+			text = fmt.Sprint(p)
+		}
+	}()
+	f()
+	return ""
+}
+
+// TestTiersPreflight: a CORS preflight is guarded like any other request, unless
+// that is allowed.
 func TestTiersPreflight(t *testing.T) {
-	guard := tiers(t, "/user/")
-	r, w := httptest.NewRequest("OPTIONS", "/user/x", nil), httptest.NewRecorder()
-	r.Header.Set("Origin", "https://app.example")
-	r.Header.Set("Access-Control-Request-Method", "GET")
-	guard(whoami).ServeHTTP(w, r)
-	if w.Header().Get("Tier") != "/user/" {
-		t.Errorf("a preflight is not guarded: got %d %s", w.Code, w.Body)
+	table := middleware.TierTable{"/user/": mark("guard")}
+	for _, allow := range []bool{false, true} {
+		guard := middleware.Tiers(table, &middleware.TiersConfig{AllowPreflight: allow})
+		serve := func(method, target string, headers ...string) *httptest.ResponseRecorder {
+			r, w := httptest.NewRequest(method, target, nil), httptest.NewRecorder()
+			for _, h := range headers {
+				r.Header.Set(h, "x")
+			}
+			guard(whoami).ServeHTTP(w, r)
+			return w
+		}
+		preflight := serve("OPTIONS", "/user/x", "Origin", "Access-Control-Request-Method")
+		if unguarded := preflight.Header().Get("Tier") == ""; unguarded != allow {
+			t.Errorf("AllowPreflight %t: preflight unguarded is %t", allow, unguarded)
+		}
+		for name, w := range map[string]*httptest.ResponseRecorder{
+			"plain OPTIONS": serve("OPTIONS", "/user/x", "Origin"),
+			"GET":           serve("GET", "/user/x", "Origin", "Access-Control-Request-Method"),
+		} {
+			if w.Header().Get("Tier") != "guard" {
+				t.Errorf("AllowPreflight %t: %s is not guarded", allow, name)
+			}
+		}
+		if w := serve("OPTIONS", "/other", "Origin", "Access-Control-Request-Method"); w.Code != 404 {
+			t.Errorf("preflight outside all tiers: got %d, want 404", w.Code)
+		}
 	}
 }
 
@@ -244,9 +275,8 @@ func TestTiersRefusePatterns(t *testing.T) {
 	for _, prefix := range []string{
 		"/users/{id}/private/", "/users/{id...}/", "/files/*path/", "/*/", "/users/:id/", "/:id/", "/a}/", "/a{/",
 	} {
-		table := []middleware.Tier{{Prefix: "/", Open: true}, {Prefix: prefix, Guard: []middleware.Wrapper{bearer}}}
-		guard, err := middleware.Tiers(table, middleware.TiersConfig{})
-		if guard != nil || err == nil || !strings.Contains(err.Error(), prefix) || !strings.Contains(err.Error(), "pattern") {
+		err := middleware.TierTable{"/": middleware.Unguarded, prefix: bearer}.Check()
+		if err == nil || !strings.Contains(err.Error(), prefix) || !strings.Contains(err.Error(), "pattern") {
 			t.Errorf("%s: got %v, want an error that names the pattern", prefix, err)
 		}
 	}
@@ -260,19 +290,16 @@ func TestTiersGuardAuthenticates(t *testing.T) {
 			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), middleware.Identity{Issuer: "i", Client: "mtls"})))
 		})
 	}
-	anonymous := middleware.Bearer(people, middleware.BearerConfig{AllowAnonymous: true})
+	anonymous := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
 	for name, tt := range map[string]struct {
-		guard []middleware.Wrapper
+		guard middleware.Wrapper
 		want  string
 	}{
-		"a logger": {[]middleware.Wrapper{logs}, "AUTH-8"}, "a logger and a key": {[]middleware.Wrapper{logs, key}, ""},
-		"a writer": {[]middleware.Wrapper{middleware.Errors(silent)}, "AUTH-8"}, "one of one's own": {[]middleware.Wrapper{own}, ""},
-		"anonymous": {[]middleware.Wrapper{anonymous}, ""},
+		"a logger": {logs, "AUTH-8"}, "a logger and a key": {middleware.Chain(logs, key), ""},
+		"a writer": {middleware.Errors(silent), "AUTH-8"}, "one of one's own": {own, ""},
+		"anonymous": {anonymous, ""}, "nothing": {middleware.Unguarded, ""},
 	} {
-		guard, err := middleware.Tiers([]middleware.Tier{{Prefix: "/", Guard: tt.guard}}, middleware.TiersConfig{Errors: silent})
-		if err != nil {
-			t.Fatal(err)
-		}
+		guard := middleware.Tiers(middleware.TierTable{"/": tt.guard}, nil)
 		if w := serve(middleware.Errors(silent)(guard(whoami)), "GET", "/", keyApp); code(w) != tt.want {
 			t.Errorf("%s: got %d %s, want %q", name, w.Code, w.Body, tt.want)
 		}

@@ -225,8 +225,7 @@ func TestNoCredentialInLog(t *testing.T) {
 	s := &remote{}
 	jwts := newJWT(t, middleware.JWTConfig{})
 	bearer := func(v middleware.Validator, cfg middleware.BearerConfig) middleware.Wrapper {
-		cfg.Errors = ew
-		return middleware.Bearer(v, cfg)
+		return middleware.Chain(middleware.Errors(ew), middleware.Bearer(v, &cfg))
 	}
 	unsure := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, Err: errors.New("not known")}
@@ -250,8 +249,8 @@ func TestNoCredentialInLog(t *testing.T) {
 		"garbled":    {bearer(jwts, middleware.BearerConfig{}), "Authorization", "Bearer opaque-token-of-somebody", "/", nil},
 		"in a query": {bearer(jwts, middleware.BearerConfig{QuerySafe: []string{"a"}}), "X", "", "/?access_token=opaque-token-of-somebody", []string{"opaque-token-of-somebody"}},
 		"inactive":   {bearer(introspection(t, s), middleware.BearerConfig{}), "Authorization", "Bearer opaque-token-of-somebody", "/", nil},
-		"password":   {middleware.Basic(unsure, middleware.BasicConfig{Errors: ew}), "Authorization", "Basic YXBwOnBhc3N3b3Jk", "/", []string{"password"}},
-		"API key":    {middleware.APIKey(unsure, middleware.APIKeyConfig{Errors: ew}), "X-API-KEY", "key-of-somebody", "/", nil},
+		"password":   {middleware.Chain(middleware.Errors(ew), middleware.Basic(unsure, nil)), "Authorization", "Basic YXBwOnBhc3N3b3Jk", "/", []string{"password"}},
+		"API key":    {middleware.Chain(middleware.Errors(ew), middleware.APIKey(unsure, nil)), "X-API-KEY", "key-of-somebody", "/", nil},
 	} {
 		log.Reset()
 		s.says(200, `{"active":false}`)

@@ -19,7 +19,7 @@ type Meter interface {
 	Counter(day int, issuer, client string) (add func(n int64) error, err error)
 }
 
-// UsageConfig configures [UsageBy]. The zero value counts every admitted request.
+// UsageConfig configures [Usage]. The zero value counts every admitted request.
 type UsageConfig struct {
 	// CountStatus, if not nil, says by the status of the answer which requests
 	// count. They are counted when the header is written, so that what a client
@@ -63,15 +63,15 @@ type counted struct {
 // is served and not counted. A request that no wrapper looked at is a fault in
 // wiring: AUTH-8. So are an identity without a client or an issuer, and a wrapper
 // inside that changes the client. A refusal by a wrapper inside, such as Scope, is
-// counted: Usage belongs innermost. Usage panics if m is nil.
-func Usage(m Meter) Wrapper { return UsageBy(m, UsageConfig{}) }
-
-// UsageBy is [Usage] with a configuration.
-func UsageBy(m Meter, cfg UsageConfig) Wrapper {
+// counted: Usage belongs innermost. cfg may be nil. Usage panics if m is nil.
+func Usage(m Meter, cfg *UsageConfig) Wrapper {
 	if isNil(m) {
 		panic("middleware: Usage: nil Meter")
 	}
-	u := &usageWrapper{m, cfg}
+	if cfg == nil {
+		cfg = &UsageConfig{}
+	}
+	u := &usageWrapper{m, *cfg}
 	return func(next http.Handler) http.Handler {
 		notNil("Usage", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -34,8 +34,8 @@ func (m *tally) sum() int64 {
 
 func TestUsage(t *testing.T) {
 	outer, inner := &tally{}, &tally{}
-	countInner := middleware.Usage(inner)
-	h := middleware.Chain(bearer, middleware.Usage(outer), countInner, countInner)(
+	countInner := middleware.Usage(inner, nil)
+	h := middleware.Chain(bearer, middleware.Usage(outer, nil), countInner, countInner)(
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if err := middleware.AddUsage(r.Context(), 10); err != nil {
 				t.Error(err)
@@ -56,7 +56,7 @@ func TestUsage(t *testing.T) {
 	if middleware.AddUsage(t.Context(), 1) == nil {
 		t.Error("AddUsage without Usage: no error")
 	}
-	broken := middleware.Chain(middleware.Bearer(people, middleware.BearerConfig{Errors: silent}), middleware.Usage(&tally{fail: errors.New("disk full")}))
+	broken := middleware.Chain(middleware.Chain(middleware.Errors(silent), middleware.Bearer(people, nil)), middleware.Usage(&tally{fail: errors.New("disk full")}, nil))
 	if w := serve(broken(whoami), "GET", "/", tokenAda); code(w) != "AUTH-8" {
 		t.Errorf("no counter to be had: got %d %s", w.Code, w.Body)
 	}
@@ -82,13 +82,13 @@ func TestUsageWithoutIdentity(t *testing.T) {
 		return func(n int64) error { counted += n; return nil }
 	})
 	reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
-	key := middleware.APIKey(people, middleware.APIKeyConfig{Errors: silent})
+	key := middleware.Chain(middleware.Errors(silent), middleware.APIKey(people, nil))
 	for name, h := range map[string]http.Handler{
-		"alone":                middleware.Usage(m)(reached),
-		"before the key":       middleware.Chain(middleware.Usage(m), key)(reached),
-		"by status, before it": middleware.Chain(middleware.UsageBy(m, middleware.UsageConfig{CountStatus: func(int) bool { return true }}), key)(reached),
-		"allowed not to count": middleware.UsageBy(m, middleware.UsageConfig{AllowUncounted: true})(reached),
-		"behind a refused key": middleware.Chain(key, middleware.Usage(m))(reached),
+		"alone":                middleware.Usage(m, nil)(reached),
+		"before the key":       middleware.Chain(middleware.Usage(m, nil), key)(reached),
+		"by status, before it": middleware.Chain(middleware.Usage(m, &middleware.UsageConfig{CountStatus: func(int) bool { return true }}), key)(reached),
+		"allowed not to count": middleware.Usage(m, &middleware.UsageConfig{AllowUncounted: true})(reached),
+		"behind a refused key": middleware.Chain(key, middleware.Usage(m, nil))(reached),
 	} {
 		w := serve(h, "GET", "/", "X-API-KEY: wrong")
 		if counted != 0 || code(w) != "AUTH-8" && code(w) != "AUTH-12" {

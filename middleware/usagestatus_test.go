@@ -18,11 +18,11 @@ import (
 
 func succeeded(status int) bool { return status < 400 }
 
-var quietBearer = middleware.Bearer(people, middleware.BearerConfig{Errors: silent})
+var quietBearer = middleware.Chain(middleware.Errors(silent), middleware.Bearer(people, nil))
 
 // byStatus puts h behind a wrapper that counts what is good.
 func byStatus(m middleware.Meter, h http.HandlerFunc) http.Handler {
-	return middleware.Chain(quietBearer, middleware.UsageBy(m, middleware.UsageConfig{CountStatus: succeeded}))(h)
+	return middleware.Chain(quietBearer, middleware.Usage(m, &middleware.UsageConfig{CountStatus: succeeded}))(h)
 }
 
 func TestCountStatus(t *testing.T) {
@@ -90,7 +90,7 @@ func TestStatusUncounted(t *testing.T) {
 	if w := serve(h, "GET", "/", tokenAda); code(w) != "AUTH-8" || w.Header().Get("Etag") != "" || strings.Contains(w.Body.String(), "abc") {
 		t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
 	}
-	panics := middleware.UsageBy(&tally{}, middleware.UsageConfig{CountStatus: func(int) bool { panic("mine") }})
+	panics := middleware.Usage(&tally{}, &middleware.UsageConfig{CountStatus: func(int) bool { panic("mine") }})
 	if w := serve(quietBearer(panics(whoami)), "GET", "/", tokenAda); code(w) != "AUTH-8" {
 		t.Errorf("a CountStatus that panics: got %d %s", w.Code, w.Body)
 	}
@@ -112,8 +112,8 @@ func TestAllowUncounted(t *testing.T) {
 		"only for now": &fading{fail: errors.New("ended")},
 	} {
 		for _, status := range []func(int) bool{nil, succeeded} {
-			inner := middleware.UsageBy(m, middleware.UsageConfig{AllowUncounted: true, CountStatus: status})
-			h := middleware.Chain(quietBearer, middleware.Usage(outer), inner)(
+			inner := middleware.Usage(m, &middleware.UsageConfig{AllowUncounted: true, CountStatus: status})
+			h := middleware.Chain(quietBearer, middleware.Usage(outer, nil), inner)(
 				http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if err := middleware.AddUsage(r.Context(), 5); err == nil {
 						t.Errorf("%s: AddUsage, and nothing can be counted: no error", name)
@@ -139,8 +139,8 @@ func TestRememberedCounterEnds(t *testing.T) {
 	for _, status := range []func(int) bool{nil, succeeded} {
 		m := &replaced{}
 		h := middleware.Chain(
-			middleware.Bearer(newCache(t, people, 10, middleware.CacheConfig{}), middleware.BearerConfig{}),
-			middleware.UsageBy(m, middleware.UsageConfig{CountStatus: status}),
+			middleware.Bearer(newCache(t, people, 10, middleware.CacheConfig{}), nil),
+			middleware.Usage(m, &middleware.UsageConfig{CountStatus: status}),
 		)(whoami)
 		for range 3 {
 			serve(h, "GET", "/", tokenAda)

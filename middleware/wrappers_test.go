@@ -90,9 +90,9 @@ func identity(t *testing.T, w *httptest.ResponseRecorder) middleware.Identity {
 }
 
 var (
-	key    = middleware.APIKey(people, middleware.APIKeyConfig{})
-	bearer = middleware.Bearer(people, middleware.BearerConfig{})
-	basic  = middleware.Basic(people, middleware.BasicConfig{})
+	key    = middleware.APIKey(people, nil)
+	bearer = middleware.Bearer(people, nil)
+	basic  = middleware.Basic(people, nil)
 )
 
 const (
@@ -102,7 +102,7 @@ const (
 
 func TestMerge(t *testing.T) {
 	both := middleware.Chain(key, bearer)
-	custom := middleware.Bearer(people, middleware.BearerConfig{Header: "X-Token"})
+	custom := middleware.Bearer(people, &middleware.BearerConfig{Header: "X-Token"})
 	for _, tt := range []struct {
 		name  string
 		guard middleware.Wrapper
@@ -135,7 +135,7 @@ func TestMerge(t *testing.T) {
 }
 
 func TestAllowOtherClient(t *testing.T) {
-	guard := middleware.Chain(key, middleware.Bearer(people, middleware.BearerConfig{AllowOtherClient: true}))
+	guard := middleware.Chain(key, middleware.Bearer(people, &middleware.BearerConfig{AllowOtherClient: true}))
 	id := identity(t, serve(guard(whoami), "GET", "/", "X-API-KEY: key-other", tokenAda))
 	if id.Client != "app" || id.KeyID != "k2" {
 		t.Errorf("got %+v, want the token's client", id)
@@ -170,11 +170,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 // TestTiersMerge: an identity from outside of the tiers stays, and is merged with
 // that of the tier.
 func TestTiersMerge(t *testing.T) {
-	table := []middleware.Tier{{Prefix: "/", Guard: []middleware.Wrapper{bearer}}, {Prefix: "/open/", Open: true}}
-	inner, err := middleware.Tiers(table, middleware.TiersConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	inner := middleware.Tiers(middleware.TierTable{"/": bearer, "/open/": middleware.Unguarded}, nil)
 	h := middleware.Chain(key, inner)(whoami)
 
 	w := serve(h, "GET", "/", keyApp, tokenAda)
@@ -196,7 +192,7 @@ func TestC14WithIdentityIsNotShared(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil).WithContext(base)
 	r.Header.Set("X-API-KEY", "key-app")
 	w := httptest.NewRecorder()
-	middleware.APIKey(people, middleware.APIKeyConfig{AllowOtherClient: true})(whoami).ServeHTTP(w, r)
+	middleware.APIKey(people, &middleware.APIKeyConfig{AllowOtherClient: true})(whoami).ServeHTTP(w, r)
 	if w.Code != 200 {
 		t.Fatalf("got %d %s", w.Code, w.Body)
 	}
@@ -249,12 +245,12 @@ func TestT09Scope(t *testing.T) {
 }
 
 func TestT03RequireUserAndAudience(t *testing.T) {
-	user := middleware.Bearer(people, middleware.BearerConfig{RequireUser: true})
+	user := middleware.Bearer(people, &middleware.BearerConfig{RequireUser: true})
 	if w := serve(user(whoami), "GET", "/", "Authorization: Bearer token-app"); code(w) != "AUTH-9" { // T03
 		t.Errorf("a client's token: got %d %s", w.Code, w.Body)
 	}
 	for audience, want := range map[string]string{"a1": "", "a2": "", "a": "AUTH-12"} {
-		guard := middleware.Bearer(people, middleware.BearerConfig{Audience: audience})
+		guard := middleware.Bearer(people, &middleware.BearerConfig{Audience: audience})
 		if w := serve(guard(whoami), "GET", "/", tokenAda); code(w) != want {
 			t.Errorf("audience %q: got %d %s, want %q", audience, w.Code, w.Body, want)
 		}
@@ -265,7 +261,7 @@ func TestT03RequireUserAndAudience(t *testing.T) {
 }
 
 func TestQueryToken(t *testing.T) {
-	guard := middleware.Bearer(people, middleware.BearerConfig{QuerySafe: []string{"files"}})
+	guard := middleware.Bearer(people, &middleware.BearerConfig{QuerySafe: []string{"files"}})
 	for _, tt := range []struct {
 		name, method, target string
 		lines                []string
@@ -311,7 +307,7 @@ func TestC20AnswersArePrivate(t *testing.T) {
 	sets := func(name, value string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Add(name, value) })
 	}
-	custom := middleware.Bearer(people, middleware.BearerConfig{Header: "x-token", Vary: "cookie"})
+	custom := middleware.Bearer(people, &middleware.BearerConfig{Header: "x-token", Vary: "cookie"})
 	for _, tt := range []struct {
 		name          string
 		guard         middleware.Wrapper
@@ -338,7 +334,7 @@ func TestC20AnswersArePrivate(t *testing.T) {
 
 func TestConfirm(t *testing.T) {
 	calls := 0
-	guard := middleware.Bearer(people, middleware.BearerConfig{
+	guard := middleware.Bearer(people, &middleware.BearerConfig{
 		RequireUser: true,
 		Confirm: func(r *http.Request, id middleware.Identity) error {
 			calls++
@@ -348,6 +344,7 @@ func TestConfirm(t *testing.T) {
 			return nil
 		},
 	})
+
 	const token = "Authorization: Bearer token-bound"
 	if w := serve(guard(whoami), "GET", "/", token, "Cookie: digest"); w.Code != 200 || calls != 1 {
 		t.Errorf("got %d %s after %d calls", w.Code, w.Body, calls)
@@ -359,7 +356,7 @@ func TestConfirm(t *testing.T) {
 	if w := serve(guard(whoami), "GET", "/", "Authorization: Bearer token-app"); code(w) != "AUTH-9" || calls != 0 {
 		t.Errorf("refused before: got %d %s, and Confirm was asked %d times", w.Code, w.Body, calls)
 	}
-	quiet := middleware.Bearer(people, middleware.BearerConfig{Errors: silent})
+	quiet := middleware.Chain(middleware.Errors(silent), middleware.Bearer(people, nil))
 	if w := serve(quiet(whoami), "GET", "/", token, "Cookie: digest"); code(w) != "AUTH-8" || w.Code != 500 {
 		t.Errorf("no Confirm configured: got %d %s, want a fault in wiring", w.Code, w.Body)
 	}
@@ -376,7 +373,7 @@ func TestS05ValidatorFaults(t *testing.T) {
 			return nil, errors.New("s3cret cause")
 		},
 	} {
-		h := middleware.Bearer(v, middleware.BearerConfig{Errors: silent})(whoami)
+		h := middleware.Chain(middleware.Errors(silent), middleware.Bearer(v, nil))(whoami)
 		w := serve(h, "GET", "/", tokenAda)
 		if w.Code != 500 || code(w) != "AUTH-8" || strings.Contains(w.Body.String(), "s3cret") || w.Header().Get("WWW-Authenticate") != "" {
 			t.Errorf("%s: got %d %s %v", name, w.Code, w.Body, w.Header())
@@ -390,7 +387,7 @@ func TestS05ValidatorFaults(t *testing.T) {
 	abort := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		panic(http.ErrAbortHandler)
 	})
-	serve(middleware.Bearer(abort, middleware.BearerConfig{})(whoami), "GET", "/", tokenAda)
+	serve(middleware.Bearer(abort, nil)(whoami), "GET", "/", tokenAda)
 }
 
 // TestValidatorSeesNoState checks that what a validator is told does not depend
@@ -411,7 +408,7 @@ func TestValidatorSeesNoState(t *testing.T) {
 	r.Header.Set("X-API-KEY", "key-app")
 	r.Header.Set("Authorization", "Bearer token-ada")
 	w := httptest.NewRecorder()
-	middleware.Chain(key, middleware.Bearer(v, middleware.BearerConfig{}))(whoami).ServeHTTP(w, r)
+	middleware.Chain(key, middleware.Bearer(v, nil))(whoami).ServeHTTP(w, r)
 	identity(t, w)
 }
 
@@ -428,17 +425,17 @@ func TestCredentialHidesItsSecret(t *testing.T) {
 
 func TestS07S08Wiring(t *testing.T) {
 	for name, wire := range map[string]func(){
-		"APIKey without validator": func() { middleware.APIKey(nil, middleware.APIKeyConfig{}) },
-		"Basic without validator":  func() { middleware.Basic(nil, middleware.BasicConfig{}) },
-		"Bearer without validator": func() { middleware.Bearer(nil, middleware.BearerConfig{}) },
+		"APIKey without validator": func() { middleware.APIKey(nil, nil) },
+		"Basic without validator":  func() { middleware.Basic(nil, nil) },
+		"Bearer without validator": func() { middleware.Bearer(nil, nil) },
 		"nil handler":              func() { bearer(nil) },
 		"nil wrapper":              func() { middleware.Chain(key, nil) },
-		"header name":              func() { middleware.APIKey(people, middleware.APIKeyConfig{Header: "X Y"}) },
+		"header name":              func() { middleware.APIKey(people, &middleware.APIKeyConfig{Header: "X Y"}) },
 		"no scope":                 func() { middleware.Scope() },
 		"empty scope":              func() { middleware.Scope("") },
 		"two scopes in one":        func() { middleware.Scope("a b") },
-		"QuerySafe":                func() { middleware.Bearer(people, middleware.BearerConfig{QuerySafe: []string{""}}) },
-		"nil meter":                func() { middleware.Usage(nil) },
+		"QuerySafe":                func() { middleware.Bearer(people, &middleware.BearerConfig{QuerySafe: []string{""}}) },
+		"nil meter":                func() { middleware.Usage(nil, nil) },
 	} {
 		func() {
 			defer func() {
@@ -449,7 +446,7 @@ func TestS07S08Wiring(t *testing.T) {
 			wire()
 		}()
 	}
-	for name, guard := range map[string]middleware.Wrapper{"Scope": middleware.Scope("a"), "Usage": middleware.Usage(&tally{})} {
+	for name, guard := range map[string]middleware.Wrapper{"Scope": middleware.Scope("a"), "Usage": middleware.Usage(&tally{}, nil)} {
 		if w := serve(guard(whoami), "GET", "/"); w.Code != 500 || code(w) != "AUTH-8" {
 			t.Errorf("%s in front of an open handler: got %d %s", name, w.Code, w.Body)
 		}
@@ -464,7 +461,7 @@ func TestTimeoutHandler(t *testing.T) {
 		<-release
 		return people.Validate(ctx, c)
 	})
-	inner := http.TimeoutHandler(middleware.Bearer(slow, middleware.BearerConfig{})(
+	inner := http.TimeoutHandler(middleware.Bearer(slow, nil)(
 		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(done) })), time.Millisecond, "")
 	outer := key(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inner.ServeHTTP(w, r)

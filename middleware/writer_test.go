@@ -20,15 +20,12 @@ import (
 func behindAll(t *testing.T, h http.Handler) http.Handler {
 	t.Helper()
 	c := newCache(t, people, 100, middleware.CacheConfig{})
-	guard, err := middleware.Tiers([]middleware.Tier{{Prefix: "/user/", Guard: []middleware.Wrapper{
-		middleware.APIKey(c, middleware.APIKeyConfig{}),
-		middleware.Bearer(c, middleware.BearerConfig{RequireUser: true, Audience: "a1"}),
-		middleware.Basic(people, middleware.BasicConfig{Header: "X-Basic"}),
-		middleware.Scope("read"), middleware.Usage(&tally{}),
-	}}}, middleware.TiersConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	guard := middleware.Tiers(middleware.TierTable{"/user/": middleware.Chain(
+		middleware.APIKey(c, nil),
+		middleware.Bearer(c, &middleware.BearerConfig{RequireUser: true, Audience: "a1"}),
+		middleware.Basic(people, &middleware.BasicConfig{Header: "X-Basic"}),
+		middleware.Scope("read"), middleware.Usage(&tally{}, nil),
+	)}, nil)
 	return guard(h)
 }
 

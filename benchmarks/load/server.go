@@ -131,22 +131,19 @@ func newSite(ctx context.Context) (*site, http.Handler, error) {
 
 // chain is everything at once: tiers, API key, user token, scope and usage.
 func chain(iss *issuer.Issuer, db *memory.Store) (http.Handler, error) {
-	cache, err1 := middleware.NewCache(iss, cacheSize, middleware.CacheConfig{})
+	cache, err1 := middleware.NewCache(iss, cacheSize, nil)
 	usage, err2 := meter.New(db).Product("api", "call", "calls")
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	guard, err := middleware.Tiers([]middleware.Tier{
-		{Prefix: "/ext/", Open: true},
-		{Prefix: "/user/", Guard: []middleware.Wrapper{
-			middleware.APIKey(cache, middleware.APIKeyConfig{}),
-			middleware.Bearer(cache, middleware.BearerConfig{RequireUser: true}),
+	guard := middleware.Tiers(middleware.TierTable{
+		"/ext/": middleware.Unguarded,
+		"/user/": middleware.Chain(
+			middleware.APIKey(cache, nil),
+			middleware.Bearer(cache, &middleware.BearerConfig{RequireUser: true}),
 			middleware.Scope("read"),
-			middleware.Usage(usage),
-		}},
-	}, middleware.TiersConfig{})
-	if err != nil {
-		return nil, err
-	}
+			middleware.Usage(usage, nil),
+		),
+	}, nil)
 	return guard(http.HandlerFunc(hello)), nil
 }

@@ -53,7 +53,7 @@ func measure(ctx context.Context, kind, dsn, what string, races int, hints bool)
 		if n.iss, err = issuer.New(ctx, issuer.Config{Issuer: "https://id.example", Store: db, Keys: set}); err != nil {
 			return nil, errors.Join(err, closer.Close())
 		}
-		if n.cache, err = middleware.NewCache(n.iss, 10_000, middleware.CacheConfig{}); err != nil {
+		if n.cache, err = middleware.NewCache(n.iss, 10_000, nil); err != nil {
 			return nil, errors.Join(err, closer.Close())
 		}
 		running.Go(func() {

@@ -66,10 +66,7 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 		return err
 	}
 	defer b.close()
-	s, err := newSite(ctx, cfg, dir)
-	if err != nil {
-		return err
-	}
+	s := newSite(cfg, dir)
 	s.Kind, s.DSN = b.kind, b.childDSN
 	began := time.Now()
 	l := newLoad(s)

@@ -88,30 +88,26 @@ func (s *site) handler(ctx context.Context, m *meter.Meter) (http.Handler, error
 		return nil, err
 	}
 	for _, c := range s.Clients {
-		err := errors.Join(db.CreateClient(ctx, store.Client{ID: c.ID}), db.CreateAPIKeys(ctx, c.Record))
+		err := errors.Join(db.CreateClient(ctx, store.Client{ID: c.ID}), db.CreateAPIKeys(ctx, c.record()))
 		if err != nil {
 			return nil, err
 		}
 	}
 	go iss.Run(ctx)
-	cache, err := middleware.NewCache(iss, 1000, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(iss, 1000, nil)
 	if err != nil {
 		return nil, err
 	}
-	key := middleware.APIKey(cache, middleware.APIKeyConfig{})
-	var tiers []middleware.Tier
+	key := middleware.APIKey(cache, nil)
+	tiers := middleware.TierTable{}
 	for _, name := range products {
 		p, err := m.Product(s.API, name, name+" product")
 		if err != nil {
 			return nil, err
 		}
-		tiers = append(tiers, middleware.Tier{Prefix: "/" + name + "/", Guard: []middleware.Wrapper{key, middleware.Usage(p)}})
+		tiers["/"+name+"/"] = middleware.Chain(key, middleware.Usage(p, nil))
 	}
-	guard, err := middleware.Tiers(tiers, middleware.TiersConfig{})
-	if err != nil {
-		return nil, err
-	}
-	return guard(http.HandlerFunc(answer)), nil
+	return middleware.Tiers(tiers, nil)(http.HandlerFunc(answer)), nil
 }
 
 // answer counts the records that it was asked for.

@@ -71,7 +71,7 @@ func newOwnerNode(t *testing.T, db store.Store) ownerNode {
 		stop()
 		<-ended
 	})
-	cache, err := middleware.NewCache(iss, 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(iss, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

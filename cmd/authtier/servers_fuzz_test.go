@@ -28,20 +28,19 @@ var guardedTiers = [][]string{
 // markedTiers returns a guard that lets everybody through and notes in the header
 // Tier whose credentials were asked for.
 func markedTiers(tb testing.TB, prefixes []string) middleware.Wrapper {
-	var tiers []middleware.Tier
+	table := middleware.TierTable{}
 	for _, prefix := range prefixes {
-		tiers = append(tiers, middleware.Tier{Prefix: prefix, Guard: []middleware.Wrapper{func(next http.Handler) http.Handler {
+		table[prefix] = func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Tier", prefix)
-				next.ServeHTTP(w, r)
+				next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), middleware.Identity{Client: "app"})))
 			})
-		}}})
+		}
 	}
-	guard, err := middleware.Tiers(tiers, middleware.TiersConfig{})
-	if err != nil {
+	if err := table.Check(); err != nil {
 		tb.Fatal(err)
 	}
-	return guard
+	return middleware.Tiers(table, nil)
 }
 
 // pathServers are servers that read paths each in its own way. Each answers with

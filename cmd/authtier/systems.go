@@ -42,13 +42,9 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	}
 	// The other systems guard themselves, route by route.
 	for _, prefix := range []string{"/.well-known/", "/oauth2/", "/v1/", "/api/", "/partner/"} {
-		tiers = append(tiers, middleware.Tier{Prefix: prefix, Open: true})
+		tiers[prefix] = middleware.Unguarded
 	}
-	guard, err := middleware.Tiers(tiers, middleware.TiersConfig{})
-	if err != nil {
-		return nil, err
-	}
-	return guard(errorsx.Mux(d.mux, nil)), nil
+	return middleware.Tiers(tiers, nil)(errorsx.Mux(d.mux, nil)), nil
 }
 
 // issuer returns an issuer over a new store with these records. The users come with
@@ -87,7 +83,7 @@ func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...
 // newThrottle returns the throttle of one system, whose accounts are no other's. It
 // lets people try things out.
 func newThrottle() (*middleware.Throttle, error) {
-	return middleware.NewThrottle(middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
+	return middleware.NewThrottle(&middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
 }
 
 // cacheSize is the number of credentials that each system remembers.
@@ -97,7 +93,7 @@ func secret(s string) []store.Secret { return []store.Secret{{ID: "s1", Digest: 
 
 var rfc = &errorsx.Writer{Dialect: errorsx.RFC}
 
-func (d *demoServer) tiers() ([]middleware.Tier, error) {
+func (d *demoServer) tiers() (middleware.TierTable, error) {
 	iss, db, err := d.issuer(issuer.Config{
 		Audience:  "/tiers",
 		AccessTTL: 24 * time.Hour, RefreshTTL: 200 * 24 * time.Hour,
@@ -118,18 +114,14 @@ func (d *demoServer) tiers() ([]middleware.Tier, error) {
 	d.mux.HandleFunc("GET /user/me", me)
 	d.mux.HandleFunc("GET /pro/ping", pong)
 
-	auth, err := middleware.NewCache(iss, cacheSize, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(iss, cacheSize, nil)
 	if err != nil {
 		return nil, err
 	}
-	key := middleware.APIKey(auth, middleware.APIKeyConfig{})
-	user := middleware.Bearer(auth, middleware.BearerConfig{RequireUser: true})
-	return []middleware.Tier{
-		{Prefix: "/ext/", Open: true},
-		{Prefix: "/public/", Guard: []middleware.Wrapper{key}},
-		{Prefix: "/user/", Guard: []middleware.Wrapper{key, user, middleware.Scope("user")}},
-		{Prefix: "/pro/", Guard: []middleware.Wrapper{key, user, middleware.Scope("user")}},
-	}, nil
+	key := middleware.APIKey(auth, nil)
+	user := middleware.Bearer(auth, &middleware.BearerConfig{RequireUser: true})
+	both := middleware.Chain(key, user, middleware.Scope("user"))
+	return middleware.TierTable{"/ext/": middleware.Unguarded, "/public/": key, "/user/": both, "/pro/": both}, nil
 }
 
 func (d *demoServer) oauth2() error {
@@ -153,12 +145,12 @@ func (d *demoServer) oauth2() error {
 	if err != nil {
 		return err
 	}
-	auth, err := middleware.NewCache(iss, cacheSize, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(iss, cacheSize, nil)
 	if err != nil {
 		return err
 	}
-	bearer := middleware.Bearer(auth, middleware.BearerConfig{Errors: rfc})
-	exposed := middleware.Bearer(auth, middleware.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
+	bearer := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, nil))
+	exposed := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, &middleware.BearerConfig{QuerySafe: []string{"files"}}))
 	d.mux.Handle("GET /v1/img/{name}", middleware.Chain(exposed, middleware.Scope("files", "base"))(png))
 	d.mux.Handle("POST /v1/files", middleware.Chain(bearer, middleware.Scope("upload_files", "base"))(http.HandlerFunc(created)))
 	d.mux.Handle("GET /v1/me", middleware.Chain(bearer, middleware.Scope("base"))(http.HandlerFunc(me)))
@@ -178,7 +170,7 @@ func (d *demoServer) session(timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	auth, err := middleware.NewCache(sessions, cacheSize, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(sessions, cacheSize, nil)
 	if err != nil {
 		return err
 	}
@@ -210,14 +202,14 @@ func (d *demoServer) partner() error {
 	if err != nil {
 		return err
 	}
-	auth, err := middleware.NewCache(p, cacheSize, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(p, cacheSize, nil)
 	if err != nil {
 		return err
 	}
 	throttled := throttle.Around(auth)
-	basic := middleware.Basic(throttled, middleware.BasicConfig{})
+	basic := middleware.Basic(throttled, nil)
 	metered := http.NewServeMux()
-	metered.Handle("GET /partner/onboarding", middleware.Chain(basic, middleware.Scope("onboarding"), middleware.Usage(access))(http.HandlerFunc(pong)))
+	metered.Handle("GET /partner/onboarding", middleware.Chain(basic, middleware.Scope("onboarding"), middleware.Usage(access, nil))(http.HandlerFunc(pong)))
 	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered, nil))
 	d.mux.Handle("/partner/", p.Handler(throttled))
 	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil)) // no redirect to /partner/

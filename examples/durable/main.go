@@ -63,13 +63,13 @@ func handler(ctx context.Context, db store.Store, seal []byte) (http.Handler, er
 		return nil, err
 	}
 	go iss.Run(ctx) // follows what other nodes revoke and rotate
-	auth, err := middleware.NewCache(iss, 10_000, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(iss, 10_000, nil)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", iss.Handler(issuer.HTTPConfig{}))
-	mux.Handle("GET /hello", middleware.Bearer(auth, middleware.BearerConfig{})(http.HandlerFunc(hello)))
+	mux.Handle("GET /hello", middleware.Bearer(auth, nil)(http.HandlerFunc(hello)))
 	return mux, nil
 }
 

@@ -49,13 +49,13 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 		return nil, err
 	}
 	go iss.Run(ctx)
-	auth, err := middleware.NewCache(iss, 10_000, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(iss, 10_000, nil)
 	if err != nil {
 		return nil, err
 	}
 	rfc := &errorsx.Writer{Dialect: errorsx.RFC}
-	header := middleware.Bearer(auth, middleware.BearerConfig{Errors: rfc})
-	inURL := middleware.Bearer(auth, middleware.BearerConfig{QuerySafe: []string{"files"}, Errors: rfc})
+	header := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, nil))
+	inURL := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, &middleware.BearerConfig{QuerySafe: []string{"files"}}))
 
 	mux := http.NewServeMux()
 	mux.Handle("/", iss.Handler(issuer.HTTPConfig{Errors: rfc}))

@@ -43,7 +43,7 @@ func fill(ctx context.Context, db store.Store) error {
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {
-	throttle, err := middleware.NewThrottle(middleware.ThrottleConfig{}) // of guesses, wherever they are made
+	throttle, err := middleware.NewThrottle(nil) // of guesses, wherever they are made
 	if err != nil {
 		return nil, err
 	}
@@ -61,15 +61,15 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := middleware.NewCache(partners, 10_000, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(partners, 10_000, nil)
 	if err != nil {
 		return nil, err
 	}
 	auth := throttle.Around(cache)
-	basic := middleware.Basic(auth, middleware.BasicConfig{})
+	basic := middleware.Basic(auth, nil)
 	mux := http.NewServeMux()
 	mux.Handle("/partner/", partners.Handler(auth))
-	mux.Handle("GET /tiles/{n}", middleware.Chain(basic, middleware.Scope("maps"), middleware.Usage(tiles))(http.HandlerFunc(tile)))
+	mux.Handle("GET /tiles/{n}", middleware.Chain(basic, middleware.Scope("maps"), middleware.Usage(tiles, nil))(http.HandlerFunc(tile)))
 	return mux, nil
 }
 

@@ -52,7 +52,7 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, err := middleware.NewCache(sessions, 10_000, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(sessions, 10_000, nil)
 	if err != nil {
 		return nil, err
 	}

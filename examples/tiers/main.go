@@ -59,20 +59,17 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 		return nil, err
 	}
 	go iss.Run(ctx)
-	auth, err := middleware.NewCache(iss, 10_000, middleware.CacheConfig{})
+	auth, err := middleware.NewCache(iss, 10_000, nil)
 	if err != nil {
 		return nil, err
 	}
-	key := middleware.APIKey(auth, middleware.APIKeyConfig{})
-	user := middleware.Bearer(auth, middleware.BearerConfig{RequireUser: true})
-	guard, err := middleware.Tiers([]middleware.Tier{
-		{Prefix: "/ext/", Open: true},
-		{Prefix: "/public/", Guard: []middleware.Wrapper{key}},
-		{Prefix: "/user/", Guard: []middleware.Wrapper{key, user}},
-	}, middleware.TiersConfig{})
-	if err != nil {
-		return nil, err
-	}
+	key := middleware.APIKey(auth, nil)
+	user := middleware.Bearer(auth, &middleware.BearerConfig{RequireUser: true})
+	guard := middleware.Tiers(middleware.TierTable{
+		"/ext/":    middleware.Unguarded,
+		"/public/": key,
+		"/user/":   middleware.Chain(key, user),
+	}, nil)
 	mux := http.NewServeMux()
 	mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true, BehindAPIKey: true}))
 	mux.HandleFunc("GET /user/me", func(w http.ResponseWriter, r *http.Request) {

@@ -26,10 +26,7 @@ func handler() http.Handler {
 		fmt.Fprintf(w, "report %s for %s", r.PathValue("id"), id.Client)
 	})
 
-	key := middleware.APIKey(keys{"s3cret-key": "acme"}, middleware.APIKeyConfig{})
-	guard, err := middleware.Tiers([]middleware.Tier{{Prefix: "/reports/", Guard: []middleware.Wrapper{key}}}, middleware.TiersConfig{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	key := middleware.APIKey(keys{"s3cret-key": "acme"}, nil)
+	guard := middleware.Tiers(middleware.TierTable{"/reports/": key}, nil)
 	return guard(errorsx.Mux(mux, nil))
 }

@@ -113,7 +113,11 @@ func (p *Partner) Handler(v middleware.Validator) http.Handler {
 	mux.Handle("POST "+p.cfg.Base+"/tokens", p.refusing(p.mint))
 	mux.Handle("POST "+p.cfg.Base+"/tokens/verify", p.refusing(p.verify))
 	mux.Handle("GET "+p.cfg.Base+"/usages", p.refusing(p.usages))
-	return middleware.Basic(v, middleware.BasicConfig{Errors: p.cfg.Errors})(errorsx.Mux(mux, p.cfg.Errors))
+	h := middleware.Basic(v, nil)(errorsx.Mux(mux, nil))
+	if p.cfg.Errors != nil {
+		h = middleware.Errors(p.cfg.Errors)(h)
+	}
+	return h
 }
 
 // crossOrigin trusts no other origin. It passes requests without the headers that

@@ -17,11 +17,11 @@ import (
 func TestRoutesDemandTheirOwnPartner(t *testing.T) {
 	iss, p, _ := newPartner(t, &reporter{})
 	_, other, _ := newPartner(t, &reporter{})
-	cache, err := middleware.NewCache(p, 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(p, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	throttle, err := middleware.NewThrottle(middleware.ThrottleConfig{})
+	throttle, err := middleware.NewThrottle(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

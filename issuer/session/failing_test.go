@@ -51,7 +51,7 @@ var errDown = errors.New("down")
 // remembered as it is, and the next logout ends it.
 func TestFailedLogout(t *testing.T) {
 	s := newSite(t, session.Config{})
-	cache, err := middleware.NewCache(s.sessions, 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(s.sessions, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -211,7 +211,7 @@ func TestT11UserChanges(t *testing.T) {
 // cache in front. The others stay, until their user is revoked.
 func TestRevokeSession(t *testing.T) {
 	s := newSite(t, session.Config{})
-	cache, err := middleware.NewCache(s.sessions, 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(s.sessions, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func TestSessionsBelongToOneSystem(t *testing.T) {
 // issuer hears nothing.
 func TestOwnUsersNeedATTL(t *testing.T) {
 	s := newSite(t, session.Config{})
-	if _, err := middleware.NewCache(s.sessions, 100, middleware.CacheConfig{}); err != nil {
+	if _, err := middleware.NewCache(s.sessions, 100, nil); err != nil {
 		t.Errorf("users of the store: %v", err)
 	}
 	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: s.db, Users: oneUser{Login: "ada"}, AllowEphemeralKeys: true})
@@ -98,10 +98,10 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := middleware.NewCache(own, 100, middleware.CacheConfig{}); err == nil {
+	if _, err := middleware.NewCache(own, 100, nil); err == nil {
 		t.Error("users of a table of one's own, and no TTL: accepted")
 	}
-	if _, err := middleware.NewCache(own, 100, middleware.CacheConfig{TTL: time.Minute}); err != nil {
+	if _, err := middleware.NewCache(own, 100, &middleware.CacheConfig{TTL: time.Minute}); err != nil {
 		t.Errorf("with a TTL: %v", err)
 	}
 }
@@ -110,7 +110,7 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 // of theirs.
 func TestRoutesDemandTheirOwnSessions(t *testing.T) {
 	s, other := newSite(t, session.Config{}), newSite(t, session.Config{})
-	cache, err := middleware.NewCache(s.sessions, 100, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(s.sessions, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

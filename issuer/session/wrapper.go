@@ -19,9 +19,9 @@ func (s *Sessions) Bearer(v middleware.Validator) middleware.Wrapper {
 	if !middleware.Wraps(v, s) {
 		panic(fmt.Sprintf("session: Bearer: a %T that does not wrap these Sessions", v))
 	}
-	return middleware.Bearer(v, middleware.BearerConfig{
-		Header: s.cfg.Header, RequireUser: true, Confirm: s.confirm, Vary: "Cookie", Errors: s.cfg.Errors,
-	})
+	return middleware.Chain(middleware.Errors(s.cfg.Errors), middleware.Bearer(v, &middleware.BearerConfig{
+		Header: s.cfg.Header, RequireUser: true, Confirm: s.confirm, Vary: "Cookie"}))
+
 }
 
 // confirm checks the cookie and renews the session. A browser may send several

@@ -28,7 +28,7 @@ func apiKeyParties(tb testing.TB) (key string, parties []bench.Party) {
 		bench.Admit(w, r, client)
 	})
 	return s.Key, []bench.Party{
-		{Name: "authtier", Handler: middleware.APIKey(s.cache, middleware.APIKeyConfig{})(bench.Next)},
+		{Name: "authtier", Handler: middleware.APIKey(s.cache, nil)(bench.Next)},
 		{Name: "by-hand", Handler: byHand},
 	}
 }

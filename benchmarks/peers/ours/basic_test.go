@@ -23,9 +23,9 @@ func basicParty(tb testing.TB) bench.Party {
 		}
 		return &middleware.Identity{Issuer: bench.IssuerURL, Client: c.Username}, nil
 	})
-	cache, err := middleware.NewCache(v, 1000, middleware.CacheConfig{TTL: time.Minute})
+	cache, err := middleware.NewCache(v, 1000, &middleware.CacheConfig{TTL: time.Minute})
 	bench.Must(tb, err)
-	return bench.Party{Name: "authtier", Handler: middleware.Basic(cache, middleware.BasicConfig{})(bench.Next)}
+	return bench.Party{Name: "authtier", Handler: middleware.Basic(cache, nil)(bench.Next)}
 }
 
 func TestBasic(t *testing.T)      { basicParty(t).CheckBasic(t) }

@@ -11,7 +11,7 @@ import (
 
 // bearer is Bearer with the checks that the peers make too.
 func bearer(v middleware.Validator) http.Handler {
-	token := middleware.Bearer(v, middleware.BearerConfig{Audience: bench.Audience})
+	token := middleware.Bearer(v, &middleware.BearerConfig{Audience: bench.Audience})
 	return middleware.Chain(token, middleware.Scope(bench.Scope))(bench.Next)
 }
 
@@ -27,7 +27,7 @@ func validator(tb testing.TB, s *bench.Signer) middleware.Validator {
 
 func cached(tb testing.TB, s *bench.Signer, size int) *middleware.Cache {
 	tb.Helper()
-	cache, err := middleware.NewCache(validator(tb, s), size, middleware.CacheConfig{TTL: time.Minute})
+	cache, err := middleware.NewCache(validator(tb, s), size, &middleware.CacheConfig{TTL: time.Minute})
 	bench.Must(tb, err)
 	return cache
 }

@@ -44,7 +44,7 @@ func NewSite(tb testing.TB, alg string) *Site {
 	s.Key, s.foreignKey = s.client(tb, bench.ClientID), s.client(tb, "other")
 	bench.Must(tb, s.db.CreateUsers(tb.Context(), store.User{Login: "ada"}))
 	go s.iss.Run(tb.Context())
-	s.cache, err = middleware.NewCache(s.iss, 1000, middleware.CacheConfig{})
+	s.cache, err = middleware.NewCache(s.iss, 1000, nil)
 	bench.Must(tb, err)
 	s.meter = meter.New(s.db)
 	s.usage, err = s.meter.Product("api", "call", "calls")
@@ -75,15 +75,14 @@ func (s *Site) Token(tb testing.TB, scope string) string {
 // Chain is everything at once: tiers, API key, user token, scope and usage.
 func (s *Site) Chain(tb testing.TB) http.Handler {
 	tb.Helper()
-	guard, err := middleware.Tiers([]middleware.Tier{
-		{Prefix: "/ext/", Open: true},
-		{Prefix: "/user/", Guard: []middleware.Wrapper{
-			middleware.APIKey(s.cache, middleware.APIKeyConfig{}),
-			middleware.Bearer(s.cache, middleware.BearerConfig{RequireUser: true, Audience: bench.Audience}),
+	guard := middleware.Tiers(middleware.TierTable{
+		"/ext/": middleware.Unguarded,
+		"/user/": middleware.Chain(
+			middleware.APIKey(s.cache, nil),
+			middleware.Bearer(s.cache, &middleware.BearerConfig{RequireUser: true, Audience: bench.Audience}),
 			middleware.Scope(bench.Scope),
-			middleware.Usage(s.usage),
-		}},
-	}, middleware.TiersConfig{})
-	bench.Must(tb, err)
+			middleware.Usage(s.usage, nil),
+		),
+	}, nil)
 	return guard(bench.Next)
 }

@@ -124,20 +124,24 @@ func newNode(t *testing.T, s server, dsn string, opaque bool) *node {
 // serve starts a node on a store, which it closes in the end.
 func serve(t *testing.T, db closable, opaque bool) *node {
 	t.Helper()
-	keys, err := signing()
-	must(t, err)
+	var keys *issuer.KeySet
+	var err error
+	if !opaque {
+		keys, err = signing()
+		must(t, err)
+	}
 	n := &node{db: db, log: &logs{}}
 	log := slog.New(slog.NewTextHandler(n.log, nil))
 	n.iss, err = issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: db, Keys: keys, OpaqueTokens: opaque, Log: log})
 	must(t, err)
-	cache, err := middleware.NewCache(n.iss, 1000, middleware.CacheConfig{})
+	cache, err := middleware.NewCache(n.iss, 1000, nil)
 	must(t, err)
 	ok := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	ew := &errorsx.Writer{Log: log}
 	mux := http.NewServeMux()
-	mux.Handle("/cached", middleware.Bearer(cache, middleware.BearerConfig{Errors: ew})(ok))
-	mux.Handle("/asked", middleware.Bearer(n.iss, middleware.BearerConfig{Errors: ew})(ok))
-	mux.Handle("/key", middleware.APIKey(n.iss, middleware.APIKeyConfig{Errors: ew})(ok))
+	mux.Handle("/cached", middleware.Chain(middleware.Errors(ew), middleware.Bearer(cache, nil))(ok))
+	mux.Handle("/asked", middleware.Chain(middleware.Errors(ew), middleware.Bearer(n.iss, nil))(ok))
+	mux.Handle("/key", middleware.Chain(middleware.Errors(ew), middleware.APIKey(n.iss, nil))(ok))
 	mux.Handle("/", n.iss.Handler(issuer.HTTPConfig{Errors: ew}))
 	srv := httptest.NewServer(mux)
 	n.url = srv.URL

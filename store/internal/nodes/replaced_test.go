@@ -16,7 +16,7 @@ func TestReplacedOnAnother(t *testing.T) {
 		s := kind.start(t)
 		one, two := newNode(t, kind, s.DSN(), false), newNode(t, kind, s.DSN(), false)
 		fill(t, one.db)
-		cache, err := middleware.NewCache(two.iss, 100, middleware.CacheConfig{})
+		cache, err := middleware.NewCache(two.iss, 100, nil)
 		must(t, err)
 		code := func(c middleware.Credential) errorsx.Code {
 			if _, err := cache.Validate(t.Context(), c); err != nil {

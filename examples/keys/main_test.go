@@ -1,0 +1,26 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/authtier/authtier/examples/internal/program"
+)
+
+func TestMain(m *testing.M) { program.Main(m, main) }
+
+func TestKeys(t *testing.T) {
+	program.Turn(t)
+	program.Start(t, t.TempDir())
+	for _, tt := range []struct{ path, line, want string }{
+		{"/reports/7", "X-API-KEY: s3cret-key", "200 report 7 for acme"},
+		{"/reports/7", "X-API-KEY: a guess", `401 {"code":"AUTH-1"`},
+		{"/reports/7", "X-Other: s3cret-key", `401 {"code":"AUTH-2"`},
+		{"/other", "X-API-KEY: s3cret-key", "404"},
+		{"/other", "X-API-KEY: a guess", `401 {"code":"AUTH-1"`},
+	} {
+		if got := program.Request(t, "GET", tt.path, "", tt.line); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s with %s: got %s, want %s", tt.path, tt.line, got, tt.want)
+		}
+	}
+}
