@@ -48,7 +48,7 @@ func send(h http.Handler, values url.Values, key, id, secret string) *httptest.R
 func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
 	iss := newIssuer(t, issuer.Config{})
 	key := middleware.APIKey(iss, nil)
-	for _, e := range clientEndpoints(iss, issuer.HTTPConfig{}) {
+	for _, e := range clientEndpoints(iss, ) {
 		h, values := key(e.handler), e.values
 		for name, tt := range map[string]struct {
 			id, secret string
@@ -71,7 +71,7 @@ func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
 	}
 
 	// The key is of client app and has the scope a alone.
-	w := send(key(iss.TokenHandler(issuer.HTTPConfig{})), url.Values{"grant_type": {"client_credentials"}}, "key1", "other", "other-secret")
+	w := send(key(iss.TokenHandler()), url.Values{"grant_type": {"client_credentials"}}, "key1", "other", "other-secret")
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"scope":"a"`) {
 		t.Fatalf("another client's secret: got %d %s", w.Code, w.Body)
 	}

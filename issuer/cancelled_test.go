@@ -152,10 +152,10 @@ func identified(v middleware.Validator, c middleware.Credential) func(context.Co
 func TestR01ReplayedByWhoHangsUp(t *testing.T) {
 	for name, request := range map[string]func(iss *issuer.Issuer, refresh string) (h http.Handler, form url.Values){
 		"replay": func(iss *issuer.Issuer, refresh string) (http.Handler, url.Values) {
-			return iss.TokenHandler(issuer.HTTPConfig{}), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
+			return iss.TokenHandler(), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
 		},
 		"revocation": func(iss *issuer.Issuer, refresh string) (http.Handler, url.Values) {
-			return iss.RevokeHandler(issuer.HTTPConfig{}), url.Values{"token": {refresh}}
+			return iss.RevokeHandler(), url.Values{"token": {refresh}}
 		},
 	} {
 		for at := 1; ; at++ {

@@ -20,7 +20,7 @@ func graced(t *testing.T, test func(t *testing.T, iss *issuer.Issuer, db store.S
 			db := newStore(t)
 			cfg.Store, cfg.AllowRefreshGrace = db, 10*time.Second
 			cfg.RefreshTTL, cfg.FamilyTTL = time.Hour, 24*time.Hour
-			iss := newIssuer(t, cfg)
+			iss := newIssuer(t, nil, cfg)
 			defer running(t, iss)()
 			first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "a b", Refresh: true})
 			time.Sleep(time.Minute)

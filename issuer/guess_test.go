@@ -51,7 +51,7 @@ func TestB04Guesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	token, login := iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), sessions.Handler(sessions)
-	introspect := iss.IntrospectHandler(issuer.HTTPConfig{})
+	introspect := iss.IntrospectHandler()
 	basic := middleware.Basic(throttle.Around(iss), nil)(http.NotFoundHandler())
 
 	person := func(h http.Handler, from, client, password string) string {
@@ -129,7 +129,7 @@ func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	iss := newIssuer(t, issuer.Config{Store: db, Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 2})})
-	h := iss.TokenHandler(issuer.HTTPConfig{})
+	h := iss.TokenHandler()
 	grant := url.Values{"grant_type": {"client_credentials"}}
 	for range 10 {
 		if got := answerCode(ask(h, "192.0.2.1", "a+b", "s%25t", grant)); got != "" {

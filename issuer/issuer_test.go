@@ -103,7 +103,7 @@ func formats(t *testing.T, test func(t *testing.T, cfg issuer.Config)) {
 
 func TestMint(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "c a c", Refresh: true, TTL: 90*time.Second + time.Millisecond})
 		if tokens.Scope != "c a" || tokens.ExpiresIn != 90 || tokens.TokenType != "bearer" || tokens.RefreshToken == "" {
 			t.Errorf("got %+v", tokens)
@@ -163,7 +163,7 @@ func TestC01T11Revocation(t *testing.T) {
 			"user":   func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindUser, ID: "ada"} },
 		} {
 			cfg.Store = newStore(t)
-			iss := newIssuer(t, cfg)
+			iss := newIssuer(t, nil, cfg)
 			bystander := mint(t, iss, issuer.Grant{Client: "other"})
 			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			id, code := validate(t, iss, tokens.AccessToken)
@@ -231,7 +231,7 @@ func TestT11RecreatedUserDoesNotInherit(t *testing.T) {
 
 func TestRefresh(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "a b", Refresh: true})
 		for what, tt := range map[string]struct {
 			client, token, scope string
@@ -303,7 +303,7 @@ func TestR07Lifetimes(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		synctest.Test(t, func(t *testing.T) {
 			cfg.AccessTTL, cfg.RefreshTTL, cfg.FamilyTTL = time.Minute, time.Hour, 3*time.Hour
-			iss := newIssuer(t, cfg)
+			iss := newIssuer(t, nil, cfg)
 			defer running(t, iss)()
 			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			time.Sleep(time.Minute)
@@ -330,14 +330,14 @@ func TestR07Lifetimes(t *testing.T) {
 
 func TestRevokeToken(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		second, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, token := range []string{second.RefreshToken, second.AccessToken} { // at the endpoint, another client does nothing
-			if w := send(iss.RevokeHandler(issuer.HTTPConfig{}), url.Values{"token": {token}}, "", "other", "other-secret"); w.Code != 200 {
+			if w := send(iss.RevokeHandler(), url.Values{"token": {token}}, "", "other", "other-secret"); w.Code != 200 {
 				t.Errorf("another client: got %d %s", w.Code, w.Body)
 			}
 		}
@@ -369,9 +369,9 @@ func TestT08TokensOfOthers(t *testing.T) { // T08: one store, one key set, two a
 			cfg.Keys = keys
 		}
 		cfg.Audience = "one"
-		one := newIssuer(t, cfg)
+		one := newIssuer(t, nil, cfg)
 		cfg.Audience = "two"
-		two := newIssuer(t, cfg)
+		two := newIssuer(t, nil, cfg)
 		tokens := mint(t, one, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		if _, code := validate(t, two, tokens.AccessToken); code != errorsx.UnknownToken {
 			t.Errorf("access token: got %v", code)

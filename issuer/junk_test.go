@@ -83,7 +83,7 @@ func TestC04JunkUnderLoad(t *testing.T) {
 			wg.Go(func() {
 				for i := range each {
 					key, _ := iss.NewAPIKey("app", nil, time.Time{})
-					if a, b, c := status(h, "key1", good[i%hot]), status(h, "key1", mistyped(issuer.Generate("authtier_at"))),
+					if a, b, c := status(h, "key1", good[i%hot]), status(h, "key1", mistyped(secret.Generate("authtier_at"))),
 						status(h, mistyped(key), good[i%hot]); a != 200 || b != 404 || c != 401 {
 						t.Errorf("good credentials got %d, a mistyped token %d, a mistyped key %d", a, b, c)
 					}
@@ -107,7 +107,7 @@ func TestRefusedJunkReachesTheStoreOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := middleware.Bearer(cache, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		junk := issuer.Generate("authtier_at")
+		junk := secret.Generate("authtier_at")
 		for range 100 {
 			if got := status(h, "", junk); got != 404 {
 				t.Errorf("got %d", got)

@@ -15,7 +15,7 @@ import (
 // an API key and of a secret.
 func TestMintGivesNoMoreThanByHas(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		by := func(g issuer.Grant) *middleware.Identity {
 			id, code := validate(t, iss, mint(t, iss, g).AccessToken)
 			if code != 0 {

@@ -86,8 +86,8 @@ func mixedRoutes(t *testing.T, iss, opaque *issuer.Issuer, clients int) http.Han
 	mux.Handle("/signed", middleware.Bearer(signed, nil)(me))
 	mux.Handle("/opaque", middleware.Bearer(stored, nil)(me))
 	mux.Handle("/both", middleware.Chain(middleware.APIKey(signed, nil), middleware.Bearer(signed, nil))(me))
-	mux.Handle("/token", iss.TokenHandler(issuer.HTTPConfig{}))
-	mux.Handle("/introspect", iss.IntrospectHandler(issuer.HTTPConfig{}))
+	mux.Handle("/token", iss.TokenHandler())
+	mux.Handle("/introspect", iss.IntrospectHandler())
 	return mux
 }
 

@@ -177,7 +177,7 @@ func TestReplaceKeepsWhatLimitsAKey(t *testing.T) {
 	}
 	secret, kept, err := iss.RotateSecret(t.Context(), "other", time.Hour)
 	must(t, err)
-	if !strings.HasPrefix(secret, "authtier_cs_"+kept.ID+"_") || !issuer.WellFormed("authtier_cs", secret) || !kept.Expires.IsZero() || kept.Created.IsZero() {
+	if !strings.HasPrefix(secret, "authtier_cs_"+kept.ID+"_") || !secret.WellFormed("authtier_cs", secret) || !kept.Expires.IsZero() || kept.Created.IsZero() {
 		t.Errorf("got %q and %+v", secret, kept)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // none fails as ours, and the family has ended.
 func TestR02ManyAtOnce(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		for _, users := range []int{2, 10, 100} {
 			first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			var mu sync.Mutex

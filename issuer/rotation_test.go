@@ -84,7 +84,7 @@ func TestJ31Rotation(t *testing.T) {
 		defer running(t, a)()
 		defer running(t, b)()
 		old := kidOf(t, client(t, a))
-		next, err := a.Rotate(t.Context())
+		next, err := a.RotateSigningKey(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestC19Withdraw(t *testing.T) {
 		if _, code := validate(t, cache, leaked); code != 0 {
 			t.Fatal(code)
 		}
-		if err := a.Withdraw(t.Context(), kidOf(t, leaked)); err != nil {
+		if err := a.RevokeSigningKey(t.Context(), kidOf(t, leaked)); err != nil {
 			t.Fatal(err)
 		}
 		if _, code := validate(t, a, leaked); code != errorsx.BadSignature {
@@ -159,7 +159,7 @@ func TestC19Withdraw(t *testing.T) {
 				t.Errorf("on the other %s, after half a second: got %v", name, code)
 			}
 		}
-		if err := a.Withdraw(t.Context(), "unknown"); !errors.Is(err, store.ErrNotFound) {
+		if err := a.RevokeSigningKey(t.Context(), "unknown"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("an unknown key: got %v", err)
 		}
 	})
@@ -297,10 +297,10 @@ func TestS07OpenKeysRefuses(t *testing.T) {
 		t.Error("a sealed key under another ID: opened")
 	}
 	fixed := newIssuer(t, issuer.Config{})
-	if _, err := fixed.Rotate(t.Context()); err == nil {
+	if _, err := fixed.RotateSigningKey(t.Context()); err == nil {
 		t.Error("keys that never change: rotated")
 	}
-	if err := fixed.Withdraw(t.Context(), "x"); err == nil {
+	if err := fixed.RevokeSigningKey(t.Context(), "x"); err == nil {
 		t.Error("keys that never change: withdrawn")
 	}
 }
@@ -374,7 +374,7 @@ func TestC19WithdrawBesideForeignKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	leaked := mint(t, a, issuer.Grant{Client: "app"}).AccessToken
-	if err := a.Withdraw(t.Context(), kidOf(t, leaked)); err != nil {
+	if err := a.RevokeSigningKey(t.Context(), kidOf(t, leaked)); err != nil {
 		t.Errorf("withdrawing: %v", err)
 	}
 	good := mint(t, a, issuer.Grant{Client: "app"}).AccessToken

@@ -110,7 +110,7 @@ func TestB03RightBeginnings(t *testing.T) {
 			}
 		}
 	}
-	introspect := iss.IntrospectHandler(issuer.HTTPConfig{})
+	introspect := iss.IntrospectHandler()
 	secret := func(guess string) func(int) *httptest.ResponseRecorder {
 		return func(int) *httptest.ResponseRecorder {
 			return ask(introspect, "192.0.2.1", "app", guess, url.Values{"token": {"x"}})
@@ -135,7 +135,7 @@ func TestO12IntrospectionScan(t *testing.T) {
 	db := &counting{Store: newStore(t)}
 	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 5})
 	iss := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true, Throttle: throttle})
-	h := iss.IntrospectHandler(issuer.HTTPConfig{})
+	h := iss.IntrospectHandler()
 	others := mint(t, iss, issuer.Grant{Client: "other"}).AccessToken
 	spent := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 	if _, err := iss.Refresh(t.Context(), "app", spent.RefreshToken, ""); err != nil {
@@ -146,10 +146,10 @@ func TestO12IntrospectionScan(t *testing.T) {
 		token func() string
 		asked int64
 	}{
-		"mistyped":         {func() string { return mistyped(issuer.Generate("authtier_at")) }, 0},
-		"signed":           {func() string { return "eyJhbGciOiJFUzI1NiJ9.e30." + issuer.Generate("x")[2:] }, 0},
-		"another prefix":   {func() string { return issuer.Generate("authtier_key") }, 0},
-		"well-formed":      {func() string { return issuer.Generate("authtier_at") }, each},
+		"mistyped":         {func() string { return mistyped(secret.Generate("authtier_at")) }, 0},
+		"signed":           {func() string { return "eyJhbGciOiJFUzI1NiJ9.e30." + secret.Generate("x")[2:] }, 0},
+		"another prefix":   {func() string { return secret.Generate("authtier_key") }, 0},
+		"well-formed":      {func() string { return secret.Generate("authtier_at") }, each},
 		"another client's": {func() string { return others }, each},
 		"a used one":       {func() string { return spent.RefreshToken }, each},
 	} {
@@ -215,7 +215,7 @@ func TestD09LogsHoldNoSecrets(t *testing.T) {
 			for range 2 { // the second use ends the family, and is told
 				post("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
 			}
-			for _, token := range []string{refresh, planted[3], issuer.Generate("authtier_at")} {
+			for _, token := range []string{refresh, planted[3], secret.Generate("authtier_at")} {
 				planted = append(planted, token)
 				post("/oauth2/introspect", url.Values{"token": {token}})
 				post("/oauth2/revoke", url.Values{"token": {token}})

@@ -25,9 +25,9 @@ func TestScannerPatterns(t *testing.T) {
 	kinds := map[string]func() string{
 		"API key":       func() string { key, _ := iss.NewAPIKey("app", nil, time.Time{}); return key },
 		"client secret": func() string { secret, _ := iss.NewSecret(); return secret },
-		"access token":  func() string { return issuer.Generate("authtier_at") },
-		"refresh token": func() string { return issuer.Generate("authtier_rt") },
-		"session token": func() string { return issuer.Generate("authtier_st") },
+		"access token":  func() string { return secret.Generate("authtier_at") },
+		"refresh token": func() string { return secret.Generate("authtier_rt") },
+		"session token": func() string { return secret.Generate("authtier_st") },
 	}
 	if len(patterns) != len(kinds) {
 		t.Fatalf("patterns for %v", patterns)

@@ -14,6 +14,9 @@ func init() {
 	hook.SessionsOf = func(issuer any, maxAge time.Duration) hook.Sessions {
 		return sessions{issuer.(*Issuer), maxAge}
 	}
+	hook.Guarded = func(issuer any, v middleware.Validator) middleware.Validator {
+		return issuer.(*Issuer).guarded(v)
+	}
 }
 
 // sessions is the issuer as the session system sees it.
@@ -23,10 +26,10 @@ type sessions struct {
 }
 
 func (s sessions) IsRevoked(id string) bool {
-	l := &s.issuer.revocations
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.revoked.has(store.KindSession, id)
+	r := &s.issuer.revocations
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.revoked.has(store.KindSession, id)
 }
 
 func (s sessions) Revoke(ctx context.Context, id string) error {

@@ -16,7 +16,7 @@ import (
 func TestS04SkewedNodes(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		cfg.Store, cfg.AccessTTL = newStore(t), time.Hour
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
 		at := func(d time.Duration) errorsx.Code {
 			_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}.At(time.Now().Add(d)))
@@ -61,7 +61,7 @@ func TestS04SweptByAnother(t *testing.T) {
 			if !cfg.OpaqueTokens {
 				cfg.Keys = keys
 			}
-			iss := newIssuer(t, cfg)
+			iss := newIssuer(t, nil, cfg)
 			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada"})
 			if err := iss.RevokeToken(t.Context(), tokens.AccessToken); err != nil {
 				t.Fatal(err)
@@ -69,7 +69,7 @@ func TestS04SweptByAnother(t *testing.T) {
 			if err := db.Sweep(t.Context(), time.Now().Add(ahead)); err != nil {
 				t.Fatal(err)
 			}
-			if _, code := validate(t, newIssuer(t, cfg), tokens.AccessToken); code != errorsx.UnknownToken {
+			if _, code := validate(t, newIssuer(t, nil, cfg), tokens.AccessToken); code != errorsx.UnknownToken {
 				t.Errorf("S04 revoked, swept by a clock that is %v ahead: got %v", ahead, code)
 			}
 		}

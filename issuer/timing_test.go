@@ -92,7 +92,7 @@ func timed(t *testing.T, bcryptCost int) (token, introspect http.Handler) {
 		t.Fatal(err)
 	}
 	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: bcryptCost, AllowUnthrottled: true})
-	return iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), iss.IntrospectHandler(issuer.HTTPConfig{})
+	return iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), iss.IntrospectHandler()
 }
 
 // compare wants a and b to be answered alike, in the same time.

@@ -116,7 +116,7 @@ func TestRevokeByName(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				db := newStore(t)
 				cfg.Store = db
-				iss := newIssuer(t, cfg)
+				iss := newIssuer(t, nil, cfg)
 				cache := cached(t, iss)
 				must(t, db.CreateAPIKeys(t.Context(), store.APIKey{ID: "owned", Client: "app", Owner: "ada", Digest: store.DigestOf("owned")}))
 				own := mint(t, iss, issuer.Grant{Client: "app"})

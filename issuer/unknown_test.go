@@ -19,17 +19,17 @@ import (
 // something else than is meant.
 func TestRevokingTheUnknownIsNotFound(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		id, _ := validate(t, iss, tokens.AccessToken)
 		for name, revoke := range map[string]func(ctx context.Context) error{
 			"a token's ID":            func(ctx context.Context) error { return iss.RevokeToken(ctx, id.TokenID) },
 			"a client for a token":    func(ctx context.Context) error { return iss.RevokeToken(ctx, "app") },
 			"no token":                func(ctx context.Context) error { return iss.RevokeToken(ctx, "") },
-			"a token never made":      func(ctx context.Context) error { return iss.RevokeToken(ctx, issuer.Generate("authtier_rt")) },
+			"a token never made":      func(ctx context.Context) error { return iss.RevokeToken(ctx, secret.Generate("authtier_rt")) },
 			"a key for its ID":        func(ctx context.Context) error { return iss.RevokeAPIKey(ctx, "key1") },
 			"no key":                  func(ctx context.Context) error { return iss.RevokeAPIKey(ctx, "") },
-			"a token for a session":   func(ctx context.Context) error { return iss.RevokeSession(ctx, issuer.Generate("authtier_st")) },
+			"a token for a session":   func(ctx context.Context) error { return iss.RevokeSession(ctx, secret.Generate("authtier_st")) },
 			"a token's ID for one":    func(ctx context.Context) error { return iss.RevokeSession(ctx, id.TokenID) },
 			"no session":              func(ctx context.Context) error { return iss.RevokeSession(ctx, "") },
 			"an unknown client":       func(ctx context.Context) error { return iss.RevokeClient(ctx, "nobody") },
@@ -140,7 +140,7 @@ func (silentStore) Revoke(ctx context.Context, _ ...store.Change) error {
 // TestInspectTellsTypesApart inspects each type of token as each.
 func TestInspectTellsTypesApart(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		access, err := iss.InspectAccess(t.Context(), tokens.AccessToken)
 		if err != nil || access.Refresh || access.User != "ada" {
@@ -172,7 +172,7 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 		"a table of one's own": {issuer.Config{Store: db, Users: ownUsers{hash}}, true},
 		"another store":        {issuer.Config{Store: db, Users: newStore(t)}, true},
 	} {
-		iss := newIssuer(t, tt.cfg)
+		iss := newIssuer(t, nil, tt.cfg)
 		_, err := middleware.NewCache(iss.Passwords(), 100, nil)
 		if (err != nil) != tt.own {
 			t.Errorf("%s, without a TTL: %v", name, err)
@@ -201,7 +201,7 @@ func (f folding) User(ctx context.Context, login string) (*store.User, error) {
 func TestOneLoginHasOneSpelling(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		cfg.Users = folding{}
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		before := mint(t, iss, issuer.Grant{Client: "app", User: "ADA"}).AccessToken
 		must(t, iss.RevokeUser(t.Context(), "ada"))
 		if _, code := validate(t, iss, before); code != errorsx.UnknownToken {

@@ -44,7 +44,7 @@ func TestUserScopesLimitGrants(t *testing.T) {
 				db := newStore(t)
 				limit(t, db, tt.user...)
 				cfg.Store = db
-				iss := newIssuer(t, cfg)
+				iss := newIssuer(t, nil, cfg)
 
 				tokens, err := iss.Mint(t.Context(), issuer.Grant{Client: "app", User: "ada", Scope: tt.asked})
 				if tt.want == "" {
@@ -76,7 +76,7 @@ func TestRefreshUsesTheUsersScopesOfNow(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		db := newStore(t)
 		cfg.Store = db
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		limit(t, db, "a", "b")
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "a b", Refresh: true})
 		for _, tt := range []struct {

@@ -56,7 +56,7 @@ func TestS01O13StoreDown(t *testing.T) {
 	}{
 		"API key":      {middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"}, errorsx.CredentialStore},
 		"Basic":        {middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"}, errorsx.CredentialStore},
-		"opaque token": {middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: issuer.Generate("authtier_at")}, errorsx.Internal},
+		"opaque token": {middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: secret.Generate("authtier_at")}, errorsx.Internal},
 	} {
 		_, err := iss.Validate(t.Context(), tt.c)
 		wantCode(t, name, err, tt.want)
@@ -65,7 +65,7 @@ func TestS01O13StoreDown(t *testing.T) {
 	wantCode(t, "password", err, errorsx.CredentialStore)
 	_, err = iss.Mint(t.Context(), issuer.Grant{Client: "app"})
 	wantCode(t, "Mint", err, errorsx.CredentialStore)
-	wantCode(t, "RevokeToken", iss.RevokeToken(t.Context(), issuer.Generate("authtier_rt")), errorsx.Internal)
+	wantCode(t, "RevokeToken", iss.RevokeToken(t.Context(), secret.Generate("authtier_rt")), errorsx.Internal)
 
 	r := httptest.NewRequest("POST", "/", strings.NewReader("grant_type=client_credentials"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -82,7 +82,7 @@ func TestS01O13StoreDown(t *testing.T) {
 func TestJunkReachesNoStore(t *testing.T) {
 	b := &broken{Store: newStore(t)}
 	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
-	token := issuer.Generate("authtier_at")
+	token := secret.Generate("authtier_at")
 	for _, junk := range []string{
 		"x", "authtier_at_", "authtier_at_" + strings.Repeat("a", 49), mistyped(token), token + "a", token[1:],
 		strings.ToUpper(token), "authtier_key_" + strings.Repeat("a", 60), "other" + token, "a.b.c",
@@ -139,7 +139,7 @@ func TestValidateAPIKey(t *testing.T) {
 	now := time.Now()
 	key, rec := iss.NewAPIKey("app", []string{"a", "b"}, now.Add(time.Hour))
 	id := rec.ID
-	if !strings.HasPrefix(key, "authtier_key_"+id+"_") || !issuer.WellFormed("authtier_key", key) {
+	if !strings.HasPrefix(key, "authtier_key_"+id+"_") || !secret.WellFormed("authtier_key", key) {
 		t.Errorf("key %q with ID %q", key, id)
 	}
 	for _, k := range []store.APIKey{
@@ -330,8 +330,8 @@ func TestB05HashingIsBounded(t *testing.T) {
 func TestO17Generate(t *testing.T) {
 	seen := map[string]bool{}
 	for range 10_000 {
-		s := issuer.Generate("p_x")
-		if seen[s] || len(s) != len("p_x_")+49 || !issuer.WellFormed("p_x", s) || issuer.WellFormed("p", s[1:]) || issuer.WellFormed("p_x", mistyped(s)) {
+		s := secret.Generate("p_x")
+		if seen[s] || len(s) != len("p_x_")+49 || !secret.WellFormed("p_x", s) || secret.WellFormed("p", s[1:]) || secret.WellFormed("p_x", mistyped(s)) {
 			t.Fatalf("%q: repeated, of a wrong form, or not told from a mistyped one", s)
 		}
 		seen[s] = true
@@ -341,7 +341,7 @@ func TestO17Generate(t *testing.T) {
 // TestChecksumIsCRC32 holds the format, which scanners and others may check.
 func TestChecksumIsCRC32(t *testing.T) {
 	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	s := issuer.Generate("p")
+	s := secret.Generate("p")
 	body, want := s[:len(s)-6], ""
 	for sum := crc32.ChecksumIEEE([]byte(body)); len(want) < 6; sum /= 62 {
 		want = string(base62[sum%62]) + want
@@ -393,7 +393,7 @@ func introspect(t *testing.T, iss *issuer.Issuer, client, token, hint string) st
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`","token_type_hint":"`+hint+`"}`))
 	r.SetBasicAuth(client, client+"-secret")
 	w := httptest.NewRecorder()
-	iss.IntrospectHandler(issuer.HTTPConfig{}).ServeHTTP(w, r)
+	iss.IntrospectHandler().ServeHTTP(w, r)
 	return strings.TrimSpace(w.Body.String())
 }
 

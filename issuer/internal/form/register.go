@@ -20,24 +20,40 @@ var methods = []string{
 // methods that are allowed, and any other is refused. Without allowed ones, h serves
 // all, and refuses by itself.
 func Register(mux *http.ServeMux, path string, h http.Handler, allowed ...string) {
+	RegisterBehind(mux, func(h http.Handler) http.Handler { return h }, path, h, allowed...)
+}
+
+// RegisterBehind is [Register] for a path all of which is behind a wrapper: it refuses
+// a method no sooner than the wrapper has let the request through.
+func RegisterBehind(mux *http.ServeMux, wrapper func(http.Handler) http.Handler, path string, h http.Handler, allowed ...string) {
+	if len(allowed) > 0 {
+		h = allowing(allowed, h)
+	}
+	for _, method := range methods {
+		mux.Handle(method+" "+path, everyMethod{wrapper(h)})
+	}
+}
+
+// everyMethod is what is registered for each method of a path.
+type everyMethod struct{ http.Handler }
+
+// ServesEveryMethod lets [errorsx.Mux] give h the methods that no RFC has, too.
+func (h everyMethod) ServesEveryMethod() bool { return true }
+
+// allowing serves the methods that are allowed by h, and HEAD where GET is. It refuses
+// others with AUTH-6.
+func allowing(allowed []string, h http.Handler) http.Handler {
 	names := slices.Clone(allowed)
 	if slices.Contains(allowed, http.MethodGet) {
 		names = append(names, http.MethodHead)
 	}
 	slices.Sort(names)
-	refusal := refuseMethod(strings.Join(names, ", "))
-	for _, method := range methods {
-		if len(allowed) == 0 || slices.Contains(allowed, method) {
-			mux.Handle(method+" "+path, h)
-		} else {
-			mux.Handle(method+" "+path, refusal)
-		}
-	}
-}
-
-// refuseMethod refuses a method with AUTH-6.
-func refuseMethod(allow string) http.Handler {
+	allow := strings.Join(names, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(names, r.Method) {
+			h.ServeHTTP(w, r)
+			return
+		}
 		w.Header().Set("Allow", allow)
 		var inherited *errorsx.Writer
 		inherited.Resource(w, r, "", errorsx.MethodNotAllowed(allow))
