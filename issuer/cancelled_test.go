@@ -105,7 +105,7 @@ func TestS03HungUpAtEachCall(t *testing.T) {
 	} {
 		for at := 1; ; at++ {
 			h := &hangingUp{Store: newStore(t)}
-			iss := newIssuer(t, issuer.Config{Store: h, OpaqueTokens: true})
+			iss := newIssuer(t, h, issuer.Config{OpaqueTokens: true})
 			do := prepare(t, iss)
 			ctx, cancel := context.WithCancel(t.Context())
 			h.calls, h.at, h.hangUp = 0, at, cancel
@@ -160,7 +160,7 @@ func TestR01ReplayedByWhoHangsUp(t *testing.T) {
 	} {
 		for at := 1; ; at++ {
 			h := &hangingUp{Store: newStore(t)}
-			iss := newIssuer(t, issuer.Config{Store: h, OpaqueTokens: true})
+			iss := newIssuer(t, h, issuer.Config{OpaqueTokens: true})
 			old := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			next, err := iss.Refresh(t.Context(), "app", old.RefreshToken, "")
 			if err != nil {

@@ -348,4 +348,3 @@ func checkURL(raw string) error {
 	}
 	return nil
 }
-

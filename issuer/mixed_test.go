@@ -36,15 +36,15 @@ type mixedClient struct {
 func newMixedSite(t *testing.T, clients int) *mixedSite {
 	t.Helper()
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db, AllowUnthrottled: true})
-	opaque := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true})
+	iss := newIssuer(t, db, issuer.Config{AllowUnthrottled: true})
+	opaque := newIssuer(t, db, issuer.Config{OpaqueTokens: true})
 	running(t, iss)
 	running(t, opaque)
 	s := &mixedSite{}
 	for n := range clients {
 		c := mixedClient{id: fmt.Sprint("client", n), secret: fmt.Sprint("secret", n)}
 		user := fmt.Sprint("user", n)
-		key, record := iss.NewAPIKey(c.id, nil, time.Time{})
+		key, record := newAPIKey(c.id, nil, time.Time{})
 		c.key = key
 		err := errors.Join(
 			db.CreateClient(t.Context(), store.Client{

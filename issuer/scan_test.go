@@ -17,6 +17,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
@@ -69,8 +70,8 @@ func (a *asking) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, err
 // compares it with what is stored, and no clock can tell.
 func TestB03RightBeginnings(t *testing.T) {
 	a := &asking{Store: newStore(t)}
-	iss := newIssuer(t, issuer.Config{Store: a, OpaqueTokens: true, AllowUnthrottled: true})
-	key, record := iss.NewAPIKey("app", nil, time.Time{})
+	iss := newIssuer(t, a, issuer.Config{OpaqueTokens: true, AllowUnthrottled: true})
+	key, record := newAPIKey("app", nil, time.Time{})
 	if err := a.Store.CreateAPIKeys(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func prefixed(prefix string, list []string) []string {
 func TestO12IntrospectionScan(t *testing.T) {
 	db := &counting{Store: newStore(t)}
 	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 5})
-	iss := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true, Throttle: throttle})
+	iss := newIssuer(t, db, issuer.Config{OpaqueTokens: true, Throttle: throttle})
 	h := iss.IntrospectHandler()
 	others := mint(t, iss, issuer.Grant{Client: "other"}).AccessToken
 	spent := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
@@ -184,13 +185,13 @@ func TestD09LogsHoldNoSecrets(t *testing.T) {
 		"whole": newStore(t), "failing": &broken{Store: newStore(t)}, "panicking": panicking{newStore(t)},
 	} {
 		for _, opaque := range []bool{false, true} {
-			iss := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: opaque, Log: logger})
-			sessions, err := session.New(iss, newStore(t), session.Config{AllowWithoutCookie: true, Errors: ew})
+			iss := newIssuer(t, db, issuer.Config{OpaqueTokens: opaque, AllowPassword: true, Log: logger})
+			sessions, err := session.New(iss, newStore(t), &session.Config{AllowWithoutCookie: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			endpoints := iss.Handler(issuer.HTTPConfig{AllowPassword: true, Errors: ew})
-			login := sessions.Handler(sessions)
+			endpoints := middleware.Errors(ew)(registered(iss))
+			login := middleware.Errors(ew)(registered(sessions))
 			post := func(path string, form url.Values) string {
 				for _, secret := range []string{"app-secret", planted[0]} {
 					r := httptest.NewRequest("POST", path+"?planted-query=1", strings.NewReader(form.Encode()))

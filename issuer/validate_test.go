@@ -16,6 +16,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
@@ -49,7 +50,7 @@ func (b *broken) Revoke(context.Context, ...store.Change) error   { return errDo
 // client's fault, and never an answer.
 func TestS01O13StoreDown(t *testing.T) {
 	b := &broken{Store: newStore(t)}
-	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
+	iss := newIssuer(t, b, issuer.Config{OpaqueTokens: true})
 	for name, tt := range map[string]struct {
 		c    middleware.Credential
 		want errorsx.Code
@@ -71,7 +72,7 @@ func TestS01O13StoreDown(t *testing.T) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("app", "app-secret")
 	w := httptest.NewRecorder()
-	iss.TokenHandler(issuer.HTTPConfig{Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}}).ServeHTTP(w, r)
+	inRFC(iss.TokenHandler()).ServeHTTP(w, r)
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Header().Get("WWW-Authenticate") != "" || strings.Contains(w.Body.String(), "refused") {
 		t.Errorf("token endpoint: got %d %v %s", w.Code, w.Header(), w.Body)
 	}
@@ -81,7 +82,7 @@ func TestS01O13StoreDown(t *testing.T) {
 // checksum alone.
 func TestJunkReachesNoStore(t *testing.T) {
 	b := &broken{Store: newStore(t)}
-	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
+	iss := newIssuer(t, b, issuer.Config{OpaqueTokens: true})
 	token := secret.Generate("authtier_at")
 	for _, junk := range []string{
 		"x", "authtier_at_", "authtier_at_" + strings.Repeat("a", 49), mistyped(token), token + "a", token[1:],
@@ -91,7 +92,7 @@ func TestJunkReachesNoStore(t *testing.T) {
 			t.Errorf("%s: got %v", junk, code)
 		}
 	}
-	key, _ := iss.NewAPIKey("app", nil, time.Time{})
+	key, _ := newAPIKey("app", nil, time.Time{})
 	_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: mistyped(key)})
 	wantCode(t, "mistyped API key", err, errorsx.CredentialsIncorrect)
 	if b.reads != 0 {
@@ -135,9 +136,9 @@ func TestValidateAPIKey(t *testing.T) {
 	db := &old{Store: newStore(t), keys: map[store.Digest]store.APIKey{
 		store.DigestOf("orphan"): {ID: "orphan", Client: "nobody", Digest: store.DigestOf("orphan")},
 	}}
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	now := time.Now()
-	key, rec := iss.NewAPIKey("app", []string{"a", "b"}, now.Add(time.Hour))
+	key, rec := newAPIKey("app", []string{"a", "b"}, now.Add(time.Hour))
 	id := rec.ID
 	if !strings.HasPrefix(key, "authtier_key_"+id+"_") || !secret.WellFormed("authtier_key", key) {
 		t.Errorf("key %q with ID %q", key, id)
@@ -176,7 +177,7 @@ func TestValidateAPIKey(t *testing.T) {
 
 func TestClientSecrets(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	now := time.Now().Add(time.Minute)
 	err := db.CreateClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
 		{ID: "old", Digest: store.DigestOf("old"), Expires: now},
@@ -194,7 +195,7 @@ func TestClientSecrets(t *testing.T) {
 
 func TestPasswords(t *testing.T) {
 	db := &old{Store: newStore(t), users: map[string]store.User{}}
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	long := strings.Repeat("x", 72)
 	argon, err := issuer.HashPassword(t.Context(), testPassword)
 	if err != nil {
@@ -250,7 +251,7 @@ func TestPasswords(t *testing.T) {
 // at, and names that are longer than that.
 func TestC06LongSecrets(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db, AllowUnthrottled: true})
+	iss := newIssuer(t, db, issuer.Config{AllowUnthrottled: true})
 	cache, err := middleware.NewCache(iss.Passwords(), 100, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +296,7 @@ func TestC06LongSecrets(t *testing.T) {
 
 // TestB05HashingIsBounded asks for more than may wait, with a context that ends.
 func TestB05HashingIsBounded(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{})
+	iss := newIssuer(t, nil, issuer.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := iss.AuthenticateUser(ctx, login("nobody", "x"))
@@ -352,7 +353,7 @@ func TestChecksumIsCRC32(t *testing.T) {
 }
 
 func TestO11IntrospectOthers(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{})
+	iss := newIssuer(t, nil, issuer.Config{})
 	app, other := mint(t, iss, issuer.Grant{Client: "app"}), mint(t, iss, issuer.Grant{Client: "other"})
 	if got := introspect(t, iss, "app", other.AccessToken, ""); got != `{"active":false}` {
 		t.Errorf("another client's token: got %s", got)
@@ -369,7 +370,7 @@ func TestO11IntrospectOthers(t *testing.T) {
 func TestO11IntrospectionShowsARefreshTokenToItsOwnerAlone(t *testing.T) {
 	for name, opaque := range map[string]bool{"signed": false, "opaque": true} {
 		t.Run(name, func(t *testing.T) {
-			iss := newIssuer(t, issuer.Config{OpaqueTokens: opaque})
+			iss := newIssuer(t, nil, issuer.Config{OpaqueTokens: opaque})
 			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
 			for _, hint := range []string{"", "access_token", "Refresh_Token", "refresh_token"} {
 				for _, client := range []string{"app", "other"} { // of which other has the scope introspect
@@ -401,7 +402,7 @@ func introspect(t *testing.T, iss *issuer.Issuer, client, token, hint string) st
 // replaced without an end to what hangs on the user.
 func TestOldHashesAreReplaced(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	old, err := db.User(t.Context(), "ada")
 	if err != nil || !strings.HasPrefix(old.Password, "$2a$") {
 		t.Fatal(old, err)

@@ -103,7 +103,7 @@ func bare(w http.ResponseWriter, r *http.Request) {
 // wrappers.
 func newSite(ctx context.Context) (*site, http.Handler, error) {
 	db := memory.New()
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://id.example", Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, "https://id.example", db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -50,7 +50,7 @@ func measure(ctx context.Context, kind, dsn, what string, races int, hints bool)
 			return nil, err
 		}
 		n := &node{db: db}
-		if n.iss, err = issuer.New(ctx, issuer.Config{Issuer: "https://id.example", Store: db, Keys: set}); err != nil {
+		if n.iss, err = issuer.New(ctx, "https://id.example", db, &issuer.Config{Keys: set}); err != nil {
 			return nil, errors.Join(err, closer.Close())
 		}
 		if n.cache, err = middleware.NewCache(n.iss, 10_000, nil); err != nil {

@@ -58,7 +58,7 @@ func handler(ctx context.Context, db store.Store, seal []byte) (http.Handler, er
 	if err != nil {
 		return nil, err
 	}
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "http://127.0.0.1:8080", Store: db, Keys: keys})
+	iss, err := issuer.New(ctx, "http://127.0.0.1:8080", db, &issuer.Config{Keys: keys})
 	if err != nil {
 		return nil, err
 	}

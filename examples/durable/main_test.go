@@ -91,7 +91,7 @@ func TestStartDoesNotUndoARotation(t *testing.T) {
 // returns the new one.
 func rotated(t *testing.T, db store.Store) string {
 	t.Helper()
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "http://127.0.0.1:8080", Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(t.Context(), "http://127.0.0.1:8080", db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, Throttle: throttle, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, url, db, &issuer.Config{Throttle: throttle, AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}

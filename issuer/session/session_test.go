@@ -45,7 +45,7 @@ func newSite(t testing.TB, cfg session.Config) *site {
 		t.Fatal(err)
 	}
 	f := &failing{Store: db}
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: f, AllowEphemeralKeys: true})
+	iss, err := issuer.New(t.Context(), "https://id.example", f, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,9 +34,7 @@ func TestSessionsBelongToOneSystem(t *testing.T) {
 	}
 	db := memory.New()
 	system := func(iss, audience string, cfg session.Config) *site {
-		i, err := issuer.New(t.Context(), issuer.Config{
-			Issuer: iss, Audience: audience, Store: db, Users: oneUser{Login: "ada", Password: hash}, AllowEphemeralKeys: true,
-		})
+		i, err := issuer.New(t.Context(), iss, db, &issuer.Config{Audience: audience, Users: oneUser{Login: "ada", Password: hash}, AllowEphemeralKeys: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +88,7 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 	if _, err := middleware.NewCache(s.sessions, 100, nil); err != nil {
 		t.Errorf("users of the store: %v", err)
 	}
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: s.db, Users: oneUser{Login: "ada"}, AllowEphemeralKeys: true})
+	iss, err := issuer.New(t.Context(), "https://id.example", s.db, &issuer.Config{Users: oneUser{Login: "ada"}, AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func serve(t *testing.T, db closable, opaque bool) *node {
 	}
 	n := &node{db: db, log: &logs{}}
 	log := slog.New(slog.NewTextHandler(n.log, nil))
-	n.iss, err = issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: db, Keys: keys, OpaqueTokens: opaque, Log: log})
+	n.iss, err = issuer.New(t.Context(), "https://id.example", db, &issuer.Config{Keys: keys, OpaqueTokens: opaque, Log: log})
 	must(t, err)
 	cache, err := middleware.NewCache(n.iss, 1000, nil)
 	must(t, err)
