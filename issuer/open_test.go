@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,12 @@ import (
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
+
+// fromSomewhere returns a Basic credential that an address has sent.
+func fromSomewhere(username, secret string) middleware.Credential {
+	c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: username, Secret: secret}
+	return c.WithAddr(netip.MustParseAddr("192.0.2.1"))
+}
 
 func opened(t *testing.T, db store.Store, cfg issuer.Config) *issuer.Issuer {
 	t.Helper()
@@ -75,7 +82,7 @@ func TestClosedIssuerRefuses(t *testing.T) {
 		good := map[string]middleware.Credential{
 			"token":  {Scheme: errorsx.SchemeBearer, Secret: token},
 			"key":    {Scheme: errorsx.SchemeAPIKey, Secret: "key1"},
-			"secret": {Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"},
+			"secret": fromSomewhere("app", "app-secret"),
 		}
 		all := map[string]middleware.Validator{"the issuer": iss, "its validator": iss.Validator(), "a stale cache": stale}
 		for kind, c := range good {
@@ -124,7 +131,7 @@ func TestClosedIssuerRefuses(t *testing.T) {
 func TestValidatorIsThrottled(t *testing.T) {
 	iss := opened(t, newStore(t), issuer.Config{AllowEphemeralKeys: true, Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 2})})
 	try := func(secret string) errorsx.Code {
-		_, err := iss.Validator().Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret})
+		_, err := iss.Validator().Validate(t.Context(), fromSomewhere("app", secret))
 		return codeOf(err)
 	}
 	if got := try("app-secret"); got != 0 {
@@ -144,7 +151,9 @@ func TestCreate(t *testing.T) {
 	iss := opened(t, db, issuer.Config{AllowEphemeralKeys: true})
 	plain, err := iss.CreateClient(ctx, store.Client{ID: "new", Scopes: []string{"a"}})
 	must(t, err)
-	wantUse(t, "the new client", middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "new", Secret: plain}, 0, iss.Validator())
+	if id, err := iss.Validator().Validate(ctx, fromSomewhere("new", plain)); err != nil || id.Client != "new" {
+		t.Errorf("the new client: got %+v, %v", id, err)
+	}
 	if again, err := iss.CreateClient(ctx, store.Client{ID: "new"}); again != "" || !errors.Is(err, store.ErrExists) {
 		t.Errorf("a client twice: got %q, %v", again, err)
 	}
@@ -176,7 +185,7 @@ func TestCreate(t *testing.T) {
 		t.Errorf("a user twice: got %v", err)
 	}
 	logsIn := func(password string) errorsx.Code {
-		_, err := iss.AuthenticateUser(ctx, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "eve", Secret: password})
+		_, err := iss.AuthenticateUser(ctx, fromSomewhere("eve", password))
 		return codeOf(err)
 	}
 	token := mint(t, iss, issuer.Grant{Client: "app", User: "eve"}).AccessToken
