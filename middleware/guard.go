@@ -186,7 +186,7 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 		return from, err
 	}
 
-	if outer != nil || s.has(judged) {
+	if s.has(judged) || outer != nil && outer.Issuer == "" {
 		if err := s.mayBecome(outer, merged, id); err != nil {
 			return from, err
 		}

@@ -25,11 +25,14 @@ import (
 func Scope(anyOf ...string) Wrapper {
 	needed := scopeList("Scope", anyOf)
 	anyOf = slices.Clone(anyOf)
-	return scopes("Scope", func(id *Identity) error {
-		if slices.ContainsFunc(anyOf, id.Scopes.has) {
-			return nil
+	const message = "The request needs a scope that its credentials do not have"
+	return scopes("Scope", needed, message, func(id *Identity) bool {
+		for _, scope := range anyOf {
+			if id.Scopes.has(scope) {
+				return true
+			}
 		}
-		return insufficient(id, needed, "The request needs a scope that its credentials do not have")
+		return false
 	})
 }
 
@@ -38,13 +41,14 @@ func Scope(anyOf ...string) Wrapper {
 func AllScopes(all ...string) Wrapper {
 	needed := scopeList("AllScopes", all)
 	all = slices.Clone(all)
-	return scopes("AllScopes", func(id *Identity) error {
+	const message = "The request needs scopes that its credentials do not have"
+	return scopes("AllScopes", needed, message, func(id *Identity) bool {
 		for _, scope := range all {
 			if !id.Scopes.has(scope) {
-				return insufficient(id, needed, "The request needs scopes that its credentials do not have")
+				return false
 			}
 		}
-		return nil
+		return true
 	})
 }
 
@@ -62,26 +66,24 @@ func scopeList(wrapper string, scopes []string) string {
 	return strings.Join(scopes, " ")
 }
 
-func insufficient(id *Identity, needed, message string) error {
-	return &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Client: id.Client, Scope: needed, Message: message}
-}
-
-// scopes returns a wrapper that judges the identity of each request.
-func scopes(name string, judge func(id *Identity) error) Wrapper {
+// scopes returns a wrapper that lets a request through if its identity has enough
+// scopes. Its refusal lists those that are needed.
+func scopes(name, needed, message string, enough func(id *Identity) bool) Wrapper {
 	return func(next http.Handler) http.Handler {
 		notNil(name, next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
-			id, err := s.authenticated(name)
-			if err == nil {
-				err = judge(id)
-			}
-			if err != nil {
-				s.refuse(w, r, err)
+			if id := s.identity.Load(); id.names() && enough(id) {
+				s.marks |= judged
+				next.ServeHTTP(w, r)
 				return
 			}
-			s.marks |= judged
-			next.ServeHTTP(w, r)
+
+			id, err := s.authenticated(name)
+			if err == nil {
+				err = &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Client: id.Client, Scope: needed, Message: message}
+			}
+			s.refuse(w, r, err)
 		})
 	}
 }

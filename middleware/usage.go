@@ -95,15 +95,9 @@ func Usage(m Meter, cfg *UsageConfig) Wrapper {
 // count finds the request's counter, and counts unless that is for the status to
 // decide. It returns nil for a request that the wrapper has counted already.
 func (w *usageWrapper) count(s *state) (*counted, error) {
-	id, err := s.authenticated("Usage")
-	switch {
-	case errors.Is(err, errorsx.CredentialsMissing):
-		s.marks |= judged | counting
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case id.Client == "" || id.Issuer == "":
-		return nil, errorsx.Fault(errors.New("middleware: Usage: the identity has no client or no issuer, so that nobody could be billed"))
+	id := s.identity.Load()
+	if id == nil || id.Client == "" || id.Issuer == "" {
+		return nil, s.nobodyToBill()
 	}
 	s.marks |= judged
 
@@ -128,6 +122,20 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 	}
 	s.usage.Store(c)
 	return c, nil
+}
+
+// nobodyToBill returns nil for a request that a wrapper let in without a credential:
+// it is served and not counted. In all other cases it is a fault in wiring.
+func (s *state) nobodyToBill() error {
+	_, err := s.authenticated("Usage")
+	switch {
+	case errors.Is(err, errorsx.CredentialsMissing):
+		s.marks |= judged | counting
+		return nil
+	case err != nil:
+		return err
+	}
+	return errorsx.Fault(errors.New("middleware: Usage: the identity has no client or no issuer, so that nobody could be billed"))
 }
 
 // counter returns the meter's counter for an identity, which remembers it, and

@@ -77,10 +77,9 @@ func (f *faults) counted(field, name string) {
 }
 
 // day checks a day, of which first and last are the earliest and the latest.
-func (f *faults) day(field string, day, first, last int) {
+func (f *faults) day(field string, day, first, last Day) {
 	if day < first || day > last {
-		f.add(field, "is %d, expected a day from %d (%s) to %d (%s), see DayOf", day,
-			first, Midnight(first).Format(time.DateOnly), last, Midnight(last).Format(time.DateOnly))
+		f.add(field, "is %d, expected a day from %d (%v) to %d (%v), see DayOf", day, first, first, last, last)
 	}
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"iter"
 	"math"
 	"time"
 )
@@ -16,7 +15,7 @@ type Stream [16]byte
 // nothing.
 type Count struct {
 	Counter        uint32 // numbers the stream's counts
-	Day            int    // days since 1 January 1970 UTC
+	Day            Day
 	Issuer, Client string
 	API, Product   string
 	Label          string
@@ -36,14 +35,6 @@ type Telling struct {
 // closed, and their counts are added up.
 const KeepDays = 7
 
-const day = 24 * 60 * 60 // seconds
-
-// DayOf returns the UTC day of t, in days since 1 January 1970.
-func DayOf(t time.Time) int { return int((t.Unix() - (t.Unix()%day+day)%day) / day) }
-
-// Midnight returns when a day begins, which is given like DayOf's.
-func Midnight(d int) time.Time { return time.Unix(int64(d)*day, 0).UTC() }
-
 // Sum returns a+b, at most and at least what an int64 holds: quantities have
 // their limit there.
 func Sum(a, b int64) int64 {
@@ -62,12 +53,15 @@ var (
 	ErrKeyReused    = errors.New("store: another adjustment has the key")
 )
 
-// A Query asks for the use of an API. [DayOf] returns the days that it needs.
+// A Query asks what clients used of an API. The last 30 days are:
+//
+//	today := store.DayOf(time.Now())
+//	q := store.Query{API: "maps", Issuer: url, From: today - 29, To: today}
 type Query struct {
 	API, Issuer string // neither may be empty
-	Client      string // everyone's, if empty
-	From, To    int    // days since 1 January 1970 UTC, both inclusive
-	ByDay       bool   // a row for each day
+	Client      string // only this client's use; if empty, that of all clients
+	From, To    Day    // both are included
+	ByDay       bool   // each day has rows of its own
 }
 
 // Check returns an error that names every field that cannot be asked for. A report
@@ -92,7 +86,7 @@ func (q *Query) Check() error {
 // several labels that the product had, it has the last in alphabetical order.
 type Row struct {
 	Client, Product, Label string
-	Day                    int   // of a query by day
+	Day                    Day   // the day of the row if the query is by day, else 0
 	Quantity               int64 // adjustments included
 	Adjusted               int64 // how much of it is adjustments
 }
@@ -103,7 +97,7 @@ type Adjustment struct {
 	Key             string // by which a repeated one is told from another
 	API, Issuer     string
 	Client, Product string
-	Day             int   // see [DayOf]
+	Day             Day
 	Quantity        int64 // signed, not 0
 	Reason, Author  string
 	Made            time.Time
@@ -140,11 +134,8 @@ type Usage interface {
 	// error is [ErrStreamClosed], and nothing is kept.
 	Tell(ctx context.Context, s Stream, t Telling) (had uint64, err error)
 
-	// Report returns the rows that q asks for, ordered by client, product and
-	// day, none without use or adjustment; and up to when every stream that has
-	// not ended has told its counts. An error in the sequence ends it. Report returns
-	// an error if the Check method of q does.
-	Report(ctx context.Context, q Query) (rows iter.Seq2[Row, error], complete time.Time, err error)
+	// Report answers q. It returns an error if the Check method of q does.
+	Report(ctx context.Context, q Query) (*Report, error)
 
 	// Adjust keeps an adjustment. One with a key that is known changes nothing,
 	// and is [ErrKeyReused] unless it is the same but for the time. Adjust returns an
@@ -157,5 +148,5 @@ type Usage interface {
 
 	// ForgetUsage drops what was used before a day, which must be at least
 	// [KeepDays] and two days ago: counts, and adjustments.
-	ForgetUsage(ctx context.Context, before int) error
+	ForgetUsage(ctx context.Context, before Day) error
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 )
 
 func TestDays(t *testing.T) {
-	for date, want := range map[string]int{"1970-01-01": 0, "1970-01-02": 1, "1969-12-31": -1, "2024-02-29": 19782} {
+	for date, want := range map[string]store.Day{"1970-01-01": 0, "1970-01-02": 1, "1969-12-31": -1, "2024-02-29": 19782} {
 		begin, err := time.Parse(time.DateOnly, date)
 		if err != nil {
 			t.Fatal(err)
@@ -19,7 +20,7 @@ func TestDays(t *testing.T) {
 		if first, last := store.DayOf(begin), store.DayOf(elsewhere); first != want || last != want {
 			t.Errorf("%s: got %d and %d, want %d", date, first, last, want)
 		}
-		if got := store.Midnight(want); !got.Equal(begin) || got.Format(time.DateOnly) != date {
+		if got := want.Midnight(); !got.Equal(begin) || got.Format(time.DateOnly) != date || want.String() != date {
 			t.Errorf("%d: got %v", want, got)
 		}
 	}
@@ -53,7 +54,7 @@ func TestQueryCheck(t *testing.T) {
 		"both forgotten":        {func(q *store.Query) { q.From, q.To = 0, 0 }, []string{"To"}},
 		"the wrong way around":  {func(q *store.Query) { q.From, q.To = q.To, q.From }, []string{"To"}},
 		"dates as numbers":      {func(q *store.Query) { q.From, q.To = 20250101, 20250131 }, []string{"From", "To"}},
-		"seconds":               {func(q *store.Query) { q.To = int(time.Now().Unix()) }, []string{"To"}},
+		"seconds":               {func(q *store.Query) { q.To = store.Day(time.Now().Unix()) }, []string{"To"}},
 		"before 1970":           {func(q *store.Query) { q.From = -1 }, []string{"From"}},
 		"more than a year away": {func(q *store.Query) { q.To = today + 368 }, []string{"To"}},
 	} {
@@ -100,4 +101,18 @@ func TestChangeCheck(t *testing.T) {
 	}
 	wantFaults(t, "no ID", (&store.Change{Kind: store.KindToken}).Check(), "ID")
 	wantFaults(t, "an old name", (&store.Change{Kind: store.KindUser, ID: "\xff" + strings.Repeat("\n", 999)}).Check())
+}
+
+func TestReport(t *testing.T) {
+	now := time.Now().In(time.FixedZone("", 2*60*60))
+	r := store.NewReport(nil, now)
+	if got, want := fmt.Sprint(r.CompleteThrough), now.UTC().Round(0).String(); got != want || !strings.HasSuffix(got, "+0000 UTC") {
+		t.Errorf("complete through %s, want %s, in UTC and without a monotonic clock", got, want)
+	}
+	for row, err := range r.Rows() {
+		t.Errorf("a report without rows: got %+v, %v", row, err)
+	}
+	if got := (&store.Report{}).Rows(); got == nil {
+		t.Error("the zero report cannot be ranged over")
+	}
 }

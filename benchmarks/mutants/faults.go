@@ -243,7 +243,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "any scope will do", file: "middleware/scope.go",
-		old: "if slices.ContainsFunc(anyOf, id.Scopes.has) {", new: "if id.Scopes != \"\" {",
+		old: "\t\t\tif id.Scopes.has(scope) {", new: "\t\t\tif id.Scopes != \"\" && scope != \"\" {",
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
@@ -263,6 +263,6 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "refused requests count", file: "middleware/usage.go",
-		old: "\tcase err != nil:\n\t\treturn nil, err\n\tcase id.Client", new: "\tcase err != nil:\n\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, err\n\tcase id.Client",
+		old: "\t\treturn nil, s.nobodyToBill()", new: "\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, s.nobodyToBill()",
 	},
 }

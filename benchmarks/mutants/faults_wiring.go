@@ -82,7 +82,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "identity", name: "names without an issuer are the same", file: "middleware/guard.go",
-		old: "outer.Issuer == \"\" {", new: "false {",
+		old: "outer != id && outer.Issuer == \"\" {", new: "false {",
 	},
 	{
 		part: "identity", name: "one's own identity gives way to a key", file: "middleware/identity.go",
@@ -122,7 +122,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "anonymous", name: "uses are billed to nobody", file: "middleware/usage.go",
-		old: "case id.Client == \"\" || id.Issuer == \"\":", new: "case false:",
+		old: "if id == nil || id.Client == \"\" || id.Issuer == \"\" {", new: "if !id.names() {",
 	},
 	{
 		part: "order", name: "one of all scopes is enough", file: "middleware/scope.go",

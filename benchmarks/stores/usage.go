@@ -22,10 +22,10 @@ const (
 // Settle, if not nil, is called before the report.
 func usage(ctx context.Context, w io.Writer, s store.Store, counters, reportDays int, settle func() error) error {
 	api := "bench-" + rand.Text()
-	today := int(time.Now().Unix() / 86400)
+	today := store.DayOf(time.Now())
 	count := func(i int, total int64) store.Count {
 		return store.Count{
-			Counter: uint32(i), Day: today - i/clients%reportDays, Issuer: "https://id.example", API: api,
+			Counter: uint32(i), Day: today - store.Day(i/clients%reportDays), Issuer: "https://id.example", API: api,
 			Client: fmt.Sprintf("client-%05d", i%clients), Product: "product", Label: "a product", Total: total,
 		}
 	}
@@ -76,11 +76,11 @@ func usage(ctx context.Context, w io.Writer, s store.Store, counters, reportDays
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	began, peak, rows := time.Now(), uint64(0), 0
-	seq2, _, err := s.Report(ctx, store.Query{API: api, Issuer: "https://id.example", From: today - reportDays, To: today})
+	report, err := s.Report(ctx, store.Query{API: api, Issuer: "https://id.example", From: today - store.Day(reportDays), To: today})
 	if err != nil {
 		return err
 	}
-	for _, err := range seq2 {
+	for _, err := range report.Rows() {
 		if err != nil {
 			return err
 		}

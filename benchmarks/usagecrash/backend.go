@@ -70,14 +70,13 @@ func (b *backend) counts(ctx context.Context, s *site, since time.Time) (map[[2]
 			return nil, err
 		}
 	}
-	const day = 24 * 60 * 60
-	q := store.Query{API: s.API, Issuer: s.Issuer, From: int(since.Unix() / day), To: int(time.Now().Unix() / day)}
-	rows, _, err := u.Report(ctx, q)
+	q := store.Query{API: s.API, Issuer: s.Issuer, From: store.DayOf(since), To: store.DayOf(time.Now())}
+	report, err := u.Report(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	counts := map[[2]string]int64{}
-	for r, err := range rows {
+	for r, err := range report.Rows() {
 		if err != nil {
 			return nil, err
 		}

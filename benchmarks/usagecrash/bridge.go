@@ -6,7 +6,6 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -64,8 +63,8 @@ func (b *bridge) Tell(ctx context.Context, s store.Stream, t store.Telling) (uin
 }
 
 // Report implements [store.Usage].
-func (b *bridge) Report(context.Context, store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
-	return nil, time.Time{}, errors.ErrUnsupported
+func (b *bridge) Report(context.Context, store.Query) (*store.Report, error) {
+	return nil, errors.ErrUnsupported
 }
 
 // listenBridge lets other processes tell u. With cut, a third of the replies get

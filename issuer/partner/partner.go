@@ -11,9 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
-	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
@@ -25,7 +23,7 @@ import (
 
 // A Reporter reports use. A meter.Meter is one, and so is a [store.Usage].
 type Reporter interface {
-	Report(ctx context.Context, q store.Query) (rows iter.Seq2[store.Row, error], complete time.Time, err error)
+	Report(ctx context.Context, q store.Query) (*store.Report, error)
 }
 
 // Config configures [Partner]. The zero value is ready to use.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -35,9 +34,9 @@ type reporter struct {
 	complete time.Time
 }
 
-func (r *reporter) Report(_ context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+func (r *reporter) Report(_ context.Context, q store.Query) (*store.Report, error) {
 	r.asked = q
-	return func(yield func(store.Row, error) bool) {
+	return store.NewReport(func(yield func(store.Row, error) bool) {
 		for _, row := range r.rows {
 			if !yield(row, nil) {
 				return
@@ -46,7 +45,7 @@ func (r *reporter) Report(_ context.Context, q store.Query) (iter.Seq2[store.Row
 		if r.late != nil {
 			yield(store.Row{}, r.late)
 		}
-	}, r.complete, r.err
+	}, r.complete), r.err
 }
 
 func newPartner(t testing.TB, u partner.Reporter) (*issuer.Issuer, *partner.Partner, http.Handler) {
@@ -380,7 +379,7 @@ func FuzzReportDates(f *testing.F) {
 			}
 			return
 		}
-		text := func(day int) string { return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly) }
+		text := func(day store.Day) string { return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly) }
 		if text(r.asked.From) != start || text(r.asked.To) != end || r.asked.To < r.asked.From || r.asked.To-r.asked.From > 365 {
 			t.Errorf("%q to %q: asked for %s to %s", start, end, text(r.asked.From), text(r.asked.To))
 		}

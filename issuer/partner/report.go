@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/store"
@@ -123,7 +122,7 @@ func byProduct(q store.Query, rows iter.Seq2[store.Row, error]) iter.Seq2[client
 			p.Quantity = store.Sum(p.Quantity, row.Quantity)
 			p.Adjusted = store.Sum(p.Adjusted, row.Adjusted)
 			if q.ByDay {
-				p.Days = append(p.Days, dayly{store.Midnight(row.Day).Format(time.DateOnly), row.Quantity, row.Adjusted})
+				p.Days = append(p.Days, dayly{row.Day.String(), row.Quantity, row.Adjusted})
 			}
 		}
 		if pending {
@@ -156,7 +155,7 @@ func (o *output) csv(q store.Query, rows iter.Seq2[store.Row, error]) error {
 		}
 		line := []string{asText(row.Client), asText(row.Product), asText(row.Label), strconv.FormatInt(row.Quantity, 10), strconv.FormatInt(row.Adjusted, 10)}
 		if q.ByDay {
-			line = append(line, store.Midnight(row.Day).Format(time.DateOnly))
+			line = append(line, row.Day.String())
 		}
 		w.Write(line)
 	}

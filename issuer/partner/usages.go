@@ -26,23 +26,23 @@ func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id middleware.I
 	if err != nil {
 		return err
 	}
-	rows, complete, err := p.usage.Report(r.Context(), q)
+	report, err := p.usage.Report(r.Context(), q)
 	if err != nil {
 		return fmt.Errorf("partner: reporting usage: %w", err)
 	}
 	h := w.Header()
 	h.Add("Vary", "Accept")
-	if !complete.IsZero() {
-		h.Set("Usage-Complete-Through", complete.UTC().Format(time.RFC3339))
+	if !report.CompleteThrough.IsZero() {
+		h.Set("Usage-Complete-Through", report.CompleteThrough.UTC().Format(time.RFC3339))
 	}
 	form.NoStore(h)
 	out := newOutput(w)
 	if acceptsCSV(r.Header) {
 		h.Set("Content-Type", "text/csv; charset=utf-8")
-		err = out.csv(q, rows)
+		err = out.csv(q, report.Rows())
 	} else {
 		h.Set("Content-Type", "application/json")
-		err = out.json(q, params, rows)
+		err = out.json(q, params, report.Rows())
 	}
 	if err == nil {
 		err = out.Flush()
@@ -105,8 +105,8 @@ func acceptsCSV(h http.Header) bool {
 	return csv
 }
 
-// day returns the UTC day that a parameter names, in days since 1 January 1970.
-func day(name, value string) (int, error) {
+// day returns the UTC day that a parameter names.
+func day(name, value string) (store.Day, error) {
 	t, err := time.Parse(time.DateOnly, value)
 	if err != nil || len(value) != len(time.DateOnly) {
 		return 0, form.Invalid(name, "expected a day as YYYY-MM-DD")

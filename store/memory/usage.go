@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -36,7 +35,7 @@ type told struct {
 // folded is what counts of closed streams are added up by.
 type folded struct {
 	api, issuer, client, product, label string
-	day                                 int
+	day                                 store.Day
 }
 
 func newUsage() usage {
@@ -82,7 +81,7 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) 
 func (u *usage) fold(now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	youngest := map[store.Stream]int{}
+	youngest := map[store.Stream]store.Day{}
 	for c, count := range u.counts {
 		if day, ok := youngest[c.stream]; !ok || count.Day > day {
 			youngest[c.stream] = count.Day
@@ -110,12 +109,12 @@ func (u *usage) fold(now time.Time) {
 }
 
 // Report implements [store.Usage].
-func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	if err := q.Check(); err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	u := &s.usage
 	u.mu.Lock()
@@ -143,26 +142,26 @@ func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row,
 	if first {
 		complete = time.Now()
 	}
-	return func(yield func(store.Row, error) bool) {
+	return store.NewReport(func(yield func(store.Row, error) bool) {
 		for _, r := range rows {
 			if !yield(r, nil) {
 				return
 			}
 		}
-	}, complete, nil
+	}, complete), nil
 }
 
 type rowKey struct {
 	client, product string
-	day             int
+	day             store.Day
 }
 
 // asked reports whether q asks for what is of that API, issuer, client and day.
-func asked(q store.Query, api, issuer, client string, day int) bool {
+func asked(q store.Query, api, issuer, client string, day store.Day) bool {
 	return api == q.API && issuer == q.Issuer && day >= q.From && day <= q.To && (q.Client == "" || client == q.Client)
 }
 
-func keyOf(q store.Query, client, product string, day int) rowKey {
+func keyOf(q store.Query, client, product string, day store.Day) rowKey {
 	if !q.ByDay {
 		day = 0
 	}
@@ -238,12 +237,12 @@ func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 }
 
 // ForgetUsage implements [store.Usage].
-func (s *Store) ForgetUsage(ctx context.Context, before int) error {
+func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if before > store.DayOf(time.Now())-store.KeepDays-2 {
-		return fmt.Errorf("store: day %d is counted on", before)
+		return fmt.Errorf("store: the day %v can still be counted on", before)
 	}
 	u := &s.usage
 	u.mu.Lock()

@@ -8,12 +8,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"github.com/authtier/authtier/store"
 )
 
 // key is what a counter is found by.
 type key struct {
 	product        *Product
-	day            int
+	day            store.Day
 	issuer, client string
 }
 

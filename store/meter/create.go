@@ -16,7 +16,7 @@ const (
 )
 
 // over reports whether a day is counted on no more.
-func over(day int, now time.Time) bool { return day < store.DayOf(now)-store.KeepDays }
+func over(day store.Day, now time.Time) bool { return day < store.DayOf(now)-store.KeepDays }
 
 // create makes a counter, unless it is there by now. Making one may take a file,
 // during which others are found, but not made.
@@ -76,7 +76,7 @@ func (m *Meter) place(c *counter) error {
 }
 
 // newSegment makes the segment that a day is counted in from now on.
-func (m *Meter) newSegment(day int, size int64) (*segment, error) {
+func (m *Meter) newSegment(day store.Day, size int64) (*segment, error) {
 	s := newSegment(day, time.Now())
 	if m.folder != nil {
 		if m.bytes+size > m.cfg.MaxBytes {

@@ -8,9 +8,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"time"
-
-	"github.com/authtier/authtier/store"
 )
 
 // What the names of journals end in, and of those that are being made.
@@ -63,7 +60,7 @@ func (f *folder) names() ([]string, error) {
 
 // fileName returns the name of a segment's file: day and stream.
 func fileName(s *segment) string {
-	return fmt.Sprintf("%s-%x%s", store.Midnight(s.day).Format(time.DateOnly), s.stream, suffix)
+	return fmt.Sprintf("%v-%x%s", s.day, s.stream, suffix)
 }
 
 // create makes the segment a file of that size.

@@ -22,10 +22,10 @@ func must(tb testing.TB, err error) {
 // reported returns what a store reports of the day, by client and product.
 func reported(t testing.TB, u store.Usage, day int) map[string]int64 {
 	t.Helper()
-	rows, _, err := u.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: day, To: day})
+	report, err := u.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: store.Day(day), To: store.Day(day)})
 	must(t, err)
 	q := map[string]int64{}
-	for r, err := range rows {
+	for r, err := range report.Rows() {
 		must(t, err)
 		q[r.Client+" "+r.Product] = r.Quantity
 	}

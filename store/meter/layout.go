@@ -69,7 +69,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // A header is what a file says about itself.
 type header struct {
 	stream store.Stream
-	day    int
+	day    store.Day
 	size   int64
 }
 
@@ -98,7 +98,7 @@ func decodeHeader(b []byte) (header, error) {
 	}
 	h := header{
 		stream: store.Stream(b[streamAt:dayAt]),
-		day:    int(int64(binary.LittleEndian.Uint64(b[dayAt:]))),
+		day:    store.Day(int64(binary.LittleEndian.Uint64(b[dayAt:]))),
 		size:   int64(binary.LittleEndian.Uint64(b[sizeAt:])),
 	}
 	sound := crc32.Checksum(b[:headSumAt], castagnoli) == binary.LittleEndian.Uint32(b[headSumAt:])
@@ -148,7 +148,7 @@ func decode(b []byte) (*journal, error) {
 	return j, nil
 }
 
-func (n *names) count(number uint32, day int, total int64) store.Count {
+func (n *names) count(number uint32, day store.Day, total int64) store.Count {
 	return store.Count{
 		Counter: number, Day: day, Total: total,
 		API: n[0], Product: n[1], Label: n[2], Issuer: n[3], Client: n[4],

@@ -17,7 +17,7 @@ import (
 // guarded by Meter.flushing.
 type leftover struct {
 	name  string
-	day   int
+	day   store.Day
 	seq   uint64 // of the last telling that the store acknowledged
 	acked bool   // the store has acknowledged all of it
 	told  bool   // and has not lost it since
@@ -124,7 +124,7 @@ func (m *Meter) tellLeftover(ctx context.Context, l *leftover, now time.Time) (f
 	}
 	l.day = j.day
 	if len(j.counts) > 0 {
-		forgot, err = m.tell(ctx, j.stream, &l.seq, store.Midnight(j.day), store.Telling{Through: now, Ended: true, Counts: j.counts})
+		forgot, err = m.tell(ctx, j.stream, &l.seq, j.day.Midnight(), store.Telling{Through: now, Ended: true, Counts: j.counts})
 		if errors.Is(err, store.ErrStreamClosed) {
 			return false, m.foundClosed(l, j, now)
 		} else if err != nil || forgot {

@@ -43,7 +43,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -90,7 +89,7 @@ type Meter struct {
 	asides   map[string]*Aside // by name
 
 	creating sync.Mutex // before mu
-	open     map[int]*segment
+	open     map[store.Day]*segment
 	bytes    int64
 	failure  error     // why the last file could not be made, if it could not
 	failed   time.Time // when
@@ -114,7 +113,7 @@ func New(u store.Usage) *Meter {
 	}
 	m := &Meter{
 		store: u, products: map[[2]string]*Product{}, counters: newTable(), own: map[string]bool{},
-		asides: map[string]*Aside{}, open: map[int]*segment{}, leftovers: map[string]*leftover{}, done: make(chan struct{}),
+		asides: map[string]*Aside{}, open: map[store.Day]*segment{}, leftovers: map[string]*leftover{}, done: make(chan struct{}),
 	}
 	m.end = sync.OnceFunc(func() { close(m.done) })
 	return m
@@ -208,7 +207,7 @@ func (p *Product) Counter(day int, issuer, client string) (add func(n int64) err
 	if p == nil || p.meter == nil {
 		return nil, errNoProduct
 	}
-	m, k := p.meter, key{p, day, issuer, client}
+	m, k := p.meter, key{p, store.Day(day), issuer, client}
 	if c := m.counters.find(&k); c != nil {
 		return c.add, nil
 	}
@@ -217,9 +216,12 @@ func (p *Product) Counter(day int, issuer, client string) (add func(n int64) err
 
 // Report flushes and then asks the store, so that it includes every use that
 // this process admitted before. See [store.Usage].
-func (m *Meter) Report(ctx context.Context, q store.Query) (rows iter.Seq2[store.Row, error], complete time.Time, err error) {
+func (m *Meter) Report(ctx context.Context, q store.Query) (*store.Report, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
 	if err := m.Flush(ctx); err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	return m.store.Report(ctx, q)
 }

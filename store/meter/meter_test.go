@@ -62,12 +62,12 @@ func use(t *testing.T, p *meter.Product, client string, n int64) {
 // quantities returns the report by client and product.
 func quantities(t *testing.T, m *meter.Meter) map[string]int64 {
 	t.Helper()
-	rows, _, err := m.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: day, To: day})
+	report, err := m.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: store.Day(day), To: store.Day(day)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := map[string]int64{}
-	for r, err := range rows {
+	for r, err := range report.Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/authtier/authtier/store"
 )
 
 // A segment is a stream of one day's counts: a file of the journal, or of a
@@ -42,7 +44,7 @@ type segment struct {
 }
 
 // newSegment returns a segment that has no file.
-func newSegment(day int, now time.Time) *segment {
+func newSegment(day store.Day, now time.Time) *segment {
 	s := &segment{header: header{day: day}}
 	s.through.Store(now.UnixNano())
 	rand.Read(s.stream[:])

@@ -89,8 +89,10 @@ func TestRun(t *testing.T) {
 		if ts := r.told(); len(ts) != 1 || !ts[0].Ended {
 			t.Errorf("Close told %+v, want the end", ts)
 		}
-		if _, complete, err := r.Report(t.Context(), store.Query{API: "api", Issuer: "iss", To: today()}); err != nil || time.Since(complete) > time.Second {
-			t.Errorf("complete through %v, %v", complete, err)
+		report, err := r.Report(t.Context(), store.Query{API: "api", Issuer: "iss", To: store.Day(today())})
+		must(t, err)
+		if time.Since(report.CompleteThrough) > time.Second {
+			t.Errorf("complete through %v", report.CompleteThrough)
 		}
 	})
 }
@@ -259,7 +261,7 @@ func TestU07StoreDown(t *testing.T) {
 		if s := m.Stats(); s.Unflushed != 1 || s.Oldest < 59*time.Second || s.Oldest > 62*time.Second {
 			t.Errorf("down for a minute: got %+v", s)
 		}
-		if _, _, err := m.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: d, To: d}); err == nil {
+		if _, err := m.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: store.Day(d), To: store.Day(d)}); err == nil {
 			t.Error("a report without what the store does not know: no error")
 		}
 		f.setDown(false)

@@ -181,7 +181,7 @@ func TestUsageAfterPutBack(t *testing.T) {
 	open(t, server.DSN()).Close()
 	server.CopyData(t)
 	s := open(t, server.DSN())
-	day := int(time.Now().Unix() / 86400)
+	day := store.DayOf(time.Now())
 	tell := func(stream byte, seq uint64, clients ...string) {
 		t.Helper()
 		telling := store.Telling{Seq: seq, Through: time.Now()}
@@ -206,12 +206,12 @@ func TestUsageAfterPutBack(t *testing.T) {
 	}
 	tell(2, 1, "ccc", "dddd")
 	tell(1, 2, "a", "bb", "ccc")
-	rows, _, err := s.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: day, To: day})
+	report, err := s.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: day, To: day})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]int64{}
-	for r, err := range rows {
+	for r, err := range report.Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}

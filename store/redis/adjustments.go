@@ -20,7 +20,7 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 		return err
 	}
 	here := place(a.Day, a.Issuer, a.API)
-	reply, err := s.run(ctx, adjust, a.Key, series(a.Issuer, a.API), a.Day, encodeAdjustment(a))
+	reply, err := s.run(ctx, adjust, a.Key, series(a.Issuer, a.API), int(a.Day), encodeAdjustment(a))
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 }
 
 // adjusted returns the adjustments of a day.
-func (s *Store) adjusted(ctx context.Context, q store.Query, day int) ([]store.Adjustment, error) {
+func (s *Store) adjusted(ctx context.Context, q store.Query, day store.Day) ([]store.Adjustment, error) {
 	name := "adjusted:" + place(day, q.Issuer, q.API)
 	kept, err := s.scan(ctx, name)
 	if err != nil {
@@ -115,16 +115,16 @@ func decodeAdjustment(text string) (a store.Adjustment, err error) {
 }
 
 // ForgetUsage implements [store.Usage].
-func (s *Store) ForgetUsage(ctx context.Context, before int) error {
+func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if before > store.DayOf(time.Now())-store.KeepDays-2 {
-		return fmt.Errorf("redis: day %d is counted on", before)
+		return fmt.Errorf("redis: the day %v can still be counted on", before)
 	}
 	all, err := s.members(ctx, "series")
 	if err != nil {
 		return err
 	}
 	for _, series := range all {
-		if err := s.runAll(ctx, forget, series, before, forgetBatch); err != nil {
+		if err := s.runAll(ctx, forget, series, int(before), forgetBatch); err != nil {
 			return err
 		}
 	}

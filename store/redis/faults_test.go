@@ -35,7 +35,7 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	_, errs["Tell"] = s.Tell(ctx, store.Stream{1}, store.Telling{Seq: 1, Through: now, Counts: []store.Count{
 		{Counter: 1, API: "a", Issuer: "i", Day: longAgo, Total: 1}, {Counter: 2, API: "a", Issuer: "i", Day: today(), Total: 1},
 	}})
-	_, _, errs["Report"] = s.Report(ctx, all)
+	_, errs["Report"] = s.Report(ctx, all)
 	errs["Adjust"] = s.Adjust(ctx, adjustment("k", longAgo))
 	_, errs["Adjustments"] = s.Adjustments(ctx, all)
 	errs["ForgetUsage"] = s.ForgetUsage(ctx, -1)
@@ -66,7 +66,7 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	return errs
 }
 
-func today() int { return int(time.Now().Unix() / (24 * 60 * 60)) }
+func today() store.Day { return store.DayOf(time.Now()) }
 
 // hash returns what looks like the hash of a password.
 func hash(password string) string {
@@ -187,7 +187,7 @@ func TestS01Silent(t *testing.T) {
 		return h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), 0, token("two", "f"))
 	})
 	within("Revoke", func() error { return h.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f"}) })
-	within("Report", func() error { _, _, err := h.Report(t.Context(), all); return err })
+	within("Report", func() error { _, err := h.Report(t.Context(), all); return err })
 	within("Open", func() error { _, err := redis.Open(t.Context(), services.At(s.DSN(), p.Addr()), cfg); return err })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

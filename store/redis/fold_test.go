@@ -13,11 +13,14 @@ import (
 // used returns what everybody has used, and fails if a report is not whole.
 func used(t *testing.T, s *Store) (sum int64) {
 	t.Helper()
-	rows, _, err := s.Report(t.Context(), store.Query{API: "a", Issuer: "i", To: 99})
+	report, err := s.Report(t.Context(), store.Query{API: "a", Issuer: "i", To: 99})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for r := range rows {
+	for r, err := range report.Rows() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		sum += r.Quantity
 	}
 	return sum
@@ -44,7 +47,7 @@ func TestFoldInterrupted(t *testing.T) {
 	stream, other := store.Stream{1}, store.Stream{2}
 	var cs []store.Count
 	for i := range uint32(counts) {
-		cs = append(cs, store.Count{Counter: i, Day: int(i % 4), API: "a", Issuer: "i", Client: "c", Total: 1<<53 + 1})
+		cs = append(cs, store.Count{Counter: i, Day: store.Day(i % 4), API: "a", Issuer: "i", Client: "c", Total: 1<<53 + 1})
 	}
 	for _, s := range []store.Stream{stream, other} {
 		if _, err := a.Tell(ctx, s, store.Telling{Seq: 1, Through: time.Unix(5, 0), Counts: cs}); err != nil {
@@ -55,7 +58,7 @@ func TestFoldInterrupted(t *testing.T) {
 	limit := store.DayOf(time.Now()) - store.KeepDays - 1
 	steps := 0
 	for more := true; more; steps++ {
-		reply, err := a.run(ctx, fold, hex.EncodeToString(stream[:]), limit, step)
+		reply, err := a.run(ctx, fold, hex.EncodeToString(stream[:]), int(limit), step)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -230,7 +230,7 @@ func only(ctx context.Context, h *redis.Store, method string) (err error) {
 	case "ForgetUsage":
 		err = h.ForgetUsage(ctx, today()-100)
 	case "Report":
-		_, _, err = h.Report(ctx, all)
+		_, err = h.Report(ctx, all)
 	case "SigningKeys":
 		_, err = h.SigningKeys(ctx, "set")
 	case "PutSigningKeys":

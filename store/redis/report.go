@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -29,34 +28,34 @@ const (
 )
 
 // Report implements [store.Usage].
-func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error) {
 	if err := q.Check(); err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	complete, err := s.complete(ctx) // before the counts, which only grow
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	days, err := s.days(ctx, q)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	all := sums{}
 	for _, day := range days {
 		counts, err := s.counts(ctx, q, day)
 		if err != nil {
-			return nil, time.Time{}, err
+			return nil, err
 		}
 		all.add(counts)
 		as, err := s.adjusted(ctx, q, day)
 		if err != nil {
-			return nil, time.Time{}, err
+			return nil, err
 		}
 		for _, a := range as {
 			all.put(q, day, store.Row{Client: a.Client, Product: a.Product, Adjusted: a.Quantity})
 		}
 	}
-	return all.rows, complete, nil
+	return store.NewReport(all.rows, complete), nil
 }
 
 // Sums are rows whose adjustments are not in their quantities yet, so that it is
@@ -65,11 +64,11 @@ type sums map[rowKey]store.Row
 
 type rowKey struct {
 	client, product string
-	day             int
+	day             store.Day
 }
 
 // put adds to a row what is of a day.
-func (m sums) put(q store.Query, day int, r store.Row) {
+func (m sums) put(q store.Query, day store.Day, r store.Row) {
 	if q.Client != "" && r.Client != q.Client {
 		return
 	}
@@ -134,11 +133,11 @@ func (s *Store) complete(ctx context.Context) (complete time.Time, err error) {
 }
 
 // days returns the days within q that have anything.
-func (s *Store) days(ctx context.Context, q store.Query) (days []int, err error) {
+func (s *Store) days(ctx context.Context, q store.Query) (days []store.Day, err error) {
 	key := s.prefix + "days:" + series(q.Issuer, q.API)
 	var members []string
 	err = call(ctx, func(ctx context.Context) (err error) {
-		members, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: strconv.Itoa(q.From), Max: strconv.Itoa(q.To)}).Result()
+		members, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: strconv.Itoa(int(q.From)), Max: strconv.Itoa(int(q.To))}).Result()
 		return err
 	})
 	if err != nil {
@@ -149,13 +148,13 @@ func (s *Store) days(ctx context.Context, q store.Query) (days []int, err error)
 		if err != nil {
 			return nil, fmt.Errorf("redis: %.200q has the foreign member %.100q", key, m)
 		}
-		days = append(days, day)
+		days = append(days, store.Day(day))
 	}
 	return days, nil
 }
 
 // counts returns the sums of a day's counts.
-func (s *Store) counts(ctx context.Context, q store.Query, day int) (sums, error) {
+func (s *Store) counts(ctx context.Context, q store.Query, day store.Day) (sums, error) {
 	name := place(day, q.Issuer, q.API)
 	reply, err := s.run(ctx, readDay, name, dayBatch)
 	if err != nil {
@@ -184,7 +183,7 @@ func (s *Store) counts(ctx context.Context, q store.Query, day int) (sums, error
 
 // manyCounts reads a day's counts piece by piece. Were some of them moved to those
 // of folded streams meanwhile, it begins anew.
-func (s *Store) manyCounts(ctx context.Context, q store.Query, day int) (sums, error) {
+func (s *Store) manyCounts(ctx context.Context, q store.Query, day store.Day) (sums, error) {
 	name := place(day, q.Issuer, q.API)
 	for try := range readAgain {
 		before, err := s.steps(ctx, name)
@@ -211,7 +210,7 @@ func (s *Store) manyCounts(ctx context.Context, q store.Query, day int) (sums, e
 	return nil, fmt.Errorf("redis: the counts of %.200q are being folded", s.prefix+"folded:"+name)
 }
 
-func (s *Store) pieces(ctx context.Context, q store.Query, day int) (sums, error) {
+func (s *Store) pieces(ctx context.Context, q store.Query, day store.Day) (sums, error) {
 	name, all := place(day, q.Issuer, q.API), sums{}
 	streams, err := s.members(ctx, "told:"+name)
 	if err != nil {
@@ -249,7 +248,7 @@ func (s *Store) steps(ctx context.Context, place string) (n string, err error) {
 }
 
 // told adds what a stream has told.
-func (s *Store) told(to sums, q store.Query, day int, stream string, counts map[string]string) error {
+func (s *Store) told(to sums, q store.Query, day store.Day, stream string, counts map[string]string) error {
 	for counter, text := range counts {
 		if err := to.count(q, day, text); err != nil {
 			key := s.prefix + "counts:" + stream + ":" + place(day, q.Issuer, q.API)
@@ -260,7 +259,7 @@ func (s *Store) told(to sums, q store.Query, day int, stream string, counts map[
 }
 
 // folded adds what streams had told that were folded.
-func (s *Store) folded(to sums, q store.Query, day int, counts map[string]string) error {
+func (s *Store) folded(to sums, q store.Query, day store.Day, counts map[string]string) error {
 	for what, total := range counts {
 		var err error
 		if what == "" {
@@ -276,7 +275,7 @@ func (s *Store) folded(to sums, q store.Query, day int, counts map[string]string
 }
 
 // count adds a count that is not zero.
-func (m sums) count(q store.Query, day int, text string) error {
+func (m sums) count(q store.Query, day store.Day, text string) error {
 	r, err := decodeCount(text)
 	if err == nil && r.Quantity > 0 {
 		m.put(q, day, r)

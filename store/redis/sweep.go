@@ -40,12 +40,12 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 
 // fold folds the streams that have nothing of a day from limit on. A stream whose
 // folding was interrupted is still among them.
-func (s *Store) fold(ctx context.Context, limit int) error {
+func (s *Store) fold(ctx context.Context, limit store.Day) error {
 	key := s.prefix + "youngest"
 	for {
 		var streams []string
 		err := call(ctx, func(ctx context.Context) (err error) {
-			streams, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: "-inf", Max: "(" + strconv.Itoa(limit), Count: sweepBatch}).Result()
+			streams, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: "-inf", Max: "(" + strconv.Itoa(int(limit)), Count: sweepBatch}).Result()
 			return err
 		})
 		if err != nil {
@@ -55,7 +55,7 @@ func (s *Store) fold(ctx context.Context, limit int) error {
 			return nil
 		}
 		for _, stream := range streams {
-			if err := s.runAll(ctx, fold, stream, limit, foldBatch); err != nil {
+			if err := s.runAll(ctx, fold, stream, int(limit), foldBatch); err != nil {
 				return err
 			}
 		}

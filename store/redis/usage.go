@@ -60,10 +60,10 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) 
 	}
 }
 
-func tellArgs(stream store.Stream, last bool, young int, t store.Telling, cs []store.Count) []any {
-	args := []any{hex.EncodeToString(stream[:]), formatFlag(last), young, t.Seq, formatTime(t.Through), formatFlag(t.Ended), len(cs)}
+func tellArgs(stream store.Stream, last bool, young store.Day, t store.Telling, cs []store.Count) []any {
+	args := []any{hex.EncodeToString(stream[:]), formatFlag(last), int(young), t.Seq, formatTime(t.Through), formatFlag(t.Ended), len(cs)}
 	for _, c := range cs {
-		args = append(args, series(c.Issuer, c.API), c.Day, c.Counter, c.Total,
+		args = append(args, series(c.Issuer, c.API), int(c.Day), c.Counter, c.Total,
 			formatList([]string{c.Client, c.Product, c.Label}))
 	}
 	return args
@@ -73,4 +73,6 @@ func tellArgs(stream store.Stream, last bool, young int, t store.Telling, cs []s
 func series(issuer, api string) string { return fmt.Sprintf("%d:%s%s", len(issuer), issuer, api) }
 
 // place names a day of a series.
-func place(day int, issuer, api string) string { return fmt.Sprintf("%d:%s", day, series(issuer, api)) }
+func place(day store.Day, issuer, api string) string {
+	return fmt.Sprintf("%d:%s", day, series(issuer, api))
+}

@@ -25,19 +25,19 @@ var all = store.Query{API: "a", Issuer: "i", To: today() + 1}
 // longAgo is a day that nobody counts on any more.
 const longAgo = 20_000
 
-func adjustment(key string, day int) store.Adjustment {
+func adjustment(key string, day store.Day) store.Adjustment {
 	return store.Adjustment{Key: key, API: "a", Issuer: "i", Client: "c", Product: "p", Day: day, Quantity: 1, Reason: "r"}
 }
 
 // rows returns what a report says.
 func rows(t *testing.T, h *redis.Store, q store.Query) []store.Row {
 	t.Helper()
-	seq, _, err := h.Report(t.Context(), q)
+	report, err := h.Report(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var rs []store.Row
-	for r, err := range seq {
+	for r, err := range report.Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func testFoldAndTell(t *testing.T, more int, pause time.Duration) {
 	dsn, cfg := services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()}
 	cs := []store.Count{{Day: today()}} // so that the others are not folded
 	for i := range uint32(2 * more) {
-		cs = append(cs, store.Count{Counter: i + 1, Day: int(i % 2), API: "a", Issuer: "i"})
+		cs = append(cs, store.Count{Counter: i + 1, Day: store.Day(i % 2), API: "a", Issuer: "i"})
 	}
 	if _, err := open(t, dsn, cfg).Tell(ctx, store.Stream{255}, store.Telling{Seq: 1, Counts: cs}); err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func testFoldAndTell(t *testing.T, more int, pause time.Duration) {
 			totals := map[uint32]int64{}
 			for n := range 500 {
 				counter := uint32(n % 7)
-				c := store.Count{Counter: counter, Day: int(counter) % 2, API: "a", Issuer: "i", Client: "c", Product: "p", Label: fmt.Sprint(counter), Total: totals[counter] + 1}
+				c := store.Count{Counter: counter, Day: store.Day(counter % 2), API: "a", Issuer: "i", Client: "c", Product: "p", Label: fmt.Sprint(counter), Total: totals[counter] + 1}
 				tried.Add(1)
 				_, err := h.Tell(ctx, stream, store.Telling{Seq: uint64(n + 1), Counts: []store.Count{c}})
 				switch {
@@ -185,7 +185,7 @@ func TestFoldKilled(t *testing.T) {
 	for stream := range streams {
 		var cs []store.Count
 		for i := range uint32(counters) {
-			cs = append(cs, store.Count{Counter: i, Day: int(i % 3), API: "a", Issuer: "i", Client: fmt.Sprint(i % 50), Product: "p", Total: int64(i)})
+			cs = append(cs, store.Count{Counter: i, Day: store.Day(i % 3), API: "a", Issuer: "i", Client: fmt.Sprint(i % 50), Product: "p", Total: int64(i)})
 		}
 		if _, err := h.Tell(ctx, store.Stream{byte(stream)}, store.Telling{Seq: 1, Through: time.Now(), Counts: cs}); err != nil {
 			t.Fatal(err)
@@ -227,7 +227,7 @@ func TestUsageIsForgotten(t *testing.T) {
 	ctx := t.Context()
 	s, ns := services.SharedRedis(t), services.Name()
 	h := open(t, s.DSN(), redis.Config{Namespace: ns})
-	for i := range 450 {
+	for i := range store.Day(450) {
 		stream := store.Stream{byte(i), byte(i >> 8)}
 		cs := []store.Count{{API: "a", Issuer: "i", Client: "c", Total: 1, Day: longAgo + i%2}}
 		if i == 449 {
@@ -299,7 +299,7 @@ func TestForeignUsage(t *testing.T) {
 	}
 	sweep := func(h *redis.Store) error { return h.Sweep(ctx, time.Now()) }
 	forget := func(h *redis.Store) error { return h.ForgetUsage(ctx, longAgo+5) }
-	report := func(h *redis.Store) error { _, _, err := h.Report(ctx, all); return err }
+	report := func(h *redis.Store) error { _, err := h.Report(ctx, all); return err }
 	adjust := func(h *redis.Store) error {
 		return h.Adjust(ctx, adjustment("k", longAgo))
 	}
@@ -365,7 +365,7 @@ func TestLikeMemory(t *testing.T) {
 				for range r.IntN(5) {
 					n := r.IntN(12) // of which all but the total follows
 					telling.Counts = append(telling.Counts, store.Count{
-						Counter: uint32(n), Day: today() - 5 - n%6, Issuer: "i", Client: fmt.Sprint("c", n%3),
+						Counter: uint32(n), Day: today() - 5 - store.Day(n%6), Issuer: "i", Client: fmt.Sprint("c", n%3),
 						API: []string{"a", "i:a"}[n%2], Product: fmt.Sprint("p", n%4), Label: fmt.Sprint(n), Total: total(),
 					})
 				}
@@ -377,31 +377,32 @@ func TestLikeMemory(t *testing.T) {
 			case k < 14:
 				a := store.Adjustment{
 					Key: fmt.Sprint(r.IntN(20)), API: "a", Issuer: "i", Client: fmt.Sprint("c", r.IntN(3)), Product: "p1",
-					Day: today() - r.IntN(20), Quantity: r.Int64N(3) - 1, Reason: `"<é`, Made: now.Round(0).UTC().Add(time.Duration(r.IntN(9))),
+					Day: today() - store.Day(r.IntN(20)), Quantity: r.Int64N(3) - 1, Reason: `"<é`, Made: now.Round(0).UTC().Add(time.Duration(r.IntN(9))),
 				}
 				f = func(s store.Store) (any, error) { return nil, s.Adjust(ctx, a) }
 			case k < 15:
-				day := today() - 10 - r.IntN(10)
+				day := today() - 10 - store.Day(r.IntN(10))
 				f = func(s store.Store) (any, error) {
 					return nil, errors.Join(s.Sweep(ctx, now), s.ForgetUsage(ctx, day))
 				}
 			default:
-				q := store.Query{API: []string{"a", "i:a"}[r.IntN(2)], Issuer: "i", From: today() - r.IntN(20), ByDay: r.IntN(2) == 0}
-				q.To = q.From + r.IntN(20)
+				q := store.Query{API: []string{"a", "i:a"}[r.IntN(2)], Issuer: "i", From: today() - store.Day(r.IntN(20)), ByDay: r.IntN(2) == 0}
+				q.To = q.From + store.Day(r.IntN(20))
 				if r.IntN(2) == 0 {
 					q.Client = "c1"
 				}
 				f = func(s store.Store) (any, error) {
-					seq, complete, err := s.Report(ctx, q)
+					report, err := s.Report(ctx, q)
 					if err != nil {
 						return nil, err
 					}
 					as, err := s.Adjustments(ctx, q)
+					complete := report.CompleteThrough
 					if time.Since(complete) < 10*time.Second && complete.After(now) {
 						complete = now // since none is left that has not ended
 					}
 					var rs []store.Row
-					for r, err := range seq {
+					for r, err := range report.Rows() {
 						if err != nil {
 							return nil, err
 						}

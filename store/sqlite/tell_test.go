@@ -20,7 +20,7 @@ func BenchmarkTell(b *testing.B) {
 	for b.Loop() {
 		t := store.Telling{Through: time.Now()}
 		for range 5000 {
-			t.Counts = append(t.Counts, store.Count{Counter: uint32(n), Day: 20000 + n/10000, Issuer: "i", API: "api",
+			t.Counts = append(t.Counts, store.Count{Counter: uint32(n), Day: 20000 + store.Day(n/10000), Issuer: "i", API: "api",
 				Client: fmt.Sprint("client-", n%10000), Product: "p", Label: "l", Total: 1})
 			n++
 		}

@@ -27,9 +27,9 @@ func wantRows(t *testing.T, what string, s store.Store, q store.Query, want ...s
 func testUsageComplete(t *testing.T, s store.Store) {
 	complete := func() time.Time {
 		t.Helper()
-		_, c, err := s.Report(t.Context(), everything)
+		r, err := s.Report(t.Context(), everything)
 		must(t, err)
-		return c
+		return r.CompleteThrough
 	}
 	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start})
 	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start.Add(time.Minute)})
@@ -143,7 +143,7 @@ func testUsageForgotten(t *testing.T, s store.Store) {
 	today := store.DayOf(time.Now())
 	var cs []store.Count
 	for i := range 10 {
-		cs = append(cs, count(uint32(i), today-30*i, fmt.Sprint("c", i), "p", 1))
+		cs = append(cs, count(uint32(i), today-30*store.Day(i), fmt.Sprint("c", i), "p", 1))
 	}
 	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: cs[:1]})
 	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: cs[1:]})

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"iter"
 	"maps"
 	"os"
 	"os/exec"
@@ -62,7 +61,7 @@ type broken struct {
 	tell      func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error)
 	adjust    func(ctx context.Context, a store.Adjustment) error
 	adjusted  func(ctx context.Context, q store.Query) ([]store.Adjustment, error)
-	report    func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error)
+	report    func(ctx context.Context, q store.Query) (*store.Report, error)
 	sweep     func(ctx context.Context, now time.Time) error
 	keys      func(ctx context.Context, set string) ([]store.SigningKey, error)
 	putKeys   func(ctx context.Context, ks ...store.SigningKey) error
@@ -159,7 +158,7 @@ func (b *broken) Adjust(ctx context.Context, a store.Adjustment) error { return 
 func (b *broken) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustment, error) {
 	return b.adjusted(ctx, q)
 }
-func (b *broken) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+func (b *broken) Report(ctx context.Context, q store.Query) (*store.Report, error) {
 	return b.report(ctx, q)
 }
 func (b *broken) Sweep(ctx context.Context, now time.Time) error { return b.sweep(ctx, now) }

@@ -3,7 +3,6 @@ package storetest_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -402,11 +401,14 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"a report in no order": {"Run/Usage$", func(b *broken) {
-		b.report = func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
-			rows, complete, err := b.Store.Report(ctx, q)
-			return func(yield func(store.Row, error) bool) {
+		b.report = func(ctx context.Context, q store.Query) (*store.Report, error) {
+			report, err := b.Store.Report(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			return store.NewReport(func(yield func(store.Row, error) bool) {
 				var all []store.Row
-				for r := range rows {
+				for r := range report.Rows() {
 					all = append(all, r)
 				}
 				for _, r := range slices.Backward(all) {
@@ -414,7 +416,7 @@ var faultsOfRecords = map[string]fault{
 						return
 					}
 				}
-			}, complete, err
+			}, report.CompleteThrough), nil
 		}
 	}},
 	"changes of one process alone": {"RunShared/Seen$", func(b *broken) {
@@ -449,7 +451,7 @@ var faultsOfRecords = map[string]fault{
 	"a fold that counts twice": {"Run/UsageFolded$", func(b *broken) {
 		b.sweep = func(ctx context.Context, now time.Time) error {
 			b.Store.Tell(ctx, store.Stream{99}, store.Telling{Ended: true, Counts: []store.Count{{
-				Issuer: "iss", Client: "a", API: "api", Product: "p", Day: int(now.Unix()/86400) - store.KeepDays - 2, Total: 5,
+				Issuer: "iss", Client: "a", API: "api", Product: "p", Day: store.DayOf(now) - store.KeepDays - 2, Total: 5,
 			}}})
 			return b.Store.Sweep(ctx, now)
 		}
@@ -477,7 +479,7 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"days that are lost": {"Run/UsageByDay$", func(b *broken) {
-		b.report = func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+		b.report = func(ctx context.Context, q store.Query) (*store.Report, error) {
 			q.ByDay = false
 			return b.Store.Report(ctx, q)
 		}

@@ -3,7 +3,6 @@ package storetest_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"strings"
 	"time"
 
@@ -173,9 +172,9 @@ var faultsOfMistakes = map[string]fault{
 		}
 	}},
 	"a report of no days": {"Run/UsageRefused$", func(b *broken) {
-		b.report = func(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+		b.report = func(ctx context.Context, q store.Query) (*store.Report, error) {
 			if q.To < q.From {
-				return func(func(store.Row, error) bool) {}, time.Now(), nil
+				return store.NewReport(nil, time.Now()), nil
 			}
 			return b.Store.Report(ctx, q)
 		}

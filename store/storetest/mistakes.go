@@ -175,7 +175,7 @@ func testUsageRefused(t *testing.T, s store.Store) {
 	} {
 		q := query
 		change(&q)
-		_, _, err := s.Report(ctx, q)
+		_, err := s.Report(ctx, q)
 		wantRefused(t, "a report, "+field, err, field)
 		_, err = s.Adjustments(ctx, q)
 		wantRefused(t, "adjustments, "+field, err, field)

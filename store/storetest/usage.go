@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-func count(counter uint32, day int, client, product string, total int64) store.Count {
+func count(counter uint32, day store.Day, client, product string, total int64) store.Count {
 	return store.Count{
 		Counter: counter, Day: day, Issuer: "iss", Client: client,
 		API: "api", Product: product, Label: "label " + product, Total: total,
@@ -19,10 +19,10 @@ func count(counter uint32, day int, client, product string, total int64) store.C
 
 func report(t *testing.T, s store.Store, q store.Query) []store.Row {
 	t.Helper()
-	rows, _, err := s.Report(t.Context(), q)
+	r, err := s.Report(t.Context(), q)
 	must(t, err)
 	var all []store.Row
-	for r, err := range rows {
+	for r, err := range r.Rows() {
 		must(t, err)
 		all = append(all, r)
 	}
@@ -92,10 +92,10 @@ func testUsageConcurrent(t *testing.T, s store.Store) {
 	if len(rows) != 2 || rows[0].Quantity != streams/2*totals || rows[1].Quantity != streams/2*totals {
 		t.Errorf("got %+v, want %d for each of two clients", rows, streams/2*totals)
 	}
-	_, complete, err := s.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: 1, To: 1})
+	r, err := s.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: 1, To: 1})
 	must(t, err)
-	if !complete.Equal(start) {
-		t.Errorf("complete through %v, want that of the stream that is furthest behind, %v", complete, start)
+	if !r.CompleteThrough.Equal(start) {
+		t.Errorf("complete through %v, want that of the stream that is furthest behind, %v", r.CompleteThrough, start)
 	}
 }
 
@@ -106,7 +106,7 @@ func testUsageLarge(t *testing.T, s store.Store) {
 	const counters = 12_000
 	var cs []store.Count
 	for i := range uint32(counters) {
-		cs = append(cs, count(i, 1+int(i%3), "a", "p", int64(i%7)))
+		cs = append(cs, count(i, 1+store.Day(i%3), "a", "p", int64(i%7)))
 	}
 	cs = append(cs, count(6, 1, "a", "p", 1), count(counters, 2, "b", "p", math.MaxInt64-1), count(counters+1, 3, "b", "p", 7))
 	cs[0].Label = "zz"

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/benchmarks/peers/bench"
-	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 	"github.com/authtier/authtier/store/meter"
@@ -18,18 +17,18 @@ import (
 const counters = 1000
 
 // counted returns how much a meter's report says.
-func counted(tb testing.TB, m *meter.Meter, day int) (total int64) {
+func counted(tb testing.TB, m *meter.Meter, day store.Day) (total int64) {
 	tb.Helper()
-	rows, _, err := m.Report(tb.Context(), store.Query{API: "api", Issuer: bench.IssuerURL, From: day - 1, To: day})
+	report, err := m.Report(tb.Context(), store.Query{API: "api", Issuer: bench.IssuerURL, From: day - 1, To: day})
 	bench.Must(tb, err)
-	for r, err := range rows {
+	for r, err := range report.Rows() {
 		bench.Must(tb, err)
 		total += r.Quantity
 	}
 	return total
 }
 
-func today() int { return middleware.Day(time.Now()) }
+func today() store.Day { return store.DayOf(time.Now()) }
 
 // adders returns a meter and the functions that count for its clients, which an
 // identity that the cache remembers has at hand.
@@ -40,7 +39,7 @@ func adders(tb testing.TB) (*meter.Meter, []func(int64) error) {
 	bench.Must(tb, err)
 	adds := make([]func(int64) error, counters)
 	for i := range adds {
-		adds[i], err = product.Counter(today(), bench.IssuerURL, fmt.Sprintf("client-%d", i))
+		adds[i], err = product.Counter(int(today()), bench.IssuerURL, fmt.Sprintf("client-%d", i))
 		bench.Must(tb, err)
 	}
 	return m, adds

@@ -124,15 +124,15 @@ func newNode(t *testing.T, s server, dsn string, opaque bool) *node {
 // serve starts a node on a store, which it closes in the end.
 func serve(t *testing.T, db closable, opaque bool) *node {
 	t.Helper()
-	var keys *issuer.KeySet
-	var err error
-	if !opaque {
-		keys, err = signing()
-		must(t, err)
-	}
 	n := &node{db: db, log: &logs{}}
 	log := slog.New(slog.NewTextHandler(n.log, nil))
-	n.iss, err = issuer.New(t.Context(), "https://id.example", db, &issuer.Config{Keys: keys, OpaqueTokens: opaque, Log: log})
+	cfg := issuer.Config{OpaqueTokens: opaque, Log: log}
+	var err error
+	if !opaque {
+		cfg.Keys, err = signing()
+		must(t, err)
+	}
+	n.iss, err = issuer.New(t.Context(), "https://id.example", db, &cfg)
 	must(t, err)
 	cache, err := middleware.NewCache(n.iss, 1000, nil)
 	must(t, err)

@@ -63,10 +63,10 @@ func newCounting(t *testing.T, db store.Usage) (c *counting, stop func()) {
 // quantities are what the store reports of each client.
 func quantities(t *testing.T, db store.Usage) map[string]int64 {
 	t.Helper()
-	rows, _, err := db.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: today() - 1, To: today()})
+	report, err := db.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: store.Day(today() - 1), To: store.Day(today())})
 	must(t, err)
 	got := map[string]int64{}
-	for r, err := range rows {
+	for r, err := range report.Rows() {
 		must(t, err)
 		got[r.Client] = r.Quantity
 	}

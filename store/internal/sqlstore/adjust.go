@@ -119,9 +119,9 @@ func (s *Store) adjustedRows(ctx context.Context, q store.Query) ([]store.Row, e
 }
 
 // ForgetUsage implements [store.Usage].
-func (s *Store) ForgetUsage(ctx context.Context, before int) error {
+func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if before > store.DayOf(time.Now())-store.KeepDays-2 {
-		return fmt.Errorf("%s: day %d is counted on", s.dialect.Name, before)
+		return fmt.Errorf("%s: the day %v can still be counted on", s.dialect.Name, before)
 	}
 	for _, query := range []string{
 		`DELETE FROM authtier_counts WHERE id IN (SELECT id FROM authtier_counts WHERE day < $1 LIMIT $2)`,

@@ -13,24 +13,24 @@ import (
 )
 
 // Report implements [store.Usage]. The rows are read as they are asked for.
-func (s *Store) Report(ctx context.Context, q store.Query) (iter.Seq2[store.Row, error], time.Time, error) {
+func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error) {
 	if err := q.Check(); err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	var through sql.NullInt64
 	err := s.row(ctx, "reporting", `SELECT min(through) FROM authtier_streams WHERE ended = 0`, nil, &through)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	complete := time.Now()
 	if through.Valid {
 		complete = timeOf(through.Int64)
 	}
-	return func(yield func(store.Row, error) bool) {
+	return store.NewReport(func(yield func(store.Row, error) bool) {
 		if err := s.report(ctx, q, yield); err != nil {
 			yield(store.Row{}, s.wrap("reporting", err))
 		}
-	}, complete, nil
+	}, complete), nil
 }
 
 // reportQuery sums the counts of a scope and days.
