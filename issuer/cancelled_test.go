@@ -55,9 +55,9 @@ func (h *hangingUp) PutTokens(ctx context.Context, ts ...store.Token) error {
 	return h.Store.PutTokens(ctx, ts...)
 }
 
-func (h *hangingUp) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+func (h *hangingUp) RotateRefreshToken(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	h.call()
-	return h.Store.Rotate(ctx, old, client, now, grace, next...)
+	return h.Store.RotateRefreshToken(ctx, old, client, now, grace, next...)
 }
 
 func (h *hangingUp) Revoke(ctx context.Context, cs ...store.Change) error {

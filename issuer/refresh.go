@@ -113,7 +113,7 @@ func (i *Issuer) refreshUser(ctx context.Context, t *store.Token) (*store.User, 
 
 // rotate lets the store decide who is first, and who is in the grace.
 func (i *Issuer) rotate(ctx context.Context, old *store.Token, next []store.Token) error {
-	err := i.db.Rotate(ctx, old.Digest, old.Client, time.Now(), i.cfg.AllowRefreshGrace, next...)
+	err := i.db.RotateRefreshToken(ctx, old.Digest, old.Client, time.Now(), i.cfg.AllowRefreshGrace, next...)
 	switch {
 	case errors.Is(err, store.ErrReused):
 		i.apply([]store.Change{{Kind: store.KindFamily, ID: old.Family, Until: old.FamilyEnds}})

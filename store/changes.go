@@ -6,6 +6,11 @@ import (
 )
 
 // A Kind says what a [Change] is about. Stores keep the numbers, which never change.
+//
+// Package middleware, which does not import this one, has kinds of the same names and
+// numbers for its caches, from middleware.KindToken to middleware.KindSigningKey. The
+// issuer converts between the two, and does not compile if they differ. A cache knows
+// one kind more, middleware.KindEverything, which no store keeps.
 type Kind uint8
 
 // The kinds.
@@ -40,8 +45,9 @@ func (c *Change) Check() error {
 	return f.err()
 }
 
-// A Cursor is a place in the sequence of changes. Its nonce shows whether a store was
-// put back to an earlier copy.
+// A Cursor is a place in the sequence of changes. It is for packages that follow changes
+// or implement a [Store]; most programs do not need it. The nonce is random for each
+// change, and shows whether a store was put back to an earlier copy.
 type Cursor struct {
 	N     uint64
 	Nonce [8]byte
@@ -72,8 +78,9 @@ type Changes interface {
 	Snapshot(ctx context.Context) ([]Change, Cursor, error)
 }
 
-// A Hinter is a store that tells its users soon that there are changes. Hints can
-// get lost, so callers must still poll [Changes.Since].
+// A Hinter is a store that says soon that there are changes. It is for packages that
+// follow changes or implement a [Store]; most programs do not need it. Hints can get
+// lost, so callers must still poll [Changes.Since].
 type Hinter interface {
 	// Hint calls f soon after each change, and sometimes without one. It returns
 	// when ctx ends or hints stop arriving; the error says which.

@@ -65,9 +65,9 @@ func (f *faults) text(field, s string) {
 	}
 }
 
-// counted checks a name that usage is counted by. Such a name may be longer than
+// usageName checks a name that usage is counted by. Such a name may be longer than
 // others, and the store keeps it in any case.
-func (f *faults) counted(field, name string) {
+func (f *faults) usageName(field, name string) {
 	switch {
 	case name == "":
 		f.add(field, "is empty")

@@ -43,7 +43,7 @@ var (
 	// record during each of 16 tries.
 	ErrConflict = errors.New("store: the record kept changing")
 
-	// ErrReused is returned by [Tokens.Rotate] for a refresh token that was used
+	// ErrReused is returned by [Tokens.RotateRefreshToken] for a refresh token that was used
 	// before. The token's family is then revoked.
 	ErrReused = errors.New("store: refresh token used a second time")
 )
@@ -217,7 +217,7 @@ type Tokens interface {
 	// Token returns a token that is not revoked. The token may be expired or used.
 	Token(ctx context.Context, d Digest) (*Token, error)
 
-	// Rotate marks the refresh token old as used at now and stores the tokens next.
+	// RotateRefreshToken marks the refresh token old as used at now and stores the tokens next.
 	// It is atomic: of concurrent callers, exactly one uses the token first. Every
 	// later use is reuse. It revokes the token's family, with all successors, and
 	// returns [ErrReused].
@@ -225,11 +225,11 @@ type Tokens interface {
 	// A use for which [Token.InGrace] returns true is not reuse. It stores its own
 	// successors beside the earlier ones and leaves UsedAt as it is.
 	//
-	// Rotate returns [ErrNotFound] and changes nothing if old is unknown, is expired
+	// It returns [ErrNotFound] and changes nothing if old is unknown, is expired
 	// at now, is not a refresh token, or belongs to another client. These rules
-	// apply within the grace too. Reuse of an expired token is still reuse. Rotate
+	// apply within the grace too. Reuse of an expired token is still reuse. It
 	// returns an error and changes nothing if the Check method of a successor does.
-	Rotate(ctx context.Context, old Digest, client string, now time.Time, grace time.Duration, next ...Token) error
+	RotateRefreshToken(ctx context.Context, old Digest, client string, now time.Time, grace time.Duration, next ...Token) error
 }
 
 // Sessions keeps sessions.
@@ -265,7 +265,7 @@ type Sweeper interface {
 	// Sweep drops the tokens, sessions, signing keys and revocations that ended at
 	// least an hour before now. The hour allows for clocks that differ. A used
 	// refresh token stays until its family ends. Sweep also folds the streams of
-	// counts that have nothing younger than [KeepDays] and a day. It never drops
+	// counts that have nothing younger than [LateDays] and a day. It never drops
 	// what makes [Admin] return [ErrRevoked]. The Run method of an issuer calls
 	// Sweep regularly.
 	Sweep(ctx context.Context, now time.Time) error

@@ -7,36 +7,38 @@ import (
 	"time"
 )
 
-// A Stream is one source of counts, such as a process. Its ID is random.
+// A Stream is one source of counts, such as a file of a meter. Its ID is random. It is
+// for packages that record counts or implement a [Store]; most programs do not need it.
 type Stream [16]byte
 
-// A Count says how much a stream has counted so far for one client and product
-// on one day: a fact, not an increment. Told twice or out of order it changes
-// nothing.
+// A Count says how much a stream has counted so far for one client and product on one
+// day. It is a total and not an increment: recording it twice, or after a later one,
+// changes nothing. It is for packages that record counts or implement a [Store]; most
+// programs do not need it.
 type Count struct {
-	Counter        uint32 // numbers the stream's counts
+	Counter        uint32 // numbers the counts of the stream
 	Day            Day
 	Issuer, Client string
 	API, Product   string
 	Label          string
-	Total          int64
+	Total          int64 // not negative
 }
 
-// A Telling is what a stream tells at once.
-type Telling struct {
-	Seq     uint64    // grows with each telling of the stream
-	Through time.Time // up to when the stream's counts are complete
-	Ended   bool      // the stream counts no more
+// A Batch is what a stream records in one call. It is for packages that record counts or
+// implement a [Store]; most programs do not need it.
+type Batch struct {
+	Seq     uint64    // the sequence number, which grows with each batch of the stream
+	Through time.Time // the stream's counts are complete up to this time
+	Ended   bool      // the stream will not count any more
 	Counts  []Count
 }
 
-// KeepDays is for how many days after its own a day may still be counted on.
-// What was told of older days is folded: streams that have nothing later are
-// closed, and their counts are added up.
-const KeepDays = 7
+// LateDays is how many days after its end a day can still be counted on. Streams that
+// have only older counts are folded: they are closed, and their counts are added up.
+const LateDays = 7
 
-// Sum returns a+b, at most and at least what an int64 holds: quantities have
-// their limit there.
+// Sum returns a+b, or the nearest int64 if that overflows, as in all quantities of a
+// [Report].
 func Sum(a, b int64) int64 {
 	switch {
 	case b > 0 && a > math.MaxInt64-b:
@@ -49,8 +51,11 @@ func Sum(a, b int64) int64 {
 
 // Errors of [Usage].
 var (
+	// ErrStreamClosed is returned by [Usage.Record] for a stream that was folded.
 	ErrStreamClosed = errors.New("store: the stream of counts is closed")
-	ErrKeyReused    = errors.New("store: another adjustment has the key")
+
+	// ErrKeyReused is returned by [Usage.Adjust] if another adjustment has the key.
+	ErrKeyReused = errors.New("store: another adjustment has the key")
 )
 
 // A Query asks what clients used of an API. The last 30 days are:
@@ -69,8 +74,8 @@ type Query struct {
 // from now at most.
 func (q *Query) Check() error {
 	f := faults{what: "query"}
-	f.counted("API", q.API)
-	f.counted("Issuer", q.Issuer)
+	f.usageName("API", q.API)
+	f.usageName("Issuer", q.Issuer)
 
 	// Nothing was used on day 0: a To of 0 was forgotten.
 	latest := DayOf(time.Now()) + 366
@@ -82,8 +87,8 @@ func (q *Query) Check() error {
 	return f.err()
 }
 
-// A Row is what one client has used of one product in the time asked for. Of
-// several labels that the product had, it has the last in alphabetical order.
+// A Row is what one client used of one product in the time of the query. If the product
+// had several labels, the row has the last one in alphabetical order.
 type Row struct {
 	Client, Product, Label string
 	Day                    Day   // the day of the row if the query is by day, else 0
@@ -91,10 +96,10 @@ type Row struct {
 	Adjusted               int64 // how much of it is adjustments
 }
 
-// An Adjustment corrects what a client has used, upwards or downwards, without a
-// change to what was counted.
+// An Adjustment corrects what a client used, upwards or downwards. The counts stay as
+// they are.
 type Adjustment struct {
-	Key             string // by which a repeated one is told from another
+	Key             string // identifies the adjustment, so that it can be repeated safely
 	API, Issuer     string
 	Client, Product string
 	Day             Day
@@ -115,7 +120,7 @@ func (a *Adjustment) Check() error {
 	for _, name := range []struct{ field, is string }{
 		{"Key", a.Key}, {"API", a.API}, {"Issuer", a.Issuer}, {"Client", a.Client}, {"Product", a.Product}, {"Reason", a.Reason},
 	} {
-		f.counted(name.field, name.is)
+		f.usageName(name.field, name.is)
 	}
 
 	if a.Quantity == 0 {
@@ -125,28 +130,34 @@ func (a *Adjustment) Check() error {
 	return f.err()
 }
 
-// Usage keeps counts.
+// Usage keeps counts and adjustments, and reports them. A meter.Meter records counts;
+// programs call the other methods.
 type Usage interface {
-	// Tell keeps the highest total told for each counter of the stream. It
-	// returns the highest sequence number told by the stream before: lower than
-	// one that was acknowledged, it means that the store went back in time, and
-	// that the stream must tell everything again. If the stream was folded, the
-	// error is [ErrStreamClosed], and nothing is kept.
-	Tell(ctx context.Context, s Stream, t Telling) (had uint64, err error)
+	// Record stores the highest total of each counter of the stream that it was ever
+	// given, and raises the stream's Through and Ended in the same way. Batches may
+	// come twice and in any order.
+	//
+	// It returns the highest sequence number that the stream has recorded before.
+	// If that is lower than one that was acknowledged, the store went back in time,
+	// and the stream must record all of its counts again. It returns
+	// [ErrStreamClosed], and stores nothing, if the stream was folded. After any other
+	// error some of the counts may be stored; recording all of them again is safe.
+	Record(ctx context.Context, s Stream, b Batch) (previous uint64, err error)
 
 	// Report answers q. It returns an error if the Check method of q does.
 	Report(ctx context.Context, q Query) (*Report, error)
 
-	// Adjust keeps an adjustment. One with a key that is known changes nothing,
-	// and is [ErrKeyReused] unless it is the same but for the time. Adjust returns an
-	// error, and keeps nothing, if the Check method of a does.
+	// Adjust stores an adjustment. If its key is known and the adjustment is the same
+	// except for Made, Adjust changes nothing. If it is another one, Adjust returns
+	// [ErrKeyReused]. Adjust returns an error, and stores nothing, if the Check method
+	// of a does.
 	Adjust(ctx context.Context, a Adjustment) error
 
-	// Adjustments returns those that the rows of q include, by the time when they
-	// were made. It returns an error if the Check method of q does.
+	// Adjustments returns the adjustments that a report on q includes, ordered by
+	// Made. It returns an error if the Check method of q does.
 	Adjustments(ctx context.Context, q Query) ([]Adjustment, error)
 
-	// ForgetUsage drops what was used before a day, which must be at least
-	// [KeepDays] and two days ago: counts, and adjustments.
+	// ForgetUsage deletes the counts and adjustments of all days before the given one.
+	// It returns an error if that is less than [LateDays] and two days ago.
 	ForgetUsage(ctx context.Context, before Day) error
 }

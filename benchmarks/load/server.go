@@ -107,14 +107,15 @@ func newSite(ctx context.Context) (*site, http.Handler, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	key, record := iss.NewAPIKey("app", nil, time.Time{})
-	s := &site{Key: key}
+	s := &site{}
 	err = errors.Join(
 		db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read", "files"}}),
 		db.CreateUsers(ctx, store.User{Login: "ada"}),
-		db.CreateAPIKeys(ctx, record),
 	)
 	if err != nil {
+		return nil, nil, err
+	}
+	if s.Key, err = iss.CreateAPIKey(ctx, store.APIKey{Client: "app"}); err != nil {
 		return nil, nil, err
 	}
 	for range tokens {

@@ -89,9 +89,9 @@ func open(ctx context.Context, kind, dsn string, hints bool) (store.Store, io.Cl
 	var err error
 	switch kind {
 	case "postgres":
-		s, err = postgres.Open(ctx, dsn, postgres.Config{AllowVolatile: true, AllowPlaintext: true})
+		s, err = postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true, AllowPlaintext: true})
 	case "redis":
-		s, err = redis.Open(ctx, dsn, redis.Config{AllowVolatile: true, AllowPlaintext: true})
+		s, err = redis.Open(ctx, dsn, &redis.Config{AllowVolatile: true, AllowPlaintext: true})
 	default:
 		err = fmt.Errorf("-store %q: expected postgres or redis", kind)
 	}

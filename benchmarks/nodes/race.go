@@ -155,10 +155,14 @@ func (n *node) credential(ctx context.Context, what string) (middleware.Credenti
 		return none, nil, err
 	}
 	if what == "API key" {
-		key, record := n.iss.NewAPIKey(id, nil, time.Time{})
+		key, err := n.iss.CreateAPIKey(ctx, store.APIKey{Client: id})
+		if err != nil {
+			return none, nil, err
+		}
+		keyID := strings.Split(key, "_")[2]
 		c := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}
-		revoke := func(ctx context.Context) error { return n.iss.RevokeAPIKey(ctx, record.ID) }
-		return c, revoke, n.db.CreateAPIKeys(ctx, record)
+		revoke := func(ctx context.Context) error { return n.iss.RevokeAPIKey(ctx, keyID) }
+		return c, revoke, nil
 	}
 
 	g := issuer.Grant{Client: id}

@@ -57,9 +57,9 @@ func open(ctx context.Context, kind, dsn string) (store.Store, error) {
 	case "sqlite":
 		return sqlite.Open(ctx, dsn)
 	case "postgres":
-		return postgres.Open(ctx, dsn, postgres.Config{AllowVolatile: true, AllowPlaintext: true})
+		return postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true, AllowPlaintext: true})
 	case "redis":
-		return redis.Open(ctx, dsn, redis.Config{AllowVolatile: true, AllowPlaintext: true})
+		return redis.Open(ctx, dsn, &redis.Config{AllowVolatile: true, AllowPlaintext: true})
 	}
 	return nil, fmt.Errorf("-store %q: expected memory, sqlite, postgres or redis", kind)
 }
@@ -230,7 +230,7 @@ func rotate(ctx context.Context, s store.Store, run string, d time.Duration) (ra
 			for ; time.Since(began) < d; n++ {
 				next := token(run, n+1, true)
 				next.Family = fmt.Sprint(run, "f", c<<32)
-				if errs[c] = s.Rotate(ctx, secret(run, n), "app", time.Now(), 0, next); errs[c] != nil {
+				if errs[c] = s.RotateRefreshToken(ctx, secret(run, n), "app", time.Now(), 0, next); errs[c] != nil {
 					return
 				}
 				count.Add(1)

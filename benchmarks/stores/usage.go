@@ -15,7 +15,7 @@ import (
 const (
 	clients = 10_000
 	days    = 366
-	told    = 5000 // counts in a telling, as a meter tells them
+	told    = 5000 // counts in a batch, as a meter records them
 )
 
 // usage measures what a meter and a report ask of a store.
@@ -34,14 +34,14 @@ func usage(ctx context.Context, w io.Writer, s store.Store, counters, reportDays
 	tell := func(n int, total int64) (all, longest time.Duration, err error) {
 		began := time.Now()
 		for from := 0; from < n; from += told {
-			t := store.Telling{Through: time.Now()}
+			t := store.Batch{Through: time.Now()}
 			for i := from; i < min(n, from+told); i++ {
 				t.Counts = append(t.Counts, count(i, total))
 			}
 			seq++
 			t.Seq = seq
 			one := time.Now()
-			if _, err := s.Tell(ctx, stream, t); err != nil {
+			if _, err := s.Record(ctx, stream, t); err != nil {
 				return 0, 0, err
 			}
 			longest = max(longest, time.Since(one))
@@ -52,7 +52,7 @@ func usage(ctx context.Context, w io.Writer, s store.Store, counters, reportDays
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n%d counters told for the first time in %v, the longest telling of %d took %v.\n", counters, round(all), told, round(longest))
+	fmt.Fprintf(w, "\n%d counters told for the first time in %v, the longest batch of %d took %v.\n", counters, round(all), told, round(longest))
 	var steady []time.Duration
 	for i := range 11 {
 		all, _, err := tell(10_000, int64(i+2))

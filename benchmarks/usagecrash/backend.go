@@ -92,9 +92,9 @@ func openUsage(ctx context.Context, kind, dsn string) (store.Usage, error) {
 	case "sqlite":
 		return sqlite.Open(ctx, dsn)
 	case "postgres":
-		return postgres.Open(ctx, dsn, postgres.Config{AllowVolatile: true, AllowPlaintext: true})
+		return postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true, AllowPlaintext: true})
 	case "redis":
-		return redis.Open(ctx, dsn, redis.Config{AllowVolatile: true, AllowPlaintext: true})
+		return redis.Open(ctx, dsn, &redis.Config{AllowVolatile: true, AllowPlaintext: true})
 	}
 	return nil, fmt.Errorf("unknown -store %q", kind)
 }

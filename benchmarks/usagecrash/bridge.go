@@ -21,21 +21,21 @@ type bridge struct {
 	url string
 }
 
-type tellRequest struct {
-	Stream  store.Stream
-	Telling store.Telling
+type recordRequest struct {
+	Stream store.Stream
+	Batch  store.Batch
 }
 
-type tellReply struct {
+type recordReply struct {
 	Had    uint64
 	Closed bool
 	Err    string
 }
 
-// Tell implements [store.Usage].
-func (b *bridge) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+// Record implements [store.Usage].
+func (b *bridge) Record(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 	var body bytes.Buffer
-	if err := gob.NewEncoder(&body).Encode(tellRequest{s, t}); err != nil {
+	if err := gob.NewEncoder(&body).Encode(recordRequest{s, t}); err != nil {
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -49,7 +49,7 @@ func (b *bridge) Tell(ctx context.Context, s store.Stream, t store.Telling) (uin
 		return 0, err
 	}
 	defer resp.Body.Close()
-	var reply tellReply
+	var reply recordReply
 	if err := gob.NewDecoder(resp.Body).Decode(&reply); err != nil {
 		return 0, fmt.Errorf("no reply: %w", err)
 	}
@@ -75,16 +75,16 @@ func listenBridge(u store.Usage, cut bool) (net.Listener, error) {
 		return nil, err
 	}
 	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var request tellRequest
+		var request recordRequest
 		if err := gob.NewDecoder(r.Body).Decode(&request); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		had, err := u.Tell(r.Context(), request.Stream, request.Telling)
+		had, err := u.Record(r.Context(), request.Stream, request.Batch)
 		if cut && rand.IntN(3) == 0 {
 			panic(http.ErrAbortHandler)
 		}
-		reply := tellReply{Had: had, Closed: errors.Is(err, store.ErrStreamClosed)}
+		reply := recordReply{Had: had, Closed: errors.Is(err, store.ErrStreamClosed)}
 		if err != nil {
 			reply.Err = err.Error()
 		}

@@ -33,7 +33,7 @@ func serve(encoded string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m, err := meter.Open(ctx, s.Folder, db, meter.Config{Unmapped: s.Unmapped})
+	m, err := meter.Open(ctx, s.Folder, db, &meter.Config{Unmapped: s.Unmapped})
 	if err != nil {
 		return err
 	}
@@ -47,13 +47,12 @@ func serve(encoded string, in io.Reader, out io.Writer) error {
 	}
 	server := &http.Server{Handler: h}
 	go server.Serve(l)
-	go m.Run(ctx)
 	go flushNowAndThen(ctx, m)
 	if _, err := io.WriteString(out, l.Addr().String()+"\n"); err != nil {
 		return err
 	}
 	io.Copy(io.Discard, in)
-	return errors.Join(server.Shutdown(ctx), patiently(func() error { return m.Close(ctx) }), errDone)
+	return errors.Join(server.Shutdown(ctx), patiently(m.Close), errDone)
 }
 
 // patiently tries again, for a while, what fails because the store's connection

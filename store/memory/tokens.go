@@ -64,8 +64,8 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 	return &found, nil
 }
 
-// Rotate implements [store.Tokens].
-func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+// RotateRefreshToken implements [store.Tokens].
+func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	if err := record.CheckTokens(next); err != nil {
 		return err
 	}

@@ -45,8 +45,8 @@ func newUsage() usage {
 	}
 }
 
-// Tell implements [store.Usage].
-func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) (had uint64, err error) {
+// Record implements [store.Usage].
+func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) (had uint64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -88,7 +88,7 @@ func (u *usage) fold(now time.Time) {
 		}
 	}
 	for stream, day := range youngest {
-		if day >= store.DayOf(now)-store.KeepDays-1 {
+		if day >= store.DayOf(now)-store.LateDays-1 {
 			delete(youngest, stream)
 			continue
 		}
@@ -156,8 +156,8 @@ type rowKey struct {
 	day             store.Day
 }
 
-// asked reports whether q asks for what is of that API, issuer, client and day.
-func asked(q store.Query, api, issuer, client string, day store.Day) bool {
+// matches reports whether q asks for what is of that API, issuer, client and day.
+func matches(q store.Query, api, issuer, client string, day store.Day) bool {
 	return api == q.API && issuer == q.Issuer && day >= q.From && day <= q.To && (q.Client == "" || client == q.Client)
 }
 
@@ -169,7 +169,7 @@ func keyOf(q store.Query, client, product string, day store.Day) rowKey {
 }
 
 func add(sums map[rowKey]store.Row, q store.Query, c store.Count) {
-	if c.Total == 0 || !asked(q, c.API, c.Issuer, c.Client, c.Day) {
+	if c.Total == 0 || !matches(q, c.API, c.Issuer, c.Client, c.Day) {
 		return
 	}
 	k := keyOf(q, c.Client, c.Product, c.Day)
@@ -180,7 +180,7 @@ func add(sums map[rowKey]store.Row, q store.Query, c store.Count) {
 }
 
 func adjust(sums map[rowKey]store.Row, q store.Query, a store.Adjustment) {
-	if !asked(q, a.API, a.Issuer, a.Client, a.Day) {
+	if !matches(q, a.API, a.Issuer, a.Client, a.Day) {
 		return
 	}
 	k := keyOf(q, a.Client, a.Product, a.Day)
@@ -226,7 +226,7 @@ func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 	defer u.mu.Unlock()
 	var as []store.Adjustment
 	for _, a := range u.adjustments {
-		if asked(q, a.API, a.Issuer, a.Client, a.Day) {
+		if matches(q, a.API, a.Issuer, a.Client, a.Day) {
 			as = append(as, a)
 		}
 	}
@@ -241,7 +241,7 @@ func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if before > store.DayOf(time.Now())-store.KeepDays-2 {
+	if before > store.DayOf(time.Now())-store.LateDays-2 {
 		return fmt.Errorf("store: the day %v can still be counted on", before)
 	}
 	u := &s.usage

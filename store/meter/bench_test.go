@@ -5,16 +5,17 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 	"github.com/authtier/authtier/store/meter"
 )
 
 // newMeters are the ways to get a meter.
-var newMeters = map[string]func(tb testing.TB) *meter.Meter{
-	"memory": func(testing.TB) *meter.Meter { return meter.New(memory.New()) },
-	"mapped": func(tb testing.TB) *meter.Meter { return open(tb, tb.TempDir(), memory.New(), meter.Config{}) },
-	"unmapped": func(tb testing.TB) *meter.Meter {
-		return open(tb, tb.TempDir(), memory.New(), meter.Config{Unmapped: true})
+var newMeters = map[string]func(tb testing.TB, u store.Usage) *meter.Meter{
+	"memory": func(_ testing.TB, u store.Usage) *meter.Meter { return meter.New(u) },
+	"mapped": func(tb testing.TB, u store.Usage) *meter.Meter { return open(tb, tb.TempDir(), u, meter.Config{}) },
+	"unmapped": func(tb testing.TB, u store.Usage) *meter.Meter {
+		return open(tb, tb.TempDir(), u, meter.Config{Unmapped: true})
 	},
 }
 
@@ -27,7 +28,7 @@ func BenchmarkCount(b *testing.B) {
 		order[i] = uint16(rand.IntN(clients))
 	}
 	for name, newMeter := range newMeters {
-		p := product(b, newMeter(b), "p")
+		p := product(b, newMeter(b, memory.New()), "p")
 		names, adds := make([]string, clients), make([]func(int64) error, clients)
 		for i := range names {
 			names[i] = fmt.Sprint("client-", i)
@@ -58,7 +59,7 @@ func BenchmarkCount(b *testing.B) {
 func BenchmarkNew(b *testing.B) {
 	for name, newMeter := range newMeters {
 		b.Run("journal="+name, func(b *testing.B) {
-			p := product(b, newMeter(b), "p")
+			p := product(b, newMeter(b, memory.New()), "p")
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				adder(b, p, fmt.Sprint("client-", i))

@@ -21,7 +21,7 @@ func TestU07CloseWhileStoreIsDown(t *testing.T) {
 			m := open(t, dir, f, meter.Config{Unmapped: unmapped})
 			add := adder(t, product(t, m, "p"), "a")
 			must(t, add(3))
-			if err := m.Close(t.Context()); err == nil {
+			if err := m.Close(); err == nil {
 				t.Error("the store is down, and Close tells it all")
 			}
 			if err := add(1); !errors.Is(err, meter.ErrClosed) {
@@ -29,7 +29,7 @@ func TestU07CloseWhileStoreIsDown(t *testing.T) {
 			}
 			f.setDown(false)
 			if again {
-				must(t, m.Close(t.Context()))
+				must(t, m.Close())
 			} else {
 				must(t, open(t, dir, f, meter.Config{}).Flush(t.Context()))
 			}
@@ -45,7 +45,8 @@ func TestU07CloseWhileStoreIsDown(t *testing.T) {
 func TestCloseUnderLoad(t *testing.T) {
 	for name, newMeter := range newMeters {
 		for range 20 {
-			m := newMeter(t)
+			db := memory.New()
+			m := newMeter(t, db)
 			p := product(t, m, "p")
 			var wg sync.WaitGroup
 			var did [4]int64
@@ -73,10 +74,10 @@ func TestCloseUnderLoad(t *testing.T) {
 			for range did {
 				<-begun
 			}
-			must(t, m.Close(t.Context()))
+			must(t, m.Close())
 			wg.Wait()
 			var told, want int64
-			for _, n := range quantities(t, m) {
+			for _, n := range reported(t, db, day) {
 				told += n
 			}
 			for _, n := range did {

@@ -32,12 +32,12 @@ func storable(name string) bool {
 // is in its segment's memory, which stays where it is for as long as the counter
 // can be reached.
 type counter struct {
-	total   *atomic.Int64
-	segment *segment
-	number  uint32
-	key     key
-	told    atomic.Int64 // what the store has acknowledged
-	add     func(n int64) error
+	total    *atomic.Int64
+	segment  *segment
+	number   uint32
+	key      key
+	recorded atomic.Int64 // what the store has acknowledged
+	add      func(n int64) error
 }
 
 // adder returns the function that adds n or returns an error, never both. It

@@ -32,11 +32,10 @@ func TestMain(m *testing.M) {
 // is told but a store that ends with the process.
 func countForEver(dir string) error {
 	ctx := context.Background()
-	m, err := meter.Open(ctx, dir, memory.New(), meter.Config{})
+	m, err := meter.Open(ctx, dir, memory.New(), nil)
 	if err != nil {
 		return err
 	}
-	go m.Run(ctx)
 	p, err := m.Product("api", "p", "")
 	if err != nil {
 		return err
@@ -114,7 +113,7 @@ func TestKilled(t *testing.T) {
 			t.Errorf("round %d: %+v", round, s)
 		}
 		if round%2 == 0 {
-			must(t, m.Close(t.Context()))
+			must(t, m.Close())
 		}
 	}
 }

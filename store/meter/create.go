@@ -16,7 +16,7 @@ const (
 )
 
 // over reports whether a day is counted on no more.
-func over(day store.Day, now time.Time) bool { return day < store.DayOf(now)-store.KeepDays }
+func over(day store.Day, now time.Time) bool { return day < store.DayOf(now)-store.LateDays }
 
 // create makes a counter, unless it is there by now. Making one may take a file,
 // during which others are found, but not made.
@@ -51,7 +51,7 @@ const again = 100 * time.Millisecond
 // place finds room for a counter in the last segment of its day, or makes a new
 // one.
 func (m *Meter) place(c *counter) error {
-	s := m.open[c.key.day]
+	s := m.current[c.key.day]
 	if s != nil && s.place(c) {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (m *Meter) newSegment(day store.Day, size int64) (*segment, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.segments = append(m.segments, s)
-	m.open[day] = s
+	m.current[day] = s
 	return s, nil
 }
 
@@ -124,8 +124,8 @@ func (m *Meter) closeSegments(match func(*segment) bool) {
 			continue
 		}
 		closing[s] = true
-		if m.open[s.day] == s {
-			delete(m.open, s.day)
+		if m.current[s.day] == s {
+			delete(m.current, s.day)
 		}
 	}
 	if len(closing) == 0 {

@@ -62,7 +62,7 @@ func TestFullDisk(t *testing.T) {
 		if got := quantities(t, m); len(got) != made || got[clientName(0)+" p"] != 2 || got[clientName(made)+" p"] != 2 {
 			t.Errorf("%d clients, want %d", len(got), made)
 		}
-		must(t, m.Close(t.Context()))
+		must(t, m.Close())
 	}
 }
 

@@ -1,6 +1,10 @@
 package meter
 
-import "github.com/authtier/authtier/store"
+import (
+	"context"
+
+	"github.com/authtier/authtier/store"
+)
 
 // What tests of the files need to know of them.
 const (
@@ -26,5 +30,14 @@ func Decode(b []byte) (stream store.Stream, counts []store.Count, torn int, acke
 // Published returns the word that publishes the slot at that place.
 func Published(stream store.Stream, at int, slot []byte) uint64 { return published(stream, at, slot) }
 
-// Scan looks for what others have left, as Run does every ten seconds.
-func (m *Meter) Scan() error { return m.scan() }
+// OpenIdle is Open without the goroutines, so that a test decides when counts are
+// recorded.
+func OpenIdle(ctx context.Context, dir string, u store.Usage, cfg *Config) (*Meter, error) {
+	return open(ctx, dir, u, cfg)
+}
+
+// Start does what is missing in OpenIdle.
+func (m *Meter) Start() { m.start() }
+
+// Scan looks for files that others have left, as Open does every ten seconds.
+func (m *Meter) Scan() error { return m.scan(context.Background()) }

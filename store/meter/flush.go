@@ -10,28 +10,39 @@ import (
 )
 
 const (
-	maxTold   = 5000 // counts told at once
+	maxBatch  = 5000 // counts of a batch
 	heartbeat = 10 * time.Second
 )
 
-// Flush tells the store every total that has changed, up to when that is all,
-// and what processes that have ended left in the folder. What it could not tell
-// is told by the next Flush.
-func (m *Meter) Flush(ctx context.Context) error { return m.flush(ctx, true) }
+// Flush records every total that has changed, and the counts of processes that have
+// ended and left files in the folder. Counts that it could not record are recorded by
+// the next Flush. It returns [ErrClosed] if the meter is closed.
+func (m *Meter) Flush(ctx context.Context) error {
+	ctx, cancel := m.whileOpen(ctx)
+	defer cancel()
+	err := m.flush(ctx, true)
+	if m.closed.Load() { // even if all was recorded: the last counts may not be among them
+		return ErrClosed
+	}
+	return err
+}
 
-// flush tells the store what has changed; with force, or when it has heard
-// nothing for a while, also that nothing has.
+// flush records the totals that have changed. With force, or after some silence, it also
+// records that nothing has changed.
 func (m *Meter) flush(ctx context.Context, force bool) error {
-	m.flushing.Lock()
-	defer m.flushing.Unlock()
+	unlock, err := m.lockFlushing(ctx)
+	if err != nil {
+		return fmt.Errorf("meter: flush: %w", err)
+	}
+	defer unlock()
 	now := time.Now()
 	m.closeSegments(func(s *segment) bool { return over(s.day, now) })
-	forgot, err := m.tellAll(ctx, force)
+	forgot, err := m.recordAll(ctx, force)
 	if err == nil && forgot {
-		forgot, err = m.tellAll(ctx, force)
+		forgot, err = m.recordAll(ctx, force)
 	}
 	if err == nil && forgot {
-		err = errors.New("the store forgets what it is told")
+		err = errors.New("the store forgets the counts that it records")
 	}
 	if err != nil {
 		return fmt.Errorf("meter: flush: %w", err)
@@ -39,49 +50,58 @@ func (m *Meter) flush(ctx context.Context, force bool) error {
 	return nil
 }
 
-// tellAll reports whether the store turned out to have lost what it knew. It is
-// then to be told everything again.
-func (m *Meter) tellAll(ctx context.Context, force bool) (forgot bool, err error) {
+// lockFlushing waits until nobody else flushes, or ctx ends.
+func (m *Meter) lockFlushing(ctx context.Context) (unlock func(), err error) {
+	select {
+	case m.flushing <- struct{}{}:
+		return func() { <-m.flushing }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// recordAll records all segments and leftovers. It reports whether the store turned out
+// to have lost earlier counts. Everything must then be recorded again.
+func (m *Meter) recordAll(ctx context.Context, force bool) (forgot bool, err error) {
 	for _, s := range m.all() {
-		lost, err := m.tellSegment(ctx, s, force)
+		lost, err := m.recordSegment(ctx, s, force)
 		if err != nil {
 			return false, err
 		}
 		forgot = forgot || lost
 	}
-	lost, err := m.tellLeftovers(ctx)
+	lost, err := m.recordLeftovers(ctx)
 	if forgot = forgot || lost; forgot {
-		m.untell()
+		m.forgetRecorded()
 	}
 	return forgot, err
 }
 
-// untell makes everything that is kept be told again. What the store then knows
-// of a stream is news.
-func (m *Meter) untell() {
+// forgetRecorded makes the next flush record everything again.
+func (m *Meter) forgetRecorded() {
 	for _, s := range m.all() {
 		cs, _ := s.all()
 		for _, c := range cs {
-			c.told.Store(0)
+			c.recorded.Store(0)
 		}
 		s.ended, s.seq = false, 0
 	}
 	for _, l := range m.leftovers {
-		l.told, l.seq = false, 0
+		l.recorded, l.seq = false, 0
 	}
 }
 
-// tellSegment tells of one segment.
-func (m *Meter) tellSegment(ctx context.Context, s *segment, force bool) (forgot bool, err error) {
+// recordSegment records the counts of one segment.
+func (m *Meter) recordSegment(ctx context.Context, s *segment, force bool) (forgot bool, err error) {
 	through := time.Now()
 	cs, closed := s.all()
-	changed, counts, sum := untold(cs)
+	changed, counts, sum := unrecorded(cs)
 	silent := len(counts) == 0 && closed == s.ended
 	if len(cs) == 0 || silent && (closed || !force && through.Sub(s.spoken) < heartbeat) {
 		return false, m.retire(s, closed, through)
 	}
 	before := time.Unix(0, s.through.Load())
-	forgot, err = m.tell(ctx, s.stream, &s.seq, before, store.Telling{Through: through, Ended: closed, Counts: counts})
+	forgot, err = m.record(ctx, s.stream, &s.seq, before, store.Batch{Through: through, Ended: closed, Counts: counts})
 	switch {
 	case errors.Is(err, store.ErrStreamClosed):
 		return false, m.lose(s)
@@ -89,7 +109,7 @@ func (m *Meter) tellSegment(ctx context.Context, s *segment, force bool) (forgot
 		return forgot, err
 	}
 	for i, c := range changed {
-		c.told.Store(counts[i].Total)
+		c.recorded.Store(counts[i].Total)
 	}
 	s.acknowledge(sum)
 	s.ended, s.spoken = closed, through
@@ -97,13 +117,13 @@ func (m *Meter) tellSegment(ctx context.Context, s *segment, force bool) (forgot
 	return false, m.retire(s, closed, through)
 }
 
-// untold returns the counters whose totals the store does not know, what it is
-// to be told of them, and the sum of all totals.
-func untold(cs []*counter) (changed []*counter, counts []store.Count, sum uint64) {
+// unrecorded returns the counters whose totals the store does not know, these totals as
+// counts, and the checksum of all totals that goes into the file.
+func unrecorded(cs []*counter) (changed []*counter, counts []store.Count, sum uint64) {
 	for _, c := range cs {
 		total := c.value()
 		sum += uint64(total)
-		if total != c.told.Load() {
+		if total != c.recorded.Load() {
 			n := c.key.names()
 			changed, counts = append(changed, c), append(counts, n.count(c.number, c.key.day, total))
 		}
@@ -111,16 +131,16 @@ func untold(cs []*counter) (changed []*counter, counts []store.Count, sum uint64
 	return changed, counts, sum
 }
 
-// tell tells a stream's counts, in several tellings if there are many. Those
+// record records a stream's counts, in several batches if there are many. The batches
 // before the last one are complete only up to before.
-func (m *Meter) tell(ctx context.Context, stream store.Stream, seq *uint64, before time.Time, t store.Telling) (forgot bool, err error) {
+func (m *Meter) record(ctx context.Context, stream store.Stream, seq *uint64, before time.Time, t store.Batch) (forgot bool, err error) {
 	for rest := t.Counts; ; {
-		n := min(len(rest), maxTold)
-		part := store.Telling{Seq: *seq + 1, Through: before, Counts: rest[:n]}
+		n := min(len(rest), maxBatch)
+		part := store.Batch{Seq: *seq + 1, Through: before, Counts: rest[:n]}
 		if rest = rest[n:]; len(rest) == 0 {
 			part.Through, part.Ended = t.Through, t.Ended
 		}
-		had, err := m.store.Tell(ctx, stream, part)
+		had, err := m.store.Record(ctx, stream, part)
 		if err != nil {
 			return false, err
 		}
@@ -151,7 +171,7 @@ func (m *Meter) retire(s *segment, closed bool, now time.Time) error {
 func (m *Meter) lose(s *segment) error {
 	m.closeSegments(func(o *segment) bool { return o == s })
 	cs, _ := s.all()
-	if _, lost, _ := untold(cs); len(lost) > 0 {
+	if _, lost, _ := unrecorded(cs); len(lost) > 0 {
 		m.setAside(s.name, 0, fmt.Errorf("%w, and %d of its counts were not acknowledged", store.ErrStreamClosed, len(lost)))
 	}
 	return m.drop(s)

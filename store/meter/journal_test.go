@@ -85,7 +85,7 @@ func TestLeftoverIsTold(t *testing.T) {
 		if n := len(journals(t, dir)); n != 2 {
 			t.Errorf("%d files, want the old one and a new one", n)
 		}
-		must(t, m.Close(t.Context()))
+		must(t, m.Close())
 		if _, err := os.Stat(file); err != nil {
 			t.Errorf("the old file: %v, want it kept", err)
 		}
@@ -190,7 +190,7 @@ func TestFileSizes(t *testing.T) {
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o770))
-	if _, err := meter.Open(t.Context(), dir, memory.New(), meter.Config{}); err == nil || !strings.Contains(err.Error(), "0700") {
+	if _, err := meter.Open(t.Context(), dir, memory.New(), nil); err == nil || !strings.Contains(err.Error(), "0700") {
 		t.Errorf("others can write: got %v", err)
 	}
 	made := filepath.Join(t.TempDir(), "usage")
@@ -201,10 +201,10 @@ func TestFolder(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %v", path, fi.Mode(), err, want)
 		}
 	}
-	if _, err := meter.Open(t.Context(), journals(t, made)[0], memory.New(), meter.Config{}); err == nil {
+	if _, err := meter.Open(t.Context(), journals(t, made)[0], memory.New(), nil); err == nil {
 		t.Error("a file in place of the folder: no error")
 	}
-	if _, err := meter.Open(t.Context(), made, nil, meter.Config{}); err == nil {
+	if _, err := meter.Open(t.Context(), made, nil, nil); err == nil {
 		t.Error("no store: no error")
 	}
 }

@@ -16,19 +16,19 @@ import (
 // A leftover is a file in the folder that is not this process's own. It is
 // guarded by Meter.flushing.
 type leftover struct {
-	name  string
-	day   store.Day
-	seq   uint64 // of the last telling that the store acknowledged
-	acked bool   // the store has acknowledged all of it
-	told  bool   // and has not lost it since
-	last  bool   // told when its day was over
-	wait  bool   // until the next scan: somebody counts in it, or nobody yet
-	skip  bool   // it is set aside
+	name     string
+	day      store.Day
+	seq      uint64 // of the last batch that the store acknowledged
+	acked    bool   // the store has acknowledged all of it
+	recorded bool   // and has not lost it since
+	last     bool   // told when its day was over
+	wait     bool   // until the next scan: somebody counts in it, or nobody yet
+	skip     bool   // it is set aside
 }
 
-// An Aside is a file of the folder that was set aside, or parts of which were:
-// it stays as it is, until somebody looks into it and removes it. What can be
-// read without guessing is told to the store.
+// An Aside is a file of the folder that the meter cannot read, or only in part. The meter
+// records the parts that are intact, and leaves the file as it is for the operator to
+// examine and remove.
 type Aside struct {
 	File  string
 	Slots int // how many parts of it are torn; 0 if it is all of it
@@ -54,9 +54,12 @@ func (m *Meter) file(name string) string {
 }
 
 // scan looks for files that others have left.
-func (m *Meter) scan() error {
-	m.flushing.Lock()
-	defer m.flushing.Unlock()
+func (m *Meter) scan(ctx context.Context) error {
+	unlock, err := m.lockFlushing(ctx)
+	if err != nil {
+		return fmt.Errorf("meter: %w", err)
+	}
+	defer unlock()
 	if m.folder == nil || m.released {
 		return nil
 	}
@@ -83,34 +86,34 @@ func (m *Meter) scan() error {
 	return nil
 }
 
-// tellLeftovers tells the store what it has not been told of.
-func (m *Meter) tellLeftovers(ctx context.Context) (forgot bool, err error) {
+// recordLeftovers records the leftovers that the store does not know.
+func (m *Meter) recordLeftovers(ctx context.Context) (forgot bool, err error) {
 	if m.released {
 		return false, nil
 	}
-	now, untold := time.Now(), int64(0)
+	now, unrecorded := time.Now(), int64(0)
 	for _, l := range m.leftovers {
-		if l.told && !l.last && over(l.day, now) {
-			l.told = false // once more, before it is removed
+		if l.recorded && !l.last && over(l.day, now) {
+			l.recorded = false // once more, before it is removed
 		}
-		if l.told || l.wait || l.skip {
+		if l.recorded || l.wait || l.skip {
 			continue
 		}
 		if err == nil {
 			var lost bool
-			lost, err = m.tellLeftover(ctx, l, now)
+			lost, err = m.recordLeftover(ctx, l, now)
 			forgot = forgot || lost
 		}
 		if err != nil {
-			untold++
+			unrecorded++
 		}
 	}
-	m.untold.Store(untold)
+	m.unrecorded.Store(unrecorded)
 	return forgot, err
 }
 
-// tellLeftover tells the store what a file holds. Its error is the store's.
-func (m *Meter) tellLeftover(ctx context.Context, l *leftover, now time.Time) (forgot bool, err error) {
+// recordLeftover records the counts of a file. Its error is the store's.
+func (m *Meter) recordLeftover(ctx context.Context, l *leftover, now time.Time) (forgot bool, err error) {
 	file, err := m.folder.adopt(l.name)
 	if err != nil {
 		m.unread(l, err)
@@ -124,14 +127,14 @@ func (m *Meter) tellLeftover(ctx context.Context, l *leftover, now time.Time) (f
 	}
 	l.day = j.day
 	if len(j.counts) > 0 {
-		forgot, err = m.tell(ctx, j.stream, &l.seq, j.day.Midnight(), store.Telling{Through: now, Ended: true, Counts: j.counts})
+		forgot, err = m.record(ctx, j.stream, &l.seq, j.day.Midnight(), store.Batch{Through: now, Ended: true, Counts: j.counts})
 		if errors.Is(err, store.ErrStreamClosed) {
 			return false, m.foundClosed(l, j, now)
 		} else if err != nil || forgot {
 			return forgot, err
 		}
 		acknowledge(file, j)
-		l.acked, l.told, l.last = true, true, over(j.day, now)
+		l.acked, l.recorded, l.last = true, true, over(j.day, now)
 	}
 	return false, m.finish(l, j, now)
 }
@@ -166,7 +169,7 @@ func (m *Meter) foundClosed(l *leftover, j *journal, now time.Time) error {
 		m.setAside(l.name, j.torn, fmt.Errorf("%w, and some of its counts may not have been acknowledged", store.ErrStreamClosed))
 		return nil
 	}
-	l.acked, l.told, l.last = true, true, over(j.day, now)
+	l.acked, l.recorded, l.last = true, true, over(j.day, now)
 	return m.finish(l, j, now)
 }
 

@@ -28,13 +28,13 @@ func TestUnmapping(t *testing.T) {
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(parent) })
 	dir := filepath.Join(parent, "usage")
-	m, err := meter.Open(t.Context(), dir, memory.New(), meter.Config{})
+	m, err := meter.Open(t.Context(), dir, memory.New(), nil)
 	must(t, err)
 	add := adder(t, product(t, m, "p"), "a")
 	if !mapped(t, dir) {
 		t.Fatal("the journal is not mapped")
 	}
-	must(t, m.Close(t.Context()))
+	must(t, m.Close())
 	must(t, os.RemoveAll(dir))
 	m = nil
 	for range 5 {

@@ -1,41 +1,39 @@
 // Package meter counts the use of products by clients and tells a store.
 //
-//	m, err := meter.Open(ctx, "/var/lib/app/usage", db, meter.Config{})
-//	pages, err := m.Product("onboarding", "access", "api onboarding access")
-//	go m.Run(ctx)
-//	h := middleware.Usage(pages)(handler)
-//	...
-//	err = m.Close(ctx)
+//	usage, err := meter.Open(ctx, "/var/lib/app/usage", db, nil)
+//	defer usage.Close() // records the last counts
+//	tile, err := usage.Product("maps", "tile", "map tiles")
+//	h := middleware.Usage(tile, nil)(handler)
 //
 // A count is one atomic addition, to a page of a file that is mapped into
 // memory: the journal. What was added before an answer is in the file before the
-// answer, and outlives the process however it ends; [Meter.Run] syncs the file
-// ten times a second, which bounds what a machine loses that loses its power.
-// The store is told totals, never increments, so that telling one twice, or
-// after a lost reply, changes nothing.
+// answer, and outlives the process however it ends. The meter syncs the file ten
+// times a second: a machine that loses its power loses at most the counts since then.
+// The meter records totals and never increments, so that recording one twice, or after a
+// lost reply, changes nothing.
 //
 // # The journal
 //
 // Each process counts in files of its own, one or more for each UTC day, under a
 // lock that ends with the process. Each file is a stream with a random ID. Files
 // of processes that have ended are read by the next one that opens the folder,
-// or by another that has it open, and told to the store. They are kept until
-// their day can no longer be counted on, [store.KeepDays], in case the store is
-// put back to an earlier copy: it is then told everything again. A folder that
-// is copied together with its files, as with a cloned disk, doubles nothing.
+// or by another that has it open, and recorded in the store. They are kept until their
+// day can no longer be counted on, see [store.LateDays]. If the store is put back to an
+// earlier copy, everything is recorded again. A folder that is copied together with its
+// files, as with a cloned disk, doubles nothing.
 //
-// Several processes may share a folder, on one machine. The folder must survive
-// what the counts should survive: in a container it is a volume; without one,
-// what was not told before the container went is lost, a second's worth.
+// Several processes may share a folder, on one machine. In a container the folder must
+// be on a volume. Otherwise the counts that were not recorded before the container went,
+// those of about a second, are lost.
 //
 // Files are mapped on Linux, where they are on ext4, XFS or tmpfs. On other
-// systems and file systems, which may need room or a network for what seemed to
-// be written, the same files are written from ordinary memory every 100 ms: a
-// process that is killed then loses up to 100 ms of counts. A journal in use must
-// not be truncated, nor be copied with shared blocks (cp --reflink).
+// systems and file systems the same files are written from ordinary memory every 100 ms,
+// because a mapped page may not reach the disk there. A process that is killed then loses
+// up to 100 ms of counts. A journal in use must not be truncated, and must not be copied
+// with shared blocks (cp --reflink).
 //
-// Files that cannot be understood are set aside: left where they are, and
-// reported by [Meter.Stats] and to the log. See [Aside].
+// The meter leaves files that it cannot read where they are, and reports them by
+// [Meter.Stats] and to the log. See [Aside].
 package meter
 
 import (
@@ -52,30 +50,34 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Errors of counting. What they refuse was not counted.
+// Errors of counting. A use that is refused with one of them was not counted.
 var (
-	ErrClosed    = errors.New("meter: closed")
-	ErrDayClosed = errors.New("meter: the day is counted on no more")
+	// ErrClosed is returned after [Meter.Close].
+	ErrClosed = errors.New("meter: closed")
+
+	// ErrDayClosed is returned for a day that ended more than [store.LateDays] ago.
+	ErrDayClosed = errors.New("meter: the day can no longer be counted on")
 )
 
 var errNoProduct = errors.New("meter: the product is nil, or does not come from a Meter")
 
 // Config configures [Open]. The zero value is ready to use.
 type Config struct {
-	// MaxBytes is how long the files may be together that this process counts
-	// in. Beyond, there are no new counters. One takes 128 or 192 bytes, as a
-	// rule, for nine days. If 0, it is 1 GiB.
+	// MaxBytes limits the total size of the files in which this process counts. At
+	// the limit, new counters are refused. A counter takes 128 or 192 bytes for nine
+	// days in most cases. If 0, it is 1 GiB. It must not be less than 64 KiB.
 	MaxBytes int64
 
-	// Unmapped says that files are written every 100 ms instead of being mapped.
+	// Unmapped writes the files every 100 ms instead of mapping them into memory.
+	// A process that is killed then loses up to 100 ms of counts.
 	Unmapped bool
 
-	// Log receives what is set aside, and failures. If nil, it is [slog.Default].
+	// Log receives failures, and the files that are set aside. If nil, it is
+	// [slog.Default].
 	Log *slog.Logger
 }
 
-// A Meter holds the counts of one process. Its methods may be called
-// concurrently.
+// A Meter holds the counts of one process. Its methods are safe for concurrent use.
 type Meter struct {
 	store  store.Usage
 	folder *folder // nil in memory
@@ -89,87 +91,130 @@ type Meter struct {
 	asides   map[string]*Aside // by name
 
 	creating sync.Mutex // before mu
-	open     map[store.Day]*segment
+	current  map[store.Day]*segment
 	bytes    int64
 	failure  error     // why the last file could not be made, if it could not
 	failed   time.Time // when
 	closed   atomic.Bool
 
-	flushing  sync.Mutex // before creating
-	leftovers map[string]*leftover
-	untold    atomic.Int64 // leftovers
-	released  bool         // the folder is closed
-	done      chan struct{}
-	end       func() // closes done
+	flushing   chan struct{} // holds one while somebody flushes; before creating
+	leftovers  map[string]*leftover
+	unrecorded atomic.Int64 // leftovers
+	released   bool         // the folder is closed
+
+	opened context.Context // ends when Close is called
+	end    context.CancelFunc
+	loops  sync.WaitGroup // of a meter from Open
 }
 
-// New returns a meter that counts in memory and tells u: for tests and demos. A
-// program that bills uses [Open]. What was not flushed ends with the process, also
-// where the store is durable: that is up to a second's worth if the process is killed.
-// It panics if u is nil, or holds a nil pointer.
+// New returns a meter that counts in memory and records in u. It is for tests, for
+// demonstrations and for programs that run it themselves; a program that bills uses
+// [Open]. New starts nothing: call [Meter.Run], and [Meter.Close] in the end. Counts
+// that were not recorded end with the process, even if the store is durable: a process
+// that is killed loses up to a second of counts.
+//
+// New panics if u is nil or holds a nil pointer.
 func New(u store.Usage) *Meter {
 	if isNil(u) {
 		panic("meter: New: nil store.Usage")
 	}
 	m := &Meter{
 		store: u, products: map[[2]string]*Product{}, counters: newTable(), own: map[string]bool{},
-		asides: map[string]*Aside{}, open: map[store.Day]*segment{}, leftovers: map[string]*leftover{}, done: make(chan struct{}),
+		asides: map[string]*Aside{}, current: map[store.Day]*segment{}, leftovers: map[string]*leftover{},
+		flushing: make(chan struct{}, 1),
 	}
-	m.end = sync.OnceFunc(func() { close(m.done) })
+	m.opened, m.end = context.WithCancel(context.Background())
 	return m
 }
 
-// Open returns a meter that counts in a journal in the folder dir, and tells u.
-// It makes the folder, if need be; one that others can write to is refused.
-// What others have left in it is told by the first flush. Open returns an error if u is
-// nil, or holds a nil pointer.
+// Open returns a meter that counts in a journal in the folder dir. It records its
+// counts in u once a second until [Meter.Close] is called; ctx bounds the opening
+// alone. cfg may be nil.
+//
+// Open makes the folder if it does not exist; its parent must exist. It refuses a
+// folder that other users can write to. The counts of processes that have ended and
+// left files in the folder are recorded soon after Open. Open does not ask the store,
+// so that a program can start while the store is down.
+//
+// Open returns an error that names all faults if dir is empty, if u is nil or holds a
+// nil pointer, or if a field of cfg is out of its range.
 //
 // A folder must belong to one store. Programs with different stores need folders of
-// their own, even in one container: a program that finds the file of another one that
-// has died tells its own store what the file holds, and the other store never learns
-// of it. Open cannot find such a mistake, because a file does not say whose it is: it
-// can be made while the store is down and its identity cannot be asked for.
-func Open(ctx context.Context, dir string, u store.Usage, cfg Config) (*Meter, error) {
-	if isNil(u) {
-		return nil, errors.New("meter: Open: nil store.Usage")
+// their own, even in one container. Otherwise a program that finds the file of another
+// one records it in its own store, and the other store never learns of it. Open cannot
+// find such a mistake, because a file does not say to which store it belongs.
+func Open(ctx context.Context, dir string, u store.Usage, cfg *Config) (*Meter, error) {
+	m, err := open(ctx, dir, u, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("meter: Open: %w", err)
 	}
-	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = 1 << 30
+	m.start()
+	return m, nil
+}
+
+// open is Open without the goroutines.
+func open(ctx context.Context, dir string, u store.Usage, cfg *Config) (*Meter, error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
 	}
-	if cfg.MaxBytes < firstSize {
-		return nil, fmt.Errorf("meter: MaxBytes is %d, expected at least %d", cfg.MaxBytes, firstSize)
+	if err := errors.Join(c.check(), checkArguments(dir, u)); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := openFolder(dir, cfg.Unmapped)
+
+	f, err := openFolder(dir, c.Unmapped)
 	if err != nil {
-		return nil, fmt.Errorf("meter: %w", err)
+		return nil, err
 	}
 	m := New(u)
-	m.folder, m.cfg = f, cfg
-	if err := m.scan(); err != nil {
+	m.folder, m.cfg = f, c
+	if err := m.scan(ctx); err != nil {
 		return nil, errors.Join(err, f.root.Close())
 	}
 	return m, nil
 }
 
-// A Product is something that is metered: one use of an API. It is a
-// middleware.Meter.
+func checkArguments(dir string, u store.Usage) error {
+	var errs []error
+	if dir == "" {
+		errs = append(errs, errors.New("dir is empty"))
+	}
+	if isNil(u) {
+		errs = append(errs, errors.New("nil store.Usage"))
+	}
+	return errors.Join(errs...)
+}
+
+// check sets defaults, and returns an error if a field is out of its range.
+func (c *Config) check() error {
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 1 << 30
+	}
+	if c.MaxBytes < firstSize {
+		return fmt.Errorf("MaxBytes is %d, expected at least %d, or 0", c.MaxBytes, firstSize)
+	}
+	return nil
+}
+
+// A Product is one kind of use of an API that is counted. It is a middleware.Meter. Its
+// methods are safe for concurrent use.
 type Product struct {
 	meter            *Meter
 	number           int
 	api, name, label string
 }
 
-// Product returns the product of that API and name, the same one each time, for example
+// Product returns the product of that API and name; further calls return the same one.
 //
 //	tiles, err := m.Product("maps", "tile", "Map tiles")
 //
 // The order of the first two matters: if they are swapped, all is counted for the API
-// "tile", and the report of "maps" is empty. The label is for people; an error says that
-// the product has another one already, that API or name is empty, or that they are no
-// names to count by, see [Product.Counter].
+// "tile", and the report of "maps" is empty. The label is for people. Product returns an
+// error if m is nil, if the product has another label already, if API or name is empty,
+// or if one of the three is not a name as [Product.Counter] describes it.
 func (m *Meter) Product(api, name, label string) (*Product, error) {
 	if m == nil {
 		return nil, errors.New("meter: Product: nil Meter")
@@ -193,16 +238,15 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 	return p, nil
 }
 
-// Counter returns the function that adds to what the client of that issuer has
-// used on that day, counted in days since 1 January 1970 UTC. The function
-// refuses quantities that are not positive, and those that would overflow; it
-// adds or returns an error, never both. When the day is over for more than
-// [store.KeepDays], both return [ErrDayClosed]: the function from the next flush
-// on, so that another flush can tell all that it has added.
+// Counter returns the function that adds to the use of the client of that issuer on that
+// day, in days since 1 January 1970 UTC, see [store.DayOf]. The function refuses
+// quantities that are not positive or that would overflow. It adds or returns an error,
+// never both. Both return [ErrClosed] after [Meter.Close], and [ErrDayClosed] if the day
+// ended more than [store.LateDays] ago. The function begins to return it at the next
+// flush, so that a flush records all that it has added.
 //
-// Names are UTF-8 without NUL; those of product, issuer and client are together
-// at most 4060 bytes long.
-// A nil Product, such as one whose error was ignored, counts nothing: it is an error.
+// Names are UTF-8 without NUL. Those of product, issuer and client have at most 4060
+// bytes together. A nil Product, such as one whose error was ignored, returns an error.
 func (p *Product) Counter(day int, issuer, client string) (add func(n int64) error, err error) {
 	if p == nil || p.meter == nil {
 		return nil, errNoProduct
@@ -214,8 +258,9 @@ func (p *Product) Counter(day int, issuer, client string) (add func(n int64) err
 	return m.create(k)
 }
 
-// Report flushes and then asks the store, so that it includes every use that
-// this process admitted before. See [store.Usage].
+// Report flushes and then asks the store, so that the report includes every use that
+// this process admitted before. It returns [ErrClosed] after Close, and otherwise an
+// error if [Meter.Flush] or the store does. See [store.Usage].
 func (m *Meter) Report(ctx context.Context, q store.Query) (*store.Report, error) {
 	if err := q.Check(); err != nil {
 		return nil, err
@@ -224,27 +269,6 @@ func (m *Meter) Report(ctx context.Context, q store.Query) (*store.Report, error
 		return nil, err
 	}
 	return m.store.Report(ctx, q)
-}
-
-// Close makes all counting fail, ends Run, and tells the store what was counted
-// before and that no more will come. What it cannot tell stays in the journal,
-// for whoever opens the folder next; or Close may be called again.
-func (m *Meter) Close(ctx context.Context) error {
-	m.creating.Lock()
-	m.closed.Store(true)
-	m.creating.Unlock()
-	m.end()
-	m.closeSegments(func(*segment) bool { return true })
-	err := errors.Join(m.sync(), m.Flush(ctx), m.release())
-	if err == nil && m.folder != nil {
-		m.flushing.Lock()
-		defer m.flushing.Unlock()
-		if !m.released {
-			m.released = true
-			err = m.folder.root.Close()
-		}
-	}
-	return err
 }
 
 // isNil reports whether u is nil or holds a nil pointer, which a constructor returns

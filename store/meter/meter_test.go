@@ -17,16 +17,17 @@ import (
 
 var day = int(time.Now().Unix() / (24 * 60 * 60))
 
+// open opens a meter that records only when the test flushes it, or starts it.
 func open(t testing.TB, dir string, u store.Usage, cfg meter.Config) *meter.Meter {
 	t.Helper()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	m, err := meter.Open(t.Context(), dir, u, cfg)
+	m, err := meter.OpenIdle(t.Context(), dir, u, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.Close(context.WithoutCancel(t.Context())) })
+	t.Cleanup(func() { m.Close() })
 	return m
 }
 
@@ -117,13 +118,13 @@ type forgetful struct {
 	fail, loseReply bool
 }
 
-func (f *forgetful) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+func (f *forgetful) Record(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail {
 		return 0, errors.New("down")
 	}
-	had, err := f.Usage.Tell(ctx, s, t)
+	had, err := f.Usage.Record(ctx, s, t)
 	if f.loseReply {
 		return 0, errors.New("connection cut")
 	}
@@ -167,7 +168,7 @@ func TestU07StoreFaults(t *testing.T) {
 
 func TestU04Quantities(t *testing.T) {
 	for name, newMeter := range newMeters {
-		m := newMeter(t)
+		m := newMeter(t, memory.New())
 		add := adder(t, product(t, m, "p"), "a")
 		for _, n := range []int64{0, -1, math.MinInt64} {
 			if add(n) == nil {
@@ -201,18 +202,18 @@ func TestClose(t *testing.T) {
 	m := meter.New(db)
 	p := product(t, m, "p")
 	use(t, p, "a", 3)
-	if err := m.Close(t.Context()); err != nil {
+	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Counter(day, "iss", "b"); !errors.Is(err, meter.ErrClosed) {
 		t.Errorf("counting after Close: got %v", err)
 	}
-	if got := quantities(t, meter.New(db))["a p"]; got != 3 {
+	if got := reported(t, db, day)["a p"]; got != 3 {
 		t.Errorf("Close did not flush: got %d", got)
 	}
 }
 
-// TestU03ManyCounters flushes in several tellings, also to a store that has lost
+// TestU03ManyCounters flushes in several batches, also to a store that has lost
 // the first of them.
 func TestU03ManyCounters(t *testing.T) {
 	f := &forgetful{Usage: memory.New()}
@@ -245,7 +246,7 @@ func TestCountingAfterClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Close(t.Context()); err != nil {
+	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := add(1); !errors.Is(err, meter.ErrClosed) {

@@ -15,7 +15,7 @@ import (
 func TestNil(t *testing.T) {
 	for what, u := range map[string]store.Usage{"nil": nil, "a nil pointer": (*memory.Store)(nil)} {
 		dir := filepath.Join(t.TempDir(), "usage")
-		if m, err := meter.Open(t.Context(), dir, u, meter.Config{}); err == nil || m != nil {
+		if m, err := meter.Open(t.Context(), dir, u, nil); err == nil || m != nil {
 			t.Errorf("Open with %s: got %v, %v", what, m, err)
 		}
 		if got := journals(t, dir); len(got) != 0 {

@@ -36,7 +36,7 @@ type segment struct {
 	written     []byte // what the file holds, unless it is mapped
 
 	// Guarded by Meter.flushing.
-	seq    uint64    // of the last telling that the store acknowledged
+	seq    uint64    // of the last batch that the store acknowledged
 	spoken time.Time // when it did
 	ended  bool      // the store knows that the stream has ended
 
@@ -127,7 +127,7 @@ func (s *segment) sync() error {
 	if f == nil {
 		return nil
 	}
-	sum := s.sum(slots)
+	sum := s.checksum(slots)
 	if len(slots) == s.syncedSlots && sum == s.synced {
 		return nil
 	}
@@ -138,10 +138,10 @@ func (s *segment) sync() error {
 	return err
 }
 
-// sum returns a number that is another one when anything in those slots has
+// checksum returns a number that differs whenever anything in those slots has
 // changed, because what changes only grows. It is wanted ten times a second, and
 // so does not go by way of the counters.
-func (s *segment) sum(slots []uint32) uint64 {
+func (s *segment) checksum(slots []uint32) uint64 {
 	sum := uint64(word(s.memory, ackedAt).Load())
 	for _, at := range slots {
 		sum += uint64(word(s.memory, int(at)+totalAt).Load())

@@ -74,7 +74,7 @@ func TestSpoiltFiles(t *testing.T) {
 				t.Errorf("the file was not left as it was: %d bytes of %d, %v", len(after), len(before), err)
 			}
 			use(t, product(t, m, "p"), "z", 1) // nothing of it stops others
-			must(t, m.Close(t.Context()))
+			must(t, m.Close())
 		})
 	}
 }
@@ -114,8 +114,8 @@ func TestStreamClosed(t *testing.T) {
 		t.Errorf("set aside: %+v", asides)
 	}
 	must(t, m.Flush(t.Context()))
-	if closed.tellings != 1 {
-		t.Errorf("%d tellings, want 1", closed.tellings)
+	if closed.batches != 1 {
+		t.Errorf("%d batches, want 1", closed.batches)
 	}
 	db := memory.New()
 	must(t, open(t, dir, db, meter.Config{}).Flush(t.Context())) // acknowledges
@@ -129,11 +129,11 @@ func TestStreamClosed(t *testing.T) {
 // closing is a store that has closed every stream.
 type closing struct {
 	store.Usage
-	tellings int
+	batches int
 }
 
-func (c *closing) Tell(context.Context, store.Stream, store.Telling) (uint64, error) {
-	c.tellings++
+func (c *closing) Record(context.Context, store.Stream, store.Batch) (uint64, error) {
+	c.batches++
 	return 0, store.ErrStreamClosed
 }
 

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Stats says how a meter does, for metrics.
+// Stats describes the state of a meter, for metrics.
 type Stats struct {
-	Counters  int           // that can be added to
+	Counters  int           // counters that can be added to
 	Unflushed int           // counters with a total that the store has not acknowledged
-	Oldest    time.Duration // how long ago the oldest count among those may have been
-	Leftovers int           // files of others that the store is still to be told of
+	Oldest    time.Duration // the highest possible age of a count among those
+	Leftovers int           // files of processes that have ended, which the store does not know yet
 	Asides    []Aside       // by name
-	Bytes     int64         // how long the files are that this process counts in
+	Bytes     int64         // total size of the files in which this process counts
 }
 
-// Stats looks at every counter.
+// Stats returns the state of the meter. It looks at every counter.
 func (m *Meter) Stats() Stats {
 	now := time.Now()
-	s := Stats{Leftovers: int(m.untold.Load())}
+	s := Stats{Leftovers: int(m.unrecorded.Load())}
 	for _, segment := range m.all() {
 		s.Bytes += segment.bytes()
 		unflushed := segment.unflushed()
@@ -43,7 +43,7 @@ func (m *Meter) Stats() Stats {
 func (s *segment) unflushed() (n int) {
 	cs, _ := s.all()
 	for _, c := range cs {
-		if c.value() != c.told.Load() {
+		if c.value() != c.recorded.Load() {
 			n++
 		}
 	}

@@ -25,20 +25,11 @@ func useOn(t *testing.T, p *meter.Product, day int, client string, n int64) {
 	must(t, add(n))
 }
 
-// running runs a meter until the test ends.
-func running(t *testing.T, m *meter.Meter) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() { m.Run(ctx) })
-	t.Cleanup(func() { cancel(); wg.Wait() })
-}
-
 // recording is a store that remembers what it was told.
 type recording struct {
 	store.Usage
 	mu       sync.Mutex
-	tellings []store.Telling
+	recorded []store.Batch
 	streams  map[store.Stream]bool
 }
 
@@ -46,47 +37,47 @@ func record(u store.Usage) *recording {
 	return &recording{Usage: u, streams: map[store.Stream]bool{}}
 }
 
-func (r *recording) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+func (r *recording) Record(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tellings, r.streams[s] = append(r.tellings, t), true
-	return r.Usage.Tell(ctx, s, t)
+	r.recorded, r.streams[s] = append(r.recorded, t), true
+	return r.Usage.Record(ctx, s, t)
 }
 
-func (r *recording) told() []store.Telling {
+func (r *recording) batches() []store.Batch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ts := r.tellings
-	r.tellings = nil
+	ts := r.recorded
+	r.recorded = nil
 	return ts
 }
 
-// TestRun tells within a second, is silent when there is nothing, and says so
+// TestStarted tells within a second, is silent when there is nothing, and says so
 // every ten seconds.
-func TestRun(t *testing.T) {
+func TestStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := record(memory.New())
 		m := open(t, filepath.Join(t.TempDir(), "usage"), r, meter.Config{})
-		running(t, m)
+		m.Start()
 		p := product(t, m, "p")
 		useOn(t, p, today(), "a", 5)
 		began := time.Now()
 		time.Sleep(1100 * time.Millisecond)
-		if ts := r.told(); len(ts) != 1 || len(ts[0].Counts) != 1 || ts[0].Counts[0].Total != 5 || ts[0].Through.Before(began) || ts[0].Ended {
-			t.Errorf("told %+v, want one telling of 5", ts)
+		if ts := r.batches(); len(ts) != 1 || len(ts[0].Counts) != 1 || ts[0].Counts[0].Total != 5 || ts[0].Through.Before(began) || ts[0].Ended {
+			t.Errorf("told %+v, want one batch of 5", ts)
 		}
 		time.Sleep(time.Minute)
-		ts := r.told()
-		for _, telling := range ts {
-			if len(telling.Counts) != 0 || telling.Ended {
-				t.Errorf("told %+v, and nothing had changed", telling)
+		ts := r.batches()
+		for _, batch := range ts {
+			if len(batch.Counts) != 0 || batch.Ended {
+				t.Errorf("told %+v, and nothing had changed", batch)
 			}
 		}
 		if len(ts) != 6 {
-			t.Errorf("%d tellings in a minute without counts, want 6", len(ts))
+			t.Errorf("%d recorded in a minute without counts, want 6", len(ts))
 		}
-		must(t, m.Close(t.Context()))
-		if ts := r.told(); len(ts) != 1 || !ts[0].Ended {
+		must(t, m.Close())
+		if ts := r.batches(); len(ts) != 1 || !ts[0].Ended {
 			t.Errorf("Close told %+v, want the end", ts)
 		}
 		report, err := r.Report(t.Context(), store.Query{API: "api", Issuer: "iss", To: store.Day(today())})
@@ -107,7 +98,7 @@ func TestMidnight(t *testing.T) {
 		first := today()
 		useOn(t, p, first, "a", 1)
 		time.Sleep(wholeDay - 1500*time.Millisecond)
-		running(t, m)
+		m.Start()
 		time.Sleep(1499 * time.Millisecond)
 		useOn(t, p, today(), "a", 2)
 		time.Sleep(time.Millisecond)
@@ -135,8 +126,8 @@ func TestDayClosed(t *testing.T) {
 			add, err := p.Counter(d, "iss", "a")
 			must(t, err)
 			must(t, add(1))
-			time.Sleep((store.KeepDays+1)*wholeDay - 3*time.Second)
-			running(t, m)
+			time.Sleep((store.LateDays+1)*wholeDay - 3*time.Second)
+			m.Start()
 			time.Sleep(2 * time.Second)
 			must(t, add(2))
 			time.Sleep(500 * time.Millisecond)
@@ -180,8 +171,8 @@ func TestLeftoverIsKept(t *testing.T) {
 		f := &forgetful{Usage: db}
 		m := open(t, dir, f, meter.Config{})
 		must(t, m.Flush(t.Context()))
-		time.Sleep((store.KeepDays+1)*wholeDay - 3*time.Second)
-		running(t, m)
+		time.Sleep((store.LateDays+1)*wholeDay - 3*time.Second)
+		m.Start()
 		time.Sleep(2 * time.Second)
 		if got := reported(t, db, d)["a p"]; got != 3 || len(journals(t, dir)) != 1 {
 			t.Errorf("on the last day: got %d and %d files, want 3 and 1", got, len(journals(t, dir)))
@@ -202,7 +193,7 @@ func TestFoldedWhileAway(t *testing.T) {
 		d := today()
 		m := open(t, dir, db, meter.Config{})
 		useOn(t, product(t, m, "p"), d, "a", 3)
-		must(t, m.Close(t.Context()))
+		must(t, m.Close())
 		time.Sleep(20 * wholeDay)
 		must(t, db.Sweep(t.Context(), time.Now()))
 		m = open(t, dir, db, meter.Config{})
@@ -221,19 +212,19 @@ func TestClockStepsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New()
 		m := open(t, filepath.Join(t.TempDir(), "usage"), db, meter.Config{})
-		running(t, m)
+		m.Start()
 		p, d := product(t, m, "p"), today()
-		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.KeepDays, d + 365} {
+		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.LateDays, d + 365} {
 			useOn(t, p, day, "a", 1)
 			time.Sleep(time.Second)
 		}
 		time.Sleep(2 * time.Second)
-		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.KeepDays, d + 365} {
+		for _, day := range []int{d, d + 2, d - 1, d + 1, d - store.LateDays, d + 365} {
 			if got := reported(t, db, day)["a p"]; got != 1 {
 				t.Errorf("day %d from now: got %d, want 1", day-d, got)
 			}
 		}
-		if _, err := p.Counter(d-store.KeepDays-1, "iss", "a"); !errors.Is(err, meter.ErrDayClosed) {
+		if _, err := p.Counter(d-store.LateDays-1, "iss", "a"); !errors.Is(err, meter.ErrDayClosed) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -245,7 +236,7 @@ func TestU07StoreDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &forgetful{Usage: memory.New()}
 		m := open(t, filepath.Join(t.TempDir(), "usage"), f, meter.Config{})
-		running(t, m)
+		m.Start()
 		p, d := product(t, m, "p"), today()
 		useOn(t, p, d, "a", 1)
 		useOn(t, p, d, "b", 1)

@@ -24,7 +24,7 @@ func TestS02Volatile(t *testing.T) {
 		"nothing is synced":         {volatile.DSN(), []string{"fsync"}},
 		"neither synced nor waited": {volatile.Database(t, "") + "&synchronous_commit=off", []string{"fsync", "synchronous_commit"}},
 	} {
-		s, err := postgres.Open(t.Context(), tt.dsn, postgres.Config{})
+		s, err := postgres.Open(t.Context(), tt.dsn, nil)
 		if err == nil {
 			s.Close()
 		}
@@ -36,7 +36,7 @@ func TestS02Volatile(t *testing.T) {
 				t.Errorf("%s: got %v, want an error that says %q and how to allow it", name, err, want)
 			}
 		}
-		s, err = postgres.Open(t.Context(), tt.dsn, postgres.Config{AllowVolatile: true})
+		s, err = postgres.Open(t.Context(), tt.dsn, &postgres.Config{AllowVolatile: true})
 		if err != nil {
 			t.Errorf("%s, allowed: %v", name, err)
 			continue
@@ -46,7 +46,7 @@ func TestS02Volatile(t *testing.T) {
 
 	// A refusal writes nothing.
 	dsn := volatile.Database(t, "")
-	if _, err := postgres.Open(t.Context(), dsn, postgres.Config{}); err == nil {
+	if _, err := postgres.Open(t.Context(), dsn, nil); err == nil {
 		t.Error("opened")
 	}
 	if tables := volatile.SQL(t, dsn, `SELECT count(*) FROM pg_tables WHERE tablename LIKE 'authtier%'`); tables != "0" {
@@ -73,7 +73,7 @@ func TestS02Plaintext(t *testing.T) {
 	} {
 		for _, allowed := range []bool{false, true} {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			_, err := postgres.Open(ctx, dsn, postgres.Config{AllowPlaintext: allowed})
+			_, err := postgres.Open(ctx, dsn, &postgres.Config{AllowPlaintext: allowed})
 			cancel()
 			if err == nil || strings.Contains(err.Error(), "hunter2") {
 				t.Fatalf("%s: got %v", dsn, err)

@@ -30,9 +30,14 @@ var files embed.FS
 
 // A Store is a database. Its methods may be called concurrently.
 type Store struct {
-	*sqlstore.Store
+	*base
 	pool *pgxpool.Pool
+
+	open context.Context // until Close
+	end  context.CancelFunc
 }
+
+type base = sqlstore.Store // embedded under a name that is not exported
 
 var (
 	_ store.Store  = (*Store)(nil)
@@ -55,7 +60,8 @@ type Config struct {
 }
 
 // Open connects to the database of a connection string, a URL or key=value
-// pairs as libpq knows them, and brings its tables up to date. Parameters of the
+// pairs as libpq knows them, and brings its tables up to date. ctx bounds the opening
+// alone, and cfg may be nil. Parameters of the
 // pool, such as pool_max_conns, may be among them. It is an error if the database
 // cannot be reached or written, or is more than one version newer, and if the server
 // may forget what it has acknowledged, see [Config].
@@ -70,22 +76,26 @@ type Config struct {
 //
 // Behind a connection pooler in transaction mode, say
 // default_query_exec_mode=exec; changes of other nodes then arrive by polling.
-func Open(ctx context.Context, dsn string, config Config) (*Store, error) {
-	cfg, err := pgxpool.ParseConfig(dsn)
+func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	pc, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err) // pgx hides the password
 	}
-	name := fmt.Sprintf("postgres %s:%d/%s", cfg.ConnConfig.Host, cfg.ConnConfig.Port, cfg.ConnConfig.Database)
-	if cfg.ConnConfig.ConnectTimeout == 0 {
-		cfg.ConnConfig.ConnectTimeout = time.Second
+	name := fmt.Sprintf("postgres %s:%d/%s", pc.ConnConfig.Host, pc.ConnConfig.Port, pc.ConnConfig.Database)
+	if pc.ConnConfig.ConnectTimeout == 0 {
+		pc.ConnConfig.ConnectTimeout = time.Second
 	}
 	if !strings.Contains(dsn, "pool_max_conns") {
-		cfg.MaxConns = max(cfg.MaxConns, 16)
+		pc.MaxConns = max(pc.MaxConns, 16)
 	}
-	if err := checkTransport(cfg.ConnConfig); err != nil && !config.AllowPlaintext {
+	if err := checkTransport(pc.ConnConfig); err != nil && !c.AllowPlaintext {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -99,19 +109,22 @@ func Open(ctx context.Context, dsn string, config Config) (*Store, error) {
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}
 	db := stdlib.OpenDBFromPool(pool)
-	s := &Store{Store: sqlstore.New(db, db, d), pool: pool}
-	if err := checkDurable(ctx, pool); err != nil && !config.AllowVolatile {
+	s := &Store{base: sqlstore.New(db, db, d), pool: pool}
+	s.open, s.end = context.WithCancel(context.Background())
+	if err := checkDurable(ctx, pool); err != nil && !c.AllowVolatile {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
 	}
-	if err := sqlstore.Migrate(ctx, s.Store, files, nil); err != nil {
+	if err := sqlstore.Migrate(ctx, s.base, files, nil); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// Close closes the connections. No call may be under way.
+// Close closes the connections, after the calls under way have ended. Later calls and
+// Hint return errors.
 func (s *Store) Close() error {
-	err := s.Store.Close()
+	s.end()
+	err := s.base.Close()
 	s.pool.Close()
 	return err
 }
@@ -122,6 +135,19 @@ const probeTimeout = 2 * time.Second
 // sends itself a notification through the pool: behind some poolers none
 // arrives, and nothing else would tell.
 func (s *Store) Hint(ctx context.Context, f func()) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.open, func() { cancel(errClosed) })()
+	err := s.listen(ctx, f)
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("postgres: listening: %w", cause)
+	}
+	return err
+}
+
+var errClosed = errors.New("the store is closed")
+
+func (s *Store) listen(ctx context.Context, f func()) error {
 	cfg := s.pool.Config().ConnConfig
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {

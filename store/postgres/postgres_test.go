@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/url"
@@ -18,7 +19,9 @@ import (
 
 func open(t *testing.T, dsn string) *postgres.Store {
 	t.Helper()
-	s, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel() // bounds the opening alone
+	s, err := postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +62,7 @@ func TestS02OpenRefuses(t *testing.T) {
 			}
 			database := strings.TrimPrefix(u.Path, "/")
 			s.SQL(t, dsn, strings.ReplaceAll(tt.prepare, "%s", database))
-			opened, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+			opened, err := postgres.Open(t.Context(), dsn, &postgres.Config{AllowVolatile: true})
 			if err == nil {
 				opened.Close()
 				t.Fatal("opened")
@@ -71,7 +74,7 @@ func TestS02OpenRefuses(t *testing.T) {
 	}
 	for _, dsn := range []string{"not a dsn", "postgres://user:hunter2@127.0.0.1:1/none", services.At(s.DSN(), s.Addr()) + "x"} {
 		began := time.Now()
-		_, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+		_, err := postgres.Open(t.Context(), dsn, &postgres.Config{AllowVolatile: true})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", dsn, err)
 		}
@@ -97,7 +100,7 @@ func TestS02OpenedAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			s, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+			s, err := postgres.Open(t.Context(), dsn, &postgres.Config{AllowVolatile: true})
 			if err != nil {
 				t.Error(err)
 				return
@@ -121,7 +124,7 @@ func TestR03R05LostReply(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut := proxy.CutReply(faultproxy.Containing("commit\x00"))
-	err := s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("next"))
+	err := s.RotateRefreshToken(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("next"))
 	<-cut
 	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
 		t.Errorf("got %v, want an error that is no answer", err)
@@ -134,7 +137,7 @@ func TestR03R05LostReply(t *testing.T) {
 		t.Errorf("its successor: got %+v, %v, want it unused", next, err)
 	}
 	// The client, who has no answer, tries again: that is a second use.
-	err = s.Rotate(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("again"))
+	err = s.RotateRefreshToken(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("again"))
 	if !errors.Is(err, store.ErrReused) {
 		t.Errorf("a second try: got %v, want %v", err, store.ErrReused)
 	}
@@ -184,13 +187,13 @@ func TestUsageAfterPutBack(t *testing.T) {
 	day := store.DayOf(time.Now())
 	tell := func(stream byte, seq uint64, clients ...string) {
 		t.Helper()
-		telling := store.Telling{Seq: seq, Through: time.Now()}
+		batch := store.Batch{Seq: seq, Through: time.Now()}
 		for i, c := range clients {
-			telling.Counts = append(telling.Counts, store.Count{
+			batch.Counts = append(batch.Counts, store.Count{
 				Counter: uint32(i), Day: day, Issuer: "iss", Client: c, API: "api", Product: "p", Label: "l", Total: int64(len(c)),
 			})
 		}
-		if _, err := s.Tell(t.Context(), store.Stream{stream}, telling); err != nil {
+		if _, err := s.Record(t.Context(), store.Stream{stream}, batch); err != nil {
 			t.Fatal(err)
 		}
 	}

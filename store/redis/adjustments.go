@@ -116,7 +116,7 @@ func decodeAdjustment(text string) (a store.Adjustment, err error) {
 
 // ForgetUsage implements [store.Usage].
 func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
-	if before > store.DayOf(time.Now())-store.KeepDays-2 {
+	if before > store.DayOf(time.Now())-store.LateDays-2 {
 		return fmt.Errorf("redis: the day %v can still be counted on", before)
 	}
 	all, err := s.members(ctx, "series")

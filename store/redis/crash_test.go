@@ -28,7 +28,7 @@ func (c *chain) run(t *testing.T, h *redis.Store) {
 		return
 	}
 	for n := range 30 {
-		if h.Rotate(t.Context(), store.DigestOf(c.secret(n)), "c", time.Now(), 0, token(c.secret(n+1), c.family)) != nil {
+		if h.RotateRefreshToken(t.Context(), store.DigestOf(c.secret(n)), "c", time.Now(), 0, token(c.secret(n+1), c.family)) != nil {
 			return
 		}
 		c.rotated++
@@ -83,7 +83,7 @@ func TestKilled(t *testing.T) {
 		wg.Go(func() {
 			for n := uint64(1); ; n++ {
 				counts := []store.Count{{Counter: 1, API: "a", Client: "c", Product: "p", Total: int64(n)}}
-				if _, err := h.Tell(t.Context(), store.Stream{byte(round)}, store.Telling{Seq: n, Through: time.Now(), Counts: counts}); err != nil {
+				if _, err := h.Record(t.Context(), store.Stream{byte(round)}, store.Batch{Seq: n, Through: time.Now(), Counts: counts}); err != nil {
 					return
 				}
 				told = n
@@ -123,11 +123,11 @@ func TestKilled(t *testing.T) {
 				rotations += c.rotated
 			}
 		}
-		had, err := h.Tell(t.Context(), store.Stream{byte(round)}, store.Telling{Seq: told + 2, Through: time.Now()})
+		had, err := h.Record(t.Context(), store.Stream{byte(round)}, store.Batch{Seq: told + 2, Through: time.Now()})
 		if err != nil || had < told || had > told+1 {
 			t.Errorf("the stream had told %d, %v, want %d or one more", had, err, told)
 		}
-		t.Logf("round %d: %d rotations and %d tellings before the kill", round, rotations, told)
+		t.Logf("round %d: %d rotations and %d batches before the kill", round, rotations, told)
 	}
 }
 
@@ -144,7 +144,7 @@ func TestS10PutBack(t *testing.T) {
 		}
 	}
 	revoke("one")
-	if _, err := h.Tell(ctx, store.Stream{1}, store.Telling{Seq: 5, Through: time.Now()}); err != nil {
+	if _, err := h.Record(ctx, store.Stream{1}, store.Batch{Seq: 5, Through: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	_, old, err := h.Snapshot(ctx)
@@ -154,7 +154,7 @@ func TestS10PutBack(t *testing.T) {
 	s.CopyData(t)
 	recovers(t, h)
 	revoke("two")
-	if _, err := h.Tell(ctx, store.Stream{1}, store.Telling{Seq: 6, Through: time.Now()}); err != nil {
+	if _, err := h.Record(ctx, store.Stream{1}, store.Batch{Seq: 6, Through: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	_, lost, err := h.Snapshot(ctx)
@@ -173,7 +173,7 @@ func TestS10PutBack(t *testing.T) {
 	if cs, _, err := h.Since(ctx, old); err != nil || len(cs) != 1 || cs[0].ID != "three" {
 		t.Errorf("the cursor before the copy: got %v, %v, want the change since", cs, err)
 	}
-	if had, err := h.Tell(ctx, store.Stream{1}, store.Telling{Seq: 7, Through: time.Now()}); err != nil || had != 5 {
+	if had, err := h.Record(ctx, store.Stream{1}, store.Batch{Seq: 7, Through: time.Now()}); err != nil || had != 5 {
 		t.Errorf("the stream had told %d, %v, want 5", had, err)
 	}
 }

@@ -24,7 +24,7 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	_, errs["APIKey"] = s.APIKey(ctx, d)
 	_, errs["Token"] = s.Token(ctx, d)
 	errs["PutTokens"] = s.PutTokens(ctx, token("new", "g"))
-	errs["Rotate"] = s.Rotate(ctx, d, "c", now, 0, token("two", "f"))
+	errs["RotateRefreshToken"] = s.RotateRefreshToken(ctx, d, "c", now, 0, token("two", "f"))
 	errs["PutSession"] = s.PutSession(ctx, session("s", d, now.Add(time.Hour)))
 	_, errs["Session"] = s.Session(ctx, d)
 	errs["Renew"] = s.Renew(ctx, d, now, now.Add(time.Minute))
@@ -32,7 +32,7 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 	_, cursor, err := s.Snapshot(ctx)
 	errs["Snapshot"] = err
 	_, _, errs["Since"] = s.Since(ctx, cursor)
-	_, errs["Tell"] = s.Tell(ctx, store.Stream{1}, store.Telling{Seq: 1, Through: now, Counts: []store.Count{
+	_, errs["Record"] = s.Record(ctx, store.Stream{1}, store.Batch{Seq: 1, Through: now, Counts: []store.Count{
 		{Counter: 1, API: "a", Issuer: "i", Day: longAgo, Total: 1}, {Counter: 2, API: "a", Issuer: "i", Day: today(), Total: 1},
 	}})
 	_, errs["Report"] = s.Report(ctx, all)
@@ -183,12 +183,12 @@ func TestS01Silent(t *testing.T) {
 	for range 50 { // more than there are connections
 		within("Token", func() error { _, err := h.Token(t.Context(), store.DigestOf("one")); return err })
 	}
-	within("Rotate", func() error {
-		return h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), 0, token("two", "f"))
+	within("RotateRefreshToken", func() error {
+		return h.RotateRefreshToken(t.Context(), store.DigestOf("one"), "c", time.Now(), 0, token("two", "f"))
 	})
 	within("Revoke", func() error { return h.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f"}) })
 	within("Report", func() error { _, err := h.Report(t.Context(), all); return err })
-	within("Open", func() error { _, err := redis.Open(t.Context(), services.At(s.DSN(), p.Addr()), cfg); return err })
+	within("Open", func() error { _, err := redis.Open(t.Context(), services.At(s.DSN(), p.Addr()), &cfg); return err })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	within("Token with a deadline", func() error {
@@ -217,15 +217,15 @@ func TestR03R05ReplyLost(t *testing.T) {
 		family := name("f")
 		for _, err := range []error{ // the server knows the script then
 			direct.PutTokens(t.Context(), token(name("one"), family), token(name("warm"), name("g"))),
-			h.Rotate(t.Context(), store.DigestOf(name("warm")), "c", time.Now(), 0),
+			h.RotateRefreshToken(t.Context(), store.DigestOf(name("warm")), "c", time.Now(), 0),
 		} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 		cut := p.CutReply(faultproxy.Containing("evalsha"))
-		err := h.Rotate(t.Context(), store.DigestOf(name("one")), "c", time.Now(), 0, token(name("two"), family))
-		allFail(t, map[string]error{"Rotate": err})
+		err := h.RotateRefreshToken(t.Context(), store.DigestOf(name("one")), "c", time.Now(), 0, token(name("two"), family))
+		allFail(t, map[string]error{"RotateRefreshToken": err})
 		<-cut
 		old, errOld := direct.Token(t.Context(), store.DigestOf(name("one")))
 		_, errNew := direct.Token(t.Context(), store.DigestOf(name("two")))
@@ -233,7 +233,7 @@ func TestR03R05ReplyLost(t *testing.T) {
 			t.Fatalf("after it: old %+v, %v; new %v; want it rotated once", old, errOld, errNew)
 		}
 		// The honest client tries again: that is a second use.
-		err = h.Rotate(t.Context(), store.DigestOf(name("one")), "c", time.Now(), 0, token(name("three"), family))
+		err = h.RotateRefreshToken(t.Context(), store.DigestOf(name("one")), "c", time.Now(), 0, token(name("three"), family))
 		if !errors.Is(err, store.ErrReused) {
 			t.Errorf("trying again: got %v, want %v", err, store.ErrReused)
 		}
@@ -275,7 +275,7 @@ func TestR05RequestLost(t *testing.T) {
 		for i := range 20 {
 			next := fmt.Sprint(f, "-", i+1)
 			made = append(made, next)
-			err := h.Rotate(t.Context(), store.DigestOf(made[i]), "c", time.Now(), 0, token(next, fmt.Sprint(f)))
+			err := h.RotateRefreshToken(t.Context(), store.DigestOf(made[i]), "c", time.Now(), 0, token(next, fmt.Sprint(f)))
 			if errors.Is(err, store.ErrReused) {
 				t.Errorf("family %d: a first use is taken for a second one", f)
 			}
@@ -322,10 +322,10 @@ func TestS01Full(t *testing.T) {
 	if _, err := h.Token(t.Context(), store.DigestOf("one")); err != nil {
 		t.Errorf("reading: %v", err)
 	}
-	err := h.Rotate(t.Context(), store.DigestOf("one"), "c", time.Now(), 0, token("two", "f"))
+	err := h.RotateRefreshToken(t.Context(), store.DigestOf("one"), "c", time.Now(), 0, token("two", "f"))
 	allFail(t, map[string]error{
-		"Rotate": err,
-		"Revoke": h.Revoke(t.Context(), store.Change{Kind: store.KindSession, ID: "x"}),
+		"RotateRefreshToken": err,
+		"Revoke":             h.Revoke(t.Context(), store.Change{Kind: store.KindSession, ID: "x"}),
 	})
 	do(t, db, "CONFIG", "SET", "maxmemory", "0")
 	if tok, err := h.Token(t.Context(), store.DigestOf("one")); err != nil || tok.Used {

@@ -29,8 +29,8 @@ func used(t *testing.T, s *Store) (sum int64) {
 func two(t *testing.T) (a, b *Store) {
 	t.Helper()
 	cfg := Config{Namespace: services.Name()}
-	a, errA := Open(t.Context(), services.SharedRedis(t).DSN(), cfg)
-	b, errB := Open(t.Context(), services.SharedRedis(t).DSN(), cfg)
+	a, errA := Open(t.Context(), services.SharedRedis(t).DSN(), &cfg)
+	b, errB := Open(t.Context(), services.SharedRedis(t).DSN(), &cfg)
 	if err := errors.Join(errA, errB); err != nil {
 		t.Fatal(err)
 	}
@@ -50,15 +50,15 @@ func TestFoldInterrupted(t *testing.T) {
 		cs = append(cs, store.Count{Counter: i, Day: store.Day(i % 4), API: "a", Issuer: "i", Client: "c", Total: 1<<53 + 1})
 	}
 	for _, s := range []store.Stream{stream, other} {
-		if _, err := a.Tell(ctx, s, store.Telling{Seq: 1, Through: time.Unix(5, 0), Counts: cs}); err != nil {
+		if _, err := a.Record(ctx, s, store.Batch{Seq: 1, Through: time.Unix(5, 0), Counts: cs}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const want = 2 * counts * (1<<53 + 1)
-	limit := store.DayOf(time.Now()) - store.KeepDays - 1
+	limit := int(store.DayOf(time.Now())) - store.LateDays - 1
 	steps := 0
 	for more := true; more; steps++ {
-		reply, err := a.run(ctx, fold, hex.EncodeToString(stream[:]), int(limit), step)
+		reply, err := a.run(ctx, fold, hex.EncodeToString(stream[:]), limit, step)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,8 +66,8 @@ func TestFoldInterrupted(t *testing.T) {
 		if got := used(t, b); got != want {
 			t.Fatalf("after step %d: got %d, want %d", steps, got, want)
 		}
-		if _, err := b.Tell(ctx, stream, store.Telling{Seq: 2, Counts: cs}); !errors.Is(err, store.ErrStreamClosed) {
-			t.Errorf("after step %d: telling: got %v, want %v", steps, err, store.ErrStreamClosed)
+		if _, err := b.Record(ctx, stream, store.Batch{Seq: 2, Counts: cs}); !errors.Is(err, store.ErrStreamClosed) {
+			t.Errorf("after step %d: recording: got %v, want %v", steps, err, store.ErrStreamClosed)
 		}
 	}
 	if steps < counts/step {
@@ -89,18 +89,18 @@ func TestFoldInterrupted(t *testing.T) {
 	}
 }
 
-// TestFoldBetweenBatches sweeps while a stream tells several batches of old counts:
+// TestFoldBetweenBatches sweeps while a stream records several batches of old counts:
 // it is folded with all of them, or none is taken.
 func TestFoldBetweenBatches(t *testing.T) {
 	ctx := t.Context()
 	a, b := two(t)
 	stream := store.Stream{1}
-	telling := store.Telling{Seq: 1, Counts: []store.Count{{API: "a", Issuer: "i", Client: "c", Total: 1}, {Counter: 1, API: "a", Issuer: "i", Client: "c", Total: 2}}}
+	batch := store.Batch{Seq: 1, Counts: []store.Count{{API: "a", Issuer: "i", Client: "c", Total: 1}, {Counter: 1, API: "a", Issuer: "i", Client: "c", Total: 2}}}
 	for i, last := range []bool{false, true} {
 		if err := b.Sweep(ctx, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		reply, err := a.run(ctx, tell, tellArgs(stream, last, store.DayOf(time.Now()), telling, telling.Counts[i:i+1])...)
+		reply, err := a.run(ctx, recordCounts, recordArgs(stream, last, store.DayOf(time.Now()), batch, batch.Counts[i:i+1])...)
 		if err != nil || reply != "0" {
 			t.Fatalf("batch %d: got %v, %v", i, reply, err)
 		}
@@ -108,7 +108,7 @@ func TestFoldBetweenBatches(t *testing.T) {
 	if err := b.Sweep(ctx, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Tell(ctx, stream, telling); !errors.Is(err, store.ErrStreamClosed) {
+	if _, err := a.Record(ctx, stream, batch); !errors.Is(err, store.ErrStreamClosed) {
 		t.Errorf("afterwards: got %v, want %v", err, store.ErrStreamClosed)
 	}
 	if got := used(t, a); got != 3 {
@@ -128,7 +128,7 @@ func TestReportWhileFolding(t *testing.T) {
 		for i := range uint32(counts) {
 			cs = append(cs, store.Count{Counter: i, API: "a", Issuer: "i", Client: "c", Total: 1})
 		}
-		if _, err := a.Tell(ctx, s, store.Telling{Seq: 1, Counts: cs}); err != nil {
+		if _, err := a.Record(ctx, s, store.Batch{Seq: 1, Counts: cs}); err != nil {
 			t.Fatal(err)
 		}
 	}

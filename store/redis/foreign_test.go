@@ -53,7 +53,7 @@ func TestC17ForeignTypes(t *testing.T) {
 		"indexed":  {"Revoke", "Snapshot", "CreateClient", "ListClients", "ListUsers", "ListAPIKeys", "Sweep"},
 		"revoked":  {"Revoke", "Snapshot"},
 		"versions": {"Revoke", "Snapshot", "CreateClient", "UpdateClient", "SetPassword"},
-		"streams":  {"Tell", "Report"}, "ended": {"Tell"},
+		"streams":  {"Record", "Report"}, "ended": {"Record"},
 		"client:": {
 			"Client", "CreateClient", "UpdateClient", "DeleteClient", "ListClients", "CreateAPIKeys",
 			"SecretsOf", "AddSecret", "DeleteSecret", "Touch",
@@ -78,15 +78,15 @@ func TestC17ForeignTypes(t *testing.T) {
 		"tombstones:apikeyid": {"CreateAPIKeys", "ReplaceAPIKey", "Revoke of a key", "Revoke of a user", "DeleteClient"},
 		"tombstones:apikey":   {"CreateAPIKeys", "ReplaceAPIKey", "Revoke of a key", "Revoke of a user", "DeleteClient"},
 		"tombstones:secrets:": {"CreateClient", "AddSecret", "DeleteSecret", "DeleteClient"},
-		"token:":              {"Token", "Rotate"},
+		"token:":              {"Token", "RotateRefreshToken"},
 		"session:":            {"Session", "Renew", "PutSession"},
-		"series":              {"Tell", "Adjust", "ForgetUsage"}, "youngest": {"Tell", "Sweep"}, "places:": {"Tell", "ForgetUsage"},
-		"days:":   {"Tell", "Report", "Adjust", "Adjustments", "ForgetUsage"},
-		"counts:": {"Tell", "Report", "ForgetUsage"}, "told:": {"Tell", "Report", "ForgetUsage"},
+		"series":              {"Record", "Adjust", "ForgetUsage"}, "youngest": {"Record", "Sweep"}, "places:": {"Record", "ForgetUsage"},
+		"days:":   {"Record", "Report", "Adjust", "Adjustments", "ForgetUsage"},
+		"counts:": {"Record", "Report", "ForgetUsage"}, "told:": {"Record", "Report", "ForgetUsage"},
 		"folded:":     {"Report", "ForgetUsage"},
 		"adjustments": {"Adjust", "ForgetUsage"}, "adjusted:": {"Report", "Adjust", "Adjustments", "ForgetUsage"},
 		"signing:":   {"SigningKeys", "PutSigningKeys"},
-		"ends:token": {"PutTokens", "Rotate", "Sweep"}, "ends:session": {"PutSession", "Sweep"},
+		"ends:token": {"PutTokens", "RotateRefreshToken", "Sweep"}, "ends:session": {"PutSession", "Sweep"},
 		"ends:signing": {"PutSigningKeys", "Sweep"}, "ends:revoked": {"Revoke", "Sweep"},
 	}
 	used := map[string]bool{}
@@ -159,9 +159,9 @@ func fill(t *testing.T, h *redis.Store) {
 	}
 }
 
-// fold has a stream tell a count of long ago, and folds it.
+// fold has a stream record a count of long ago, and folds it.
 func fold(ctx context.Context, h *redis.Store, c store.Count) error {
-	_, err := h.Tell(ctx, store.Stream{2}, store.Telling{Seq: 1, Counts: []store.Count{c}})
+	_, err := h.Record(ctx, store.Stream{2}, store.Batch{Seq: 1, Counts: []store.Count{c}})
 	return errors.Join(err, h.Sweep(ctx, time.Now()))
 }
 
@@ -209,8 +209,8 @@ func only(ctx context.Context, h *redis.Store, method string) (err error) {
 		_, err = h.Session(ctx, d)
 	case "PutTokens":
 		err = h.PutTokens(ctx, token("new", "f"))
-	case "Rotate":
-		err = h.Rotate(ctx, d, "c", now, 0, token("next", "f"))
+	case "RotateRefreshToken":
+		err = h.RotateRefreshToken(ctx, d, "c", now, 0, token("next", "f"))
 	case "PutSession":
 		err = h.PutSession(ctx, session("s", d, now))
 	case "Renew":
@@ -221,8 +221,8 @@ func only(ctx context.Context, h *redis.Store, method string) (err error) {
 		_, _, err = h.Since(ctx, store.Cursor{N: 1})
 	case "Snapshot":
 		_, _, err = h.Snapshot(ctx)
-	case "Tell":
-		_, err = h.Tell(ctx, store.Stream{1}, store.Telling{Seq: 9, Through: now, Counts: []store.Count{{Counter: 1, API: "a", Issuer: "i", Day: longAgo, Total: 9}}})
+	case "Record":
+		_, err = h.Record(ctx, store.Stream{1}, store.Batch{Seq: 9, Through: now, Counts: []store.Count{{Counter: 1, API: "a", Issuer: "i", Day: longAgo, Total: 9}}})
 	case "Adjust":
 		err = h.Adjust(ctx, adjustment("k", longAgo))
 	case "Adjustments":

@@ -83,7 +83,7 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		for _, err := range []error{
 			h.PutTokens(ctx, tokens...),
-			h.Rotate(ctx, tokens[0].Digest, "c", now, 0, token(fmt.Sprint("next", i), tokens[0].Family)),
+			h.RotateRefreshToken(ctx, tokens[0].Digest, "c", now, 0, token(fmt.Sprint("next", i), tokens[0].Family)),
 			h.PutSession(ctx, session(fmt.Sprint(i), tokens[0].Digest, now)),
 			h.PutSigningKeys(ctx, store.SigningKey{Set: fmt.Sprint("set", i%2, ":"), ID: fmt.Sprint(":", i), Alg: "ES256", Sealed: []byte("x"), Published: now, Ends: now}),
 			h.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: tokens[1].Family, Until: now}),

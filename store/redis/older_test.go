@@ -50,7 +50,7 @@ func TestOlderRecords(t *testing.T) {
 		if i == 1 {
 			want = nil
 		}
-		if err := h.Rotate(ctx, tk.Digest, "c", time.Now(), time.Minute, token("next of "+secret, secret)); !errors.Is(err, want) {
+		if err := h.RotateRefreshToken(ctx, tk.Digest, "c", time.Now(), time.Minute, token("next of "+secret, secret)); !errors.Is(err, want) {
 			t.Errorf("token %s, with a grace: got %v, want %v", secret, err, want)
 		}
 	}

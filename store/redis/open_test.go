@@ -36,7 +36,7 @@ func do(t *testing.T, db *goredis.Client, args ...any) any {
 // refused checks that Open fails with an error that says what.
 func refused(t *testing.T, dsn string, cfg redis.Config, what string) {
 	t.Helper()
-	s, err := redis.Open(t.Context(), dsn, cfg)
+	s, err := redis.Open(t.Context(), dsn, &cfg)
 	if err == nil {
 		s.Close()
 		t.Errorf("opened, want an error that mentions %s", what)
@@ -90,7 +90,7 @@ func TestDSN(t *testing.T) {
 		"unix://u:canary@/nonexistent/socket":              "socket",
 		"rediss://u:canary@127.0.0.1:1/0?addr=127.0.0.1:2": "refused",
 	} {
-		s, err := redis.Open(t.Context(), dsn, redis.Config{})
+		s, err := redis.Open(t.Context(), dsn, nil)
 		if err == nil {
 			s.Close()
 			t.Errorf("%q: opened", dsn)
@@ -150,7 +150,7 @@ func TestS02OpenTogether(t *testing.T) {
 		cursors := make([]store.Cursor, 8)
 		for i := range cursors {
 			wg.Go(func() {
-				h, err := redis.Open(t.Context(), s.DSN(), cfg)
+				h, err := redis.Open(t.Context(), s.DSN(), &cfg)
 				if err != nil {
 					t.Error(err)
 					return
@@ -225,13 +225,13 @@ func testSmoke(t *testing.T, a, b *redis.Store) {
 	}
 	for _, err := range []error{
 		a.PutTokens(ctx, token("one", "f")),
-		b.Rotate(ctx, store.DigestOf("one"), "c", now, 0, token("two", "f")),
+		b.RotateRefreshToken(ctx, store.DigestOf("one"), "c", now, 0, token("two", "f")),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := a.Rotate(ctx, store.DigestOf("one"), "c", now, 0, token("three", "f")); err != store.ErrReused {
+	if err := a.RotateRefreshToken(ctx, store.DigestOf("one"), "c", now, 0, token("three", "f")); err != store.ErrReused {
 		t.Errorf("a second use: got %v", err)
 	}
 	for _, secret := range []string{"one", "two", "three"} {

@@ -31,7 +31,7 @@ func TestS02Plaintext(t *testing.T) {
 	} {
 		for _, allowed := range []bool{false, true} {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			_, err := redis.Open(ctx, dsn, redis.Config{AllowPlaintext: allowed})
+			_, err := redis.Open(ctx, dsn, &redis.Config{AllowPlaintext: allowed})
 			cancel()
 			if err == nil || strings.Contains(err.Error(), "hunter2") {
 				t.Fatalf("%s: got %v", dsn, err)
@@ -50,7 +50,7 @@ func TestS02PlaintextCluster(t *testing.T) {
 	do(t, raw(t, s), "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
 	for _, allowed := range []bool{false, true} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, err := redis.Open(ctx, "redis://"+s.Addr()+"?addr="+s.Addr(), redis.Config{AllowPlaintext: allowed})
+		_, err := redis.Open(ctx, "redis://"+s.Addr()+"?addr="+s.Addr(), &redis.Config{AllowPlaintext: allowed})
 		cancel()
 		if err == nil || strings.Contains(err.Error(), "192.0.2.1:"+port(s)+" would be without TLS") == allowed {
 			t.Errorf("allowed %t: got %v", allowed, err)

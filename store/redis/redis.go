@@ -1,6 +1,6 @@
 // Package redis is a [store.Store] in Redis 7 or later, for several nodes.
 //
-//	s, err := redis.Open(ctx, "rediss://user:password@redis.example.com/0", redis.Config{})
+//	s, err := redis.Open(ctx, "rediss://user:password@redis.example.com/0", nil)
 //
 // Each method that must be atomic is one Lua script. All keys of a namespace carry the
 // same hash tag, so that a cluster keeps them in one slot. No key expires by Redis's
@@ -32,6 +32,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -71,8 +72,9 @@ type Store struct {
 	dial   func() redis.UniversalClient // another client of the same server
 	prefix string
 
-	open  context.Context // until Close
-	close context.CancelFunc
+	open    context.Context // until Close
+	close   context.CancelFunc
+	closeDB func() error // once
 }
 
 var (
@@ -80,7 +82,8 @@ var (
 	_ store.Hinter = (*Store)(nil)
 )
 
-// Open returns the store at a DSN:
+// Open returns the store at a DSN. ctx bounds the opening alone, and cfg may be nil. The DSN
+// has one of these forms:
 //
 //	redis://user:password@host:port/database
 //	rediss://user:password@host:port/database   (TLS)
@@ -90,33 +93,43 @@ var (
 // More parameters are those of go-redis, such as pool_size; timeouts and retries
 // among them have no effect.
 //
-// Open sets up an empty namespace. It returns an error if the namespace holds other
-// keys or the data of a version that is newer by more than one, and if the server is a
-// replica or may forget, see [Config]. A DSN without TLS must name a loopback address or
+// Open sets up an empty namespace. It returns an error if dsn or a field of cfg is not
+// of its form, if the namespace holds other keys or the data of a version that is newer
+// by more than one, and if the server is a replica or may forget, see [Config]. A DSN without TLS must name a loopback address or
 // a Unix socket, unless AllowPlaintext is set.
-func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
-	if cfg.Namespace == "" {
-		cfg.Namespace = "authtier"
+func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
 	}
-	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(cfg.Namespace) {
-		return nil, fmt.Errorf("redis: the namespace %q is not of the form %s", cfg.Namespace, namespaces)
+	if c.Namespace == "" {
+		c.Namespace = "authtier"
 	}
-	dial, err := dialer(dsn, cfg.AllowPlaintext)
+	var errs []error
+	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(c.Namespace) {
+		errs = append(errs, fmt.Errorf("redis: the namespace %q is not of the form %s", c.Namespace, namespaces))
+	}
+	dial, err := dialer(dsn, c.AllowPlaintext)
 	if err != nil {
-		return nil, fmt.Errorf("redis: %w", err)
+		errs = append(errs, fmt.Errorf("redis: %w", err))
 	}
-	s := &Store{db: dial(), dial: dial, prefix: "{" + cfg.Namespace + "}:"}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+
+	s := &Store{db: dial(), dial: dial, prefix: "{" + c.Namespace + "}:"}
 	s.open, s.close = context.WithCancel(context.Background())
-	if err := s.check(ctx, cfg.AllowVolatile); err != nil {
+	s.closeDB = sync.OnceValue(s.db.Close)
+	if err := s.check(ctx, c.AllowVolatile); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// Close closes the connections. Calls under way, and those after it, fail.
+// Close closes the connections. Calls under way, later calls and Hint return errors.
 func (s *Store) Close() error {
 	s.close()
-	return s.db.Close()
+	return s.closeDB()
 }
 
 // call runs f, which asks the server once.

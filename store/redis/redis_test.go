@@ -33,7 +33,9 @@ func TestMain(m *testing.M) {
 
 func open(t *testing.T, dsn string, cfg redis.Config) *redis.Store {
 	t.Helper()
-	s, err := redis.Open(t.Context(), dsn, cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel() // bounds the opening alone
+	s, err := redis.Open(ctx, dsn, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,10 +75,10 @@ func (m sums) put(q store.Query, day store.Day, r store.Row) {
 	if q.ByDay {
 		r.Day = day
 	}
-	m.sum(r)
+	m.addRow(r)
 }
 
-func (m sums) sum(r store.Row) {
+func (m sums) addRow(r store.Row) {
 	k := rowKey{r.Client, r.Product, r.Day}
 	old := m[k]
 	r.Label = max(r.Label, old.Label)
@@ -89,7 +89,7 @@ func (m sums) sum(r store.Row) {
 
 func (m sums) add(other sums) {
 	for _, r := range other {
-		m.sum(r)
+		m.addRow(r)
 	}
 }
 

@@ -66,7 +66,7 @@ var (
 	revoke         = newScript("revoke")
 	snapshot       = newScript("snapshot")
 	sweep          = newScript("sweep")
-	tell           = newScript("tell", "totals")
+	recordCounts   = newScript("recordcounts", "totals")
 	fold           = newScript("fold", "totals")
 	adjust         = newScript("adjust", "totals")
 	forget         = newScript("forget", "totals")

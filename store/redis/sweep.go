@@ -35,7 +35,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 			more = n == sweepBatch
 		}
 	}
-	return errors.Join(s.fold(ctx, store.DayOf(now)-store.KeepDays-1), s.index(ctx))
+	return errors.Join(s.fold(ctx, store.DayOf(now)-store.LateDays-1), s.index(ctx))
 }
 
 // fold folds the streams that have nothing of a day from limit on. A stream whose

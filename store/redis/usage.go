@@ -26,12 +26,12 @@ import (
 //	days:<series>             days that have any of these
 //	series                    those that have days
 
-const tellBatch = 500 // counts that one script takes, while the server waits
+const batchSize = 500 // counts that one script records, while the server does nothing else
 
-// Tell implements [store.Usage]. Counts are told in batches; the last one tells
-// the sequence number, so that it is acknowledged only with all of them. Until
+// Record implements [store.Usage]. One script records some of the counts; the
+// last one records the sequence number, so that it is acknowledged only with all of them. Until
 // then the stream counts as one with something young, and is not folded.
-func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) (had uint64, err error) {
+func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) (had uint64, err error) {
 	young := store.DayOf(time.Now())
 	for _, c := range t.Counts {
 		if c.Total < 0 {
@@ -40,9 +40,9 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) 
 		young = max(young, c.Day)
 	}
 	for {
-		n := min(len(t.Counts), tellBatch)
+		n := min(len(t.Counts), batchSize)
 		last := n == len(t.Counts)
-		reply, err := s.run(ctx, tell, tellArgs(stream, last, young, t, t.Counts[:n])...)
+		reply, err := s.run(ctx, recordCounts, recordArgs(stream, last, young, t, t.Counts[:n])...)
 		if err != nil {
 			return 0, err
 		}
@@ -60,7 +60,7 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) 
 	}
 }
 
-func tellArgs(stream store.Stream, last bool, young store.Day, t store.Telling, cs []store.Count) []any {
+func recordArgs(stream store.Stream, last bool, young store.Day, t store.Batch, cs []store.Count) []any {
 	args := []any{hex.EncodeToString(stream[:]), formatFlag(last), int(young), t.Seq, formatTime(t.Through), formatFlag(t.Ended), len(cs)}
 	for _, c := range cs {
 		args = append(args, series(c.Issuer, c.API), int(c.Day), c.Counter, c.Total,

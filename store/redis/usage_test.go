@@ -69,7 +69,7 @@ func TestFoldedExactly(t *testing.T) {
 		for i, total := range totals {
 			c := store.Count{Counter: uint32(i), API: "a", Issuer: "i", Client: "c", Product: "p", Total: total}
 			for _, s := range []store.Stream{{byte(i)}, {255}} { // one of its own, and one for all
-				if _, err := h.Tell(t.Context(), s, store.Telling{Seq: 1, Counts: []store.Count{c}}); err != nil {
+				if _, err := h.Record(t.Context(), s, store.Batch{Seq: 1, Counts: []store.Count{c}}); err != nil {
 					t.Fatal(err)
 				}
 				if want += total; want < 0 {
@@ -88,15 +88,15 @@ func TestFoldedExactly(t *testing.T) {
 	}
 }
 
-// TestFoldAndTell tells counts of long ago through one handle while two others
+// TestFoldAndRecord records counts of long ago through one handle while two others
 // fold, and a fourth reports. What was acknowledged is counted, once, and no
 // report is ever too high or lower than one before.
-func TestFoldAndTell(t *testing.T) {
-	t.Run("day=small", func(t *testing.T) { testFoldAndTell(t, 0, 5*time.Millisecond) })
-	t.Run("day=large", func(t *testing.T) { testFoldAndTell(t, 6000, 250*time.Millisecond) })
+func TestFoldAndRecord(t *testing.T) {
+	t.Run("day=small", func(t *testing.T) { testFoldAndRecord(t, 0, 5*time.Millisecond) })
+	t.Run("day=large", func(t *testing.T) { testFoldAndRecord(t, 6000, 250*time.Millisecond) })
 }
 
-func testFoldAndTell(t *testing.T, more int, pause time.Duration) {
+func testFoldAndRecord(t *testing.T, more int, pause time.Duration) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dsn, cfg := services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()}
@@ -104,7 +104,7 @@ func testFoldAndTell(t *testing.T, more int, pause time.Duration) {
 	for i := range uint32(2 * more) {
 		cs = append(cs, store.Count{Counter: i + 1, Day: store.Day(i % 2), API: "a", Issuer: "i"})
 	}
-	if _, err := open(t, dsn, cfg).Tell(ctx, store.Stream{255}, store.Telling{Seq: 1, Counts: cs}); err != nil {
+	if _, err := open(t, dsn, cfg).Record(ctx, store.Stream{255}, store.Batch{Seq: 1, Counts: cs}); err != nil {
 		t.Fatal(err)
 	}
 	var tried, told atomic.Int64
@@ -119,7 +119,7 @@ func testFoldAndTell(t *testing.T, more int, pause time.Duration) {
 				counter := uint32(n % 7)
 				c := store.Count{Counter: counter, Day: store.Day(counter % 2), API: "a", Issuer: "i", Client: "c", Product: "p", Label: fmt.Sprint(counter), Total: totals[counter] + 1}
 				tried.Add(1)
-				_, err := h.Tell(ctx, stream, store.Telling{Seq: uint64(n + 1), Counts: []store.Count{c}})
+				_, err := h.Record(ctx, stream, store.Batch{Seq: uint64(n + 1), Counts: []store.Count{c}})
 				switch {
 				case errors.Is(err, store.ErrStreamClosed):
 					closed.Add(1)
@@ -170,7 +170,7 @@ func testFoldAndTell(t *testing.T, more int, pause time.Duration) {
 		t.Errorf("counted %d, want the %d that were acknowledged", got, want)
 	}
 	if closed.Load() == 0 || reports == 0 {
-		t.Errorf("%d tellings came after a fold, %d reports", closed.Load(), reports)
+		t.Errorf("%d batches came after a fold, %d reports", closed.Load(), reports)
 	}
 	t.Logf("%d told, %d refused, %d reports", told.Load(), closed.Load(), reports)
 }
@@ -187,7 +187,7 @@ func TestFoldKilled(t *testing.T) {
 		for i := range uint32(counters) {
 			cs = append(cs, store.Count{Counter: i, Day: store.Day(i % 3), API: "a", Issuer: "i", Client: fmt.Sprint(i % 50), Product: "p", Total: int64(i)})
 		}
-		if _, err := h.Tell(ctx, store.Stream{byte(stream)}, store.Telling{Seq: 1, Through: time.Now(), Counts: cs}); err != nil {
+		if _, err := h.Record(ctx, store.Stream{byte(stream)}, store.Batch{Seq: 1, Through: time.Now(), Counts: cs}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -214,7 +214,7 @@ func TestFoldKilled(t *testing.T) {
 		t.Errorf("folded: got %+v, want %+v", got, before)
 	}
 	for stream := range streams {
-		if _, err := h.Tell(ctx, store.Stream{byte(stream)}, store.Telling{Seq: 2}); !errors.Is(err, store.ErrStreamClosed) {
+		if _, err := h.Record(ctx, store.Stream{byte(stream)}, store.Batch{Seq: 2}); !errors.Is(err, store.ErrStreamClosed) {
 			t.Errorf("stream %d: got %v, want %v", stream, err, store.ErrStreamClosed)
 		}
 	}
@@ -233,7 +233,7 @@ func TestUsageIsForgotten(t *testing.T) {
 		if i == 449 {
 			cs = append(cs, store.Count{Counter: 1, API: "b", Issuer: "i", Client: "c", Total: 1, Day: today()})
 		}
-		_, err := h.Tell(ctx, stream, store.Telling{Seq: 1, Counts: cs})
+		_, err := h.Record(ctx, stream, store.Batch{Seq: 1, Counts: cs})
 		for _, err := range []error{err, h.Adjust(ctx, adjustment(fmt.Sprint(i), longAgo+i%2))} {
 			if err != nil {
 				t.Fatal(err)
@@ -248,7 +248,7 @@ func TestUsageIsForgotten(t *testing.T) {
 	if got := quantity(t, h); got != 900 {
 		t.Errorf("counted %d, want 900", got)
 	}
-	if err := h.ForgetUsage(ctx, today()-store.KeepDays-1); err == nil {
+	if err := h.ForgetUsage(ctx, today()-store.LateDays-1); err == nil {
 		t.Error("days that are counted on: forgotten")
 	}
 	if err := h.ForgetUsage(ctx, longAgo+1); err != nil {
@@ -260,14 +260,14 @@ func TestUsageIsForgotten(t *testing.T) {
 	free := adjustment("1", today())
 	free.API = "other"
 	for _, err := range []error{
-		h.ForgetUsage(ctx, today()-store.KeepDays-2), h.Sweep(ctx, time.Now()),
+		h.ForgetUsage(ctx, today()-store.LateDays-2), h.Sweep(ctx, time.Now()),
 		h.Adjust(ctx, free), // the key is free again
 	} {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := h.Tell(ctx, store.Stream{250}, store.Telling{Seq: 2}); !errors.Is(err, store.ErrStreamClosed) {
+	if _, err := h.Record(ctx, store.Stream{250}, store.Batch{Seq: 2}); !errors.Is(err, store.ErrStreamClosed) {
 		t.Errorf("a stream that was forgotten, and then swept: got %v, want %v", err, store.ErrStreamClosed)
 	}
 	var left []string
@@ -294,7 +294,7 @@ func TestForeignUsage(t *testing.T) {
 	sum := `["c","p","l"]`
 	tell := func(h *redis.Store, stream byte) error {
 		c := store.Count{Counter: 1, API: "a", Issuer: "i", Client: "c", Product: "p", Label: "l", Day: longAgo, Total: 5}
-		_, err := h.Tell(ctx, store.Stream{stream}, store.Telling{Seq: 2, Counts: []store.Count{c}, Ended: stream == 3})
+		_, err := h.Record(ctx, store.Stream{stream}, store.Batch{Seq: 2, Counts: []store.Count{c}, Ended: stream == 3})
 		return err
 	}
 	sweep := func(h *redis.Store) error { return h.Sweep(ctx, time.Now()) }
@@ -361,16 +361,16 @@ func TestLikeMemory(t *testing.T) {
 			var f func(s store.Store) (any, error)
 			switch k := r.IntN(20); {
 			case k < 10:
-				telling := store.Telling{Seq: r.Uint64N(1000), Through: now.Add(-time.Duration(r.IntN(1000)) * time.Second), Ended: r.IntN(4) == 0}
+				batch := store.Batch{Seq: r.Uint64N(1000), Through: now.Add(-time.Duration(r.IntN(1000)) * time.Second), Ended: r.IntN(4) == 0}
 				for range r.IntN(5) {
 					n := r.IntN(12) // of which all but the total follows
-					telling.Counts = append(telling.Counts, store.Count{
+					batch.Counts = append(batch.Counts, store.Count{
 						Counter: uint32(n), Day: today() - 5 - store.Day(n%6), Issuer: "i", Client: fmt.Sprint("c", n%3),
 						API: []string{"a", "i:a"}[n%2], Product: fmt.Sprint("p", n%4), Label: fmt.Sprint(n), Total: total(),
 					})
 				}
 				stream := store.Stream{byte(r.IntN(1 + step/3))}
-				f = func(s store.Store) (any, error) { return s.Tell(ctx, stream, telling) }
+				f = func(s store.Store) (any, error) { return s.Record(ctx, stream, batch) }
 			case k < 12:
 				at := now.Add(time.Duration(r.IntN(5)-3) * 24 * time.Hour)
 				f = func(s store.Store) (any, error) { return nil, s.Sweep(ctx, at) }

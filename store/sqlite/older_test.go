@@ -85,7 +85,7 @@ func TestOlderRecords(t *testing.T) {
 		if got, err := s.Token(ctx, store.DigestOf(secret)); err != nil || got.Used != (want != nil) || !got.UsedAt.IsZero() {
 			t.Errorf("token %s: got %+v, %v", secret, got, err)
 		}
-		if err := s.Rotate(ctx, store.DigestOf(secret), "c", now, time.Minute); !errors.Is(err, want) {
+		if err := s.RotateRefreshToken(ctx, store.DigestOf(secret), "c", now, time.Minute); !errors.Is(err, want) {
 			t.Errorf("token %s, with a grace: got %v, want %v", secret, err, want)
 		}
 	}

@@ -32,7 +32,9 @@ import (
 var files embed.FS
 
 // A Store is a database file. Its methods may be called concurrently.
-type Store struct{ *sqlstore.Store }
+type Store struct{ *base }
+
+type base = sqlstore.Store // embedded under a name that is not exported
 
 var _ store.Store = (*Store)(nil)
 
@@ -44,7 +46,7 @@ const patience = 10 * time.Second
 
 // Open opens the database in the file, or makes one that only its owner may
 // read. It is an error if the file is no SQLite database, is another program's,
-// is more than one version newer, or cannot be written.
+// is more than one version newer, or cannot be written. ctx bounds the opening alone.
 //
 // A relative path depends on the directory in which the program is started. From
 // another directory, Open makes a new database there: all clients are unknown, and
@@ -69,7 +71,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	s := &Store{sqlstore.New(read, write, d)}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := sqlstore.Migrate(ctx, s.Store, files, own); err != nil {
+	if err := sqlstore.Migrate(ctx, s.base, files, own); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"os"
@@ -17,7 +18,9 @@ import (
 
 func open(t *testing.T, file string) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), file)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel() // bounds the opening alone
+	s, err := sqlite.Open(ctx, file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +149,7 @@ func TestS01Locked(t *testing.T) {
 	}
 	for what, call := range map[string]func() error{
 		"PutTokens": func() error { return s.PutTokens(t.Context(), next) },
-		"Rotate":    func() error { return s.Rotate(t.Context(), token.Digest, "c", time.Now(), 0) },
+		"Rotate":    func() error { return s.RotateRefreshToken(t.Context(), token.Digest, "c", time.Now(), 0) },
 		"Revoke":    func() error { return s.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "f"}) },
 	} {
 		began := time.Now()
@@ -163,7 +166,7 @@ func TestS01Locked(t *testing.T) {
 	if _, err := other.Exec(`ROLLBACK`); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Rotate(t.Context(), token.Digest, "c", time.Now(), 0, next); err != nil {
+	if err := s.RotateRefreshToken(t.Context(), token.Digest, "c", time.Now(), 0, next); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }

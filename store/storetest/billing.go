@@ -11,9 +11,9 @@ import (
 
 var everything = store.Query{API: "api", Issuer: "iss", To: store.DayOf(time.Now()) + 366}
 
-func tell(t *testing.T, s store.Store, stream store.Stream, telling store.Telling) {
+func record(t *testing.T, s store.Store, stream store.Stream, b store.Batch) {
 	t.Helper()
-	_, err := s.Tell(t.Context(), stream, telling)
+	_, err := s.Record(t.Context(), stream, b)
 	must(t, err)
 }
 
@@ -31,30 +31,30 @@ func testUsageComplete(t *testing.T, s store.Store) {
 		must(t, err)
 		return r.CompleteThrough
 	}
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start})
-	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start.Add(time.Minute)})
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start})
+	record(t, s, store.Stream{2}, store.Batch{Seq: 1, Through: start.Add(time.Minute)})
 	if got := complete(); !got.Equal(start) {
 		t.Errorf("complete through %v, want %v", got, start)
 	}
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 2, Through: start.Add(time.Second), Ended: true})
+	record(t, s, store.Stream{1}, store.Batch{Seq: 2, Through: start.Add(time.Second), Ended: true})
 	if got := complete(); !got.Equal(start.Add(time.Minute)) {
 		t.Errorf("after the one behind has ended: complete through %v, want %v", got, start.Add(time.Minute))
 	}
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start}) // late
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start}) // late
 	if got := complete(); !got.Equal(start.Add(time.Minute)) {
-		t.Errorf("after a late telling of one that has ended: complete through %v", got)
+		t.Errorf("after a late batch of one that has ended: complete through %v", got)
 	}
-	tell(t, s, store.Stream{2}, store.Telling{Seq: 2, Through: start.Add(time.Minute), Ended: true})
+	record(t, s, store.Stream{2}, store.Batch{Seq: 2, Through: start.Add(time.Minute), Ended: true})
 	if got, now := complete(), time.Now(); got.Before(now.Add(-time.Minute)) || got.After(now.Add(time.Minute)) {
 		t.Errorf("when all have ended: complete through %v, want now", got)
 	}
 }
 
 func testUsageByDay(t *testing.T, s store.Store) {
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{
 		count(0, 9, "a", "p", 1), count(1, 10, "a", "p", 2), count(2, 10, "a", "q", 3), count(3, 11, "b", "p", 4),
 	}})
-	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, 10, "a", "p", 10)}})
+	record(t, s, store.Stream{2}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, 10, "a", "p", 10)}})
 	q := everything
 	q.From, q.To, q.ByDay = 9, 11, true
 	wantRows(t, "by day", s, q,
@@ -67,28 +67,28 @@ func testUsageByDay(t *testing.T, s store.Store) {
 // testUsageFolded sweeps streams of old days, of young ones, and of both.
 func testUsageFolded(t *testing.T, s store.Store) {
 	ctx := t.Context()
-	old, young := store.DayOf(start)-store.KeepDays-2, store.DayOf(start)-store.KeepDays
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 1), count(1, old, "b", "p", 2)}})
-	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 10)}})
-	tell(t, s, store.Stream{3}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 100), count(1, young, "a", "p", 1000)}})
+	old, young := store.DayOf(start)-store.LateDays-2, store.DayOf(start)-store.LateDays
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 1), count(1, old, "b", "p", 2)}})
+	record(t, s, store.Stream{2}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 10)}})
+	record(t, s, store.Stream{3}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 100), count(1, young, "a", "p", 1000)}})
 	a := store.Row{Client: "a", Product: "p", Label: "label p", Quantity: 1111}
 	b := store.Row{Client: "b", Product: "p", Label: "label p", Quantity: 2}
 	wantRows(t, "before", s, everything, a, b)
-	tell(t, s, store.Stream{5}, store.Telling{Seq: 1, Through: start}) // has not counted yet
+	record(t, s, store.Stream{5}, store.Batch{Seq: 1, Through: start}) // has not counted yet
 	for range 2 {
 		must(t, s.Sweep(ctx, start))
 		wantRows(t, "folded", s, everything, a, b)
 	}
-	tell(t, s, store.Stream{5}, store.Telling{Seq: 2, Through: start})
+	record(t, s, store.Stream{5}, store.Batch{Seq: 2, Through: start})
 	for _, stream := range []store.Stream{{1}, {2}} {
-		_, err := s.Tell(ctx, stream, store.Telling{Seq: 2, Through: start, Counts: []store.Count{count(0, old, "a", "p", 99)}})
-		wantErr(t, "telling a stream that was folded", err, store.ErrStreamClosed)
+		_, err := s.Record(ctx, stream, store.Batch{Seq: 2, Through: start, Counts: []store.Count{count(0, old, "a", "p", 99)}})
+		wantErr(t, "recording for a stream that was folded", err, store.ErrStreamClosed)
 	}
 	wantRows(t, "a cloned disk changes nothing", s, everything, a, b)
-	tell(t, s, store.Stream{3}, store.Telling{Seq: 2, Through: start, Counts: []store.Count{count(1, young, "a", "p", 2000)}})
+	record(t, s, store.Stream{3}, store.Batch{Seq: 2, Through: start, Counts: []store.Count{count(1, young, "a", "p", 2000)}})
 	a.Quantity += 1000
 	wantRows(t, "a stream with something young", s, everything, a, b)
-	tell(t, s, store.Stream{4}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 5)}})
+	record(t, s, store.Stream{4}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, old, "a", "p", 5)}})
 	must(t, s.Sweep(ctx, start))
 	a.Quantity += 5
 	wantRows(t, "another one folded into the same", s, everything, a, b)
@@ -102,7 +102,7 @@ func testUsageFolded(t *testing.T, s store.Store) {
 func testUsageAdjusted(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	today := store.DayOf(time.Now())
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, today-1, "a", "p", 100)}})
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, today-1, "a", "p", 100)}})
 	less := store.Adjustment{
 		Key: "k1", API: "api", Issuer: "iss", Client: "a", Product: "p", Day: today - 1, Quantity: -30,
 		Reason: "an outage", Author: "ada", Made: start,
@@ -145,13 +145,13 @@ func testUsageForgotten(t *testing.T, s store.Store) {
 	for i := range 10 {
 		cs = append(cs, count(uint32(i), today-30*store.Day(i), fmt.Sprint("c", i), "p", 1))
 	}
-	tell(t, s, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: cs[:1]})
-	tell(t, s, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: cs[1:]})
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: cs[:1]})
+	record(t, s, store.Stream{2}, store.Batch{Seq: 1, Through: start, Counts: cs[1:]})
 	must(t, s.Adjust(ctx, store.Adjustment{
 		Key: "old", API: "api", Issuer: "iss", Client: "x", Product: "p", Day: today - 200, Quantity: 1, Reason: "r",
 	}))
 	must(t, s.Sweep(ctx, time.Now()))
-	if s.ForgetUsage(ctx, today-store.KeepDays-1) == nil {
+	if s.ForgetUsage(ctx, today-store.LateDays-1) == nil {
 		t.Error("days that are counted on: forgotten")
 	}
 	must(t, s.ForgetUsage(ctx, today-90))

@@ -58,7 +58,7 @@ type broken struct {
 	revoke    func(ctx context.Context, cs ...store.Change) error
 	since     func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error)
 	snapshot  func(ctx context.Context) ([]store.Change, store.Cursor, error)
-	tell      func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error)
+	record    func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error)
 	adjust    func(ctx context.Context, a store.Adjustment) error
 	adjusted  func(ctx context.Context, q store.Query) ([]store.Adjustment, error)
 	report    func(ctx context.Context, q store.Query) (*store.Report, error)
@@ -66,6 +66,7 @@ type broken struct {
 	keys      func(ctx context.Context, set string) ([]store.SigningKey, error)
 	putKeys   func(ctx context.Context, ks ...store.SigningKey) error
 	login     func(ctx context.Context, n store.Session) error
+	close     func() error // makes the store a closable one
 }
 
 func (b *broken) Client(ctx context.Context, id string) (*store.Client, error) {
@@ -135,7 +136,7 @@ func (b *broken) PutTokens(ctx context.Context, ts ...store.Token) error {
 func (b *broken) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
 	return b.token(ctx, d)
 }
-func (b *broken) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+func (b *broken) RotateRefreshToken(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	return b.rotate(ctx, old, client, now, grace, next...)
 }
 func (b *broken) Session(ctx context.Context, token store.Digest) (*store.Session, error) {
@@ -151,8 +152,8 @@ func (b *broken) Since(ctx context.Context, c store.Cursor) ([]store.Change, sto
 func (b *broken) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
 	return b.snapshot(ctx)
 }
-func (b *broken) Tell(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
-	return b.tell(ctx, s, t)
+func (b *broken) Record(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
+	return b.record(ctx, s, t)
 }
 func (b *broken) Adjust(ctx context.Context, a store.Adjustment) error { return b.adjust(ctx, a) }
 func (b *broken) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustment, error) {
@@ -170,6 +171,10 @@ func (b *broken) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) err
 }
 func (b *broken) PutSession(ctx context.Context, n store.Session) error { return b.login(ctx, n) }
 
+type closable struct{ *broken }
+
+func (c closable) Close() error { return c.close() }
+
 func newBroken() *broken {
 	m := memory.New()
 	return &broken{
@@ -178,8 +183,8 @@ func newBroken() *broken {
 		upClient: m.UpdateClient, upUser: m.UpdateUser, upKey: m.UpdateAPIKey, delClient: m.DeleteClient, delUser: m.DeleteUser,
 		listC: m.ListClients, listU: m.ListUsers, listK: m.ListAPIKeys, keyByID: m.APIKeyByID, secretsOf: m.SecretsOf,
 		replace: m.ReplaceAPIKey, addSecret: m.AddSecret, newSecret: m.ReplaceSecrets, delSecret: m.DeleteSecret, touch: m.Touch,
-		putTokens: m.PutTokens, token: m.Token, rotate: m.Rotate, session: m.Session, login: m.PutSession, renew: m.Renew,
-		revoke: m.Revoke, since: m.Since, snapshot: m.Snapshot, tell: m.Tell, adjust: m.Adjust, adjusted: m.Adjustments, report: m.Report,
+		putTokens: m.PutTokens, token: m.Token, rotate: m.RotateRefreshToken, session: m.Session, login: m.PutSession, renew: m.Renew,
+		revoke: m.Revoke, since: m.Since, snapshot: m.Snapshot, record: m.Record, adjust: m.Adjust, adjusted: m.Adjustments, report: m.Report,
 		sweep: m.Sweep, keys: m.SigningKeys, putKeys: m.PutSigningKeys,
 	}
 }
@@ -194,7 +199,13 @@ func TestBroken(t *testing.T) {
 			return b
 		}
 		t.Run("Run", func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) store.Store { return run(t) })
+			storetest.Run(t, func(t *testing.T) store.Store {
+				b := run(t)
+				if b.close != nil {
+					return closable{b}
+				}
+				return b
+			})
 		})
 		t.Run("RunShared", func(t *testing.T) {
 			storetest.RunShared(t, func(t *testing.T) (a, b store.Store) {

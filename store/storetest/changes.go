@@ -28,7 +28,7 @@ func testChanges(t *testing.T, s store.Store) {
 	must(t, s.Revoke(ctx, want[:2]...))
 	must(t, s.Revoke(ctx, want[2:]...))
 	must(t, s.PutTokens(ctx, refresh("r1", "f2")))
-	must(t, s.Rotate(ctx, digest("r1"), "c", start, 0, refresh("r2", "f2")))
+	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f2")))
 	got, next, err := s.Since(ctx, cursor)
 	must(t, err)
 	c, err := s.Client(ctx, "c")

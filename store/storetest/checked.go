@@ -53,7 +53,7 @@ func testChecked(t *testing.T, s store.Store) {
 		{"Digest", s.AddSecret(ctx, "c", store.Secret{ID: "new"})},
 		{"Digest", s.ReplaceSecrets(ctx, "c", store.Secret{ID: "new"}, time.Now())},
 		{"Client", s.PutTokens(ctx, access("first", "f"), anonymous)},
-		{"Client", s.Rotate(ctx, digest("r"), "c", start, 0, anonymous)},
+		{"Client", s.RotateRefreshToken(ctx, digest("r"), "c", start, 0, anonymous)},
 		{"User", s.PutSession(ctx, store.Session{ID: "s", Token: digest("t"), Cookie: digest("c"), Expires: start, Ends: start})},
 		{"Sealed", s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "k", Alg: "ES256", Published: start})},
 	} {

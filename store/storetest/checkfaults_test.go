@@ -76,7 +76,7 @@ var faultsOfChecks = map[string]fault{
 	}},
 	"a rotation whose successors are not checked": {"Run/Checked$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
-			return errors.Join(b.Store.Rotate(ctx, old, client, now, grace), b.Store.PutTokens(ctx, next...))
+			return errors.Join(b.Store.RotateRefreshToken(ctx, old, client, now, grace), b.Store.PutTokens(ctx, next...))
 		}
 	}},
 	"sessions that are not checked": {"Run/Checked$", func(b *broken) {

@@ -50,12 +50,12 @@ var faultsOfRecords = map[string]fault{
 			if t, err := b.Store.Token(ctx, old); err == nil && t.Used {
 				return store.ErrReused
 			}
-			return b.Store.Rotate(ctx, old, client, now, grace, next...)
+			return b.Store.RotateRefreshToken(ctx, old, client, now, grace, next...)
 		}
 	}},
 	"a reuse that leaves a used token": {"Run/RotateReuse$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
-			err := b.Store.Rotate(ctx, old, client, now, grace, next...)
+			err := b.Store.RotateRefreshToken(ctx, old, client, now, grace, next...)
 			if errors.Is(err, store.ErrReused) {
 				b.Store.PutTokens(ctx, next...)
 			}
@@ -67,22 +67,22 @@ var faultsOfRecords = map[string]fault{
 			if t, err := b.Store.Token(ctx, old); err == nil && !t.Expires.After(now) {
 				return store.ErrNotFound
 			}
-			return b.Store.Rotate(ctx, old, client, now, grace, next...)
+			return b.Store.RotateRefreshToken(ctx, old, client, now, grace, next...)
 		}
 	}},
 	"another client's token rotated": {"Run/RotateRefused$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, _ string, now time.Time, grace time.Duration, next ...store.Token) error {
-			return b.Store.Rotate(ctx, old, "c", now, grace, next...)
+			return b.Store.RotateRefreshToken(ctx, old, "c", now, grace, next...)
 		}
 	}},
 	"an expired token rotated": {"Run/RotateRefused$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
-			return b.Store.Rotate(ctx, old, client, now.Add(-2*hour), grace, next...)
+			return b.Store.RotateRefreshToken(ctx, old, client, now.Add(-2*hour), grace, next...)
 		}
 	}},
 	"a grace that begins anew with each use": {"Run/RotateGrace$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
-			err := b.Store.Rotate(ctx, old, client, now, grace, next...)
+			err := b.Store.RotateRefreshToken(ctx, old, client, now, grace, next...)
 			if t, errToken := b.Store.Token(ctx, old); err == nil && errToken == nil {
 				t.UsedAt = now
 				b.Store.PutTokens(ctx, *t)
@@ -95,7 +95,7 @@ var faultsOfRecords = map[string]fault{
 			if grace > 0 {
 				grace += time.Nanosecond
 			}
-			return b.Store.Rotate(ctx, old, client, now, grace, next...)
+			return b.Store.RotateRefreshToken(ctx, old, client, now, grace, next...)
 		}
 	}},
 	"a grace for every client": {"Run/RotateGraceRefused$", func(b *broken) {
@@ -103,7 +103,7 @@ var faultsOfRecords = map[string]fault{
 			if t, err := b.Store.Token(ctx, old); err == nil && t.Used {
 				client = t.Client
 			}
-			return b.Store.Rotate(ctx, old, client, now, grace, next...)
+			return b.Store.RotateRefreshToken(ctx, old, client, now, grace, next...)
 		}
 	}},
 	"a grace without successors": {"Run/RotateGraceConcurrent$", func(b *broken) {
@@ -111,12 +111,12 @@ var faultsOfRecords = map[string]fault{
 			if t, err := b.Store.Token(ctx, old); err == nil && t.InGrace(now, grace) {
 				return nil
 			}
-			return b.Store.Rotate(ctx, old, client, now, grace, next...)
+			return b.Store.RotateRefreshToken(ctx, old, client, now, grace, next...)
 		}
 	}},
 	"a successor that is lost": {"Run/Rotate$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
-			return b.Store.Rotate(ctx, old, client, now, grace, next[:min(1, len(next))]...)
+			return b.Store.RotateRefreshToken(ctx, old, client, now, grace, next[:min(1, len(next))]...)
 		}
 	}},
 	"a revocation that deletes nothing": {"Run/RevokeToken$", func(b *broken) {
@@ -286,6 +286,9 @@ var faultsOfRecords = map[string]fault{
 			return u, err
 		}
 	}},
+	"answers after Close": {"Run/Closed$", func(b *broken) {
+		b.close = func() error { return nil }
+	}},
 	"an ended context taken for an answer": {"Run/Cancelled$", func(b *broken) {
 		b.token = func(ctx context.Context, d store.Digest) (*store.Token, error) {
 			t, err := b.Store.Token(ctx, d)
@@ -297,7 +300,7 @@ var faultsOfRecords = map[string]fault{
 	}},
 	"an ended context ignored": {"Run/Cancelled$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
-			return b.Store.Rotate(context.WithoutCancel(ctx), old, client, now, grace, next...)
+			return b.Store.RotateRefreshToken(context.WithoutCancel(ctx), old, client, now, grace, next...)
 		}
 	}},
 	"times that are rounded": {"Run/Tokens$", func(b *broken) {
@@ -346,34 +349,34 @@ var faultsOfRecords = map[string]fault{
 	}},
 	"increments instead of totals": {"Run/UsageRetold$", func(b *broken) {
 		sum := map[uint32]int64{}
-		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+		b.record = func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 			for i := range t.Counts {
 				sum[t.Counts[i].Counter] += t.Counts[i].Total
 				t.Counts[i].Total = sum[t.Counts[i].Counter]
 			}
-			return b.Store.Tell(ctx, s, t)
+			return b.Store.Record(ctx, s, t)
 		}
 	}},
 	"the last total instead of the highest": {"Run/UsageRetold$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
-			had, err := b.Store.Tell(ctx, s, t)
+		b.record = func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
+			had, err := b.Store.Record(ctx, s, t)
 			return min(had, t.Seq), err // what it had is said too low
 		}
 	}},
 	"totals that are kept roughly": {"Run/UsageLarge$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+		b.record = func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 			for i := range t.Counts {
 				if t.Counts[i].Total < 1<<60 {
 					continue
 				}
 				t.Counts[i].Total = min(t.Counts[i].Total, 1<<62) &^ 1023 // as a floating-point number
 			}
-			return b.Store.Tell(ctx, s, t)
+			return b.Store.Record(ctx, s, t)
 		}
 	}},
 	"the first thousand counts": {"Run/UsageLarge$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
-			return b.Store.Tell(ctx, s, store.Telling{Seq: t.Seq, Through: t.Through, Counts: t.Counts[:min(len(t.Counts), 1000)]})
+		b.record = func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
+			return b.Store.Record(ctx, s, store.Batch{Seq: t.Seq, Through: t.Through, Counts: t.Counts[:min(len(t.Counts), 1000)]})
 		}
 	}},
 	"a revocation that another one shortens": {"Run/RevokedUntil$", func(b *broken) {
@@ -393,11 +396,11 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"a report of other issuers too": {"Run/Usage$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+		b.record = func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 			for i := range t.Counts {
 				t.Counts[i].Issuer = "iss"
 			}
-			return b.Store.Tell(ctx, s, t)
+			return b.Store.Record(ctx, s, t)
 		}
 	}},
 	"a report in no order": {"Run/Usage$", func(b *broken) {
@@ -430,7 +433,7 @@ var faultsOfRecords = map[string]fault{
 	}},
 	"a successor that a revocation misses": {"RunShared/RevokeWhileRotating$", func(b *broken) {
 		b.rotate = func(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
-			err := b.Store.Rotate(ctx, old, client, now, grace)
+			err := b.Store.RotateRefreshToken(ctx, old, client, now, grace)
 			if err == nil {
 				time.Sleep(100 * time.Microsecond)
 				err = b.Store.PutTokens(ctx, next...)
@@ -439,19 +442,19 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"a closed stream that is heard": {"Run/UsageFolded$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
-			had, err := b.Store.Tell(ctx, s, t)
+		b.record = func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
+			had, err := b.Store.Record(ctx, s, t)
 			if errors.Is(err, store.ErrStreamClosed) {
 				s[15]++
-				return b.Store.Tell(ctx, s, t)
+				return b.Store.Record(ctx, s, t)
 			}
 			return had, err
 		}
 	}},
 	"a fold that counts twice": {"Run/UsageFolded$", func(b *broken) {
 		b.sweep = func(ctx context.Context, now time.Time) error {
-			b.Store.Tell(ctx, store.Stream{99}, store.Telling{Ended: true, Counts: []store.Count{{
-				Issuer: "iss", Client: "a", API: "api", Product: "p", Day: store.DayOf(now) - store.KeepDays - 2, Total: 5,
+			b.Store.Record(ctx, store.Stream{99}, store.Batch{Ended: true, Counts: []store.Count{{
+				Issuer: "iss", Client: "a", API: "api", Product: "p", Day: store.DayOf(now) - store.LateDays - 2, Total: 5,
 			}}})
 			return b.Store.Sweep(ctx, now)
 		}
@@ -473,9 +476,9 @@ var faultsOfRecords = map[string]fault{
 		}
 	}},
 	"an ended stream that is waited for": {"Run/UsageComplete$", func(b *broken) {
-		b.tell = func(ctx context.Context, s store.Stream, t store.Telling) (uint64, error) {
+		b.record = func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 			t.Ended = false
-			return b.Store.Tell(ctx, s, t)
+			return b.Store.Record(ctx, s, t)
 		}
 	}},
 	"days that are lost": {"Run/UsageByDay$", func(b *broken) {

@@ -69,7 +69,7 @@ func testRotateBetween(t *testing.T, a, b store.Store) {
 		var won, late atomic.Int32
 		together(10, func(i int) {
 			s := []store.Store{a, b}[i%2]
-			switch err := s.Rotate(ctx, digest(secret), "c", start, 0, refresh(fmt.Sprint(secret, "next", i), family)); {
+			switch err := s.RotateRefreshToken(ctx, digest(secret), "c", start, 0, refresh(fmt.Sprint(secret, "next", i), family)); {
 			case err == nil:
 				won.Add(1)
 			case errors.Is(err, store.ErrReused), errors.Is(err, store.ErrNotFound):
@@ -94,7 +94,7 @@ func testRevokeInGrace(t *testing.T, a, b store.Store) {
 	for round := range 20 {
 		secret, family := fmt.Sprint("r", round), fmt.Sprint("f", round)
 		must(t, a.PutTokens(ctx, refresh(secret, family)))
-		must(t, a.Rotate(ctx, digest(secret), "c", start, grace, refresh(fmt.Sprint(secret, "first"), family)))
+		must(t, a.RotateRefreshToken(ctx, digest(secret), "c", start, grace, refresh(fmt.Sprint(secret, "first"), family)))
 		together(10, func(i int) {
 			s := []store.Store{a, b}[i%2]
 			if i == 5 {
@@ -103,7 +103,7 @@ func testRevokeInGrace(t *testing.T, a, b store.Store) {
 				}
 				return
 			}
-			err := s.Rotate(ctx, digest(secret), "c", start, grace, refresh(fmt.Sprint(secret, "next", i), family))
+			err := s.RotateRefreshToken(ctx, digest(secret), "c", start, grace, refresh(fmt.Sprint(secret, "next", i), family))
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("caller %d: %v", i, err)
 			}
@@ -129,7 +129,7 @@ func testRevokeWhileRotating(t *testing.T, a, b store.Store) {
 		wg.Go(func() {
 			defer close(rotated)
 			for ; made < 500; made++ {
-				err := a.Rotate(ctx, digest(name(made)), "c", start, 0, refresh(name(made+1), family))
+				err := a.RotateRefreshToken(ctx, digest(name(made)), "c", start, 0, refresh(name(made+1), family))
 				if errors.Is(err, store.ErrNotFound) {
 					return
 				}

@@ -100,6 +100,7 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"UsageForgotten", testUsageForgotten},
 		{"UsageRefused", testUsageRefused},
 		{"Cancelled", testCancelled},
+		{"Closed", testClosed},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, newStore(t)) })
 	}
@@ -185,7 +186,7 @@ func testMissing(t *testing.T, s store.Store) {
 	wantErr(t, "DeleteSecret", s.DeleteSecret(ctx, "x", "s"), store.ErrNotFound)
 	wantErr(t, "ReplaceAPIKey", s.ReplaceAPIKey(ctx, "x", start, apiKey("y", "c")), store.ErrNotFound)
 	wantErr(t, "Renew", s.Renew(ctx, digest("x"), start, start), store.ErrNotFound)
-	wantErr(t, "Rotate", s.Rotate(ctx, digest("x"), "c", start, 0), store.ErrNotFound)
+	wantErr(t, "Rotate", s.RotateRefreshToken(ctx, digest("x"), "c", start, 0), store.ErrNotFound)
 	must(t, s.DeleteClient(ctx, "x"))
 	must(t, s.DeleteUser(ctx, "x"))
 	must(t, s.CreateUsers(ctx))
@@ -224,7 +225,7 @@ func testCancelled(t *testing.T, s store.Store) {
 		"DeleteSecret":   s.DeleteSecret(ctx, "c", "s"),
 		"Touch":          s.Touch(ctx, store.Use{ID: "k", At: start}),
 		"PutTokens":      s.PutTokens(ctx, refresh("r2", "f")),
-		"Rotate":         s.Rotate(ctx, digest("r"), "c", start, 0, refresh("r3", "f")),
+		"Rotate":         s.RotateRefreshToken(ctx, digest("r"), "c", start, 0, refresh("r3", "f")),
 		"Revoke":         s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}),
 	} {
 		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {

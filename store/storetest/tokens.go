@@ -56,7 +56,7 @@ func testTokens(t *testing.T, s store.Store) {
 func testRotate(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r1", "f")))
-	must(t, s.Rotate(ctx, digest("r1"), "c", start, 0, refresh("r2", "f"), access("a2", "f")))
+	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f"), access("a2", "f")))
 	old, err := s.Token(ctx, digest("r1"))
 	must(t, err)
 	if !old.Used {
@@ -73,11 +73,11 @@ func testRotate(t *testing.T, s store.Store) {
 func testRotateReuse(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r1", "f"), access("a1", "f"), refresh("other", "g")))
-	must(t, s.Rotate(ctx, digest("r1"), "c", start, 0, refresh("r2", "f")))
+	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f")))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	late := start.Add(2 * time.Hour) // the used token has expired meanwhile
-	wantErr(t, "second use", s.Rotate(ctx, digest("r1"), "c", late, 0, refresh("r3", "f")), store.ErrReused)
+	wantErr(t, "second use", s.RotateRefreshToken(ctx, digest("r1"), "c", late, 0, refresh("r3", "f")), store.ErrReused)
 	for _, secret := range []string{"r2", "r3", "a1"} {
 		present(t, s, secret, false)
 	}
@@ -93,12 +93,12 @@ func testRotateRefused(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r", "f"), access("a", "f")))
 	must(t, s.PutTokens(ctx, refresh("used", "g")))
-	must(t, s.Rotate(ctx, digest("used"), "c", start, 0, refresh("next", "g")))
+	must(t, s.RotateRefreshToken(ctx, digest("used"), "c", start, 0, refresh("next", "g")))
 	now := start.Add(time.Hour)
-	wantErr(t, "another client", s.Rotate(ctx, digest("r"), "d", start, 0, refresh("x", "f")), store.ErrNotFound)
-	wantErr(t, "another client, used", s.Rotate(ctx, digest("used"), "d", start, 0, refresh("x", "g")), store.ErrNotFound)
-	wantErr(t, "access token", s.Rotate(ctx, digest("a"), "c", start, 0, refresh("x", "f")), store.ErrNotFound)
-	wantErr(t, "expired", s.Rotate(ctx, digest("r"), "c", now, 0, refresh("x", "f")), store.ErrNotFound)
+	wantErr(t, "another client", s.RotateRefreshToken(ctx, digest("r"), "d", start, 0, refresh("x", "f")), store.ErrNotFound)
+	wantErr(t, "another client, used", s.RotateRefreshToken(ctx, digest("used"), "d", start, 0, refresh("x", "g")), store.ErrNotFound)
+	wantErr(t, "access token", s.RotateRefreshToken(ctx, digest("a"), "c", start, 0, refresh("x", "f")), store.ErrNotFound)
+	wantErr(t, "expired", s.RotateRefreshToken(ctx, digest("r"), "c", now, 0, refresh("x", "f")), store.ErrNotFound)
 	present(t, s, "x", false)
 	present(t, s, "next", true)
 	if r, err := s.Token(ctx, digest("r")); err != nil || r.Used {
@@ -112,7 +112,7 @@ func testRotateConcurrent(t *testing.T, s store.Store) {
 	must(t, s.PutTokens(ctx, refresh("r", "f")))
 	var won, reused atomic.Int32
 	together(callers, func(i int) {
-		switch err := s.Rotate(ctx, digest("r"), "c", start, 0, refresh(fmt.Sprint("next", i), "f")); {
+		switch err := s.RotateRefreshToken(ctx, digest("r"), "c", start, 0, refresh(fmt.Sprint("next", i), "f")); {
 		case err == nil:
 			won.Add(1)
 		case errors.Is(err, store.ErrReused), errors.Is(err, store.ErrNotFound):
@@ -144,14 +144,14 @@ func testRotateGrace(t *testing.T, s store.Store) {
 		}
 	}
 	must(t, s.PutTokens(ctx, refresh("r1", "f"), access("a1", "f"), refresh("other", "g")))
-	must(t, s.Rotate(ctx, digest("r1"), "c", start, 0, refresh("r2", "f"), access("a2", "f")))
+	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f"), access("a2", "f")))
 	usedAt("r1", start)
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	// Whoever asks says whether there is a grace, also for what was used without.
 	for i, now := range []time.Time{start, start.Add(20 * time.Second), start.Add(grace - time.Microsecond), start.Add(-time.Second)} {
 		r, a := fmt.Sprint("r3-", i), fmt.Sprint("a3-", i)
-		if err := s.Rotate(ctx, digest("r1"), "c", now, grace, refresh(r, "f"), access(a, "f")); err != nil {
+		if err := s.RotateRefreshToken(ctx, digest("r1"), "c", now, grace, refresh(r, "f"), access(a, "f")); err != nil {
 			t.Errorf("use at start+%v: %v", now.Sub(start), err)
 		}
 		present(t, s, r, true)
@@ -159,12 +159,12 @@ func testRotateGrace(t *testing.T, s store.Store) {
 		usedAt("r1", start)
 	}
 	for _, secret := range []string{"r2", "r3-0", "r3-1"} { // the pairs are worth the same
-		must(t, s.Rotate(ctx, digest(secret), "c", start, grace, refresh("next of "+secret, "f")))
+		must(t, s.RotateRefreshToken(ctx, digest(secret), "c", start, grace, refresh("next of "+secret, "f")))
 	}
 	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 0 {
 		t.Errorf("changes in the grace: got %v, %v, want none", cs, err)
 	}
-	wantErr(t, "use when the grace ends", s.Rotate(ctx, digest("r1"), "c", start.Add(grace), grace, refresh("r4", "f")), store.ErrReused)
+	wantErr(t, "use when the grace ends", s.RotateRefreshToken(ctx, digest("r1"), "c", start.Add(grace), grace, refresh("r4", "f")), store.ErrReused)
 	for _, secret := range []string{"r1", "a1", "r2", "a2", "r3-0", "a3-1", "r3-2", "next of r2", "next of r3-1", "r4"} {
 		present(t, s, secret, false)
 	}
@@ -179,11 +179,11 @@ func testRotateGrace(t *testing.T, s store.Store) {
 	used.Used, used.UsedAt = true, start.Add(-time.Second)
 	must(t, s.PutTokens(ctx, used))
 	usedAt("kept", used.UsedAt)
-	must(t, s.Rotate(ctx, digest("kept"), "c", start, grace))
+	must(t, s.RotateRefreshToken(ctx, digest("kept"), "c", start, grace))
 	used = refresh("unknown", "i")
 	used.Used = true
 	must(t, s.PutTokens(ctx, used, refresh("sibling", "i")))
-	wantErr(t, "first use unknown", s.Rotate(ctx, digest("unknown"), "c", start, grace), store.ErrReused)
+	wantErr(t, "first use unknown", s.RotateRefreshToken(ctx, digest("unknown"), "c", start, grace), store.ErrReused)
 	present(t, s, "sibling", false)
 }
 
@@ -194,16 +194,16 @@ func testRotateGraceRefused(t *testing.T, s store.Store) {
 	last := start.Add(time.Hour - time.Second) // it expires a second later
 	for _, secret := range []string{"r", "gone", "once"} {
 		family := map[string]string{"r": "f", "gone": "g", "once": "h"}[secret]
-		must(t, s.Rotate(ctx, digest(secret), "c", last, grace, refresh("next of "+secret, family)))
+		must(t, s.RotateRefreshToken(ctx, digest(secret), "c", last, grace, refresh("next of "+secret, family)))
 	}
-	wantErr(t, "another client", s.Rotate(ctx, digest("r"), "d", last, grace, refresh("x", "f")), store.ErrNotFound)
-	wantErr(t, "expired", s.Rotate(ctx, digest("r"), "c", last.Add(time.Second), grace, refresh("x", "f")), store.ErrNotFound)
+	wantErr(t, "another client", s.RotateRefreshToken(ctx, digest("r"), "d", last, grace, refresh("x", "f")), store.ErrNotFound)
+	wantErr(t, "expired", s.RotateRefreshToken(ctx, digest("r"), "c", last.Add(time.Second), grace, refresh("x", "f")), store.ErrNotFound)
 	present(t, s, "x", false)
 	present(t, s, "next of r", true)
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "g", Until: start.Add(24 * time.Hour)}))
-	wantErr(t, "revoked", s.Rotate(ctx, digest("gone"), "c", last, grace, refresh("x", "g")), store.ErrNotFound)
+	wantErr(t, "revoked", s.RotateRefreshToken(ctx, digest("gone"), "c", last, grace, refresh("x", "g")), store.ErrNotFound)
 	present(t, s, "x", false)
-	wantErr(t, "no grace", s.Rotate(ctx, digest("once"), "c", last, 0, refresh("x", "h")), store.ErrReused)
+	wantErr(t, "no grace", s.RotateRefreshToken(ctx, digest("once"), "c", last, 0, refresh("x", "h")), store.ErrReused)
 	present(t, s, "next of once", false)
 	present(t, s, "x", false)
 }
@@ -217,7 +217,7 @@ func testRotateGraceConcurrent(t *testing.T, s store.Store) {
 	var first [callers]time.Time
 	together(callers, func(i int) {
 		now := start.Add(time.Duration(i) * time.Millisecond)
-		if err := s.Rotate(ctx, digest("r"), "c", now, grace, refresh(fmt.Sprint("next", i), "f")); err != nil {
+		if err := s.RotateRefreshToken(ctx, digest("r"), "c", now, grace, refresh(fmt.Sprint("next", i), "f")); err != nil {
 			t.Errorf("caller %d: %v", i, err)
 		} else if old, err := s.Token(ctx, digest("r")); err != nil {
 			t.Errorf("caller %d: %v", i, err)
@@ -236,7 +236,7 @@ func testRotateGraceConcurrent(t *testing.T, s store.Store) {
 		}
 		present(t, s, fmt.Sprint("next", i), true)
 	}
-	wantErr(t, "after the grace", s.Rotate(ctx, digest("r"), "c", start.Add(time.Minute), grace), store.ErrReused)
+	wantErr(t, "after the grace", s.RotateRefreshToken(ctx, digest("r"), "c", start.Add(time.Minute), grace), store.ErrReused)
 	for i := range callers {
 		present(t, s, fmt.Sprint("next", i), false)
 	}

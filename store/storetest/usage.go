@@ -35,12 +35,12 @@ func testUsage(t *testing.T, s store.Store) {
 	foreign.Issuer = "other issuer"
 	otherAPI := count(6, 1, "a", "p", 100)
 	otherAPI.API = "other api"
-	_, err := s.Tell(ctx, store.Stream{1}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{
+	_, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{
 		count(0, 1, "b", "p", 1), count(1, 1, "a", "q", 2), count(2, 1, "a", "p", 3),
 		count(3, 2, "a", "p", 4), count(4, 3, "a", "p", 50), foreign, otherAPI,
 	}})
 	must(t, err)
-	_, err = s.Tell(ctx, store.Stream{2}, store.Telling{Seq: 1, Through: start, Counts: []store.Count{count(0, 2, "a", "p", 1000)}})
+	_, err = s.Record(ctx, store.Stream{2}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, 2, "a", "p", 1000)}})
 	must(t, err)
 	a := []store.Row{{Client: "a", Product: "p", Label: "label p", Quantity: 1007}, {Client: "a", Product: "q", Label: "label q", Quantity: 2}}
 	b := store.Row{Client: "b", Product: "p", Label: "label p", Quantity: 1}
@@ -67,9 +67,9 @@ func testUsageRetold(t *testing.T, s store.Store) {
 	for i, step := range []struct{ seq, had, total int64 }{
 		{1, 0, 5}, {2, 1, 9}, {2, 2, 9}, {1, 2, 5}, {3, 2, 9}, {4, 3, 12},
 	} {
-		had, err := s.Tell(ctx, store.Stream{1}, store.Telling{Seq: uint64(step.seq), Through: start, Counts: []store.Count{count(0, 1, "a", "p", step.total)}})
+		had, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: uint64(step.seq), Through: start, Counts: []store.Count{count(0, 1, "a", "p", step.total)}})
 		if err != nil || had != uint64(step.had) {
-			t.Errorf("telling %d: got %d, %v, want %d", i, had, err, step.had)
+			t.Errorf("batch %d: got %d, %v, want %d", i, had, err, step.had)
 		}
 	}
 	rows := report(t, s, store.Query{API: "api", Issuer: "iss", From: 1, To: 1})
@@ -82,7 +82,7 @@ func testUsageConcurrent(t *testing.T, s store.Store) {
 	const streams, totals = 16, 20
 	together(streams, func(i int) {
 		for n := range totals {
-			_, err := s.Tell(t.Context(), store.Stream{byte(i)}, store.Telling{Seq: uint64(n + 1), Through: start.Add(time.Duration(i) * time.Second), Counts: []store.Count{count(0, 1, fmt.Sprint("client", i%2), "p", int64(n+1))}})
+			_, err := s.Record(t.Context(), store.Stream{byte(i)}, store.Batch{Seq: uint64(n + 1), Through: start.Add(time.Duration(i) * time.Second), Counts: []store.Count{count(0, 1, fmt.Sprint("client", i%2), "p", int64(n+1))}})
 			if err != nil {
 				t.Errorf("stream %d: %v", i, err)
 			}
@@ -111,11 +111,11 @@ func testUsageLarge(t *testing.T, s store.Store) {
 	cs = append(cs, count(6, 1, "a", "p", 1), count(counters, 2, "b", "p", math.MaxInt64-1), count(counters+1, 3, "b", "p", 7))
 	cs[0].Label = "zz"
 	cs[1].Label = "~" // of a larger total
-	had, err := s.Tell(ctx, store.Stream{1}, store.Telling{Seq: math.MaxInt64, Through: start, Counts: cs})
+	had, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: math.MaxInt64, Through: start, Counts: cs})
 	if err != nil || had != 0 {
 		t.Fatalf("got %d, %v", had, err)
 	}
-	if had, err := s.Tell(ctx, store.Stream{1}, store.Telling{Seq: 7, Through: start, Counts: cs[:1]}); err != nil || had != math.MaxInt64 {
+	if had, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: 7, Through: start, Counts: cs[:1]}); err != nil || had != math.MaxInt64 {
 		t.Errorf("told again: had %d, %v", had, err)
 	}
 	var want int64
@@ -133,7 +133,7 @@ func testUsageLarge(t *testing.T, s store.Store) {
 	if got := report(t, s, store.Query{API: "api", Issuer: "iss", Client: "b", From: 2, To: 2}); len(got) != 1 || got[0].Quantity != math.MaxInt64-1 {
 		t.Errorf("one day: got %+v, want %d, exactly", got, int64(math.MaxInt64-1))
 	}
-	_, err = s.Tell(ctx, store.Stream{1}, store.Telling{Seq: 8, Through: start, Counts: []store.Count{count(counters, 2, "b", "p", math.MaxInt64-2)}})
+	_, err = s.Record(ctx, store.Stream{1}, store.Batch{Seq: 8, Through: start, Counts: []store.Count{count(counters, 2, "b", "p", math.MaxInt64-2)}})
 	must(t, err)
 	if got := report(t, s, store.Query{API: "api", Issuer: "iss", Client: "b", From: 2, To: 2}); len(got) != 1 || got[0].Quantity != math.MaxInt64-1 {
 		t.Errorf("one less told: got %+v, want %d still", got, int64(math.MaxInt64-1))

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -33,7 +34,9 @@ func start(t *testing.T, alg, path string) *site {
 	bench.Must(t, err)
 	iss, err := issuer.New(t.Context(), s.url, db, &issuer.Config{Audience: bench.Audience, Keys: keys})
 	bench.Must(t, err)
-	server.Config.Handler = iss.Handler(issuer.HTTPConfig{})
+	mux := http.NewServeMux()
+	iss.Register(mux)
+	server.Config.Handler = mux
 	server.Start()
 	t.Cleanup(server.Close)
 

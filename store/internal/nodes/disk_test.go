@@ -55,7 +55,7 @@ func TestS01FullDisk(t *testing.T) {
 			services.Give(t, disk)
 			server.SQL(t, server.DSN(), `CREATE TABLESPACE small LOCATION '`+disk+`'`)
 			dsn := server.DSN() + "&options=-c%20default_tablespace%3Dsmall"
-			s, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+			s, err := postgres.Open(t.Context(), dsn, &postgres.Config{AllowVolatile: true})
 			must(t, err)
 			t.Cleanup(func() { s.Close() })
 			return s

@@ -51,7 +51,7 @@ func rotateForEver(kind, dsn, secret string) error {
 	for i := 0; ; i++ {
 		next := fmt.Sprintf("%s.%d", strings.SplitN(secret, ".", 2)[0], rand.Uint64())
 		fmt.Println("try", next)
-		if err := db.Rotate(ctx, store.DigestOf(secret), "app", time.Now(), 0, refreshToken(next)); err != nil {
+		if err := db.RotateRefreshToken(ctx, store.DigestOf(secret), "app", time.Now(), 0, refreshToken(next)); err != nil {
 			return err
 		}
 		fmt.Println("did", next)

@@ -53,7 +53,7 @@ var servers = map[string]server{
 		},
 		start: func(t testing.TB) *services.Service { return services.Postgres(t, "fsync=on") },
 		open: func(ctx context.Context, dsn string) (closable, error) {
-			return postgres.Open(ctx, dsn, postgres.Config{AllowVolatile: true})
+			return postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true})
 		},
 	},
 	"redis": {
@@ -62,7 +62,7 @@ var servers = map[string]server{
 			return strings.Contains(redisCommand(t, s, "CLIENT LIST"), " name=child ")
 		},
 		start: func(t testing.TB) *services.Service { return services.Redis(t, "appendfsync=always") },
-		open:  func(ctx context.Context, dsn string) (closable, error) { return redis.Open(ctx, dsn, redis.Config{}) },
+		open:  func(ctx context.Context, dsn string) (closable, error) { return redis.Open(ctx, dsn, nil) },
 	},
 }
 
@@ -142,7 +142,9 @@ func serve(t *testing.T, db closable, opaque bool) *node {
 	mux.Handle("/cached", middleware.Chain(middleware.Errors(ew), middleware.Bearer(cache, nil))(ok))
 	mux.Handle("/asked", middleware.Chain(middleware.Errors(ew), middleware.Bearer(n.iss, nil))(ok))
 	mux.Handle("/key", middleware.Chain(middleware.Errors(ew), middleware.APIKey(n.iss, nil))(ok))
-	mux.Handle("/", n.iss.Handler(issuer.HTTPConfig{Errors: ew}))
+	own := http.NewServeMux()
+	n.iss.Register(own)
+	mux.Handle("/", middleware.Errors(ew)(own))
 	srv := httptest.NewServer(mux)
 	n.url = srv.URL
 	ctx, cancel := context.WithCancel(context.Background())

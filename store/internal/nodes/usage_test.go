@@ -24,14 +24,13 @@ func today() int { return int(time.Now().Unix() / (24 * 60 * 60)) }
 // newCounting counts until the test ends or the returned function is called.
 func newCounting(t *testing.T, db store.Usage) (c *counting, stop func()) {
 	t.Helper()
-	m, err := meter.Open(t.Context(), filepath.Join(t.TempDir(), "usage"), db, meter.Config{})
+	m, err := meter.Open(t.Context(), filepath.Join(t.TempDir(), "usage"), db, nil)
 	must(t, err)
 	p, err := m.Product("api", "p", "")
 	must(t, err)
 	c = &counting{meter: m}
 	var wg sync.WaitGroup
 	end := make(chan struct{})
-	wg.Go(func() { m.Run(t.Context()) })
 	for i := range c.did {
 		wg.Go(func() {
 			for {
@@ -55,7 +54,7 @@ func newCounting(t *testing.T, db store.Usage) (c *counting, stop func()) {
 	return c, sync.OnceFunc(func() {
 		close(end)
 		eventually(t, 30*time.Second, "told", func() bool { return m.Flush(t.Context()) == nil })
-		must(t, m.Close(t.Context()))
+		must(t, m.Close())
 		wg.Wait()
 	})
 }
@@ -132,8 +131,7 @@ func TestNamesAfterPutBack(t *testing.T) {
 			must(t, err)
 			t.Cleanup(func() { opened.Close() })
 			db = opened
-			m, err := meter.Open(t.Context(), filepath.Join(t.TempDir(), "usage"), db, meter.Config{})
-			must(t, err)
+			m := meter.New(db) // flushes when the test says so
 			p, err := m.Product("api", "p", "")
 			must(t, err)
 			nodes[i] = node{m, p}

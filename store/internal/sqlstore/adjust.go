@@ -120,7 +120,7 @@ func (s *Store) adjustedRows(ctx context.Context, q store.Query) ([]store.Row, e
 
 // ForgetUsage implements [store.Usage].
 func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
-	if before > store.DayOf(time.Now())-store.KeepDays-2 {
+	if before > store.DayOf(time.Now())-store.LateDays-2 {
 		return fmt.Errorf("%s: the day %v can still be counted on", s.dialect.Name, before)
 	}
 	for _, query := range []string{

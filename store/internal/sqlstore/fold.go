@@ -19,7 +19,7 @@ const foldBatch = 1000
 // stream is closed first: whoever tells it more waits, and is then refused. What
 // is left of one that was not folded to the end is folded by the next.
 func (s *Store) fold(ctx context.Context, now time.Time) error {
-	const days = store.KeepDays + 1
+	const days = store.LateDays + 1
 	// A stream without counts is young for as long as it is heard of.
 	short, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()

@@ -17,7 +17,7 @@ func BenchmarkCreateAPIKeys(b *testing.B) {
 	for name, open := range map[string]func() (store.Store, error){
 		"sqlite": func() (store.Store, error) { return sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "a.db")) },
 		"postgres": func() (store.Store, error) {
-			return postgres.Open(b.Context(), services.SharedPostgres(b).Database(b, ""), postgres.Config{AllowVolatile: true})
+			return postgres.Open(b.Context(), services.SharedPostgres(b).Database(b, ""), &postgres.Config{AllowVolatile: true})
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -115,7 +115,7 @@ func forEach(t *testing.T, test func(t *testing.T, o *old)) {
 		o := &old{DB: database(t, "pgx", dsn), t: t}
 		o.make("../../postgres/migrations")
 		o.open = func() store.Store {
-			s, err := postgres.Open(t.Context(), dsn, postgres.Config{AllowVolatile: true})
+			s, err := postgres.Open(t.Context(), dsn, &postgres.Config{AllowVolatile: true})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -98,7 +98,7 @@ func (s *Store) reportBy(ctx context.Context, q store.Query, sums string, args [
 		return false, err
 	}
 	defer rows.Close()
-	for row, err := range merged(counted(rows), adjusted) {
+	for row, err := range merged(joinLabels(rows), adjusted) {
 		if err != nil {
 			return begun, err
 		}
@@ -110,8 +110,8 @@ func (s *Store) reportBy(ctx context.Context, q store.Query, sums string, args [
 	return begun, nil
 }
 
-// counted yields the rows of a report, those of several labels as one.
-func counted(rows *sql.Rows) iter.Seq2[store.Row, error] {
+// joinLabels yields the rows of a report. Rows that differ only in the label become one.
+func joinLabels(rows *sql.Rows) iter.Seq2[store.Row, error] {
 	return func(yield func(store.Row, error) bool) {
 		var row store.Row
 		pending := false

@@ -58,7 +58,8 @@ func New(read, write *sql.DB, d Dialect) *Store {
 	return &Store{read: read, write: write, dialect: d, insertOne: d.insertTokens(1), insertTwo: d.insertTokens(2)}
 }
 
-// Close closes the database. No call may be under way.
+// Close closes the database, after the calls under way have ended. Later calls return
+// errors.
 func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
 
 // wrap says what failed, unless err is one that callers branch on.

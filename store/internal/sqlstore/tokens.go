@@ -78,11 +78,11 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 	return t, nil
 }
 
-// Rotate implements [store.Tokens]. Of those who find the token unused, the
+// RotateRefreshToken implements [store.Tokens]. Of those who find the token unused, the
 // database lets one mark it; those in its grace write the row too, as it is, so
 // that whoever revokes the family waits for their successors as for the first.
 // The change that a reuse makes is written apart.
-func (s *Store) Rotate(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
+func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	if err := record.CheckTokens(next); err != nil {
 		return err
 	}

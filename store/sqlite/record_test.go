@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store/sqlite"
 )
 
-func BenchmarkTell(b *testing.B) {
+func BenchmarkRecord(b *testing.B) {
 	s, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "a.db"))
 	if err != nil {
 		b.Fatal(err)
@@ -18,13 +18,13 @@ func BenchmarkTell(b *testing.B) {
 	defer s.Close()
 	n := 0
 	for b.Loop() {
-		t := store.Telling{Through: time.Now()}
+		t := store.Batch{Through: time.Now()}
 		for range 5000 {
 			t.Counts = append(t.Counts, store.Count{Counter: uint32(n), Day: 20000 + store.Day(n/10000), Issuer: "i", API: "api",
 				Client: fmt.Sprint("client-", n%10000), Product: "p", Label: "l", Total: 1})
 			n++
 		}
-		if _, err := s.Tell(b.Context(), store.Stream{1}, t); err != nil {
+		if _, err := s.Record(b.Context(), store.Stream{1}, t); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
--- Keeps counts, and with the last of a telling what the stream says of itself.
+-- Records counts, and with the last ones of a batch what the stream says of itself.
 -- Returns the sequence number that it had, or that it is closed.
 local stream, last, young, seq, through, ends = arg(), arg(), arg(), arg(), arg(), arg()
 local streams, ended = typed('streams', 'hash'), typed('ended', 'hash')

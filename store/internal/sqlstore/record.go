@@ -13,19 +13,19 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// tellBatch is how many counts are told in one transaction, so that no other
-// waits long; where only rows wait for each other, twice as many.
-const tellBatch = 2500
+// batchSize is how many counts one transaction of SQLite records, so that no other
+// waits long. PostgreSQL takes twice as many, because there only rows are locked.
+const batchSize = 2500
 
-// Tell implements [store.Usage]. Only the last of several transactions tells the
-// sequence number, so that it is acknowledged only with all of them.
-func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) (had uint64, err error) {
+// Record implements [store.Usage]. Only the last of several transactions
+// records the sequence number, so that it is acknowledged only with all of them.
+func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) (had uint64, err error) {
 	for _, c := range t.Counts {
 		if c.Total < 0 || c.Day > math.MaxInt32 || c.Day < math.MinInt32 {
 			return 0, fmt.Errorf("%s: counter %d has the total %d on day %d", s.dialect.Name, c.Counter, c.Total, c.Day)
 		}
 	}
-	batch := tellBatch
+	batch := batchSize
 	if s.dialect.Postgres {
 		batch *= 2
 	}
@@ -33,13 +33,13 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) 
 		n := min(len(t.Counts), batch)
 		part := t
 		part.Counts = t.Counts[:n]
-		had, err = s.tell(ctx, stream, part, n == len(t.Counts))
+		had, err = s.record(ctx, stream, part, n == len(t.Counts))
 		if errors.Is(err, errNamesLost) {
 			s.names.forget()
-			had, err = s.tell(ctx, stream, part, n == len(t.Counts))
+			had, err = s.record(ctx, stream, part, n == len(t.Counts))
 		}
 		if err != nil || n == len(t.Counts) {
-			return had, s.wrap("telling counts", err)
+			return had, s.wrap("recording counts", err)
 		}
 		t.Counts = t.Counts[n:]
 	}
@@ -48,7 +48,7 @@ func (s *Store) Tell(ctx context.Context, stream store.Stream, t store.Telling) 
 // A count is a store.Count in numbers.
 type count struct{ id, scope, day, client, product, label, total int64 }
 
-func (s *Store) tell(ctx context.Context, stream store.Stream, t store.Telling, last bool) (had uint64, err error) {
+func (s *Store) record(ctx context.Context, stream store.Stream, t store.Batch, last bool) (had uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
 	numbers, err := s.numbersOf(ctx, t.Counts)
@@ -89,7 +89,7 @@ func (s *Store) tell(ctx context.Context, stream store.Stream, t store.Telling, 
 }
 
 // openStream locks a stream, which it makes if there is none, and returns its
-// number and the highest sequence number that it told. The number is not drawn
+// number and the highest sequence number that it recorded. The number is not drawn
 // for nothing: there are as many as half of an ID holds.
 func openStream(ctx context.Context, tx *sql.Tx, stream store.Stream) (number int64, had uint64, err error) {
 	var closed int64
@@ -120,7 +120,7 @@ func youngest(cs []store.Count) int64 {
 	return day
 }
 
-// highest returns each counter once, with the highest total told, by its ID.
+// highest returns each counter once, with the highest total recorded, by its ID.
 func highest(stream int64, cs []store.Count, numbers map[string]int64) []count {
 	counts := make([]count, 0, len(cs))
 	for _, c := range cs {

@@ -1,0 +1,67 @@
+package storetest
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/authtier/authtier/store"
+)
+
+// testClosed uses a store after Close, if it has that method: everything is an error,
+// and nothing is an answer, even if the store has read it before.
+func testClosed(t *testing.T, s store.Store) {
+	closer, ok := s.(io.Closer)
+	if !ok {
+		t.Skip("the store has no Close method")
+	}
+	must(t, s.CreateClient(t.Context(), store.Client{ID: "c"}))
+	must(t, s.CreateUsers(t.Context(), store.User{Login: "u"}))
+	must(t, s.PutTokens(t.Context(), refresh("r", "f")))
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, 1, "a", "p", 1)}})
+	_, cursor, err := s.Snapshot(t.Context())
+	must(t, err)
+	report(t, s, everything)
+
+	must(t, closer.Close())
+	must(t, closer.Close())
+	for what, err := range usedAfterClose(t, s, cursor) {
+		answered := err == nil
+		for _, answer := range []error{store.ErrNotFound, store.ErrExists, store.ErrRevoked, store.ErrReused, store.ErrStreamClosed} {
+			answered = answered || errors.Is(err, answer)
+		}
+		if answered {
+			t.Errorf("%s after Close: got %v, want an error that is no answer", what, err)
+		}
+	}
+}
+
+func usedAfterClose(t *testing.T, s store.Store, cursor store.Cursor) map[string]error {
+	ctx := t.Context()
+	errs := map[string]error{
+		"CreateClient": s.CreateClient(ctx, store.Client{ID: "c2"}),
+		"UpdateUser":   s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = true; return nil }),
+		"PutTokens":    s.PutTokens(ctx, refresh("r2", "f")),
+		"Rotate":       s.RotateRefreshToken(ctx, digest("r"), "c", start, 0, refresh("r3", "f")),
+		"Revoke":       s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}),
+		"Sweep":        s.Sweep(ctx, time.Now()),
+	}
+	_, errs["Client"] = s.Client(ctx, "c")
+	_, errs["User"] = s.User(ctx, "u")
+	_, errs["Token"] = s.Token(ctx, digest("r"))
+	_, errs["SigningKeys"] = s.SigningKeys(ctx, "set")
+	_, errs["ListClients"] = s.ListClients(ctx, "", 9)
+	_, _, errs["Since"] = s.Since(ctx, cursor)
+	_, _, errs["Snapshot"] = s.Snapshot(ctx)
+	_, errs["Record"] = s.Record(ctx, store.Stream{1}, store.Batch{Seq: 2, Through: start, Counts: []store.Count{count(0, 1, "a", "p", 2)}})
+
+	r, err := s.Report(ctx, everything)
+	if err == nil {
+		for _, rowErr := range r.Rows() {
+			err = rowErr
+		}
+	}
+	errs["Report"] = err
+	return errs
+}
