@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/authtier/authtier/benchmarks/load/drive"
-	"github.com/authtier/authtier/issuer"
 )
 
 // A variant is what is driven in turn with others.

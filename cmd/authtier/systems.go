@@ -204,7 +204,7 @@ func (d *demoServer) partner() error {
 	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered, nil))
 	p.Register(d.mux)
 	d.mux.Handle("/partner/", p.Basic()(errorsx.Mux(http.NewServeMux(), nil))) // anything else under it
-	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil)) // no redirect to /partner/
+	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil))             // no redirect to /partner/
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store/internal/faultproxy"
 	"github.com/authtier/authtier/store/internal/services"
+	"github.com/authtier/authtier/store/memory"
 )
 
 // bound is within what a node answers while its store fails.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/store"
 )
 
 // TestC01ThreeNodes revokes each kind of thing on one node, and wants it refused on
