@@ -54,7 +54,7 @@ func fill(ctx context.Context, db store.Store) error {
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, url, db, &issuer.Config{AllowEphemeralKeys: true, AllowPassword: true, BehindAPIKey: true})
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 		"/user/":   middleware.Chain(key, user),
 	}, nil)
 	mux := http.NewServeMux()
-	mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true, BehindAPIKey: true}))
+	mux.Handle("/public/token", iss.TokenHandler())
 	mux.HandleFunc("GET /user/me", func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
 		fmt.Fprintf(w, "%s with %s", id.User, id.Client)

@@ -107,7 +107,8 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 		Name:     name,
 		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
 		Postgres: true,
-		Report:   `SET LOCAL jit = off`, // to compile takes longer than it saves
+		Report:   `SET LOCAL jit = off`,                           // to compile takes longer than it saves
+		Batch:    `SET LOCAL plan_cache_mode = force_custom_plan`, // a plan for an empty table is no plan for a full one
 		Notify:   `SELECT pg_notify('` + channel + `', '')`,
 		Write:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},

@@ -28,6 +28,7 @@ type Dialect struct {
 	Lock     string         // lets one migrate at a time; "" where a transaction does
 	Notify   string         // is run in each transaction that changes something, if not ""
 	Report   string         // is run in each transaction that reports, if not ""
+	Batch    string         // is run in each transaction that creates many records, if not ""
 	Prepare  bool           // keep statements prepared
 	Postgres bool           // rather than SQLite
 	Snapshot *sql.TxOptions // of a transaction whose reads see one state
