@@ -1,24 +1,24 @@
-// Package issuer mints tokens, rotates and revokes them, and knows which
-// credentials are genuine.
+// Package issuer is an authorization server in a program of your own. It mints, rotates
+// and revokes tokens, and decides which credentials are genuine.
 //
 //	iss, err := issuer.Open(ctx, "https://api.example.com", db, &issuer.Config{KeyFile: "auth.key"})
 //	defer iss.Close()
 //	iss.Register(mux)
 //	mux.Handle("/reports/", middleware.Bearer(iss.Validator(), nil)(reports))
 //
+// [Issuer.CreateClient], [Issuer.CreateAPIKey] and [Issuer.CreateUser] create the first
+// records. API keys and client secrets are replaced and revoked by their IDs
+// ([Issuer.RotateAPIKey], [Issuer.RotateSecret]).
+//
 // An [Issuer] is a [middleware.Validator] of API keys, client secrets and access
-// tokens; a [middleware.Cache] in front of it is told of every revocation. Its
-// endpoints are the token endpoint (RFC 6749), introspection (RFC 7662),
-// revocation (RFC 7009), metadata (RFC 8414, and as OpenID Connect Discovery has
-// it) and the key set (RFC 7517). Access
-// tokens are signed (RFC 9068) or opaque; refresh tokens are opaque, rotate, and
-// end their family when one is used twice (RFC 9700 section 4.14.2).
+// tokens. It tells a [middleware.Cache] in front of it about every revocation. Its
+// endpoints are the token endpoint (RFC 6749), introspection (RFC 7662), revocation
+// (RFC 7009), metadata (RFC 8414, and OpenID Connect Discovery 1.0) and the key set
+// (RFC 7517). Access tokens are signed (RFC 9068) or opaque. Refresh tokens are opaque
+// and rotate; a second use of one ends its family (RFC 9700 section 4.14.2).
 //
-// API keys and client secrets are replaced and revoked by their
-// IDs ([Issuer.RotateAPIKey], [Issuer.RotateSecret]).
-//
-// There is no authorization code flow, on purpose. Who needs one has an
-// identity provider, whose tokens [middleware.JWT] verifies.
+// There is no authorization code flow, on purpose. A team that needs it has an identity
+// provider, and [middleware.JWT] verifies the provider's tokens.
 package issuer
 
 import (

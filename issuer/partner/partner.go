@@ -1,6 +1,6 @@
-// Package partner lets clients manage their own tokens and see their own use,
-// all under Basic authentication: client ID and secret, or client ID and a live
-// access token of that client in the secret's place.
+// Package partner lets clients manage their own tokens and see their own use. They
+// authenticate with Basic: the client ID, and the client's secret or one of its valid
+// access tokens as the password.
 //
 //	p, err := partner.New(iss, usage, nil)
 //	p.Register(mux)

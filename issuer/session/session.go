@@ -1,12 +1,12 @@
-// Package session logs people in with login and password, and keeps them logged
-// in by a token and a cookie that work only together.
+// Package session logs people in with login and password. It keeps them logged in by a
+// token and a cookie that work only together.
 //
 //	sessions, err := session.New(iss, db, nil)
 //	sessions.Register(mux)
 //	mux.Handle("/api/me", sessions.Bearer()(me))
 //
-// The token comes in a header of its own, so that no other site can send it: a
-// session's routes need no protection against cross-site requests.
+// The token is in a header of its own, which no other site can send. The routes of a
+// session therefore need no protection against cross-site requests.
 //
 // The identity of a session has a user and no client. [middleware.Usage] refuses it
 // with AUTH-8, because nobody could be billed.
