@@ -240,7 +240,7 @@ func TestMux(t *testing.T) {
 	mux.HandleFunc("POST /a", func(w http.ResponseWriter, r *http.Request) {})
 	mux.HandleFunc("/own404/{id}", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "mine "+r.PathValue("id"), 404) })
 	mux.HandleFunc("/dir/", func(w http.ResponseWriter, r *http.Request) {})
-	h := errorsx.Mux(mux, nil)
+	h := errorsx.Mux(mux)
 	for _, tt := range []struct {
 		method, target string
 		status         int

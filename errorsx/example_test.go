@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
 )
 
 // Refusals as problem details (RFC 9457). The member error stays, so that OAuth
@@ -22,7 +23,7 @@ func ExampleWriter_problemDetails() {
 		return "application/problem+json", body
 	}
 	errors := &errorsx.Writer{Dialect: errorsx.RFC, Body: problem}
-	h := errorsx.Mux(http.NewServeMux(), errors)
+	h := middleware.Errors(errors)(errorsx.Mux(http.NewServeMux()))
 
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/nowhere", nil))

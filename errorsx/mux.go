@@ -14,8 +14,13 @@ var redirect = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedi
 // changed. Redirects pass; if the request has a query, which may contain a token,
 // the redirect is marked as not to be stored.
 //
-// A nil w answers like the nearest [Writer] outside, or like a zero Writer.
-func Mux(mux *http.ServeMux, w *Writer) http.Handler {
+// The nearest [Writer] outside answers, or a zero Writer if there is none. Mux panics
+// if mux is nil.
+func Mux(mux *http.ServeMux) http.Handler {
+	if mux == nil {
+		panic("errorsx: Mux: nil ServeMux")
+	}
+	var w *Writer
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/") {
 			w.Resource(rw, r, "", NotFound())

@@ -83,7 +83,7 @@ func TestMuxInherits(t *testing.T) {
 	mux.HandleFunc("GET /a", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "mine", 404) })
 	mux.HandleFunc("GET /dir/", func(w http.ResponseWriter, r *http.Request) {})
 	a := &around{writer: &errorsx.Writer{Dialect: func(errorsx.Place, *errorsx.Error) (int, string) { return 418, "outer" }}}
-	h := errorsx.Mux(mux, nil)
+	h := errorsx.Mux(mux)
 	for _, tt := range []struct {
 		method, target, want string
 		told                 int

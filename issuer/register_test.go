@@ -62,7 +62,7 @@ func TestRegisterBesideAProgram(t *testing.T) {
 // wantAllow sends each method to a path.
 func wantAllow(t *testing.T, mux *http.ServeMux, pattern, path, allow string) {
 	t.Helper()
-	serves := errorsx.Mux(mux, nil)
+	serves := errorsx.Mux(mux)
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"} {
 		r, w := httptest.NewRequest(method, path, nil), httptest.NewRecorder()
 		r.SetBasicAuth("app", "app-secret")

@@ -45,7 +45,7 @@ func TestObserve(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/open/", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /user/created", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201) })
-	h := middleware.Chain(o.wrapper(), middleware.Errors(silent), guard)(errorsx.Mux(mux, nil))
+	h := middleware.Chain(o.wrapper(), middleware.Errors(silent), guard)(errorsx.Mux(mux))
 
 	for _, tt := range []struct {
 		name, method, target string

@@ -48,7 +48,7 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	for _, prefix := range []string{"/.well-known/", "/oauth2/", "/v1/", "/api/", "/partner/"} {
 		tiers[prefix] = middleware.Unguarded
 	}
-	d.Handler = middleware.Tiers(tiers, nil)(errorsx.Mux(d.mux, nil))
+	d.Handler = middleware.Tiers(tiers, nil)(errorsx.Mux(d.mux))
 	return d, nil
 }
 
@@ -143,7 +143,7 @@ func (d *demoServer) oauth2() error {
 	}
 	own := http.NewServeMux()
 	iss.Register(own)
-	endpoints := middleware.Errors(rfc)(errorsx.Mux(own, nil))
+	endpoints := middleware.Errors(rfc)(errorsx.Mux(own))
 	for _, path := range []string{
 		"/oauth2/token", "/oauth2/introspect", "/oauth2/revoke",
 		"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/.well-known/jwks.json",
@@ -201,10 +201,10 @@ func (d *demoServer) partner() error {
 	}
 	metered := http.NewServeMux()
 	metered.Handle("GET /partner/onboarding", middleware.Chain(p.Basic(), middleware.Scope("onboarding"), middleware.Usage(access, nil))(http.HandlerFunc(pong)))
-	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered, nil))
+	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered))
 	p.Register(d.mux)
-	d.mux.Handle("/partner/", p.Basic()(errorsx.Mux(http.NewServeMux(), nil))) // anything else under it
-	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil))             // no redirect to /partner/
+	d.mux.Handle("/partner/", p.Basic()(errorsx.Mux(http.NewServeMux()))) // anything else under it
+	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux()))             // no redirect to /partner/
 	return nil
 }
 

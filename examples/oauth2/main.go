@@ -60,7 +60,7 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	mux := http.NewServeMux()
 	own := http.NewServeMux()
 	iss.Register(own)
-	mux.Handle("/", middleware.Errors(rfc)(errorsx.Mux(own, nil)))
+	mux.Handle("/", middleware.Errors(rfc)(errorsx.Mux(own)))
 	mux.Handle("GET /v1/me", middleware.Chain(header, middleware.Scope("base"))(http.HandlerFunc(me)))
 	mux.Handle("GET /v1/files/{name}", middleware.Chain(inURL, middleware.Scope("files", "base"))(http.HandlerFunc(me)))
 	return mux, nil

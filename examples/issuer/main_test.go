@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/authtier/authtier/examples/internal/program"
+)
+
+func TestMain(m *testing.M) { program.Main(m, main) }
+
+func TestIssuer(t *testing.T) {
+	program.Turn(t)
+	dir := t.TempDir()
+	p := program.Start(t, dir)
+	_, secret, ok := strings.Cut(strings.TrimSpace(p.Output()), "client app, secret ")
+	if !ok {
+		t.Fatalf("the first start prints %q, want the client's secret", p.Output())
+	}
+
+	answer := program.Request(t, "POST", "/oauth2/token", "grant_type=client_credentials&client_id=app&client_secret="+secret,
+		"Content-Type: application/x-www-form-urlencoded")
+	var tokens struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(answer, "200 ")), &tokens); err != nil {
+		t.Fatalf("got %s", answer)
+	}
+	bearer := "Authorization: Bearer " + tokens.AccessToken
+	for _, tt := range []struct{ method, path, line, want string }{
+		{"GET", "/reports", bearer, "200 reports of app"},
+		{"GET", "/reports", "X: y", `401 {"code":"AUTH-2"`},
+		{"GET", "/oauth2/token", "X: y", `405 {"code":"AUTH-6"`},
+		{"GET", "/.well-known/jwks.json", "X: y", `200 {"keys":[`},
+		{"GET", "/other", "X: y", "404 404 page not found"},
+		{"POST", "/reports", bearer, "405 Method Not Allowed"},
+	} {
+		if got := program.Request(t, tt.method, tt.path, "", tt.line); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s %s: got %s, want %s", tt.method, tt.path, got, tt.want)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(dir, "auth.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key file: %v, %v, want mode 0600", info, err)
+	}
+
+	// A second start prints no secret, and the token is still good.
+	p.Stop()
+	p = program.Start(t, dir)
+	if got := program.Request(t, "GET", "/reports", "", bearer); got != "200 reports of app" || p.Output() != "" {
+		t.Errorf("after a restart: got %s, and %q printed", got, p.Output())
+	}
+}
