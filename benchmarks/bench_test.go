@@ -1,9 +1,9 @@
-// Package benchmarks measures the suite on its own: run
+// Package benchmarks measures the suite on its own.
 //
 //	go test -bench . -benchmem -cpu 1,2 ./benchmarks
 //
-// Names are key=value, so that benchstat can pivot them. How the suite compares
-// with others is in the module below, peers.
+// Names are key=value, so that benchstat can pivot them. The module peers, in the
+// folder below, compares the suite with other libraries.
 package benchmarks
 
 import (
@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,8 +54,7 @@ func newSite(b *testing.B, cfg issuer.Config, alg string, size int) *site {
 		cfg.Keys, err = issuer.NewKeySet(key)
 		must(b, err)
 	}
-	cfg.Issuer, cfg.Store = "https://id.example", s.db
-	s.iss, err = issuer.New(b.Context(), cfg)
+	s.iss, err = issuer.New(b.Context(), "https://id.example", s.db, &cfg)
 	must(b, err)
 	go s.iss.Run(b.Context())
 	s.cache, err = middleware.NewCache(s.iss, size, nil)
@@ -151,7 +151,7 @@ func BenchmarkChain(b *testing.B) {
 		s := newSite(b, cfg, signer, 1000)
 		token := s.tokens(b, 1)[0]
 		accept := request("X-Api-Key", "my_api_key", "Authorization", "Bearer "+token)
-		refuse := request("X-Api-Key", "my_api_key", "Authorization", "Bearer "+issuer.Generate("authtier_at")[:60])
+		refuse := request("X-Api-Key", "my_api_key", "Authorization", "Bearer "+"authtier_at_"+strings.Repeat("x", 48))
 		h := s.chain(b)
 		b.Run("token="+alg+"/outcome=accept", func(b *testing.B) { serve(b, h, 200, []*http.Request{accept}) })
 		b.Run("token="+alg+"/outcome=refuse", func(b *testing.B) { serve(b, h, 404, []*http.Request{refuse}) })
@@ -225,7 +225,7 @@ func BenchmarkToken(b *testing.B) {
 		}
 		s := newSite(b, cfg, signer, 16)
 		b.Run("token="+alg, func(b *testing.B) {
-			h := s.iss.TokenHandler(issuer.HTTPConfig{})
+			h := s.iss.TokenHandler()
 			b.ReportAllocs()
 			w := &discard{header: http.Header{}}
 			for b.Loop() {

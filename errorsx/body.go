@@ -56,9 +56,15 @@ func standardBody(a *answer) []byte {
 	b := make([]byte, 0, frame+len(a.Message)+len(a.OAuth)+len(a.description)+len(a.RequestID))
 
 	b = append(strconv.AppendInt(append(b, `{"code":"AUTH-`...), int64(a.Code), 10), '"')
-	b = appendMember(append(b, ','), "message", a.Message)
-	b = appendMember(append(b, ','), "error", a.OAuth)
-	b = appendMember(append(b, ','), "error_description", a.description)
+	if len(a.description) == len(a.Message) { // describe has found nothing that needs an escape
+		b = append(append(append(b, `,"message":"`...), a.Message...), '"')
+		b = appendMember(append(b, ','), "error", a.OAuth)
+		b = append(append(append(b, `,"error_description":"`...), a.Message...), '"')
+	} else {
+		b = appendMember(append(b, ','), "message", a.Message)
+		b = appendMember(append(b, ','), "error", a.OAuth)
+		b = appendMember(append(b, ','), "error_description", a.description)
+	}
 	if a.RequestID != "" {
 		b = appendMember(append(b, ','), "request_id", a.RequestID)
 	}

@@ -1,4 +1,6 @@
-// Package errorsx defines refusals and renders them.
+// Package errorsx defines refusals and renders them as JSON answers.
+//
+//	h := middleware.Errors(&errorsx.Writer{Dialect: errorsx.RFC})(errorsx.Mux(mux))
 //
 // Wrappers and handlers refuse a request with an [*Error] or a bare [Code]. A
 // [Writer] turns it into the JSON answer:
@@ -7,8 +9,9 @@
 //
 // Members code and message are for people and for clients of this suite. Members
 // error and error_description are for every OAuth 2.0 client (RFC 6749 section
-// 5.2, RFC 6750 section 3.1). A [Dialect] chooses the HTTP status: [Table] or
-// [RFC].
+// 5.2, RFC 6750 section 3.1). A [Dialect] chooses the HTTP status: [Table], the
+// default, or [RFC]. [Mux] answers an unknown path and a wrong method of a mux in
+// the same form.
 //
 // An error that is neither an [*Error] nor a [Code] is a failure of the server.
 // The answer is AUTH-8, and the error's text goes only to the log.

@@ -41,12 +41,31 @@ func Mux(mux *http.ServeMux, w *Writer) http.Handler {
 			w.Resource(rw, r, "", NotFound())
 		case http.StatusMethodNotAllowed:
 			allow := own.header.Get("Allow")
+			if every := everyMethod(mux, r, allow); every != nil {
+				every.ServeHTTP(rw, r)
+				return
+			}
 			rw.Header().Set("Allow", allow)
 			w.Resource(rw, r, "", MethodNotAllowed(allow))
 		default:
 			h.ServeHTTP(rw, r)
 		}
 	})
+}
+
+// everyMethod returns the handler of a path that refuses wrong methods by itself, or
+// nil. It is registered for each method of RFC 9110, so that the Allow header of mux
+// lists them all, and the method of r is another one.
+func everyMethod(mux *http.ServeMux, r *http.Request, allow string) http.Handler {
+	method, _, _ := strings.Cut(allow, ", ")
+	registered := new(http.Request)
+	*registered = *r
+	registered.Method = method
+	h, _ := mux.Handler(registered)
+	if every, ok := h.(interface{ ServesEveryMethod() bool }); ok && every.ServesEveryMethod() {
+		return h
+	}
+	return nil
 }
 
 // headerOnly records the status and the header of an answer.

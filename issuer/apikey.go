@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -17,14 +18,14 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 	if i.mistypedKey(c.Secret) {
 		return nil, unknownKey
 	}
-	key, err := i.cfg.Store.APIKey(ctx, store.DigestOf(c.Secret))
+	key, err := i.db.APIKey(ctx, store.DigestOf(c.Secret))
 	if err != nil {
 		return nil, notFoundAs(unknownKey, errorsx.CredentialStore, err)
 	}
 	if !key.Expires.IsZero() && !key.Expires.After(c.Now()) {
 		return nil, wrongKey(key.Client)
 	}
-	client, err := i.cfg.Store.Client(ctx, key.Client)
+	client, err := i.db.Client(ctx, key.Client)
 	if err != nil {
 		return nil, notFoundAs(wrongKey(key.Client), errorsx.CredentialStore, err)
 	}
@@ -37,7 +38,7 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 
 	i.uses.note("", key.ID, c.Now())
 	id := middleware.Identity{
-		Issuer: i.cfg.Issuer, Client: key.Client, Methods: middleware.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
+		Issuer: i.url, Client: key.Client, Methods: middleware.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
 		Scopes: keyScopes(key, client), Audience: middleware.Scopes(i.cfg.Audience),
 		ClientVersion: client.Version,
 	}
@@ -93,5 +94,5 @@ func wrongKey(client string) error {
 
 // mistypedKey reports whether an API key has our prefix and not our checksum.
 func (i *Issuer) mistypedKey(key string) bool {
-	return strings.HasPrefix(key, i.keyPrefix) && key[len(i.keyPrefix):] != "" && key[len(i.keyPrefix)] == '_' && !WellFormed(i.keyPrefix, key)
+	return strings.HasPrefix(key, i.keyPrefix) && key[len(i.keyPrefix):] != "" && key[len(i.keyPrefix)] == '_' && !secret.WellFormed(i.keyPrefix, key)
 }

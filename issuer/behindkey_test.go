@@ -13,17 +13,29 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
+// inRFC answers refusals by the RFCs.
+func inRFC(h http.Handler) http.Handler {
+	return middleware.Errors(&errorsx.Writer{Dialect: errorsx.RFC, Log: discard})(h)
+}
+
+// registered returns what an issuer registers.
+func registered(r interface{ Register(*http.ServeMux) }) http.Handler {
+	mux := http.NewServeMux()
+	r.Register(mux)
+	return mux
+}
+
 // An endpointCase is an endpoint that authenticates clients, and a request for it.
 type endpointCase struct {
 	handler http.Handler
 	values  url.Values
 }
 
-func clientEndpoints(iss *issuer.Issuer, cfg issuer.HTTPConfig) []endpointCase {
+func clientEndpoints(iss *issuer.Issuer) []endpointCase {
 	return []endpointCase{
-		{iss.TokenHandler(cfg), url.Values{"grant_type": {"client_credentials"}}},
-		{iss.IntrospectHandler(cfg), url.Values{"token": {"x"}}},
-		{iss.RevokeHandler(cfg), url.Values{"token": {"x"}}},
+		{iss.TokenHandler(), url.Values{"grant_type": {"client_credentials"}}},
+		{iss.IntrospectHandler(), url.Values{"token": {"x"}}},
+		{iss.RevokeHandler(), url.Values{"token": {"x"}}},
 	}
 }
 
@@ -46,9 +58,9 @@ func send(h http.Handler, values url.Values, key, id, secret string) *httptest.R
 // TestAPIKeyInFrontIsNoClientSecret puts an APIKey wrapper around a whole mux with
 // the endpoints inside, and does not set BehindAPIKey.
 func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{})
+	iss := newIssuer(t, nil, issuer.Config{})
 	key := middleware.APIKey(iss, nil)
-	for _, e := range clientEndpoints(iss, issuer.HTTPConfig{}) {
+	for _, e := range clientEndpoints(iss) {
 		h, values := key(e.handler), e.values
 		for name, tt := range map[string]struct {
 			id, secret string
@@ -71,7 +83,7 @@ func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
 	}
 
 	// The key is of client app and has the scope a alone.
-	w := send(key(iss.TokenHandler(issuer.HTTPConfig{})), url.Values{"grant_type": {"client_credentials"}}, "key1", "other", "other-secret")
+	w := send(key(iss.TokenHandler()), url.Values{"grant_type": {"client_credentials"}}, "key1", "other", "other-secret")
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"scope":"a"`) {
 		t.Fatalf("another client's secret: got %d %s", w.Code, w.Body)
 	}
@@ -85,14 +97,13 @@ func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
 // TestBehindAPIKey sets BehindAPIKey with wrappers in front that fit, and with
 // some that do not.
 func TestBehindAPIKey(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{Log: discard})
-	cfg := issuer.HTTPConfig{BehindAPIKey: true, Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}}
+	iss := newIssuer(t, nil, issuer.Config{BehindAPIKey: true, Log: discard})
 	elsewhere := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		return &middleware.Identity{Issuer: "https://other.example", Client: "app", Methods: middleware.ByAPIKey}, nil
 	})
 	none := func(h http.Handler) http.Handler { return h }
 	anonymous := middleware.APIKey(iss, &middleware.APIKeyConfig{AllowAnonymous: true})
-	for _, e := range clientEndpoints(iss, cfg) {
+	for _, e := range clientEndpoints(iss) {
 		values := e.values
 		for name, tt := range map[string]struct {
 			wrapper         middleware.Wrapper
@@ -111,7 +122,7 @@ func TestBehindAPIKey(t *testing.T) {
 			"another issuer's wrapper":  {middleware.APIKey(elsewhere, nil), "key1", "", "", 500, `"code":"AUTH-8"`},
 			"another wrapper, a secret": {middleware.APIKey(elsewhere, nil), "key1", "app", "app-secret", 500, `"code":"AUTH-8"`},
 		} {
-			w := send(tt.wrapper(e.handler), values, tt.key, tt.id, tt.secret)
+			w := send(inRFC(tt.wrapper(e.handler)), values, tt.key, tt.id, tt.secret)
 			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.code) {
 				t.Errorf("%v, %s: got %d %s", values, name, w.Code, w.Body)
 			}
@@ -122,7 +133,7 @@ func TestBehindAPIKey(t *testing.T) {
 	}
 
 	w := httptest.NewRecorder()
-	iss.MetadataHandler(cfg).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	registered(iss).ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
 	if !strings.Contains(w.Body.String(), `"token_endpoint_auth_methods_supported":[]`) {
 		t.Errorf("the metadata names ways of authentication that are not looked at: %s", w.Body)
 	}

@@ -105,7 +105,7 @@ func TestS03HungUpAtEachCall(t *testing.T) {
 	} {
 		for at := 1; ; at++ {
 			h := &hangingUp{Store: newStore(t)}
-			iss := newIssuer(t, issuer.Config{Store: h, OpaqueTokens: true})
+			iss := newIssuer(t, h, issuer.Config{OpaqueTokens: true})
 			do := prepare(t, iss)
 			ctx, cancel := context.WithCancel(t.Context())
 			h.calls, h.at, h.hangUp = 0, at, cancel
@@ -152,15 +152,15 @@ func identified(v middleware.Validator, c middleware.Credential) func(context.Co
 func TestR01ReplayedByWhoHangsUp(t *testing.T) {
 	for name, request := range map[string]func(iss *issuer.Issuer, refresh string) (h http.Handler, form url.Values){
 		"replay": func(iss *issuer.Issuer, refresh string) (http.Handler, url.Values) {
-			return iss.TokenHandler(issuer.HTTPConfig{}), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
+			return iss.TokenHandler(), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
 		},
 		"revocation": func(iss *issuer.Issuer, refresh string) (http.Handler, url.Values) {
-			return iss.RevokeHandler(issuer.HTTPConfig{}), url.Values{"token": {refresh}}
+			return iss.RevokeHandler(), url.Values{"token": {refresh}}
 		},
 	} {
 		for at := 1; ; at++ {
 			h := &hangingUp{Store: newStore(t)}
-			iss := newIssuer(t, issuer.Config{Store: h, OpaqueTokens: true})
+			iss := newIssuer(t, h, issuer.Config{OpaqueTokens: true})
 			old := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			next, err := iss.Refresh(t.Context(), "app", old.RefreshToken, "")
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,32 +19,84 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Config configures an [Issuer]. Issuer and Store must be set.
+// Config configures an [Issuer], for [Open] and for [New]. It must say how the keys
+// that sign access tokens are kept, by one of KeyFile, KeyVariable, EncryptionKey,
+// Keys, AllowEphemeralKeys and OpaqueTokens. With the first three, signing keys are
+// stored encrypted, rotate, and are shared by all issuers on the store.
 type Config struct {
-	// Issuer is the iss of the tokens and the base of the endpoints: an https
-	// URL without query, fragment and last slash (RFC 8414 section 2). On
-	// loopback it may be http.
+	// KeyFile is the name of a file with 32 bytes in base64 that encrypt the stored
+	// signing keys. It is made with mode 0600 if it does not exist and the store has
+	// no signing key yet. Keep a copy: without it the store's keys are lost. All
+	// nodes need the same.
 	//
-	// It is part of what is stored. After a change, tokens and sessions from before
-	// are refused, and the use from before is reported under the old URL only.
-	Issuer string
+	// A file that others can write is refused, and so is one that others can read,
+	// unless AllowReadableKeyFile accepts that.
+	KeyFile              string
+	AllowReadableKeyFile bool
 
-	// Store keeps clients, keys, tokens and revocations. To rotate API keys and
-	// secrets it must be a [store.Lister] and a [store.Rotator], and is told when
-	// they were used last if it is a [store.Toucher]: a [store.Store] is all three.
+	// KeyVariable is the name of an environment variable that holds the same in place
+	// of a file.
+	KeyVariable string
+
+	// EncryptionKey is these 32 bytes themselves. 32 equal bytes, as of a buffer that
+	// nothing was read into, are an error.
+	EncryptionKey []byte `json:"-"`
+
+	// KeySetName is the name of the stored signing keys in the store. If empty, it is
+	// "authtier". SigningAlg is the algorithm of new ones: ES256, EdDSA, RS256 or
+	// HS256; ES256, if empty.
+	KeySetName, SigningAlg string
+
+	// MaxTTL is the longest lifetime of a token that stored signing keys sign: a key
+	// that signs no more verifies that much longer. If 0, it is a day. All nodes have
+	// the same.
+	MaxTTL time.Duration
+
+	// Keys are fixed signing keys, from [NewKeySet].
 	//
-	// All issuers on one store accept its API keys, client secrets and passwords,
-	// because these name no issuer. Only tokens and sessions belong to one audience.
-	// Staging and production, and two products, therefore need a store each.
-	Store Store
+	// Issuers with stores of their own that share Keys must differ in URL or
+	// Audience. Otherwise each accepts the tokens of the other, also those that the
+	// other has revoked: it does not hear of revocations in another store.
+	Keys *KeySet
 
-	// Users knows the users. If nil, it is Store, which must then have them.
+	// AllowEphemeralKeys lets the issuer start with none of these. It then makes an
+	// ES256 key of its own. The key and the tokens that it signed end with the process,
+	// and no other node accepts these tokens. It is for tests and demonstrations.
+	AllowEphemeralKeys bool
+
+	// OpaqueTokens makes access tokens opaque instead of signed: shorter, and
+	// unreadable for clients, but each is a record in the store. Signed tokens
+	// are then refused.
+	OpaqueTokens bool
+
+	// Base is the path before /token, /introspect and /revoke, below that of the
+	// issuer's URL. If empty, it is "/oauth2".
+	Base string
+
+	// AllowPassword turns on the password grant, which RFC 9700 section 2.4
+	// forbids: the application sees the password.
+	AllowPassword bool
+
+	// BehindAPIKey makes the client of the API key the client of the token,
+	// introspection and revocation endpoints. No other client authentication is
+	// looked at. A [middleware.APIKey] wrapper with keys of this issuer must be in
+	// front. A request without a key is AUTH-2, so that without a wrapper every
+	// request is; a warning in the log says so once for each endpoint.
+	//
+	// A key with scopes limits its client to tokens with these. A key without scopes
+	// does not limit the client: make sure that a list of scopes is not empty by
+	// mistake ([Issuer.CreateAPIKey]).
+	//
+	// If BehindAPIKey is not set, the endpoints do not look at the identity that a
+	// wrapper in front has established, and a client needs its secret.
+	BehindAPIKey bool
+
+	// Users knows the users. If nil, it is the store, which must then have them.
 	//
 	// A table of one's own needs no versions, and nobody tells the issuer of its
 	// changes. Call [Issuer.RevokeUser] after a user is deleted or disabled or has a
 	// new password: otherwise the user's tokens stay valid. For the same reason a
-	// [middleware.Cache] around [Issuer.Passwords] or a session system needs an
-	// explicit TTL.
+	// [middleware.Cache] around [Issuer.Passwords] needs an explicit TTL.
 	//
 	// The Login of a record is the one spelling of the name, whatever was asked for.
 	// A table that finds ada for ADA returns the login ada: with two spellings,
@@ -52,30 +105,10 @@ type Config struct {
 	// (AUTH-4), and its status would tell which logins exist.
 	Users store.Users
 
-	// Keys sign and verify access tokens: stored ones from [OpenKeys], or fixed ones
-	// from [NewKeySet]. They must not be nil unless AllowEphemeralKeys or
-	// OpaqueTokens is set. With OpaqueTokens they must be nil: nothing would be
-	// signed with them.
-	//
-	// Issuers with stores of their own that share Keys must differ in Issuer or
-	// Audience. Otherwise each accepts the tokens of the other, also those that the
-	// other has revoked: it does not hear of revocations in another store.
-	Keys *KeySet
-
-	// AllowEphemeralKeys lets the issuer start without Keys. It then makes an ES256
-	// key of its own. The key and the tokens that it signed end with the process,
-	// and no other node accepts these tokens. It is for tests and demonstrations.
-	AllowEphemeralKeys bool
-
 	// Audience is the aud of the tokens, and the only one accepted. If empty, it
-	// is Issuer. Issuers that share a Store must differ in it, because the records
+	// is the issuer's URL. Issuers that share a Store must differ in it, because the records
 	// of refresh tokens and opaque access tokens name no issuer.
 	Audience string
-
-	// OpaqueTokens makes access tokens opaque instead of signed: shorter, and
-	// unreadable for clients, but each is a record in the store. Signed tokens
-	// are then refused.
-	OpaqueTokens bool
 
 	// Prefix begins generated tokens, API keys and client secrets: lower-case letters and digits.
 	// If empty, it is "authtier". Tokens are found by it: after a change, all refresh
@@ -111,8 +144,8 @@ type Config struct {
 
 	// AllowStale accepts tokens when the store has not been heard of for half a
 	// minute. Tokens that others revoke in that time stay valid until the store
-	// answers again. It applies only while [Issuer.Run] runs, because nobody else
-	// asks the store again. Caches have an option of the same name.
+	// answers again. It applies only while the issuer follows the store, which one from [New]
+	// does in Run. It holds for the cache of [Issuer.Validator] too.
 	AllowStale bool
 
 	// Log is told when the store cannot be followed. If nil, it is
@@ -120,44 +153,133 @@ type Config struct {
 	Log *slog.Logger
 }
 
-func setDefaults(cfg *Config) {
-	cfg.AccessTTL = cmp.Or(cfg.AccessTTL, time.Hour)
-	cfg.RefreshTTL = cmp.Or(cfg.RefreshTTL, 30*24*time.Hour)
-	cfg.FamilyTTL = cmp.Or(cfg.FamilyTTL, max(365*24*time.Hour, cfg.RefreshTTL))
-	cfg.Audience = cmp.Or(cfg.Audience, cfg.Issuer)
-	cfg.Prefix = cmp.Or(cfg.Prefix, "authtier")
+// Format writes cfg without its encryption key, whatever the verb.
+func (cfg Config) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "issuer configuration of the audience %q, key file %q, key variable %q", cfg.Audience, cfg.KeyFile, cfg.KeyVariable)
+}
+
+// LogValue returns cfg without its encryption key.
+func (cfg Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(cfg)) }
+
+// hasStoredKeys reports whether the signing keys are in the store.
+func (cfg *Config) hasStoredKeys() bool {
+	return cfg.KeyFile != "" || cfg.KeyVariable != "" || cfg.EncryptionKey != nil
+}
+
+// withDefaults returns a copy of a configuration with what it leaves out.
+func (cfg *Config) withDefaults(url string) Config {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	c.AccessTTL = cmp.Or(c.AccessTTL, time.Hour)
+	c.RefreshTTL = cmp.Or(c.RefreshTTL, 30*24*time.Hour)
+	c.FamilyTTL = cmp.Or(c.FamilyTTL, max(365*24*time.Hour, c.RefreshTTL))
+	c.Audience = cmp.Or(c.Audience, url)
+	c.Prefix = cmp.Or(c.Prefix, "authtier")
+	c.Base = cmp.Or(c.Base, "/oauth2")
+	if c.hasStoredKeys() {
+		c.KeySetName = cmp.Or(c.KeySetName, "authtier")
+		c.SigningAlg = cmp.Or(c.SigningAlg, "ES256")
+		c.MaxTTL = cmp.Or(c.MaxTTL, 24*time.Hour)
+	}
+	return c
 }
 
 var prefixForm = regexp.MustCompile(`^[a-z0-9]+$`)
 
-func (cfg *Config) check() error {
+// check returns everything that is wrong with the configuration of an issuer.
+func (cfg *Config) check(url string, db Store) error {
 	var errs []error
-	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if err := checkIssuer(cfg.Issuer); err != nil {
-		fault("issuer %q: %w", cfg.Issuer, err)
+	if err := checkURL(url); err != nil {
+		errs = append(errs, fmt.Errorf("URL %q: %w", url, err))
 	}
-	if cfg.Store == nil {
-		fault("no Store")
-	} else if _, ok := cfg.Store.(store.Users); cfg.Users == nil && !ok {
-		fault("no Users, and the Store has none")
-	}
-	switch {
-	case cfg.Keys == nil && !cfg.AllowEphemeralKeys && !cfg.OpaqueTokens:
-		fault("no Keys: OpenKeys returns stored ones, and AllowEphemeralKeys accepts a key that ends with the process")
-	case cfg.Keys != nil && cfg.OpaqueTokens:
-		fault("Keys and OpaqueTokens: opaque tokens are not signed, and signed ones are refused")
-	case cfg.Keys != nil && cfg.Keys.now.Load() == nil:
-		fault("Keys has no key: OpenKeys and NewKeySet return sets that have one")
+	if isNil(db) {
+		errs = append(errs, errors.New("no store"))
+	} else if _, ok := db.(store.Users); cfg.Users == nil && !ok {
+		errs = append(errs, errors.New("no Users, and the store has none"))
 	}
 	if strings.Contains(cfg.Audience, " ") {
-		fault("audience %q holds a space", cfg.Audience)
+		errs = append(errs, fmt.Errorf("audience %q holds a space", cfg.Audience))
 	}
 	if !prefixForm.MatchString(cfg.Prefix) {
-		fault("prefix %q: expected lower-case letters and digits", cfg.Prefix)
+		errs = append(errs, fmt.Errorf("prefix %q: expected lower-case letters and digits", cfg.Prefix))
+	}
+	if err := form.CheckBase(cfg.Base); err != nil {
+		errs = append(errs, fmt.Errorf("Base: %w", err))
 	}
 	if c := cfg.BcryptCost; c != 0 && (c < bcrypt.MinCost || c > maxBcryptCost) {
-		fault("BcryptCost is %d, expected %d to %d", c, bcrypt.MinCost, maxBcryptCost)
+		errs = append(errs, fmt.Errorf("BcryptCost is %d, expected %d to %d", c, bcrypt.MinCost, maxBcryptCost))
 	}
+	if cfg.Throttle != nil && cfg.AllowUnthrottled {
+		errs = append(errs, errors.New("Throttle and AllowUnthrottled: only one of them can hold"))
+	}
+	return errors.Join(append(errs, cfg.checkKeys(db), cfg.checkLifetimes())...)
+}
+
+// isNil reports whether there is no store, or a nil pointer in place of one.
+func isNil(db Store) bool {
+	if db == nil {
+		return true
+	}
+	v := reflect.ValueOf(db)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// checkKeys returns what is wrong with how the signing keys are kept.
+func (cfg *Config) checkKeys(db Store) error {
+	var ways []string
+	for name, is := range map[string]bool{
+		"KeyFile": cfg.KeyFile != "", "KeyVariable": cfg.KeyVariable != "", "EncryptionKey": cfg.EncryptionKey != nil,
+		"Keys": cfg.Keys != nil, "OpaqueTokens": cfg.OpaqueTokens,
+	} {
+		if is {
+			ways = append(ways, name)
+		}
+	}
+	slices.Sort(ways)
+	var errs []error
+	switch {
+	case len(ways) == 0 && !cfg.AllowEphemeralKeys:
+		errs = append(errs, errors.New("no signing keys: set KeyFile, KeyVariable or EncryptionKey for stored ones, or Keys; "+
+			"OpaqueTokens needs none, and AllowEphemeralKeys accepts one that ends with the process"))
+	case len(ways) > 1:
+		errs = append(errs, fmt.Errorf("%s are set, expected one of them", strings.Join(ways, " and ")))
+	case cfg.Keys != nil && cfg.Keys.now.Load() == nil:
+		errs = append(errs, errors.New("Keys has no key: NewKeySet returns a set that has one"))
+	}
+	if cfg.AllowReadableKeyFile && cfg.KeyFile == "" {
+		errs = append(errs, errors.New("AllowReadableKeyFile is set, and KeyFile is not"))
+	}
+	if cfg.hasStoredKeys() {
+		errs = append(errs, cfg.checkStoredKeys(db))
+	} else if cfg.KeySetName != "" || cfg.SigningAlg != "" || cfg.MaxTTL != 0 {
+		errs = append(errs, errors.New("KeySetName, SigningAlg or MaxTTL is set, and the signing keys are not stored"))
+	}
+	return errors.Join(errs...)
+}
+
+func (cfg *Config) checkStoredKeys(db Store) error {
+	var errs []error
+	if _, ok := db.(store.SigningKeys); !ok && !isNil(db) {
+		errs = append(errs, fmt.Errorf("the store, a %T, is no store.SigningKeys", db))
+	}
+	if cfg.MaxTTL < time.Second || cfg.MaxTTL > middleware.MaxLifetime {
+		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, middleware.MaxLifetime))
+	}
+	if !slices.Contains(generated, cfg.SigningAlg) {
+		errs = append(errs, fmt.Errorf("SigningAlg is %q, expected one of %v", cfg.SigningAlg, generated))
+	}
+	if cfg.EncryptionKey != nil {
+		_, err := newSealer(cfg.EncryptionKey)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (cfg *Config) checkLifetimes() error {
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for _, ttl := range []struct {
 		name string
 		d    time.Duration
@@ -189,8 +311,8 @@ const (
 
 // maxTTL is the longest lifetime that an access token may have.
 func (cfg *Config) maxTTL() time.Duration {
-	if cfg.Keys != nil && cfg.Keys.stored != nil {
-		return cfg.Keys.stored.cfg.MaxTTL
+	if cfg.hasStoredKeys() {
+		return cfg.MaxTTL
 	}
 	return middleware.MaxLifetime
 }
@@ -203,53 +325,26 @@ const usualTTL = 24 * time.Hour
 // configuration makes, as far as it is known beforehand.
 func (cfg *Config) longestTTL() time.Duration {
 	switch {
-	case cfg.Keys != nil && cfg.Keys.stored != nil:
-		return cfg.Keys.stored.cfg.MaxTTL
+	case cfg.hasStoredKeys():
+		return cfg.MaxTTL
 	case cfg.OpaqueTokens:
 		return cfg.AccessTTL // the store deletes them when they are revoked
 	}
 	return max(cfg.AccessTTL, usualTTL)
 }
 
-// checkIssuer follows RFC 8414 section 2.
-func checkIssuer(issuer string) error {
-	u, err := url.Parse(issuer)
+// checkURL follows RFC 8414 section 2.
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
 		return err
 	case u.Scheme != "https" && !(u.Scheme == "http" && form.Loopback(u.Hostname())):
 		return errors.New("expected an https URL, or http on loopback")
-	case u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?#") || strings.HasSuffix(issuer, "/"):
+	case u.Host == "" || u.User != nil || strings.ContainsAny(raw, "?#") || strings.HasSuffix(raw, "/"):
 		return errors.New("expected a host, and neither user, query, fragment nor a last slash")
 	case u.Path != "":
 		return form.CheckBase(u.Path) // of the endpoints
 	}
 	return nil
-}
-
-// ownUsers reports whether the users are in a table that is not the store.
-func (cfg *Config) ownUsers() bool {
-	if cfg.Users == nil {
-		return false
-	}
-	canCompare := reflect.ValueOf(cfg.Users).Comparable() && reflect.ValueOf(cfg.Store).Comparable()
-	return !canCompare || any(cfg.Users) != any(cfg.Store)
-}
-
-// generateKeys makes a key set where none is given. With opaque tokens the key
-// signs nothing, and is an HMAC key because these are not published.
-func (cfg *Config) generateKeys() error {
-	if cfg.Keys != nil {
-		return nil
-	}
-	alg := "ES256"
-	if cfg.OpaqueTokens {
-		alg = "HS256"
-	}
-	key, err := GenerateKey(alg)
-	if err != nil {
-		return err
-	}
-	cfg.Keys, err = NewKeySet(key)
-	return err
 }

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,12 +10,13 @@ import (
 )
 
 // TestNoStartWithKeysThatEndWithTheProcess has a program that loses the errors
-// of the seal and of the key set, and looks at the error of New alone.
+// of reading the encryption key and of making the key set, and looks at the error of
+// New alone.
 func TestNoStartWithKeysThatEndWithTheProcess(t *testing.T) {
 	db := newStore(t)
-	seal, _ := issuer.ReadSeal(filepath.Join(t.TempDir(), "missing"))
-	keys, _ := issuer.OpenKeys(t.Context(), db, issuer.StoredKeysConfig{Seal: seal})
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: testURL, Store: db, Keys: keys})
+	key, _ := os.ReadFile(filepath.Join(t.TempDir(), "missing"))
+	keys, _ := issuer.NewKeySet(issuer.SigningKey{})
+	iss, err := issuer.New(t.Context(), testURL, db, &issuer.Config{EncryptionKey: key, Keys: keys})
 	if err == nil || iss != nil {
 		t.Fatal("the issuer started with a key that ends with the process")
 	}
@@ -26,8 +28,7 @@ func TestNoStartWithKeysThatEndWithTheProcess(t *testing.T) {
 		"ephemeral keys are allowed": {AllowEphemeralKeys: true},
 		"opaque tokens":              {OpaqueTokens: true},
 	} {
-		cfg.Issuer, cfg.Store = testURL, db
-		iss, err := issuer.New(t.Context(), cfg)
+		iss, err := issuer.New(t.Context(), testURL, db, &cfg)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

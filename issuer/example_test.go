@@ -16,7 +16,7 @@ func Example() {
 	ctx := context.Background()
 	db := memory.New()
 	db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read"}, Default: []string{"read"}})
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, "https://api.example.com", db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -42,14 +42,22 @@ func ExampleIssuer_RotateAPIKey() {
 	ctx := context.Background()
 	db := memory.New()
 	db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read"}})
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://api.example.com", Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, "https://api.example.com", db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	old, record := iss.NewAPIKey("app", []string{"read"}, time.Time{})
-	db.CreateAPIKeys(ctx, record)
-	key, next, err := iss.RotateAPIKey(ctx, record.ID, 24*time.Hour)
+	old, err := iss.CreateAPIKey(ctx, store.APIKey{Client: "app", Scopes: []string{"read"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	id, err := iss.Validate(ctx, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: old})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	key, next, err := iss.RotateAPIKey(ctx, id.KeyID, 24*time.Hour)
 	if err != nil {
 		fmt.Println(err)
 		return

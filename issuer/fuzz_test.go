@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 )
 
@@ -25,8 +24,8 @@ func FuzzTokenRequest(f *testing.F) {
 	f.Add("", form, good+"&scope=a&scope=b")
 	f.Add("", form, "%zz")
 	f.Add("grant_type=refresh_token;", form, "client_id=app&client_secret=app-secret&refresh_token=authtier_rt_x")
-	iss := newIssuer(f, issuer.Config{OpaqueTokens: true})
-	h := iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true, Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}})
+	iss := newIssuer(f, nil, issuer.Config{OpaqueTokens: true, AllowPassword: true})
+	h := inRFC(iss.TokenHandler())
 	f.Fuzz(func(t *testing.T, query, contentType, body string) {
 		r := httptest.NewRequest("POST", "/token", strings.NewReader(body))
 		r.URL.RawQuery = query

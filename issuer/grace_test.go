@@ -18,9 +18,9 @@ func graced(t *testing.T, test func(t *testing.T, iss *issuer.Issuer, db store.S
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		synctest.Test(t, func(t *testing.T) {
 			db := newStore(t)
-			cfg.Store, cfg.AllowRefreshGrace = db, 10*time.Second
+			cfg.AllowRefreshGrace = 10 * time.Second
 			cfg.RefreshTTL, cfg.FamilyTTL = time.Hour, 24*time.Hour
-			iss := newIssuer(t, cfg)
+			iss := newIssuer(t, db, cfg)
 			defer running(t, iss)()
 			first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "a b", Refresh: true})
 			time.Sleep(time.Minute)
@@ -132,7 +132,7 @@ func TestR03RefreshGrace(t *testing.T) {
 		})
 	})
 	t.Run("off", func(t *testing.T) {
-		iss := newIssuer(t, issuer.Config{})
+		iss := newIssuer(t, nil, issuer.Config{})
 		first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		second := refreshed(t, iss, first)
 		refused(t, "first, at once", iss, first)

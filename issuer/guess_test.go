@@ -45,13 +45,13 @@ func ask(h http.Handler, from, client, secret string, form url.Values) *httptest
 func TestB04Guesses(t *testing.T) {
 	db := newStore(t)
 	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 3})
-	iss := newIssuer(t, issuer.Config{Store: db, Throttle: throttle})
-	sessions, err := session.New(iss, db, session.Config{})
+	iss := newIssuer(t, db, issuer.Config{Throttle: throttle, AllowPassword: true})
+	sessions, err := session.New(iss, db, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, login := iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), sessions.Handler(sessions)
-	introspect := iss.IntrospectHandler(issuer.HTTPConfig{})
+	token, login := iss.TokenHandler(), registered(sessions)
+	introspect := iss.IntrospectHandler()
 	basic := middleware.Basic(throttle.Around(iss), nil)(http.NotFoundHandler())
 
 	person := func(h http.Handler, from, client, password string) string {
@@ -128,8 +128,8 @@ func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	iss := newIssuer(t, issuer.Config{Store: db, Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 2})})
-	h := iss.TokenHandler(issuer.HTTPConfig{})
+	iss := newIssuer(t, db, issuer.Config{Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 2})})
+	h := iss.TokenHandler()
 	grant := url.Values{"grant_type": {"client_credentials"}}
 	for range 10 {
 		if got := answerCode(ask(h, "192.0.2.1", "a+b", "s%25t", grant)); got != "" {
@@ -148,7 +148,7 @@ func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
 
 // TestGuessesAtOnce has a hundred requests guess before any of them has failed.
 func TestGuessesAtOnce(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 5})})
+	iss := newIssuer(t, nil, issuer.Config{Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 5})})
 	var wg sync.WaitGroup
 	tried := make(chan int, 100)
 	for n := range cap(tried) {
@@ -169,7 +169,7 @@ func TestGuessesAtOnce(t *testing.T) {
 // user whose password changes.
 func TestPasswordsByBasic(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	running(t, iss)
 	cache, err := middleware.NewCache(iss.Passwords(), 100, nil)
 	if err != nil {

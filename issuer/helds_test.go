@@ -9,6 +9,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
@@ -26,7 +27,7 @@ type held struct {
 var helds = map[string]held{
 	"API key": {
 		make: func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (string, string) {
-			key, record := iss.NewAPIKey("app", []string{"a", "b"}, expires)
+			key, record := newAPIKey("app", []string{"a", "b"}, expires)
 			must(t, db.CreateAPIKeys(t.Context(), record))
 			must(t, iss.RevokeAPIKey(t.Context(), "k1"))
 			return key, record.ID
@@ -49,7 +50,7 @@ var helds = map[string]held{
 	},
 	"secret": {
 		make: func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (string, string) {
-			secret, record := iss.NewSecret()
+			secret, record := newSecret()
 			record.Expires = expires
 			must(t, db.ReplaceSecrets(t.Context(), "app", record, time.Now()))
 			return secret, record.ID
@@ -126,4 +127,19 @@ func revokeBehind(t testing.TB, iss *issuer.Issuer, db store.Changes, cs ...stor
 		return err
 	}
 	return hear(t, iss)
+}
+
+// newAPIKey returns an API key as an issuer makes it, and its record.
+func newAPIKey(client string, scopes []string, expires time.Time) (string, store.APIKey) {
+	id, key := secret.GenerateWithID("authtier_key")
+	return key, store.APIKey{
+		ID: id, Client: client, Digest: store.DigestOf(key), Scopes: scopes, Expires: expires,
+		Created: time.Now().UTC().Truncate(time.Microsecond),
+	}
+}
+
+// newSecret returns a client's secret as an issuer makes it, and its record.
+func newSecret() (string, store.Secret) {
+	id, plain := secret.GenerateWithID("authtier_cs")
+	return plain, store.Secret{ID: id, Digest: store.DigestOf(plain), Created: time.Now().UTC().Truncate(time.Microsecond)}
 }

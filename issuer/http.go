@@ -1,7 +1,6 @@
 package issuer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,81 +16,41 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// HTTPConfig configures the issuer's handlers. The zero value is ready to use.
-type HTTPConfig struct {
-	// Base is the path before /token, /introspect and /revoke, below that of the
-	// issuer's URL. If empty, it is "/oauth2".
-	Base string
-
-	// AllowPassword turns on the password grant, which RFC 9700 section 2.4
-	// forbids: the application sees the password.
-	AllowPassword bool
-
-	// BehindAPIKey makes the client of the API key the client of the token,
-	// introspection and revocation endpoints. No other client authentication is
-	// looked at. A [middleware.APIKey] wrapper with keys of this issuer must be in
-	// front. A request without a key is AUTH-2, so that without a wrapper every
-	// request is; a warning in the log says so once.
-	//
-	// A key with scopes limits its client to tokens with these. A key without scopes
-	// does not limit the client: make sure that a list of scopes is not empty by
-	// mistake ([Issuer.NewAPIKey]).
-	//
-	// If BehindAPIKey is not set, the endpoints do not look at the identity that a
-	// wrapper in front has established, and a client needs its secret.
-	BehindAPIKey bool
-
-	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
-	Errors *errorsx.Writer
-}
-
-// path returns the path of an endpoint below the issuer's URL. It panics if
-// Base is not a path.
-func (cfg HTTPConfig) path(name string) string {
-	base := cmp.Or(cfg.Base, "/oauth2")
-	if err := form.CheckBase(base); err != nil {
-		panic("issuer: HTTPConfig: " + err.Error())
-	}
-	return base + "/" + name
-}
-
-// Handler serves the endpoints at the paths that the metadata names:
-// {Base}/token, {Base}/introspect, {Base}/revoke and /.well-known/jwks.json below
-// the path of the issuer's URL.
+// Register adds the issuer's endpoints to mux, and no other path: {Base}/token,
+// {Base}/introspect, {Base}/revoke and /.well-known/jwks.json below the path of the
+// issuer's URL, and the metadata that names them. The metadata is at
+// /.well-known/oauth-authorization-server before the path of the issuer's URL (RFC
+// 8414 section 3.1), and at /.well-known/openid-configuration below it (OpenID Connect
+// Discovery 1.0 section 4).
 //
-// It serves the metadata at /.well-known/oauth-authorization-server before the
-// path of the issuer's URL (RFC 8414 section 3.1), and at
-// /.well-known/openid-configuration below it (OpenID Connect Discovery 1.0
-// section 4).
-func (i *Issuer) Handler(cfg HTTPConfig) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle(i.path()+cfg.path("token"), i.TokenHandler(cfg))
-	mux.Handle(i.path()+cfg.path("introspect"), i.IntrospectHandler(cfg))
-	mux.Handle(i.path()+cfg.path("revoke"), i.RevokeHandler(cfg))
-	mux.Handle("GET "+i.path()+keysPath, i.KeysHandler())
-	mux.Handle("GET "+metadataPath+i.path(), i.MetadataHandler(cfg))
-	mux.Handle("GET "+i.path()+openIDPath, i.OpenIDHandler(cfg))
-	return errorsx.Mux(mux, cfg.Errors)
+// Each path has a pattern for each method, so that a pattern of the program such as
+// "GET /" does not conflict. A wrong method is AUTH-6 with status 405.
+func (i *Issuer) Register(mux *http.ServeMux) {
+	base := i.path() + i.cfg.Base
+	form.Register(mux, base+"/token", i.TokenHandler())
+	form.Register(mux, base+"/introspect", i.IntrospectHandler())
+	form.Register(mux, base+"/revoke", i.RevokeHandler())
+	form.Register(mux, i.path()+keysPath, i.KeysHandler(), http.MethodGet)
+	form.Register(mux, metadataPath+i.path(), i.public(i.metadata), http.MethodGet)
+	form.Register(mux, i.path()+openIDPath, i.public(i.openIDMetadata), http.MethodGet)
 }
 
 // An endpoint authenticates its client (RFC 6749 section 2.3), and then serves the
 // request.
 type endpoint struct {
 	issuer *Issuer
-	cfg    HTTPConfig
 	serve  serveFunc
-	known  []string // parameters
+	params []string // that are known
 	warned *sync.Once
 }
 
 type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error
 
-func newEndpoint(i *Issuer, cfg HTTPConfig, serve serveFunc, known ...string) http.Handler {
-	cfg.path("") // panics now if Base is wrong
-	if !cfg.BehindAPIKey {
-		known = append(known, "client_id", "client_secret")
+func newEndpoint(i *Issuer, serve serveFunc, params ...string) http.Handler {
+	if !i.cfg.BehindAPIKey {
+		params = append(params, "client_id", "client_secret")
 	}
-	return endpoint{i, cfg, serve, known, new(sync.Once)}
+	return endpoint{i, serve, params, new(sync.Once)}
 }
 
 func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -100,16 +59,20 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	scheme := errorsx.SchemeBasic
-	if e.cfg.BehindAPIKey {
+	if e.issuer.cfg.BehindAPIKey {
 		scheme = errorsx.SchemeAPIKey
 	}
-	e.cfg.Errors.TokenEndpoint(w, r, scheme, err)
+	var inherited *errorsx.Writer
+	inherited.TokenEndpoint(w, r, scheme, err)
 }
 
 // answer serves a request. The client is authenticated even if the sender has hung
 // up: the request may be one that must take effect, such as a revocation.
 func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
 	defer errorsx.Recovered("issuer: the store", &err)
+	if e.issuer.closed.Load() {
+		return errClosed
+	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return errorsx.MethodNotAllowed(http.MethodPost)
@@ -118,14 +81,14 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
 	if err != nil {
 		return err
 	}
-	params, err := body.Params(e.known...)
+	params, err := body.Params(e.params...)
 	if err != nil {
 		return err
 	}
 
 	var client *store.Client
 	ctx := context.WithoutCancel(r.Context())
-	if e.cfg.BehindAPIKey {
+	if e.issuer.cfg.BehindAPIKey {
 		client, err = e.keyClient(ctx)
 	} else {
 		client, err = e.issuer.requestClient(ctx, r, params)
@@ -147,11 +110,11 @@ func (e endpoint) keyClient(ctx context.Context) (*store.Client, error) {
 	key, ok := middleware.IdentityFromContext(ctx)
 	switch {
 	case !ok:
-		e.warned.Do(func() { i.logger().WarnContext(ctx, "authtier: "+errNoKeyInFront.Error(), "issuer", i.cfg.Issuer) })
+		e.warned.Do(func() { i.logger().WarnContext(ctx, "authtier: "+errNoKeyInFront.Error(), "issuer", i.url) })
 		return nil, missingKey(errNoKeyInFront)
 	case !key.Methods.Has(middleware.ByAPIKey): // a wrapper that takes something else too
 		return nil, missingKey(nil)
-	case key.Issuer != i.cfg.Issuer:
+	case key.Issuer != i.url:
 		return nil, errorsx.Fault(fmt.Errorf("issuer: BehindAPIKey is set, and the API key in front is of the issuer %q", key.Issuer))
 	}
 

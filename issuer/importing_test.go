@@ -14,8 +14,8 @@ import (
 
 func TestImport(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
-	own, _ := iss.NewAPIKey("app", nil, time.Time{})
+	iss := newIssuer(t, db, issuer.Config{})
+	own, _ := newAPIKey("app", nil, time.Time{})
 	for n, key := range []string{"my_api_key", "sk_live a,b", "authtier_", "authtier_keyring", own, strings.Repeat("x", 8192)} {
 		name := fmt.Sprint("imported", n)
 		record, err := iss.ImportAPIKey(issuer.ImportedKey{ID: name, Client: "app", Key: key, AllowWeak: true})
@@ -40,14 +40,14 @@ func TestImport(t *testing.T) {
 			t.Errorf("ID %q and client %q: imported", names[0], names[1])
 		}
 	}
-	if _, err := newIssuer(t, issuer.Config{Prefix: "acme"}).ImportAPIKey(issuer.ImportedKey{ID: "id", Client: "app", Key: mistyped(own)}); err != nil {
+	if _, err := newIssuer(t, nil, issuer.Config{Prefix: "acme"}).ImportAPIKey(issuer.ImportedKey{ID: "id", Client: "app", Key: mistyped(own)}); err != nil {
 		t.Errorf("with the prefix of another issuer: %v", err)
 	}
 }
 
 func TestImportSecret(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	for n, secret := range []string{"s", " schlüssel: 100%+& ", strings.Repeat("x", 6000)} {
 		record, err := issuer.ImportSecret(issuer.ImportedSecret{ID: fmt.Sprint("imported", n), Secret: secret, AllowWeak: true})
 		must(t, err)
@@ -67,7 +67,7 @@ func TestImportSecret(t *testing.T) {
 
 // TestImportTakesNoSecretForAnID mixes up the fields, and imports what can be guessed.
 func TestImportTakesNoSecretForAnID(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{})
+	iss := newIssuer(t, nil, issuer.Config{})
 	const long = "0123456789abcdef"
 	for what, k := range map[string]issuer.ImportedKey{
 		"ID and key swapped":           {ID: long, Client: "app", Key: "key-1"},
@@ -91,7 +91,7 @@ func TestImportTakesNoSecretForAnID(t *testing.T) {
 // TestImportDigest takes over a key of which the SHA-256 alone is known.
 func TestImportDigest(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	d, err := store.ParseDigest("2C26B46B68FFC68FF99B453C1D30413413422D706483BFA0F98A5E886266E7AE")
 	must(t, err)
 	must(t, db.CreateAPIKeys(t.Context(), store.APIKey{ID: "digest", Client: "app", Digest: d}))

@@ -36,8 +36,8 @@ type introspection struct {
 // A refresh token is active only to the client that owns it, and only if the
 // request has token_type_hint=refresh_token. Many resource servers look only at
 // active, and would otherwise accept a refresh token as an access token.
-func (i *Issuer) IntrospectHandler(cfg HTTPConfig) http.Handler {
-	return newEndpoint(i, cfg, i.introspect, "token", "token_type_hint")
+func (i *Issuer) IntrospectHandler() http.Handler {
+	return newEndpoint(i, i.introspect, "token", "token_type_hint")
 }
 
 func (i *Issuer) introspect(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error {
@@ -75,6 +75,6 @@ func (i *Issuer) describe(t *store.Token) introspection {
 	return introspection{
 		Active: true, Scope: t.Scopes, Client: t.Client, Username: t.User, TokenType: typ,
 		Expires: t.Expires.Unix(), Issued: t.Issued.Unix(), Subject: cmp.Or(t.User, t.Client),
-		Audience: t.Audience, Issuer: i.cfg.Issuer, ID: t.ID,
+		Audience: t.Audience, Issuer: i.url, ID: t.ID,
 	}
 }

@@ -52,13 +52,14 @@ func newStore(t testing.TB) *memory.Store {
 	return db
 }
 
-func newIssuer(t testing.TB, cfg issuer.Config) *issuer.Issuer {
+// newIssuer returns an issuer on a store, or on one of its own for nil.
+func newIssuer(t testing.TB, db issuer.Store, cfg issuer.Config) *issuer.Issuer {
 	t.Helper()
-	if cfg.Store == nil {
-		cfg.Store = newStore(t)
+	if db == nil {
+		db = newStore(t)
 	}
-	cfg.Issuer, cfg.AllowEphemeralKeys = testURL, true
-	iss, err := issuer.New(t.Context(), cfg)
+	cfg.AllowEphemeralKeys = true
+	iss, err := issuer.New(t.Context(), testURL, db, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func formats(t *testing.T, test func(t *testing.T, cfg issuer.Config)) {
 
 func TestMint(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "c a c", Refresh: true, TTL: 90*time.Second + time.Millisecond})
 		if tokens.Scope != "c a" || tokens.ExpiresIn != 90 || tokens.TokenType != "bearer" || tokens.RefreshToken == "" {
 			t.Errorf("got %+v", tokens)
@@ -145,11 +146,11 @@ func TestJ31OldKeysVerify(t *testing.T) {
 		return ks
 	}
 	db := newStore(t)
-	old := mint(t, newIssuer(t, issuer.Config{Store: db, Keys: set(one)}), issuer.Grant{Client: "app"}).AccessToken
-	if _, code := validate(t, newIssuer(t, issuer.Config{Store: db, Keys: set(two, one)}), old); code != 0 {
+	old := mint(t, newIssuer(t, db, issuer.Config{Keys: set(one)}), issuer.Grant{Client: "app"}).AccessToken
+	if _, code := validate(t, newIssuer(t, db, issuer.Config{Keys: set(two, one)}), old); code != 0 {
 		t.Errorf("with the old key kept: %v", code)
 	}
-	if _, code := validate(t, newIssuer(t, issuer.Config{Store: db, Keys: set(two)}), old); code != errorsx.BadSignature {
+	if _, code := validate(t, newIssuer(t, db, issuer.Config{Keys: set(two)}), old); code != errorsx.BadSignature {
 		t.Errorf("with the old key gone: got %v, want %v", code, errorsx.BadSignature)
 	}
 }
@@ -162,15 +163,15 @@ func TestC01T11Revocation(t *testing.T) {
 			"client": func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindClient, ID: "app"} },
 			"user":   func(id *middleware.Identity) store.Change { return store.Change{Kind: store.KindUser, ID: "ada"} },
 		} {
-			cfg.Store = newStore(t)
-			iss := newIssuer(t, cfg)
+			db := newStore(t)
+			iss := newIssuer(t, db, cfg)
 			bystander := mint(t, iss, issuer.Grant{Client: "other"})
 			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			id, code := validate(t, iss, tokens.AccessToken)
 			if code != 0 {
 				t.Fatal(code)
 			}
-			if err := revokeBehind(t, iss, cfg.Store, change(id)); err != nil {
+			if err := revokeBehind(t, iss, db, change(id)); err != nil {
 				t.Fatal(err)
 			}
 			if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.UnknownToken {
@@ -187,7 +188,7 @@ func TestC01T11Revocation(t *testing.T) {
 			if _, code := validate(t, iss, again.AccessToken); code != 0 {
 				t.Errorf("%s revoked, a token made afterwards: got %v", what, code)
 			}
-			other := newIssuer(t, issuer.Config{Store: cfg.Store, OpaqueTokens: cfg.OpaqueTokens})
+			other := newIssuer(t, db, issuer.Config{OpaqueTokens: cfg.OpaqueTokens})
 			if _, code := validate(t, other, tokens.AccessToken); code == 0 {
 				t.Errorf("%s revoked: another issuer on the same store accepts the token", what)
 			}
@@ -199,7 +200,7 @@ func TestC01T11Revocation(t *testing.T) {
 func TestRunFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
-		iss := newIssuer(t, issuer.Config{Store: db})
+		iss := newIssuer(t, db, issuer.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go iss.Run(ctx)
@@ -216,7 +217,7 @@ func TestRunFollows(t *testing.T) {
 
 func TestT11RecreatedUserDoesNotInherit(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 	user, err := db.User(t.Context(), "ada")
 	if err != nil {
@@ -231,7 +232,7 @@ func TestT11RecreatedUserDoesNotInherit(t *testing.T) {
 
 func TestRefresh(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "a b", Refresh: true})
 		for what, tt := range map[string]struct {
 			client, token, scope string
@@ -282,7 +283,7 @@ func swapCase(s string) string {
 }
 
 func TestR03RefreshReuseAllowed(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{AllowRefreshReuse: true})
+	iss := newIssuer(t, nil, issuer.Config{AllowRefreshReuse: true})
 	first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 	for range 2 {
 		again, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "")
@@ -303,7 +304,7 @@ func TestR07Lifetimes(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		synctest.Test(t, func(t *testing.T) {
 			cfg.AccessTTL, cfg.RefreshTTL, cfg.FamilyTTL = time.Minute, time.Hour, 3*time.Hour
-			iss := newIssuer(t, cfg)
+			iss := newIssuer(t, nil, cfg)
 			defer running(t, iss)()
 			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			time.Sleep(time.Minute)
@@ -330,14 +331,14 @@ func TestR07Lifetimes(t *testing.T) {
 
 func TestRevokeToken(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		second, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, token := range []string{second.RefreshToken, second.AccessToken} { // at the endpoint, another client does nothing
-			if w := send(iss.RevokeHandler(issuer.HTTPConfig{}), url.Values{"token": {token}}, "", "other", "other-secret"); w.Code != 200 {
+			if w := send(iss.RevokeHandler(), url.Values{"token": {token}}, "", "other", "other-secret"); w.Code != 200 {
 				t.Errorf("another client: got %d %s", w.Code, w.Body)
 			}
 		}
@@ -364,14 +365,14 @@ func TestT08TokensOfOthers(t *testing.T) { // T08: one store, one key set, two a
 		t.Fatal(err)
 	}
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		cfg.Store = newStore(t)
+		db := newStore(t)
 		if !cfg.OpaqueTokens {
 			cfg.Keys = keys
 		}
 		cfg.Audience = "one"
-		one := newIssuer(t, cfg)
+		one := newIssuer(t, db, cfg)
 		cfg.Audience = "two"
-		two := newIssuer(t, cfg)
+		two := newIssuer(t, db, cfg)
 		tokens := mint(t, one, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		if _, code := validate(t, two, tokens.AccessToken); code != errorsx.UnknownToken {
 			t.Errorf("access token: got %v", code)
@@ -387,7 +388,7 @@ func TestT08TokensOfOthers(t *testing.T) { // T08: one store, one key set, two a
 // TestT07KindsOfTokens offers each kind where the other is issued, and what looks
 // like the one and is the other: there is one reading, and no second try.
 func TestT07KindsOfTokens(t *testing.T) {
-	signed, opaque := newIssuer(t, issuer.Config{}), newIssuer(t, issuer.Config{OpaqueTokens: true})
+	signed, opaque := newIssuer(t, nil, issuer.Config{}), newIssuer(t, nil, issuer.Config{OpaqueTokens: true})
 	jwt, random := mint(t, signed, issuer.Grant{Client: "app"}).AccessToken, mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken
 	own := mint(t, signed, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 	for name, tt := range map[string]struct {
@@ -412,50 +413,83 @@ func TestT07KindsOfTokens(t *testing.T) {
 	}
 }
 
+// configured are what an issuer is made of.
+type configured struct {
+	url string
+	db  issuer.Store
+	issuer.Config
+}
+
 func TestS07Config(t *testing.T) {
 	db := memory.New()
-	good := issuer.Config{Issuer: testURL, Store: db, AllowEphemeralKeys: true}
-	for name, change := range map[string]func(*issuer.Config){
-		"no issuer":     func(c *issuer.Config) { c.Issuer = "" },
-		"http":          func(c *issuer.Config) { c.Issuer = "http://id.example" },
-		"last slash":    func(c *issuer.Config) { c.Issuer = testURL + "/" },
-		"query":         func(c *issuer.Config) { c.Issuer = testURL + "?x" },
-		"fragment":      func(c *issuer.Config) { c.Issuer = testURL + "#x" },
-		"user":          func(c *issuer.Config) { c.Issuer = "https://u@id.example" },
-		"two slashes":   func(c *issuer.Config) { c.Issuer = testURL + "/a//b" },
-		"a wildcard":    func(c *issuer.Config) { c.Issuer = testURL + "/{a}" },
-		"dots":          func(c *issuer.Config) { c.Issuer = testURL + "/a/../b" },
-		"no store":      func(c *issuer.Config) { c.Store = nil },
-		"audience":      func(c *issuer.Config) { c.Audience = "a b" },
-		"prefix":        func(c *issuer.Config) { c.Prefix = "A_b" },
-		"negative":      func(c *issuer.Config) { c.AccessTTL = -time.Hour },
-		"half a second": func(c *issuer.Config) { c.AccessTTL = time.Second / 2 },
-		"short family":  func(c *issuer.Config) { c.FamilyTTL = time.Hour },
-		"long access":   func(c *issuer.Config) { c.AccessTTL = 367 * 24 * time.Hour },
-		"past grace":    func(c *issuer.Config) { c.AllowRefreshGrace = -time.Second },
-		"long grace":    func(c *issuer.Config) { c.AllowRefreshGrace = time.Minute + 1 },
-		"no keys":       func(c *issuer.Config) { c.AllowEphemeralKeys = false },
-		"empty keys":    func(c *issuer.Config) { c.Keys = &issuer.KeySet{} },
-		"needless grace": func(c *issuer.Config) {
+	key, err := issuer.GenerateKey("ES256")
+	must(t, err)
+	keys, err := issuer.NewKeySet(key)
+	must(t, err)
+	throttle := newThrottle(t, middleware.ThrottleConfig{})
+	good := configured{testURL, db, issuer.Config{AllowEphemeralKeys: true}}
+	for name, change := range map[string]func(*configured){
+		"no issuer":     func(c *configured) { c.url = "" },
+		"http":          func(c *configured) { c.url = "http://id.example" },
+		"last slash":    func(c *configured) { c.url = testURL + "/" },
+		"query":         func(c *configured) { c.url = testURL + "?x" },
+		"fragment":      func(c *configured) { c.url = testURL + "#x" },
+		"user":          func(c *configured) { c.url = "https://u@id.example" },
+		"two slashes":   func(c *configured) { c.url = testURL + "/a//b" },
+		"a wildcard":    func(c *configured) { c.url = testURL + "/{a}" },
+		"dots":          func(c *configured) { c.url = testURL + "/a/../b" },
+		"no store":      func(c *configured) { c.db = nil },
+		"a nil store":   func(c *configured) { c.db = (*memory.Store)(nil) },
+		"audience":      func(c *configured) { c.Audience = "a b" },
+		"prefix":        func(c *configured) { c.Prefix = "A_b" },
+		"base":          func(c *configured) { c.Base = "auth" },
+		"base with end": func(c *configured) { c.Base = "/auth/" },
+		"negative":      func(c *configured) { c.AccessTTL = -time.Hour },
+		"half a second": func(c *configured) { c.AccessTTL = time.Second / 2 },
+		"short family":  func(c *configured) { c.FamilyTTL = time.Hour },
+		"long access":   func(c *configured) { c.AccessTTL = 367 * 24 * time.Hour },
+		"past grace":    func(c *configured) { c.AllowRefreshGrace = -time.Second },
+		"long grace":    func(c *configured) { c.AllowRefreshGrace = time.Minute + 1 },
+		"no keys":       func(c *configured) { c.AllowEphemeralKeys = false },
+		"empty keys":    func(c *configured) { c.Keys = &issuer.KeySet{} },
+		"needless grace": func(c *configured) {
 			c.AllowRefreshGrace, c.AllowRefreshReuse = time.Second, true
 		},
+		"two kinds of keys":         func(c *configured) { c.Keys, c.EncryptionKey = keys, encryptionKey },
+		"two encryption keys":       func(c *configured) { c.KeyVariable, c.EncryptionKey = "KEY", encryptionKey },
+		"keys for opaque tokens":    func(c *configured) { c.EncryptionKey, c.OpaqueTokens = encryptionKey, true },
+		"an empty encryption key":   func(c *configured) { c.EncryptionKey = []byte{} },
+		"a readable file, and none": func(c *configured) { c.AllowReadableKeyFile = true },
+		"a set that is not stored":  func(c *configured) { c.KeySetName = "set" },
+		"an algorithm alone":        func(c *configured) { c.SigningAlg = "ES256" },
+		"a longest lifetime alone":  func(c *configured) { c.MaxTTL = time.Hour },
+		"a throttle, and none":      func(c *configured) { c.Throttle, c.AllowUnthrottled = throttle, true },
+		"a store without keys":      func(c *configured) { c.EncryptionKey, c.db = encryptionKey, minimal{db, db} },
 	} {
-		cfg := good
-		change(&cfg)
-		if _, err := issuer.New(t.Context(), cfg); err == nil {
+		c := good
+		change(&c)
+		if _, err := issuer.New(t.Context(), c.url, c.db, &c.Config); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+	if _, err := issuer.New(t.Context(), testURL, db, nil); err == nil || !strings.Contains(err.Error(), "KeyFile") {
+		t.Errorf("no configuration: got %v, want what to set", err)
+	}
 	for _, url := range []string{"http://127.0.0.1:8080", "http://[::1]:1", "http://localhost", "https://id.example/tenant"} {
-		cfg := good
-		cfg.Issuer = url
-		if _, err := issuer.New(t.Context(), cfg); err != nil {
+		if _, err := issuer.New(t.Context(), url, db, &good.Config); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := issuer.New(ended, good); !errors.Is(err, context.Canceled) {
+	if _, err := issuer.New(ended, testURL, db, &good.Config); !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that has ended: got %v", err)
+	}
+
+	_, err = issuer.New(t.Context(), "x", nil, &issuer.Config{Base: "x", MaxTTL: 1})
+	for _, fault := range []string{"URL", "store", "Base", "MaxTTL", "KeyFile"} {
+		if err == nil || !strings.Contains(err.Error(), fault) {
+			t.Errorf("several faults: got %v, want %s among them", err, fault)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -59,7 +60,7 @@ func TestC04JunkUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers, each, hot = 4, 250, 100
 		db := &counting{Store: newStore(t)}
-		iss := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true})
+		iss := newIssuer(t, db, issuer.Config{OpaqueTokens: true})
 		cache, err := middleware.NewCache(iss, 1000, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -82,8 +83,8 @@ func TestC04JunkUnderLoad(t *testing.T) {
 		for range workers {
 			wg.Go(func() {
 				for i := range each {
-					key, _ := iss.NewAPIKey("app", nil, time.Time{})
-					if a, b, c := status(h, "key1", good[i%hot]), status(h, "key1", mistyped(issuer.Generate("authtier_at"))),
+					key, _ := newAPIKey("app", nil, time.Time{})
+					if a, b, c := status(h, "key1", good[i%hot]), status(h, "key1", mistyped(secret.Generate("authtier_at"))),
 						status(h, mistyped(key), good[i%hot]); a != 200 || b != 404 || c != 401 {
 						t.Errorf("good credentials got %d, a mistyped token %d, a mistyped key %d", a, b, c)
 					}
@@ -102,12 +103,12 @@ func TestC04JunkUnderLoad(t *testing.T) {
 func TestRefusedJunkReachesTheStoreOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &counting{Store: newStore(t)}
-		cache, err := middleware.NewCache(newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true}), 1000, nil)
+		cache, err := middleware.NewCache(newIssuer(t, db, issuer.Config{OpaqueTokens: true}), 1000, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := middleware.Bearer(cache, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		junk := issuer.Generate("authtier_at")
+		junk := secret.Generate("authtier_at")
 		for range 100 {
 			if got := status(h, "", junk); got != 404 {
 				t.Errorf("got %d", got)

@@ -26,7 +26,7 @@ type credential struct{ client, id string }
 // What a cache remembers is not noted. It asks again every five minutes, so that
 // the store knows of an hour's first use some six minutes later at most.
 type uses struct {
-	keeper store.Toucher // nil: it need not be noted
+	toucher store.Toucher // nil: it need not be noted
 
 	mu     sync.Mutex
 	hour   time.Time
@@ -36,7 +36,7 @@ type uses struct {
 
 // note notes a use. What has no ID cannot be named.
 func (u *uses) note(client, id string, now time.Time) {
-	if u.keeper == nil || id == "" {
+	if u.toucher == nil || id == "" {
 		return
 	}
 	c, hour := credential{client, id}, now.UTC().Truncate(time.Hour)
@@ -87,15 +87,15 @@ func (u *uses) tell(ctx context.Context, timeout time.Duration) error {
 	all := u.take()
 	for told := 0; told < len(all); told += tellTogether {
 		rest := all[told:]
-		if err := u.keeper.Touch(ctx, slices.Clone(rest[:min(len(rest), tellTogether)])...); err != nil {
-			u.keep(rest)
+		if err := u.toucher.Touch(ctx, slices.Clone(rest[:min(len(rest), tellTogether)])...); err != nil {
+			u.putBack(rest)
 			return err
 		}
 	}
 	return nil
 }
 
-func (u *uses) keep(rest []store.Use) {
+func (u *uses) putBack(rest []store.Use) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, use := range rest {

@@ -52,7 +52,7 @@ func (s *touched) told() (calls int, uses []store.Use) {
 func TestLastUse(t *testing.T) {
 	onHelds(t, func(t *testing.T, h held, db *memory.Store) {
 		s := &touched{Store: db}
-		iss := newIssuer(t, issuer.Config{Store: s})
+		iss := newIssuer(t, s, issuer.Config{})
 		stop := running(t, iss)
 		cache := cached(t, iss)
 		secret, id := h.make(t, iss, db, time.Time{})
@@ -101,7 +101,7 @@ func TestLastUseWhileTheStoreIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		s := &touched{Store: newStore(t), down: true}
-		iss := newIssuer(t, issuer.Config{Store: s, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		iss := newIssuer(t, s, issuer.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		stop := running(t, iss)
 		key := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"}
 		wantUse(t, "used", key, 0, iss)
@@ -146,7 +146,7 @@ func TestUsesAreTold(t *testing.T) {
 			{ID: "two", Digest: store.DigestOf("two")},
 		}}))
 		time.Sleep(time.Second)
-		iss := newIssuer(t, issuer.Config{Store: unnamed{s}})
+		iss := newIssuer(t, unnamed{s}, issuer.Config{})
 		stop := running(t, iss)
 		for _, c := range []struct{ client, secret string }{{"app", "app-secret"}, {"two", "past"}, {"two", "two"}, {"two", "x"}, {"nobody", "x"}} {
 			iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: c.client, Secret: c.secret})

@@ -15,7 +15,7 @@ import (
 // an API key and of a secret.
 func TestMintGivesNoMoreThanByHas(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		by := func(g issuer.Grant) *middleware.Identity {
 			id, code := validate(t, iss, mint(t, iss, g).AccessToken)
 			if code != 0 {
@@ -75,7 +75,7 @@ func TestMintGivesNoMoreThanByHas(t *testing.T) {
 // has them no more, and does not thereby become one without scopes.
 func TestKeyScopesAreTheClientsOfNow(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{BehindAPIKey: true})
 	must(t, db.CreateAPIKeys(t.Context(),
 		store.APIKey{ID: "two", Client: "app", Digest: store.DigestOf("two"), Scopes: []string{"b", "c"}},
 		store.APIKey{ID: "none", Client: "app", Digest: store.DigestOf("none")}))
@@ -84,7 +84,7 @@ func TestKeyScopesAreTheClientsOfNow(t *testing.T) {
 		return nil
 	}))
 
-	h := middleware.APIKey(iss, nil)(iss.TokenHandler(issuer.HTTPConfig{BehindAPIKey: true}))
+	h := middleware.APIKey(iss, nil)(iss.TokenHandler())
 	for secret, want := range map[string]struct {
 		scopes middleware.Scopes
 		answer string

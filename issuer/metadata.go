@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/authtier/authtier/errorsx"
 )
 
 // metadata is the document that RFC 8414 section 2 defines.
@@ -27,26 +29,24 @@ const (
 	openIDPath   = "/.well-known/openid-configuration"
 )
 
-// MetadataHandler returns the authorization server's metadata (RFC 8414). All of
-// it comes from the configuration and nothing from the request.
-func (i *Issuer) MetadataHandler(cfg HTTPConfig) http.Handler {
-	document := i.metadata(cfg)
-	return public(func() any { return document })
-}
+// metadata returns the authorization server's metadata (RFC 8414). All of it comes
+// from the configuration and nothing from the request.
+func (i *Issuer) metadata() any { return i.commonMetadata() }
 
-func (i *Issuer) metadata(cfg HTTPConfig) metadata {
+func (i *Issuer) commonMetadata() metadata {
 	auth := []string{"client_secret_basic", "client_secret_post"}
-	if cfg.BehindAPIKey {
+	if i.cfg.BehindAPIKey {
 		auth = []string{} // an API key is no method that has a registered name
 	}
+	base := i.url + i.cfg.Base
 	return metadata{
-		Issuer:                i.cfg.Issuer,
-		TokenEndpoint:         i.cfg.Issuer + cfg.path("token"),
-		KeysURI:               i.cfg.Issuer + keysPath,
-		IntrospectionEndpoint: i.cfg.Issuer + cfg.path("introspect"),
-		RevocationEndpoint:    i.cfg.Issuer + cfg.path("revoke"),
+		Issuer:                i.url,
+		TokenEndpoint:         base + "/token",
+		KeysURI:               i.url + keysPath,
+		IntrospectionEndpoint: base + "/introspect",
+		RevocationEndpoint:    base + "/revoke",
 		ResponseTypes:         []string{},
-		GrantTypes:            tokenEndpoint{i, cfg}.grants(),
+		GrantTypes:            i.grants(),
 		TokenAuth:             auth,
 		IntrospectionAuth:     auth,
 		RevocationAuth:        auth,
@@ -62,29 +62,31 @@ type openIDMetadata struct {
 	IDTokenAlgs  []string `json:"id_token_signing_alg_values_supported"`
 }
 
-// OpenIDHandler returns the metadata in the form of OpenID Connect Discovery, for
+// openIDMetadata returns the metadata in the form of OpenID Connect Discovery, for
 // resource servers that look only there for the key set. The issuer makes no ID
 // tokens. The algorithms are those of the keys that [Issuer.KeysHandler]
 // publishes.
-func (i *Issuer) OpenIDHandler(cfg HTTPConfig) http.Handler {
-	common := i.metadata(cfg)
-	return public(func() any {
-		return openIDMetadata{common, []string{"public"}, i.cfg.Keys.now.Load().algs}
-	})
+func (i *Issuer) openIDMetadata() any {
+	return openIDMetadata{i.commonMetadata(), []string{"public"}, i.keys.now.Load().algs}
 }
 
 // KeysHandler returns the public keys that verify this issuer's tokens (RFC
 // 7517). Symmetric keys are not among them.
 func (i *Issuer) KeysHandler() http.Handler {
-	return public(func() any { return json.RawMessage(i.cfg.Keys.now.Load().jwks) })
+	return i.public(func() any { return json.RawMessage(i.keys.now.Load().jwks) })
 }
 
 // publicAge is how long anyone may keep a public document.
 const publicAge = 5 * time.Minute
 
 // public serves a document that anyone may keep.
-func public(document func() any) http.Handler {
+func (i *Issuer) public(document func() any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if i.closed.Load() {
+			var inherited *errorsx.Writer
+			inherited.Resource(w, r, "", errClosed)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", publicAge/time.Second))
 		w.Header().Set("X-Content-Type-Options", "nosniff")

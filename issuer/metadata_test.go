@@ -34,7 +34,7 @@ func TestDiscoveryListsTheAlgorithmsOfPublishedKeys(t *testing.T) {
 			}
 
 			w := httptest.NewRecorder()
-			newIssuer(t, issuer.Config{Keys: keys}).OpenIDHandler(issuer.HTTPConfig{}).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+			registered(newIssuer(t, nil, issuer.Config{Keys: keys})).ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/openid-configuration", nil))
 			var got struct {
 				Algs []string `json:"id_token_signing_alg_values_supported"`
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -98,8 +99,8 @@ func (i *Issuer) checkBy(g Grant) error {
 	switch by := g.By; {
 	case by == nil:
 		return nil
-	case by.Issuer != i.cfg.Issuer:
-		return fmt.Errorf("the identity in By is of issuer %q, expected %q", by.Issuer, i.cfg.Issuer)
+	case by.Issuer != i.url:
+		return fmt.Errorf("the identity in By is of issuer %q, expected %q", by.Issuer, i.url)
 	case by.Client != g.Client:
 		return fmt.Errorf("the identity in By is of client %q, and the token is for %q", by.Client, g.Client)
 	case by.Family == "":
@@ -115,7 +116,10 @@ func (i *Issuer) checkBy(g Grant) error {
 // client returns a client that is known, not disabled, and not revoked since by
 // was proven; by may be nil.
 func (i *Issuer) client(ctx context.Context, id string, by *middleware.Identity) (*store.Client, error) {
-	c, err := i.cfg.Store.Client(ctx, id)
+	if i.closed.Load() {
+		return nil, errClosed
+	}
+	c, err := i.db.Client(ctx, id)
 	if err != nil {
 		return nil, notFoundAs(errorsx.CredentialsIncorrect, errorsx.CredentialStore, err)
 	}
@@ -156,7 +160,7 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 	ttl := i.cfg.AccessTTL
 	if g.TTL != 0 {
 		ttl = g.TTL.Truncate(time.Second)
-		i.live.lives(ttl)
+		i.revocations.noteTTL(ttl)
 	}
 	access.Expires = access.Issued.Add(ttl)
 	access.Family, access.FamilyEnds = access.ID, access.Expires
@@ -186,7 +190,7 @@ func (i *Issuer) put(ctx context.Context, records []store.Token) error {
 	if len(records) == 0 {
 		return nil
 	}
-	if err := i.cfg.Store.PutTokens(ctx, records...); err != nil {
+	if err := i.db.PutTokens(ctx, records...); err != nil {
 		return fmt.Errorf("issuer: storing tokens: %w", err)
 	}
 	return nil
@@ -217,7 +221,7 @@ func (i *Issuer) make(access store.Token, granted string, refresh bool) (*Tokens
 	}
 	var records []store.Token
 	if i.cfg.OpaqueTokens {
-		tokens.AccessToken = Generate(i.accessPrefix)
+		tokens.AccessToken = secret.Generate(i.accessPrefix)
 		access.Digest = store.DigestOf(tokens.AccessToken)
 		records = append(records, access)
 	} else {
@@ -227,7 +231,7 @@ func (i *Issuer) make(access store.Token, granted string, refresh bool) (*Tokens
 		}
 	}
 	if refresh {
-		tokens.RefreshToken = Generate(i.refreshPrefix)
+		tokens.RefreshToken = secret.Generate(i.refreshPrefix)
 		r := access
 		r.ID, r.Refresh, r.Scopes = rand.Text(), true, granted
 		r.Expires = earlier(access.Issued.Add(i.cfg.RefreshTTL), access.FamilyEnds)
@@ -264,7 +268,7 @@ type privateClaims struct {
 // sign returns the signed form of an access token.
 func (i *Issuer) sign(t *store.Token) (string, error) {
 	c := tokenClaims{
-		Issuer: i.cfg.Issuer, Subject: cmp.Or(t.User, t.Client), Audience: t.Audience,
+		Issuer: i.url, Subject: cmp.Or(t.User, t.Client), Audience: t.Audience,
 		Expires: t.Expires.Unix(), ID: t.ID, Client: t.Client, Scope: t.Scopes, User: t.User,
 		privateClaims: privateClaims{
 			Issued: t.Issued.Unix(), Family: t.Family, ClientVersion: t.ClientVersion, UserVersion: t.UserVersion,
@@ -277,5 +281,5 @@ func (i *Issuer) sign(t *store.Token) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return i.cfg.Keys.sign(payload)
+	return i.keys.sign(payload)
 }

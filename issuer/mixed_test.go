@@ -36,15 +36,15 @@ type mixedClient struct {
 func newMixedSite(t *testing.T, clients int) *mixedSite {
 	t.Helper()
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db, AllowUnthrottled: true})
-	opaque := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true})
+	iss := newIssuer(t, db, issuer.Config{AllowUnthrottled: true})
+	opaque := newIssuer(t, db, issuer.Config{OpaqueTokens: true})
 	running(t, iss)
 	running(t, opaque)
 	s := &mixedSite{}
 	for n := range clients {
 		c := mixedClient{id: fmt.Sprint("client", n), secret: fmt.Sprint("secret", n)}
 		user := fmt.Sprint("user", n)
-		key, record := iss.NewAPIKey(c.id, nil, time.Time{})
+		key, record := newAPIKey(c.id, nil, time.Time{})
 		c.key = key
 		err := errors.Join(
 			db.CreateClient(t.Context(), store.Client{
@@ -86,8 +86,8 @@ func mixedRoutes(t *testing.T, iss, opaque *issuer.Issuer, clients int) http.Han
 	mux.Handle("/signed", middleware.Bearer(signed, nil)(me))
 	mux.Handle("/opaque", middleware.Bearer(stored, nil)(me))
 	mux.Handle("/both", middleware.Chain(middleware.APIKey(signed, nil), middleware.Bearer(signed, nil))(me))
-	mux.Handle("/token", iss.TokenHandler(issuer.HTTPConfig{}))
-	mux.Handle("/introspect", iss.IntrospectHandler(issuer.HTTPConfig{}))
+	mux.Handle("/token", iss.TokenHandler())
+	mux.Handle("/introspect", iss.IntrospectHandler())
 	return mux
 }
 

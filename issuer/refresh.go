@@ -90,7 +90,7 @@ func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token 
 		return nil, revoked(t)
 	}
 	t.Used, t.UsedAt = false, time.Time{} // the store decides whether it is in its grace
-	return t, i.judge(t, now)
+	return t, i.checkToken(t, now)
 }
 
 // refreshUser returns the user that a refresh token speaks for, or nil for a
@@ -113,7 +113,7 @@ func (i *Issuer) refreshUser(ctx context.Context, t *store.Token) (*store.User, 
 
 // rotate lets the store decide who is first, and who is in the grace.
 func (i *Issuer) rotate(ctx context.Context, old *store.Token, next []store.Token) error {
-	err := i.cfg.Store.RotateRefreshToken(ctx, old.Digest, old.Client, time.Now(), i.cfg.AllowRefreshGrace, next...)
+	err := i.db.RotateRefreshToken(ctx, old.Digest, old.Client, time.Now(), i.cfg.AllowRefreshGrace, next...)
 	switch {
 	case errors.Is(err, store.ErrReused):
 		i.apply([]store.Change{{Kind: store.KindFamily, ID: old.Family, Until: old.FamilyEnds}})

@@ -18,10 +18,13 @@ type rotator interface {
 
 // rotator returns the store, if it can replace API keys and secrets.
 func (i *Issuer) rotator() (rotator, error) {
-	if db, ok := i.cfg.Store.(rotator); ok {
+	if i.closed.Load() {
+		return nil, errClosed
+	}
+	if db, ok := i.db.(rotator); ok {
 		return db, nil
 	}
-	return nil, fmt.Errorf("the Store, a %T, is no store.Lister and store.Rotator", i.cfg.Store)
+	return nil, fmt.Errorf("the store, a %T, is no store.Lister and store.Rotator", i.db)
 }
 
 // RotateAPIKey replaces an API key, by its ID, and returns the new one, which can
@@ -32,8 +35,8 @@ func (i *Issuer) rotator() (rotator, error) {
 //
 // The new key lives for as long as the old one was to live from its creation, and
 // for ever if that had no end; one that was replaced before is to live no longer
-// than its overlap. For another end use [Issuer.NewAPIKey] and the store's
-// ReplaceAPIKey.
+// than its overlap. For another end, let the
+// store's UpdateAPIKey end it sooner.
 //
 // The new key has what the old one had when RotateAPIKey read it. A change of the
 // old key's scopes, owner or networks at the same moment can be missing from it:
@@ -67,7 +70,8 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 	if err != nil {
 		return "", store.APIKey{}, err
 	}
-	key, record := i.NewAPIKey(old.Client, old.Scopes, expires)
+	key, record := i.newAPIKey()
+	record.Client, record.Scopes, record.Expires = old.Client, old.Scopes, expires
 	record.Name, record.Owner, record.Addrs = old.Name, old.Owner, old.Addrs
 	err = db.ReplaceAPIKey(ctx, id, until, record)
 	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id}) // also if the store's answer was lost
@@ -80,8 +84,8 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 // [Issuer.RotateAPIKey]. Tokens that the client has got live on.
 //
 // The new secret lives for as long as the client's last one was to live from its
-// creation, and for ever if that had no end or there is none. For another end
-// use [Issuer.NewSecret] and the store's ReplaceSecrets.
+// creation, and for ever if that had no end or there is none. To end
+// it, call [Issuer.RevokeSecret].
 //
 // An unknown client is [store.ErrNotFound]. After any other error the store may
 // have replaced the secrets, by one that nobody knows.
@@ -106,7 +110,7 @@ func (i *Issuer) rotateSecret(ctx context.Context, client string, overlap time.D
 	if err != nil {
 		return "", store.Secret{}, err
 	}
-	secret, record := i.NewSecret()
+	secret, record := i.newSecret()
 	if len(olds) > 0 {
 		last := olds[len(olds)-1]
 		if record.Expires, err = heirExpires(last.Created, last.Expires); err != nil {
@@ -133,7 +137,7 @@ func heirExpires(created, expires time.Time) (time.Time, error) {
 	case expires.IsZero():
 		return time.Time{}, nil
 	case created.IsZero() || !expires.After(created):
-		return time.Time{}, errors.New("how long the old one was to live is not known, and so is not how long the new one is: store one that says")
+		return time.Time{}, errors.New("how long the old one was to live is not known, and so is not how long the new one is")
 	}
 	return time.Now().UTC().Add(expires.Sub(created)).Truncate(time.Microsecond), nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
@@ -20,7 +21,7 @@ import (
 
 func TestReplaceWithOverlap(t *testing.T) {
 	onHelds(t, func(t *testing.T, h held, db *memory.Store) {
-		one, two := newIssuer(t, issuer.Config{Store: db}), newIssuer(t, issuer.Config{Store: db})
+		one, two := newIssuer(t, db, issuer.Config{}), newIssuer(t, db, issuer.Config{})
 		defer running(t, one)()
 		defer running(t, two)()
 		all := []middleware.Validator{cached(t, one), one, cached(t, two), two}
@@ -51,7 +52,7 @@ func TestReplaceWithOverlap(t *testing.T) {
 
 func TestEndAtOnce(t *testing.T) {
 	onHelds(t, func(t *testing.T, h held, db *memory.Store) {
-		one, two := newIssuer(t, issuer.Config{Store: db}), newIssuer(t, issuer.Config{Store: db})
+		one, two := newIssuer(t, db, issuer.Config{}), newIssuer(t, db, issuer.Config{})
 		defer running(t, one)()
 		defer running(t, two)()
 		here, there := []middleware.Validator{cached(t, one), one}, []middleware.Validator{cached(t, two), two}
@@ -79,7 +80,7 @@ func TestEndAtOnce(t *testing.T) {
 // TestNothingOfTheOld disables, deletes and creates anew the client.
 func TestNothingOfTheOld(t *testing.T) { // T11
 	onHelds(t, func(t *testing.T, h held, db *memory.Store) {
-		iss := newIssuer(t, issuer.Config{Store: db})
+		iss := newIssuer(t, db, issuer.Config{})
 		defer running(t, iss)()
 		both := []middleware.Validator{cached(t, iss), iss}
 		secret, id := h.make(t, iss, db, time.Time{})
@@ -119,7 +120,7 @@ func TestReplaceUnderLoad(t *testing.T) {
 			until      time.Time // when old is over
 		}
 		const overlap = time.Second
-		iss := newIssuer(t, issuer.Config{Store: db})
+		iss := newIssuer(t, db, issuer.Config{})
 		defer running(t, iss)()
 		cache := cached(t, iss)
 		first, id := h.make(t, iss, db, time.Time{})
@@ -160,7 +161,7 @@ func TestReplaceKeepsWhatLimitsAKey(t *testing.T) {
 		k.Name, k.Owner, k.Addrs = "reports", "ada", networks
 		return nil
 	}))
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	began := time.Now().Add(-time.Second)
 	key, record, err := iss.RotateAPIKey(t.Context(), "k1", time.Hour)
 	must(t, err)
@@ -175,10 +176,10 @@ func TestReplaceKeepsWhatLimitsAKey(t *testing.T) {
 	if err != nil || id.KeyID != record.ID || id.Scopes != "a" || !strings.HasPrefix(key, "authtier_key_"+record.ID+"_") {
 		t.Errorf("got %+v, %v", id, err)
 	}
-	secret, kept, err := iss.RotateSecret(t.Context(), "other", time.Hour)
+	plain, kept, err := iss.RotateSecret(t.Context(), "other", time.Hour)
 	must(t, err)
-	if !strings.HasPrefix(secret, "authtier_cs_"+kept.ID+"_") || !issuer.WellFormed("authtier_cs", secret) || !kept.Expires.IsZero() || kept.Created.IsZero() {
-		t.Errorf("got %q and %+v", secret, kept)
+	if !strings.HasPrefix(plain, "authtier_cs_"+kept.ID+"_") || !secret.WellFormed("authtier_cs", plain) || !kept.Expires.IsZero() || kept.Created.IsZero() {
+		t.Errorf("got %q and %+v", plain, kept)
 	}
 }
 
@@ -190,7 +191,7 @@ type minimal struct {
 
 func TestReplaceRefuses(t *testing.T) {
 	ctx, db := t.Context(), newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	now := time.Now()
 	must(t, db.CreateAPIKeys(ctx, store.APIKey{ID: "ends", Client: "app", Digest: store.DigestOf("ends"), Expires: now.Add(time.Hour)}))
 	for what, f := range map[string]func(iss *issuer.Issuer) error{
@@ -201,7 +202,7 @@ func TestReplaceRefuses(t *testing.T) {
 		if err := f(iss); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: got %v, want an error that names it", what, err)
 		}
-		small := newIssuer(t, issuer.Config{Store: minimal{db, db}})
+		small := newIssuer(t, minimal{db, db}, issuer.Config{})
 		if err := f(small); err == nil || !strings.Contains(err.Error(), "Rotator") {
 			t.Errorf("%s with a store that cannot: got %v, want an error that says so", what, err)
 		}

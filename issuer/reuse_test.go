@@ -16,7 +16,7 @@ import (
 // none fails as ours, and the family has ended.
 func TestR02ManyAtOnce(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		for _, users := range []int{2, 10, 100} {
 			first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			var mu sync.Mutex
@@ -54,7 +54,7 @@ func TestR02ManyAtOnce(t *testing.T) {
 func TestR07UsedAndExpired(t *testing.T) {
 	for _, late := range []time.Duration{0, 5 * time.Minute, 20 * time.Minute} { // it expires after ten
 		synctest.Test(t, func(t *testing.T) {
-			iss := newIssuer(t, issuer.Config{RefreshTTL: time.Hour, FamilyTTL: 24 * time.Hour})
+			iss := newIssuer(t, nil, issuer.Config{RefreshTTL: time.Hour, FamilyTTL: 24 * time.Hour})
 			defer running(t, iss)()
 			first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			time.Sleep(50 * time.Minute)
@@ -98,7 +98,7 @@ func TestR08Ends(t *testing.T) {
 		}, false},
 	} {
 		db := newStore(t)
-		iss := newIssuer(t, issuer.Config{Store: db})
+		iss := newIssuer(t, db, issuer.Config{})
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		if err := tt.end(iss, db, tokens); err != nil {
 			t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 // tokens there; [Issuer.RevokeToken] says which other tokens end with one. The response is 200 with the body {},
 // also for a token that is unknown, already revoked or another client's. If the
 // store fails, it is AUTH-8.
-func (i *Issuer) RevokeHandler(cfg HTTPConfig) http.Handler {
-	return newEndpoint(i, cfg, i.serveRevocation, "token", "token_type_hint")
+func (i *Issuer) RevokeHandler() http.Handler {
+	return newEndpoint(i, i.serveRevocation, "token", "token_type_hint")
 }
 
 func (i *Issuer) serveRevocation(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error {
@@ -105,7 +105,7 @@ func (i *Issuer) revokeRecord(ctx context.Context, t *store.Token) error {
 func (i *Issuer) RevokeClient(ctx context.Context, id string) error {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
-	err := ifMissing(i.cfg.Store.Client(ctx, id))
+	err := ifMissing(i.db.Client(ctx, id))
 	if err == nil {
 		err = i.revoke(ctx, store.Change{Kind: store.KindClient, ID: id})
 	}
@@ -130,7 +130,7 @@ func (i *Issuer) RevokeUser(ctx context.Context, login string) error {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	var err error
-	if !i.cfg.ownUsers() {
+	if !i.ownUsers() {
 		err = ifMissing(i.users.User(ctx, login))
 	}
 	if err == nil {

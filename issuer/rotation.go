@@ -10,64 +10,64 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-var errFixedKeys = errors.New("issuer: the keys never change; OpenKeys returns some that do")
+var errFixedKeys = errors.New("the keys never change: only stored ones do, see Config.KeyFile")
 
-// Rotate publishes a new signing key and returns its ID. The key verifies at
+// RotateSigningKey publishes a new signing key and returns its ID. The key verifies at
 // once. It signs when everybody who keeps the key set has had time to read it
 // again, five and a half minutes later, by a second change that [Issuer.Run] of
 // any node makes; the one before verifies on until its last token has expired.
 // The clocks of nodes may differ by some seconds; by more, a new key may sign
 // before all can have it.
 //
-// It is an error unless the keys are from [OpenKeys].
-func (i *Issuer) Rotate(ctx context.Context) (kid string, err error) {
-	s := i.cfg.Keys.stored
+// It is an error unless the keys are stored ([Config].KeyFile).
+func (i *Issuer) RotateSigningKey(ctx context.Context) (kid string, err error) {
+	s := i.keys.stored
 	if s == nil {
-		return "", errFixedKeys
+		return "", fmt.Errorf("issuer: RotateSigningKey: %w", errFixedKeys)
 	}
 	r, err := s.make(time.Now(), time.Time{})
 	if err == nil {
 		err = s.db.PutSigningKeys(ctx, r)
 	}
 	if err != nil {
-		return "", fmt.Errorf("issuer: Rotate: %w", err)
+		return "", fmt.Errorf("issuer: RotateSigningKey: %w", err)
 	}
 	return r.ID, i.follow(ctx)
 }
 
-// Withdraw ends a signing key at once, as when it has leaked: what it signed is
-// refused here when Withdraw returns, and on other nodes when they hear of it. If
+// RevokeSigningKey ends a signing key at once, as when it has leaked: what it signed is
+// refused here when RevokeSigningKey returns, and on other nodes when they hear of it. If
 // the key signs, a new one does so from now on, which those who keep the key set
 // do not know for up to five minutes.
 //
-// It is an error unless the keys are from [OpenKeys], and [store.ErrNotFound] for
+// It is an error unless the keys are stored ([Config].KeyFile), and [store.ErrNotFound] for
 // a key that is not among them.
-func (i *Issuer) Withdraw(ctx context.Context, kid string) error {
-	s := i.cfg.Keys.stored
+func (i *Issuer) RevokeSigningKey(ctx context.Context, kid string) error {
+	s := i.keys.stored
 	if s == nil {
-		return errFixedKeys
+		return fmt.Errorf("issuer: RevokeSigningKey: %w", errFixedKeys)
 	}
-	records, err := s.db.SigningKeys(ctx, s.cfg.Set)
+	records, err := s.db.SigningKeys(ctx, s.set)
 	if err != nil {
-		return fmt.Errorf("issuer: Withdraw: %w", err)
+		return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
 	}
 	now := time.Now()
 	changed := []store.SigningKey{}
 	records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) })
 	n := slices.IndexFunc(records, func(r store.SigningKey) bool { return r.ID == kid })
 	if n < 0 {
-		return fmt.Errorf("issuer: Withdraw: key %q: %w", kid, store.ErrNotFound)
+		return fmt.Errorf("issuer: RevokeSigningKey: key %q: %w", kid, store.ErrNotFound)
 	}
 	if opened, _, _ := s.open(records); signs(opened, kid) {
 		next, err := s.make(now, signsAfter(records, now))
 		if err != nil {
-			return fmt.Errorf("issuer: Withdraw: %w", err)
+			return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
 		}
 		changed = append(changed, next)
 	}
 	records[n].Ends = now.Add(-clockSkew)
 	if err := s.db.PutSigningKeys(ctx, append(changed, records[n])...); err != nil { // at once: nobody sees one without the other
-		return fmt.Errorf("issuer: Withdraw: %w", err)
+		return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
 	}
 	return i.follow(ctx)
 }
@@ -84,7 +84,7 @@ func signs(records []store.SigningKey, kid string) bool {
 func (ks *KeySet) tend(ctx context.Context, now time.Time) error {
 	s := ks.stored
 	s.mu.Lock()
-	changed := due(s.records, now, s.cfg.MaxTTL)
+	changed := due(s.records, now, s.maxTTL)
 	stale := slices.ContainsFunc(s.records, func(r store.SigningKey) bool { return ended(r, now) })
 	s.mu.Unlock()
 	if len(changed) > 0 { // unless another node was first
@@ -92,7 +92,7 @@ func (ks *KeySet) tend(ctx context.Context, now time.Time) error {
 			return err
 		}
 		s.mu.Lock()
-		changed = due(s.records, now, s.cfg.MaxTTL)
+		changed = due(s.records, now, s.maxTTL)
 		s.mu.Unlock()
 		if err := s.db.PutSigningKeys(ctx, changed...); err != nil {
 			return fmt.Errorf("storing the signing keys: %w", err)
@@ -117,20 +117,20 @@ func signsAfter(records []store.SigningKey, now time.Time) time.Time {
 
 // due returns what there is to change of the records.
 func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []store.SigningKey {
-	live := slices.DeleteFunc(slices.Clone(records), func(r store.SigningKey) bool { return ended(r, now) })
+	current := slices.DeleteFunc(slices.Clone(records), func(r store.SigningKey) bool { return ended(r, now) })
 	next := -1
-	for i, r := range live {
+	for i, r := range current {
 		if r.Signs.IsZero() && r.Ends.IsZero() && now.Sub(r.Published) >= publishedBefore {
 			next = i // they are in the order of their publication
 		}
 	}
 	var changed []store.SigningKey
 	if next >= 0 {
-		live[next].Signs = signsAfter(live, now)
-		changed = append(changed, live[next])
+		current[next].Signs = signsAfter(current, now)
+		changed = append(changed, current[next])
 	}
-	signer := signerOf(live)
-	for i, r := range live {
+	signer := signerOf(current)
+	for i, r := range current {
 		replaced := !r.Signs.IsZero() && i != signer || r.Signs.IsZero() && i < next
 		if replaced && r.Ends.IsZero() {
 			r.Ends = now.Add(maxTTL + replacedSigns)

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,20 +23,16 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-var seal = sealOf(7)
+var encryptionKey = encryptionKeyOf(7)
 
-// sealOf returns a seal for each number.
-func sealOf(n byte) []byte { return append(bytes.Repeat([]byte{n}, 31), n+1) }
+// encryptionKeyOf returns an encryption key for each number.
+func encryptionKeyOf(n byte) []byte { return append(bytes.Repeat([]byte{n}, 31), n+1) }
 
 // node returns an issuer of its own on a store that others may use too.
-func node(t *testing.T, db issuer.Store, cfg issuer.StoredKeysConfig) *issuer.Issuer {
+func node(t *testing.T, db issuer.Store, cfg issuer.Config) *issuer.Issuer {
 	t.Helper()
-	cfg.Seal = seal
-	keys, err := issuer.OpenKeys(t.Context(), db.(store.SigningKeys), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newIssuer(t, issuer.Config{Store: db, Keys: keys})
+	cfg.EncryptionKey = encryptionKey
+	return newIssuer(t, db, cfg)
 }
 
 // kidOf returns the key that signed a token.
@@ -80,11 +74,11 @@ func client(t *testing.T, iss *issuer.Issuer) string {
 func TestJ31Rotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
-		a, b := node(t, db, issuer.StoredKeysConfig{MaxTTL: 2 * time.Hour}), node(t, db, issuer.StoredKeysConfig{MaxTTL: 2 * time.Hour})
+		a, b := node(t, db, issuer.Config{MaxTTL: 2 * time.Hour}), node(t, db, issuer.Config{MaxTTL: 2 * time.Hour})
 		defer running(t, a)()
 		defer running(t, b)()
 		old := kidOf(t, client(t, a))
-		next, err := a.Rotate(t.Context())
+		next, err := a.RotateSigningKey(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,10 +123,10 @@ func TestJ31Rotation(t *testing.T) {
 	})
 }
 
-func TestC19Withdraw(t *testing.T) {
+func TestC19RevokeSigningKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
-		a, b := node(t, db, issuer.StoredKeysConfig{Alg: "HS256"}), node(t, db, issuer.StoredKeysConfig{Alg: "HS256"})
+		a, b := node(t, db, issuer.Config{SigningAlg: "HS256"}), node(t, db, issuer.Config{SigningAlg: "HS256"})
 		defer running(t, a)()
 		defer running(t, b)()
 		cache, err := middleware.NewCache(b, 16, nil)
@@ -143,7 +137,7 @@ func TestC19Withdraw(t *testing.T) {
 		if _, code := validate(t, cache, leaked); code != 0 {
 			t.Fatal(code)
 		}
-		if err := a.Withdraw(t.Context(), kidOf(t, leaked)); err != nil {
+		if err := a.RevokeSigningKey(t.Context(), kidOf(t, leaked)); err != nil {
 			t.Fatal(err)
 		}
 		if _, code := validate(t, a, leaked); code != errorsx.BadSignature {
@@ -159,7 +153,7 @@ func TestC19Withdraw(t *testing.T) {
 				t.Errorf("on the other %s, after half a second: got %v", name, code)
 			}
 		}
-		if err := a.Withdraw(t.Context(), "unknown"); !errors.Is(err, store.ErrNotFound) {
+		if err := a.RevokeSigningKey(t.Context(), "unknown"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("an unknown key: got %v", err)
 		}
 	})
@@ -167,7 +161,7 @@ func TestC19Withdraw(t *testing.T) {
 
 // keyStore counts how often the keys are read, and may fail.
 type keyStore struct {
-	inner store.SigningKeys
+	*memory.Store
 	reads int
 	takes time.Duration
 	err   error
@@ -183,11 +177,11 @@ func (k *keyStore) SigningKeys(ctx context.Context, set string) ([]store.Signing
 	if k.err != nil {
 		return nil, k.err
 	}
-	return k.inner.SigningKeys(ctx, set)
+	return k.Store.SigningKeys(ctx, set)
 }
 
 func (k *keyStore) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
-	return k.inner.PutSigningKeys(ctx, ks...)
+	return k.Store.PutSigningKeys(ctx, ks...)
 }
 
 // madeUp returns a token with a key ID that nobody has and the payload of another.
@@ -201,12 +195,8 @@ func madeUp(token string, n int) string {
 func TestJ05UnknownKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
-		c := &keyStore{inner: db}
-		keys, err := issuer.OpenKeys(t.Context(), c, issuer.StoredKeysConfig{Seal: seal})
-		if err != nil {
-			t.Fatal(err)
-		}
-		iss := newIssuer(t, issuer.Config{Store: db, Keys: keys})
+		c := &keyStore{Store: db}
+		iss := node(t, c, issuer.Config{})
 		token := client(t, iss)
 		before := c.reads
 		for i := range 100 {
@@ -231,12 +221,8 @@ func TestS01UnknownKeyOfASlowStore(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // one place for signatures
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
-		c := &keyStore{inner: db}
-		keys, err := issuer.OpenKeys(t.Context(), c, issuer.StoredKeysConfig{Seal: seal})
-		if err != nil {
-			t.Fatal(err)
-		}
-		iss := newIssuer(t, issuer.Config{Store: db, Keys: keys, AllowStale: true})
+		c := &keyStore{Store: db}
+		iss := node(t, c, issuer.Config{AllowStale: true})
 		token := client(t, iss)
 		junk := func(n int) middleware.Credential {
 			return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: madeUp(token, n)}
@@ -266,23 +252,24 @@ func TestS01UnknownKeyOfASlowStore(t *testing.T) {
 	})
 }
 
-func TestS07OpenKeysRefuses(t *testing.T) {
+func TestS07StoredKeysRefuse(t *testing.T) {
 	db := newStore(t)
-	if _, err := issuer.OpenKeys(t.Context(), db, issuer.StoredKeysConfig{Seal: seal}); err != nil {
-		t.Fatal(err)
+	open := func(cfg issuer.Config) error {
+		_, err := issuer.New(t.Context(), testURL, db, &cfg)
+		return err
 	}
-	for name, cfg := range map[string]issuer.StoredKeysConfig{
-		"no seal": {}, "a seal of zeros": {Seal: make([]byte, 32), Set: "new"}, "a seal of equal bytes": {Seal: bytes.Repeat([]byte{7}, 32), Set: "new"},
-		"a short seal": {Seal: seal[1:]}, "another seal": {Seal: sealOf(8)},
-		"an unknown algorithm": {Seal: seal, Set: "new", Alg: "none"}, "a negative lifetime": {Seal: seal, MaxTTL: -1},
-		"an algorithm that no key can be made for": {Seal: seal, Alg: "RS512"},
+	must(t, open(issuer.Config{EncryptionKey: encryptionKey}))
+	for name, cfg := range map[string]issuer.Config{
+		"no key": {KeySetName: "new"}, "a key of zeros": {EncryptionKey: make([]byte, 32), KeySetName: "new"},
+		"a key of equal bytes": {EncryptionKey: bytes.Repeat([]byte{7}, 32), KeySetName: "new"},
+		"a short key":          {EncryptionKey: encryptionKey[1:]}, "another key": {EncryptionKey: encryptionKeyOf(8)},
+		"an unknown algorithm":                     {EncryptionKey: encryptionKey, KeySetName: "new", SigningAlg: "none"},
+		"a negative lifetime":                      {EncryptionKey: encryptionKey, MaxTTL: -1},
+		"an algorithm that no key can be made for": {EncryptionKey: encryptionKey, SigningAlg: "RS512"},
 	} {
-		if _, err := issuer.OpenKeys(t.Context(), db, cfg); err == nil {
+		if err := open(cfg); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
-	}
-	if _, err := issuer.OpenKeys(t.Context(), nil, issuer.StoredKeysConfig{Seal: seal}); err == nil {
-		t.Error("no store: accepted")
 	}
 	ks, err := db.SigningKeys(t.Context(), "authtier")
 	if err != nil || len(ks) != 1 {
@@ -293,34 +280,15 @@ func TestS07OpenKeysRefuses(t *testing.T) {
 	if err := db.PutSigningKeys(t.Context(), forged); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := issuer.OpenKeys(t.Context(), db, issuer.StoredKeysConfig{Seal: seal}); err == nil {
+	if err := open(issuer.Config{EncryptionKey: encryptionKey}); err == nil {
 		t.Error("a sealed key under another ID: opened")
 	}
-	fixed := newIssuer(t, issuer.Config{})
-	if _, err := fixed.Rotate(t.Context()); err == nil {
+	fixed := newIssuer(t, nil, issuer.Config{})
+	if _, err := fixed.RotateSigningKey(t.Context()); err == nil {
 		t.Error("keys that never change: rotated")
 	}
-	if err := fixed.Withdraw(t.Context(), "x"); err == nil {
-		t.Error("keys that never change: withdrawn")
-	}
-}
-
-func TestS07Seals(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "seal")
-	text := base64.StdEncoding.EncodeToString(seal) + "\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := issuer.ReadSeal(file); err != nil || !bytes.Equal(got, seal) {
-		t.Errorf("got %x, %v", got, err)
-	}
-	for _, text := range []string{"", "c2hvcnQ=", text[:20], strings.Repeat("!", 44)} {
-		if _, err := issuer.ParseSeal(text); err == nil || text != "" && strings.Contains(err.Error(), text) {
-			t.Errorf("%q: got %v", text, err)
-		}
-	}
-	if _, err := issuer.ReadSeal(file + "x"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no file: got %v", err)
+	if err := fixed.RevokeSigningKey(t.Context(), "x"); err == nil {
+		t.Error("keys that never change: revoked")
 	}
 }
 
@@ -339,33 +307,33 @@ func (l *lateKeys) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) e
 	return l.Store.PutSigningKeys(ctx, ks...)
 }
 
-// TestForeignKeysAreLeftOut starts a node with another seal beside others, while
+// TestForeignKeysAreLeftOut starts a node with another key beside others, while
 // there is no key yet: it fails, and leaves nothing behind.
 func TestForeignKeysAreLeftOut(t *testing.T) {
 	db := newStore(t)
 	late := &lateKeys{Store: db, made: make(chan struct{}), put: make(chan struct{})}
 	failed := make(chan error)
 	go func() {
-		_, err := issuer.OpenKeys(t.Context(), late, issuer.StoredKeysConfig{Seal: sealOf(9)})
+		_, err := issuer.New(t.Context(), testURL, late, &issuer.Config{EncryptionKey: encryptionKeyOf(9)})
 		failed <- err
 	}()
 	<-late.made
-	iss := node(t, db, issuer.StoredKeysConfig{})
+	iss := node(t, db, issuer.Config{})
 	late.put <- struct{}{}
 	if err := <-failed; err == nil {
-		t.Error("another seal: accepted")
+		t.Error("another key: accepted")
 	}
-	node(t, db, issuer.StoredKeysConfig{})
+	node(t, db, issuer.Config{})
 	if got := published(t, iss); len(got) != 1 {
 		t.Errorf("published: %v", got)
 	}
 }
 
-// TestC19WithdrawBesideForeignKeys withdraws a key while the store has another one
+// TestC19RevokeSigningKeyBesideForeignKeys revokes a key while the store has another one
 // that no node can open, and that seems to sign.
-func TestC19WithdrawBesideForeignKeys(t *testing.T) {
+func TestC19RevokeSigningKeyBesideForeignKeys(t *testing.T) {
 	db := newStore(t)
-	a, b := node(t, db, issuer.StoredKeysConfig{}), node(t, db, issuer.StoredKeysConfig{})
+	a, b := node(t, db, issuer.Config{}), node(t, db, issuer.Config{})
 	now := time.Now()
 	err := db.PutSigningKeys(t.Context(), store.SigningKey{
 		Set: "authtier", ID: "foreign", Alg: "ES256", Sealed: []byte("nonsense"), Published: now, Signs: now.Add(time.Millisecond),
@@ -374,8 +342,8 @@ func TestC19WithdrawBesideForeignKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	leaked := mint(t, a, issuer.Grant{Client: "app"}).AccessToken
-	if err := a.Withdraw(t.Context(), kidOf(t, leaked)); err != nil {
-		t.Errorf("withdrawing: %v", err)
+	if err := a.RevokeSigningKey(t.Context(), kidOf(t, leaked)); err != nil {
+		t.Errorf("revoking: %v", err)
 	}
 	good := mint(t, a, issuer.Grant{Client: "app"}).AccessToken
 	for name, iss := range map[string]*issuer.Issuer{"here": a, "on the other node": b} {
@@ -387,7 +355,7 @@ func TestC19WithdrawBesideForeignKeys(t *testing.T) {
 			t.Errorf("%s: a token of the new key: %v", name, err)
 		}
 		if err := bearer(leaked); !errors.Is(err, errorsx.BadSignature) {
-			t.Errorf("%s: a token of the withdrawn key: got %v, want AUTH-10", name, err)
+			t.Errorf("%s: a token of the revoked key: got %v, want AUTH-10", name, err)
 		}
 		if got := published(t, iss); len(got) != 1 || got[0] != kidOf(t, good) {
 			t.Errorf("%s: published: %v", name, got)

@@ -30,7 +30,8 @@ const (
 	firstRetry, lastRetry = 100 * time.Millisecond, 5 * time.Second
 )
 
-// Run follows the store's changes until ctx ends, and returns its cause. It
+// Run follows the store's changes for an issuer from [New], until ctx ends, and
+// returns its cause. It
 // brings in what others revoke within a second, and sooner where the store
 // hints at changes; what this issuer revokes it knows at once. It also lets a
 // published signing key sign when its time has come, tells the store once a minute
@@ -40,20 +41,34 @@ const (
 // When the store has not been heard of for half a minute, tokens are AUTH-8. The
 // configuration may allow stale ones, but only while Run runs: the end of ctx, such
 // as a timeout for the start of the program, ends that too.
+//
+// For an issuer from [Open], which runs by itself, Run is an error, and so it is after
+// Close, which ends it too.
 func (i *Issuer) Run(ctx context.Context) error {
+	if i.opened != nil {
+		return errors.New("issuer: Run: the issuer runs by itself since Open")
+	}
+	return i.follows(ctx)
+}
+
+// follows follows the store until ctx ends or the issuer is closed.
+func (i *Issuer) follows(parent context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	defer context.AfterFunc(i.life, func() { cancel(errClosed) })()
 	i.ran.Store(true)
 	i.runs.Add(1)
 	defer i.runs.Add(-1)
 	var others sync.WaitGroup
 	defer others.Wait()
 	wake := make(chan struct{}, 1)
-	if hinter, ok := i.cfg.Store.(store.Hinter); ok {
+	if hinter, ok := i.db.(store.Hinter); ok {
 		others.Go(func() { i.listen(ctx, hinter, wake) })
 	}
-	if sweeper, ok := i.cfg.Store.(store.Sweeper); ok {
+	if sweeper, ok := i.db.(store.Sweeper); ok {
 		others.Go(func() { i.sweep(ctx, sweeper) })
 	}
-	if i.uses.keeper != nil {
+	if i.uses.toucher != nil {
 		others.Go(func() { i.tellUses(ctx) })
 	}
 	tick := time.NewTicker(pollEvery)
@@ -68,8 +83,8 @@ func (i *Issuer) Run(ctx context.Context) error {
 		case <-wake:
 		}
 		failing(ctx, i.follow(ctx))
-		if i.cfg.Keys.stored != nil {
-			keysFailing(ctx, i.cfg.Keys.tend(ctx, time.Now()))
+		if i.keys.stored != nil {
+			keysFailing(ctx, i.keys.tend(ctx, time.Now()))
 		}
 	}
 }
@@ -121,9 +136,9 @@ func (i *Issuer) condition(bad, good string) func(ctx context.Context, err error
 		case ctx.Err() != nil || failing == (err != nil):
 			return
 		case err != nil:
-			i.logger().ErrorContext(ctx, "authtier: "+bad, "issuer", i.cfg.Issuer, "cause", err)
+			i.logger().ErrorContext(ctx, "authtier: "+bad, "issuer", i.url, "cause", err)
 		default:
-			i.logger().InfoContext(ctx, "authtier: "+good, "issuer", i.cfg.Issuer)
+			i.logger().InfoContext(ctx, "authtier: "+good, "issuer", i.url)
 		}
 		failing = err != nil
 	}
@@ -141,7 +156,7 @@ func (i *Issuer) follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
 	defer cancel()
 	asked := time.Now()
-	l := &i.live
+	l := &i.revocations
 	select {
 	case l.following <- struct{}{}:
 		defer func() { <-l.following }()
@@ -152,12 +167,12 @@ func (i *Issuer) follow(ctx context.Context) error {
 		return nil
 	}
 	began := time.Now()
-	changes, cursor, err := i.cfg.Store.Since(ctx, l.cursor)
+	changes, cursor, err := i.db.Since(ctx, l.cursor)
 	lost := errors.Is(err, store.ErrNotFound)
 	if lost {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
 		defer cancel()
-		changes, cursor, err = i.cfg.Store.Snapshot(ctx)
+		changes, cursor, err = i.db.Snapshot(ctx)
 	}
 	if err != nil {
 		return err
@@ -180,13 +195,13 @@ func (i *Issuer) follow(ctx context.Context) error {
 
 // freshen says until when what is known may be relied on.
 func (i *Issuer) freshen(until time.Time) {
-	i.live.fresh.Store(&until)
+	i.revocations.fresh.Store(&until)
 	i.sinks.FreshUntil(until)
 }
 
 // followKeys reads the signing keys again if they have changed.
 func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bool) error {
-	if i.cfg.Keys.stored == nil {
+	if i.keys.stored == nil {
 		return nil
 	}
 	for _, c := range changes {
@@ -195,13 +210,13 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 	if !lost {
 		return nil
 	}
-	err := i.cfg.Keys.reload(ctx)
+	err := i.keys.reload(ctx)
 	if errors.Is(err, errNoSigner) { // what was signed is good all the same
-		i.logger().ErrorContext(ctx, "authtier: signing keys are gone", "issuer", i.cfg.Issuer, "cause", err)
+		i.logger().ErrorContext(ctx, "authtier: signing keys are gone", "issuer", i.url, "cause", err)
 		err = nil
 	}
-	if foreign := i.cfg.Keys.stored.unopened(); foreign != nil {
-		i.logger().ErrorContext(ctx, "authtier: signing keys are left out", "issuer", i.cfg.Issuer, "cause", foreign)
+	if foreign := i.keys.stored.unopened(); foreign != nil {
+		i.logger().ErrorContext(ctx, "authtier: signing keys are left out", "issuer", i.url, "cause", foreign)
 	}
 	return err
 }
@@ -212,21 +227,21 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 // users it is told again, or tokens that are made from now on would be good for
 // some nodes alone.
 func (i *Issuer) lost(ctx context.Context, snapshot []store.Change, cursor store.Cursor) error {
-	last := i.live.cursor
+	last := i.revocations.cursor
 	if last != (store.Cursor{}) {
 		why := "the store has changed by more than it remembers"
 		if cursor.N <= last.N {
 			why = "the store has gone back in time: what was revoked since its copy was made is known to running nodes alone"
 		}
-		i.logger().WarnContext(ctx, "authtier: all that is revoked is read anew", "issuer", i.cfg.Issuer,
+		i.logger().WarnContext(ctx, "authtier: all that is revoked is read anew", "issuer", i.url,
 			"cause", why, "last", last.N, "now", cursor.N)
 	}
-	if forgotten := i.live.forgotten(snapshot); len(forgotten) > 0 {
-		if err := i.cfg.Store.Revoke(ctx, forgotten...); err != nil {
+	if forgotten := i.revocations.forgotten(snapshot); len(forgotten) > 0 {
+		if err := i.db.Revoke(ctx, forgotten...); err != nil {
 			return fmt.Errorf("telling the store what it has forgotten: %w", err)
 		}
 	}
-	i.live.apply(snapshot, time.Now())
+	i.revocations.apply(snapshot, time.Now())
 	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindEverything})
 	return nil
 }

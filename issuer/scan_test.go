@@ -17,6 +17,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
@@ -69,8 +70,8 @@ func (a *asking) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, err
 // compares it with what is stored, and no clock can tell.
 func TestB03RightBeginnings(t *testing.T) {
 	a := &asking{Store: newStore(t)}
-	iss := newIssuer(t, issuer.Config{Store: a, OpaqueTokens: true, AllowUnthrottled: true})
-	key, record := iss.NewAPIKey("app", nil, time.Time{})
+	iss := newIssuer(t, a, issuer.Config{OpaqueTokens: true, AllowUnthrottled: true})
+	key, record := newAPIKey("app", nil, time.Time{})
 	if err := a.Store.CreateAPIKeys(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func TestB03RightBeginnings(t *testing.T) {
 			}
 		}
 	}
-	introspect := iss.IntrospectHandler(issuer.HTTPConfig{})
+	introspect := iss.IntrospectHandler()
 	secret := func(guess string) func(int) *httptest.ResponseRecorder {
 		return func(int) *httptest.ResponseRecorder {
 			return ask(introspect, "192.0.2.1", "app", guess, url.Values{"token": {"x"}})
@@ -134,8 +135,8 @@ func prefixed(prefix string, list []string) []string {
 func TestO12IntrospectionScan(t *testing.T) {
 	db := &counting{Store: newStore(t)}
 	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 5})
-	iss := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true, Throttle: throttle})
-	h := iss.IntrospectHandler(issuer.HTTPConfig{})
+	iss := newIssuer(t, db, issuer.Config{OpaqueTokens: true, Throttle: throttle})
+	h := iss.IntrospectHandler()
 	others := mint(t, iss, issuer.Grant{Client: "other"}).AccessToken
 	spent := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 	if _, err := iss.Refresh(t.Context(), "app", spent.RefreshToken, ""); err != nil {
@@ -146,10 +147,10 @@ func TestO12IntrospectionScan(t *testing.T) {
 		token func() string
 		asked int64
 	}{
-		"mistyped":         {func() string { return mistyped(issuer.Generate("authtier_at")) }, 0},
-		"signed":           {func() string { return "eyJhbGciOiJFUzI1NiJ9.e30." + issuer.Generate("x")[2:] }, 0},
-		"another prefix":   {func() string { return issuer.Generate("authtier_key") }, 0},
-		"well-formed":      {func() string { return issuer.Generate("authtier_at") }, each},
+		"mistyped":         {func() string { return mistyped(secret.Generate("authtier_at")) }, 0},
+		"signed":           {func() string { return "eyJhbGciOiJFUzI1NiJ9.e30." + secret.Generate("x")[2:] }, 0},
+		"another prefix":   {func() string { return secret.Generate("authtier_key") }, 0},
+		"well-formed":      {func() string { return secret.Generate("authtier_at") }, each},
 		"another client's": {func() string { return others }, each},
 		"a used one":       {func() string { return spent.RefreshToken }, each},
 	} {
@@ -184,13 +185,13 @@ func TestD09LogsHoldNoSecrets(t *testing.T) {
 		"whole": newStore(t), "failing": &broken{Store: newStore(t)}, "panicking": panicking{newStore(t)},
 	} {
 		for _, opaque := range []bool{false, true} {
-			iss := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: opaque, Log: logger})
-			sessions, err := session.New(iss, newStore(t), session.Config{AllowWithoutCookie: true, Errors: ew})
+			iss := newIssuer(t, db, issuer.Config{OpaqueTokens: opaque, AllowPassword: true, Log: logger})
+			sessions, err := session.New(iss, newStore(t), &session.Config{AllowWithoutCookie: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			endpoints := iss.Handler(issuer.HTTPConfig{AllowPassword: true, Errors: ew})
-			login := sessions.Handler(sessions)
+			endpoints := middleware.Errors(ew)(registered(iss))
+			login := middleware.Errors(ew)(registered(sessions))
 			post := func(path string, form url.Values) string {
 				for _, secret := range []string{"app-secret", planted[0]} {
 					r := httptest.NewRequest("POST", path+"?planted-query=1", strings.NewReader(form.Encode()))
@@ -215,7 +216,7 @@ func TestD09LogsHoldNoSecrets(t *testing.T) {
 			for range 2 { // the second use ends the family, and is told
 				post("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
 			}
-			for _, token := range []string{refresh, planted[3], issuer.Generate("authtier_at")} {
+			for _, token := range []string{refresh, planted[3], secret.Generate("authtier_at")} {
 				planted = append(planted, token)
 				post("/oauth2/introspect", url.Values{"token": {token}})
 				post("/oauth2/revoke", url.Values{"token": {token}})

@@ -1,12 +1,14 @@
 package issuer_test
 
 import (
+	"crypto/rand"
 	"os"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
+	"github.com/authtier/authtier/store"
 )
 
 // TestScannerPatterns tries the patterns in the README.
@@ -21,13 +23,21 @@ func TestScannerPatterns(t *testing.T) {
 	if rule == nil {
 		t.Fatal("no rule of gitleaks")
 	}
-	all, iss := regexp.MustCompile(string(rule[1])), newIssuer(t, issuer.Config{})
+	all, iss := regexp.MustCompile(string(rule[1])), newIssuer(t, nil, issuer.Config{})
 	kinds := map[string]func() string{
-		"API key":       func() string { key, _ := iss.NewAPIKey("app", nil, time.Time{}); return key },
-		"client secret": func() string { secret, _ := iss.NewSecret(); return secret },
-		"access token":  func() string { return issuer.Generate("authtier_at") },
-		"refresh token": func() string { return issuer.Generate("authtier_rt") },
-		"session token": func() string { return issuer.Generate("authtier_st") },
+		"API key": func() string {
+			key, err := iss.CreateAPIKey(t.Context(), store.APIKey{Client: "app"})
+			must(t, err)
+			return key
+		},
+		"client secret": func() string {
+			plain, err := iss.CreateClient(t.Context(), store.Client{ID: rand.Text()})
+			must(t, err)
+			return plain
+		},
+		"access token":  func() string { return secret.Generate("authtier_at") },
+		"refresh token": func() string { return secret.Generate("authtier_rt") },
+		"session token": func() string { return secret.Generate("authtier_st") },
 	}
 	if len(patterns) != len(kinds) {
 		t.Fatalf("patterns for %v", patterns)

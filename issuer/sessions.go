@@ -14,6 +14,9 @@ func init() {
 	hook.SessionsOf = func(issuer any, maxAge time.Duration) hook.Sessions {
 		return sessions{issuer.(*Issuer), maxAge}
 	}
+	hook.Guarded = func(issuer any, v middleware.Validator) middleware.Validator {
+		return issuer.(*Issuer).guarded(v)
+	}
 }
 
 // sessions is the issuer as the session system sees it.
@@ -23,10 +26,10 @@ type sessions struct {
 }
 
 func (s sessions) IsRevoked(id string) bool {
-	l := &s.issuer.live
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.revoked.has(store.KindSession, id)
+	r := &s.issuer.revocations
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.revoked.has(store.KindSession, id)
 }
 
 func (s sessions) Revoke(ctx context.Context, id string) error {
@@ -35,7 +38,7 @@ func (s sessions) Revoke(ctx context.Context, id string) error {
 	return s.issuer.revoke(ctx, store.Change{Kind: store.KindSession, ID: id, Until: time.Now().Add(s.maxAge)})
 }
 
-func (s sessions) OwnUsers() bool { return s.issuer.cfg.ownUsers() }
+func (s sessions) OwnUsers() bool { return s.issuer.ownUsers() }
 
 // RevokeSession ends a session, by its ID ([store.Session].ID, and the TokenID of
 // the identities that it proves), as soon as [Issuer.RevokeClient] revokes tokens.

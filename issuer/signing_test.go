@@ -24,7 +24,7 @@ func TestAlgorithms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		iss := newIssuer(t, issuer.Config{Keys: keys})
+		iss := newIssuer(t, nil, issuer.Config{Keys: keys})
 		token := mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
 		if _, code := validate(t, iss, token); code != 0 {
 			t.Errorf("%s: refused with %v", alg, code)
@@ -63,7 +63,7 @@ func TestSignaturesKeepTheirLength(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	iss := newIssuer(t, issuer.Config{Keys: keys})
+	iss := newIssuer(t, nil, issuer.Config{Keys: keys})
 	public := key.Private.(*ecdsa.PrivateKey).Public()
 	var r, s bool
 	for n := 0; !r || !s; n++ {

@@ -15,8 +15,8 @@ import (
 // revoked stays so on all of them, and each clock ends what has expired by it.
 func TestS04SkewedNodes(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		cfg.Store, cfg.AccessTTL = newStore(t), time.Hour
-		iss := newIssuer(t, cfg)
+		cfg.AccessTTL = time.Hour
+		iss := newIssuer(t, nil, cfg)
 		token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
 		at := func(d time.Duration) errorsx.Code {
 			_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}.At(time.Now().Add(d)))
@@ -57,11 +57,11 @@ func TestS04SweptByAnother(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cfg.Store, cfg.AccessTTL = db, time.Minute
+			cfg.AccessTTL = time.Minute
 			if !cfg.OpaqueTokens {
 				cfg.Keys = keys
 			}
-			iss := newIssuer(t, cfg)
+			iss := newIssuer(t, db, cfg)
 			tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada"})
 			if err := iss.RevokeToken(t.Context(), tokens.AccessToken); err != nil {
 				t.Fatal(err)
@@ -69,7 +69,7 @@ func TestS04SweptByAnother(t *testing.T) {
 			if err := db.Sweep(t.Context(), time.Now().Add(ahead)); err != nil {
 				t.Fatal(err)
 			}
-			if _, code := validate(t, newIssuer(t, cfg), tokens.AccessToken); code != errorsx.UnknownToken {
+			if _, code := validate(t, newIssuer(t, db, cfg), tokens.AccessToken); code != errorsx.UnknownToken {
 				t.Errorf("S04 revoked, swept by a clock that is %v ahead: got %v", ahead, code)
 			}
 		}
@@ -83,7 +83,7 @@ func TestR09UsedTokens(t *testing.T) {
 	for _, reusedOn := range []int{1, 15, 29} {
 		synctest.Test(t, func(t *testing.T) {
 			db := newStore(t)
-			iss := newIssuer(t, issuer.Config{Store: db, RefreshTTL: 3 * day, FamilyTTL: 30 * day})
+			iss := newIssuer(t, db, issuer.Config{RefreshTTL: 3 * day, FamilyTTL: 30 * day})
 			first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 			bystander := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
 			last, used := first.RefreshToken, []string{bystander}

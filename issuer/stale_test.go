@@ -21,8 +21,8 @@ func TestStale(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			db := newStore(t)
-			iss := newIssuer(t, issuer.Config{Store: db, AllowStale: allow})
-			opaque := newIssuer(t, issuer.Config{Store: db, OpaqueTokens: true, AllowStale: allow})
+			iss := newIssuer(t, db, issuer.Config{AllowStale: allow})
+			opaque := newIssuer(t, db, issuer.Config{OpaqueTokens: true, AllowStale: allow})
 			tokens := map[*issuer.Issuer]string{
 				iss: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken, opaque: mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken,
 			}
@@ -47,7 +47,7 @@ func TestStaleTokensNeedRun(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &flaky{Store: newStore(t)}
-			iss := newIssuer(t, issuer.Config{Store: f, AllowStale: allow, Log: discard})
+			iss := newIssuer(t, f, issuer.Config{AllowStale: allow, Log: discard})
 			token := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken}
 			look := func(when string, want errorsx.Code, cause string) {
 				t.Helper()
@@ -79,9 +79,9 @@ func TestStaleTokensNeedRun(t *testing.T) {
 
 // TestRevocationThatFails is never answered 200.
 func TestRevocationThatFails(t *testing.T) { // O13
-	iss := newIssuer(t, issuer.Config{Store: revokesNothing{newStore(t)}})
+	iss := newIssuer(t, revokesNothing{newStore(t)}, issuer.Config{})
 	tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
-	h := iss.RevokeHandler(issuer.HTTPConfig{Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}})
+	h := inRFC(iss.RevokeHandler())
 	for name, token := range map[string]string{"access token": tokens.AccessToken, "refresh token": tokens.RefreshToken} {
 		r := httptest.NewRequest("POST", "/", strings.NewReader("token="+token))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -101,7 +101,7 @@ func (revokesNothing) Revoke(context.Context, ...store.Change) error { return er
 
 // TestAccessEndsWithTheFamily configures access tokens that would outlast all else.
 func TestAccessEndsWithTheFamily(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{AccessTTL: 3 * time.Hour, RefreshTTL: time.Hour, FamilyTTL: 2 * time.Hour})
+	iss := newIssuer(t, nil, issuer.Config{AccessTTL: 3 * time.Hour, RefreshTTL: time.Hour, FamilyTTL: 2 * time.Hour})
 	for want, grant := range map[int64]issuer.Grant{
 		3 * 3600: {Client: "app"}, 2 * 3600: {Client: "app", User: "ada", Refresh: true}, 60: {Client: "app", User: "ada", Refresh: true, TTL: time.Minute},
 	} {
@@ -126,7 +126,7 @@ func (s slowSnapshot) Snapshot(ctx context.Context) ([]store.Change, store.Curso
 // TestSlowSnapshot starts an issuer on a store with very much that is revoked.
 func TestSlowSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if _, err := issuer.New(t.Context(), issuer.Config{Issuer: testURL, Store: slowSnapshot{memory.New()}, AllowEphemeralKeys: true}); err != nil {
+		if _, err := issuer.New(t.Context(), testURL, slowSnapshot{memory.New()}, &issuer.Config{AllowEphemeralKeys: true}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -1,60 +1,32 @@
 package issuer
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
-
-// StoredKeysConfig configures [OpenKeys]. Seal must be set.
-type StoredKeysConfig struct {
-	// Seal is 32 bytes that encrypt the private keys in the store, see
-	// [ReadSeal]. All nodes have the same. 32 equal bytes, as of a buffer that
-	// nothing was read into, are an error.
-	Seal []byte `json:"-"`
-
-	// Set is the name of the key set in the store. If empty, it is "authtier".
-	Set string
-
-	// Alg is the algorithm of new keys: ES256, if empty.
-	Alg string
-
-	// MaxTTL is the longest lifetime of a token, which nothing signs beyond: a key
-	// that signs no more verifies that much longer. If 0, it is a day. All nodes
-	// have the same.
-	MaxTTL time.Duration
-}
-
-// Format writes cfg without its seal, whatever the verb.
-func (cfg StoredKeysConfig) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "stored keys of the set %q, algorithm %q, MaxTTL %v", cfg.Set, cfg.Alg, cfg.MaxTTL)
-}
-
-// LogValue returns cfg without its seal.
-func (cfg StoredKeysConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(cfg)) }
 
 // storedKeys are the keys of a set that several nodes share.
 type storedKeys struct {
 	db     store.SigningKeys
-	cfg    StoredKeysConfig
+	set    string // its name
+	alg    string // of new keys
+	maxTTL time.Duration
 	sealer sealer
 
 	mu      sync.Mutex // one reader at a time
 	records []store.SigningKey
 	foreign error // of records beside them that do not open
 
-	asking chan struct{} // has room for who reads, or looks at what came of it
-	asked  time.Time     // when an unknown key last made us read
-	failed error         // what came of it
+	looking chan struct{} // has room for who reads, or looks at what came of it
+	looked  time.Time     // when an unknown key last made us read
+	failed  error         // what came of it
 }
 
 const (
@@ -66,66 +38,68 @@ const (
 	// replaced.
 	replacedSigns = time.Minute
 
-	// askAgain is how often an unknown kid, which costs its sender nothing, makes
+	// lookAgain is how often an unknown kid, which costs its sender nothing, makes
 	// us read the store.
-	askAgain = time.Second
+	lookAgain = time.Second
 
-	// clockSkew is by how much the clock of a node may be behind that withdraws
+	// clockSkew is by how much the clock of a node may be behind that revokes
 	// nothing. It is less than what a sweep waits.
 	clockSkew = 10 * time.Minute
 )
 
-// OpenKeys returns the key set that db keeps, and makes its first key where
-// there is none. An issuer with it follows the keys that any node adds or ends,
-// as long as [Issuer.Run] runs: see [Issuer.Rotate].
-func OpenKeys(ctx context.Context, db store.SigningKeys, cfg StoredKeysConfig) (*KeySet, error) {
-	cfg.Set, cfg.Alg, cfg.MaxTTL = cmp.Or(cfg.Set, "authtier"), cmp.Or(cfg.Alg, "ES256"), cmp.Or(cfg.MaxTTL, 24*time.Hour)
-	s := &storedKeys{db: db, cfg: cfg, asking: make(chan struct{}, 1)}
-	var errs []error
-	if db == nil {
-		errs = append(errs, errors.New("no store"))
+// openKeys returns the key set that db keeps, and makes its first key where there is
+// none. cfg has been checked.
+func openKeys(ctx context.Context, db store.SigningKeys, cfg *Config) (*KeySet, error) {
+	s := &storedKeys{
+		db: db, set: cfg.KeySetName, alg: cfg.SigningAlg, maxTTL: cfg.MaxTTL, looking: make(chan struct{}, 1),
 	}
-	if cfg.MaxTTL < time.Second || cfg.MaxTTL > middleware.MaxLifetime {
-		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, middleware.MaxLifetime))
+	records, err := db.SigningKeys(ctx, s.set)
+	if err != nil {
+		return nil, fmt.Errorf("reading the signing keys: %w", err)
 	}
-	if !slices.Contains(generated, cfg.Alg) {
-		errs = append(errs, fmt.Errorf("algorithm %q, expected one of %v", cfg.Alg, generated))
+	key, err := cfg.encryptionKey(len(records) == 0)
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	if s.sealer, err = newSealer(cfg.Seal); err != nil {
-		errs = append(errs, err)
+	if s.sealer, err = newSealer(key); err != nil {
+		return nil, err
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
-	}
+
 	ks := &KeySet{stored: s}
 	if err := errors.Join(ks.reload(ctx), s.unopened()); err != nil {
-		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
+		return nil, err
 	}
 	if ks.now.Load() != nil {
 		return ks, nil
 	}
-	now := time.Now()
+	return ks, ks.makeFirst(ctx)
+}
+
+// makeFirst makes the first key of a set, which signs at once.
+func (ks *KeySet) makeFirst(ctx context.Context) error {
+	s, now := ks.stored, time.Now()
 	first, err := s.make(now, now)
 	if err == nil {
-		err = db.PutSigningKeys(ctx, first)
+		err = s.db.PutSigningKeys(ctx, first)
+	}
+	if err == nil {
+		err = ks.reload(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
+		return err
 	}
-	if err := ks.reload(ctx); err != nil {
-		return nil, fmt.Errorf("issuer: OpenKeys: %w", err)
-	}
-	if err := s.unopened(); err != nil { // others began at the same time, who cannot open this key
+
+	// Others may have begun at the same time, who cannot open this key.
+	if err := s.unopened(); err != nil {
 		first.Ends = now.Add(-clockSkew)
-		return nil, fmt.Errorf("issuer: OpenKeys: %w", errors.Join(err, db.PutSigningKeys(ctx, first)))
+		return errors.Join(err, s.db.PutSigningKeys(ctx, first))
 	}
-	return ks, nil
+	return nil
 }
 
 // make makes a key that signs from then on; not yet, if zero.
 func (s *storedKeys) make(published, signs time.Time) (store.SigningKey, error) {
-	k, err := GenerateKey(s.cfg.Alg)
+	k, err := GenerateKey(s.alg)
 	if err != nil {
 		return store.SigningKey{}, err
 	}
@@ -137,7 +111,7 @@ func (s *storedKeys) make(published, signs time.Time) (store.SigningKey, error) 
 		j, _ := newJWK(k.Alg, pub)
 		k.ID = j.thumbprint()
 	}
-	r := store.SigningKey{Set: s.cfg.Set, ID: k.ID, Alg: k.Alg, Published: published, Signs: signs}
+	r := store.SigningKey{Set: s.set, ID: k.ID, Alg: k.Alg, Published: published, Signs: signs}
 	r.Sealed, err = s.sealer.seal(r, k.Private)
 	return r, err
 }
@@ -148,7 +122,7 @@ func (ks *KeySet) reload(ctx context.Context) error {
 	s := ks.stored
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	records, err := s.db.SigningKeys(ctx, s.cfg.Set)
+	records, err := s.db.SigningKeys(ctx, s.set)
 	if err != nil {
 		return fmt.Errorf("reading the signing keys: %w", err)
 	}
@@ -159,7 +133,7 @@ func (ks *KeySet) reload(ctx context.Context) error {
 }
 
 // open decrypts records. Those that do not open are left out: one that a node with
-// another seal has made must not keep withdrawn keys in use, nor be waited for.
+// another seal has made must not keep revoked keys in use, nor be waited for.
 func (s *storedKeys) open(records []store.SigningKey) (opened []store.SigningKey, keys []SigningKey, foreign error) {
 	for _, r := range records {
 		private, err := s.sealer.open(r)
@@ -215,27 +189,28 @@ func signerOf(rs []store.SigningKey) int {
 
 // unknown looks for a key that was added a moment ago.
 func (ks *KeySet) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
-	if err := ks.stored.ask(ctx, ks.reload); err != nil {
+	if err := ks.stored.look(ctx, ks.reload); err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
 	return ks.now.Load().public.Key(ctx, kid, alg)
 }
 
-// ask reads the store, unless it was read a moment ago, and returns what came of
-// it: who does not know whether there is such a key must not deny it. Others may
-// wait for it, so that it does not end with its request.
-func (s *storedKeys) ask(ctx context.Context, read func(context.Context) error) error {
+// look reads the store, unless it was read a moment ago, and returns what came of
+// it: a node that does not know whether there is such a key must not deny it. Others
+// may wait for the reading, so that it does not end with its request.
+func (s *storedKeys) look(ctx context.Context, read func(context.Context) error) error {
 	select {
-	case s.asking <- struct{}{}:
+	case s.looking <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { <-s.asking }()
-	if time.Since(s.asked) >= askAgain {
+	defer func() { <-s.looking }()
+
+	if time.Since(s.looked) >= lookAgain {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
 		defer cancel()
 		s.failed = read(ctx)
-		s.asked = time.Now()
+		s.looked = time.Now()
 	}
 	return s.failed
 }

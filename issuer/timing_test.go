@@ -91,8 +91,8 @@ func timed(t *testing.T, bcryptCost int) (token, introspect http.Handler) {
 	if err := db.CreateUsers(t.Context(), store.User{Login: "disabled", Password: argon, Disabled: true}); err != nil {
 		t.Fatal(err)
 	}
-	iss := newIssuer(t, issuer.Config{Store: db, BcryptCost: bcryptCost, AllowUnthrottled: true})
-	return iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}), iss.IntrospectHandler(issuer.HTTPConfig{})
+	iss := newIssuer(t, db, issuer.Config{AllowPassword: true, BcryptCost: bcryptCost, AllowUnthrottled: true})
+	return iss.TokenHandler(), iss.IntrospectHandler()
 }
 
 // compare wants a and b to be answered alike, in the same time.
@@ -143,14 +143,14 @@ func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *ht
 // otherwise. What a machine of two cores says depends on what its host does.
 // Without AUTHTIER_LONG=1 it is only seen that all are answered.
 func TestB05(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{AllowUnthrottled: true})
+	iss := newIssuer(t, nil, issuer.Config{AllowPassword: true, AllowUnthrottled: true})
 	running(t, iss)
 	cache, err := middleware.NewCache(iss, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true}))
+	mux.Handle("/token", iss.TokenHandler())
 	mux.Handle("/me", middleware.Bearer(cache, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	server := httptest.NewServer(mux)
 	defer server.Close()

@@ -15,24 +15,21 @@ import (
 
 // TokenHandler returns the token endpoint (RFC 6749 section 3.2). Clients
 // authenticate with Basic or in the body, or by an API key if
-// [HTTPConfig].BehindAPIKey is set.
+// [Config].BehindAPIKey is set.
 //
 // Parameters are read from the body, as a form or as JSON, strictly: a
 // known parameter that is repeated is refused, an unknown one is ignored.
 //
 // grant_type may stand in the query where the body has none.
-func (i *Issuer) TokenHandler(cfg HTTPConfig) http.Handler {
-	t := tokenEndpoint{i, cfg}
-	return newEndpoint(i, cfg, t.serve, "grant_type", "username", "password", "refresh_token", "scope")
+//
+// [Issuer.Register] adds it at the path that the metadata names. TokenHandler is for
+// a program that has only this endpoint, or has it elsewhere.
+func (i *Issuer) TokenHandler() http.Handler {
+	return newEndpoint(i, i.serveToken, "grant_type", "username", "password", "refresh_token", "scope")
 }
 
-type tokenEndpoint struct {
-	*Issuer
-	cfg HTTPConfig
-}
-
-func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error {
-	grant, err := t.grantType(r, params)
+func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error {
+	grant, err := i.grantType(r, params)
 	if err != nil {
 		return err
 	}
@@ -45,15 +42,15 @@ func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *sto
 	var tokens *Tokens
 	switch grant {
 	case store.GrantClientCredentials:
-		tokens, err = t.mint(r.Context(), client, nil, Grant{Scope: params.Get("scope")})
+		tokens, err = i.mint(r.Context(), client, nil, Grant{Scope: params.Get("scope")})
 	case store.GrantPassword:
-		tokens, err = t.password(r, client, params)
+		tokens, err = i.passwordGrant(r, client, params)
 	case store.GrantRefreshToken:
 		if params.Get("refresh_token") == "" {
 			return form.Missing("refresh_token")
 		}
 		// A second use ends the family, also where its sender has gone.
-		tokens, err = t.refresh(context.WithoutCancel(r.Context()), client, params.Get("refresh_token"), params.Get("scope"))
+		tokens, err = i.refresh(context.WithoutCancel(r.Context()), client, params.Get("refresh_token"), params.Get("scope"))
 	}
 	if err != nil {
 		return err
@@ -62,7 +59,7 @@ func (t tokenEndpoint) serve(w http.ResponseWriter, r *http.Request, client *sto
 	return nil
 }
 
-func (t tokenEndpoint) grantType(r *http.Request, params form.Params) (string, error) {
+func (i *Issuer) grantType(r *http.Request, params form.Params) (string, error) {
 	grant := params.Get("grant_type")
 	if grant == "" {
 		query, err := form.Query(r, "grant_type")
@@ -74,30 +71,30 @@ func (t tokenEndpoint) grantType(r *http.Request, params form.Params) (string, e
 	switch {
 	case grant == "":
 		return "", form.Missing("grant_type")
-	case !slices.Contains(t.grants(), grant):
+	case !slices.Contains(i.grants(), grant):
 		return "", &errorsx.Error{
 			Code: errorsx.InvalidParameter, OAuth: "unsupported_grant_type",
-			Message: "Invalid \"grant_type\" parameter: expected one of " + strings.Join(t.grants(), ", "),
+			Message: "Invalid \"grant_type\" parameter: expected one of " + strings.Join(i.grants(), ", "),
 		}
 	}
 	return grant, nil
 }
 
 // grants are the grant types that the endpoint supports.
-func (t tokenEndpoint) grants() []string {
-	if t.cfg.AllowPassword {
+func (i *Issuer) grants() []string {
+	if i.cfg.AllowPassword {
 		return []string{store.GrantClientCredentials, store.GrantPassword, store.GrantRefreshToken}
 	}
 	return []string{store.GrantClientCredentials, store.GrantRefreshToken}
 }
 
-func (t tokenEndpoint) password(r *http.Request, client *store.Client, params form.Params) (*Tokens, error) {
+func (i *Issuer) passwordGrant(r *http.Request, client *store.Client, params form.Params) (*Tokens, error) {
 	for _, name := range []string{"username", "password"} {
 		if params.Get(name) == "" {
 			return nil, form.Missing(name)
 		}
 	}
-	user, err := t.AuthenticateUser(r.Context(), middleware.Credential{
+	user, err := i.AuthenticateUser(r.Context(), middleware.Credential{
 		Scheme: errorsx.SchemeBasic, Username: params.Get("username"), Secret: params.Get("password"),
 	}.WithRequest(r))
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
@@ -107,5 +104,5 @@ func (t tokenEndpoint) password(r *http.Request, client *store.Client, params fo
 		return nil, err
 	}
 	refresh := slices.Contains(client.Grants, store.GrantRefreshToken)
-	return t.mint(r.Context(), client, user, Grant{Scope: params.Get("scope"), Refresh: refresh})
+	return i.mint(r.Context(), client, user, Grant{Scope: params.Get("scope"), Refresh: refresh})
 }

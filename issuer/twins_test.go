@@ -65,7 +65,7 @@ func TestC02J12TwinsOfTheRevoked(t *testing.T) {
 		},
 	} {
 		db = newStore(t)
-		iss := newIssuer(t, issuer.Config{Store: db})
+		iss := newIssuer(t, db, issuer.Config{})
 		cache, err := middleware.NewCache(iss, 100, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -139,7 +139,7 @@ func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 		}, "AUTH-1"},
 	} {
 		db := newStore(t)
-		iss := newIssuer(t, issuer.Config{Store: db})
+		iss := newIssuer(t, db, issuer.Config{})
 		cache, err := middleware.NewCache(iss, 100, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // leaked secret, and then changes the client by what was read.
 func TestAnUpdateDoesNotUndoARotation(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	both := []middleware.Validator{iss, cached(t, iss)}
 	secret := helds["secret"].credential
 	wantUse(t, "the secret, before", secret("app-secret"), 0, both...)
@@ -68,7 +68,7 @@ func TestARevokedKeyIsNotCreatedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := newStore(t)
-			iss := newIssuer(t, issuer.Config{Store: db})
+			iss := newIssuer(t, db, issuer.Config{})
 			both := []middleware.Validator{iss, cached(t, iss)}
 			start := func(id string) error {
 				record, err := iss.ImportAPIKey(issuer.ImportedKey{ID: id, Client: "app", Key: "leaked key", AllowWeak: true})
@@ -115,8 +115,7 @@ func TestRevokeByName(t *testing.T) {
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				db := newStore(t)
-				cfg.Store = db
-				iss := newIssuer(t, cfg)
+				iss := newIssuer(t, db, cfg)
 				cache := cached(t, iss)
 				must(t, db.CreateAPIKeys(t.Context(), store.APIKey{ID: "owned", Client: "app", Owner: "ada", Digest: store.DigestOf("owned")}))
 				own := mint(t, iss, issuer.Grant{Client: "app"})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -19,17 +20,17 @@ import (
 // something else than is meant.
 func TestRevokingTheUnknownIsNotFound(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		id, _ := validate(t, iss, tokens.AccessToken)
 		for name, revoke := range map[string]func(ctx context.Context) error{
 			"a token's ID":            func(ctx context.Context) error { return iss.RevokeToken(ctx, id.TokenID) },
 			"a client for a token":    func(ctx context.Context) error { return iss.RevokeToken(ctx, "app") },
 			"no token":                func(ctx context.Context) error { return iss.RevokeToken(ctx, "") },
-			"a token never made":      func(ctx context.Context) error { return iss.RevokeToken(ctx, issuer.Generate("authtier_rt")) },
+			"a token never made":      func(ctx context.Context) error { return iss.RevokeToken(ctx, secret.Generate("authtier_rt")) },
 			"a key for its ID":        func(ctx context.Context) error { return iss.RevokeAPIKey(ctx, "key1") },
 			"no key":                  func(ctx context.Context) error { return iss.RevokeAPIKey(ctx, "") },
-			"a token for a session":   func(ctx context.Context) error { return iss.RevokeSession(ctx, issuer.Generate("authtier_st")) },
+			"a token for a session":   func(ctx context.Context) error { return iss.RevokeSession(ctx, secret.Generate("authtier_st")) },
 			"a token's ID for one":    func(ctx context.Context) error { return iss.RevokeSession(ctx, id.TokenID) },
 			"no session":              func(ctx context.Context) error { return iss.RevokeSession(ctx, "") },
 			"an unknown client":       func(ctx context.Context) error { return iss.RevokeClient(ctx, "nobody") },
@@ -73,7 +74,7 @@ func TestRevocationsOutliveTheirRequest(t *testing.T) {
 		"client": func(iss *issuer.Issuer, _ string) error { return iss.RevokeClient(gone, "app") },
 		"user":   func(iss *issuer.Issuer, _ string) error { return iss.RevokeUser(gone, "ada") },
 	} {
-		iss := newIssuer(t, issuer.Config{Store: heedful{newStore(t)}, OpaqueTokens: true})
+		iss := newIssuer(t, heedful{newStore(t)}, issuer.Config{OpaqueTokens: true})
 		token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
 		if err := revoke(iss, token); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -83,7 +84,7 @@ func TestRevocationsOutliveTheirRequest(t *testing.T) {
 		}
 	}
 
-	iss := newIssuer(t, issuer.Config{Store: heedful{newStore(t)}})
+	iss := newIssuer(t, heedful{newStore(t)}, issuer.Config{})
 	if err := errors.Join(iss.RevokeAPIKey(gone, "k1"), iss.RevokeSecret(gone, "app", "s1"), iss.RevokeSession(gone, strings.Repeat("a", 32))); err != nil {
 		t.Error(err)
 	}
@@ -94,7 +95,7 @@ func TestRevocationsOutliveTheirRequest(t *testing.T) {
 // TestRevocationsEnd revokes in a store that does not answer.
 func TestRevocationsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		iss := newIssuer(t, issuer.Config{Store: silentStore{newStore(t)}})
+		iss := newIssuer(t, silentStore{newStore(t)}, issuer.Config{})
 		began := time.Now()
 		if err := iss.RevokeClient(t.Context(), "app"); err == nil {
 			t.Error("revoked")
@@ -140,7 +141,7 @@ func (silentStore) Revoke(ctx context.Context, _ ...store.Change) error {
 // TestInspectTellsTypesApart inspects each type of token as each.
 func TestInspectTellsTypesApart(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
 		access, err := iss.InspectAccess(t.Context(), tokens.AccessToken)
 		if err != nil || access.Refresh || access.User != "ada" {
@@ -167,12 +168,12 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 		cfg issuer.Config
 		own bool
 	}{
-		"the store's":          {issuer.Config{Store: db}, false},
-		"the store, by name":   {issuer.Config{Store: db, Users: db}, false},
-		"a table of one's own": {issuer.Config{Store: db, Users: ownUsers{hash}}, true},
-		"another store":        {issuer.Config{Store: db, Users: newStore(t)}, true},
+		"the store's":          {issuer.Config{}, false},
+		"the store, by name":   {issuer.Config{Users: db}, false},
+		"a table of one's own": {issuer.Config{Users: ownUsers{hash}}, true},
+		"another store":        {issuer.Config{Users: newStore(t)}, true},
 	} {
-		iss := newIssuer(t, tt.cfg)
+		iss := newIssuer(t, db, tt.cfg)
 		_, err := middleware.NewCache(iss.Passwords(), 100, nil)
 		if (err != nil) != tt.own {
 			t.Errorf("%s, without a TTL: %v", name, err)
@@ -186,7 +187,7 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 	}
 
 	// A user who is gone from the table can still be revoked.
-	iss := newIssuer(t, issuer.Config{Store: db, Users: ownUsers{hash}})
+	iss := newIssuer(t, db, issuer.Config{Users: ownUsers{hash}})
 	must(t, iss.RevokeUser(t.Context(), "gone"))
 }
 
@@ -201,7 +202,7 @@ func (f folding) User(ctx context.Context, login string) (*store.User, error) {
 func TestOneLoginHasOneSpelling(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		cfg.Users = folding{}
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, nil, cfg)
 		before := mint(t, iss, issuer.Grant{Client: "app", User: "ADA"}).AccessToken
 		must(t, iss.RevokeUser(t.Context(), "ada"))
 		if _, code := validate(t, iss, before); code != errorsx.UnknownToken {
@@ -219,7 +220,7 @@ func TestOneLoginHasOneSpelling(t *testing.T) {
 func TestLongTokensAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
-		iss := newIssuer(t, issuer.Config{Store: db})
+		iss := newIssuer(t, db, issuer.Config{})
 		token := mint(t, iss, issuer.Grant{Client: "app", TTL: 100 * time.Hour}).AccessToken
 		id, _ := validate(t, iss, token)
 		must(t, revokeBehind(t, iss, db, store.Change{Kind: store.KindToken, ID: id.TokenID, Until: time.Now()}))
@@ -236,7 +237,7 @@ func TestLongTokensAreRemembered(t *testing.T) {
 // TestDurationsHaveAUnit forgets the unit, and one means nanoseconds.
 func TestDurationsHaveAUnit(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	for _, overlap := range []time.Duration{24, time.Millisecond, time.Second - 1, -1} {
 		if _, _, err := iss.RotateAPIKey(t.Context(), "k1", overlap); err == nil {
 			t.Errorf("key, overlap %v: accepted", overlap)
@@ -253,7 +254,7 @@ func TestDurationsHaveAUnit(t *testing.T) {
 	}
 
 	for grace, ok := range map[time.Duration]bool{10: false, time.Millisecond - 1: false, time.Millisecond: true, -time.Second: false} {
-		_, err := issuer.New(t.Context(), issuer.Config{Issuer: testURL, Store: db, AllowEphemeralKeys: true, AllowRefreshGrace: grace})
+		_, err := issuer.New(t.Context(), testURL, db, &issuer.Config{AllowEphemeralKeys: true, AllowRefreshGrace: grace})
 		if (err == nil) != ok {
 			t.Errorf("grace %v: %v", grace, err)
 		}
@@ -266,11 +267,11 @@ func TestOpaqueTokensPublishNoKeys(t *testing.T) {
 	must(t, err)
 	keys, err := issuer.NewKeySet(key)
 	must(t, err)
-	if _, err := issuer.New(t.Context(), issuer.Config{Issuer: testURL, Store: newStore(t), OpaqueTokens: true, Keys: keys}); err == nil {
+	if _, err := issuer.New(t.Context(), testURL, newStore(t), &issuer.Config{OpaqueTokens: true, Keys: keys}); err == nil {
 		t.Error("OpaqueTokens with Keys: accepted")
 	}
 	w := httptest.NewRecorder()
-	newIssuer(t, issuer.Config{OpaqueTokens: true}).KeysHandler().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	newIssuer(t, nil, issuer.Config{OpaqueTokens: true}).KeysHandler().ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if got := strings.TrimSpace(w.Body.String()); got != `{"keys":[]}` {
 		t.Errorf("published %s", got)
 	}

@@ -23,6 +23,9 @@ import (
 // more can be told from others, until the hash is replaced by one of these, which
 // the first login does where the users are a [store.Admin].
 func (i *Issuer) AuthenticateUser(ctx context.Context, c middleware.Credential) (user *store.User, err error) {
+	if i.closed.Load() {
+		return nil, errClosed
+	}
 	attempt, err := i.cfg.Throttle.Begin(c)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,7 @@ func (p passwords) Validate(ctx context.Context, c middleware.Credential) (*midd
 		return nil, err
 	}
 	return &middleware.Identity{
-		Issuer: i.cfg.Issuer, User: user.Login, Methods: middleware.ByBasic, Audience: middleware.Scopes(i.cfg.Audience),
+		Issuer: i.url, User: user.Login, Methods: middleware.ByBasic, Audience: middleware.Scopes(i.cfg.Audience),
 	}, nil
 }
 
@@ -94,7 +97,7 @@ func (p passwords) Validate(ctx context.Context, c middleware.Credential) (*midd
 func (p passwords) Subscribe(s middleware.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
 
 // Partial implements [middleware.PartialSource].
-func (p passwords) Partial() bool { return p.issuer.cfg.ownUsers() }
+func (p passwords) Partial() bool { return p.issuer.ownUsers() }
 
 // A rehasher is a store of users that can take a better hash of the same
 // password, as [store.Admin] can.
@@ -116,7 +119,7 @@ func (i *Issuer) rehash(ctx context.Context, login, from, password string) {
 		err = users.Rehash(ctx, login, from, to)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) { // which is a password that has just changed
-		i.logger().WarnContext(ctx, "authtier: an old password hash cannot be replaced", "issuer", i.cfg.Issuer, "cause", err)
+		i.logger().WarnContext(ctx, "authtier: an old password hash cannot be replaced", "issuer", i.url, "cause", err)
 	}
 }
 
@@ -124,11 +127,14 @@ func (i *Issuer) rehash(ctx context.Context, login, from, password string) {
 // the version that the user's tokens and sessions must have: that of the login in
 // the record, however it was spelt by the caller.
 func (i *Issuer) User(ctx context.Context, login string) (*store.User, error) {
+	if i.closed.Load() {
+		return nil, errClosed
+	}
 	u, err := i.users.User(ctx, login)
 	if err != nil {
 		return nil, err
 	}
 	known := *u
-	known.Version = i.live.version(store.KindUser, u.Login, u.Version)
+	known.Version = i.revocations.version(store.KindUser, u.Login, u.Version)
 	return &known, nil
 }

@@ -43,8 +43,8 @@ func TestUserScopesLimitGrants(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				db := newStore(t)
 				limit(t, db, tt.user...)
-				cfg.Store = db
-				iss := newIssuer(t, cfg)
+				cfg.AllowPassword = true
+				iss := newIssuer(t, db, cfg)
 
 				tokens, err := iss.Mint(t.Context(), issuer.Grant{Client: "app", User: "ada", Scope: tt.asked})
 				if tt.want == "" {
@@ -54,7 +54,7 @@ func TestUserScopesLimitGrants(t *testing.T) {
 				}
 
 				// The token endpoint answers alike.
-				h := iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true, Errors: &errorsx.Writer{Dialect: errorsx.RFC}})
+				h := inRFC(iss.TokenHandler())
 				w := send(h, url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {testPassword}, "scope": {tt.asked}}, "", "app", "app-secret")
 				if tt.want == "" && (w.Code != 400 || !strings.Contains(w.Body.String(), `"error":"invalid_scope"`)) ||
 					tt.want != "" && (w.Code != 200 || !strings.Contains(w.Body.String(), `"scope":"`+tt.want+`"`)) {
@@ -75,8 +75,7 @@ func TestUserScopesLimitGrants(t *testing.T) {
 func TestRefreshUsesTheUsersScopesOfNow(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		db := newStore(t)
-		cfg.Store = db
-		iss := newIssuer(t, cfg)
+		iss := newIssuer(t, db, cfg)
 		limit(t, db, "a", "b")
 		tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Scope: "a b", Refresh: true})
 		for _, tt := range []struct {

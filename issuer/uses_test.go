@@ -10,14 +10,14 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-type keeperFunc func(uses []store.Use) error
+type toucherFunc func(uses []store.Use) error
 
-func (f keeperFunc) Touch(_ context.Context, uses ...store.Use) error { return f(uses) }
+func (f toucherFunc) Touch(_ context.Context, uses ...store.Use) error { return f(uses) }
 
 // TestUsesAreBounded notes more than may be remembered, while nobody takes them.
 func TestUsesAreBounded(t *testing.T) {
 	now, told := time.Now(), map[store.Use]int{}
-	u := uses{keeper: keeperFunc(func([]store.Use) error { return errors.New("down") })}
+	u := uses{toucher: toucherFunc(func([]store.Use) error { return errors.New("down") })}
 	for hour := range 2 {
 		for n := range maxUses + 1000 {
 			u.note("", fmt.Sprint(hour, "-", n), now.Add(time.Duration(hour)*time.Hour))
@@ -27,7 +27,7 @@ func TestUsesAreBounded(t *testing.T) {
 		}
 	}
 	failAt := 7
-	u.keeper = keeperFunc(func(uses []store.Use) error {
+	u.toucher = toucherFunc(func(uses []store.Use) error {
 		if failAt--; failAt == 0 {
 			return errors.New("down")
 		}
@@ -50,7 +50,7 @@ func TestUsesAreBounded(t *testing.T) {
 }
 
 func BenchmarkNote(b *testing.B) {
-	u, now := uses{keeper: keeperFunc(nil)}, time.Now()
+	u, now := uses{toucher: toucherFunc(nil)}, time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
 		u.note("client", "id", now)

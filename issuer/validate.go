@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -16,6 +17,9 @@ import (
 // Validate implements [middleware.Validator] for all three schemes: API keys, client
 // IDs with their secrets, and access tokens of this issuer and audience.
 func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	if i.closed.Load() {
+		return nil, errClosed
+	}
 	switch c.Scheme {
 	case errorsx.SchemeAPIKey:
 		return i.validateAPIKey(ctx, c)
@@ -25,7 +29,7 @@ func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middle
 			return nil, err
 		}
 		return &middleware.Identity{
-			Issuer: i.cfg.Issuer, Client: client.ID, Methods: middleware.ByBasic, Expires: expires,
+			Issuer: i.url, Client: client.ID, Methods: middleware.ByBasic, Expires: expires,
 			Scopes: middleware.Scopes(strings.Join(client.Scopes, " ")), Audience: middleware.Scopes(i.cfg.Audience),
 			ClientVersion: client.Version,
 		}, nil
@@ -39,7 +43,7 @@ func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middle
 // secret expires. Whatever is wrong, the work and the answer are the same.
 func (i *Issuer) authenticateClient(ctx context.Context, c middleware.Credential) (*store.Client, time.Time, error) {
 	digest := store.DigestOf(c.Secret)
-	client, err := i.cfg.Store.Client(ctx, c.Username)
+	client, err := i.db.Client(ctx, c.Username)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		client = &store.Client{Secrets: make([]store.Secret, 1), Disabled: true}
@@ -76,11 +80,11 @@ func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*m
 	case t.Refresh:
 		return nil, &errorsx.Error{Code: errorsx.WrongTokenType, Client: t.Client}
 	}
-	if err := i.judge(t, c.Now()); err != nil {
+	if err := i.checkToken(t, c.Now()); err != nil {
 		return nil, err
 	}
 	return &middleware.Identity{
-		Issuer: i.cfg.Issuer, Client: t.Client, User: t.User, Scopes: middleware.Scopes(t.Scopes), Methods: middleware.ByToken,
+		Issuer: i.url, Client: t.Client, User: t.User, Scopes: middleware.Scopes(t.Scopes), Methods: middleware.ByToken,
 		TokenID: t.ID, Family: t.Family, Audience: middleware.Scopes(t.Audience), Expires: t.Expires,
 		ClientVersion: t.ClientVersion,
 	}, nil
@@ -105,7 +109,7 @@ func (i *Issuer) Local(c middleware.Credential) bool {
 
 // wellFormed reports whether a token looks like an opaque one of this issuer.
 func (i *Issuer) wellFormed(token string) bool {
-	return WellFormed(i.refreshPrefix, token) || WellFormed(i.accessPrefix, token)
+	return secret.WellFormed(i.refreshPrefix, token) || secret.WellFormed(i.accessPrefix, token)
 }
 
 // signed tells signed tokens from opaque ones, which hold no dot. There is no
@@ -124,7 +128,7 @@ func (i *Issuer) validateJWT(ctx context.Context, c middleware.Credential) (*mid
 	if err != nil {
 		return nil, nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
 	}
-	if err := i.checkLive(t, c.Now()); err != nil {
+	if err := i.checkRevoked(t, c.Now()); err != nil {
 		return nil, nil, err
 	}
 	return id, t, nil
@@ -149,12 +153,12 @@ func record(id *middleware.Identity) (*store.Token, error) {
 }
 
 // opaque finds a refresh token or an opaque access token of this audience.
-// Whether it is still good is for judge.
+// Whether it is still good is for checkToken.
 func (i *Issuer) opaque(ctx context.Context, token string) (*store.Token, error) {
 	if !i.wellFormed(token) {
 		return nil, errorsx.UnknownToken
 	}
-	t, err := i.cfg.Store.Token(ctx, store.DigestOf(token))
+	t, err := i.db.Token(ctx, store.DigestOf(token))
 	if err != nil {
 		return nil, notFoundAs(errorsx.UnknownToken, errorsx.Internal, err)
 	}
@@ -164,24 +168,24 @@ func (i *Issuer) opaque(ctx context.Context, token string) (*store.Token, error)
 	return t, nil
 }
 
-// judge refuses a token that is expired, used or revoked.
-func (i *Issuer) judge(t *store.Token, now time.Time) error {
+// checkToken refuses a token that is expired, used or revoked.
+func (i *Issuer) checkToken(t *store.Token, now time.Time) error {
 	switch {
 	case !t.Expires.After(now):
 		return &errorsx.Error{Code: errorsx.TokenExpired, Client: t.Client}
 	case t.Used:
 		return revoked(t)
 	}
-	return i.checkLive(t, now)
+	return i.checkRevoked(t, now)
 }
 
-// checkLive refuses a token that is known to be revoked, and any where that has
+// checkRevoked refuses a token that is known to be revoked, and any where that has
 // not been heard of for too long.
-func (i *Issuer) checkLive(t *store.Token, now time.Time) error {
-	switch dead, unsure := i.live.judge(t); {
+func (i *Issuer) checkRevoked(t *store.Token, now time.Time) error {
+	switch dead, unsure := i.revocations.of(t); {
 	case dead:
 		return revoked(t)
-	case i.live.isStale(now) && !(i.cfg.AllowStale && i.runs.Load() > 0):
+	case i.revocations.isStale(now) && !(i.cfg.AllowStale && i.runs.Load() > 0):
 		return i.errStale()
 	case unsure:
 		return errors.New("issuer: the version of a revoked client or user could not be read")
@@ -226,6 +230,9 @@ func (i *Issuer) inspectAny(ctx context.Context, token string) (*store.Token, er
 }
 
 func (i *Issuer) inspect(ctx context.Context, token string, expected func(refresh bool) bool) (*store.Token, error) {
+	if i.closed.Load() {
+		return nil, errClosed
+	}
 	if signed(token) {
 		_, t, err := i.validateJWT(ctx, middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
 		ours := err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked)
@@ -241,7 +248,7 @@ func (i *Issuer) inspect(ctx context.Context, token string, expected func(refres
 	if !expected(t.Refresh) {
 		return nil, &errorsx.Error{Code: errorsx.WrongTokenType, Client: t.Client}
 	}
-	if err := i.judge(t, time.Now()); err != nil {
+	if err := i.checkToken(t, time.Now()); err != nil {
 		return nil, err
 	}
 	return t, nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
@@ -49,14 +50,14 @@ func (b *broken) Revoke(context.Context, ...store.Change) error   { return errDo
 // client's fault, and never an answer.
 func TestS01O13StoreDown(t *testing.T) {
 	b := &broken{Store: newStore(t)}
-	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
+	iss := newIssuer(t, b, issuer.Config{OpaqueTokens: true})
 	for name, tt := range map[string]struct {
 		c    middleware.Credential
 		want errorsx.Code
 	}{
 		"API key":      {middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"}, errorsx.CredentialStore},
 		"Basic":        {middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"}, errorsx.CredentialStore},
-		"opaque token": {middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: issuer.Generate("authtier_at")}, errorsx.Internal},
+		"opaque token": {middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: secret.Generate("authtier_at")}, errorsx.Internal},
 	} {
 		_, err := iss.Validate(t.Context(), tt.c)
 		wantCode(t, name, err, tt.want)
@@ -65,13 +66,13 @@ func TestS01O13StoreDown(t *testing.T) {
 	wantCode(t, "password", err, errorsx.CredentialStore)
 	_, err = iss.Mint(t.Context(), issuer.Grant{Client: "app"})
 	wantCode(t, "Mint", err, errorsx.CredentialStore)
-	wantCode(t, "RevokeToken", iss.RevokeToken(t.Context(), issuer.Generate("authtier_rt")), errorsx.Internal)
+	wantCode(t, "RevokeToken", iss.RevokeToken(t.Context(), secret.Generate("authtier_rt")), errorsx.Internal)
 
 	r := httptest.NewRequest("POST", "/", strings.NewReader("grant_type=client_credentials"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("app", "app-secret")
 	w := httptest.NewRecorder()
-	iss.TokenHandler(issuer.HTTPConfig{Errors: &errorsx.Writer{Dialect: errorsx.RFC, Log: discard}}).ServeHTTP(w, r)
+	inRFC(iss.TokenHandler()).ServeHTTP(w, r)
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Header().Get("WWW-Authenticate") != "" || strings.Contains(w.Body.String(), "refused") {
 		t.Errorf("token endpoint: got %d %v %s", w.Code, w.Header(), w.Body)
 	}
@@ -81,8 +82,8 @@ func TestS01O13StoreDown(t *testing.T) {
 // checksum alone.
 func TestJunkReachesNoStore(t *testing.T) {
 	b := &broken{Store: newStore(t)}
-	iss := newIssuer(t, issuer.Config{Store: b, OpaqueTokens: true})
-	token := issuer.Generate("authtier_at")
+	iss := newIssuer(t, b, issuer.Config{OpaqueTokens: true})
+	token := secret.Generate("authtier_at")
 	for _, junk := range []string{
 		"x", "authtier_at_", "authtier_at_" + strings.Repeat("a", 49), mistyped(token), token + "a", token[1:],
 		strings.ToUpper(token), "authtier_key_" + strings.Repeat("a", 60), "other" + token, "a.b.c",
@@ -91,7 +92,7 @@ func TestJunkReachesNoStore(t *testing.T) {
 			t.Errorf("%s: got %v", junk, code)
 		}
 	}
-	key, _ := iss.NewAPIKey("app", nil, time.Time{})
+	key, _ := newAPIKey("app", nil, time.Time{})
 	_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: mistyped(key)})
 	wantCode(t, "mistyped API key", err, errorsx.CredentialsIncorrect)
 	if b.reads != 0 {
@@ -135,11 +136,11 @@ func TestValidateAPIKey(t *testing.T) {
 	db := &old{Store: newStore(t), keys: map[store.Digest]store.APIKey{
 		store.DigestOf("orphan"): {ID: "orphan", Client: "nobody", Digest: store.DigestOf("orphan")},
 	}}
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	now := time.Now()
-	key, rec := iss.NewAPIKey("app", []string{"a", "b"}, now.Add(time.Hour))
+	key, rec := newAPIKey("app", []string{"a", "b"}, now.Add(time.Hour))
 	id := rec.ID
-	if !strings.HasPrefix(key, "authtier_key_"+id+"_") || !issuer.WellFormed("authtier_key", key) {
+	if !strings.HasPrefix(key, "authtier_key_"+id+"_") || !secret.WellFormed("authtier_key", key) {
 		t.Errorf("key %q with ID %q", key, id)
 	}
 	for _, k := range []store.APIKey{
@@ -176,7 +177,7 @@ func TestValidateAPIKey(t *testing.T) {
 
 func TestClientSecrets(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	now := time.Now().Add(time.Minute)
 	err := db.CreateClient(t.Context(), store.Client{ID: "two", Secrets: []store.Secret{
 		{ID: "old", Digest: store.DigestOf("old"), Expires: now},
@@ -194,7 +195,7 @@ func TestClientSecrets(t *testing.T) {
 
 func TestPasswords(t *testing.T) {
 	db := &old{Store: newStore(t), users: map[string]store.User{}}
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	long := strings.Repeat("x", 72)
 	argon, err := issuer.HashPassword(t.Context(), testPassword)
 	if err != nil {
@@ -250,7 +251,7 @@ func TestPasswords(t *testing.T) {
 // at, and names that are longer than that.
 func TestC06LongSecrets(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db, AllowUnthrottled: true})
+	iss := newIssuer(t, db, issuer.Config{AllowUnthrottled: true})
 	cache, err := middleware.NewCache(iss.Passwords(), 100, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +296,7 @@ func TestC06LongSecrets(t *testing.T) {
 
 // TestB05HashingIsBounded asks for more than may wait, with a context that ends.
 func TestB05HashingIsBounded(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{})
+	iss := newIssuer(t, nil, issuer.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := iss.AuthenticateUser(ctx, login("nobody", "x"))
@@ -330,8 +331,8 @@ func TestB05HashingIsBounded(t *testing.T) {
 func TestO17Generate(t *testing.T) {
 	seen := map[string]bool{}
 	for range 10_000 {
-		s := issuer.Generate("p_x")
-		if seen[s] || len(s) != len("p_x_")+49 || !issuer.WellFormed("p_x", s) || issuer.WellFormed("p", s[1:]) || issuer.WellFormed("p_x", mistyped(s)) {
+		s := secret.Generate("p_x")
+		if seen[s] || len(s) != len("p_x_")+49 || !secret.WellFormed("p_x", s) || secret.WellFormed("p", s[1:]) || secret.WellFormed("p_x", mistyped(s)) {
 			t.Fatalf("%q: repeated, of a wrong form, or not told from a mistyped one", s)
 		}
 		seen[s] = true
@@ -341,7 +342,7 @@ func TestO17Generate(t *testing.T) {
 // TestChecksumIsCRC32 holds the format, which scanners and others may check.
 func TestChecksumIsCRC32(t *testing.T) {
 	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	s := issuer.Generate("p")
+	s := secret.Generate("p")
 	body, want := s[:len(s)-6], ""
 	for sum := crc32.ChecksumIEEE([]byte(body)); len(want) < 6; sum /= 62 {
 		want = string(base62[sum%62]) + want
@@ -352,7 +353,7 @@ func TestChecksumIsCRC32(t *testing.T) {
 }
 
 func TestO11IntrospectOthers(t *testing.T) {
-	iss := newIssuer(t, issuer.Config{})
+	iss := newIssuer(t, nil, issuer.Config{})
 	app, other := mint(t, iss, issuer.Grant{Client: "app"}), mint(t, iss, issuer.Grant{Client: "other"})
 	if got := introspect(t, iss, "app", other.AccessToken, ""); got != `{"active":false}` {
 		t.Errorf("another client's token: got %s", got)
@@ -369,7 +370,7 @@ func TestO11IntrospectOthers(t *testing.T) {
 func TestO11IntrospectionShowsARefreshTokenToItsOwnerAlone(t *testing.T) {
 	for name, opaque := range map[string]bool{"signed": false, "opaque": true} {
 		t.Run(name, func(t *testing.T) {
-			iss := newIssuer(t, issuer.Config{OpaqueTokens: opaque})
+			iss := newIssuer(t, nil, issuer.Config{OpaqueTokens: opaque})
 			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
 			for _, hint := range []string{"", "access_token", "Refresh_Token", "refresh_token"} {
 				for _, client := range []string{"app", "other"} { // of which other has the scope introspect
@@ -393,7 +394,7 @@ func introspect(t *testing.T, iss *issuer.Issuer, client, token, hint string) st
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`","token_type_hint":"`+hint+`"}`))
 	r.SetBasicAuth(client, client+"-secret")
 	w := httptest.NewRecorder()
-	iss.IntrospectHandler(issuer.HTTPConfig{}).ServeHTTP(w, r)
+	iss.IntrospectHandler().ServeHTTP(w, r)
 	return strings.TrimSpace(w.Body.String())
 }
 
@@ -401,7 +402,7 @@ func introspect(t *testing.T, iss *issuer.Issuer, client, token, hint string) st
 // replaced without an end to what hangs on the user.
 func TestOldHashesAreReplaced(t *testing.T) {
 	db := newStore(t)
-	iss := newIssuer(t, issuer.Config{Store: db})
+	iss := newIssuer(t, db, issuer.Config{})
 	old, err := db.User(t.Context(), "ada")
 	if err != nil || !strings.HasPrefix(old.Password, "$2a$") {
 		t.Fatal(old, err)

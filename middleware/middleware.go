@@ -1,23 +1,23 @@
 // Package middleware authenticates and authorizes net/http requests.
 //
-// A wrapper takes what it cannot work without as arguments and the rest as a
-// config whose zero value is ready to use:
-//
+//	h := middleware.Bearer(tokens, &middleware.BearerConfig{RequireUser: true})(mux)
 //	mux.Handle("GET /reports/{id}", middleware.Scope("reports:read")(reports))
-//	h := middleware.Bearer(tokens, middleware.BearerConfig{RequireUser: true})(mux)
 //
-// Several wrappers around one handler prove one identity: an [APIKey] and a
-// [Bearer] token of different clients are refused. [Tiers] chooses the wrappers
-// by path. Handlers read the outcome with [IdentityFromContext].
+// A wrapper takes its required values as arguments. Everything else is in a config
+// that may be nil and whose zero value is ready to use. Handlers read the outcome
+// with [IdentityFromContext].
 //
-// The wrappers of one request share what they know by its context, and tell it from
-// other requests by its header. A middleware in between must pass the context on.
-// One request must not be served by several handlers at once; give each of them a
-// clone.
+// A [Validator] decides whether a credential is genuine: an issuer, [JWT] for tokens
+// that others sign, or [APIKeyFunc] for API keys of your own. Several wrappers around
+// one handler prove one identity: an [APIKey] and a [Bearer] token of different
+// clients are refused. [Tiers] chooses the wrappers by path.
 //
-// What a credential is worth is decided by a [Validator]: an issuer, or [JWT]
-// for tokens that others sign. Refusals follow RFC 6750 (Bearer), RFC 7617
-// (Basic) and RFC 9110 section 11, and are written by an [errorsx.Writer].
+// The wrappers of one request share a state in its context. A middleware between them
+// must pass the context and the header of the request on. One request must not be
+// served by several handlers at once; give each of them a clone.
+//
+// Refusals follow RFC 6750 (Bearer), RFC 7617 (Basic) and RFC 9110 section 11. An
+// [errorsx.Writer] renders them.
 package middleware
 
 import (

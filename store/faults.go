@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -178,14 +179,35 @@ func (f *faults) networks(field string, networks []netip.Prefix) {
 	}
 }
 
-// hashForm matches the hashes that password checking understands: argon2id in
-// PHC form, and bcrypt.
-var hashForm = regexp.MustCompile(
-	`^(\$argon2id\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+|\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})$`)
+// bcryptForm matches a hash of bcrypt, with its cost.
+var bcryptForm = regexp.MustCompile(`^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$`)
+
+// isHash reports whether a password can match hash: argon2id of version 19 in PHC form
+// with costs that checking passwords accepts, or bcrypt.
+func isHash(hash string) bool {
+	if m := bcryptForm.FindStringSubmatch(hash); m != nil {
+		return m[1] >= "04" && m[1] <= "31"
+	}
+
+	parts := strings.Split(hash, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != "v=19" {
+		return false
+	}
+	const costs = "m=%d,t=%d,p=%d"
+	var memory, time, lanes uint32
+	fmt.Sscanf(parts[3], costs, &memory, &time, &lanes)
+	if parts[3] != fmt.Sprintf(costs, memory, time, lanes) { // no sign, no blank, and nothing behind
+		return false
+	}
+	_, err1 := base64.RawStdEncoding.DecodeString(parts[4])
+	key, err2 := base64.RawStdEncoding.DecodeString(parts[5])
+	return err1 == nil && err2 == nil && len(key) >= 16 && len(key) <= 128 &&
+		memory <= 1<<20 && time >= 1 && time <= 64 && lanes >= 1 && lanes <= 64
+}
 
 // password checks that a user's Password is a hash. The error does not repeat it.
 func (f *faults) password(hash string) {
-	if hash != "" && !hashForm.MatchString(hash) {
+	if hash != "" && !isHash(hash) {
 		f.add("Password", "is not a hash, expected argon2id in PHC form or bcrypt")
 	}
 }

@@ -1,6 +1,9 @@
 // Package store defines the records that an issuer keeps, and small interfaces that
 // read and write them.
 //
+//	err := db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"reports:read"}})
+//	client, err := db.Client(ctx, "app")
+//
 // [Store] combines all interfaces. The packages memory, sqlite, postgres and redis
 // implement it, and package storetest checks implementations. A program that keeps
 // its users in a table of its own implements [Users], which has one method.

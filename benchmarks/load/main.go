@@ -1,11 +1,11 @@
-// Command load measures a real server with the suite's whole chain of wrappers
-// beside the same server without: run
+// Command load measures a real server with the suite's whole chain of wrappers, beside
+// the same server without them.
 //
 //	go run ./benchmarks/load -seconds 5 -rounds 3
 //
-// The server is a process of its own, this program once more, on loopback. Every
-// round drives all variants, one after the other, so that what else the machine
-// does hits them alike; medians over the rounds are printed as Markdown.
+// The server is a process of its own on loopback: this program, started once more.
+// Every round drives all variants one after the other, so that other work of the
+// machine affects them alike. The program prints medians over the rounds as Markdown.
 //
 // The variant bare sets the headers that the chain sets, and nothing else. Half
 // the requests of the junk variants carry tokens that must be refused: opaque

@@ -103,18 +103,19 @@ func bare(w http.ResponseWriter, r *http.Request) {
 // wrappers.
 func newSite(ctx context.Context) (*site, http.Handler, error) {
 	db := memory.New()
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "https://id.example", Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, "https://id.example", db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	key, record := iss.NewAPIKey("app", nil, time.Time{})
-	s := &site{Key: key}
+	s := &site{}
 	err = errors.Join(
 		db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read", "files"}}),
 		db.CreateUsers(ctx, store.User{Login: "ada"}),
-		db.CreateAPIKeys(ctx, record),
 	)
 	if err != nil {
+		return nil, nil, err
+	}
+	if s.Key, err = iss.CreateAPIKey(ctx, store.APIKey{Client: "app"}); err != nil {
 		return nil, nil, err
 	}
 	for range tokens {

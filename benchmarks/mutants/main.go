@@ -1,9 +1,9 @@
 // Command mutants plants faults in a copy of the repository, one at a time, and
-// wants some test to find each:
+// requires that a test finds each of them.
 //
 //	go run ./benchmarks/mutants -markdown benchmarks/results/mutants.md [-only cache]
 //
-// A fault that no test finds, or that does not build, makes it fail. It takes some
+// It fails if no test finds a fault, and if a fault does not build. It takes some
 // fifteen minutes on two cores.
 package main
 

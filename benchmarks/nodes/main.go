@@ -1,12 +1,12 @@
-// Nodes measures how long what is revoked on one node is still accepted on
-// others. Three nodes share a store, each with connections, an issuer and a cache
-// of its own:
+// Command nodes measures how long other nodes still accept a credential that one node
+// has revoked. Three nodes share a store. Each has connections, an issuer and a cache
+// of its own.
 //
 //	go run ./benchmarks/nodes -store postgres -dsn postgres://postgres@127.0.0.1/test
 //	go run ./benchmarks/nodes -store redis -dsn redis://127.0.0.1:6379/0
 //
-// It writes to the database of the DSN, under names of its own, and leaves what
-// it wrote.
+// It writes to the database of the DSN, under names of its own, and leaves its records
+// there.
 package main
 
 import (

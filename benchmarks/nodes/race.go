@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func measure(ctx context.Context, kind, dsn, what string, races int, hints bool)
 			return nil, err
 		}
 		n := &node{db: db}
-		if n.iss, err = issuer.New(ctx, issuer.Config{Issuer: "https://id.example", Store: db, Keys: set}); err != nil {
+		if n.iss, err = issuer.New(ctx, "https://id.example", db, &issuer.Config{Keys: set}); err != nil {
 			return nil, errors.Join(err, closer.Close())
 		}
 		if n.cache, err = middleware.NewCache(n.iss, 10_000, nil); err != nil {
@@ -155,10 +156,14 @@ func (n *node) credential(ctx context.Context, what string) (middleware.Credenti
 		return none, nil, err
 	}
 	if what == "API key" {
-		key, record := n.iss.NewAPIKey(id, nil, time.Time{})
+		key, err := n.iss.CreateAPIKey(ctx, store.APIKey{Client: id})
+		if err != nil {
+			return none, nil, err
+		}
+		keyID := strings.Split(key, "_")[2]
 		c := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}
-		revoke := func(ctx context.Context) error { return n.iss.RevokeAPIKey(ctx, record.ID) }
-		return c, revoke, n.db.CreateAPIKeys(ctx, record)
+		revoke := func(ctx context.Context) error { return n.iss.RevokeAPIKey(ctx, keyID) }
+		return c, revoke, nil
 	}
 
 	g := issuer.Grant{Client: id}

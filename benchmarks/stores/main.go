@@ -1,4 +1,4 @@
-// Stores measures a store by itself:
+// Command stores measures a store by itself.
 //
 //	go run ./benchmarks/stores -store sqlite -dsn bench.db
 //	go run ./benchmarks/stores -store postgres -dsn postgres://postgres@127.0.0.1/test
@@ -6,7 +6,7 @@
 //
 // It fills the store with tokens, reads some of them one after another, and lets
 // 64 clients refresh at once, with and without changes of others on the feed. It
-// leaves what it wrote.
+// leaves its records in the store.
 package main
 
 import (

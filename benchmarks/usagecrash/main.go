@@ -1,18 +1,17 @@
-// Usagecrash kills a server that counts use, again and again under load, and
-// compares what the store reports in the end with what the clients know:
+// Command usagecrash kills a server that counts use, again and again under load, and
+// compares the report of the store with the records of the clients.
 //
 //	go run ./benchmarks/usagecrash -store sqlite -kills 200
 //	go run ./benchmarks/usagecrash -store postgres -dsn postgres://postgres@127.0.0.1/test
 //	go run ./benchmarks/usagecrash -store redis -dsn redis://127.0.0.1:6379/0 -cut
 //
-// For each client and product, what was acknowledged must have been counted, and
-// nothing that was not attempted: acknowledged <= counted <= attempted.
+// For each client and product, every acknowledged use must have been counted, and every
+// counted use must have been attempted: acknowledged <= counted <= attempted.
 //
-// The server is this program once more, with the whole chain of wrappers and a
-// journal; clients never send a request twice. With -cut the connection to the
-// store is cut now and then, when the store has done what it was asked and before
-// it says so. The database of the DSN should be empty; what is written to it
-// stays.
+// The server is this program, started once more, with the whole chain of wrappers and a
+// journal. Clients never send a request twice. With -cut, the connection to the store is
+// cut now and then, after the store has executed a statement and before its reply. The
+// database of the DSN should be empty. The program leaves its records there.
 package main
 
 import (

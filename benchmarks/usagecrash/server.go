@@ -82,7 +82,7 @@ func flushNowAndThen(ctx context.Context, m *meter.Meter) {
 // memory; only usage is in the store.
 func (s *site) handler(ctx context.Context, m *meter.Meter) (http.Handler, error) {
 	db := memory.New()
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: s.Issuer, Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, s.Issuer, db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -26,23 +25,28 @@ var (
 	attackID  = regexp.MustCompile(`[A-Z]\d\d`)
 )
 
-// TestCatalogue holds SECURITY.md to the tests: each attack of the catalogue has a
-// row, each row a test that bears its number or a reason why it cannot apply, and
-// each test that is named anywhere exists.
+// TestCatalogue compares ATTACKS.md with the tests. Each attack of the catalogue must
+// have one row. A row names a test that has the attack's number in its name or in a
+// case, or the reason why the attack cannot apply. Each test that ATTACKS.md or
+// SECURITY.md names must exist.
 func TestCatalogue(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../SECURITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tests := testsOf(t, "../..")
-	for _, name := range testName.FindAllStringSubmatch(string(text), -1) {
-		if tests[name[1]] == nil {
-			t.Errorf("SECURITY.md names %s, which does not exist", name[1])
+	text := readFile(t, "../../ATTACKS.md")
+	for file, text := range map[string]string{"ATTACKS.md": text, "SECURITY.md": readFile(t, "../../SECURITY.md")} {
+		names := testName.FindAllStringSubmatch(text, -1)
+		if len(names) < 50 {
+			t.Errorf("%s names %d tests, want at least 50", file, len(names))
+		}
+		for _, name := range names {
+			if tests[name[1]] == nil {
+				t.Errorf("%s names %s, which does not exist", file, name[1])
+			}
 		}
 	}
+
 	rows := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		row := attackRow.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 		if row == nil {
 			continue
@@ -59,7 +63,7 @@ func TestCatalogue(t *testing.T) {
 		for n := range count {
 			id := fmt.Sprintf("%s%02d", kind, n+1)
 			if !rows[id] {
-				t.Errorf("%s has no row in SECURITY.md", id)
+				t.Errorf("%s has no row in ATTACKS.md", id)
 			}
 			delete(rows, id)
 		}

@@ -32,9 +32,9 @@ func TestLayers(t *testing.T) {
 		"store/sqlite":    {"store", "store/internal/record", "store/internal/sqlstore"},
 		"store/postgres":  {"store", "store/internal/record", "store/internal/sqlstore", "store/internal/transport"},
 		"store/redis":     {"store", "store/internal/record", "store/internal/transport"},
-		"issuer":          {"errorsx", "middleware", "store", "issuer/internal/form", "issuer/internal/hook"},
-		"issuer/session":  {"errorsx", "middleware", "store", "issuer", "issuer/internal/form", "issuer/internal/hook"},
-		"issuer/partner":  {"errorsx", "middleware", "store", "issuer", "issuer/internal/form", "issuer/internal/hook"}, // by way of issuer
+		"issuer":          {"errorsx", "middleware", "store", "issuer/internal/form", "issuer/internal/hook", "issuer/internal/secret"},
+		"issuer/session":  {"errorsx", "middleware", "store", "issuer", "issuer/internal/form", "issuer/internal/hook", "issuer/internal/secret"},
+		"issuer/partner":  {"errorsx", "middleware", "store", "issuer", "issuer/internal/form", "issuer/internal/hook", "issuer/internal/secret"}, // by way of issuer
 	} {
 		for _, dep := range deps(t, pkg) {
 			if ours, ok := strings.CutPrefix(dep, module+"/"); ok && ours != pkg && !slices.Contains(allowed, ours) {

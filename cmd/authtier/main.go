@@ -1,4 +1,7 @@
-// Command authtier serves a demonstration of the suite.
+// Command authtier serves a demonstration of the suite on loopback.
+//
+//	go run ./cmd/authtier demo
+//	go run ./cmd/authtier version
 package main
 
 import (

@@ -57,7 +57,7 @@ type ownerNode struct {
 // newOwnerNode returns a node that runs until the test ends.
 func newOwnerNode(t *testing.T, db store.Store) ownerNode {
 	t.Helper()
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(t.Context(), "https://id.example", db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}

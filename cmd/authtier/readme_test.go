@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,18 +22,116 @@ func readFile(t *testing.T, name string) string {
 	return string(b)
 }
 
-// TestReadmeProgram holds that the README's Go is part of a tested program.
-func TestReadmeProgram(t *testing.T) {
-	program := readFile(t, "../../examples/wrap/main.go")
-	_, rest, _ := strings.Cut(readFile(t, "../../README.md"), "```go\n")
-	snippet, _, ok := strings.Cut(rest, "```")
-	if !ok || !strings.Contains(program, snippet) {
-		t.Errorf("examples/wrap does not hold the README's\n%s", snippet)
+// fence is a code block of a Markdown file, with the language that it names.
+var fence = regexp.MustCompile("(?ms)^```([^\\n]*)\\n(.*?)^```$")
+
+// TestReadmeCode compares each Go block of the README with the programs in examples
+// and with the Example tests of all packages. A block must be in one of them line by
+// line; it may have less indentation. A block with a package clause must be the whole
+// file. Every other block names its language too, so that no Go hides in it.
+func TestReadmeCode(t *testing.T) {
+	t.Parallel()
+	programs := programsBelow(t, "../..")
+	blocks := 0
+	for _, block := range fence.FindAllStringSubmatch(readFile(t, "../../README.md"), -1) {
+		switch language, _, _ := strings.Cut(block[1], " "); language {
+		case "go":
+			blocks++
+			if !slices.ContainsFunc(programs, func(program string) bool { return holds(program, block[2]) }) {
+				t.Errorf("no program in examples and no Example test has the README's\n%s", block[2])
+			}
+		case "console", "sh", "toml", "text":
+		default:
+			t.Errorf("a block of the README is in the language %q:\n%s", block[1], block[2])
+		}
+	}
+	if blocks < 8 {
+		t.Errorf("found %d blocks of Go in the README, want at least 8", blocks)
+	}
+}
+
+// programsBelow returns the text of every program in examples, and of every file of
+// Example tests below dir.
+func programsBelow(t *testing.T, dir string) []string {
+	t.Helper()
+	var programs []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		isProgram, _ := filepath.Match(filepath.Join(dir, "examples", "*", "*.go"), path)
+		isExample, _ := filepath.Match("example*_test.go", filepath.Base(path))
+		if isExample || isProgram && !strings.HasSuffix(path, "_test.go") {
+			programs = append(programs, readFile(t, path))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return programs
+}
+
+// holds reports whether a program has the lines of a block, in their order and
+// without a gap. A block with a package clause must be the whole program.
+func holds(program, block string) bool {
+	if strings.HasPrefix(block, "package ") || strings.Contains(block, "\npackage ") {
+		return program == block
+	}
+	if strings.TrimSpace(block) == "" {
+		return false
+	}
+
+	program = "\n" + program
+	for range 4 {
+		if strings.Contains(program, "\n"+block) {
+			return true
+		}
+		block = indented(block)
+	}
+	return false
+}
+
+// indented returns the block with a tab in front of each line that is not empty.
+func indented(block string) string {
+	var b strings.Builder
+	for line := range strings.Lines(block) {
+		if line != "\n" {
+			b.WriteByte('\t')
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// TestReadmeCodeFinds shows blocks to holds that are in a program and blocks that are
+// not.
+func TestReadmeCodeFinds(t *testing.T) {
+	t.Parallel()
+	const program = "// Command x does nothing.\npackage main\n\nfunc main() {\n\ta()\n\n\tb()\n}\n"
+	for block, want := range map[string]bool{
+		program:                       true,
+		"a()\n\nb()\n":                true,
+		"\ta()\n\n\tb()\n":            true,
+		"func main() {\n\ta()\n":      true,
+		"":                            false,
+		"\n":                          false,
+		"a()\nb()\n":                  false,
+		"a()\n\nb() // and no more\n": false,
+		"main() {\n":                  false,
+		"c()\n":                       false,
+		"package main\n":              false,
+		"package main\n\nfunc main() {\n\ta()\n\n\tb()\n}\n": false,
+	} {
+		if got := holds(program, block); got != want {
+			t.Errorf("%q: got %t, want %t", block, got, want)
+		}
 	}
 }
 
 // TestReadmeCommands runs every command of the README's console blocks with the
-// real curl, in order, and compares what they print; ... stands for anything.
+// real curl, in order, and compares what they print; ... stands for anything. Blocks
+// for another program than the demo name it, as in "console keys".
 func TestReadmeCommands(t *testing.T) {
 	w := startDemo(t)
 	dir := t.TempDir()

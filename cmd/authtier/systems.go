@@ -24,13 +24,15 @@ import (
 // A demoServer is the four systems on one mux. They share the issuer's URL and
 // the keys, and nothing else: each has its own store and its own audience.
 type demoServer struct {
-	ctx  context.Context
-	url  string
-	keys *issuer.KeySet
-	mux  *http.ServeMux
+	http.Handler
+	ctx     context.Context
+	url     string
+	keys    *issuer.KeySet
+	mux     *http.ServeMux
+	issuers []*issuer.Issuer
 }
 
-func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTimeout time.Duration) (http.Handler, error) {
+func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTimeout time.Duration) (*demoServer, error) {
 	keys, err := issuer.NewKeySet(key)
 	if err != nil {
 		return nil, err
@@ -38,18 +40,28 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	d := &demoServer{ctx: ctx, url: url, keys: keys, mux: http.NewServeMux()}
 	tiers, err := d.tiers()
 	if err := errors.Join(err, d.oauth2(), d.session(sessionTimeout), d.partner()); err != nil {
+		d.close()
 		return nil, err
 	}
+
 	// The other systems guard themselves, route by route.
 	for _, prefix := range []string{"/.well-known/", "/oauth2/", "/v1/", "/api/", "/partner/"} {
 		tiers[prefix] = middleware.Unguarded
 	}
-	return middleware.Tiers(tiers, nil)(errorsx.Mux(d.mux, nil)), nil
+	d.Handler = middleware.Tiers(tiers, nil)(errorsx.Mux(d.mux, nil))
+	return d, nil
 }
 
-// issuer returns an issuer over a new store with these records. The users come with
-// their passwords, which are stored as hashes.
-func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...store.User) (*issuer.Issuer, *memory.Store, error) {
+// close ends the issuers, after the last request.
+func (d *demoServer) close() {
+	for _, iss := range d.issuers {
+		iss.Close()
+	}
+}
+
+// issuer opens an issuer over a new store. Its clients come with their secrets, and
+// its users with their passwords, which are stored as hashes.
+func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...person) (*issuer.Issuer, *memory.Store, error) {
 	db := memory.New()
 	for _, c := range clients {
 		if err := db.CreateClient(d.ctx, c); err != nil {
@@ -57,28 +69,31 @@ func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...
 		}
 	}
 	var err error
-	for n := range users {
-		if users[n].Password, err = issuer.HashPassword(d.ctx, users[n].Password); err != nil {
-			return nil, nil, err
-		}
-	}
-	if err := db.CreateUsers(d.ctx, users...); err != nil {
+	if cfg.Throttle, err = newThrottle(); err != nil {
 		return nil, nil, err
 	}
-	if cfg.Throttle == nil {
-		cfg.Throttle, err = newThrottle()
-	}
+	cfg.Audience, cfg.Keys = d.url+cfg.Audience, d.keys
+	iss, err := issuer.Open(d.ctx, d.url, db, &cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.Issuer, cfg.Audience, cfg.Keys, cfg.Store = d.url, d.url+cfg.Audience, d.keys, db
-	cfg.AllowEphemeralKeys = true // the keys end with the demo
-	i, err := issuer.New(d.ctx, cfg)
-	if err == nil {
-		go i.Run(d.ctx)
+	d.issuers = append(d.issuers, iss)
+	for _, p := range users {
+		if err := iss.CreateUser(d.ctx, p.User, p.password); err != nil {
+			return nil, nil, err
+		}
 	}
-	return i, db, err
+	return iss, db, nil
 }
+
+// A person is a user with a password.
+type person struct {
+	store.User
+	password string
+}
+
+// demoUser is the user of two systems.
+var demoUser = person{store.User{Login: "user_email@email.com"}, "user_password"}
 
 // newThrottle returns the throttle of one system, whose accounts are no other's. It
 // lets people try things out.
@@ -86,21 +101,18 @@ func newThrottle() (*middleware.Throttle, error) {
 	return middleware.NewThrottle(&middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
 }
 
-// cacheSize is the number of credentials that each system remembers.
-const cacheSize = 10_000
-
 func secret(s string) []store.Secret { return []store.Secret{{ID: "s1", Digest: store.DigestOf(s)}} }
 
 var rfc = &errorsx.Writer{Dialect: errorsx.RFC}
 
 func (d *demoServer) tiers() (middleware.TierTable, error) {
 	iss, db, err := d.issuer(issuer.Config{
-		Audience:  "/tiers",
+		Audience: "/tiers", AllowPassword: true, BehindAPIKey: true,
 		AccessTTL: 24 * time.Hour, RefreshTTL: 200 * 24 * time.Hour,
 	}, []store.Client{{
 		ID: "demo-app", Scopes: []string{"user"}, Default: []string{"user"},
 		Grants: []string{store.GrantPassword, store.GrantRefreshToken},
-	}}, store.User{Login: "user_email@email.com", Password: "user_password"})
+	}}, demoUser)
 	if err != nil {
 		return nil, err
 	}
@@ -110,30 +122,28 @@ func (d *demoServer) tiers() (middleware.TierTable, error) {
 	}
 	d.mux.HandleFunc("GET /ext/ping", pong)
 	d.mux.HandleFunc("GET /public/ping", pong)
-	d.mux.Handle("/public/token", iss.TokenHandler(issuer.HTTPConfig{AllowPassword: true, BehindAPIKey: true}))
+	d.mux.Handle("/public/token", iss.TokenHandler())
 	d.mux.HandleFunc("GET /user/me", me)
 	d.mux.HandleFunc("GET /pro/ping", pong)
 
-	auth, err := middleware.NewCache(iss, cacheSize, nil)
-	if err != nil {
-		return nil, err
-	}
-	key := middleware.APIKey(auth, nil)
-	user := middleware.Bearer(auth, &middleware.BearerConfig{RequireUser: true})
+	key := middleware.APIKey(iss.Validator(), nil)
+	user := middleware.Bearer(iss.Validator(), &middleware.BearerConfig{RequireUser: true})
 	both := middleware.Chain(key, user, middleware.Scope("user"))
 	return middleware.TierTable{"/ext/": middleware.Unguarded, "/public/": key, "/user/": both, "/pro/": both}, nil
 }
 
 func (d *demoServer) oauth2() error {
-	iss, _, err := d.issuer(issuer.Config{Audience: "/oauth2"}, []store.Client{{
+	iss, _, err := d.issuer(issuer.Config{Audience: "/oauth2", AllowPassword: true}, []store.Client{{
 		ID: "demo-client", Secrets: secret("demo-secret"),
 		Scopes: []string{"base", "files", "upload_files"}, Default: []string{"base"},
 		Grants: []string{store.GrantClientCredentials, store.GrantPassword, store.GrantRefreshToken},
-	}}, store.User{Login: "user_email@email.com", Password: "user_password"})
+	}}, demoUser)
 	if err != nil {
 		return err
 	}
-	endpoints := iss.Handler(issuer.HTTPConfig{AllowPassword: true, Errors: rfc})
+	own := http.NewServeMux()
+	iss.Register(own)
+	endpoints := middleware.Errors(rfc)(errorsx.Mux(own, nil))
 	for _, path := range []string{
 		"/oauth2/token", "/oauth2/introspect", "/oauth2/revoke",
 		"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/.well-known/jwks.json",
@@ -145,10 +155,7 @@ func (d *demoServer) oauth2() error {
 	if err != nil {
 		return err
 	}
-	auth, err := middleware.NewCache(iss, cacheSize, nil)
-	if err != nil {
-		return err
-	}
+	auth := iss.Validator()
 	bearer := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, nil))
 	exposed := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, &middleware.BearerConfig{QuerySafe: []string{"files"}}))
 	d.mux.Handle("GET /v1/img/{name}", middleware.Chain(exposed, middleware.Scope("files", "base"))(png))
@@ -159,34 +166,24 @@ func (d *demoServer) oauth2() error {
 
 func (d *demoServer) session(timeout time.Duration) error {
 	iss, db, err := d.issuer(issuer.Config{Audience: "/session"}, nil,
-		store.User{Login: "demo", Password: "demo-password", First: "Demo", Last: "User", Lang: "ENU"})
+		person{store.User{Login: "demo", First: "Demo", Last: "User", Lang: "ENU"}, "demo-password"})
 	if err != nil {
 		return err
 	}
-	sessions, err := session.New(iss, db, session.Config{
+	sessions, err := session.New(iss, db, &session.Config{
 		Timeout: timeout, AllowQueryCredentials: true,
 		Redirects: []session.Redirect{{URI: "http://127.0.0.1:9/callback"}},
 	})
 	if err != nil {
 		return err
 	}
-	auth, err := middleware.NewCache(sessions, cacheSize, nil)
-	if err != nil {
-		return err
-	}
-	login := sessions.Handler(auth)
-	d.mux.Handle("/api/login", login)
-	d.mux.Handle("/api/logout", login)
-	d.mux.Handle("GET /api/me", sessions.Bearer(auth)(http.HandlerFunc(me)))
+	sessions.Register(d.mux)
+	d.mux.Handle("GET /api/me", sessions.Bearer()(http.HandlerFunc(me)))
 	return nil
 }
 
 func (d *demoServer) partner() error {
-	throttle, err := newThrottle()
-	if err != nil {
-		return err
-	}
-	iss, db, err := d.issuer(issuer.Config{Audience: "/partner", Throttle: throttle}, []store.Client{
+	iss, db, err := d.issuer(issuer.Config{Audience: "/partner"}, []store.Client{
 		{ID: "demo-partner", Secrets: secret("demo-partner-secret"), Scopes: []string{"onboarding", partner.UsageScope}},
 		{ID: "other-partner", Secrets: secret("other-partner-secret"), Scopes: []string{"onboarding"}},
 	})
@@ -198,21 +195,16 @@ func (d *demoServer) partner() error {
 	if err != nil {
 		return err
 	}
-	p, err := partner.New(iss, usage, partner.Config{})
+	p, err := partner.New(iss, usage, nil)
 	if err != nil {
 		return err
 	}
-	auth, err := middleware.NewCache(p, cacheSize, nil)
-	if err != nil {
-		return err
-	}
-	throttled := throttle.Around(auth)
-	basic := middleware.Basic(throttled, nil)
 	metered := http.NewServeMux()
-	metered.Handle("GET /partner/onboarding", middleware.Chain(basic, middleware.Scope("onboarding"), middleware.Usage(access, nil))(http.HandlerFunc(pong)))
+	metered.Handle("GET /partner/onboarding", middleware.Chain(p.Basic(), middleware.Scope("onboarding"), middleware.Usage(access, nil))(http.HandlerFunc(pong)))
 	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered, nil))
-	d.mux.Handle("/partner/", p.Handler(throttled))
-	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil)) // no redirect to /partner/
+	p.Register(d.mux)
+	d.mux.Handle("/partner/", p.Basic()(errorsx.Mux(http.NewServeMux(), nil))) // anything else under it
+	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux(), nil))             // no redirect to /partner/
 	return nil
 }
 

@@ -45,13 +45,18 @@ func startDemoWith(t *testing.T, sessionTimeout time.Duration) *wire {
 	return &wire{t: t, url: "http://" + addr, addr: addr}
 }
 
-// newKeyedDemo is newDemo with a key that nobody knows.
+// newKeyedDemo is newDemo with a key that nobody knows. It is closed when ctx ends.
 func newKeyedDemo(ctx context.Context, url string, sessionTimeout time.Duration) (http.Handler, error) {
 	key, err := issuer.GenerateKey("ES256")
 	if err != nil {
 		return nil, err
 	}
-	return newDemo(ctx, url, key, sessionTimeout)
+	d, err := newDemo(ctx, url, key, sessionTimeout)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, d.close)
+	return d, nil
 }
 
 // An answer is a response that was read to its end.

@@ -3,7 +3,6 @@
 // are in a file. For nodes on several machines, postgres.Open or redis.Open takes
 // the place of sqlite.Open.
 //
-//	(umask 077; head -c 32 /dev/urandom | base64 > seal)
 //	go run ./examples/durable
 package main
 
@@ -25,14 +24,10 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	seal, err := issuer.ReadSeal("seal") // encrypts the signing keys in the file
-	if err != nil {
-		log.Fatal(err)
-	}
 	if err := fill(ctx, db); err != nil {
 		log.Fatal(err)
 	}
-	h, err := handler(ctx, db, seal)
+	h, err := handler(ctx, db, "auth.key")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -53,23 +48,15 @@ func fill(ctx context.Context, db store.Store) error {
 	return err
 }
 
-func handler(ctx context.Context, db store.Store, seal []byte) (http.Handler, error) {
-	keys, err := issuer.OpenKeys(ctx, db, issuer.StoredKeysConfig{Seal: seal})
-	if err != nil {
-		return nil, err
-	}
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: "http://127.0.0.1:8080", Store: db, Keys: keys})
+func handler(ctx context.Context, db store.Store, keyFile string) (http.Handler, error) {
+	iss, err := issuer.New(ctx, "http://127.0.0.1:8080", db, &issuer.Config{KeyFile: keyFile})
 	if err != nil {
 		return nil, err
 	}
 	go iss.Run(ctx) // follows what other nodes revoke and rotate
-	auth, err := middleware.NewCache(iss, 10_000, nil)
-	if err != nil {
-		return nil, err
-	}
 	mux := http.NewServeMux()
-	mux.Handle("/", iss.Handler(issuer.HTTPConfig{}))
-	mux.Handle("GET /hello", middleware.Bearer(auth, nil)(http.HandlerFunc(hello)))
+	iss.Register(mux)
+	mux.Handle("GET /hello", middleware.Bearer(iss.Validator(), nil)(http.HandlerFunc(hello)))
 	return mux, nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +16,7 @@ import (
 
 // TestDurable starts a server, ends it, and starts another on the same file.
 func TestDurable(t *testing.T) {
-	file, seal := filepath.Join(t.TempDir(), "auth.db"), []byte(rand.Text()+"-seals")
+	file, key := filepath.Join(t.TempDir(), "auth.db"), filepath.Join(t.TempDir(), "auth.key")
 	var token string
 	for run := range 2 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -30,7 +29,7 @@ func TestDurable(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		h, err := handler(ctx, db, seal)
+		h, err := handler(ctx, db, key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +52,7 @@ func TestDurable(t *testing.T) {
 // TestStartDoesNotUndoARotation starts again after the secret was replaced because it
 // leaked: the old one stays dead, and the new one works.
 func TestStartDoesNotUndoARotation(t *testing.T) {
-	file, seal := filepath.Join(t.TempDir(), "auth.db"), []byte(rand.Text()+"-seals")
+	file, key := filepath.Join(t.TempDir(), "auth.db"), filepath.Join(t.TempDir(), "auth.key")
 	var fresh string
 	for run := range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -64,7 +63,7 @@ func TestStartDoesNotUndoARotation(t *testing.T) {
 		if err := fill(ctx, db); err != nil {
 			t.Fatalf("run %d: %v", run, err)
 		}
-		h, err := handler(ctx, db, seal)
+		h, err := handler(ctx, db, key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +90,7 @@ func TestStartDoesNotUndoARotation(t *testing.T) {
 // returns the new one.
 func rotated(t *testing.T, db store.Store) string {
 	t.Helper()
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "http://127.0.0.1:8080", Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(t.Context(), "http://127.0.0.1:8080", db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func fill(ctx context.Context, db store.Store) error {
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, url, db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,9 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	inURL := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, &middleware.BearerConfig{QuerySafe: []string{"files"}}))
 
 	mux := http.NewServeMux()
-	mux.Handle("/", iss.Handler(issuer.HTTPConfig{Errors: rfc}))
+	own := http.NewServeMux()
+	iss.Register(own)
+	mux.Handle("/", middleware.Errors(rfc)(errorsx.Mux(own, nil)))
 	mux.Handle("GET /v1/me", middleware.Chain(header, middleware.Scope("base"))(http.HandlerFunc(me)))
 	mux.Handle("GET /v1/files/{name}", middleware.Chain(inURL, middleware.Scope("files", "base"))(http.HandlerFunc(me)))
 	return mux, nil

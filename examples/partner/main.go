@@ -43,11 +43,7 @@ func fill(ctx context.Context, db store.Store) error {
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {
-	throttle, err := middleware.NewThrottle(nil) // of guesses, wherever they are made
-	if err != nil {
-		return nil, err
-	}
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, Throttle: throttle, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, url, db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}
@@ -57,19 +53,13 @@ func handler(ctx context.Context, db store.Store) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	partners, err := partner.New(iss, usage, partner.Config{})
+	partners, err := partner.New(iss, usage, nil)
 	if err != nil {
 		return nil, err
 	}
-	cache, err := middleware.NewCache(partners, 10_000, nil)
-	if err != nil {
-		return nil, err
-	}
-	auth := throttle.Around(cache)
-	basic := middleware.Basic(auth, nil)
 	mux := http.NewServeMux()
-	mux.Handle("/partner/", partners.Handler(auth))
-	mux.Handle("GET /tiles/{n}", middleware.Chain(basic, middleware.Scope("maps"), middleware.Usage(tiles, nil))(http.HandlerFunc(tile)))
+	partners.Register(mux)
+	mux.Handle("GET /tiles/{n}", middleware.Chain(partners.Basic(), middleware.Scope("maps"), middleware.Usage(tiles, nil))(http.HandlerFunc(tile)))
 	return mux, nil
 }
 

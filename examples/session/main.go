@@ -43,22 +43,18 @@ func fill(ctx context.Context, db store.Store) error {
 }
 
 func handler(ctx context.Context, db store.Store) (http.Handler, error) {
-	iss, err := issuer.New(ctx, issuer.Config{Issuer: url, Store: db, AllowEphemeralKeys: true})
+	iss, err := issuer.New(ctx, url, db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, err
 	}
 	go iss.Run(ctx)
-	sessions, err := session.New(iss, db, session.Config{})
-	if err != nil {
-		return nil, err
-	}
-	auth, err := middleware.NewCache(sessions, 10_000, nil)
+	sessions, err := session.New(iss, db, nil)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/api/", sessions.Handler(auth))
-	mux.Handle("GET /api/me", sessions.Bearer(auth)(http.HandlerFunc(me)))
+	sessions.Register(mux)
+	mux.Handle("GET /api/me", sessions.Bearer()(http.HandlerFunc(me)))
 	return mux, nil
 }
 

@@ -1,10 +1,10 @@
-// Package partner lets clients manage their own tokens and see their own use,
-// all under Basic authentication: client ID and secret, or client ID and a live
-// access token of that client in the secret's place.
+// Package partner lets clients manage their own tokens and see their own use. They
+// authenticate with Basic: the client ID, and the client's secret or one of its valid
+// access tokens as the password.
 //
-//	p, err := partner.New(iss, usage, partner.Config{})
-//	mux.Handle("/partner/", p.Handler(p))
-//	mux.Handle("GET /reports", middleware.Basic(p, middleware.BasicConfig{})(reports))
+//	p, err := partner.New(iss, usage, nil)
+//	p.Register(mux)
+//	mux.Handle("GET /reports", p.Basic()(reports))
 package partner
 
 import (
@@ -16,6 +16,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/internal/form"
+	"github.com/authtier/authtier/issuer/internal/hook"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -29,51 +30,60 @@ type Reporter interface {
 type Config struct {
 	// Base is the path of the routes. If empty, it is "/partner".
 	Base string
-
-	// Errors answers refused requests. If nil, a zero [errorsx.Writer] does.
-	Errors *errorsx.Writer
 }
 
 // UsageScope is the scope of a client that sees everyone's use.
 const UsageScope = "usage:read"
 
-// Partner is the partner system of one issuer. It is the [middleware.Validator] of its
-// credentials. Its methods may be called concurrently.
+// Partner is the partner system of one issuer. Its methods may be called
+// concurrently.
 type Partner struct {
 	issuer *issuer.Issuer
 	usage  Reporter
-	cfg    Config
+	base   string
+	basic  middleware.Wrapper
 }
 
-// New returns the partner system of an issuer, with the usage that u reports.
-func New(i *issuer.Issuer, u Reporter, cfg Config) (*Partner, error) {
-	if cfg.Base == "" {
-		cfg.Base = "/partner"
+// New returns the partner system of an issuer, with the usage that u reports. cfg may
+// be nil. The error joins everything that is wrong.
+func New(i *issuer.Issuer, u Reporter, cfg *Config) (*Partner, error) {
+	base := "/partner"
+	if cfg != nil && cfg.Base != "" {
+		base = cfg.Base
 	}
-	if i == nil || u == nil {
-		return nil, errors.New("partner: New: nil issuer or reporter")
+	errs := []error{form.CheckBase(base)}
+	if i == nil {
+		errs = append(errs, errors.New("no issuer"))
 	}
-	if err := form.CheckBase(cfg.Base); err != nil {
+	if u == nil {
+		errs = append(errs, errors.New("no reporter"))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("partner: New: %w", err)
 	}
-	return &Partner{issuer: i, usage: u, cfg: cfg}, nil
+	return &Partner{
+		issuer: i, usage: u, base: base, basic: middleware.Basic(hook.Guarded(i, validator{i}), nil),
+	}, nil
 }
 
-// Validate implements [middleware.Validator] for Basic credentials. The password is the
-// client's secret, or an access token of that client itself: then the identity
-// is the token's. A genuine token of the client that is expired or revoked is
-// refused as such, anything else with one answer.
-func (p *Partner) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-	if c.Scheme != errorsx.SchemeBasic {
-		return nil, errorsx.Fault(fmt.Errorf("partner: a credential of scheme %s", c.Scheme))
-	}
-	id, err := p.issuer.Validate(ctx, c)
+// Basic lets a request through only with a client's ID and secret, or with its ID and
+// an access token of that client itself: then the identity is the token's. It
+// remembers and throttles them as [issuer.Issuer.Validator] does.
+func (p *Partner) Basic() middleware.Wrapper { return p.basic }
+
+// A validator validates Basic credentials of partners.
+type validator struct{ issuer *issuer.Issuer }
+
+// Validate implements [middleware.Validator]. A genuine token of the client that is
+// expired or revoked is refused as such, anything else with one answer.
+func (v validator) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	id, err := v.issuer.Validate(ctx, c)
 	if err == nil || !errors.Is(err, errorsx.CredentialsIncorrect) {
 		return id, err
 	}
 	username := c.Username
 	c.Scheme, c.Username = errorsx.SchemeBearer, ""
-	id, err = p.issuer.Validate(ctx, c)
+	id, err = v.issuer.Validate(ctx, c)
 	if err == nil {
 		if id.Client != username || id.User != "" {
 			return nil, errorsx.CredentialsIncorrect
@@ -92,39 +102,34 @@ func (p *Partner) Validate(ctx context.Context, c middleware.Credential) (*middl
 }
 
 // Subscribe implements [middleware.Source].
-func (p *Partner) Subscribe(s middleware.Sink) (cancel func()) { return p.issuer.Subscribe(s) }
+func (v validator) Subscribe(s middleware.Sink) (cancel func()) { return v.issuer.Subscribe(s) }
 
-// Handler serves {Base}/, {Base}/tokens, {Base}/tokens/verify and
-// {Base}/usages, behind Basic. v is the Partner itself, or a validator that wraps
-// it. Handler panics if it is another one, because identities of others may have no
-// client, and a query without a client would report everyone's use.
+// Register adds {Base}/, {Base}/tokens, {Base}/tokens/verify and {Base}/usages to mux,
+// behind Basic, and no other path. Each has a pattern for each method, so that a
+// pattern of the program such as "GET /" does not conflict. A wrong method is AUTH-6
+// with status 405, once the request is authenticated.
 //
 // A browser that has asked for the credentials sends them with requests from other
 // sites too. A POST from another site ([http.CrossOriginProtection]) is refused
 // with AUTH-3 and status 403, once it is authenticated.
-func (p *Partner) Handler(v middleware.Validator) http.Handler {
-	if !middleware.Wraps(v, p) {
-		panic(fmt.Sprintf("partner: Handler: a %T that does not wrap this Partner", v))
+func (p *Partner) Register(mux *http.ServeMux) {
+	add := func(method, path string, h func(http.ResponseWriter, *http.Request, middleware.Identity) error) {
+		form.RegisterBehind(mux, p.basic, p.base+path, refusing(h), method)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET "+p.cfg.Base+"/{$}", p.refusing(p.whoami))
-	mux.Handle("POST "+p.cfg.Base+"/tokens", p.refusing(p.mint))
-	mux.Handle("POST "+p.cfg.Base+"/tokens/verify", p.refusing(p.verify))
-	mux.Handle("GET "+p.cfg.Base+"/usages", p.refusing(p.usages))
-	h := middleware.Basic(v, nil)(errorsx.Mux(mux, nil))
-	if p.cfg.Errors != nil {
-		h = middleware.Errors(p.cfg.Errors)(h)
-	}
-	return h
+	add(http.MethodGet, "/{$}", p.whoami)
+	add(http.MethodPost, "/tokens", p.mint)
+	add(http.MethodPost, "/tokens/verify", p.verify)
+	add(http.MethodGet, "/usages", p.usages)
 }
 
 // crossOrigin trusts no other origin. It passes requests without the headers that
 // browsers set.
 var crossOrigin = http.NewCrossOriginProtection()
 
-func (p *Partner) refusing(h func(http.ResponseWriter, *http.Request, middleware.Identity) error) http.Handler {
+func refusing(h func(http.ResponseWriter, *http.Request, middleware.Identity) error) http.Handler {
 	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
-		p.cfg.Errors.Resource(w, r, errorsx.SchemeBasic, err)
+		var inherited *errorsx.Writer
+		inherited.Resource(w, r, errorsx.SchemeBasic, err)
 	}
 	return form.Refusing("partner: the store", refuse, func(w http.ResponseWriter, r *http.Request) error {
 		if err := crossOrigin.Check(r); err != nil {

@@ -1,6 +1,7 @@
 package partner
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -26,7 +27,7 @@ func (p *Partner) usages(w http.ResponseWriter, r *http.Request, id middleware.I
 	if err != nil {
 		return err
 	}
-	report, err := p.usage.Report(r.Context(), q)
+	report, err := p.report(r.Context(), q)
 	if err != nil {
 		return fmt.Errorf("partner: reporting usage: %w", err)
 	}
@@ -83,10 +84,18 @@ func query(params form.Params, id middleware.Identity) (q store.Query, err error
 	if strings.Contains(q.API, "\x00") {
 		return q, form.Invalid("api_name", "expected the name of an API")
 	}
-	if q.Check() != nil {
-		return q, form.Invalid("end_date", "expected days from 1970 on, and at most a year from now")
-	}
 	return q, nil
+}
+
+// report returns the report that q asks for. Days on which nothing can have been used
+// are no fault of the client's: the report of them is empty.
+func (p *Partner) report(ctx context.Context, q store.Query) (*store.Report, error) {
+	last := store.DayOf(time.Now()) + 366
+	if q.To < 1 || q.From > last {
+		return &store.Report{}, nil
+	}
+	q.From, q.To = max(q.From, 0), min(q.To, last)
+	return p.usage.Report(ctx, q)
 }
 
 // acceptsCSV reports whether the client asks for CSV and not for JSON too.

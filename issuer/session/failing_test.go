@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/issuer/session"
-	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
@@ -51,11 +50,6 @@ var errDown = errors.New("down")
 // remembered as it is, and the next logout ends it.
 func TestFailedLogout(t *testing.T) {
 	s := newSite(t, session.Config{})
-	cache, err := middleware.NewCache(s.sessions, 100, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Handler = routes(s.sessions, cache)
 	token, cookie := s.login(t)
 	logout := func() int { return s.serve("POST", "/api/logout", carrying(token, cookie)).Code }
 	s.failing.err = errDown

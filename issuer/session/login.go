@@ -13,7 +13,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Handler serves {Base}/login and {Base}/logout.
+// Register adds {Base}/login and {Base}/logout to mux, and no other path. Each has a
+// pattern for each method, so that a pattern of the program such as "GET /" does not
+// conflict. A wrong method is AUTH-6 with status 405.
 //
 // Login takes credentials, in this order, from Basic in the configured header
 // or in Authorization, from a form in the body, and if allowed from the query. A
@@ -22,28 +24,25 @@ import (
 // _output=oauth2, over TLS), or a redirect (redirect_uri), together with the
 // cookie. A refusal challenges with Basic. If the request has the header
 // Sec-Fetch-Dest: empty, which browsers set for scripts, it challenges with Bearer.
-//
-// v validates the token of a logout, as in [Sessions.Bearer]. Handler panics like
-// Bearer.
-func (s *Sessions) Handler(v middleware.Validator) http.Handler {
+func (m *Manager) Register(mux *http.ServeMux) {
 	const what = "session: the store"
-	mux := http.NewServeMux()
-	mux.Handle(s.cfg.Base+"/login", form.Refusing(what, s.refuseLogin, s.login))
-	logout := s.Bearer(v)(form.Refusing(what, s.refuse, s.logout))
-	mux.Handle("GET "+s.cfg.Base+"/logout", logout)
-	mux.Handle("POST "+s.cfg.Base+"/logout", logout)
-	return errorsx.Mux(mux, s.cfg.Errors)
+	login := inDialect(form.Refusing(what, refuseLogin, m.login))
+	logout := m.Bearer()(form.Refusing(what, refuse, m.logout))
+	form.Register(mux, m.cfg.Base+"/login", login)
+	form.Register(mux, m.cfg.Base+"/logout", logout, http.MethodGet, http.MethodPost)
 }
 
 // refuse challenges for a token, as the routes other than login do.
-func (s *Sessions) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	s.cfg.Errors.Resource(w, r, errorsx.SchemeBearer, err)
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var inherited *errorsx.Writer
+	inherited.Resource(w, r, errorsx.SchemeBearer, err)
 }
 
 // refuseLogin challenges for login and password.
-func (s *Sessions) refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
+func refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Header.Get("Sec-Fetch-Dest") != "empty" {
-		s.cfg.Errors.Resource(w, r, errorsx.SchemeBasic, err)
+		var inherited *errorsx.Writer
+		inherited.Resource(w, r, errorsx.SchemeBasic, err)
 		return
 	}
 
@@ -55,40 +54,40 @@ func (s *Sessions) refuseLogin(w http.ResponseWriter, r *http.Request, err error
 		bare.NoError = true
 		err = &bare
 	}
-	s.refuse(w, r, err)
+	refuse(w, r, err)
 }
 
-func (s *Sessions) login(w http.ResponseWriter, r *http.Request) error {
+func (m *Manager) login(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		w.Header().Set("Allow", "GET, POST")
 		return errorsx.MethodNotAllowed("GET, POST")
 	}
-	in, err := s.readLogin(w, r)
+	in, err := m.readLogin(w, r)
 	if err != nil {
 		return err
 	}
-	c, err := s.credential(r, in)
+	c, err := m.credential(r, in)
 	if err != nil {
 		return err
 	}
-	u, err := s.issuer.AuthenticateUser(r.Context(), c.WithRequest(r))
+	u, err := m.issuer.AuthenticateUser(r.Context(), c.WithRequest(r))
 	if err != nil {
 		return err
 	}
-	token, cookie, err := s.open(r.Context(), u)
+	token, cookie, err := m.open(r.Context(), u)
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, s.cookie(r, cookie))
-	w.Header().Add("Vary", s.cfg.Header)
+	http.SetCookie(w, m.cookie(r, cookie))
+	w.Header().Add("Vary", m.cfg.Header)
 	form.NoStore(w.Header())
-	s.answer(w, r, in, u, token, cookie)
+	m.answer(w, r, in, u, token, cookie)
 	return nil
 }
 
 // credential returns login and password from the first place that has them.
-func (s *Sessions) credential(r *http.Request, in *loginInput) (middleware.Credential, error) {
-	for _, header := range s.headers() {
+func (m *Manager) credential(r *http.Request, in *loginInput) (middleware.Credential, error) {
+	for _, header := range m.headers() {
 		c, err := middleware.ReadBasic(r, header)
 		if !errors.Is(err, errorsx.CredentialsMissing) {
 			return c, err
@@ -106,7 +105,7 @@ func (s *Sessions) credential(r *http.Request, in *loginInput) (middleware.Crede
 	return middleware.Credential{}, errorsx.CredentialsMissing
 }
 
-func (s *Sessions) answer(w http.ResponseWriter, r *http.Request, in *loginInput, u *store.User, token, cookie string) {
+func (m *Manager) answer(w http.ResponseWriter, r *http.Request, in *loginInput, u *store.User, token, cookie string) {
 	h := w.Header()
 	switch in.output {
 	case asRedirect:
@@ -126,7 +125,7 @@ func (s *Sessions) answer(w http.ResponseWriter, r *http.Request, in *loginInput
 			Type      string  `json:"token_type"`
 			ExpiresIn int64   `json:"expires_in"`
 			Scope     *string `json:"scope"`
-		}{Token: token, Type: "bearer", ExpiresIn: int64(s.cfg.Timeout.Seconds())})
+		}{Token: token, Type: "bearer", ExpiresIn: int64(m.cfg.Timeout.Seconds())})
 	case asJSON:
 		form.WriteJSON(w, http.StatusOK, struct {
 			Token  string `json:"authtoken"`
@@ -144,9 +143,9 @@ func (s *Sessions) answer(w http.ResponseWriter, r *http.Request, in *loginInput
 
 // cookie is the session cookie. The server alone times it, so that it has
 // neither Max-Age nor Expires.
-func (s *Sessions) cookie(r *http.Request, value string) *http.Cookie {
+func (m *Manager) cookie(r *http.Request, value string) *http.Cookie {
 	c := &http.Cookie{
-		Name: s.cfg.Cookie, Value: value, Path: s.cfg.Base,
+		Name: m.cfg.Cookie, Value: value, Path: m.cfg.Base,
 		HttpOnly: true, Secure: middleware.OverTLS(r), SameSite: http.SameSiteLaxMode,
 	}
 	if strings.HasPrefix(c.Name, "__Host-") {
@@ -157,12 +156,12 @@ func (s *Sessions) cookie(r *http.Request, value string) *http.Cookie {
 
 // logout ends the session that the request belongs to, also where its sender has
 // gone.
-func (s *Sessions) logout(w http.ResponseWriter, r *http.Request) error {
+func (m *Manager) logout(w http.ResponseWriter, r *http.Request) error {
 	id, _ := middleware.IdentityFromContext(r.Context())
-	if err := s.end(context.WithoutCancel(r.Context()), id.TokenID); err != nil {
+	if err := m.end(context.WithoutCancel(r.Context()), id.TokenID); err != nil {
 		return err
 	}
-	c := s.cookie(r, "")
+	c := m.cookie(r, "")
 	c.MaxAge = -1
 	http.SetCookie(w, c)
 	form.NoStore(w.Header())

@@ -30,9 +30,9 @@ type loginInput struct {
 
 var loginOptions = []string{"_json", "_oauth2", "_output", "redirect_uri"}
 
-func (s *Sessions) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput, error) {
+func (m *Manager) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput, error) {
 	known := loginOptions
-	if !s.headerDecides(r) {
+	if !m.headerDecides(r) {
 		known = append([]string{"username", "password"}, loginOptions...)
 	}
 	query, err := form.Query(r, loginOptions...)
@@ -59,18 +59,18 @@ func (s *Sessions) readLogin(w http.ResponseWriter, r *http.Request) (*loginInpu
 		}
 		asked[name] = cmp.Or(q, f)
 	}
-	if s.cfg.AllowQueryCredentials && r.Method == http.MethodGet && asked["redirect_uri"] == "" {
+	if m.cfg.AllowQueryCredentials && r.Method == http.MethodGet && asked["redirect_uri"] == "" {
 		if query, err = form.Query(r, known...); err != nil {
 			return nil, err
 		}
 		in.places = append(in.places, query)
 	}
-	return in, s.chooseOutput(in, r, asked)
+	return in, m.chooseOutput(in, r, asked)
 }
 
 // headerDecides reports whether there is a header to take credentials from.
-func (s *Sessions) headerDecides(r *http.Request) bool {
-	for _, header := range s.headers() {
+func (m *Manager) headerDecides(r *http.Request) bool {
+	for _, header := range m.headers() {
 		if _, err := middleware.ReadBasic(r, header); !errors.Is(err, errorsx.CredentialsMissing) {
 			return true
 		}
@@ -78,9 +78,9 @@ func (s *Sessions) headerDecides(r *http.Request) bool {
 	return false
 }
 
-func (s *Sessions) headers() []string { return []string{s.cfg.Header, "Authorization"} }
+func (m *Manager) headers() []string { return []string{m.cfg.Header, "Authorization"} }
 
-func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[string]string) error {
+func (m *Manager) chooseOutput(in *loginInput, r *http.Request, asked map[string]string) error {
 	jsonWanted, err := flag("_json", asked)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (s *Sessions) chooseOutput(in *loginInput, r *http.Request, asked map[strin
 		return form.Invalid("_output", "it contradicts _json")
 	case asked["redirect_uri"] != "":
 		in.output = asRedirect
-		in.target, err = s.redirectTarget(asked["redirect_uri"])
+		in.target, err = m.redirectTarget(asked["redirect_uri"])
 		return err
 	case oauth2 || output == "oauth2":
 		in.output = asOAuth2

@@ -36,9 +36,9 @@ func (r Redirect) check() error {
 
 // redirectTarget returns the allowed target that uri is. Nothing of what is not
 // the query is parsed: who parses can be fooled.
-func (s *Sessions) redirectTarget(uri string) (*url.URL, error) {
+func (m *Manager) redirectTarget(uri string) (*url.URL, error) {
 	base, query, _ := strings.Cut(uri, "?")
-	for _, r := range s.cfg.Redirects {
+	for _, r := range m.cfg.Redirects {
 		if r.URI == base && r.allows(query) {
 			u, err := url.Parse(base)
 			if err != nil {

@@ -1,12 +1,12 @@
-// Package session logs people in with login and password, and keeps them logged
-// in by a token and a cookie that work only together.
+// Package session logs people in with login and password. It keeps them logged in by a
+// token and a cookie that work only together.
 //
-//	sessions, err := session.New(iss, db, session.Config{})
-//	mux.Handle("/api/", sessions.Handler(sessions))
-//	mux.Handle("/api/me", sessions.Bearer(sessions)(me))
+//	sessions, err := session.New(iss, db, nil)
+//	sessions.Register(mux)
+//	mux.Handle("/api/me", sessions.Bearer()(me))
 //
-// The token comes in a header of its own, so that no other site can send it: a
-// session's routes need no protection against cross-site requests.
+// The token is in a header of its own, which no other site can send. The routes of a
+// session therefore need no protection against cross-site requests.
 //
 // The identity of a session has a user and no client. [middleware.Usage] refuses it
 // with AUTH-8, because nobody could be billed.
@@ -26,11 +26,12 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/issuer/internal/hook"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
-// Config configures [Sessions]. The zero value is ready to use.
+// Config configures a [Manager]. The zero value is ready to use.
 type Config struct {
 	// Base is the path of the routes: {Base}/login and {Base}/logout, and the
 	// Path of the cookie. If empty, it is "/api".
@@ -59,13 +60,11 @@ type Config struct {
 	// AllowWithoutCookie makes the token work without the cookie, as receivers
 	// of a redirect need. Who sees the token has the session.
 	AllowWithoutCookie bool
-
-	// Errors answers refused requests. If it is nil or has no Dialect, [Dialect]
-	// is used.
-	Errors *errorsx.Writer
 }
 
-// Dialect is [errorsx.RFC], but whatever is wrong with credentials is a 401.
+// Dialect is [errorsx.RFC], but whatever is wrong with credentials is a 401. The
+// routes of a [Manager] and what is behind its wrapper answer in it, unless the
+// nearest [middleware.Errors] outside has a dialect of its own.
 func Dialect(p errorsx.Place, e *errorsx.Error) (status int, oauth string) {
 	status, oauth = errorsx.RFC(p, e)
 	switch e.Code {
@@ -76,44 +75,62 @@ func Dialect(p errorsx.Place, e *errorsx.Error) (status int, oauth string) {
 	return status, oauth
 }
 
-// Sessions opens, confirms and ends sessions. It is the [middleware.Validator] of their
-// tokens. Its methods may be called concurrently.
-type Sessions struct {
+// A Manager opens, confirms and ends sessions. Its methods may be called concurrently.
+type Manager struct {
 	issuer      *issuer.Issuer
 	revocations hook.Sessions
 	store       store.Sessions
 	cfg         Config
 	system      string // names this system in digests
+	validator   middleware.Validator
 
 	mu     sync.Mutex
 	visits map[string]*visit // by session ID
 	sweep  int               // size at which visits are swept next
 }
 
-// New returns the sessions of the issuer's users, kept in s. It reports
-// everything that is wrong with the configuration at once.
+// New returns the manager of the sessions of the issuer's users, kept in s. cfg may
+// be nil. The error joins everything that is wrong.
 //
 // One store may serve several session systems. A session belongs to the system
 // that opened it, which is known by the issuer's URL and audience and by Base. All
 // others refuse its token and its cookie.
-func New(i *issuer.Issuer, s store.Sessions, cfg Config) (*Sessions, error) {
-	setDefaults(&cfg)
-	if err := cfg.check(); err != nil {
+//
+// The manager remembers sessions as [issuer.Issuer.Validator] remembers credentials.
+// If the users are in a table of which the issuer hears nothing
+// ([issuer.Config].Users), it asks the store and the table at each request.
+func New(i *issuer.Issuer, s store.Sessions, cfg *Config) (*Manager, error) {
+	var own Config
+	if cfg != nil {
+		own = *cfg
+	}
+	setDefaults(&own)
+	errs := []error{own.check()}
+	if i == nil {
+		errs = append(errs, errors.New("no issuer"))
+	}
+	if s == nil {
+		errs = append(errs, errors.New("no store"))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("session: New: %w", err)
 	}
-	if i == nil || s == nil {
-		return nil, errors.New("session: New: nil issuer or store")
-	}
-	system := store.DigestOf(fmt.Sprintf("session system %q %q %q", i.URL(), i.Audience(), cfg.Base))
-	return &Sessions{
-		issuer: i, revocations: hook.SessionsOf(i, cfg.MaxAge), store: s, cfg: cfg, system: string(system[:]),
+
+	system := store.DigestOf(fmt.Sprintf("session system %q %q %q", i.URL(), i.Audience(), own.Base))
+	m := &Manager{
+		issuer: i, revocations: hook.SessionsOf(i, own.MaxAge), store: s, cfg: own, system: string(system[:]),
 		visits: map[string]*visit{}, sweep: minSweep,
-	}, nil
+	}
+	m.validator = validator{m}
+	if !m.revocations.OwnUsers() {
+		m.validator = hook.Guarded(i, m.validator)
+	}
+	return m, nil
 }
 
 // digest returns what the store keeps of a token or cookie. Another system on the
 // same store does not find it.
-func (s *Sessions) digest(secret string) store.Digest { return store.DigestOf(s.system + secret) }
+func (m *Manager) digest(secret string) store.Digest { return store.DigestOf(m.system + secret) }
 
 func setDefaults(cfg *Config) {
 	cfg.Base = cmp.Or(cfg.Base, "/api")
@@ -121,14 +138,6 @@ func setDefaults(cfg *Config) {
 	cfg.Header = cmp.Or(cfg.Header, "X-Simplicite-Authorization")
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Minute)
 	cfg.MaxAge = cmp.Or(cfg.MaxAge, max(12*time.Hour, cfg.Timeout))
-	if cfg.Errors == nil {
-		cfg.Errors = &errorsx.Writer{}
-	}
-	if cfg.Errors.Dialect == nil {
-		w := *cfg.Errors
-		w.Dialect = Dialect
-		cfg.Errors = &w
-	}
 }
 
 func (cfg *Config) check() error {
@@ -154,13 +163,13 @@ func (cfg *Config) check() error {
 const tokenPrefix = "authtier_st"
 
 // open starts a session for a user who is authenticated.
-func (s *Sessions) open(ctx context.Context, u *store.User) (token, cookie string, err error) {
-	token, cookie = issuer.Generate(tokenPrefix), rand.Text()+rand.Text() // 256 bits and more each
+func (m *Manager) open(ctx context.Context, u *store.User) (token, cookie string, err error) {
+	token, cookie = secret.Generate(tokenPrefix), rand.Text()+rand.Text() // 256 bits and more each
 	now := time.Now()
-	d := s.digest(token)
-	err = s.store.PutSession(ctx, store.Session{
-		ID: sessionID(d), Token: d, Cookie: s.digest(cookie), User: u.Login, UserVersion: u.Version,
-		Expires: now.Add(s.cfg.Timeout), Ends: now.Add(s.cfg.MaxAge),
+	d := m.digest(token)
+	err = m.store.PutSession(ctx, store.Session{
+		ID: sessionID(d), Token: d, Cookie: m.digest(cookie), User: u.Login, UserVersion: u.Version,
+		Expires: now.Add(m.cfg.Timeout), Ends: now.Add(m.cfg.MaxAge),
 	})
 	if err != nil {
 		return "", "", fmt.Errorf("session: opening: %w", err)
@@ -171,59 +180,58 @@ func (s *Sessions) open(ctx context.Context, u *store.User) (token, cookie strin
 // sessionID names a session in logs and revocations, and gives nothing away.
 func sessionID(token store.Digest) string { return fmt.Sprintf("%x", token[:16]) }
 
-// Validate implements [middleware.Validator] for session tokens. That the cookie came
-// with the token is for [Sessions.Bearer] to see to.
-func (s *Sessions) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-	if c.Scheme != errorsx.SchemeBearer {
-		return nil, errorsx.Fault(fmt.Errorf("session: a credential of scheme %s", c.Scheme))
-	}
-	if !issuer.WellFormed(tokenPrefix, c.Secret) {
+// A validator validates the tokens of a manager's sessions. That the cookie came with
+// the token is for confirm.
+type validator struct{ *Manager }
+
+// Validate implements [middleware.Validator].
+func (v validator) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	if !secret.WellFormed(tokenPrefix, c.Secret) {
 		return nil, errorsx.UnknownToken
 	}
-	rec, err := s.store.Session(ctx, s.digest(c.Secret))
+	m := v.Manager
+	rec, err := m.store.Session(ctx, m.digest(c.Secret))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errorsx.UnknownToken
 	}
 	if err != nil {
 		return nil, fmt.Errorf("session: reading: %w", err)
 	}
-	if s.revocations.IsRevoked(rec.ID) {
+	if m.revocations.IsRevoked(rec.ID) {
 		return nil, errorsx.UnknownToken // in a store of its own it may live on
 	}
-	expires := s.seen(rec, c.Now())
+	expires := m.seen(rec, c.Now())
 	if !expires.After(c.Now()) {
 		return nil, errorsx.TokenExpired
 	}
-	u, err := s.issuer.User(ctx, rec.User)
+	u, err := m.issuer.User(ctx, rec.User)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, errorsx.UnknownToken
+	case errors.Is(err, errorsx.Internal): // the issuer is closed
+		return nil, err
 	case err != nil:
 		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
 	case u.Disabled || u.Version > rec.UserVersion:
 		return nil, errorsx.UnknownToken
 	}
 	id := middleware.Identity{
-		Issuer: s.issuer.URL(), User: u.Login, Methods: middleware.ByToken, TokenID: rec.ID, Expires: expires,
+		Issuer: m.issuer.URL(), User: u.Login, Methods: middleware.ByToken, TokenID: rec.ID, Expires: expires,
 	}
-	if !s.cfg.AllowWithoutCookie {
+	if !m.cfg.AllowWithoutCookie {
 		id = id.WithConfirmation(string(rec.Cookie[:]))
 	}
 	return &id, nil
 }
 
 // Subscribe implements [middleware.Source].
-func (s *Sessions) Subscribe(sink middleware.Sink) (cancel func()) { return s.issuer.Subscribe(sink) }
-
-// Partial implements [middleware.PartialSource]: a cache around sessions of users in
-// a table of one's own needs an explicit TTL ([issuer.Config].Users).
-func (s *Sessions) Partial() bool { return s.revocations.OwnUsers() }
+func (v validator) Subscribe(s middleware.Sink) (cancel func()) { return v.issuer.Subscribe(s) }
 
 // end revokes a session. One that could not be revoked lives on, here too.
-func (s *Sessions) end(ctx context.Context, id string) error {
-	if err := s.revocations.Revoke(ctx, id); err != nil {
+func (m *Manager) end(ctx context.Context, id string) error {
+	if err := m.revocations.Revoke(ctx, id); err != nil {
 		return fmt.Errorf("session: ending: %w", err)
 	}
-	s.forget(id)
+	m.forget(id)
 	return nil
 }

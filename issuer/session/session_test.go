@@ -31,7 +31,7 @@ type site struct {
 	db       *memory.Store
 	iss      *issuer.Issuer
 	failing  *failing
-	sessions *session.Sessions
+	sessions *session.Manager
 }
 
 func newSite(t testing.TB, cfg session.Config) *site {
@@ -45,23 +45,24 @@ func newSite(t testing.TB, cfg session.Config) *site {
 		t.Fatal(err)
 	}
 	f := &failing{Store: db}
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: f, AllowEphemeralKeys: true})
+	iss, err := issuer.New(t.Context(), "https://id.example", f, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := session.New(iss, f, cfg)
+	sessions, err := session.New(iss, f, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{routes(sessions, sessions), db, iss, f, sessions}
+	return &site{routes(sessions), db, iss, f, sessions}
 }
 
-// routes are those of the sessions, which v validates, and /api/me.
-func routes(sessions *session.Sessions, v middleware.Validator) http.Handler {
+// routes are those of the sessions, and /api/me.
+func routes(sessions *session.Manager) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", sessions.Handler(v))
-	mux.Handle("GET /api/me", sessions.Bearer(v)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	sessions.Register(mux)
+	mux.Handle("GET /api/me", sessions.Bearer()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
+		w.Header().Set("Session", id.TokenID)
 		w.Write([]byte(id.User))
 	})))
 	return mux
@@ -136,11 +137,11 @@ func TestTimeouts(t *testing.T) {
 func TestOtherNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here := newSite(t, session.Config{Timeout: 10 * time.Second})
-		sessions, err := session.New(here.iss, here.db, session.Config{Timeout: 10 * time.Second})
+		sessions, err := session.New(here.iss, here.db, &session.Config{Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
-		there := &site{Handler: sessions.Bearer(sessions)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
+		there := &site{Handler: sessions.Bearer()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
 		token, cookie := here.login(t)
 		time.Sleep(8 * time.Second)
 		here.me(token, cookie)
@@ -207,15 +208,10 @@ func TestT11UserChanges(t *testing.T) {
 	}
 }
 
-// TestRevokeSession ends one of three sessions by its ID, at the sessions and in a
-// cache in front. The others stay, until their user is revoked.
+// TestRevokeSession ends one of three sessions by its ID, all of which the cache
+// remembers. The others stay, until their user is revoked.
 func TestRevokeSession(t *testing.T) {
 	s := newSite(t, session.Config{})
-	cache, err := middleware.NewCache(s.sessions, 100, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	behind := &site{Handler: routes(s.sessions, cache)}
 	type login struct {
 		token  string
 		cookie *http.Cookie
@@ -227,20 +223,15 @@ func TestRevokeSession(t *testing.T) {
 	look := func(what string, want ...int) {
 		t.Helper()
 		for n, l := range logins {
-			for place, site := range map[string]*site{"sessions": s, "cache": behind} {
-				if got := site.me(l.token, l.cookie); got != want[n] {
-					t.Errorf("%s, session %d at the %s: got %d, want %d", what, n, place, got, want[n])
-				}
+			if got := s.me(l.token, l.cookie); got != want[n] {
+				t.Errorf("%s, session %d: got %d, want %d", what, n, got, want[n])
 			}
 		}
 	}
 	look("before", 200, 200, 200)
 
-	id, err := s.sessions.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: logins[1].token})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.iss.RevokeSession(t.Context(), id.TokenID); err != nil {
+	id := s.serve("GET", "/api/me", carrying(logins[1].token, logins[1].cookie)).Header().Get("Session")
+	if err := s.iss.RevokeSession(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	look("one revoked", 200, 401, 200)
@@ -362,11 +353,11 @@ func TestS07Config(t *testing.T) {
 		"redirect script":      {Redirects: []session.Redirect{{URI: "javascript://a.example/%0aalert(1)"}}},
 		"redirect keeps token": {Redirects: []session.Redirect{{URI: "https://a.example/cb", Params: []string{"access_token"}}}},
 	} {
-		if _, err := session.New(s.iss, s.db, cfg); err == nil {
+		if _, err := session.New(s.iss, s.db, &cfg); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := session.New(nil, nil, session.Config{}); err == nil {
+	if _, err := session.New(nil, nil, nil); err == nil {
 		t.Error("nil issuer and store: accepted")
 	}
 }

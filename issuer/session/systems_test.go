@@ -3,11 +3,12 @@ package session_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
@@ -34,17 +35,15 @@ func TestSessionsBelongToOneSystem(t *testing.T) {
 	}
 	db := memory.New()
 	system := func(iss, audience string, cfg session.Config) *site {
-		i, err := issuer.New(t.Context(), issuer.Config{
-			Issuer: iss, Audience: audience, Store: db, Users: oneUser{Login: "ada", Password: hash}, AllowEphemeralKeys: true,
-		})
+		i, err := issuer.New(t.Context(), iss, db, &issuer.Config{Audience: audience, Users: oneUser{Login: "ada", Password: hash}, AllowEphemeralKeys: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sessions, err := session.New(i, db, cfg)
+		sessions, err := session.New(i, db, &cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &site{Handler: routes(sessions, sessions), iss: i, sessions: sessions}
+		return &site{Handler: routes(sessions), iss: i, sessions: sessions}
 	}
 	systems := map[string]*site{
 		"shop":                    system("https://shop.example", "", session.Config{}),
@@ -83,64 +82,42 @@ func TestSessionsBelongToOneSystem(t *testing.T) {
 	}
 }
 
-// TestOwnUsersNeedATTL puts a cache around sessions of users in a table of which the
-// issuer hears nothing.
-func TestOwnUsersNeedATTL(t *testing.T) {
-	s := newSite(t, session.Config{})
-	if _, err := middleware.NewCache(s.sessions, 100, nil); err != nil {
-		t.Errorf("users of the store: %v", err)
-	}
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: "https://id.example", Store: s.db, Users: oneUser{Login: "ada"}, AllowEphemeralKeys: true})
+// TestOwnUsersAreAskedEachTime disables users: one in the store, of whom the issuer
+// hears, and one in a table of which it hears nothing. Both are refused at the next
+// request.
+func TestOwnUsersAreAskedEachTime(t *testing.T) {
+	hash, err := issuer.HashPassword(t.Context(), "pw")
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := session.New(iss, s.db, session.Config{})
+	db, user := memory.New(), &store.User{Login: "ada", Password: hash}
+	table := changing{user}
+	iss, err := issuer.New(t.Context(), "https://id.example", db, &issuer.Config{Users: table, AllowEphemeralKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := middleware.NewCache(own, 100, nil); err == nil {
-		t.Error("users of a table of one's own, and no TTL: accepted")
+	sessions, err := session.New(iss, db, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := middleware.NewCache(own, 100, &middleware.CacheConfig{TTL: time.Minute}); err != nil {
-		t.Errorf("with a TTL: %v", err)
+	s := &site{Handler: routes(sessions), iss: iss, sessions: sessions}
+	token, cookie := s.login(t)
+	for range 2 {
+		if got := s.me(token, cookie); got != http.StatusOK {
+			t.Fatalf("logged in: got %d", got)
+		}
+	}
+	user.Disabled = true
+	if got := s.me(token, cookie); got != http.StatusUnauthorized {
+		t.Errorf("disabled in a table of one's own: got %d", got)
 	}
 }
 
-// TestRoutesDemandTheirOwnSessions gives the routes validators that prove no session
-// of theirs.
-func TestRoutesDemandTheirOwnSessions(t *testing.T) {
-	s, other := newSite(t, session.Config{}), newSite(t, session.Config{})
-	cache, err := middleware.NewCache(s.sessions, 100, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	around := middleware.Around(cache, func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
-		return next.Validate(ctx, c)
-	})
-	for name, tt := range map[string]struct {
-		v  middleware.Validator
-		ok bool
-	}{
-		"themselves": {s.sessions, true}, "a cache": {cache, true}, "a decorator": {around, true},
-		"by scheme":        {middleware.ByScheme{errorsx.SchemeBearer: s.sessions}, true},
-		"the issuer":       {s.iss, false},
-		"the passwords":    {s.iss.Passwords(), false},
-		"another system's": {other.sessions, false},
-		"nothing":          {nil, false},
-	} {
-		for route, wire := range map[string]func(){
-			"Bearer": func() { s.sessions.Bearer(tt.v) }, "Handler": func() { s.sessions.Handler(tt.v) },
-		} {
-			func() {
-				defer func() {
-					if (recover() == nil) != tt.ok {
-						t.Errorf("%s with %s: want ok %t", route, name, tt.ok)
-					}
-				}()
-				wire()
-			}()
-		}
-	}
+// changing is a users table of somebody's own, with one user who changes.
+type changing struct{ user *store.User }
+
+func (c changing) User(ctx context.Context, login string) (*store.User, error) {
+	return oneUser(*c.user).User(ctx, login)
 }
 
 // TestRedirectsKeepTheTokenPrivate allows http on loopback alone.
@@ -150,26 +127,32 @@ func TestRedirectsKeepTheTokenPrivate(t *testing.T) {
 		"https://app.example/cb": true, "http://localhost:3000/cb": true, "http://127.0.0.1/cb": true, "http://[::1]:9/cb": true,
 		"http://app.example/cb": false, "http://127.0.0.1.evil.example/cb": false, "http://localhost.example/cb": false, "ftp://localhost/cb": false,
 	} {
-		_, err := session.New(s.iss, s.db, session.Config{Redirects: []session.Redirect{{URI: uri}}})
+		_, err := session.New(s.iss, s.db, &session.Config{Redirects: []session.Redirect{{URI: uri}}})
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
 }
 
-// TestWritersKeepTheDialect gives a writer for its realm, and no dialect.
+// TestWritersKeepTheDialect has a writer outside for its realm, and no dialect.
 func TestWritersKeepTheDialect(t *testing.T) {
+	unknown := secret.Generate("authtier_st")
 	for name, w := range map[string]*errorsx.Writer{"no writer": nil, "a realm": {Realm: "shop"}} {
-		s := newSite(t, session.Config{Errors: w})
-		if got := s.me(issuer.Generate("authtier_st")); got != http.StatusUnauthorized {
-			t.Errorf("%s: an unknown token is answered %d", name, got)
+		s := newSite(t, session.Config{})
+		if w != nil {
+			s.Handler = middleware.Errors(w)(s.Handler)
+		}
+		answer := s.serve("GET", "/api/me", carrying(unknown))
+		if answer.Code != http.StatusUnauthorized || strings.Contains(answer.Header().Get("WWW-Authenticate"), "shop") != (w != nil) {
+			t.Errorf("%s: an unknown token is answered %d, %v", name, answer.Code, answer.Header())
 		}
 		if w != nil && w.Dialect != nil {
 			t.Error("the caller's writer was changed")
 		}
 	}
-	rfc := newSite(t, session.Config{Errors: &errorsx.Writer{Dialect: func(errorsx.Place, *errorsx.Error) (int, string) { return 418, "" }}})
-	if got := rfc.me(issuer.Generate("authtier_st")); got != 418 {
+	own := newSite(t, session.Config{})
+	own.Handler = middleware.Errors(&errorsx.Writer{Dialect: func(errorsx.Place, *errorsx.Error) (int, string) { return 418, "" }})(own.Handler)
+	if got := own.me(unknown); got != 418 {
 		t.Errorf("a dialect of one's own: got %d", got)
 	}
 }

@@ -18,14 +18,14 @@ type visit struct {
 }
 
 // seen returns when the session expires, by the store or by this process.
-func (s *Sessions) seen(rec *store.Session, now time.Time) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := s.visits[rec.ID]
+func (m *Manager) seen(rec *store.Session, now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v := m.visits[rec.ID]
 	if v == nil {
-		s.sweepVisits(now)
-		v = &visit{token: rec.Token, expires: rec.Expires, ends: rec.Ends, told: rec.Expires.Add(-s.cfg.Timeout)}
-		s.visits[rec.ID] = v
+		m.sweepVisits(now)
+		v = &visit{token: rec.Token, expires: rec.Expires, ends: rec.Ends, told: rec.Expires.Add(-m.cfg.Timeout)}
+		m.visits[rec.ID] = v
 	}
 	if rec.Expires.After(v.expires) {
 		v.expires = rec.Expires
@@ -37,60 +37,60 @@ const minSweep = 1024
 
 // sweepVisits forgets sessions that have expired, whenever there are twice as
 // many visits as were left the last time.
-func (s *Sessions) sweepVisits(now time.Time) {
-	if len(s.visits) < s.sweep {
+func (m *Manager) sweepVisits(now time.Time) {
+	if len(m.visits) < m.sweep {
 		return
 	}
-	for id, v := range s.visits {
+	for id, v := range m.visits {
 		if !v.expires.After(now) {
-			delete(s.visits, id)
+			delete(m.visits, id)
 		}
 	}
-	s.sweep = max(minSweep, 2*len(s.visits))
+	m.sweep = max(minSweep, 2*len(m.visits))
 }
 
 // renew moves the session's end after a use.
-func (s *Sessions) renew(ctx context.Context, id string) error {
+func (m *Manager) renew(ctx context.Context, id string) error {
 	now := time.Now()
-	s.mu.Lock()
-	v := s.visits[id]
+	m.mu.Lock()
+	v := m.visits[id]
 	if v == nil || !v.expires.After(now) {
-		s.mu.Unlock()
+		m.mu.Unlock()
 		return errorsx.TokenExpired
 	}
 	expires, told := v.expires, v.told
-	lastUse, until := expires.Add(-s.cfg.Timeout), now.Add(s.cfg.Timeout)
+	lastUse, until := expires.Add(-m.cfg.Timeout), now.Add(m.cfg.Timeout)
 	if until.After(v.ends) {
 		until = v.ends
 	}
 	v.expires = until
-	tell := now.Sub(told) > s.cfg.Timeout/10
+	tell := now.Sub(told) > m.cfg.Timeout/10
 	if tell {
 		v.told = now
 	}
-	s.mu.Unlock()
+	m.mu.Unlock()
 	if !tell {
 		return nil
 	}
-	err := s.store.Renew(ctx, v.token, lastUse, until)
+	err := m.store.Renew(ctx, v.token, lastUse, until)
 	if errors.Is(err, store.ErrNotFound) {
-		s.forget(id)
+		m.forget(id)
 		return errorsx.UnknownToken
 	}
 	if err != nil {
-		s.mu.Lock()
+		m.mu.Lock()
 		v.told = told // to be told again at the next use
 		if v.expires.Equal(until) {
 			v.expires = expires // this one is refused
 		}
-		s.mu.Unlock()
+		m.mu.Unlock()
 		return fmt.Errorf("session: renewing: %w", err)
 	}
 	return nil
 }
 
-func (s *Sessions) forget(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.visits, id)
+func (m *Manager) forget(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.visits, id)
 }

@@ -11,7 +11,7 @@ import (
 // TestVisitsAreSwept: what a process remembers of sessions grows with those that
 // are alive.
 func TestVisitsAreSwept(t *testing.T) {
-	s := &Sessions{cfg: Config{Timeout: time.Minute}, visits: map[string]*visit{}, sweep: minSweep}
+	s := &Manager{cfg: Config{Timeout: time.Minute}, visits: map[string]*visit{}, sweep: minSweep}
 	now := time.Now()
 	for i := range 20 * minSweep {
 		at := now.Add(time.Duration(i) * time.Second)

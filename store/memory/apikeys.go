@@ -22,7 +22,7 @@ func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, erro
 
 // CreateAPIKeys implements [store.Admin].
 func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
-	if err := record.CheckAPIKeys(ks); err != nil {
+	if err := record.CheckAPIKeys(ctx, ks, s); err != nil {
 		return err
 	}
 	return s.write(ctx, func() error {

@@ -25,7 +25,7 @@ func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
 
 // CreateClient implements [store.Admin].
 func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
-	if err := c.Check(); err != nil {
+	if err := record.CheckClient(ctx, &c, s); err != nil {
 		return err
 	}
 	return s.write(ctx, func() error {

@@ -1,5 +1,8 @@
-// Package memory is a [store.Store] that lives as long as its process: for
-// tests, demonstrations and servers that may forget.
+// Package memory is a [store.Store] in the memory of the process. It is for tests and
+// demonstrations: all records end with the process.
+//
+//	db := memory.New()
+//	iss, err := issuer.Open(ctx, "http://127.0.0.1:8080", db, &issuer.Config{AllowEphemeralKeys: true})
 package memory
 
 import (

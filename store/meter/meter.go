@@ -1,4 +1,4 @@
-// Package meter counts the use of products by clients and tells a store.
+// Package meter counts the use of products by clients and records it in a store.
 //
 //	usage, err := meter.Open(ctx, "/var/lib/app/usage", db, nil)
 //	defer usage.Close() // records the last counts

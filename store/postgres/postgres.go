@@ -1,10 +1,14 @@
-// Package postgres is a [store.Store] in a PostgreSQL database, for several
-// nodes. Tables have names that begin with authtier_, in the first schema of the
+// Package postgres is a [store.Store] in a PostgreSQL database, for several nodes.
+//
+//	db, err := postgres.Open(ctx, "postgres://app@db.example.com/auth?sslmode=verify-full", nil)
+//	defer db.Close()
+//
+// The names of its tables begin with authtier_. They are in the first schema of the
 // search path.
 //
-// What is acknowledged survives a crash of the server, because [Open] refuses one
-// without fsync or synchronous_commit. Never read from a replica: what it lacks is
-// admitted.
+// Acknowledged writes survive a crash of the server, because [Open] refuses a server
+// without fsync or synchronous_commit. Do not connect to a replica: a revocation that
+// it has not received yet would have no effect.
 package postgres
 
 import (
@@ -103,7 +107,8 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 		Name:     name,
 		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
 		Postgres: true,
-		Report:   `SET LOCAL jit = off`, // to compile takes longer than it saves
+		Report:   `SET LOCAL jit = off`,                           // to compile takes longer than it saves
+		Batch:    `SET LOCAL plan_cache_mode = force_custom_plan`, // a plan for an empty table is no plan for a full one
 		Notify:   `SELECT pg_notify('` + channel + `', '')`,
 		Write:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},

@@ -64,7 +64,7 @@ func formatAddrs(addrs []netip.Prefix) string {
 
 // CreateAPIKeys implements [store.Admin].
 func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
-	if err := record.CheckAPIKeys(ks); err != nil {
+	if err := record.CheckAPIKeys(ctx, ks, s); err != nil {
 		return err
 	}
 	return s.change(ctx, createAPIKeys, apiKeyArgs(ks...)...)

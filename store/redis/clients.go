@@ -38,7 +38,7 @@ func clientFields(c *store.Client) []any {
 
 // CreateClient implements [store.Admin].
 func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
-	if err := c.Check(); err != nil {
+	if err := record.CheckClient(ctx, &c, s); err != nil {
 		return err
 	}
 	secrets := []secret{}

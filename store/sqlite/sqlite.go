@@ -1,11 +1,16 @@
-// Package sqlite is a [store.Store] in one file: the store of a server that
-// needs no other. Several processes on one machine may share it; on a network
-// file system it is not safe.
+// Package sqlite is a [store.Store] in one file, for a server on one machine that
+// needs no database server.
 //
-// What is acknowledged survives a crash of process and machine (write-ahead log,
-// synchronous=FULL). The file must not be put back to an earlier copy without
-// need: what was revoked since then is valid again for processes that did not
-// know of it.
+//	db, err := sqlite.Open(ctx, "/var/lib/app/auth.db")
+//	defer db.Close()
+//
+// Several processes on one machine may share the file. It is not safe on a network
+// file system.
+//
+// Acknowledged writes survive a crash of process and machine (write-ahead log,
+// synchronous=FULL). Do not replace the file by an earlier copy without need: all
+// credentials that were revoked since then are valid again for processes that did not
+// know of the revocation.
 package sqlite
 
 import (

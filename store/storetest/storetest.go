@@ -1,10 +1,10 @@
-// Package storetest checks implementations of [store.Store], anyone's own too:
+// Package storetest checks implementations of [store.Store], including your own.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) store.Store { return mystore.New() })
 //	}
 //
-// [RunShared] checks those that several processes may share.
+// [RunShared] checks stores that several processes may share.
 package storetest
 
 import (

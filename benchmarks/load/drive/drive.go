@@ -1,13 +1,13 @@
 // Package drive sends requests to an HTTP server on keep-alive connections and
-// measures how long the answers take. It is a closed loop: each connection sends
-// its next request when the answer to the last one is there.
+// measures how long the answers take.
 //
 //	requests := [][]byte{drive.Get("/", "Authorization", "Bearer "+token)}
 //	result := drive.Run(ctx, "127.0.0.1:8080", requests, 32, 5*time.Second)
 //	fmt.Println(result.PerSecond(), result.Status(200).Quantile(0.99))
 //
-// It reads no more of HTTP than it must, so that the generator takes little of
-// the processors that it shares with the server.
+// It is a closed loop: each connection sends its next request when it has read the
+// answer to the last one. It reads no more of HTTP than it must, so that the generator
+// takes little of the processors that it shares with the server.
 package drive
 
 import (

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -31,9 +32,11 @@ func start(t *testing.T, alg, path string) *site {
 	}))
 	keys, err := issuer.NewKeySet(issuer.SigningKey{ID: "k1", Alg: alg, Private: bench.NewSigner(alg).Private})
 	bench.Must(t, err)
-	iss, err := issuer.New(t.Context(), issuer.Config{Issuer: s.url, Audience: bench.Audience, Store: db, Keys: keys})
+	iss, err := issuer.New(t.Context(), s.url, db, &issuer.Config{Audience: bench.Audience, Keys: keys})
 	bench.Must(t, err)
-	server.Config.Handler = iss.Handler(issuer.HTTPConfig{})
+	mux := http.NewServeMux()
+	iss.Register(mux)
+	server.Config.Handler = mux
 	server.Start()
 	t.Cleanup(server.Close)
 

@@ -9,12 +9,11 @@ import (
 	"testing"
 
 	"github.com/authtier/authtier/benchmarks/peers/bench"
-	"github.com/authtier/authtier/issuer"
 )
 
 func endpoint(token string) bench.Endpoint {
 	return bench.Endpoint{Name: "authtier", Token: token, Handler: func(tb testing.TB) http.Handler {
-		return NewSite(tb, token).iss.TokenHandler(issuer.HTTPConfig{})
+		return NewSite(tb, token).iss.TokenHandler()
 	}}
 }
 

@@ -5,7 +5,6 @@ package ours
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/authtier/authtier/benchmarks/peers/bench"
 	"github.com/authtier/authtier/issuer"
@@ -30,7 +29,7 @@ type Site struct {
 func NewSite(tb testing.TB, alg string) *Site {
 	tb.Helper()
 	s := &Site{db: memory.New()}
-	cfg := issuer.Config{Issuer: bench.IssuerURL, Audience: bench.Audience, Store: s.db}
+	cfg := issuer.Config{Audience: bench.Audience}
 	if alg == "opaque" {
 		cfg.OpaqueTokens = true
 	} else {
@@ -39,7 +38,7 @@ func NewSite(tb testing.TB, alg string) *Site {
 		cfg.Keys = keys
 	}
 	var err error
-	s.iss, err = issuer.New(tb.Context(), cfg)
+	s.iss, err = issuer.New(tb.Context(), bench.IssuerURL, s.db, &cfg)
 	bench.Must(tb, err)
 	s.Key, s.foreignKey = s.client(tb, bench.ClientID), s.client(tb, "other")
 	bench.Must(tb, s.db.CreateUsers(tb.Context(), store.User{Login: "ada"}))
@@ -59,8 +58,8 @@ func (s *Site) client(tb testing.TB, id string) string {
 		ID: id, Secrets: []store.Secret{{ID: "s1", Digest: store.DigestOf(bench.ClientSecret)}},
 		Scopes: []string{"read", "files"}, Default: []string{"read"}, Grants: []string{store.GrantClientCredentials},
 	}))
-	key, record := s.iss.NewAPIKey(id, nil, time.Time{})
-	bench.Must(tb, s.db.CreateAPIKeys(tb.Context(), record))
+	key, err := s.iss.CreateAPIKey(tb.Context(), store.APIKey{Client: id})
+	bench.Must(tb, err)
 	return key
 }
 

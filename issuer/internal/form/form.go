@@ -1,5 +1,8 @@
-// Package form reads what requests ask for and writes what they are told: the
-// part that the issuer's, the sessions' and the partners' handlers share.
+// Package form reads the parameters of requests and writes answers, for the handlers of
+// issuer, sessions and partners.
+//
+//	body, err := form.ReadBody(w, r)
+//	params, err := body.Params("grant_type", "scope")
 package form
 
 import (

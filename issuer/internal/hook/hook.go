@@ -1,10 +1,12 @@
-// Package hook lets the session system ask its issuer for what no other package
-// needs.
+// Package hook lets the session and partner systems ask their issuer for what no
+// other package needs.
 package hook
 
 import (
 	"context"
 	"time"
+
+	"github.com/authtier/authtier/middleware"
 )
 
 // Sessions is what a session system asks of its issuer.
@@ -24,3 +26,7 @@ type Sessions interface {
 // SessionsOf returns what an *issuer.Issuer knows of sessions that live for maxAge
 // at most. Package issuer sets it.
 var SessionsOf func(issuer any, maxAge time.Duration) Sessions
+
+// Guarded returns a validator behind a cache, and behind the throttle of an
+// *issuer.Issuer. Package issuer sets it.
+var Guarded func(issuer any, v middleware.Validator) middleware.Validator

@@ -1,10 +1,10 @@
-// Package faultproxy is a TCP proxy on the loopback interface, for tests, that
-// spoils connections when it is told to.
+// Package faultproxy is a TCP proxy on the loopback interface for tests. It damages
+// connections when a test asks for it.
 //
 //	p := faultproxy.New(t, service.Addr())
 //	store := open(t, services.At(service.DSN(), p.Addr()))
 //	cut := p.CutReply(faultproxy.Containing("COMMIT"))
-//	err := store.Write() // done, and nobody says so
+//	err := store.Write() // done, but the reply is lost
 package faultproxy
 
 import (

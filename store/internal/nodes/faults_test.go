@@ -9,6 +9,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store/internal/faultproxy"
 	"github.com/authtier/authtier/store/internal/services"
+	"github.com/authtier/authtier/store/memory"
 )
 
 // bound is within what a node answers while its store fails.
@@ -66,10 +67,23 @@ func TestS01Faults(t *testing.T) {
 	})
 }
 
+// unknownToken returns a token of another issuer, which only a look into the store
+// tells from one of ours.
+func unknownToken(t *testing.T) string {
+	t.Helper()
+	db := memory.New()
+	fill(t, db)
+	other, err := issuer.New(t.Context(), "https://other.example", db, &issuer.Config{OpaqueTokens: true})
+	must(t, err)
+	tokens, err := other.Mint(t.Context(), issuer.Grant{Client: "app"})
+	must(t, err)
+	return tokens.AccessToken
+}
+
 // during makes requests while the store fails.
 func during(t *testing.T, n *node, cached, fresh string) {
 	t.Helper()
-	unknown := issuer.Generate("authtier_at")
+	unknown := unknownToken(t)
 	for range 2 {
 		if got := n.bearer(t, "/cached", cached); got != "" {
 			t.Errorf("what the cache holds: got %s", got)

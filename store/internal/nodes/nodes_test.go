@@ -1,6 +1,6 @@
-// Package nodes tests what several nodes do that share a store, and what one does
-// while its store fails: real servers, which are killed, paused, cut off and put
-// back in time. It has no code of its own.
+// Package nodes tests several nodes that share a store, and single nodes whose store
+// fails. The nodes are real servers, which are killed, paused, cut off and restored to
+// an earlier state. The package has no code beside its tests.
 package nodes
 
 import (
@@ -126,13 +126,13 @@ func serve(t *testing.T, db closable, opaque bool) *node {
 	t.Helper()
 	n := &node{db: db, log: &logs{}}
 	log := slog.New(slog.NewTextHandler(n.log, nil))
-	cfg := issuer.Config{Issuer: "https://id.example", Store: db, OpaqueTokens: opaque, Log: log}
+	cfg := issuer.Config{OpaqueTokens: opaque, Log: log}
 	var err error
 	if !opaque {
 		cfg.Keys, err = signing()
 		must(t, err)
 	}
-	n.iss, err = issuer.New(t.Context(), cfg)
+	n.iss, err = issuer.New(t.Context(), "https://id.example", db, &cfg)
 	must(t, err)
 	cache, err := middleware.NewCache(n.iss, 1000, nil)
 	must(t, err)
@@ -142,7 +142,9 @@ func serve(t *testing.T, db closable, opaque bool) *node {
 	mux.Handle("/cached", middleware.Chain(middleware.Errors(ew), middleware.Bearer(cache, nil))(ok))
 	mux.Handle("/asked", middleware.Chain(middleware.Errors(ew), middleware.Bearer(n.iss, nil))(ok))
 	mux.Handle("/key", middleware.Chain(middleware.Errors(ew), middleware.APIKey(n.iss, nil))(ok))
-	mux.Handle("/", n.iss.Handler(issuer.HTTPConfig{Errors: ew}))
+	own := http.NewServeMux()
+	n.iss.Register(own)
+	mux.Handle("/", middleware.Errors(ew)(own))
 	srv := httptest.NewServer(mux)
 	n.url = srv.URL
 	ctx, cancel := context.WithCancel(context.Background())

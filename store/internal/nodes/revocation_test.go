@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/store"
 )
 
 // TestC01ThreeNodes revokes each kind of thing on one node, and wants it refused on
@@ -27,8 +28,9 @@ func TestC01ThreeNodes(t *testing.T) {
 				ns = append(ns, serve(t, db, false))
 			}
 			fill(t, ns[0].db)
-			key, record := ns[0].iss.NewAPIKey("app", nil, time.Time{})
-			must(t, ns[0].db.CreateAPIKeys(t.Context(), record))
+			key, err := ns[0].iss.CreateAPIKey(t.Context(), store.APIKey{Client: "app"})
+			must(t, err)
+			keyID := strings.Split(key, "_")[2]
 			token := mint(t, ns[1])
 			ofUser, ofClient := mint(t, ns[2]), ""
 			tokens, err := ns[0].iss.Mint(t.Context(), issuer.Grant{Client: "app"})
@@ -41,7 +43,7 @@ func TestC01ThreeNodes(t *testing.T) {
 				want   string
 			}{
 				{"token", func(n *node) string { return n.bearer(t, "/cached", token) }, func(ctx context.Context, i *issuer.Issuer) error { return i.RevokeToken(ctx, token) }, "AUTH-12"},
-				{"API key", func(n *node) string { return n.get(t, "/key", "X-Api-Key", key) }, func(ctx context.Context, i *issuer.Issuer) error { return i.RevokeAPIKey(ctx, record.ID) }, "AUTH-1"},
+				{"API key", func(n *node) string { return n.get(t, "/key", "X-Api-Key", key) }, func(ctx context.Context, i *issuer.Issuer) error { return i.RevokeAPIKey(ctx, keyID) }, "AUTH-1"},
 				{"user", func(n *node) string { return n.bearer(t, "/cached", ofUser) }, func(ctx context.Context, i *issuer.Issuer) error { return i.RevokeUser(ctx, "ada") }, "AUTH-12"},
 				{"client", func(n *node) string { return n.bearer(t, "/cached", ofClient) }, func(ctx context.Context, i *issuer.Issuer) error { return i.RevokeClient(ctx, "app") }, "AUTH-12"},
 			} {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,15 +37,33 @@ func Error(what, name string, err error) error {
 	return fmt.Errorf("the %s %.64q: %w", what, name, err)
 }
 
+// CheckClient returns an error if c cannot be created. If there is such a client, it is
+// [store.ErrExists], whatever else is wrong with c: a program may create its clients at
+// every start, also when a secret of theirs has expired.
+func CheckClient(ctx context.Context, c *store.Client, db store.Clients) error {
+	err := c.Check()
+	if err == nil {
+		return nil
+	}
+	if _, missing := db.Client(ctx, c.ID); missing == nil {
+		return Error("client", c.ID, store.ErrExists)
+	}
+	return err
+}
+
 // CheckAPIKeys returns the first error of the keys' Check methods, or an error
-// wrapping [store.ErrExists] if two keys have the same ID or digest.
-func CheckAPIKeys(ks []store.APIKey) error {
+// wrapping [store.ErrExists] if two keys have the same ID or digest, or if there is a
+// key with the ID of one that cannot be created, see [CheckClient].
+func CheckAPIKeys(ctx context.Context, ks []store.APIKey, db store.Lister) error {
 	if err := checkBatch(len(ks)); err != nil {
 		return err
 	}
 	ids, digests := make(map[string]bool, len(ks)), make(map[store.Digest]bool, len(ks))
 	for _, k := range ks {
 		if err := k.Check(); err != nil {
+			if _, missing := db.APIKeyByID(ctx, k.ID); missing == nil {
+				return Error("API key", k.ID, store.ErrExists)
+			}
 			return err
 		}
 		if ids[k.ID] || digests[k.Digest] {

@@ -1,6 +1,6 @@
-// Package record holds what all implementations of a [store.Store] do alike with
-// clients, users and API keys: the loop of the Update methods, copies, comparisons,
-// and the limits of listings.
+// Package record holds the code that all implementations of a [store.Store] share for
+// clients, users and API keys: the loop of the Update methods ([Update]), copies,
+// comparisons, and the checks of arguments.
 package record
 
 import (

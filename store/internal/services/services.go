@@ -1,13 +1,13 @@
-// Package services starts PostgreSQL and Redis for tests: throwaway servers, each
-// with a folder and a port of its own, that a test may pause, kill, start again
-// and put back to an earlier state.
+// Package services starts PostgreSQL and Redis for tests. Each server has a folder and
+// a port of its own. A test may pause it, kill it, start it again and restore an
+// earlier state.
 //
-//	db := services.Postgres(t)             // gone with the test
+//	db := services.Postgres(t)             // ends with the test
 //	cache := services.Redis(t, "appendfsync=always")
 //	dsn := services.SharedPostgres(t).Database(t, "") // one server a test process, one database a test
 //
-// Servers run as an unprivileged user, and end with the test process, however it
-// ends. Where the programs are not installed the test is skipped; with
+// Servers run as an unprivileged user. They end with the test process, however it ends.
+// If the programs are not installed, the test is skipped; with
 // AUTHTIER_REQUIRE_SERVICES=1 in the environment it fails.
 package services
 

@@ -76,7 +76,7 @@ func (s *Store) ListAPIKeys(ctx context.Context, client, after string, limit int
 
 // CreateAPIKeys implements [store.Admin].
 func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
-	if err := record.CheckAPIKeys(ks); err != nil {
+	if err := record.CheckAPIKeys(ctx, ks, s); err != nil {
 		return err
 	}
 	// The transaction may go on when the caller does not wait for it any more.

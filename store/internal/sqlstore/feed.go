@@ -84,8 +84,16 @@ func (s *Store) create(ctx context.Context, what string, records int, do func(ct
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
-	_, err := s.writeTogether(ctx, []*job{{do: do}})
+	_, err := s.writeTogether(ctx, []*job{{do: s.setUpBatch}, {do: do}})
 	return s.wrap(what, err)
+}
+
+func (s *Store) setUpBatch(ctx context.Context, tx *feedTx) error {
+	if s.dialect.Batch == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, s.dialect.Batch)
+	return err
 }
 
 // writeChanges writes what waits until nothing does.

@@ -1,5 +1,8 @@
-// Package sqlstore implements [store.Store] in statements that SQLite and PostgreSQL
-// both understand.
+// Package sqlstore implements [store.Store] for SQLite and PostgreSQL, in statements
+// that both understand.
+//
+//	s := sqlstore.New(read, write, dialect)
+//	err := sqlstore.Migrate(ctx, s, migrations, own)
 //
 // Old names can have any bytes and any length, which neither text columns nor indexes
 // take. Names are therefore kept as bytes and looked up by their SHA-256. Times are
@@ -25,6 +28,7 @@ type Dialect struct {
 	Lock     string         // lets one migrate at a time; "" where a transaction does
 	Notify   string         // is run in each transaction that changes something, if not ""
 	Report   string         // is run in each transaction that reports, if not ""
+	Batch    string         // is run in each transaction that creates many records, if not ""
 	Prepare  bool           // keep statements prepared
 	Postgres bool           // rather than SQLite
 	Snapshot *sql.TxOptions // of a transaction whose reads see one state

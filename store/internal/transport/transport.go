@@ -1,4 +1,4 @@
-// Package transport knows which connections need no encryption.
+// Package transport decides which connections need no encryption ([IsLocal]).
 package transport
 
 import (

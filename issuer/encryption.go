@@ -12,51 +12,46 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/authtier/authtier/store"
 )
 
-const sealSize = 32
+// keySize is the number of bytes of an encryption key.
+const keySize = 32
 
-// ReadSeal returns the 32 bytes that a file holds in base64, for
-// [StoredKeysConfig]. White space around them does not count. Such a file is made by
-//
-//	(umask 077; head -c 32 /dev/urandom | base64 > seal)
-func ReadSeal(file string) ([]byte, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("issuer: ReadSeal: %w", err)
+// parseKey returns the bytes that a text is in base64. White space around them does
+// not count. The error does not show the text.
+func parseKey(text []byte) ([]byte, error) {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return nil, fmt.Errorf("it is empty, expected %d bytes in base64", keySize)
 	}
-	return ParseSeal(string(text))
-}
-
-// ParseSeal returns the 32 bytes that a text is in base64, as it may stand in an
-// environment variable. The error does not show the text.
-func ParseSeal(text string) ([]byte, error) {
-	b, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace([]byte(text))))
-	if err != nil || len(b) != sealSize {
-		return nil, fmt.Errorf("issuer: ParseSeal: expected %d bytes in base64", sealSize)
+	key, err := base64.StdEncoding.DecodeString(string(text))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("it does not decode, expected %d bytes in base64", keySize)
+	case len(key) != keySize:
+		return nil, fmt.Errorf("it has %d bytes, expected %d in base64", len(key), keySize)
 	}
-	return b, nil
+	return key, nil
 }
 
 // A sealer encrypts private keys with AES-256-GCM, under a key of its own. A
 // sealed key is bound to its record: under another ID it does not open.
 type sealer struct{ aead cipher.AEAD }
 
-func newSealer(seal []byte) (sealer, error) {
-	if len(seal) != sealSize {
-		return sealer{}, fmt.Errorf("the seal has %d bytes, expected %d", len(seal), sealSize)
+func newSealer(key []byte) (sealer, error) {
+	if len(key) != keySize {
+		return sealer{}, fmt.Errorf("the encryption key has %d bytes, expected %d", len(key), keySize)
 	}
-	if bytes.Count(seal, seal[:1]) == sealSize {
-		return sealer{}, fmt.Errorf("the seal is %d equal bytes: was it read?", sealSize)
+	if bytes.Count(key, key[:1]) == keySize {
+		return sealer{}, fmt.Errorf("the encryption key is %d equal bytes: was it read?", keySize)
 	}
-	key, err := hkdf.Key(sha256.New, seal, nil, "authtier signing keys", 32)
+	derived, err := hkdf.Key(sha256.New, key, nil, "authtier signing keys", 32)
 	if err != nil {
 		return sealer{}, err
 	}
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(derived)
 	if err != nil {
 		return sealer{}, err
 	}
@@ -79,7 +74,7 @@ func (s sealer) open(r store.SigningKey) (crypto.PrivateKey, error) {
 	plain, err := s.aead.Open(nil, nil, r.Sealed, bound(r))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the signing key %q does not decrypt: was it sealed with another seal?", r.ID)
+		return nil, fmt.Errorf("the signing key %q does not decrypt: was it encrypted with another key?", r.ID)
 	case r.Alg == "HS256":
 		return plain, nil
 	}

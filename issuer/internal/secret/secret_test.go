@@ -1,4 +1,4 @@
-package issuer
+package secret
 
 import (
 	"hash/crc32"
@@ -6,16 +6,16 @@ import (
 	"testing"
 )
 
-// TestSumIsCRC32 compares with the standard library, at every length of a secret.
-func TestSumIsCRC32(t *testing.T) {
+// TestChecksumMatchesTheStandardLibrary compares with the standard library, at every length of a secret.
+func TestChecksumMatchesTheStandardLibrary(t *testing.T) {
 	secret := "authtier_key_" + strings.Repeat(base62, 4)
 	for n := range len(secret) {
 		crc, want := crc32.ChecksumIEEE([]byte(secret[:n])), ""
-		for range sumChars {
+		for range checksumChars {
 			want = base62[crc%62:crc%62+1] + want
 			crc /= 62
 		}
-		if got := sumOf(secret[:n]); string(got[:]) != want {
+		if got := checksum(secret[:n]); string(got[:]) != want {
 			t.Fatalf("%q: got %s, want %s", secret[:n], got, want)
 		}
 	}

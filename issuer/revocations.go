@@ -12,9 +12,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// live is what the issuer knows to be revoked, so that a signed token is judged
+// revocations are what the issuer knows to be revoked, so that a signed token is judged
 // without asking the store.
-type live struct {
+type revocations struct {
 	following chan struct{} // a place for one follower
 	cursor    store.Cursor
 	began     time.Time                 // when the last good reading did
@@ -33,11 +33,11 @@ type live struct {
 type versions map[string]uint64
 
 // versions returns those of a kind.
-func (l *live) versions(kind store.Kind) versions {
+func (r *revocations) versions(kind store.Kind) versions {
 	if kind == store.KindUser {
-		return l.users
+		return r.users
 	}
-	return l.clients
+	return r.clients
 }
 
 type subject struct {
@@ -45,8 +45,8 @@ type subject struct {
 	id   string
 }
 
-func newLive(longest time.Duration) live {
-	return live{
+func newRevocations(longest time.Duration) revocations {
+	return revocations{
 		following: make(chan struct{}, 1), longest: longest,
 		revoked: newRevokedSet(), clients: versions{}, users: versions{}, unsure: map[subject]time.Time{},
 	}
@@ -57,7 +57,7 @@ func (i *Issuer) apply(changes []store.Change) {
 	if len(changes) == 0 {
 		return
 	}
-	i.live.apply(changes, time.Now())
+	i.revocations.apply(changes, time.Now())
 	rs := make([]middleware.Revocation, len(changes))
 	for n, c := range changes {
 		rs[n] = middleware.Revocation{Kind: middleware.Kind(c.Kind), ID: c.ID}
@@ -73,23 +73,23 @@ var _ = [1]struct{}{}[middleware.KindSigningKey-middleware.Kind(store.KindSignin
 // issuer itself does.
 func (i *Issuer) Subscribe(s middleware.Sink) (cancel func()) { return i.sinks.Subscribe(s) }
 
-func (l *live) apply(changes []store.Change, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (r *revocations) apply(changes []store.Change, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, c := range changes {
 		switch c.Kind {
 		case store.KindToken, store.KindFamily:
-			l.revoked.add(c.Kind, c.ID, l.remembered(c.Until, now), now)
+			r.revoked.add(c.Kind, c.ID, r.remembered(c.Until, now), now)
 		case store.KindSession:
-			l.revoked.add(c.Kind, c.ID, c.Until, now)
+			r.revoked.add(c.Kind, c.ID, c.Until, now)
 		case store.KindClient, store.KindUser:
-			known := l.versions(c.Kind)
+			known := r.versions(c.Kind)
 			known[c.ID] = max(known[c.ID], c.Version)
 		}
 	}
-	if now.Sub(l.purged) > time.Minute {
-		l.purged = now
-		l.revoked.purge(now)
+	if now.Sub(r.purged) > time.Minute {
+		r.purged = now
+		r.revoked.purge(now)
 	}
 }
 
@@ -97,53 +97,53 @@ func (l *live) apply(changes []store.Change, now time.Time) {
 // never less than the life of a token that is made now. A program that writes a
 // revocation into the store itself may give too early an end, such as the present.
 // Refresh tokens need no memory, since the store deletes them.
-func (l *live) remembered(until, now time.Time) time.Time {
-	if least := now.Add(l.longest); !until.IsZero() && until.Before(least) {
+func (r *revocations) remembered(until, now time.Time) time.Time {
+	if least := now.Add(r.longest); !until.IsZero() && until.Before(least) {
 		return least
 	}
 	return until
 }
 
-// lives notes that an access token lives for that long.
-func (l *live) lives(ttl time.Duration) {
-	l.mu.RLock()
-	known := ttl <= l.longest
-	l.mu.RUnlock()
+// noteTTL notes that an access token lives for that long.
+func (r *revocations) noteTTL(ttl time.Duration) {
+	r.mu.RLock()
+	known := ttl <= r.longest
+	r.mu.RUnlock()
 	if known {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.longest = max(l.longest, ttl)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.longest = max(r.longest, ttl)
 }
 
 // isStale reports whether the store was last heard of too long ago, by one of
 // the clocks: the monotonic one stands still while the machine sleeps.
-func (l *live) isStale(now time.Time) bool {
-	fresh := l.fresh.Load()
+func (r *revocations) isStale(now time.Time) bool {
+	fresh := r.fresh.Load()
 	return fresh == nil || now.After(*fresh) || now.Round(0).After(fresh.Round(0))
 }
 
 // version returns the version of a client or user that tokens must have: the
 // record's own, or a later one that the issuer has heard of. Users from a table
 // of one's own have none but that.
-func (l *live) version(kind store.Kind, id string, recorded uint64) uint64 {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return max(recorded, l.versions(kind)[id])
+func (r *revocations) version(kind store.Kind, id string, recorded uint64) uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return max(recorded, r.versions(kind)[id])
 }
 
-// judge reports whether a token is revoked, by itself or with its family, client
+// of reports whether a token is revoked, by itself or with its family, client
 // or user; and if not, whether it may be: its client or user was revoked, and the
 // version that newer tokens have is not known yet.
-func (l *live) judge(t *store.Token) (revoked, unsure bool) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	revoked = l.revoked.has(store.KindToken, t.ID) || l.revoked.has(store.KindFamily, t.Family) ||
-		l.clients[t.Client] > t.ClientVersion || t.User != "" && l.users[t.User] > t.UserVersion
-	_, unsure = l.unsure[subject{store.KindClient, t.Client}]
+func (r *revocations) of(t *store.Token) (revoked, unsure bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	revoked = r.revoked.has(store.KindToken, t.ID) || r.revoked.has(store.KindFamily, t.Family) ||
+		r.clients[t.Client] > t.ClientVersion || t.User != "" && r.users[t.User] > t.UserVersion
+	_, unsure = r.unsure[subject{store.KindClient, t.Client}]
 	if !unsure && t.User != "" {
-		_, unsure = l.unsure[subject{store.KindUser, t.User}]
+		_, unsure = r.unsure[subject{store.KindUser, t.User}]
 	}
 	return revoked, unsure
 }
@@ -153,58 +153,61 @@ func (l *live) judge(t *store.Token) (revoked, unsure bool) {
 // revoked client or user are AUTH-8; if it can be written and not read, that is an
 // error too. ctx is a lasting one.
 func (i *Issuer) revoke(ctx context.Context, cs ...store.Change) error {
-	cs = i.live.beyond(cs)
-	if err := i.cfg.Store.Revoke(ctx, cs...); err != nil {
+	if i.closed.Load() {
+		return errClosed
+	}
+	cs = i.revocations.beyond(cs)
+	if err := i.db.Revoke(ctx, cs...); err != nil {
 		return err
 	}
-	i.live.doubt(cs)
+	i.revocations.doubt(cs)
 	i.apply(cs)
 	return i.follow(ctx)
 }
 
 // beyond returns changes that raise clients and users beyond the versions that
 // are known of them, which a store that went back in time has not.
-func (l *live) beyond(cs []store.Change) []store.Change {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
+func (r *revocations) beyond(cs []store.Change) []store.Change {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	cs = slices.Clone(cs)
 	for n, c := range cs {
 		if c.Kind == store.KindClient || c.Kind == store.KindUser {
-			cs[n].Version = max(c.Version, l.versions(c.Kind)[c.ID])
+			cs[n].Version = max(c.Version, r.versions(c.Kind)[c.ID])
 		}
 	}
 	return cs
 }
 
 // doubt notes the clients and users whose new versions are not read yet.
-func (l *live) doubt(cs []store.Change) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (r *revocations) doubt(cs []store.Change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, c := range cs {
 		if c.Kind == store.KindClient || c.Kind == store.KindUser {
-			l.unsure[subject{c.Kind, c.ID}] = time.Now()
+			r.unsure[subject{c.Kind, c.ID}] = time.Now()
 		}
 	}
 }
 
 // believe ends the doubts from before a good reading began.
-func (l *live) believe(began time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	maps.DeleteFunc(l.unsure, func(_ subject, since time.Time) bool { return since.Before(began) })
+func (r *revocations) believe(began time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.unsure, func(_ subject, since time.Time) bool { return since.Before(began) })
 }
 
 // forgotten returns the changes by which a store learns again of versions that
 // are higher than those it has.
-func (l *live) forgotten(snapshot []store.Change) (cs []store.Change) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
+func (r *revocations) forgotten(snapshot []store.Change) (cs []store.Change) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	has := map[subject]uint64{}
 	for _, c := range snapshot {
 		has[subject{c.Kind, c.ID}] = c.Version
 	}
 	for _, kind := range []store.Kind{store.KindClient, store.KindUser} {
-		for id, version := range l.versions(kind) {
+		for id, version := range r.versions(kind) {
 			if version > max(1, has[subject{kind, id}]) {
 				cs = append(cs, store.Change{Kind: kind, ID: id, Version: version})
 			}
@@ -216,22 +219,22 @@ func (l *live) forgotten(snapshot []store.Change) (cs []store.Change) {
 // revokeFor revokes a token or family for a client. A client that has revoked very
 // many loses all of its tokens instead.
 func (i *Issuer) revokeFor(ctx context.Context, client string, c store.Change) error {
-	l := &i.live
-	l.mu.RLock()
-	tooMany := l.revoked.byClient[client] >= maxRevoked
-	l.mu.RUnlock()
+	r := &i.revocations
+	r.mu.RLock()
+	tooMany := r.revoked.byClient[client] >= maxRevoked
+	r.mu.RUnlock()
 	if !tooMany {
 		err := i.revoke(ctx, c)
-		l.mu.Lock()
-		l.revoked.charge(c.Kind, c.ID, client)
-		l.mu.Unlock()
+		r.mu.Lock()
+		r.revoked.charge(c.Kind, c.ID, client)
+		r.mu.Unlock()
 		return err
 	}
 	if err := i.revoke(ctx, store.Change{Kind: store.KindClient, ID: client}); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.revoked.drop(client)
-	l.mu.Unlock()
+	r.mu.Lock()
+	r.revoked.drop(client)
+	r.mu.Unlock()
 	return nil
 }
