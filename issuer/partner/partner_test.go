@@ -69,6 +69,7 @@ func newPartnerOf(t testing.TB, u partner.Reporter, cfg issuer.Config) (*issuer.
 	if err != nil {
 		t.Fatal(err)
 	}
+	go iss.Run(t.Context()) // its caches are fresh only while it follows the store
 	p, err := partner.New(iss, u, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -49,6 +49,7 @@ func newSite(t testing.TB, cfg session.Config) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	go iss.Run(t.Context()) // its caches are fresh only while it follows the store
 	sessions, err := session.New(iss, f, &cfg)
 	if err != nil {
 		t.Fatal(err)
