@@ -30,6 +30,8 @@ var faultsOfKeys = map[string]fault{
 	"the use told last instead of the latest": {"Run/Touch$", func(b *broken) {
 		used := map[string]time.Time{}
 		b.touch = func(ctx context.Context, uses ...store.Use) error {
+			b.mu.Lock()
+			defer b.mu.Unlock()
 			for _, u := range uses {
 				if u.Client == "" {
 					used[u.ID] = u.At
@@ -38,6 +40,8 @@ var faultsOfKeys = map[string]fault{
 			return b.Store.Touch(ctx, uses...)
 		}
 		b.keyByID = func(ctx context.Context, id string) (*store.APIKey, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
 			k, err := b.Store.APIKeyByID(ctx, id)
 			if err == nil {
 				k.LastUsed = used[id]
