@@ -95,18 +95,6 @@ func chain(v Validator) ([]Validator, error) {
 	return all, nil
 }
 
-// Wraps reports whether inner is v, or is among the validators that v wraps. It is
-// for packages that implement a [Validator]; most programs do not need it.
-func Wraps(v, inner Validator) bool {
-	if isNil(v) || isNil(inner) || !canCompare(inner) {
-		return false
-	}
-	all, err := chain(v)
-	return err == nil && slices.ContainsFunc(all, func(w Validator) bool {
-		return canCompare(w) && w == inner
-	})
-}
-
 // wrapped returns the validators that v wraps.
 func wrapped(v Validator) []Validator {
 	switch w := v.(type) {

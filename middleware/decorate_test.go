@@ -233,39 +233,5 @@ func TestThrottleWantsAClient(t *testing.T) {
 	}
 }
 
-// TestWraps looks for a validator in others.
-func TestWraps(t *testing.T) {
-	accept := func(context.Context, middleware.Credential) (*middleware.Identity, error) {
-		return &middleware.Identity{Client: "app"}, nil
-	}
-	pass := func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
-		return next.Validate(ctx, c)
-	}
-	inner, other := &wrapped{ValidatorFunc: accept}, &wrapped{ValidatorFunc: accept}
-	cache, err := middleware.NewCache(inner, 16, &middleware.CacheConfig{TTL: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, tt := range map[string]struct {
-		v, inner middleware.Validator
-		want     bool
-	}{
-		"itself":                        {inner, inner, true},
-		"a cache":                       {cache, inner, true},
-		"a decorator of a cache":        {middleware.Around(cache, pass), inner, true},
-		"by scheme":                     {middleware.ByScheme{errorsx.SchemeBearer: other, errorsx.SchemeAPIKey: cache}, inner, true},
-		"another one":                   {other, inner, false},
-		"the inner one":                 {inner, cache, false},
-		"nothing around":                {nil, inner, false},
-		"nothing inside":                {inner, nil, false},
-		"a func, which no other equals": {middleware.ValidatorFunc(accept), middleware.ValidatorFunc(accept), false},
-		"a nil scheme":                  {middleware.ByScheme{errorsx.SchemeBearer: nil}, inner, false},
-	} {
-		if got := middleware.Wraps(tt.v, tt.inner); got != tt.want {
-			t.Errorf("%s: got %t", name, got)
-		}
-	}
-}
-
 // A wrapped validator can be told from others.
 type wrapped struct{ middleware.ValidatorFunc }

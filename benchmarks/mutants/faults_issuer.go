@@ -20,15 +20,15 @@ var issuerFaults = []fault{
 	},
 	{
 		part: "endpoints", name: "the OpenID metadata is before the issuer's path", file: "issuer/http.go",
-		old: "\"GET \"+i.path()+openIDPath", new: "\"GET \"+openIDPath+i.path()",
+		old: "i.path()+openIDPath", new: "openIDPath+i.path()",
 	},
 	{
 		part: "endpoints", name: "an API key in front takes the secret's place", file: "issuer/http.go",
-		old: "\tif e.cfg.BehindAPIKey {\n\t\tclient, err", new: "\tif _, ok := middleware.IdentityFromContext(ctx); ok || e.cfg.BehindAPIKey {\n\t\tclient, err",
+		old: "\tif e.issuer.cfg.BehindAPIKey {\n\t\tclient, err", new: "\tif _, ok := middleware.IdentityFromContext(ctx); ok || e.issuer.cfg.BehindAPIKey {\n\t\tclient, err",
 	},
 	{
 		part: "endpoints", name: "another issuer's key is a client", file: "issuer/http.go",
-		old: "case key.Issuer != i.cfg.Issuer:", new: "case key.Issuer == \"\":",
+		old: "case key.Issuer != i.url:", new: "case key.Issuer == \"\":",
 	},
 	{
 		part: "endpoints", name: "any identity in front is an API key", file: "issuer/http.go",
@@ -36,7 +36,7 @@ var issuerFaults = []fault{
 	},
 	{
 		part: "endpoints", name: "keys that end with the process need no word", file: "issuer/config.go",
-		old: "case cfg.Keys == nil && !cfg.AllowEphemeralKeys && !cfg.OpaqueTokens:", new: "case cfg.Keys == nil && cfg.Store == nil:",
+		old: "case len(ways) == 0 && !cfg.AllowEphemeralKeys:", new: "case len(ways) == 0 && cfg.AllowStale:",
 	},
 	{
 		part: "endpoints", name: "a script's login opens the browser's dialog", file: "issuer/session/login.go",

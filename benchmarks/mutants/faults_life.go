@@ -98,16 +98,16 @@ var lifeFaults = []fault{
 		old: "if !key.Expires.IsZero() && !key.Expires.After(c.Now()) {", new: "if false {",
 	},
 	{
-		part: "issuer", name: "a revoked token is live", file: "issuer/live.go",
-		old: "revoked = l.revoked.has(store.KindToken, t.ID) || l", new: "revoked = l",
+		part: "issuer", name: "a revoked token is live", file: "issuer/revocations.go",
+		old: "revoked = r.revoked.has(store.KindToken, t.ID) || r", new: "revoked = r",
 	},
 	{
-		part: "issuer", name: "a client's revocation reaches no token", file: "issuer/live.go",
-		old: "l.clients[t.Client] > t.ClientVersion ||", new: "false && l.clients[t.Client] > t.ClientVersion ||",
+		part: "issuer", name: "a client's revocation reaches no token", file: "issuer/revocations.go",
+		old: "r.clients[t.Client] > t.ClientVersion ||", new: "false && r.clients[t.Client] > t.ClientVersion ||",
 	},
 	{
 		part: "issuer", name: "the issuer ignores that it is stale", file: "issuer/validate.go",
-		old: "case i.live.isStale(now) && !(i", new: "case i.live.isStale(now) && (i",
+		old: "case i.revocations.isStale(now) && !(i", new: "case i.revocations.isStale(now) && (i",
 	},
 	{
 		part: "issuer", name: "anybody introspects any token", file: "issuer/introspection.go",
@@ -126,13 +126,13 @@ var lifeFaults = []fault{
 		old: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) == 1", new: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) >= 0",
 	},
 	{
-		part: "issuer", name: "the checksum is not looked at", file: "issuer/opaque.go",
-		old: "return string(sum[:]) == s[body:]", new: "return len(sum) == len(s[body:])",
+		part: "issuer", name: "the checksum is not looked at", file: "issuer/internal/secret/secret.go",
+		old: "return string(digits[:]) == s[body:]", new: "return len(digits) == len(s[body:])",
 	},
 
 	{
-		part: "rotation", name: "who hangs up has not used a token again", file: "issuer/tokenendpoint.go",
-		old: "t.refresh(context.WithoutCancel(r.Context()), client,", new: "t.refresh(context.Context(r.Context()), client,",
+		part: "rotation", name: "a client that hangs up has not used a token again", file: "issuer/tokenendpoint.go",
+		old: "i.refresh(context.WithoutCancel(r.Context()), client,", new: "i.refresh(context.Context(r.Context()), client,",
 	},
 	{
 		part: "issuer", name: "a client that hangs up is not known", file: "issuer/http.go",
@@ -144,11 +144,11 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "others", name: "a session that could not be ended is forgotten", file: "issuer/session/session.go",
-		old: "\tif err := s.revocations.Revoke(ctx, id); err != nil {", new: "\ts.forget(id)\n\tif err := s.revocations.Revoke(ctx, id); err != nil {",
+		old: "\tif err := m.revocations.Revoke(ctx, id); err != nil {", new: "\tm.forget(id)\n\tif err := m.revocations.Revoke(ctx, id); err != nil {",
 	},
 	{
-		part: "others", name: "who hangs up has not logged out", file: "issuer/session/login.go",
-		old: "s.end(context.WithoutCancel(r.Context()), id.TokenID)", new: "s.end(context.Context(r.Context()), id.TokenID)",
+		part: "others", name: "a client that hangs up has not logged out", file: "issuer/session/login.go",
+		old: "m.end(context.WithoutCancel(r.Context()), id.TokenID)", new: "m.end(context.Context(r.Context()), id.TokenID)",
 	},
 	{
 		part: "others", name: "a refused call renews the session", file: "issuer/session/visits.go",

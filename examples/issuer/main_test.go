@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/authtier/authtier/examples/internal/program"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/store/sqlite"
 )
 
 func TestMain(m *testing.M) { program.Main(m, main) }
@@ -51,5 +53,39 @@ func TestIssuer(t *testing.T) {
 	p = program.Start(t, dir)
 	if got := program.Request(t, "GET", "/reports", "", bearer); got != "200 reports of app" || p.Output() != "" {
 		t.Errorf("after a restart: got %s, and %q printed", got, p.Output())
+	}
+}
+
+// TestStartDoesNotUndoARotation: the program makes its client at every start. A secret
+// that was replaced meanwhile stays dead, and the new one works.
+func TestStartDoesNotUndoARotation(t *testing.T) {
+	program.Turn(t)
+	dir := t.TempDir()
+	p := program.Start(t, dir)
+	_, old, _ := strings.Cut(strings.TrimSpace(p.Output()), "client app, secret ")
+	p.Stop()
+
+	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "auth.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	iss, err := issuer.Open(t.Context(), program.URL, db, &issuer.Config{KeyFile: filepath.Join(dir, "auth.key")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer iss.Close()
+	secret, _, err := iss.RotateSecret(t.Context(), "app", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	program.Start(t, dir)
+	for s, want := range map[string]string{old: `401 {"code":"AUTH-1"`, secret: `200 {"access_token":`} {
+		got := program.Request(t, "POST", "/oauth2/token", "grant_type=client_credentials&client_id=app&client_secret="+s,
+			"Content-Type: application/x-www-form-urlencoded")
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
