@@ -206,13 +206,13 @@ func (cfg *Config) check(url string, db Store) error {
 		errs = append(errs, fmt.Errorf("prefix %q: expected lower-case letters and digits", cfg.Prefix))
 	}
 	if err := form.CheckBase(cfg.Base); err != nil {
-		errs = append(errs, fmt.Errorf("Base: %w", err))
+		errs = append(errs, fmt.Errorf("the Base: %w", err))
 	}
 	if c := cfg.BcryptCost; c != 0 && (c < bcrypt.MinCost || c > maxBcryptCost) {
 		errs = append(errs, fmt.Errorf("BcryptCost is %d, expected %d to %d", c, bcrypt.MinCost, maxBcryptCost))
 	}
 	if cfg.Throttle != nil && cfg.AllowUnthrottled {
-		errs = append(errs, errors.New("Throttle and AllowUnthrottled: only one of them can hold"))
+		errs = append(errs, errors.New("both Throttle and AllowUnthrottled are set, expected one of them"))
 	}
 	return errors.Join(append(errs, cfg.checkKeys(db), cfg.checkLifetimes())...)
 }
@@ -246,7 +246,7 @@ func (cfg *Config) checkKeys(db Store) error {
 	case len(ways) > 1:
 		errs = append(errs, fmt.Errorf("%s are set, expected one of them", strings.Join(ways, " and ")))
 	case cfg.Keys != nil && cfg.Keys.now.Load() == nil:
-		errs = append(errs, errors.New("Keys has no key: NewKeySet returns a set that has one"))
+		errs = append(errs, errors.New("the set of Keys has no key: NewKeySet returns a set that has one"))
 	}
 	if cfg.AllowReadableKeyFile && cfg.KeyFile == "" {
 		errs = append(errs, errors.New("AllowReadableKeyFile is set, and KeyFile is not"))

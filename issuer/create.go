@@ -34,7 +34,7 @@ func (i *Issuer) createClient(ctx context.Context, c store.Client) (string, erro
 		return "", err
 	}
 	if len(c.Secrets) > 0 {
-		return "", errors.New("Secrets is set, expected none: CreateClient makes the secret")
+		return "", errors.New("the client has Secrets, expected none: CreateClient makes the secret")
 	}
 	plain, record := i.newSecret()
 	c.Secrets = []store.Secret{record}
@@ -103,7 +103,7 @@ func (i *Issuer) createUser(ctx context.Context, u store.User, password string) 
 		return err
 	}
 	if u.Password != "" {
-		return errors.New("Password is set, expected none: CreateUser stores the hash of the password that it is given")
+		return errors.New("the user has a Password, expected none: CreateUser stores the hash of the password that it is given")
 	}
 	if u.Password, err = hashNew(ctx, password); err != nil {
 		return err

@@ -232,6 +232,3 @@ func TestThrottleWantsAClient(t *testing.T) {
 		t.Errorf("got %v, want AUTH-8", err)
 	}
 }
-
-// A wrapped validator can be told from others.
-type wrapped struct{ middleware.ValidatorFunc }

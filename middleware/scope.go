@@ -27,12 +27,7 @@ func Scope(anyOf ...string) Wrapper {
 	anyOf = slices.Clone(anyOf)
 	const message = "The request needs a scope that its credentials do not have"
 	return scopes("Scope", needed, message, func(id *Identity) bool {
-		for _, scope := range anyOf {
-			if id.Scopes.has(scope) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(anyOf, id.Scopes.has)
 	})
 }
 

@@ -243,7 +243,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "any scope will do", file: "middleware/scope.go",
-		old: "\t\t\tif id.Scopes.has(scope) {", new: "\t\t\tif id.Scopes != \"\" && scope != \"\" {",
+		old: "return slices.ContainsFunc(anyOf, id.Scopes.has)", new: "return id.Scopes != \"\" && len(anyOf) > 0",
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
