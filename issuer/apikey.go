@@ -76,8 +76,11 @@ func (i *Issuer) checkOwner(ctx context.Context, key *store.APIKey) error {
 	if key.Owner == "" {
 		return nil
 	}
-	_, err := i.user(ctx, key.Owner)
-	if errors.Is(err, errorsx.CredentialsIncorrect) {
+	u, err := i.user(ctx, key.Owner)
+	switch {
+	case errors.Is(err, errorsx.CredentialsIncorrect):
+		return wrongKey(key.Client)
+	case err == nil && u.Login != key.Owner: // a revocation names the login, and would not reach the key
 		return wrongKey(key.Client)
 	}
 	return err

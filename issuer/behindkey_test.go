@@ -103,6 +103,7 @@ func TestBehindAPIKey(t *testing.T) {
 	})
 	none := func(h http.Handler) http.Handler { return h }
 	anonymous := middleware.APIKey(iss, &middleware.APIKeyConfig{AllowAnonymous: true})
+	both := func(h http.Handler) http.Handler { return middleware.APIKey(iss, nil)(middleware.Basic(iss, nil)(h)) }
 	for _, e := range clientEndpoints(iss) {
 		values := e.values
 		for name, tt := range map[string]struct {
@@ -119,6 +120,7 @@ func TestBehindAPIKey(t *testing.T) {
 			"anonymous and a secret":    {anonymous, "", "app", "app-secret", 401, `"message":"Missing API key"`},
 			"anonymous and a key":       {anonymous, "key1", "", "", 200, ""},
 			"Basic in front":            {middleware.Basic(iss, nil), "key1", "app", "app-secret", 401, `"code":"AUTH-2"`},
+			"a key and Basic in front":  {both, "key1", "app", "app-secret", 500, `"code":"AUTH-8"`},
 			"another issuer's wrapper":  {middleware.APIKey(elsewhere, nil), "key1", "", "", 500, `"code":"AUTH-8"`},
 			"another wrapper, a secret": {middleware.APIKey(elsewhere, nil), "key1", "app", "app-secret", 500, `"code":"AUTH-8"`},
 		} {

@@ -116,6 +116,8 @@ func (e endpoint) keyClient(ctx context.Context) (*store.Client, error) {
 		return nil, missingKey(nil)
 	case key.Issuer != i.url:
 		return nil, errorsx.Fault(fmt.Errorf("issuer: BehindAPIKey is set, and the API key in front is of the issuer %q", key.Issuer))
+	case key.Methods != middleware.ByAPIKey: // whose scopes are not the key's any more
+		return nil, errorsx.Fault(errors.New("issuer: BehindAPIKey is set, and another credential stands in front beside the API key"))
 	}
 
 	c, err := i.client(ctx, key.Client, &key)

@@ -71,6 +71,32 @@ func TestMintGivesNoMoreThanByHas(t *testing.T) {
 	})
 }
 
+// TestMintKnowsWhatWasRevoked asks for tokens with the identity of one that was
+// revoked after it was accepted.
+func TestMintKnowsWhatWasRevoked(t *testing.T) {
+	formats(t, func(t *testing.T, cfg issuer.Config) {
+		iss := newIssuer(t, nil, cfg)
+		ofClient, ofUser := issuer.Grant{Client: "app", Scope: "b"}, issuer.Grant{Client: "app", User: "ada", Scope: "b"}
+		revocations := map[string]func(token string, id *middleware.Identity) error{
+			"the token":  func(token string, _ *middleware.Identity) error { return iss.RevokeToken(t.Context(), token) },
+			"the client": func(string, *middleware.Identity) error { return iss.RevokeClient(t.Context(), "app") },
+		}
+		for name, revoke := range revocations {
+			for _, g := range []issuer.Grant{ofClient, ofUser} {
+				token := mint(t, iss, g).AccessToken
+				id, _ := validate(t, iss, token)
+				g.By = id
+				if _, err := iss.Mint(t.Context(), g); err != nil {
+					t.Errorf("%s, before it is revoked: %v", name, err)
+				}
+				must(t, revoke(token, id))
+				_, err := iss.Mint(t.Context(), g)
+				wantCode(t, name+" is revoked", err, errorsx.CredentialsIncorrect)
+			}
+		}
+	})
+}
+
 // TestKeyScopesAreTheClientsOfNow takes scopes from a client. A key that had them
 // has them no more, and does not thereby become one without scopes.
 func TestKeyScopesAreTheClientsOfNow(t *testing.T) {

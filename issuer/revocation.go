@@ -129,12 +129,13 @@ func (i *Issuer) RevokeClient(ctx context.Context, id string) error {
 func (i *Issuer) RevokeUser(ctx context.Context, login string) error {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
-	var err error
-	if !i.ownUsers() {
-		err = ifMissing(i.users.User(ctx, login))
+	u, err := i.users.User(ctx, login)
+	changes := []store.Change{{Kind: store.KindUser, ID: login}}
+	if err == nil && u.Login != login { // a table of one's own that knows several spellings
+		changes = append(changes, store.Change{Kind: store.KindUser, ID: u.Login})
 	}
-	if err == nil {
-		err = i.revoke(ctx, store.Change{Kind: store.KindUser, ID: login})
+	if err = ifMissing(u, err); err == nil || i.ownUsers() {
+		err = i.revoke(ctx, changes...)
 	}
 	if err != nil {
 		return fmt.Errorf("issuer: RevokeUser: %w", err)

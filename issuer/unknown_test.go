@@ -208,11 +208,27 @@ func TestOneLoginHasOneSpelling(t *testing.T) {
 		if _, code := validate(t, iss, before); code != errorsx.UnknownToken {
 			t.Errorf("a token from before: got %v", code)
 		}
+		before = mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
+		must(t, iss.RevokeUser(t.Context(), "ADA"))
+		if _, code := validate(t, iss, before); code != errorsx.UnknownToken {
+			t.Errorf("a token from before, and a revocation in another spelling: got %v", code)
+		}
 		id, code := validate(t, iss, mint(t, iss, issuer.Grant{Client: "app", User: "ADA"}).AccessToken)
 		if code != 0 || id.User != "ada" {
 			t.Errorf("a token from after: got %+v, %v", id, code)
 		}
 	})
+}
+
+// TestOwnersHaveOneSpelling offers keys whose owner is written as in the users table,
+// and in another way, by which no revocation would reach the key.
+func TestOwnersHaveOneSpelling(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, db, issuer.Config{Users: folding{}})
+	for owner, want := range map[string]errorsx.Code{"ada": 0, "ADA": errorsx.CredentialsIncorrect} {
+		must(t, db.CreateAPIKeys(t.Context(), store.APIKey{ID: owner, Client: "app", Owner: owner, Digest: store.DigestOf("key of " + owner)}))
+		wantUse(t, "the key of "+owner, helds["API key"].credential("key of "+owner), want, iss)
+	}
 }
 
 // TestLongTokensAreRemembered revokes a token that lives longer than others, with an

@@ -73,7 +73,7 @@ var issuerFaults = []fault{
 	},
 	{
 		part: "users", name: "an API key needs no owner", file: "issuer/apikey.go",
-		old: "\t_, err := i.user(ctx, key.Owner)\n", new: "\tvar err error\n", tests: "./cmd/authtier",
+		old: "\tu, err := i.user(ctx, key.Owner)\n", new: "\tu, err := &store.User{Login: key.Owner}, error(nil)\n", tests: "./cmd/authtier",
 	},
 	{
 		part: "users", name: "a cache keeps the keys of a revoked owner", file: "issuer/apikey.go",
