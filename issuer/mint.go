@@ -113,24 +113,6 @@ func (i *Issuer) checkBy(g Grant) error {
 	return i.checkByToken(g.By)
 }
 
-// checkByToken refuses a token that was revoked after it was accepted, itself or with
-// its family, client or user. Of an opaque token, the identity does not tell the
-// user's version, so that a revocation of the user in that moment is not noticed.
-func (i *Issuer) checkByToken(by *middleware.Identity) error {
-	t := &store.Token{ID: by.TokenID, Family: by.Family, Client: by.Client, ClientVersion: by.ClientVersion}
-	if by.Claims() != "" {
-		var err error
-		if t, err = record(by); err != nil {
-			return err
-		}
-		t.Family, t.ClientVersion = by.Family, by.ClientVersion
-	}
-	if revoked, _ := i.revocations.of(t); revoked {
-		return errorsx.CredentialsIncorrect
-	}
-	return nil
-}
-
 // client returns a client that is known, not disabled, and not revoked since by
 // was proven; by may be nil.
 func (i *Issuer) client(ctx context.Context, id string, by *middleware.Identity) (*store.Client, error) {

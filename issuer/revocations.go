@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -236,5 +237,23 @@ func (i *Issuer) revokeFor(ctx context.Context, client string, c store.Change) e
 	r.mu.Lock()
 	r.revoked.drop(client)
 	r.mu.Unlock()
+	return nil
+}
+
+// checkByToken refuses a token that was revoked after it was accepted, itself or with
+// its family, client or user. Of an opaque token, the identity does not tell the
+// user's version, so that a revocation of the user in that moment is not noticed.
+func (i *Issuer) checkByToken(by *middleware.Identity) error {
+	t := &store.Token{ID: by.TokenID, Family: by.Family, Client: by.Client, ClientVersion: by.ClientVersion}
+	if by.Claims() != "" {
+		var err error
+		if t, err = record(by); err != nil {
+			return err
+		}
+		t.Family, t.ClientVersion = by.Family, by.ClientVersion
+	}
+	if revoked, _ := i.revocations.of(t); revoked {
+		return errorsx.CredentialsIncorrect
+	}
 	return nil
 }

@@ -67,7 +67,7 @@ var mistakeFaults = []fault{
 		old: "case err == nil && u.Login != key.Owner:", new: "case err == nil && u.Login != key.Owner && false:",
 	},
 	{
-		part: "mistakes", name: "a revoked token still mints", file: "issuer/mint.go",
+		part: "mistakes", name: "a revoked token still mints", file: "issuer/revocations.go",
 		old: "if revoked, _ := i.revocations.of(t); revoked {", new: "if revoked, _ := i.revocations.of(t); revoked && false {",
 	},
 	{
