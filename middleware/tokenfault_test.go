@@ -210,7 +210,7 @@ func FuzzNoOtherClaimInCauses(f *testing.F) {
 	validators := markedValidators(f)
 	f.Fuzz(func(t *testing.T, name, before, behind string) {
 		if slices.Contains([]string{"iss", "aud", "client_id", "azp", "typ", "alg", "kid"}, name) {
-			t.Skip()
+			name += "x" // the claim as such may be named, with its value
 		}
 		checkMarked(t, validators, members{name: before + hidden + behind})
 		checkMarked(t, validators, members{name + hidden: before})
