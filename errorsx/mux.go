@@ -30,7 +30,6 @@ func Mux(mux *http.ServeMux) http.Handler {
 		}
 
 		h, pattern := mux.Handler(r)
-
 		if r.URL.RawQuery != "" && reflect.TypeOf(h) == redirect {
 			rw.Header().Set("Cache-Control", "no-store")
 			rw.Header().Set("Referrer-Policy", "no-referrer")

@@ -127,7 +127,6 @@ func (w *Writer) send(rw http.ResponseWriter, r *http.Request, around Surroundin
 	}
 
 	h := rw.Header()
-
 	h["Content-Type"], h["Cache-Control"], h["X-Content-Type-Options"] = jsonType, noStore, noSniff
 	delete(h, "Content-Length")
 	if after := a.refusal.RetryAfter; after > 0 || a.Status == http.StatusTooManyRequests || a.Status == http.StatusServiceUnavailable {

@@ -170,9 +170,11 @@ func (cfg *CacheConfig) check(all []Validator) error {
 	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(throttled); return ok }) {
 		errs = append(errs, errors.New("a throttle inside of the cache, expected it around the cache: it does not hear of attempts that the cache answers"))
 	}
+
 	if cfg.TTL < 0 || cfg.TTL > maxTTL || cfg.TTL > 0 && cfg.TTL < minTTL {
 		errs = append(errs, fmt.Errorf("TTL is %v, expected %v to %v: a number without a unit is nanoseconds", cfg.TTL, minTTL, maxTTL))
 	}
+
 	if silent := silentIn(all[0]); cfg.TTL == 0 && silent != nil {
 		errs = append(errs, fmt.Errorf("no TTL, and a %T that tells nobody of revocations: set TTL to how long a revoked credential may stay admitted; "+
 			"if it wraps a validator that does tell, give it a method Unwrap, or use Around", silent))
@@ -225,6 +227,7 @@ func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 
 	s, at := c.shard(k), now.Sub(c.start)
 	s.mu.Lock()
+	// The places are found by a short number, so the full keys must be compared.
 	if e, ok := s.good.Peek(k.short()); ok && e.key == *k {
 		if at < e.until && e.identity.live(now) && (e.number == c.ring.count.Load() || c.catchUp(e)) {
 			s.stats.Hits++
@@ -281,7 +284,10 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 // validate asks the validator and remembers its answer. It remembers a refusal only
 // if refusals is set, which means that the refusal took work to find out.
 func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refusals bool) (id *Identity, number uint64, err error) {
+	// The number is read before the validator is asked. A revocation that arrives
+	// while it answers then has a higher number.
 	number = c.ring.count.Load()
+
 	// asked is the request's time. If the validation had to wait, the entry expires
 	// earlier.
 	asked := cred.Now()

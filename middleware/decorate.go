@@ -90,6 +90,7 @@ func chain(v Validator) ([]Validator, error) {
 			return nil, fmt.Errorf("the validator wraps more than %d others, or itself", maxChain)
 		}
 	}
+
 	if slices.ContainsFunc(all, func(v Validator) bool { return isNil(v) }) {
 		return nil, errors.New("a nil Validator")
 	}
@@ -113,10 +114,12 @@ func silentIn(v Validator) Validator {
 	if _, ok := v.(Source); ok {
 		return nil
 	}
+
 	inside := wrapped(v)
 	if len(inside) == 0 {
 		return v
 	}
+
 	for _, w := range inside {
 		if silent := silentIn(w); silent != nil {
 			return silent
@@ -136,8 +139,8 @@ func sources(chain []Validator) (all []Source) {
 			continue
 		}
 
+		// Comparing values of an incomparable type would panic.
 		same := func(other Source) bool { return canCompare(other) && canCompare(source) && other == source }
-
 		if !slices.ContainsFunc(all, same) {
 			all = append(all, source)
 		}

@@ -32,6 +32,7 @@ func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity
 // enterCheck waits for a place to check a signature. It refuses with AUTH-13 if too
 // many requests wait already.
 func (c *Cache) enterCheck(ctx context.Context) error {
+	// A free place needs neither a timer nor the queue.
 	select {
 	case c.checking <- struct{}{}:
 		return nil

@@ -89,9 +89,11 @@ func Introspection(endpoint string, cfg IntrospectionConfig) (Validator, error) 
 	if cfg.Leeway < 0 || cfg.Leeway > time.Minute {
 		errs = append(errs, fmt.Errorf("leeway %v, expected 0 to 1m", cfg.Leeway))
 	}
+
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("middleware: Introspection: %w", err)
 	}
+
 	cfg.UserClaim = cmp.Or(cfg.UserClaim, "username")
 	return &introspector{endpoint, cfg, remoteClient(cfg.Client, noRedirect)}, nil
 }

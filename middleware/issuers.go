@@ -50,6 +50,7 @@ func JWTs(issuers ...TrustedIssuer) (Validator, error) {
 	if len(issuers) == 0 {
 		errs = append(errs, errors.New("no issuer"))
 	}
+
 	for _, issuer := range issuers {
 		v, err := newJWT(issuer.Keys, issuer.JWTConfig)
 		if err != nil {
@@ -59,10 +60,12 @@ func JWTs(issuers ...TrustedIssuer) (Validator, error) {
 			errs = append(errs, fmt.Errorf("issuer %q: given twice", issuer.Issuer))
 		}
 		vs[issuer.Issuer] = v
+
 		if source, ok := issuer.Keys.(Source); ok {
 			live = append(live, source)
 		}
 	}
+
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("middleware: JWTs: %w", err)
 	}
@@ -102,6 +105,8 @@ func (vs jwtIssuers) Local(c Credential) bool {
 	if err != nil {
 		return true
 	}
+
+	// A token of an unknown issuer is refused without looking for a key.
 	v := vs.of(t)
 	return v == nil || v.Local(c)
 }

@@ -25,7 +25,6 @@ func (r *RemoteKeys) run(ctx context.Context) {
 		}
 
 		r.refresh(ctx)
-
 		next := r.cfg.Refresh
 		if r.state.Load().err != nil {
 			next = min(next, retryRefresh)

@@ -142,6 +142,7 @@ func (j *jwk) verifies() error {
 			return errors.New("a private or symmetric key, which ought not to be published")
 		}
 	}
+
 	if j.Use != "" && j.Use != "sig" || j.Ops != nil && !slices.Contains(j.Ops, "verify") {
 		return errors.New("not for signatures")
 	}

@@ -81,6 +81,7 @@ func Observe(f func(r *http.Request, d Decision)) Wrapper {
 			o := &observation{began: time.Now(), identity: s.identity.Load()}
 			sw := &statusWriter{ResponseWriter: w, count: o.answered}
 
+			// A deferred call also reports a request whose handler panics.
 			defer func() { f(r, o.decision()) }()
 			s.surround(sw, r, next, func(a *surroundings) {
 				o.outer = a.observation

@@ -101,6 +101,7 @@ func newProxies(cfg *ProxyConfig) *proxies {
 			panic(fmt.Sprintf("middleware: Proxy: Trusted has %v, so that every client could choose its address: expected the networks of the proxies", p))
 		}
 	}
+
 	header := cmp.Or(cfg.Header, forwardedFor)
 	if header != forwardedFor && header != forwarded {
 		panic(fmt.Sprintf("middleware: Proxy: Header is %q, expected %s or %s", header, forwardedFor, forwarded))
@@ -143,6 +144,7 @@ func (p *proxies) follow(here *peer, said string) *peer {
 		} else {
 			e, said, more = lastForwardedFor(said)
 		}
+
 		here.addr, here.tls = e.addr, direct || e.https
 		if !p.trusts(e.addr) || !more {
 			return here

@@ -198,9 +198,11 @@ func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey
 			return nil, fmt.Errorf("middleware: RemoteKeys: an unknown key: %w", err)
 		}
 	}
+
 	switch {
 	case s.until.past(time.Now()):
 		return nil, errors.Join(errors.New("middleware: RemoteKeys: the key set is too old"), s.err)
+	// The set may lack the key only because the fetch failed.
 	case !s.has(kid) && s.err != nil:
 		return nil, fmt.Errorf("middleware: RemoteKeys: an unknown key, and the set could not be fetched: %w", s.err)
 	}

@@ -81,6 +81,8 @@ func join(r *http.Request) (*state, *http.Request) {
 
 func joinAny(r *http.Request) (*state, *http.Request) {
 	s := stateOf(r.Context())
+
+	// A state from WithIdentity belongs to a context, not to a request.
 	if s != nil && !s.fixed && s.isOf(r) {
 		return s, r
 	}

@@ -179,6 +179,8 @@ func (t *Throttle) Begin(c Credential) (*Attempt, error) {
 	if wait := f.until.Sub(now); wait > 0 {
 		return nil, tooMany(wait)
 	}
+
+	// Another attempt after the block is under way.
 	if f.tried {
 		return nil, tooMany(firstBlock)
 	}
@@ -248,6 +250,7 @@ func (t *Throttle) fail(p pair, now time.Time) {
 	if !wasBlocked {
 		f, _ = t.failing.Get(p)
 	}
+
 	if f == nil {
 		f = &failures{}
 		t.addresses[p.address]++

@@ -56,6 +56,7 @@ func (t TierTable) paths() (*pathTable, error) {
 	if len(t) == 0 {
 		errs = append(errs, errors.New("no tier"))
 	}
+
 	for _, prefix := range t.prefixes() {
 		if err := table.add(prefix); err != nil {
 			errs = append(errs, fmt.Errorf("prefix %q: %w", prefix, err))
@@ -64,6 +65,7 @@ func (t TierTable) paths() (*pathTable, error) {
 			errs = append(errs, fmt.Errorf("prefix %q: nil Wrapper, expected one, or Unguarded", prefix))
 		}
 	}
+
 	return &table, errors.Join(errs...)
 }
 

@@ -105,6 +105,8 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 	}
 	s.marks |= judged
 
+	// The counter of an anonymous request belongs to no Usage, so it is not an outer
+	// one.
 	outer := s.usage.Load()
 	if outer != nil && outer.openedBy != nil {
 		outer = nil
@@ -153,8 +155,9 @@ func (s *state) nobodyToBill() error {
 func (w *usageWrapper) counter(id *Identity, day int) (c *counted, err error) {
 	defer errorsx.Recovered("middleware: the meter", &err)
 	memory := id.remembered()
-
 	if memory != nil {
+		// A remembered counter that fails may only have ended, so its error is
+		// ignored.
 		if c := memory.counted.Load(); c != nil && c.wrapper == w && c.day == day && w.first(c) == nil {
 			return c, nil
 		}
@@ -168,6 +171,7 @@ func (w *usageWrapper) counter(id *Identity, day int) (c *counted, err error) {
 	if err != nil {
 		return nil, &errorsx.Error{Code: errorsx.Internal, Client: id.Client, Err: fmt.Errorf("middleware: Usage: %w", err)}
 	}
+
 	if memory != nil {
 		memory.counted.Store(c)
 	}
