@@ -57,9 +57,9 @@ const MaxLifetime = 366 * 24 * time.Hour
 // own key (jku, x5u, jwk, x5c).
 //
 // The first of these checks that fails decides the error code: the form of the token
-// and its iss (AUTH-12), the signature (AUTH-10), the type (AUTH-9), the presence and
-// JSON types of the claims (AUTH-12), exp (AUTH-11), and the audience, nbf, iat and
-// [MaxLifetime] (AUTH-12).
+// and its iss (AUTH-12), the key and the signature (AUTH-10), the type (AUTH-9), the
+// presence and JSON types of the claims (AUTH-12), exp (AUTH-11), and the audience,
+// nbf, iat and [MaxLifetime] (AUTH-12).
 //
 // The cause of a refusal ([errorsx.Error]) names the claim or header member, the
 // expectation and the value found. It shows at most 64 bytes of the values of iss,

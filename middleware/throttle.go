@@ -19,8 +19,8 @@ import (
 // ThrottleConfig configures a [Throttle]. The zero value is ready to use.
 type ThrottleConfig struct {
 	// Failures is the number of attempts at one account from one address that may
-	// fail within Window. If 0, they are 10 and 15 minutes. Window must be at least a
-	// second.
+	// fail within Window. If 0, Failures is 10 and Window is 15 minutes. Window must
+	// be at least a second.
 	//
 	// The next failure blocks the pair of account and address for a second. Each one
 	// after that doubles the block, up to a quarter of an hour. In each Window, as

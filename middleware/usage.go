@@ -13,9 +13,10 @@ import (
 // A Meter counts the uses of one product. A meter.Product is a Meter.
 type Meter interface {
 	// Counter returns a function that adds n uses by a client of issuer on a day. day
-	// is the number of days since 1 January 1970 UTC. If Counter returns an error,
-	// the request fails with AUTH-8. The same applies if add does, which must then
-	// have added nothing. Both functions must be safe for concurrent use.
+	// is the number of days since 1 January 1970 UTC. If Counter or add returns an
+	// error, the request fails with AUTH-8, unless AllowUncounted is set. An add that
+	// returns an error must have added nothing. Both functions must be safe for
+	// concurrent use.
 	Counter(day int, issuer, client string) (add func(n int64) error, err error)
 }
 
