@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// A Refusal is what the body of an answer may say. It holds nothing of the
-// cause.
+// A Refusal is the data that the body of an answer may contain. It contains nothing
+// of the cause.
 type Refusal struct {
 	Code    Code
 	Status  int    // the HTTP status
@@ -22,13 +22,15 @@ type Refusal struct {
 	RequestID string
 }
 
-// body returns the body of an answer, and sets its content type in h. The ID is
-// the request's in the log, or empty if it has none.
+// body returns the body of an answer and sets its content type in h. id is the
+// request's ID in the log, or empty if it has none.
 func (w *Writer) body(r *http.Request, a *answer, id string, h http.Header) []byte {
 	if w == nil || w.Body == nil || a.place != Resource {
 		return standardBody(a)
 	}
 
+	// A fault of the user's function must not change the refusal, so it is only
+	// logged.
 	contentType, body, err := render(w.Body, a.Refusal)
 	if err != nil {
 		if id == "" {
@@ -43,7 +45,7 @@ func (w *Writer) body(r *http.Request, a *answer, id string, h http.Header) []by
 	return body
 }
 
-// render calls the user's function. A panic in it is the error.
+// render calls the user's function. It returns a panic as an error.
 func render(f func(Refusal) (string, []byte), refusal Refusal) (contentType string, body []byte, err error) {
 	defer Recovered("errorsx: Writer.Body", &err)
 	contentType, body = f(refusal)
@@ -52,11 +54,12 @@ func render(f func(Refusal) (string, []byte), refusal Refusal) (contentType stri
 
 // standardBody returns the JSON object of an answer.
 func standardBody(a *answer) []byte {
-	const frame = 96 // bytes for all but the texts
+	const frame = 96 // bytes for everything but the texts
 	b := make([]byte, 0, frame+len(a.Message)+len(a.OAuth)+len(a.description)+len(a.RequestID))
 
 	b = append(strconv.AppendInt(append(b, `{"code":"AUTH-`...), int64(a.Code), 10), '"')
-	if len(a.description) == len(a.Message) { // describe has found nothing that needs an escape
+	// If describe removed nothing, the message needs no escapes.
+	if len(a.description) == len(a.Message) {
 		b = append(append(append(b, `,"message":"`...), a.Message...), '"')
 		b = appendMember(append(b, ','), "error", a.OAuth)
 		b = append(append(append(b, `,"error_description":"`...), a.Message...), '"')

@@ -14,8 +14,8 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// TestBody renders answers with the user's own function. Everything but the
-// content type and the body is as without it.
+// TestBody renders answers with a user's function. Only the content type and the body
+// may differ from the standard answers.
 func TestBody(t *testing.T) {
 	cause := errors.New("the cause")
 	for _, err := range []error{
@@ -50,7 +50,8 @@ func TestBody(t *testing.T) {
 	}
 }
 
-// TestBodyFallsBack sends the standard body where the function has none.
+// TestBodyFallsBack tests that the standard body is sent if the function renders
+// none.
 func TestBodyFallsBack(t *testing.T) {
 	for name, body := range map[string]func(errorsx.Refusal) (string, []byte){
 		"panic":           func(errorsx.Refusal) (string, []byte) { panic("out of order") },
@@ -68,7 +69,7 @@ func TestBodyFallsBack(t *testing.T) {
 	}
 }
 
-// TestBodyAborts lets the panic pass by which a handler ends the connection.
+// TestBodyAborts tests that http.ErrAbortHandler passes, which ends the connection.
 func TestBodyAborts(t *testing.T) {
 	defer func() {
 		if p := recover(); p != http.ErrAbortHandler {
@@ -78,7 +79,8 @@ func TestBodyAborts(t *testing.T) {
 	resource(&errorsx.Writer{Body: func(errorsx.Refusal) (string, []byte) { panic(http.ErrAbortHandler) }}, "", errorsx.TokenExpired)
 }
 
-// TestBodyIsForResources: the token endpoint answers as RFC 6749 says.
+// TestBodyIsForResources tests that the token endpoint answers in the form of RFC
+// 6749.
 func TestBodyIsForResources(t *testing.T) {
 	w := &errorsx.Writer{Body: func(errorsx.Refusal) (string, []byte) { return "text/plain", []byte("mine") }}
 	rec := httptest.NewRecorder()

@@ -13,8 +13,8 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// TestCauseAtDebugLevel logs the cause of a refusal that is the client's fault,
-// with an ID that the answer does not contain.
+// TestCauseAtDebugLevel tests that the cause of a refusal that is the client's fault
+// is logged at level Debug. The log has an ID that the answer does not contain.
 func TestCauseAtDebugLevel(t *testing.T) {
 	cause := errors.New(`claim "aud": another`)
 	e := &errorsx.Error{Code: errorsx.UnknownToken, Client: "app", Err: cause}
@@ -60,7 +60,7 @@ func TestCauseAtDebugLevel(t *testing.T) {
 	}
 }
 
-// TestCauseOfInheritedWriter logs with the writer outside.
+// TestCauseOfInheritedWriter tests that an inherited writer logs the cause.
 func TestCauseOfInheritedWriter(t *testing.T) {
 	var log bytes.Buffer
 	outer := &errorsx.Writer{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}

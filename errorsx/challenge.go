@@ -9,12 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// A Scheme is an authentication scheme (RFC 9110 section 11.1). The empty scheme
-// sends no challenge.
+// A Scheme is an authentication scheme (RFC 9110 section 11.1). A refusal with the
+// empty scheme has no challenge.
 type Scheme string
 
-// The schemes of this suite. ApiKey is not a registered scheme. A Basic challenge
-// in its place would open the browser's password dialog.
+// The schemes of this suite. ApiKey is not a registered scheme. It is used because a
+// Basic challenge would open the browser's password dialog.
 const (
 	SchemeBasic  Scheme = "Basic"
 	SchemeBearer Scheme = "Bearer"
@@ -41,11 +41,13 @@ func (w *Writer) Check() error {
 	return nil
 }
 
-// challenges returns one challenge for each scheme. Only the first of them tells
-// of the error.
+// challenges returns one challenge for each scheme. Only the first contains the
+// error.
 func (w *Writer) challenges(a *answer, scheme Scheme, others []Scheme) []string {
 	metadata := w.metadata(a)
 	b := w.appendChallenge(make([]byte, 0, 128), scheme)
+	// The challenge of a request without a credential of this scheme has no error
+	// (RFC 6750 section 3.1).
 	if e := a.refusal; scheme == SchemeBearer && e.Code != CredentialsMissing && !e.NoError {
 		b = appendQuoted(append(b, ", error="...), a.OAuth)
 		b = appendQuoted(append(b, ", error_description="...), a.description)

@@ -9,8 +9,9 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// TestResourceMetadata: each challenge of a 401 and of an insufficient scope at a
-// resource has the URL, and no other challenge has it (RFC 9728 section 5.1).
+// TestResourceMetadata tests that each challenge of a 401 and of an insufficient
+// scope at a resource has the URL, and that no other challenge has it (RFC 9728
+// section 5.1).
 func TestResourceMetadata(t *testing.T) {
 	const url = "https://api.example/.well-known/oauth-protected-resource/a"
 	const param = `, resource_metadata="` + url + `"`
@@ -46,8 +47,8 @@ func TestResourceMetadata(t *testing.T) {
 	}
 }
 
-// TestResourceMetadataQuoted: no text breaks out of the challenge, whether or not
-// the writer was checked.
+// TestResourceMetadataQuoted tests that no text can end its quoted-string early,
+// whether or not Check was called.
 func TestResourceMetadataQuoted(t *testing.T) {
 	w := &errorsx.Writer{ResourceMetadata: "https://a.example/\", error=\"x\\\r\nSet-Cookie: a"}
 	got := resource(w, errorsx.SchemeBasic, errorsx.CredentialsMissing).Header().Get("WWW-Authenticate")

@@ -55,8 +55,9 @@ type Error struct {
 	// credential of the expected scheme (RFC 6750 section 3.1).
 	NoError bool
 
-	// RetryAfter is the answer's Retry-After, rounded up to whole seconds. If 0,
-	// Retry-After is one second with status 429 and 503, and absent otherwise.
+	// RetryAfter is the answer's Retry-After, rounded up to whole seconds. If it is
+	// not positive, Retry-After is one second with status 429 and 503, and absent
+	// otherwise.
 	RetryAfter time.Duration
 
 	// Err is the cause, or nil. It is logged and never sent. It must not contain a
@@ -66,7 +67,7 @@ type Error struct {
 
 // Error returns the code, the message and the cause, for logs.
 func (e *Error) Error() string {
-	if e == nil { // in an error that is not nil
+	if e == nil { // a nil *Error in an error interface
 		return Internal.String() + ": " + messages[Internal]
 	}
 	s := e.Code.String() + ": " + cmp.Or(e.Message, e.message())
@@ -123,16 +124,16 @@ var bare = func() (es [len(messages)]Error) {
 	return es
 }()
 
-// Fault returns the AUTH-8 for a fault in wiring and for a panic. Unlike the
-// failure of a store, such a fault is permanent: its OAuth error is server_error,
-// and the [RFC] dialect answers 500 instead of 503.
+// Fault returns an AUTH-8 error for a fault in wiring or for a panic. Unlike the
+// failure of a store, such a fault is permanent. Its OAuth error is therefore
+// server_error, and the [RFC] dialect answers 500 instead of 503.
 func Fault(err error) *Error {
 	return &Error{Code: Internal, OAuth: "server_error", Err: err}
 }
 
-// Recovered turns a panic into a [Fault] and stores it in *err. A function that
-// calls a user's code defers it; what names that code. A panic with
-// [http.ErrAbortHandler] goes on.
+// Recovered turns a panic into a [Fault] and stores it in *err. A function that calls
+// a user's code must defer it. The argument what names that code. A panic with
+// [http.ErrAbortHandler] is passed on.
 func Recovered(what string, err *error) {
 	switch p := recover(); p {
 	case nil:
@@ -148,9 +149,8 @@ func NotFound() *Error {
 	return &Error{Code: InvalidParameter, Status: 404, Message: "No such path"}
 }
 
-// MethodNotAllowed returns the refusal of a method that a path does not have.
-// Allow lists the methods that it has. The caller must send it as the Allow
-// header too.
+// MethodNotAllowed returns the refusal of a method that a path does not support.
+// allow lists the supported methods. The caller must send it as the Allow header too.
 func MethodNotAllowed(allow string) *Error {
 	return &Error{Code: InvalidParameter, Status: 405, Message: "Method not allowed, expected one of " + allow}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// TestStatuses is the table of codes, dialects and places.
+// TestStatuses tests the table of codes, dialects and places.
 func TestStatuses(t *testing.T) {
 	const resource, token = errorsx.Resource, errorsx.TokenEndpoint
 	for _, tt := range []struct {
@@ -110,7 +110,8 @@ func TestChallenges(t *testing.T) {
 	}
 }
 
-// TestFurtherChallenges: the error belongs to the scheme that failed alone.
+// TestFurtherChallenges tests that only the challenge of the scheme that failed has
+// the error.
 func TestFurtherChallenges(t *testing.T) {
 	others := []errorsx.Scheme{errorsx.SchemeBasic, errorsx.SchemeAPIKey}
 	for _, tt := range []struct {
@@ -148,7 +149,8 @@ func TestTokenEndpointChallenges401Alone(t *testing.T) {
 	}
 }
 
-// TestOurFailure checks that the cause reaches the log and nobody else.
+// TestOurFailure tests that the cause of a failure of the server reaches only the
+// log.
 func TestOurFailure(t *testing.T) {
 	var log bytes.Buffer
 	w := &errorsx.Writer{
@@ -276,7 +278,7 @@ func TestMux(t *testing.T) {
 	}
 }
 
-// TestBodyIsJSON sends messages with everything that needs an escape.
+// TestBodyIsJSON sends messages with all characters that need an escape.
 func TestBodyIsJSON(t *testing.T) {
 	for _, message := range []string{"plain", `quote " and \`, "tab \t newline \n NUL \x00", "é 😀", "not UTF-8 \xff", "</script>"} {
 		rec := resource(nil, "", &errorsx.Error{Code: errorsx.InvalidParameter, Message: message})
@@ -287,8 +289,8 @@ func TestBodyIsJSON(t *testing.T) {
 	}
 }
 
-// TestZeroWriter wants the table's statuses where no dialect is configured, and
-// the time to wait in whole seconds.
+// TestZeroWriter tests that the Table dialect is the default, and that the time to
+// wait is sent in whole seconds.
 func TestZeroWriter(t *testing.T) {
 	for _, tt := range []struct {
 		err    error

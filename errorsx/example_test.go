@@ -10,8 +10,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// Refusals as problem details (RFC 9457). The member error stays, so that OAuth
-// clients understand the body too.
+// This example renders refusals as problem details (RFC 9457). It keeps the member
+// error, so that OAuth clients understand the body too.
 func ExampleWriter_problemDetails() {
 	problem := func(r errorsx.Refusal) (contentType string, body []byte) {
 		body, _ = json.Marshal(map[string]any{

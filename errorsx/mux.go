@@ -9,10 +9,10 @@ import (
 // redirect is the type of the handler by which a mux redirects to another path.
 var redirect = reflect.TypeOf(http.RedirectHandler("/", http.StatusTemporaryRedirect))
 
-// Mux serves mux and turns the plain 404 and 405 answers of mux itself into
-// AUTH-6. The Allow header is kept. The answers of registered handlers are not
-// changed. Redirects pass; if the request has a query, which may contain a token,
-// the redirect is marked as not to be stored.
+// Mux serves mux and turns the plain 404 and 405 answers of mux itself into AUTH-6.
+// It keeps the Allow header. It does not change the answers of registered handlers.
+// Redirects pass. A query may contain a token, so a redirect of a request with a
+// query is marked as not to be stored.
 //
 // The nearest [Writer] outside answers, or a zero Writer if there is none. Mux panics
 // if mux is nil.
@@ -22,6 +22,8 @@ func Mux(mux *http.ServeMux) http.Handler {
 	}
 	var w *Writer
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		// The path of every pattern begins with a slash, so no pattern serves such a
+		// path.
 		if !strings.HasPrefix(r.URL.Path, "/") {
 			w.Resource(rw, r, "", NotFound())
 			return

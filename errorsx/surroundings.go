@@ -2,13 +2,12 @@ package errorsx
 
 import "net/http"
 
-// Surroundings are the wrappers around a handler, as a [Writer] sees them. A
-// package that implements wrappers puts its Surroundings into the request's
-// context under a [SurroundingsKey]. Handlers and their users need not know of
-// them.
+// Surroundings are the wrappers around a handler, as a [Writer] sees them. A package
+// that implements wrappers stores its Surroundings in the request's context under a
+// [SurroundingsKey]. Handlers and their users need not use them.
 //
-// A Writer looks for Surroundings only when it refuses a request. The methods
-// may be called concurrently.
+// A Writer uses Surroundings only when it refuses a request. The methods must be safe
+// for concurrent use.
 type Surroundings interface {
 	// Writer returns the nearest Writer outside of the handler, or nil if there
 	// is none. It answers in place of a nil *Writer.

@@ -13,7 +13,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// around records what it is told.
+// around is a Surroundings that records the calls of Refused.
 type around struct {
 	writer   *errorsx.Writer
 	codes    []errorsx.Code
@@ -34,8 +34,8 @@ func within(a errorsx.Surroundings, method, target string) *http.Request {
 
 var discard = slog.New(slog.DiscardHandler)
 
-// TestInheritedWriter refuses with and without a writer of the handler's own, at
-// both places. The surroundings are told of each refusal once.
+// TestInheritedWriter refuses requests with and without a writer of the handler's
+// own, at both places. Each refusal must be reported to the surroundings once.
 func TestInheritedWriter(t *testing.T) {
 	rfc := &errorsx.Writer{Dialect: errorsx.RFC, Realm: "outer", Log: discard}
 	table := &errorsx.Writer{Realm: "own", Log: discard}
@@ -76,8 +76,8 @@ func TestInheritedWriter(t *testing.T) {
 	}
 }
 
-// TestMuxInherits: a Mux without a writer of its own uses the one outside, and
-// an answer that is no refusal is none to the surroundings.
+// TestMuxInherits tests that a Mux without a writer of its own uses the outer one.
+// Answers that are not refusals must not be reported to the surroundings.
 func TestMuxInherits(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /a", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "mine", 404) })

@@ -50,11 +50,11 @@ type Writer struct {
 	Log *slog.Logger
 }
 
-// Resource refuses a request to a protected resource with err. It challenges
-// with scheme, unless the fault is the server's or a parameter's.
+// Resource refuses a request to a protected resource with err. It challenges with
+// scheme, unless scheme is empty or the fault is the server's or a parameter's.
 //
-// Others are schemes whose credentials would be accepted too. Each of them is a
-// further challenge, without the error (RFC 9110 section 11.6.1).
+// others are further schemes that the resource accepts. Each of them adds a challenge
+// without the error (RFC 9110 section 11.6.1).
 func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error, others ...Scheme) {
 	around := surroundingsOf(r)
 	w = w.inherit(around)
@@ -67,8 +67,8 @@ func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme
 	w.send(rw, r, around, &a)
 }
 
-// TokenEndpoint refuses a request to the token, introspection or revocation
-// endpoint with err. If the status is 401, it challenges with scheme, by which
+// TokenEndpoint refuses a request to the token, introspection or revocation endpoint
+// with err. If the status is 401, it challenges with scheme, the scheme by which
 // clients authenticate there (RFC 6749 section 5.2).
 func (w *Writer) TokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error) {
 	around := surroundingsOf(r)
@@ -88,10 +88,10 @@ type answer struct {
 	place       Place
 	description string // error_description
 	refusal     *Error
-	cause       error // as the caller gave it
+	cause       error // the error that the caller passed
 }
 
-// decide chooses the answer to err at that place.
+// decide sets a to the answer for err at place p.
 func (w *Writer) decide(a *answer, p Place, err error) {
 	e := From(err)
 	dialect := Table
@@ -140,7 +140,8 @@ func (w *Writer) send(rw http.ResponseWriter, r *http.Request, around Surroundin
 
 	body := w.body(r, a, id, h)
 	rw.WriteHeader(a.Status)
-	rw.Write(body) // an error means that the client went away
+	// An error means that the client is gone, and nothing is left to do.
+	rw.Write(body)
 }
 
 // report logs why a request is refused, and returns the request's ID in the log.

@@ -20,7 +20,7 @@ func TestAllowAnonymous(t *testing.T) {
 		wrapper middleware.Wrapper
 		target  string
 		lines   []string
-		want    string // code, or "user client", or "nobody"
+		want    string // a code, "user client", or "nobody"
 		vary    []string
 	}{
 		{"no credential", optional, "/", nil, "nobody", []string{"Authorization"}},
@@ -62,7 +62,8 @@ func TestAllowAnonymous(t *testing.T) {
 	}
 }
 
-// TestScopeBehindAnonymous: who may do something is asked of everybody.
+// TestScopeBehindAnonymous tests that Scope requires a credential, even behind a
+// wrapper that admits anonymous requests.
 func TestScopeBehindAnonymous(t *testing.T) {
 	rfc := &errorsx.Writer{Dialect: errorsx.RFC, Realm: "outside"}
 	optional := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
@@ -96,8 +97,8 @@ func TestScopeBehindAnonymous(t *testing.T) {
 	}
 }
 
-// TestUsageBehindAnonymous: a request without a credential is billed to nobody, and
-// the handler may add to its use all the same.
+// TestUsageBehindAnonymous tests that an anonymous request is not billed to anyone,
+// and that AddUsage in its handler is no error.
 func TestUsageBehindAnonymous(t *testing.T) {
 	for name, cfg := range map[string]middleware.UsageConfig{
 		"by request": {}, "by status": {CountStatus: func(int) bool { return true }},

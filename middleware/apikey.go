@@ -10,26 +10,28 @@ const apiKeyHeader = "X-Api-Key"
 
 // APIKeyConfig configures [APIKey]. The zero value is ready to use.
 type APIKeyConfig struct {
-	// Header is read instead of X-API-KEY.
+	// Header is the header that holds the key. If empty, it is X-API-KEY.
 	Header string
 
-	// AllowOtherClient lets the key belong to another client than the other
-	// credentials of the request. Their issuer must be the same all the same.
+	// AllowOtherClient lets the key belong to another client than the request's other
+	// credentials. Both must still be of the same issuer.
 	AllowOtherClient bool
 
-	// AllowAnonymous lets a request without an API key through, and proves no identity
-	// for it; an identity from a wrapper outside stays. One that is present is
-	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
-	// [Usage] does not count it.
+	// AllowAnonymous admits a request without an API key and proves no identity for
+	// it. An identity that an outer wrapper has proven stays. A key that is present
+	// is validated as usual. An inner [Scope] refuses an anonymous request with
+	// AUTH-2, and [Usage] does not count it.
 	AllowAnonymous bool
 }
 
-// APIKey lets a request through only with a valid API key in its header, one
-// value of printable ASCII. Its identity is the client that the key belongs to;
-// beside a token, the key's scopes do not count. It panics if v is nil.
+// APIKey admits a request only with a valid API key in its header: one value of
+// printable ASCII. The identity is the client that owns the key. If the request also
+// has a token, the key's scopes do not count. cfg may be nil. APIKey panics if v is
+// nil or if Header cannot be a header's name.
 //
-// Answers vary by the header and are private, unless the handler says
-// otherwise: shared caches know to protect only Authorization.
+// Answers vary by the header and are private, unless the handler sets another
+// Cache-Control. Shared caches protect answers to Authorization, but to no other
+// header.
 func APIKey(v Validator, cfg *APIKeyConfig) Wrapper {
 	if cfg == nil {
 		cfg = &APIKeyConfig{}
@@ -43,6 +45,7 @@ func (cfg APIKeyConfig) guard(v Validator) *guard {
 		panic("middleware: APIKey: nil Validator")
 	}
 	header := headerName("APIKey", cfg.Header, apiKeyHeader)
+
 	from := &source{vary: []string{shown(header)}, private: true}
 	g := &guard{
 		name:        "APIKey",
@@ -57,6 +60,7 @@ func (cfg APIKeyConfig) guard(v Validator) *guard {
 			return "", key, from, err
 		},
 	}
+
 	if cfg.AllowAnonymous {
 		g.allowAnonymous()
 	}

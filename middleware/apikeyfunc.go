@@ -8,23 +8,23 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// APIKeyFunc returns a [Validator] of API keys that lookup knows. lookup gets the
+// APIKeyFunc returns a [Validator] of the API keys that lookup finds. lookup gets the
 // SHA-256 of a key and returns the client that owns the key. If it returns "", the
-// key is unknown (AUTH-1); if it returns an error, the store of keys has failed
+// key is unknown (AUTH-1). If it returns an error, the credential store has failed
 // (AUTH-4).
 //
-// lookup may compare digests in any way, also by a map or a database index. An
+// lookup may compare digests in any way, for example by a map or a database index. An
 // attacker who measures the time learns at most something about the digest of their
-// own guess, from which no key follows. Store digests and not keys, and make keys of
-// at least 128 random bits.
+// own guess, and a digest does not reveal the key. Store digests instead of keys, and
+// generate keys from at least 128 random bits.
 //
-// lookup is called on every request and concurrently. If it asks a database, put a
-// [Cache] around the validator. Nothing tells such a cache that a key was revoked, so
-// its TTL is the time for which a revoked key still works.
+// lookup is called on every request and must be safe for concurrent use. If it asks a
+// database, put a [Cache] around the validator. Nothing notifies such a cache that a
+// key was revoked, so a revoked key works until the cache's TTL is over.
 //
-// The identity has no Issuer. It cannot be merged with that of a token, and
-// [Usage] cannot bill it; write a [ValidatorFunc] if you need either. APIKeyFunc
-// panics if lookup is nil.
+// The identity has no Issuer. It cannot be merged with that of a token, and [Usage]
+// cannot bill it. Write a [ValidatorFunc] if you need either. APIKeyFunc panics if
+// lookup is nil.
 func APIKeyFunc(lookup func(ctx context.Context, sum [32]byte) (client string, err error)) Validator {
 	if lookup == nil {
 		panic("middleware: APIKeyFunc: nil func")

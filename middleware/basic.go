@@ -8,23 +8,25 @@ import (
 
 // BasicConfig configures [Basic]. The zero value is ready to use.
 type BasicConfig struct {
-	// Header is read instead of Authorization, with the same syntax.
+	// Header is read instead of Authorization, with the same syntax. If empty, it is
+	// Authorization.
 	Header string
 
 	// AllowOtherClient lets the credentials belong to another client than the
-	// other credentials of the request, of the same issuer.
+	// request's other credentials. Both must still be of the same issuer.
 	AllowOtherClient bool
 
-	// AllowAnonymous lets a request without credentials through, and proves no identity
-	// for it; an identity from a wrapper outside stays. One that is present is
-	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
-	// [Usage] does not count it.
+	// AllowAnonymous admits a request without credentials and proves no identity for
+	// it. An identity that an outer wrapper has proven stays. Credentials that are
+	// present are validated as usual. An inner [Scope] refuses an anonymous request
+	// with AUTH-2, and [Usage] does not count it.
 	AllowAnonymous bool
 }
 
-// Basic lets a request through only with valid Basic credentials (RFC 7617):
-// one header value, padded base64 in its one spelling, UTF-8 without control
-// characters, split at the first colon. It panics if v is nil.
+// Basic admits a request only with valid Basic credentials (RFC 7617). The header
+// must have one value, in padded base64 with unused bits zero. The decoded text must
+// be UTF-8 without control characters and is split at the first colon. cfg may be
+// nil. Basic panics if v is nil or if Header cannot be a header's name.
 func Basic(v Validator, cfg *BasicConfig) Wrapper {
 	if cfg == nil {
 		cfg = &BasicConfig{}
@@ -38,6 +40,7 @@ func (cfg BasicConfig) guard(v Validator) *guard {
 		panic("middleware: Basic: nil Validator")
 	}
 	header := headerName("Basic", cfg.Header, "Authorization")
+
 	from := headerSource(header)
 	g := &guard{
 		name:        "Basic",
@@ -51,16 +54,17 @@ func (cfg BasicConfig) guard(v Validator) *guard {
 			return user, password, from, err
 		},
 	}
+
 	if cfg.AllowAnonymous {
 		g.allowAnonymous()
 	}
 	return g
 }
 
-// ReadBasic returns the Basic credential in r's header of that name, for
-// handlers that authenticate clients or users themselves. Its errors are
-// refusals: the header is missing (AUTH-2) or malformed (AUTH-3), or user-id or
-// password is empty (AUTH-1).
+// ReadBasic returns the Basic credential in the header of r that name names. It is
+// for handlers that authenticate clients or users themselves. Its errors are
+// refusals: the header is missing (AUTH-2) or malformed (AUTH-3), or the user-id or
+// the password is empty (AUTH-1).
 func ReadBasic(r *http.Request, name string) (Credential, error) {
 	user, password, err := readBasic(r.Header, http.CanonicalHeaderKey(name))
 	if err != nil {

@@ -11,47 +11,53 @@ import (
 
 // BearerConfig configures [Bearer]. The zero value is ready to use.
 type BearerConfig struct {
-	// Header is read instead of Authorization, with the same syntax (RFC 6750
-	// section 2.1).
+	// Header is read instead of Authorization, with the same syntax (RFC 6750 section
+	// 2.1). If empty, it is Authorization.
 	Header string
 
-	// Audience, if not empty, must be one of the token's audiences, beside what
-	// the validator asks for.
+	// Audience, if not empty, must be one of the token's audiences, in addition to
+	// the validator's own checks. It is one audience and must not contain a space.
 	Audience string
 
 	// QuerySafe, if not nil, lets GET and HEAD requests carry the token as
-	// ?access_token= (RFC 6750 section 2.3). Such a token is refused if it has
-	// a scope that is not listed here, or none: what stands in a URL ends up in
-	// logs and histories.
+	// ?access_token= (RFC 6750 section 2.3). It lists the scopes that may be exposed
+	// there, because URLs end up in logs and browser histories. A token from the
+	// query is refused if it has any other scope or no scope. QuerySafe must be nil
+	// or have at least one scope.
 	QuerySafe []string
 
-	// RequireUser refuses a client's token where a user's is needed.
+	// RequireUser refuses a token that names no user, such as a client's own. It
+	// cannot be combined with AllowAnonymous.
 	RequireUser bool
 
-	// AllowOtherClient lets the token belong to another client than the other
-	// credentials of the request, of the same issuer.
+	// AllowOtherClient lets the token belong to another client than the request's
+	// other credentials. Both must still be of the same issuer.
 	AllowOtherClient bool
 
-	// Confirm, if not nil, judges what must come with the token and depends on
-	// the request, such as a session's cookie. It runs last, on every request
-	// that is otherwise accepted. Its errors are those of [Validator].
+	// Confirm, if not nil, checks something that must accompany the token in the
+	// request, such as a session's cookie. It runs last, on every request that is
+	// otherwise accepted, and concurrently. Its errors mean the same as those of
+	// [Validator].
 	Confirm func(r *http.Request, id Identity) error
 
-	// Vary is the header that Confirm reads.
+	// Vary names the header that Confirm reads. If it is set, answers vary by that
+	// header and are private.
 	Vary string
 
-	// AllowAnonymous lets a request without a token through, and proves no identity
-	// for it; an identity from a wrapper outside stays. One that is present is
-	// judged as usual. [Scope] inside refuses such a request with AUTH-2, and
-	// [Usage] does not count it.
+	// AllowAnonymous admits a request without a token and proves no identity for it.
+	// An identity that an outer wrapper has proven stays. A token that is present is
+	// validated as usual. An inner [Scope] refuses an anonymous request with AUTH-2,
+	// and [Usage] does not count it.
 	AllowAnonymous bool
 }
 
-// Bearer lets a request through only with a valid access token in its
-// Authorization header (RFC 6750 section 2.1). It panics if v is nil.
+// Bearer admits a request only with a valid access token in its Authorization header
+// (RFC 6750 section 2.1). cfg may be nil. Bearer panics if v is nil or if cfg is
+// invalid.
 //
-// Answers to tokens from another header or the query are private, unless the
-// handler says otherwise: shared caches know to protect only Authorization.
+// Answers to tokens from another header or the query are private, unless the handler
+// sets another Cache-Control. Shared caches protect answers to Authorization, but to
+// no other header.
 func Bearer(v Validator, cfg *BearerConfig) Wrapper {
 	if cfg == nil {
 		cfg = &BearerConfig{}
@@ -78,20 +84,26 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 			panic("middleware: Bearer: QuerySafe: not a scope")
 		}
 	}
+
 	b := &bearer{
 		header:    headerName("Bearer", cfg.Header, "Authorization"),
 		cfg:       cfg,
 		querySafe: Scopes(strings.Join(cfg.QuerySafe, " ")),
 	}
+
 	b.fromHeader = headerSource(b.header)
 	if cfg.Vary != "" {
 		b.fromHeader.vary = append(b.fromHeader.vary, headerName("Bearer", cfg.Vary, ""))
 		b.fromHeader.private = true
 	}
+
+	// Without a token in the query, the header decides. So the answer to a token from
+	// the query varies by the header too.
 	b.fromQuery = &source{query: true, private: true, vary: append([]string{b.header}, b.fromHeader.vary...)}
 	if b.header != "Authorization" {
 		b.fromQuery.vary = b.fromHeader.vary
 	}
+
 	g := &guard{
 		name:        "Bearer",
 		header:      b.header,
@@ -104,6 +116,7 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 		check:       b.check,
 		confirm:     cfg.Confirm,
 	}
+
 	if cfg.QuerySafe != nil {
 		g.safe = b.safe
 	}
@@ -127,12 +140,14 @@ func (b *bearer) read(r *http.Request) (username, token string, from *source, er
 		switch {
 		case qerr != nil:
 			return "", "", nil, qerr
+		// RFC 6750 section 2 forbids to send the token in more than one way.
 		case token != "" && !errors.Is(err, errorsx.CredentialsMissing):
 			return "", "", nil, malformed(b.header, "a token in the query too")
 		case token != "":
 			return "", token, b.fromQuery, nil
 		}
 	}
+
 	if err == nil {
 		token, err = afterScheme(b.header, value, "Bearer")
 	}
@@ -171,14 +186,15 @@ func (b *bearer) safe(id *Identity) error {
 	return nil
 }
 
-// queryToken returns the access_token of a query, or "" if it has none. A query
-// that does not decode is refused if it may hold a token: what this layer takes
-// for broken, another must not take for a token.
+// queryToken returns the access_token of a query, or "" if it has none. A query that
+// does not decode is refused if it contains the text access_token. Otherwise another
+// server might read a token from a query that this one ignores.
 func queryToken(query string) (string, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil && !strings.Contains(query, "access_token") {
 		return "", nil
 	}
+
 	tokens := values["access_token"]
 	why := ""
 	switch {
@@ -195,6 +211,7 @@ func queryToken(query string) (string, error) {
 	default:
 		return tokens[0], nil
 	}
+
 	return "", &errorsx.Error{
 		Code: errorsx.CredentialsMalformed, Message: "Invalid \"access_token\" parameter: " + why,
 	}

@@ -18,15 +18,17 @@ import (
 
 // CacheConfig configures a [Cache]. The zero value is ready to use.
 type CacheConfig struct {
-	// TTL is how long an identity is remembered at most; it never outlives its
-	// own expiry. If 0, it is five minutes. It must be set if no [Source] tells the
-	// cache of revocations, see [NewCache]. At most a day.
+	// TTL is the longest time for which an identity is remembered, from 1 ms to 24
+	// hours. An identity is never used after it has expired, even within TTL. If 0,
+	// TTL is five minutes. It must be set if no [Source] notifies the cache of
+	// revocations, see [NewCache].
 	TTL time.Duration
 
-	// AllowStale goes on answering when a source has not been heard from for too
-	// long. Credentials revoked in that time stay admitted until TTL. A token that the
-	// validator judges without asking anybody stays admitted until it expires, unless
-	// the validator refuses it: an issuer does, if it has no such setting of its own.
+	// AllowStale makes the cache answer even if a source has not reported for too
+	// long. Credentials revoked in that time stay admitted until TTL. A token that
+	// the validator can judge without asking another service stays admitted until it
+	// expires, unless the validator refuses it. An issuer does so, unless it has its
+	// own setting that allows such tokens.
 	AllowStale bool
 }
 
@@ -44,41 +46,45 @@ const (
 	maxTTL         = 24 * time.Hour
 )
 
-// A Cache remembers what a [Validator] said. It holds facts about credentials
-// and no verdict about a route: expiry is looked at on every hit, and scopes,
-// audiences and clients by the wrappers.
+// A Cache remembers the results of a [Validator]. It holds facts about credentials,
+// not decisions about routes. It checks the expiry on every hit; the wrappers check
+// scopes, audiences and clients.
 //
-// Nothing that could be replayed stays in memory: secrets, passwords and opaque
-// tokens are kept as SHA-256, and so is the signature of a JWT; its header and
-// payload, which are worthless without it, are compared as they are, and so is
-// what a generated secret begins with. Credentials over 2 KiB are not remembered;
-// an entry takes what the credential takes, what the validator's strings take, and
-// some 450 bytes. Refusals are remembered apart, for two seconds, so that junk
-// evicts nothing good; failures are not.
+// A Cache keeps nothing in memory that could be replayed. It stores only the SHA-256
+// of secrets, passwords, opaque tokens and of a JWT's signature. A JWT's header and
+// payload are worthless without the signature, and so is the public prefix of a
+// generated secret; these are stored as text. Credentials over 2 KiB are not
+// remembered. An entry takes some 450 bytes, besides the stored text and the strings
+// of the identity.
 //
-// Of many requests that miss with one credential, a single one asks the validator,
-// under a deadline of its own. See [Local] for credentials that need no question.
+// Refusals are remembered for two seconds, in a separate list, so that junk does not
+// evict identities. Failures of the server, AUTH-13, and refusals that took no work
+// to find out are not remembered.
 //
-// After Forget, a credential is refused or validated again, even if a validation was
-// under way. A validator that wraps a [Source] must have a
-// method Unwrap, see [Validator]; otherwise the cache does not hear of revocations.
-// Its methods may be called concurrently.
+// If several requests miss with the same credential at the same time, one call of the
+// validator serves them all. That call has its own deadline. See [Local] for
+// credentials that need no such call.
+//
+// After Forget returns, a forgotten credential is validated again before it is
+// admitted, even if a validation was under way. A validator that wraps a [Source]
+// must have an Unwrap method, see [Validator]; otherwise the cache does not learn of
+// revocations. A Cache is safe for concurrent use.
 type Cache struct {
 	validator Validator
 	local     Local
 	ttl       time.Duration
 	stale     bool
 	seed      uint64    // odd
-	start     time.Time // what entries count their times from, on the monotonic clock
+	start     time.Time // entries store their times as durations since start, by the monotonic clock
 
 	shards [cacheShards]cacheShard
 	ring   ring
-	fresh  atomic.Pointer[limit] // nil: for ever
+	fresh  atomic.Pointer[limit] // nil: no source, so the cache is always fresh
 	feeds  feeds
 
-	flying   chan struct{} // a place for each flight
-	checking chan struct{} // a place for each local validation
-	queued   atomic.Int64  // those that wait for one
+	flying   chan struct{} // holds an element for each flight
+	checking chan struct{} // holds an element for each local validation
+	queued   atomic.Int64  // requests that wait for a place in checking
 }
 
 type cacheShard struct {
@@ -87,37 +93,38 @@ type cacheShard struct {
 	bad      *simplelru.LRU[uint64, *refusal]
 	inFlight map[cacheKey]*flight
 	stats    Stats
-	_        [64]byte // shards do not share cache lines
+	_        [64]byte // padding, so that shards share no cache line
 }
 
-// Stats are numbers since the cache was made.
+// Stats are counters since the cache was made.
 type Stats struct {
-	Hits      uint64 // identities that were remembered
-	Misses    uint64 // credentials that were not
-	Refusals  uint64 // refusals that were remembered
-	Evictions uint64 // identities that made room for others
-	Flights   uint64 // questions to a validator that is not [Local]
+	Hits      uint64 // lookups that found an identity
+	Misses    uint64 // lookups that found nothing
+	Refusals  uint64 // lookups that found a refusal
+	Evictions uint64 // identities dropped to make room for others
+	Flights   uint64 // calls of the validator for credentials that are not [Local]
 }
 
-// Local is an optional ability of a [Validator]: to say which credentials it
-// judges by computing alone. A [Cache] limits how many of these are judged at
-// once, so that junk with fresh signatures leaves the cores to what is
-// remembered, and lets the rest be asked for in flights.
+// Local is an optional ability of a [Validator]. Local reports whether the validator
+// judges c by computation alone. A [Cache] limits how many signatures are checked at
+// once, so that junk with fresh signatures does not take all cores from requests with
+// remembered credentials. Local must be safe for concurrent use.
 type Local interface {
 	Local(c Credential) bool
 }
 
-// NewCache returns a cache of size identities around v, rounded up to a multiple
-// of 16, and of an eighth as many refusals. It subscribes, for the rest of the
-// process, to every [Source] among v and the validators that v wraps, and answers
-// only while all of them are fresh.
+// NewCache returns a cache around v for size identities, rounded up to a multiple of
+// 16. It also remembers about size/8 + 128 refusals. The cache subscribes, for the
+// rest of the process, to every [Source] among v and the validators that v wraps. It
+// answers only while all of them are fresh.
 //
-// If one of them is neither a Source nor inside of one, nothing tells the cache that
-// its credentials were revoked, and TTL must say how long they may stay admitted. The
-// same holds for a [PartialSource].
+// If v is or wraps a validator that is neither a Source nor inside of one, nothing
+// notifies the cache of revocations. TTL must then be set to the time for which a
+// revoked credential may stay admitted. The same holds for a [PartialSource].
 //
-// It returns an error for a nil validator, a size that is not positive, a TTL that
-// is missing or out of range, and a throttle among the validators.
+// NewCache returns an error if v or a validator inside is nil, a Cache or a throttle,
+// if size is not between 1 and 2^30, and if TTL is missing or out of range. cfg may
+// be nil.
 func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 	if cfg == nil {
 		cfg = &CacheConfig{}
@@ -136,17 +143,21 @@ func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 		flying:   make(chan struct{}, maxFlights),
 		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 	}
+
 	if c.ttl == 0 {
 		c.ttl = defaultTTL
 	}
 	c.local, _ = v.(Local)
+
 	perShard := (size + cacheShards - 1) / cacheShards
 	for i := range c.shards {
 		s := &c.shards[i]
-		s.good, _ = simplelru.NewLRU[uint64, *entry](perShard, nil) // fails for a size of 0 alone
+		// NewLRU fails only for a size of 0.
+		s.good, _ = simplelru.NewLRU[uint64, *entry](perShard, nil)
 		s.bad, _ = simplelru.NewLRU[uint64, *refusal](perShard/8+8, nil)
 		s.inFlight = map[cacheKey]*flight{}
 	}
+
 	c.subscribe(sources)
 	return c, nil
 }
@@ -159,9 +170,11 @@ func (cfg *CacheConfig) check(all []Validator) error {
 	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(throttled); return ok }) {
 		errs = append(errs, errors.New("a throttle inside of the cache, expected it around the cache: it does not hear of attempts that the cache answers"))
 	}
+
 	if cfg.TTL < 0 || cfg.TTL > maxTTL || cfg.TTL > 0 && cfg.TTL < minTTL {
 		errs = append(errs, fmt.Errorf("TTL is %v, expected %v to %v: a number without a unit is nanoseconds", cfg.TTL, minTTL, maxTTL))
 	}
+
 	if silent := silentIn(all[0]); cfg.TTL == 0 && silent != nil {
 		errs = append(errs, fmt.Errorf("no TTL, and a %T that tells nobody of revocations: set TTL to how long a revoked credential may stay admitted; "+
 			"if it wraps a validator that does tell, give it a method Unwrap, or use Around", silent))
@@ -180,12 +193,14 @@ func checkSize(size int) error {
 	return nil
 }
 
-// Validate implements [Validator]. The identity is shared: copy it to change it.
+// Validate implements [Validator]. The identity is shared: callers must not change it
+// and may change a copy.
 func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error) {
 	var k cacheKey
 	k.set(cred.Scheme, cred.Username, cred.Secret)
 	e, err := c.hit(&k, cred.Now())
 	cred.observed(e != nil || isRefusal(err))
+
 	switch {
 	case e != nil:
 		return &e.identity, nil
@@ -195,24 +210,29 @@ func (c *Cache) Validate(ctx context.Context, cred Credential) (*Identity, error
 	return c.miss(ctx, k, cred)
 }
 
-// shard returns the shard of a key. The assignment of keys to shards is secret.
+// shard returns the shard of a key. The seed is secret, so that clients cannot choose
+// credentials that all fall into one shard.
 func (c *Cache) shard(k *cacheKey) *cacheShard {
 	return &c.shards[k.short()*c.seed>>(64-shardBits)]
 }
 
-// hit returns what is remembered of a credential: an entry, a refusal, or
-// neither. Where the source has not been heard of for too long, it is AUTH-8.
+// hit returns the entry or the refusal that is remembered for a credential, or
+// neither. It returns AUTH-8 if a source has not reported for too long.
 func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 	if fresh := c.fresh.Load(); fresh != nil && !c.stale && fresh.past(now) {
 		return nil, &errorsx.Error{
 			Code: errorsx.Internal, Err: errors.New("middleware: Cache: revocations have not been heard of for too long"),
 		}
 	}
+
 	s, at := c.shard(k), now.Sub(c.start)
 	s.mu.Lock()
+	// The places are found by a short number, so the full keys must be compared.
 	if e, ok := s.good.Peek(k.short()); ok && e.key == *k {
 		if at < e.until && e.identity.live(now) && (e.number == c.ring.count.Load() || c.catchUp(e)) {
 			s.stats.Hits++
+			// Moving an entry to the front of the list on every hit would cost more
+			// than the exact order is worth.
 			if tick := uint32(at / recency); tick != e.used {
 				s.good.Get(k.short())
 				e.used = tick
@@ -222,11 +242,13 @@ func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 		}
 		s.good.Remove(k.short())
 	}
+
 	if r, ok := s.bad.Get(k.short()); ok && r.key == *k && now.Before(r.until) {
 		s.stats.Refusals++
 		s.mu.Unlock()
 		return nil, r.err
 	}
+
 	s.stats.Misses++
 	s.mu.Unlock()
 	return nil, nil
@@ -242,8 +264,8 @@ func (c *Cache) catchUp(e *entry) bool {
 	return holds
 }
 
-// miss asks the validator. An answer that a revocation has overtaken is asked
-// for again.
+// miss asks the validator. If a revocation arrives while the validator answers, miss
+// asks again.
 func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identity, error) {
 	for range 3 {
 		id, number, err := c.ask(ctx, k, cred)
@@ -251,24 +273,32 @@ func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identit
 			return nil, err
 		}
 		if _, holds := c.ring.since(number, id); holds {
-			return id.unexpired(cred.Now()) // a flight may have taken off earlier
+			// A flight may have started before this request, so the identity may have
+			// expired.
+			return id.unexpired(cred.Now())
 		}
 	}
 	return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the identity is revoked again and again")}
 }
 
-// validate asks the validator and remembers its answer; a refusal only where it
-// cost something.
+// validate asks the validator and remembers its answer. It remembers a refusal only
+// if refusals is set, which means that the refusal took work to find out.
 func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refusals bool) (id *Identity, number uint64, err error) {
+	// The number is read before the validator is asked. A revocation that arrives
+	// while it answers then has a higher number.
 	number = c.ring.count.Load()
-	asked := cred.Now() // the request's time: if the validation had to wait, the entry expires earlier
+
+	// asked is the request's time. If the validation had to wait, the entry expires
+	// earlier.
+	asked := cred.Now()
 	id, err = ask(ctx, c.validator, cred)
 	if err == nil {
 		id = id.provenBy(methodOf(cred.Scheme))
 	}
 	switch {
 	case ctx.Err() != nil, len(cred.Secret)+len(cred.Username) > maxCached:
-		return id, number, err // too late or too large to be remembered
+		// The answer is too late, or the credential too large, to be remembered.
+		return id, number, err
 	case err != nil:
 		if refusals {
 			c.rememberRefusal(k, asked, err)
@@ -278,21 +308,23 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 	return c.remember(k, cred, asked, id, number), number, nil
 }
 
-// Forget drops what the revocations are about. When it returns, no identity that
-// was validated before is answered any more.
+// Forget drops the identities that the revocations match. After it returns, no
+// identity that was validated before is answered again.
 func (c *Cache) Forget(rs ...Revocation) {
 	c.ring.add(rs)
 	for _, r := range rs {
 		switch r.Kind {
 		case KindEverything:
 			c.purge(true)
-		case KindSigningKey: // it may be a new one, which made a token unknown
+		// The key may be new. Tokens refused because their key was unknown may now be
+		// valid.
+		case KindSigningKey:
 			c.purge(false)
 		}
 	}
 }
 
-// purge drops all refusals, and with good all identities.
+// purge drops all refusals. If good is set, it drops all identities too.
 func (c *Cache) purge(good bool) {
 	for i := range c.shards {
 		s := &c.shards[i]
@@ -305,10 +337,10 @@ func (c *Cache) purge(good bool) {
 	}
 }
 
-// Unwrap returns the validator that the cache is around.
+// Unwrap returns the validator inside of the cache.
 func (c *Cache) Unwrap() Validator { return c.validator }
 
-// Stats returns the cache's numbers.
+// Stats returns the cache's counters.
 func (c *Cache) Stats() Stats {
 	var sum Stats
 	for i := range c.shards {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,8 +14,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// An oracle is a validator whose answers the test changes, and that counts how
-// often it is asked.
+// An oracle is a validator whose answers the test can change. It counts how often it
+// is asked.
 type oracle struct {
 	asked  atomic.Int64
 	answer func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error)
@@ -29,12 +27,12 @@ func (o *oracle) Validate(ctx context.Context, c middleware.Credential) (*middle
 	return o.answer(ctx, c)
 }
 
-// yes identifies every token as a client of that name.
+// yes accepts every token. The client has the name of the token.
 func yes(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	return &middleware.Identity{Issuer: "i", Client: c.Secret, Methods: middleware.ByToken, TokenID: "id-" + c.Secret}, nil
 }
 
-// newSource returns an oracle that is a source, heard of for hours.
+// newSource returns an oracle that is a source and stays fresh for a day.
 func newSource() *oracle {
 	o := &oracle{}
 	o.FreshUntil(time.Now().Add(24 * time.Hour))
@@ -57,7 +55,7 @@ func token(s string) middleware.Credential {
 	return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: s}
 }
 
-// client returns whom c is, or the code that it is refused with.
+// client returns the client of c, or the code with which c is refused.
 func client(t testing.TB, v middleware.Validator, c middleware.Credential) string {
 	t.Helper()
 	id, err := v.Validate(t.Context(), c)
@@ -89,7 +87,8 @@ func TestCacheRemembers(t *testing.T) {
 	})
 }
 
-// TestC05CacheKeys tells credentials apart that only look alike. C05
+// TestC05CacheKeys tests that the cache distinguishes credentials that look alike.
+// C05
 func TestC05CacheKeys(t *testing.T) {
 	o := &oracle{answer: func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		return &middleware.Identity{Client: string(c.Scheme) + "|" + c.Username + "|" + c.Secret}, nil
@@ -116,8 +115,8 @@ func TestC05CacheKeys(t *testing.T) {
 	if got := o.asked.Load(); got != int64(len(credentials)) {
 		t.Errorf("asked %d times about %d credentials", got, len(credentials))
 	}
-	// Of tokens with one signature at most one is genuine. They share a place.
-	// So do those that differ in what stands before their random part.
+	// At most one of several tokens with the same signature is genuine, so they share
+	// one place. So do secrets that differ only before their random part.
 	for range 2 {
 		for _, s := range []string{"a.b.sig", "a.c.sig", ".sig", "a..sig", random, "p_" + random, "q_" + random, "p.p_" + random} {
 			if got := client(t, c, token(s)); got != "Bearer||"+s {
@@ -192,7 +191,8 @@ func TestC03CacheRefusals(t *testing.T) {
 	})
 }
 
-// TestCacheForgetsRefusals has a signing key come after a token of it was refused.
+// TestCacheForgetsRefusals tests that a token becomes valid when its signing key
+// arrives after the token was refused.
 func TestCacheForgetsRefusals(t *testing.T) {
 	var err error = errorsx.BadSignature
 	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -230,7 +230,7 @@ func TestCacheRefusalEndsWithNBF(t *testing.T) {
 	})
 }
 
-// TestC04JunkEvictsNothing floods the cache with tokens that are refused. C04
+// TestC04JunkEvictsNothing floods the cache with refused tokens. C04
 func TestC04JunkEvictsNothing(t *testing.T) {
 	o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		if strings.HasPrefix(c.Secret, "junk") {
@@ -296,7 +296,9 @@ func TestC01CacheForgets(t *testing.T) {
 			t.Errorf("%+v: asked a second time", tt.r)
 		}
 	}
-	for i := range 5000 { // more than are remembered
+
+	// These are more revocations than the cache remembers.
+	for i := range 5000 {
 		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: fmt.Sprint(i)})
 	}
 	if !asks() {
@@ -326,7 +328,7 @@ func TestC01Freshness(t *testing.T) {
 	})
 }
 
-// pass decorates a validator with nothing.
+// pass is a decorator that changes nothing.
 func pass(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
 	return next.Validate(ctx, c)
 }
@@ -362,77 +364,8 @@ func TestC18NewCacheRefuses(t *testing.T) {
 	}
 }
 
-// TestC08CacheHoldsNoVerdict uses one token on routes that want different things.
-// C08
-func TestC08CacheHoldsNoVerdict(t *testing.T) {
-	c := newCache(t, people, 100, middleware.CacheConfig{})
-	for range 2 {
-		for want, guard := range map[string]middleware.Wrapper{
-			"":        middleware.Chain(middleware.Bearer(c, &middleware.BearerConfig{Audience: "a1"}), middleware.Scope("read")),
-			"AUTH-7":  middleware.Chain(middleware.Bearer(c, nil), middleware.Scope("write")),
-			"AUTH-12": middleware.Bearer(c, &middleware.BearerConfig{Audience: "a3"}),
-			"AUTH-1":  middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, nil)),
-		} {
-			w := serve(guard(whoami), "GET", "/", tokenAda, "X-API-KEY: key-other")
-			if code(w) != want {
-				t.Errorf("got %d %s, want %q", w.Code, w.Body, want)
-			}
-		}
-	}
-	loose := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, &middleware.BearerConfig{AllowOtherClient: true}))
-	strict := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, nil))
-	for range 2 {
-		if w := serve(loose(whoami), "GET", "/", tokenAda, "X-API-KEY: key-other"); w.Code != 200 {
-			t.Errorf("AllowOtherClient: got %d %s", w.Code, w.Body)
-		}
-		if w := serve(strict(whoami), "GET", "/", tokenAda, "X-API-KEY: key-other"); code(w) != "AUTH-1" {
-			t.Errorf("beside a route that allows it: got %d %s", w.Code, w.Body)
-		}
-	}
-}
-
-// TestSyntaxIsCheckedOnHits: what a query may carry, a header may not.
-func TestSyntaxIsCheckedOnHits(t *testing.T) {
-	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
-		return &middleware.Identity{Issuer: "i", Client: "c", Scopes: "s"}, nil
-	})
-	guard := middleware.Bearer(newCache(t, v, 100, middleware.CacheConfig{}), &middleware.BearerConfig{QuerySafe: []string{"s"}})
-	for range 2 {
-		if w := serve(guard(whoami), "GET", "/?access_token=a%20b"); w.Code != 200 {
-			t.Errorf("in the query: got %d %s", w.Code, w.Body)
-		}
-		if w := serve(guard(whoami), "GET", "/", "Authorization: Bearer a b"); code(w) != "AUTH-3" {
-			t.Errorf("in the header: got %d %s", w.Code, w.Body)
-		}
-	}
-}
-
-// TestOneAllocation is the price of a whole chain: the request's copy and its
-// state.
-func TestOneAllocation(t *testing.T) {
-	c := newCache(t, people, 100, middleware.CacheConfig{})
-	m := &tally{}
-	guard := middleware.Tiers(middleware.TierTable{"/user/": middleware.Chain(
-		middleware.APIKey(c, nil),
-		middleware.Bearer(c, &middleware.BearerConfig{RequireUser: true, Audience: "a1"}),
-		middleware.Scope("read"), middleware.Usage(m, nil),
-	)}, nil)
-	h := guard(opaqueHandler)
-	r, w := httptest.NewRequest("GET", "/user/x", nil), httptest.NewRecorder()
-	r.Header.Set("X-API-KEY", "key-app")
-	r.Header.Set("Authorization", "Bearer token-ada")
-	h.ServeHTTP(w, r)
-	n := testing.AllocsPerRun(1000, func() {
-		clear(w.Header())
-		h.ServeHTTP(w, r)
-	})
-	if n != 1 || w.Code != 200 {
-		t.Errorf("%v allocations and status %d, want 1 and 200", n, w.Code)
-	}
-}
-
-// TestC07CacheRefusesTheExpired: a validator may leave expiry to the wrapper, and a
-// flight may land after the end.
+// TestC07CacheRefusesTheExpired tests that the cache refuses expired identities
+// itself: a validator may ignore the expiry, and a flight may end after it.
 func TestC07CacheRefusesTheExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := time.Now().Add(500 * time.Millisecond)
@@ -450,54 +383,8 @@ func TestC07CacheRefusesTheExpired(t *testing.T) {
 	})
 }
 
-// TestC14CopiesAreTheirOwn changes copies of an identity that a cache remembers.
-func TestC14CopiesAreTheirOwn(t *testing.T) {
-	c := newCache(t, people, 100, middleware.CacheConfig{})
-	narrow := middleware.ValidatorFunc(func(ctx context.Context, cred middleware.Credential) (*middleware.Identity, error) {
-		id, err := c.Validate(ctx, cred)
-		if err != nil {
-			return nil, err
-		}
-		copied := *id
-		copied.Scopes = "read"
-		return &copied, nil
-	})
-	wide := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, nil))
-	tight := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(narrow, nil))
-	for range 2 {
-		if id := identity(t, serve(wide(whoami), "GET", "/", keyApp, tokenAda)); id.Scopes != "read files" {
-			t.Errorf("the whole identity has the scopes %q", id.Scopes)
-		}
-		if id := identity(t, serve(tight(whoami), "GET", "/", keyApp, tokenAda)); id.Scopes != "read" {
-			t.Errorf("the narrowed copy has the scopes %q", id.Scopes)
-		}
-	}
-	clients := map[string]int64{}
-	m := meterFunc(func(client string) func(int64) error {
-		return func(n int64) error { clients[client] += n; return nil }
-	})
-	count := middleware.Usage(m, nil)
-	inner := count(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	asOther := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id, _ := middleware.IdentityFromContext(r.Context())
-		id.Client = "x"
-		inner.ServeHTTP(w, r.WithContext(middleware.WithIdentity(context.Background(), id)))
-	})
-	bearer := middleware.Bearer(c, nil)
-	serve(bearer(asOther), "GET", "/", tokenAda)
-	serve(middleware.Chain(bearer, count)(whoami), "GET", "/", tokenAda)
-	serve(bearer(asOther), "GET", "/", tokenAda)
-	if clients["app"] != 1 || clients["x"] != 2 {
-		t.Errorf("counted %v, want 1 for app and 2 for x", clients)
-	}
-}
-
-// meterFunc is a meter that is asked for a client's counter.
-type meterFunc func(client string) func(int64) error
-
-func (f meterFunc) Counter(_ int, _, client string) (func(int64) error, error) { return f(client), nil }
-
-// TestOpaqueTokensWithDots are not taken for JWTs, of which parts are kept.
+// TestOpaqueTokensWithDots tests that opaque tokens are not mistaken for JWTs, of
+// which the cache stores parts as text.
 func TestOpaqueTokensWithDots(t *testing.T) {
 	c := newCache(t, middleware.ValidatorFunc(yes), 100, middleware.CacheConfig{})
 	client(t, c, token("prefix-planted-secret.01.crc"))

@@ -7,17 +7,19 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Check returns the identity that wrapper proves for r, or the refusal with which it
-// would answer, as an [*errorsx.Error]. It answers nothing: it is for frameworks,
-// gRPC and upgraded connections, which have answers of their own. wrapper may be a
+// Check returns the identity that wrapper proves for r. If wrapper refuses r, Check
+// returns the refusal as an [*errorsx.Error]. Check sends no answer: it is for
+// frameworks, gRPC and upgraded connections, which send their own. wrapper may be a
 // [Chain].
 //
-// The identity is the zero Identity if wrapper lets r through without a credential.
-// An [Observe] around r sees the refusal. Headers that wrapper sets on an answer, such
-// as Vary, are lost. A wrapper that authenticates nobody, and one that neither
-// refuses by this suite nor calls its handler, is a fault (AUTH-8).
+// The identity is the zero Identity if wrapper admits r without a credential. An
+// [Observe] around r sees the refusal. Headers that wrapper sets on an answer, such
+// as Vary, are lost. Check returns AUTH-8 if wrapper authenticates nobody, or if it
+// neither calls its handler nor refuses through an [errorsx.Writer].
 func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
-	s, r := fork(r, stateOf(r.Context())) // what is proven here is not for others that are asked about r
+	// A state of its own keeps the identity of this check out of other checks of r.
+	s, r := fork(r, stateOf(r.Context()))
+
 	o := &observation{outer: s.observation()}
 	inside := surroundings{observation: o}
 	if before := s.around.Load(); before != nil {
@@ -34,7 +36,8 @@ func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
 	})).ServeHTTP(&unanswered{header: http.Header{}}, r)
 
 	switch refusal := o.decision().Refusal; {
-	case refusal != nil: // also one that came after the handler, by a Usage that counts by status
+	// A Usage that counts by status may refuse even after the handler was called.
+	case refusal != nil:
 		return Identity{}, refusal
 	case !admitted:
 		return Identity{}, errorsx.Fault(errors.New("middleware: Check: the wrapper neither refused the request nor let it through"))
@@ -44,7 +47,7 @@ func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
 	return id, nil
 }
 
-// An unanswered request has a writer that drops the answer.
+// An unanswered is a ResponseWriter that drops the answer.
 type unanswered struct{ header http.Header }
 
 func (w *unanswered) Header() http.Header         { return w.header }

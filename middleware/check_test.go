@@ -45,8 +45,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckIsObserved: an Observe outside sees the refusal, and the writer outside is
-// not asked for an answer.
+// TestCheckIsObserved tests that an outer Observe sees the refusal, and that Check
+// asks no outer writer for an answer.
 func TestCheckIsObserved(t *testing.T) {
 	o := &observer{}
 	h := o.wrapper()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

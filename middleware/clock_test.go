@@ -10,22 +10,24 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// after returns what the clocks read when that much time has passed and somebody
-// has set the wall clock by step besides: the monotonic clock does not show it. No
-// call makes such a time.
+// after returns the time that the clocks read after passed, if someone has set the
+// wall clock by step in between. The monotonic clock does not show such a step. No
+// call of package time makes such a time, so after changes a time.Time directly.
 func after(t testing.TB, passed, step time.Duration) time.Time {
 	t.Helper()
 	now := time.Now().Add(passed)
 	then := now
-	(*struct{ wall uint64 })(unsafe.Pointer(&then)).wall += uint64(step/time.Second) << 30 // seconds, above nanoseconds
+	// The seconds are above 30 bits of nanoseconds.
+	(*struct{ wall uint64 })(unsafe.Pointer(&then)).wall += uint64(step/time.Second) << 30
 	if then.Sub(now) != 0 || then.Round(0).Sub(now.Round(0)) != step {
 		t.Fatalf("time.Time is laid out otherwise: stepped by %v, got %v and %v", step, now, then)
 	}
 	return then
 }
 
-// TestC15ClockSteps sets the wall clock while identities are remembered: how long
-// depends on the monotonic clock, and when they expire on the wall clock.
+// TestC15ClockSteps sets the wall clock while identities are remembered. The
+// monotonic clock decides how long they are remembered, and the wall clock when they
+// expire.
 func TestC15ClockSteps(t *testing.T) {
 	for _, tt := range []struct {
 		name                string
@@ -54,7 +56,8 @@ func TestC15ClockSteps(t *testing.T) {
 	}
 }
 
-// TestC15SteppedAfterRevocation revokes, and sets the clock to before it.
+// TestC15SteppedAfterRevocation revokes and then sets the clock back to before the
+// revocation, or forward.
 func TestC15SteppedAfterRevocation(t *testing.T) {
 	for _, step := range []time.Duration{-time.Hour, -24 * time.Hour, time.Hour} {
 		revoked := false
@@ -77,8 +80,8 @@ func TestC15SteppedAfterRevocation(t *testing.T) {
 	}
 }
 
-// TestC15Suspended lets the machine sleep: the monotonic clock stands still, and
-// what was revoked meanwhile is not known.
+// TestC15Suspended lets the machine sleep. The monotonic clock stands still, and
+// revocations made in that time are unknown.
 func TestC15Suspended(t *testing.T) {
 	for slept, want := range map[time.Duration]string{10 * time.Second: "a", time.Minute: "AUTH-8", time.Hour: "AUTH-8"} {
 		o := &oracle{answer: yes}

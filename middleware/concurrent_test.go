@@ -22,12 +22,13 @@ const (
 	crowdClients = 50
 )
 
-// crowd knows a token for each number below crowdTokens, every other one shaped
-// like a JWT, and a key for each client. It takes its time, and does not always
-// heed its context.
+// crowd is a validator that knows a token for each number below crowdTokens and a key
+// for each client. Every second token has the form of a JWT. crowd is slow and does
+// not always heed its context.
 type crowd struct{ middleware.Sinks }
 
-// tokenOf returns the token with that number, of client number % crowdClients.
+// tokenOf returns the token with that number, which belongs to client number %
+// crowdClients.
 func tokenOf(number int) string {
 	if number%2 == 0 {
 		return fmt.Sprintf("opaque-%d", number)
@@ -57,10 +58,10 @@ func (*crowd) Validate(ctx context.Context, c middleware.Credential) (*middlewar
 	return id, nil
 }
 
-// TestC13EveryAnswerIsItsOwn has 64 goroutines send a thousand tokens through a
-// cache that is too small for them, hang up at random, and compare the identity
-// that the handler saw with the token's. With AUTHTIER_LONG=1 it takes a minute.
-// C13
+// TestC13EveryAnswerIsItsOwn lets 64 goroutines send a thousand tokens through a
+// cache that is too small for them. They close connections at random and compare the
+// identity that the handler saw with the token's. With AUTHTIER_LONG=1 the test takes
+// a minute. C13
 func TestC13EveryAnswerIsItsOwn(t *testing.T) {
 	v := &crowd{}
 	v.FreshUntil(time.Now().Add(24 * time.Hour))
@@ -104,9 +105,9 @@ func TestC13EveryAnswerIsItsOwn(t *testing.T) {
 	}
 }
 
-// askFor sends one token with its client's key, and hangs up at random. It
-// reports whether there was an answer from the handler, and fails if that was
-// another's.
+// askFor sends one token with its client's key, and closes the connection at random.
+// It reports whether the handler answered. It fails if the identity was another
+// client's.
 func askFor(t *testing.T, h http.Handler, number int) bool {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

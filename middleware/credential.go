@@ -11,21 +11,22 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A Credential is what a request offers as proof. It is syntactically right;
-// nothing else is known of it. Printed or logged, it does not show its secret.
+// A Credential is the proof of identity that a request carries. It is syntactically
+// valid, but nothing else about it has been checked. Its secret does not appear when
+// it is printed, logged or encoded as JSON.
 type Credential struct {
 	Scheme   errorsx.Scheme
-	Username string // of SchemeBasic; never empty there
+	Username string // set for SchemeBasic alone, and never empty there
 	Secret   string `json:"-"` // never empty
 
-	request *http.Request // that offers it, or nil
+	request *http.Request // the request that carries it, or nil
 	from    netip.Addr    // set by WithAddr
 	now     time.Time
 }
 
-// From returns the address of the client that offers the credential, for
-// throttles: see [ClientAddr]. Whether a credential is genuine does not depend on
-// it. It is the zero Addr if the address is not known.
+// From returns the address of the client that sent the credential, see [ClientAddr].
+// Throttles use it. A validator must not decide by it whether a credential is
+// genuine. It is the zero Addr if the address is not known.
 func (c Credential) From() netip.Addr {
 	if c.request == nil {
 		return c.from
@@ -33,21 +34,22 @@ func (c Credential) From() netip.Addr {
 	return ClientAddr(c.request)
 }
 
-// WithRequest returns c as r offers it, for handlers that authenticate clients or
-// users themselves. Without it, a throttle takes all of them for one client.
+// WithRequest returns c as if r carried it. It is for handlers that authenticate
+// clients or users themselves. A [Throttle] needs the request, or the address that
+// [Credential.WithAddr] sets.
 func (c Credential) WithRequest(r *http.Request) Credential {
 	c.request = r
 	return c
 }
 
-// WithAddr returns c as a client with that address offers it, where there is no
-// [http.Request], as in other protocols.
+// WithAddr returns c as if a client with that address sent it. It is for protocols
+// that have no [http.Request].
 func (c Credential) WithAddr(addr netip.Addr) Credential {
 	c.request, c.from = nil, addr
 	return c
 }
 
-// observed notes whether a cache knew the credential.
+// observed notes for Observe whether a cache knew the credential.
 func (c *Credential) observed(hit bool) {
 	if c.request == nil {
 		return
@@ -57,8 +59,8 @@ func (c *Credential) observed(hit bool) {
 	}
 }
 
-// Now is the time that the credential is judged by: one reading of the clock
-// serves a whole request. Without one, it is [time.Now].
+// Now returns the time by which the credential is judged. A wrapper reads the clock
+// once for each request. If no time was set, Now returns [time.Now].
 func (c Credential) Now() time.Time {
 	if c.now.IsZero() {
 		return time.Now()
@@ -66,13 +68,13 @@ func (c Credential) Now() time.Time {
 	return c.now
 }
 
-// At returns c, to be judged by the time t.
+// At returns a copy of c that is judged by the time t.
 func (c Credential) At(t time.Time) Credential {
 	c.now = t
 	return c
 }
 
-// Format writes c without its secret, whatever the verb.
+// Format writes c without its secret, for every verb.
 func (c Credential) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "%s credential of %q", c.Scheme, c.Username)
 }
@@ -85,23 +87,24 @@ func (c Credential) LogValue() slog.Value {
 // A Validator decides whether a credential is genuine.
 type Validator interface {
 	// Validate returns the identity that c proves. It refuses c with an error
-	// wrapping an [*errorsx.Error] or an [errorsx.Code]; any other error means
-	// that no decision was possible, and fails the request as ours (AUTH-8).
+	// wrapping an [*errorsx.Error] or an [errorsx.Code]. Any other error means that
+	// no decision was possible, and is a failure of the server (AUTH-8).
 	//
-	// The identity names a client or a user; one with neither is a fault (AUTH-8).
-	// The wrapper sets its Methods.
+	// The identity must name a client or a user; otherwise the request fails with
+	// AUTH-8. The wrapper sets its Methods. The validator must not change an identity
+	// after it has returned it.
 	//
-	// Validate depends on c alone. A scheme that it does not know is a fault in
-	// wiring, see [errorsx.Fault]. It may be called concurrently, must not retain
-	// c, and the identity that it returns is not changed afterwards.
+	// The result must depend on c alone. A validator returns an [errorsx.Fault] for a
+	// scheme that it does not support. Validate must be safe for concurrent use and
+	// must not retain c.
 	//
-	// A validator that wraps others also has a method Unwrap() Validator or
-	// Unwrap() []Validator that returns them. A [Cache] around it thereby finds
-	// every [Source] inside. [Around] makes such a validator.
+	// A validator that wraps others also has a method Unwrap() Validator or Unwrap()
+	// []Validator that returns them. Through it, a [Cache] finds every [Source]
+	// inside. [Around] returns such a validator.
 	Validate(ctx context.Context, c Credential) (*Identity, error)
 }
 
-// A ValidatorFunc is a function that is a [Validator].
+// A ValidatorFunc is a function that implements [Validator].
 type ValidatorFunc func(ctx context.Context, c Credential) (*Identity, error)
 
 // Validate calls f.

@@ -11,11 +11,11 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Around returns a validator that calls f in the place of v. f decides whether
-// and when to call v, which it gets as next, and must pass the credential on as it
-// is: a credential that f makes anew lacks the client's address. The identity that
-// next returns is f's own, and f may change it. A [Cache] around the result hears of
-// the revocations that v knows of.
+// Around returns a validator that calls f instead of v. f gets v as next and decides
+// whether and when to call it. f must pass on the credential that it was given,
+// because a new credential lacks the client's address. f may change the identity that
+// next returns, since it is a copy. A [Cache] around the result learns of the
+// revocations that v reports. f must be safe for concurrent use.
 //
 //	logged := middleware.Around(v, func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
 //		id, err := next.Validate(ctx, c)
@@ -41,8 +41,8 @@ func (d decorated) Validate(ctx context.Context, c Credential) (*Identity, error
 	return d.f(ctx, c, copying{d.next})
 }
 
-// copying returns copies, which a decorator may change. A cache's own identities
-// are shared by all requests.
+// copying returns copies of v's identities, which a decorator may change. A cache's
+// own identities are shared by all requests.
 type copying struct{ Validator }
 
 func (v copying) Validate(ctx context.Context, c Credential) (*Identity, error) {
@@ -57,9 +57,10 @@ func (v copying) Validate(ctx context.Context, c Credential) (*Identity, error) 
 // Unwrap returns the decorated validator.
 func (d decorated) Unwrap() Validator { return d.next }
 
-// ByScheme is a validator for each scheme, such as one's own issuer for API keys
-// and another issuer's keys for Bearer. A scheme that it does not have is a fault
-// in wiring, which wrappers find when they are made.
+// ByScheme maps each scheme to its validator. For example, API keys may go to your
+// own issuer and Bearer tokens to the keys of another issuer. A scheme without a
+// validator is a fault in wiring (AUTH-8); a wrapper that reads such a scheme panics
+// when it is made. A ByScheme must not be changed once it is in use.
 type ByScheme map[errorsx.Scheme]Validator
 
 // Validate implements [Validator].
@@ -76,11 +77,11 @@ func (vs ByScheme) Unwrap() []Validator {
 	return slices.DeleteFunc(slices.Collect(maps.Values(vs)), func(v Validator) bool { return v == nil })
 }
 
-// maxChain is how many validators one may be made of. A longer chain is taken for
-// one that contains itself.
+// maxChain is the largest number of validators that one validator may contain. A
+// longer chain is assumed to contain itself.
 const maxChain = 1000
 
-// chain returns v and the validators that it is made of, the outermost first.
+// chain returns v and the validators inside of it, the outermost first.
 func chain(v Validator) ([]Validator, error) {
 	all := []Validator{v}
 	for n := 0; n < len(all); n++ {
@@ -89,6 +90,7 @@ func chain(v Validator) ([]Validator, error) {
 			return nil, fmt.Errorf("the validator wraps more than %d others, or itself", maxChain)
 		}
 	}
+
 	if slices.ContainsFunc(all, func(v Validator) bool { return isNil(v) }) {
 		return nil, errors.New("a nil Validator")
 	}
@@ -106,16 +108,18 @@ func wrapped(v Validator) []Validator {
 	return nil
 }
 
-// silentIn returns a validator of the chain that is neither a Source nor inside of
-// one, or nil. Nobody tells of its revocations.
+// silentIn returns a validator in v that is neither a Source nor inside of one, or
+// nil. Nothing reports the revocations of such a validator.
 func silentIn(v Validator) Validator {
 	if _, ok := v.(Source); ok {
 		return nil
 	}
+
 	inside := wrapped(v)
 	if len(inside) == 0 {
 		return v
 	}
+
 	for _, w := range inside {
 		if silent := silentIn(w); silent != nil {
 			return silent
@@ -124,16 +128,18 @@ func silentIn(v Validator) Validator {
 	return nil
 }
 
-// canCompare reports whether v may be compared without a panic.
+// canCompare reports whether comparing v does not panic.
 func canCompare(v any) bool { return reflect.ValueOf(v).Comparable() }
 
-// sources returns every Source of a chain once.
+// sources returns every Source of a chain, each one once.
 func sources(chain []Validator) (all []Source) {
 	for _, v := range chain {
 		source, ok := v.(Source)
 		if !ok {
 			continue
 		}
+
+		// Comparing values of an incomparable type would panic.
 		same := func(other Source) bool { return canCompare(other) && canCompare(source) && other == source }
 		if !slices.ContainsFunc(all, same) {
 			all = append(all, source)

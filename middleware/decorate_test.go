@@ -12,15 +12,15 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// blind wraps a validator and hides what it is.
+// blind wraps a validator and hides its type.
 func blind(v middleware.Validator) middleware.Validator {
 	return middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		return v.Validate(ctx, c)
 	})
 }
 
-// TestCacheHearsThroughDecorators: a source of revocations is found along the chain,
-// or the cache wants a TTL.
+// TestCacheHearsThroughDecorators tests that the cache finds a source inside of
+// decorators, and requires a TTL if it finds none.
 func TestCacheHearsThroughDecorators(t *testing.T) {
 	for name, decorate := range map[string]func(middleware.Validator) middleware.Validator{
 		"Around": func(v middleware.Validator) middleware.Validator { return middleware.Around(v, pass) },
@@ -45,7 +45,8 @@ func TestCacheHearsThroughDecorators(t *testing.T) {
 	}
 }
 
-// TestCacheNeedsAllSources: the cache is fresh only while each of its sources is.
+// TestCacheNeedsAllSources tests that the cache is fresh only while all of its
+// sources are.
 func TestCacheNeedsAllSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := &oracle{}, &oracle{}
@@ -72,9 +73,9 @@ func TestCacheNeedsAllSources(t *testing.T) {
 	})
 }
 
-// TestDecoratorIsNotPureComputation: that the innermost validator judges by
-// computing alone says nothing of a decorator, which may ask a database. It gets a
-// flight, of which one serves all that wait.
+// TestDecoratorIsNotPureComputation tests that a decorated validator is not Local,
+// even if the inner validator is. A decorator may ask a database, so its calls are
+// flights that waiting requests share.
 func TestDecoratorIsNotPureComputation(t *testing.T) {
 	c := newCache(t, middleware.Around(localFunc(yes), pass), 10, middleware.CacheConfig{TTL: time.Minute})
 	client(t, c, token("a.b.c"))
@@ -83,7 +84,8 @@ func TestDecoratorIsNotPureComputation(t *testing.T) {
 	}
 }
 
-// TestDecoratorRunsOnEachRequest, and what it changes is its own.
+// TestDecoratorRunsOnEachRequest tests that a decorator around a cache runs on each
+// request, and that its changes of an identity stay its own.
 func TestDecoratorRunsOnEachRequest(t *testing.T) {
 	c := newCache(t, people, 10, middleware.CacheConfig{})
 	runs := 0
@@ -109,8 +111,9 @@ func TestDecoratorRunsOnEachRequest(t *testing.T) {
 	}
 }
 
-// TestMethodsAreTheWrappers: a validator that does not say how it was proven, or
-// says it wrong, gives a key no say over a token's scopes.
+// TestMethodsAreTheWrappers tests that the wrapper sets the Methods of an identity. A
+// validator that sets none, or wrong ones, must not let a key change a token's
+// scopes.
 func TestMethodsAreTheWrappers(t *testing.T) {
 	for name, methods := range map[string]middleware.Methods{"none": 0, "wrong": middleware.ByToken} {
 		v := directory{
@@ -133,7 +136,8 @@ func TestMethodsAreTheWrappers(t *testing.T) {
 	}
 }
 
-// TestEmptyIdentity: an identity that names nobody is a fault, cached or not.
+// TestEmptyIdentity tests that an identity without client and user is a fault,
+// whether or not it is cached.
 func TestEmptyIdentity(t *testing.T) {
 	v := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		return &middleware.Identity{Issuer: "i", Scopes: "admin", TokenID: "t"}, nil
@@ -150,7 +154,8 @@ func TestEmptyIdentity(t *testing.T) {
 	}
 }
 
-// TestIdentitiesWithoutIssuer: nothing says that their clients are the same.
+// TestIdentitiesWithoutIssuer tests that two identities without an Issuer are not
+// merged, because their clients may differ.
 func TestIdentitiesWithoutIssuer(t *testing.T) {
 	keys, tokens := directory{"k": {Client: "7", Scopes: "admin"}}, directory{"t": {Client: "7", User: "eve"}}
 	h := middleware.Chain(
@@ -164,7 +169,8 @@ func TestIdentitiesWithoutIssuer(t *testing.T) {
 	}
 }
 
-// TestUsageNeedsSomebodyToBill: a use that nobody could be billed for is a fault.
+// TestUsageNeedsSomebodyToBill tests that a use is a fault if no client can be
+// billed.
 func TestUsageNeedsSomebodyToBill(t *testing.T) {
 	for name, id := range map[string]middleware.Identity{"no client": {Issuer: "i", User: "ada"}, "no issuer": {Client: "app"}} {
 		m := &tally{}
@@ -175,8 +181,8 @@ func TestUsageNeedsSomebodyToBill(t *testing.T) {
 	}
 }
 
-// TestNothingIsNilInDisguise: what a constructor returns beside an error that nobody
-// looked at is no validator and no meter.
+// TestNothingIsNilInDisguise tests that a typed nil is not accepted as a validator or
+// a meter. A constructor returns one together with an error that the caller ignored.
 func TestNothingIsNilInDisguise(t *testing.T) {
 	var cache *middleware.Cache
 	var throttle *middleware.Throttle
@@ -209,8 +215,8 @@ func TestNothingIsNilInDisguise(t *testing.T) {
 	}
 }
 
-// TestWithIdentityCountsAsToken: what one's own code has proven is not replaced by
-// an API key.
+// TestWithIdentityCountsAsToken tests that an API key does not replace an identity
+// that the program's own code has proven.
 func TestWithIdentityCountsAsToken(t *testing.T) {
 	own := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -223,8 +229,8 @@ func TestWithIdentityCountsAsToken(t *testing.T) {
 	}
 }
 
-// TestThrottleWantsAClient: a credential that somebody made anew has no address, and
-// the failures of everybody would count as one client's.
+// TestThrottleWantsAClient tests that a credential without an address is a fault.
+// Otherwise all clients' failures would count as one client's.
 func TestThrottleWantsAClient(t *testing.T) {
 	throttle := newThrottle(t, middleware.ThrottleConfig{})
 	_, err := throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "ada", Secret: "x"})

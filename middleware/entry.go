@@ -13,13 +13,13 @@ import (
 
 type digest [sha256.Size]byte
 
-// A cacheKey is a credential without its secret part.
+// A cacheKey identifies a credential without containing its secret part.
 type cacheKey struct {
 	digest digest
-	open   string // what is no secret: header and payload of a JWT, or what a generated secret begins with
+	open   string // the part that is not secret: a JWT's header and payload, or a secret's prefix
 }
 
-// set makes k what a credential is looked up by.
+// set makes k the key of a credential.
 func (k *cacheKey) set(scheme errorsx.Scheme, username, secret string) {
 	switch {
 	case username == "" && scheme == errorsx.SchemeBearer:
@@ -27,6 +27,8 @@ func (k *cacheKey) set(scheme errorsx.Scheme, username, secret string) {
 			k.open, k.digest = signed, digestOf('j', signature)
 			return
 		}
+
+		// It is an opaque token.
 		open, random := cutPrefix(secret)
 		k.open, k.digest = open, digestOf('o', random)
 	case username == "" && scheme == errorsx.SchemeAPIKey:
@@ -39,8 +41,9 @@ func (k *cacheKey) set(scheme errorsx.Scheme, username, secret string) {
 	}
 }
 
-// digestOf returns the SHA-256 of a secret of that kind. Its buffers are on the
-// stack, and to clear the larger one, for RSA, takes a while.
+// digestOf returns the SHA-256 of a secret of that kind. Its buffers stay on the
+// stack. The larger one is for RSA signatures; short secrets do without it, because
+// clearing it takes time.
 func digestOf(kind byte, secret string) digest {
 	if len(secret) < 128 {
 		return sha256.Sum256(append(append(make([]byte, 0, 128), kind), secret...))
@@ -48,13 +51,15 @@ func digestOf(kind byte, secret string) digest {
 	return sha256.Sum256(append(append(make([]byte, 0, 384), kind), secret...))
 }
 
-// cutSignature returns a JWT's header and payload, and its signature. The part that is
-// kept must be worthless without the signature. Only a secret that begins like a JWT,
-// with an encoded {", is therefore treated as one.
+// cutSignature splits a JWT into its header and payload, and its signature. The cache
+// stores the first part as text, so that part must be worthless without the
+// signature. For that reason only a secret that begins like a JWT, with an encoded
+// {", is split.
 func cutSignature(secret string) (signed, signature string, ok bool) {
 	if !strings.HasPrefix(secret, "ey") {
 		return "", secret, false
 	}
+
 	first := strings.IndexByte(secret, '.')
 	second := first + 1 + strings.IndexByte(secret[first+1:], '.')
 	if second <= first {
@@ -64,14 +69,14 @@ func cutSignature(secret string) (signed, signature string, ok bool) {
 }
 
 const (
-	randomPart = 49 // characters of a generated secret behind its last underscore
+	randomPart = 49 // characters of a generated secret after its last underscore
 	maxPrefix  = 64
 )
 
-// cutPrefix returns what a generated secret begins with, which may be shown, and
-// the random part, which is all that it is worth. Any other one is all secret; one
-// from elsewhere that has an underscore in that place keeps 49 characters secret.
-// SHA-256 takes two thirds of the time for the random part alone.
+// cutPrefix splits a generated secret into its public prefix and its random part. For
+// any other secret, all of it is the random part. If a foreign secret happens to have
+// an underscore in the same place, its last 49 characters still stay secret. Hashing
+// the random part alone takes two thirds of the time of hashing all of the secret.
 func cutPrefix(secret string) (prefix, random string) {
 	n := len(secret) - randomPart
 	if n <= 0 || n > maxPrefix || secret[n-1] != '_' {
@@ -80,18 +85,18 @@ func cutPrefix(secret string) (prefix, random string) {
 	return secret[:n], secret[n:]
 }
 
-// appendFramed appends s behind its length, so that no two credentials have the
-// same key.
+// appendFramed appends the length of s and then s, so that no two credentials have
+// the same key.
 func appendFramed(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
 }
 
-// short is where k is looked for: a map finds a number in half the time that it
-// takes for a digest. What is found there is k's only if its full key is.
+// short returns the number under which k is stored. Map lookups by a number take half
+// the time of lookups by a digest. Callers must then compare the full keys.
 func (k *cacheKey) short() uint64 { return binary.NativeEndian.Uint64(k.digest[:]) }
 
-// kept returns k for an entry. A substring would keep the whole token alive; a
-// prefix is shared by all that have it.
+// kept returns a copy of k for an entry. A substring would keep the whole token in
+// memory. Entries with the same prefix share one copy of it.
 func (k *cacheKey) kept() cacheKey {
 	if len(k.open) <= maxPrefix {
 		return cacheKey{k.digest, unique.Make(k.open).Value()}
@@ -99,40 +104,46 @@ func (k *cacheKey) kept() cacheKey {
 	return cacheKey{k.digest, strings.Clone(k.open)}
 }
 
-// An entry is an identity that is remembered.
+// An entry is a remembered identity.
 type entry struct {
 	identity Identity
 	memo     memo
 	key      cacheKey
 	until    time.Duration // from the cache's start
-	used     uint32        // in which recency it became the youngest, guarded by the shard
-	fits     bool          // fitsHeader: a request with it need not be judged by its characters
-	number   uint64        // of the last revocation that is not about it, guarded by the shard
+	used     uint32        // the tick of recency in which it was last moved to the front, guarded by the shard
+	fits     bool          // its credential has passed fitsHeader
+	number   uint64        // of the last revocation that was compared with it, guarded by the shard
 }
 
-// A refusal is remembered until a time.
+// A refusal is the remembered error of a refused credential.
 type refusal struct {
 	key   cacheKey
 	err   error
 	until time.Time
 }
 
-// remember enters an identity. A revocation that has overtaken it is found by
-// its number.
+// remember stores an identity. If a revocation arrived during the validation, the
+// number tells the next hit.
 func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
 	e := &entry{
 		number: number, identity: *id, key: k.kept(), until: asked.Sub(c.start) + c.ttl,
 		fits: fitsHeader(cred.Scheme, cred.Secret),
 	}
+
 	e.identity.memo, e.memo.of = &e.memo, &e.identity
-	e.identity.Expires = id.Expires.Round(0) // by the wall clock: the other one stands still while the machine sleeps
+	// The monotonic clock stands still while the machine sleeps, so the expiry must
+	// be compared by the wall clock.
+	e.identity.Expires = id.Expires.Round(0)
 	if head, ok := strings.CutSuffix(e.key.open, id.claims); ok {
-		e.identity.claims = e.key.open[len(head):] // kept once
+		// The key already holds the encoded payload, so the two share one string.
+		e.identity.claims = e.key.open[len(head):]
 	}
 	e.identity.intern()
+
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	if s.good.Add(k.short(), e) {
 		s.stats.Evictions++
 	}
@@ -140,24 +151,26 @@ func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Ident
 	return &e.identity
 }
 
-// intern shares the strings that many identities have in common.
+// intern shares the strings that are the same in many identities.
 func (id *Identity) intern() {
 	for _, s := range []*string{&id.Issuer, &id.Client, (*string)(&id.Scopes), (*string)(&id.Audience), &id.SignedBy} {
 		*s = unique.Make(*s).Value()
 	}
 }
 
-// rememberRefusal enters a refusal that is the client's own fault, until it may
-// be otherwise.
+// rememberRefusal stores a refusal for refusalTTL, unless it is a failure of the
+// server or AUTH-13. A token that becomes valid earlier is refused only until then.
 func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
 	e := errorsx.From(err)
 	if e.Code.Ours() || e.Code == errorsx.TooManyRequests {
 		return
 	}
+
 	until := asked.Add(refusalTTL)
 	if early, ok := errors.AsType[*notYetValid](err); ok && early.from.Before(until) {
 		until = early.from
 	}
+
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()

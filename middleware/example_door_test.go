@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// Observe, Proxy and Errors belong in front of all other wrappers.
+// Observe, Proxy and Errors belong outside of all other wrappers.
 func ExampleChain() {
 	proxies := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	audit := func(r *http.Request, d middleware.Decision) {

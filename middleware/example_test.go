@@ -11,7 +11,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// demoTokens knows one token.
+// demoTokens is a validator that knows one token.
 var demoTokens = middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if c.Secret != "s3cret" {
 		return nil, errorsx.UnknownToken
@@ -58,7 +58,7 @@ func ExampleOneOf() {
 }
 
 func ExampleRemoteKeys() {
-	// In place of an identity provider: a server that publishes one key.
+	// This server stands in for an identity provider. It publishes one key.
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k1","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
 	}))

@@ -10,15 +10,15 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Extras are what few identities have, apart from the rest, so that a cache does
-// not keep room for them in each. They are not changed.
+// Extras are rarely used properties of an identity. They are stored apart, so that a
+// cache does not reserve memory for them in every entry. They must not be changed.
 type extras struct {
-	addrs        []netip.Prefix // from where the credential may be used; none: from everywhere
+	addrs        []netip.Prefix // networks from which the credential may be used; if empty, from everywhere
 	owner        string
 	confirmation string
 }
 
-// with returns id with changed extras.
+// with returns a copy of id whose extras are changed by change.
 func (id Identity) with(change func(*extras)) Identity {
 	var e extras
 	if id.extras != nil {
@@ -29,30 +29,31 @@ func (id Identity) with(change func(*extras)) Identity {
 	return id
 }
 
-// WithAddrs returns id for a credential that may be used only from these networks.
-// If there are none, it may be used from everywhere. Wrappers judge it on every
-// request by [ClientAddr]. It is for packages that implement a [Validator]; most
-// programs do not need it.
+// WithAddrs returns a copy of id for a credential that may be used only from these
+// networks. If networks is empty, it may be used from everywhere. Wrappers check this
+// on every request by [ClientAddr]. It is for packages that implement a [Validator];
+// most programs do not need it.
 func (id Identity) WithAddrs(networks []netip.Prefix) Identity {
 	return id.with(func(e *extras) { e.addrs = slices.Clone(networks) })
 }
 
-// WithOwner returns id for a credential that ends when the user of that login is
-// revoked or changed. The owner is not the identity's User. It is for packages
-// that implement a [Validator]; most programs do not need it.
+// WithOwner returns a copy of id for a credential that ends when the user with that
+// login is revoked or changed. The owner is not the identity's User. It is for
+// packages that implement a [Validator]; most programs do not need it.
 func (id Identity) WithOwner(login string) Identity {
 	return id.with(func(e *extras) { e.owner = login })
 }
 
-// WithConfirmation returns id for a credential that something else must accompany.
-// A wrapper without [BearerConfig.Confirm] refuses such an identity, and Confirm
-// compares the request with digest. It is for packages that implement a
-// [Validator]; most programs do not need it.
+// WithConfirmation returns a copy of id for a credential that is valid only together
+// with something else in the request, such as a cookie. [BearerConfig.Confirm] must
+// compare the request with digest. A wrapper without Confirm answers such an identity
+// with AUTH-8. It is for packages that implement a [Validator]; most programs do not
+// need it.
 func (id Identity) WithConfirmation(digest string) Identity {
 	return id.with(func(e *extras) { e.confirmation = digest })
 }
 
-// Confirmation returns what [Identity.WithConfirmation] was given, or "".
+// Confirmation returns the digest that [Identity.WithConfirmation] was given, or "".
 func (id Identity) Confirmation() string {
 	if id.extras == nil {
 		return ""
@@ -60,13 +61,12 @@ func (id Identity) Confirmation() string {
 	return id.extras.confirmation
 }
 
-// ownedBy reports whether the identity ends with that user.
+// ownedBy reports whether the identity ends when that user is revoked.
 func (id *Identity) ownedBy(login string) bool {
 	return id.User == login || id.extras != nil && id.extras.owner == login
 }
 
-// usableFrom refuses a request from an address from which the credential may not
-// be used.
+// usableFrom returns a refusal if the credential must not be used from r's address.
 func (id *Identity) usableFrom(r *http.Request) error {
 	if id.extras == nil || len(id.extras.addrs) == 0 {
 		return nil
@@ -79,10 +79,14 @@ func (id *Identity) usableFrom(r *http.Request) error {
 	if slices.ContainsFunc(id.extras.addrs, func(n netip.Prefix) bool { return n.Contains(addr) }) {
 		return nil
 	}
-	message := "" // the same answer as to an unknown key, so that a thief does not learn that the key is genuine
+
+	// The answer is the same as for an unknown key. Otherwise it would tell a thief
+	// that the key is genuine.
+	message := ""
 	if id.Methods.Has(ByAPIKey) {
 		message = "The API key is incorrect"
 	}
+
 	return &errorsx.Error{
 		Code: errorsx.CredentialsIncorrect, Client: id.Client, Message: message,
 		Err: fmt.Errorf("the credential is limited to %v, and was sent from %v", id.extras.addrs, addr),

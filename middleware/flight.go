@@ -9,15 +9,19 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// ask returns the validator's answer, and the number of the last revocation
-// before it was asked.
+// ask returns the validator's answer, and the number of the last revocation before
+// the validator was asked.
 func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
 	if c.local == nil || !c.local.Local(cred) {
 		return c.fly(ctx, k, cred)
 	}
-	if _, _, signed := cutSignature(cred.Secret); !signed { // hence no work to limit or to save
+
+	// Without a signature there is no expensive work, so neither a limit nor a
+	// remembered refusal is needed.
+	if _, _, signed := cutSignature(cred.Secret); !signed {
 		return c.validate(ctx, k, cred, false)
 	}
+
 	if err := c.enterCheck(ctx); err != nil {
 		return nil, 0, err
 	}
@@ -25,13 +29,16 @@ func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity
 	return c.validate(ctx, k, cred, true)
 }
 
-// enterCheck waits for a place to check a signature.
+// enterCheck waits for a place to check a signature. It refuses with AUTH-13 if too
+// many requests wait already.
 func (c *Cache) enterCheck(ctx context.Context) error {
+	// A free place needs neither a timer nor the queue.
 	select {
 	case c.checking <- struct{}{}:
 		return nil
 	default:
 	}
+
 	defer c.queued.Add(-1)
 	if c.queued.Add(1) > maxChecksQueue {
 		return &errorsx.Error{
@@ -39,6 +46,7 @@ func (c *Cache) enterCheck(ctx context.Context) error {
 			Err: errors.New("middleware: Cache: too many signatures to check"),
 		}
 	}
+
 	timeout := time.NewTimer(flightTimeout)
 	defer timeout.Stop()
 	select {
@@ -51,22 +59,23 @@ func (c *Cache) enterCheck(ctx context.Context) error {
 	}
 }
 
-// A flight is one call of the validator, shared by all requests that wait for it. It
-// continues when the request that started it ends.
+// A flight is one call of the validator. All requests that wait for the same
+// credential share it. It continues even if the request that started it ends.
 type flight struct {
 	deadline time.Time
-	done     chan struct{} // closed when the rest is set
+	done     chan struct{} // closed when the fields below are set
 	id       *Identity
 	err      error
 	number   uint64
 }
 
-// fly joins the flight for a credential, or starts one.
+// fly joins the flight for a credential, or starts one, and returns its result.
 func (c *Cache) fly(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
 	f, err := c.board(ctx, k, cred)
 	if err != nil {
 		return nil, 0, err
 	}
+
 	timeout := time.NewTimer(time.Until(f.deadline))
 	defer timeout.Stop()
 	select {
@@ -80,8 +89,8 @@ func (c *Cache) fly(ctx context.Context, k cacheKey, cred Credential) (*Identity
 	}
 }
 
-// board returns the flight for a credential, or an error if too many flights are
-// under way.
+// board returns the flight for a credential, and starts one if there is none. It
+// returns AUTH-8 if too many flights are under way.
 func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight, error) {
 	s := c.shard(&k)
 	s.mu.Lock()
@@ -89,20 +98,26 @@ func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight
 	if f := s.inFlight[k]; f != nil {
 		return f, nil
 	}
+
 	select {
 	case c.flying <- struct{}{}:
 	default:
 		return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many validations under way")}
 	}
+
 	f := &flight{deadline: time.Now().Add(flightTimeout), done: make(chan struct{})}
 	s.inFlight[k] = f
 	s.stats.Flights++
+
+	// The flight must not end with the request that starts it: others may wait for
+	// it.
 	go func() {
 		defer func() { <-c.flying }()
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), f.deadline)
 		defer cancel()
 		defer func() {
-			// Here nobody else recovers, not even from http.ErrAbortHandler.
+			// No caller recovers in this goroutine, so every panic must end here,
+			// http.ErrAbortHandler included.
 			if p := recover(); p != nil || f.id == nil && f.err == nil {
 				f.id, f.err = nil, errorsx.Fault(fmt.Errorf("middleware: the validator ended with %v", p))
 			}
@@ -114,7 +129,7 @@ func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight
 	return f, nil
 }
 
-// leave takes a flight off the table, so that the next request starts another.
+// leave removes a flight from the table, so that the next request starts another one.
 func (c *Cache) leave(k cacheKey, f *flight) {
 	s := c.shard(&k)
 	s.mu.Lock()

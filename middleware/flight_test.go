@@ -51,8 +51,8 @@ func TestC09Flights(t *testing.T) {
 	})
 }
 
-// TestC09Leaders lets the one who asked first go in several ways, while others
-// wait for the same answer.
+// TestC09Leaders ends the request that started a flight in several ways, while other
+// requests wait for the same answer.
 func TestC09Leaders(t *testing.T) {
 	for name, begin := range map[string]func(context.Context) (context.Context, context.CancelFunc){
 		"hangs up": context.WithCancel,
@@ -88,8 +88,8 @@ func TestC09Leaders(t *testing.T) {
 	}
 }
 
-// TestC12FlightsAreOfOneCredential has the validations of credentials that look
-// alike under way at once: none waits for, or gets, the answer of another.
+// TestC12FlightsAreOfOneCredential validates credentials that look alike at the same
+// time. None waits for the answer to another, or gets it.
 func TestC12FlightsAreOfOneCredential(t *testing.T) {
 	basic := func(user, secret string) middleware.Credential {
 		return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: secret}
@@ -131,7 +131,7 @@ func TestC11FlightsThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		o := &oracle{answer: func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-			<-release // deaf to its context
+			<-release // it ignores its context
 			return yes(ctx, c)
 		}}
 		c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
@@ -180,8 +180,8 @@ func TestFlightsAreLimited(t *testing.T) {
 	})
 }
 
-// TestC10FlightsSurviveAborts: the panic that net/http knows has nobody to know it
-// in a flight.
+// TestC10FlightsSurviveAborts tests that a flight recovers from http.ErrAbortHandler.
+// No server recovers from it there.
 func TestC10FlightsSurviveAborts(t *testing.T) {
 	for name, end := range map[string]func(){
 		"http.ErrAbortHandler": func() { panic(http.ErrAbortHandler) },
@@ -197,8 +197,8 @@ func TestC10FlightsSurviveAborts(t *testing.T) {
 	}
 }
 
-// TestLateAnswersAreNotRemembered lets a validator that is deaf to its context
-// answer when nobody waits any more.
+// TestLateAnswersAreNotRemembered lets a validator that ignores its context answer
+// when no request waits any more.
 func TestLateAnswersAreNotRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := true
@@ -253,7 +253,7 @@ func TestChecksAreQueuedWithinBounds(t *testing.T) {
 func TestC10CachePanics(t *testing.T) {
 	for name, fault := range map[string]func(){
 		"a text":         func() { panic("s3cret") },
-		"an error":       func() { panic(errorsx.UnknownToken) }, // no refusal, though it looks like one
+		"an error":       func() { panic(errorsx.UnknownToken) }, // a panic, even though its value is a refusal
 		"an index":       func() { s := strings.Fields("a"); s[len(s)] = "b" },
 		"nothing at all": func() { panic(nil) },
 	} {
@@ -275,14 +275,15 @@ func TestC10CachePanics(t *testing.T) {
 	}
 }
 
-// TestC01RevokedWhileInFlight revokes while the validation is under way: its answer
-// must not be given, nor remembered.
+// TestC01RevokedWhileInFlight revokes while the validation is under way. The answer
+// of that validation must be neither given nor remembered.
 func TestC01RevokedWhileInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var revoked atomic.Bool
 		o := newSource()
 		o.answer = func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-			was := revoked.Load() // the store is read, and the answer is late
+			// The store has been read, but the answer comes after the revocation.
+			was := revoked.Load()
 			time.Sleep(60 * time.Millisecond)
 			if was {
 				return nil, errorsx.UnknownToken
@@ -310,7 +311,7 @@ func TestC01RevokedWhileInFlight(t *testing.T) {
 }
 
 // TestC01RevocationsAreNotLost revokes 50 tokens a second while validations take 60
-// milliseconds: no token is answered after its revocation.
+// milliseconds. No token may be admitted after its revocation.
 func TestC01RevocationsAreNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var revoked sync.Map
@@ -357,7 +358,7 @@ func TestC01RevocationsAreNotLost(t *testing.T) {
 	})
 }
 
-// localFunc is a validator that needs to ask nobody.
+// localFunc is a validator that is Local for every credential.
 type localFunc middleware.ValidatorFunc
 
 func (f localFunc) Local(middleware.Credential) bool { return true }

@@ -5,25 +5,26 @@ import (
 	"strings"
 )
 
-// An element is what one proxy says of the peer that it got a request from.
+// An element is one proxy's statement about the peer that sent it the request.
 type element struct {
-	addr  netip.Addr // the zero Addr if the proxy does not say, or not clearly
+	addr  netip.Addr // the zero Addr if the proxy gives no usable address
 	https bool
 }
 
-// lastForwardedFor returns the last element of an X-Forwarded-For header, and
-// what stands before it.
+// lastForwardedFor returns the last element of an X-Forwarded-For header and the text
+// before it. It reports whether there are more elements.
 func lastForwardedFor(header string) (e element, before string, more bool) {
 	comma := strings.LastIndexByte(header, ',')
 	e.addr, _ = parseAddr(strings.TrimSpace(header[comma+1:]))
 	return e, header[:max(comma, 0)], comma >= 0
 }
 
-// lastForwarded returns the last element of a Forwarded header (RFC 7239), and
-// what stands before it.
+// lastForwarded returns the last element of a Forwarded header (RFC 7239) and the
+// text before it. It reports whether there are more elements.
 //
-// The header is read from its end: the last element is a trusted proxy's, and an
-// opening quote that a client sends before it must not swallow it.
+// The header is read from its end, because the last element is from a trusted proxy.
+// A client could send an opening quote before it, which must not swallow that
+// element.
 func lastForwarded(header string) (e element, before string, more bool) {
 	start := lastUnquoted(header, ',')
 	before, more = header[:max(start, 0)], start >= 0
@@ -33,12 +34,14 @@ func lastForwarded(header string) (e element, before string, more bool) {
 		semicolon := lastUnquoted(rest, ';')
 		pair := strings.TrimSpace(rest[semicolon+1:])
 		rest, parts = rest[:max(semicolon, 0)], semicolon >= 0
+
 		name, value, ok := strings.Cut(pair, "=")
 		name = strings.ToLower(name)
 		if pair == "" {
 			continue
 		}
-		if !ok || seen[name] { // an element that is malformed says nothing
+		// A malformed element is ignored as a whole. It gives no address.
+		if !ok || seen[name] {
 			return element{}, before, more
 		}
 		seen[name] = true
@@ -52,7 +55,7 @@ func lastForwarded(header string) (e element, before string, more bool) {
 	return e, before, more
 }
 
-// lastUnquoted returns where the last separator outside of a quoted-string is, or
+// lastUnquoted returns the index of the last separator outside of a quoted-string, or
 // -1.
 func lastUnquoted(s string, separator byte) int {
 	quoted := false
@@ -67,13 +70,14 @@ func lastUnquoted(s string, separator byte) int {
 	return -1
 }
 
-// escaped reports whether an odd number of backslashes stands before s[i].
+// escaped reports whether an odd number of backslashes precedes s[i].
 func escaped(s string, i int) bool {
 	return (i-len(strings.TrimRight(s[:i], `\`)))%2 == 1
 }
 
-// unquote returns the text of a quoted-string without escapes, which no address
-// and no protocol needs, and any other text as it is.
+// unquote removes the quotes of a quoted-string. It leaves escapes as they are,
+// because no address and no protocol needs them. Any other text is returned
+// unchanged.
 func unquote(s string) string {
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		return s[1 : len(s)-1]
@@ -81,8 +85,8 @@ func unquote(s string) string {
 	return s
 }
 
-// parseNode reads a node of RFC 7239 section 6, in which an IPv6 address has
-// brackets.
+// parseNode parses a node (RFC 7239 section 6), in which an IPv6 address has
+// brackets. It returns the zero Addr for any other text.
 func parseNode(s string) netip.Addr {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
@@ -97,15 +101,17 @@ func parseNode(s string) netip.Addr {
 	return a
 }
 
-// parseAddr reads an IP address as connections and proxies write it: alone, in
-// brackets, or with a port. It drops a zone, and the IPv6 form of an IPv4 address.
+// parseAddr parses an IP address as connections and proxies write it: alone, in
+// brackets, or with a port. It drops an IPv6 zone and unmaps an IPv4-mapped address.
 func parseAddr(s string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(s)
+
 	if err != nil {
 		var p netip.AddrPort
 		p, err = netip.ParseAddrPort(s)
 		a = p.Addr()
 	}
+
 	if inside, ok := strings.CutPrefix(s, "["); ok && err != nil && strings.HasSuffix(inside, "]") {
 		a, err = netip.ParseAddr(inside[:len(inside)-1])
 	}

@@ -5,33 +5,37 @@ import (
 	"time"
 )
 
-// A limit is a time that is past when one of the clocks says so: the monotonic
-// one stands still while the machine sleeps, and the wall clock may be set back.
+// A limit is a point in time. It has passed as soon as either clock says so, because
+// the monotonic clock stands still while the machine sleeps and the wall clock may be
+// set back.
 type limit struct{ monotonic, wall time.Time }
 
 func (l *limit) past(now time.Time) bool { return now.After(l.monotonic) || now.After(l.wall) }
 
-// A feed is what a cache hears of one Source.
+// A feed receives the reports of one Source for a cache.
 type feed struct {
 	cache *Cache
 	fresh time.Time // guarded by the cache's feeds
 }
 
-// feeds are all of a cache's.
+// feeds holds all feeds of a cache.
 type feeds struct {
 	mu  sync.Mutex
 	all []*feed
 }
 
-// subscribe makes the cache hear of every source. Until all of them have said
-// until when the cache is fresh, it is not.
+// subscribe subscribes the cache to every source. The cache is not fresh until each
+// source has reported until when it is fresh.
 func (c *Cache) subscribe(sources []Source) {
 	for range sources {
 		c.feeds.all = append(c.feeds.all, &feed{cache: c})
 	}
+
+	// A source may report during Subscribe, so the zero limit is stored first.
 	if len(sources) > 0 {
 		c.fresh.Store(&limit{})
 	}
+
 	for n, source := range sources {
 		source.Subscribe(c.feeds.all[n])
 	}
@@ -40,8 +44,8 @@ func (c *Cache) subscribe(sources []Source) {
 // Forget implements [Sink].
 func (f *feed) Forget(rs ...Revocation) { f.cache.Forget(rs...) }
 
-// FreshUntil implements [Sink]. The cache is fresh for as long as the source is
-// that was heard of least recently.
+// FreshUntil implements [Sink]. The cache is fresh until the earliest of the times
+// that its sources have reported.
 func (f *feed) FreshUntil(t time.Time) {
 	all := &f.cache.feeds
 	all.mu.Lock()

@@ -9,54 +9,54 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A guard is the part that APIKey, Basic and Bearer have in common: validate
-// the credential, run the wrapper's own checks, merge, publish.
+// A guard is the common part of APIKey, Basic and Bearer. It validates the
+// credential, runs the wrapper's own checks, merges identities and publishes the
+// result.
 type guard struct {
 	name        string
 	header      string
-	expected    string // of the header's value, unless it is decoded
+	expected    string // text about the header's value for AUTH-3, unless the value is decoded
 	validator   Validator
-	cache       *Cache // the validator, if it is one
+	cache       *Cache // the validator, if it is a Cache
 	scheme      errorsx.Scheme
 	otherClient bool
 
-	// from is the source of a credential in the header. A query is read too if
-	// safe is not nil.
+	// from is the source of a credential in the header.
 	from *source
 
-	// nobody is the counter of a request that is let in without a credential.
+	// nobody is the counter of a request that is admitted without a credential.
 	nobody *counted
 
-	// absent refuses a request without the credential, with challenges of the
-	// other schemes too if there are alternatives.
+	// absent refuses a request without the credential. others are the further schemes
+	// of its challenges, if there are alternatives.
 	absent error
 	others []errorsx.Scheme
 
-	// anonymous is not nil if requests without a credential are let through. It
-	// is the source of no credential, by which their answers vary.
+	// anonymous is not nil if requests without a credential are admitted. Their
+	// answers vary by it.
 	anonymous *source
 
-	// read finds the credential in the request. Which characters it holds is
-	// checked when it is validated, unless it is decoded.
+	// read finds the credential in the request. The characters of a credential that
+	// is not decoded are checked later, in identify.
 	read func(r *http.Request) (username, secret string, from *source, err error)
 
-	// check judges the identity for this route; nil checks nothing.
+	// check runs the route's own checks of the identity. It may be nil.
 	check func(id *Identity) error
 
-	// safe judges an identity from the query, after it is merged: scopes come
-	// last. It is not nil if read looks into the query.
+	// safe checks the scopes of a token from the query, after its identity is merged.
+	// It is nil unless read looks into the query.
 	safe func(id *Identity) error
 
 	// confirm is [BearerConfig.Confirm].
 	confirm func(r *http.Request, id Identity) error
 }
 
-// A source is where in the request a credential was found. Its header values
-// are shared by all answers and never changed.
+// A source is a place in requests where credentials are found. Its header values are
+// shared by all answers and must not be changed.
 type source struct {
 	query   bool
 	vary    []string
-	private bool // shared caches do not know to protect the answer
+	private bool // shared caches would not protect the answer by themselves
 }
 
 var (
@@ -64,8 +64,7 @@ var (
 	noReferrerValue = []string{"no-referrer"}
 )
 
-// headerSource is the source of credentials in the header with that canonical
-// name.
+// headerSource returns the source of credentials in a header, by its canonical name.
 func headerSource(name string) *source {
 	if name == "Authorization" {
 		return &source{}
@@ -73,8 +72,8 @@ func headerSource(name string) *source {
 	return &source{vary: []string{name}, private: true}
 }
 
-// protect sets the headers that keep an answer from being given to others.
-// Authorization needs none: caches know it (RFC 9111 section 3.5).
+// protect sets the headers that keep shared caches from giving an answer to others.
+// Authorization needs none, because caches protect it (RFC 9111 section 3.5).
 func (s *source) protect(h http.Header) {
 	if !s.private && len(s.vary) == 0 {
 		return
@@ -83,10 +82,12 @@ func (s *source) protect(h http.Header) {
 	if len(h) > 0 {
 		vary, cacheControl = h["Vary"], h["Cache-Control"]
 	}
+
 	switch {
 	case len(s.vary) == 0:
 	case len(vary) == 0:
-		h["Vary"] = s.vary[:len(s.vary):len(s.vary)] // what a handler adds is not shared
+		// The limited capacity keeps a handler that appends out of the shared array.
+		h["Vary"] = s.vary[:len(s.vary):len(s.vary)]
 	default:
 		h["Vary"] = append(vary[:len(vary):len(vary)], s.vary...)
 	}
@@ -104,8 +105,8 @@ func (g *guard) wrapper() Wrapper {
 	return g.wrap
 }
 
-// prepare looks at the validator, which is not nil. Only a validator that is
-// itself a cache is passed by: what a decorator does must happen on each request.
+// prepare checks the validator, which is not nil. Only if the validator itself is a
+// cache may hits skip it: the code of a decorator must run on each request.
 func (g *guard) prepare() {
 	if vs, ok := g.validator.(ByScheme); ok && vs[g.scheme] == nil {
 		panic("middleware: " + g.name + ": no validator for the scheme " + string(g.scheme))
@@ -118,8 +119,8 @@ func (g *guard) prepare() {
 	g.nobody = &counted{openedBy: g, add: func(int64) error { return nil }}
 }
 
-// allowAnonymous lets requests without a credential through. Every answer then
-// varies by the headers that were looked for, Authorization included.
+// allowAnonymous admits requests without a credential. Every answer then varies by
+// the headers that are read, including Authorization.
 func (g *guard) allowAnonymous() {
 	g.from.vary = appendNew([]string{shown(g.header)}, g.from.vary...)
 	g.anonymous = &source{vary: g.from.vary}
@@ -141,8 +142,8 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// authenticate publishes the request's identity, after the last check. The source
-// is nil if no credential was proven and the answer is the same for everybody.
+// authenticate publishes the request's identity after the last check. The source is
+// nil if no credential was proven and the answer is the same for everybody.
 func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	username, secret, from, err := g.read(r)
 	switch {
@@ -165,7 +166,8 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	}
 	if id.extras != nil {
 		if err := id.usableFrom(r); err != nil {
-			return g.anonymous, err // the answer is the same as for an unknown credential
+			// The answer must be the same as for an unknown credential.
+			return g.anonymous, err
 		}
 	}
 
@@ -199,8 +201,8 @@ func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
 	return from, nil
 }
 
-// mayBecome returns a fault if outer, which may be nil, must not become merged,
-// because of id.
+// mayBecome returns a fault if merging id into outer must not give merged. outer may
+// be nil.
 func (s *state) mayBecome(outer, merged, id *Identity) error {
 	if outer != nil && outer != id && outer.Issuer == "" {
 		return errorsx.Fault(errors.New("middleware: two credentials without an Issuer cannot be merged: nothing says that their clients are the same"))
@@ -214,8 +216,8 @@ func (s *state) mayBecome(outer, merged, id *Identity) error {
 	return nil
 }
 
-// admitAnonymous notes that a request without a credential was let in. An
-// identity from outside stays.
+// admitAnonymous marks a request as admitted without a credential. An identity from
+// an outer wrapper stays.
 func (g *guard) admitAnonymous(s *state) {
 	if s.identity.Load() == nil {
 		s.usage.Store(g.nobody)
@@ -223,8 +225,8 @@ func (g *guard) admitAnonymous(s *state) {
 	}
 }
 
-// identify returns the identity that a credential proves, by what a cache
-// remembers or by asking the validator.
+// identify returns the identity of a credential, from the cache or from the
+// validator.
 func (g *guard) identify(s *state, r *http.Request, username, secret string, query bool) (*Identity, error) {
 	var k cacheKey
 	var known *entry
@@ -240,7 +242,8 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 		}
 	}
 
-	// An entry says whether its credential has passed this check.
+	// A hit returns before this check if the entry says that its credential passed
+	// it.
 	if !query && !fitsHeader(g.scheme, secret) {
 		return nil, malformed(g.header, g.expected)
 	}
@@ -262,12 +265,11 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 	return id.provenBy(methodOf(g.scheme)).unexpired(s.now)
 }
 
-// isRefusal reports whether err refuses a credential, and is no failure of the
+// isRefusal reports whether err refuses a credential and is not a failure of the
 // server.
 func isRefusal(err error) bool { return err != nil && !errorsx.From(err).Code.Ours() }
 
-// ask asks a validator, and takes a panic and an empty answer for faults of
-// ours.
+// ask calls a validator. It turns a panic and an empty result into faults.
 func ask(ctx context.Context, v Validator, c Credential) (id *Identity, err error) {
 	defer errorsx.Recovered("middleware: the validator", &err)
 	id, err = v.Validate(ctx, c)

@@ -11,13 +11,12 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// maxCredential is the size in bytes over which a credential's header value or
-// query token is refused without a look at it.
+// maxCredential is the largest size, in bytes, of a credential's header value or of a
+// token in the query. A larger one is refused without reading it.
 const maxCredential = 8 << 10
 
-// one returns the single, non-empty value of the header with the canonical
-// name given. An empty value counts as missing, and several are malformed even
-// where one is empty.
+// one returns the only value of the header with that canonical name. An empty value
+// counts as missing. Several values are malformed, even if one of them is empty.
 func one(h http.Header, name string) (string, error) {
 	switch v := h[name]; {
 	case len(v) == 0 || len(v) == 1 && v[0] == "":
@@ -42,7 +41,7 @@ func malformed(name, why string) error {
 	}
 }
 
-// shown returns a canonical header name as the documentation writes it.
+// shown returns a canonical header name in the spelling of the documentation.
 func shown(name string) string {
 	if name == apiKeyHeader {
 		return "X-API-KEY"
@@ -50,8 +49,8 @@ func shown(name string) string {
 	return name
 }
 
-// headerName returns the canonical form of a configured header name, or of def
-// if it is empty. It panics if no header can have that name.
+// headerName returns the canonical form of name, or of def if name is empty. It
+// panics if it is not a valid header name.
 func headerName(wrapper, name, def string) string {
 	if name == "" {
 		name = def
@@ -62,8 +61,8 @@ func headerName(wrapper, name, def string) string {
 	return http.CanonicalHeaderKey(name)
 }
 
-// ValidHeaderName reports whether a header can have that name (RFC 9110 section
-// 5.1). Wrappers panic at wiring if it cannot.
+// ValidHeaderName reports whether name is a valid header name (RFC 9110 section 5.1).
+// Wrappers panic when they are made with an invalid one.
 func ValidHeaderName(name string) bool {
 	for i := range len(name) {
 		if !tokenChar(name[i]) {
@@ -73,12 +72,14 @@ func ValidHeaderName(name string) bool {
 	return name != ""
 }
 
-// afterScheme returns what follows the scheme and the spaces behind it, which
-// may be nothing. The scheme is compared without regard to case (RFC 9110
-// section 11.1); another one leaves the error out of the challenge.
+// afterScheme returns the text after the scheme and its spaces, which may be empty.
+// The scheme is compared without regard to case (RFC 9110 section 11.1). With another
+// scheme, the challenge of the refusal contains no error.
 func afterScheme(name, value, scheme string) (string, error) {
 	if n := len(scheme); len(value) > n+1 && value[:n] == scheme && value[n] == ' ' && value[n+1] != ' ' {
-		return value[n+1:], nil // as nearly everybody writes it
+		// Most clients write exactly this form, so no comparison without case is
+		// needed.
+		return value[n+1:], nil
 	}
 	got, rest, _ := strings.Cut(value, " ")
 	if isScheme(got, scheme) {
@@ -91,13 +92,16 @@ func isScheme(got, scheme string) bool {
 	return len(got) == len(scheme) && strings.EqualFold(got, scheme)
 }
 
-// wrongScheme refuses a header of another scheme than expected, or of none.
+// wrongScheme returns the refusal of a header that has another scheme, or none.
 func wrongScheme(name, got, expected string) error {
 	err := &errorsx.Error{
 		Code:    errorsx.CredentialsMalformed,
 		Message: fmt.Sprintf("Invalid %q header: expected the scheme %s", shown(name), expected),
 		NoError: true,
 	}
+
+	// A value that does not begin with a scheme is malformed. Its challenge says so
+	// (RFC 6750 section 3.1).
 	for i := range len(got) {
 		if !tokenChar(got[i]) {
 			err.NoError = false
@@ -106,22 +110,25 @@ func wrongScheme(name, got, expected string) error {
 	return err
 }
 
-// basicUserPass returns user-id and password of a header value (RFC 7617
+// basicUserPass returns the user-id and the password in a header value (RFC 7617
 // section 2). Either may be empty.
 func basicUserPass(name, value string) (user, password string, err error) {
 	encoded, err := afterScheme(name, value, "Basic")
 	if err != nil {
 		return "", "", err
 	}
+
 	var stack [128]byte
 	b, ok := appendBase64(stack[:0], strictStd, encoded)
 	if !ok || encoded == "" {
 		return "", "", malformed(name, "expected padded base64 after the scheme Basic")
 	}
+
 	decoded := string(b)
 	if !printable(decoded) && (!utf8.ValidString(decoded) || strings.ContainsFunc(decoded, unicode.IsControl)) {
 		return "", "", malformed(name, "expected UTF-8 without control characters")
 	}
+
 	user, password, ok = strings.Cut(decoded, ":")
 	if !ok {
 		return "", "", malformed(name, "expected a colon between user-id and password")
@@ -129,19 +136,19 @@ func basicUserPass(name, value string) (user, password string, err error) {
 	return user, password, nil
 }
 
-// The encodings of credentials, with unused bits zero.
+// The base64 encodings of credentials. Unused bits must be zero.
 var (
 	strictStd = base64.StdEncoding.Strict()
 	strictURL = base64.RawURLEncoding.Strict()
 )
 
-// decodeBase64 decodes the one spelling of a byte string in a strict encoding:
-// no line breaks, which the standard library skips.
+// decodeBase64 decodes s, which must be the only spelling of its bytes in a strict
+// encoding. It refuses line breaks, which the standard library skips.
 func decodeBase64(strict *base64.Encoding, s string) ([]byte, bool) {
 	return appendBase64(nil, strict, s)
 }
 
-// appendBase64 appends what decodeBase64 returns.
+// appendBase64 is like decodeBase64 and appends the result to b.
 func appendBase64(b []byte, strict *base64.Encoding, s string) ([]byte, bool) {
 	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
 		return nil, false
@@ -150,8 +157,9 @@ func appendBase64(b []byte, strict *base64.Encoding, s string) ([]byte, bool) {
 	return b, err == nil
 }
 
-// fitsHeader reports whether a secret has the characters that its scheme allows in
-// a header. Those of a Basic credential were judged when it was decoded.
+// fitsHeader reports whether a secret consists of characters that its scheme allows
+// in a header. It is true for a Basic credential, which was checked when it was
+// decoded.
 func fitsHeader(scheme errorsx.Scheme, secret string) bool {
 	switch scheme {
 	case errorsx.SchemeBearer:
@@ -180,8 +188,8 @@ var token68Chars = func() (t [256]bool) {
 	return t
 }()
 
-// tokenChar reports whether c may be in a token (RFC 9110 section 5.6.2), as
-// schemes and header names are.
+// tokenChar reports whether c may occur in a token (RFC 9110 section 5.6.2). Schemes
+// and header names are tokens.
 func tokenChar(c byte) bool {
 	return alphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }

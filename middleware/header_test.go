@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// echo accepts every credential and keeps the last.
+// echo accepts every credential and keeps the last one.
 type echo struct{ last middleware.Credential }
 
 func (e *echo) Validate(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -28,7 +28,7 @@ func TestHeaders(t *testing.T) {
 		name   string
 		guard  func(middleware.Validator) middleware.Wrapper
 		values []string
-		want   string // code, or the credential
+		want   string // a code, or the credential
 	}{
 		{"H05 absent", bearerOf, nil, "AUTH-2"},
 		{"H05 empty", bearerOf, []string{""}, "AUTH-2"},
@@ -112,8 +112,8 @@ func TestH14OtherNamesAreNotRead(t *testing.T) {
 	}
 }
 
-// FuzzBearer states that a header is either refused as the client's fault, or
-// read as the one token that can be put into a header again.
+// FuzzBearer tests that a header is either refused as the client's fault, or read as
+// one token. A header with that token alone must be read as the same token.
 func FuzzBearer(f *testing.F) {
 	for _, h := range []string{"Bearer abc", "bearer  abc==", "Bearer", "Basic YTpi", "Bearer a, b", "Bearer\tx", ""} {
 		f.Add(h)
@@ -139,8 +139,8 @@ func FuzzBearer(f *testing.F) {
 	})
 }
 
-// FuzzBasic states that an accepted header is the one encoding of what it is
-// read as.
+// FuzzBasic tests that an accepted header is the only encoding of the credential that
+// is read from it.
 func FuzzBasic(f *testing.F) {
 	for _, h := range []string{"Basic " + b64std("a:b"), "basic  " + b64std("é::"), "Basic YWI6Yz==", "Basic Og==", "Bearer x", "Basic"} {
 		f.Add(h)

@@ -23,21 +23,21 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// What the secrets of TestC16NoSecretInHeap are, by kind. Each is made anew from
-// its number wherever it is needed, and so kept alive by nobody but the suite.
+// The kinds of secrets in TestC16NoSecretInHeap. The test makes each secret anew from
+// its number wherever it needs one. So only the suite could keep one in memory.
 const (
 	apiKeySecret = iota
 	password
 	opaqueToken
-	generatedToken // behind a prefix, which may be shown
+	generatedToken // with a prefix that need not be secret
 	jwtSignature
-	wrongToken // refused
-	canary     // kept alive on purpose
+	wrongToken // a token that is refused
+	canary     // a secret that the test keeps in memory
 )
 
 const secretsOfAKind = 50
 
-// secretOf returns the secret of a kind with that number.
+// secretOf returns the secret of that kind with that number.
 func secretOf(kind, i int) string {
 	if kind == generatedToken {
 		return pseudorandom(kind<<16|i, 49)
@@ -48,17 +48,17 @@ func secretOf(kind, i int) string {
 // userOf returns the user whose password has that number.
 func userOf(i int) string { return "user" + strconv.Itoa(i) }
 
-// basicValue returns user and password as they are sent.
+// basicValue returns the header value with user and password.
 func basicValue(i int) string {
 	return base64.StdEncoding.EncodeToString([]byte(userOf(i) + ":" + secretOf(password, i)))
 }
 
-// jwtOf returns what looks like a JWT, with a secret as its signature.
+// jwtOf returns a text in the form of a JWT, with a secret as its signature.
 func jwtOf(i int) string {
 	return b64(`{"alg":"HS256"}`) + "." + b64(`{"jti":"`+strconv.Itoa(i)+`"}`) + "." + secretOf(jwtSignature, i)
 }
 
-// digests is a validator that keeps nothing but SHA-256.
+// digests is a validator that stores only the SHA-256 of credentials.
 type digests map[[sha256.Size]byte]bool
 
 func (d digests) add(secret string) { d[sha256.Sum256([]byte(secret))] = true }
@@ -70,11 +70,11 @@ func (d digests) Validate(_ context.Context, c middleware.Credential) (*middlewa
 	return &middleware.Identity{Issuer: "i", Client: "app"}, nil
 }
 
-// TestC16NoSecretInHeap looks for credentials in a dump of the heap after 10,000
+// TestC16NoSecretInHeap searches for credentials in a dump of the heap after 10,000
 // requests to a real server. C16
 //
-// It does so in a process of its own, in which freed memory is overwritten: a
-// dump shows the ends of spans too, where otherwise old contents remain.
+// It runs in a process of its own in which freed memory is overwritten. A dump
+// contains the unused ends of spans too, and these would otherwise hold old contents.
 func TestC16NoSecretInHeap(t *testing.T) {
 	if os.Getenv("AUTHTIER_HEAP") == "" {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestC16NoSecretInHeap$", "-test.count=1")
@@ -84,11 +84,15 @@ func TestC16NoSecretInHeap(t *testing.T) {
 		}
 		return
 	}
+
 	exchangeSecrets(t, 10_000)
 	kept := secretOf(canary, 0)
 	for range 3 {
-		runtime.GC() // pools let go with the second, and what they held with the third
+		// A sync.Pool drops its contents at the second collection. The third one
+		// frees everything that these contents referred to.
+		runtime.GC()
 	}
+
 	dump := dumpHeap(t)
 	if !bytes.Contains(dump, []byte(secretOf(canary, 0))) {
 		t.Error("the search does not find what is there")
@@ -106,7 +110,7 @@ func TestC16NoSecretInHeap(t *testing.T) {
 	}
 }
 
-// dumpHeap returns all that is alive, as bytes.
+// dumpHeap returns the bytes of all live objects.
 func dumpHeap(t *testing.T) []byte {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "heap")
@@ -125,8 +129,8 @@ func dumpHeap(t *testing.T) []byte {
 	return dump
 }
 
-// exchangeSecrets sends n requests to a server that remembers their credentials,
-// and closes its connections. The cache outlives it.
+// exchangeSecrets sends n requests to a server that remembers their credentials, and
+// closes its connections. The server's cache stays in memory.
 func exchangeSecrets(t *testing.T, n int) {
 	t.Helper()
 	known := digests{}
@@ -167,7 +171,7 @@ func exchangeSecrets(t *testing.T, n int) {
 	}
 }
 
-// send sends the request with that number, and checks the answer.
+// send sends the request with that number and checks the answer.
 func send(t *testing.T, conn net.Conn, answers *bufio.Reader, number int) {
 	i, want := number/6%secretsOfAKind, 200
 	path, header := "/bearer", ""

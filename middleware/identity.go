@@ -14,8 +14,8 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Scopes is a list of scopes as it is sent: separated by single spaces, case
-// sensitive, without order (RFC 6749 section 3.3).
+// Scopes is a list of scopes in the form in which OAuth sends it: separated by single
+// spaces, case-sensitive and without order (RFC 6749 section 3.3).
 type Scopes string
 
 // Has reports whether scope is one of s.
@@ -23,7 +23,7 @@ func (s Scopes) Has(scope string) bool {
 	return scope != "" && strings.IndexByte(scope, ' ') < 0 && s.has(scope)
 }
 
-// has is [Scopes.Has] for what is not empty and holds no space.
+// has is [Scopes.Has] for a scope that is not empty and contains no space.
 func (s Scopes) has(scope string) bool {
 	for rest := string(s); len(rest) >= len(scope); {
 		if n := len(scope); rest[:n] == scope && (len(rest) == n || rest[n] == ' ') {
@@ -38,11 +38,11 @@ func (s Scopes) has(scope string) bool {
 	return false
 }
 
-// List returns the scopes one by one, none for an empty s.
+// List returns the scopes as a slice, which is empty for an empty s.
 func (s Scopes) List() []string { return strings.Fields(string(s)) }
 
-// Valid reports whether s is a list of scope tokens as RFC 6749 section 3.3
-// writes it. The empty list is valid.
+// Valid reports whether s is a valid list of scope tokens (RFC 6749 section 3.3). The
+// empty list is valid.
 func (s Scopes) Valid() bool {
 	if s == "" {
 		return true
@@ -55,7 +55,7 @@ func (s Scopes) Valid() bool {
 	return true
 }
 
-// ValidScope reports whether s is one scope token (RFC 6749 section 3.3).
+// ValidScope reports whether s is one valid scope token (RFC 6749 section 3.3).
 func ValidScope(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
@@ -65,17 +65,18 @@ func ValidScope(s string) bool {
 	return s != ""
 }
 
-// Methods says how an identity was proven.
+// Methods is the set of methods that proved an identity.
 type Methods uint8
 
-// The methods. An identity merged from two credentials has those of both.
+// The methods. An identity merged from two credentials has the methods of both.
 const (
 	ByAPIKey Methods = 1 << iota
 	ByBasic
-	ByToken // also a session's
+	ByToken // an access token or a session
 )
 
-// methodOf returns how a credential of that scheme proves an identity.
+// methodOf returns the method by which a credential of that scheme proves an
+// identity.
 func methodOf(s errorsx.Scheme) Methods {
 	switch s {
 	case errorsx.SchemeAPIKey:
@@ -99,67 +100,70 @@ func (m Methods) scheme() errorsx.Scheme {
 	return errorsx.SchemeBearer
 }
 
-// Has reports whether all methods of n are in m. It is false for no method.
+// Has reports whether m contains all methods of n. It is false if n is empty.
 func (m Methods) Has(n Methods) bool { return n != 0 && m&n == n }
 
-// An Identity describes the client and the user that make a request. Requests share
-// an identity, and nothing changes it; handlers get a copy.
+// An Identity describes the client and the user that make a request. Identities are
+// shared by requests and must not be changed. Handlers get a copy.
 type Identity struct {
-	// Issuer is the URL of the issuer whose names Client and User are. With more
-	// than one issuer, a name without its issuer names nobody.
+	// Issuer is the URL of the issuer that assigned the names Client and User. Two
+	// issuers may use the same name for different clients or users.
 	Issuer string
 
 	Client string // client ID, or empty for a session
 	User   string // login, or empty if no user is known
 
-	// Scopes are the token's. Those of an API key or of a client's secret count
-	// only where there is no token.
+	// Scopes are the scopes of the token. The scopes of an API key or of Basic
+	// credentials count only if the request has no token.
 	Scopes Scopes
 
-	// Methods says how the identity was proven. The wrapper that reads the
-	// credential sets it, whatever the validator says.
+	// Methods says how the identity was proven. The wrapper that reads the credential
+	// sets it and ignores the validator's value.
 	Methods Methods
 
-	// ClientVersion is the client's version in the issuer's store when the
-	// credential was judged, or 0. A token minted for the client later is void if the
-	// version has grown since.
+	// ClientVersion is the version of the client in the issuer's store at the time
+	// when the credential was judged, or 0. If the version has grown since, a token
+	// minted for this identity later is void.
 	ClientVersion uint64
 
-	// What a revocation can name.
+	// A [Revocation] names an identity by one of these IDs.
 	TokenID  string // the token's jti
-	Family   string // of tokens that are revoked together
+	Family   string // ID of a group of tokens that are revoked together
 	KeyID    string // the API key's ID
 	SignedBy string // kid of the key that signed the token
 
-	// Audience is the token's audiences, separated by spaces.
+	// Audience is the list of the token's audiences, separated by spaces.
 	Audience Scopes
 
-	// Expires is when the proof ends. If zero, it does not.
+	// Expires is the time at which the proof ends. If zero, the proof does not
+	// expire.
 	Expires time.Time
 
-	extras *extras // what few identities have; nil: nothing
-	claims string  // a JSON object, or a JWT's payload as it is encoded
-	memo   *memo   // what is worked out once for an identity that a Cache holds
+	extras *extras // rarely used properties, or nil
+	claims string  // a JSON object, or a JWT's payload in base64url
+	memo   *memo   // results that are computed once for an identity in a Cache
 }
 
-// Claims returns the token's payload, a JSON object as it was signed, or "".
+// Claims returns the token's payload as the JSON object that was signed, or "".
 func (id Identity) Claims() string {
 	if id.claims == "" || id.claims[0] == '{' {
 		return id.claims
 	}
-	b, _ := base64.RawURLEncoding.DecodeString(id.claims) // it was decoded before
+	// The validator has decoded it before, so it cannot fail.
+	b, _ := base64.RawURLEncoding.DecodeString(id.claims)
 	return string(b)
 }
 
-// WithClaims returns id with these claims, a JSON object. It is for validators.
+// WithClaims returns a copy of id with these claims. object must be a JSON object. It
+// is for validators.
 func (id Identity) WithClaims(object string) Identity {
 	id.claims = object
 	return id
 }
 
-// DecodeClaims decodes the token's claims into v, which is a pointer to a map
-// or a struct. Members are matched exactly, and an error says which member does
-// not fit. An identity without claims is an error.
+// DecodeClaims decodes the token's claims into v, a pointer to a map or a struct.
+// Names of members are matched exactly. It returns an error if the identity has no
+// claims, or if a member does not fit; the error names that member.
 func (id Identity) DecodeClaims(v any) error {
 	claims := id.Claims()
 	if claims == "" {
@@ -168,8 +172,8 @@ func (id Identity) DecodeClaims(v any) error {
 	return json.Unmarshal([]byte(claims), v)
 }
 
-// provenBy returns id with this method. An identity is not changed, so that
-// another method takes a copy.
+// provenBy returns id with the method m. It copies id if the method differs, because
+// an identity must not be changed.
 func (id *Identity) provenBy(m Methods) *Identity {
 	if id.Methods == m {
 		return id
@@ -179,10 +183,10 @@ func (id *Identity) provenBy(m Methods) *Identity {
 	return &proven
 }
 
-// live reports whether id's proof has not ended at now.
+// live reports whether id has not expired at now.
 func (id *Identity) live(now time.Time) bool { return id.Expires.IsZero() || now.Before(id.Expires) }
 
-// unexpired returns id, or a refusal if its proof has ended at now.
+// unexpired returns id, or a refusal if id has expired at now.
 func (id *Identity) unexpired(now time.Time) (*Identity, error) {
 	if id.live(now) {
 		return id, nil
@@ -193,15 +197,15 @@ func (id *Identity) unexpired(now time.Time) (*Identity, error) {
 	}
 }
 
-// A memo is what wrappers worked out for an identity and need not again. A copy
-// of the identity, which may have been changed, has no part in it.
+// A memo holds results that wrappers have computed for an identity. It belongs to one
+// identity, because a copy of that identity may have been changed.
 type memo struct {
 	of      *Identity
 	merged  atomic.Pointer[mergedWith]
 	counted atomic.Pointer[counted]
 }
 
-// remembered returns id's own memo, or nil.
+// remembered returns the memo of id, or nil if id is a copy or not from a Cache.
 func (id *Identity) remembered() *memo {
 	if id.memo == nil || id.memo.of != id {
 		return nil
@@ -209,7 +213,8 @@ func (id *Identity) remembered() *memo {
 	return id.memo
 }
 
-// includes reports whether b is proven by a credential that a was proven by too.
+// includes reports whether the credential that proved b is one of those that proved
+// a.
 func (a *Identity) includes(b *Identity) bool {
 	switch b.Methods {
 	case ByAPIKey:
@@ -223,7 +228,7 @@ func (a *Identity) includes(b *Identity) bool {
 	default:
 		return b.User == "" || a.User == b.User
 	}
-	// Without an ID, only what says the same is taken for the same.
+	// Without an ID, two credentials count as the same only if they say the same.
 	return a.TokenID == "" && a.KeyID == "" && a.User == b.User && a.Scopes == b.Scopes && a.claims == b.claims
 }
 
@@ -232,9 +237,9 @@ func (id *Identity) names() bool { return id != nil && (id.Client != "" || id.Us
 
 type mergedWith struct{ other, result *Identity }
 
-// IdentityFromContext returns the identity of the request that ctx belongs to.
-// It reports false if no wrapper has authenticated the request; a handler that may
-// stand outside of a wrapper must look at that.
+// IdentityFromContext returns the identity of the request that ctx belongs to. It
+// returns false if no wrapper has authenticated the request. A handler that may run
+// without a wrapper around it must check that.
 func IdentityFromContext(ctx context.Context) (Identity, bool) {
 	if s := stateOf(ctx); s != nil {
 		if id := s.identity.Load(); id != nil {
@@ -244,14 +249,14 @@ func IdentityFromContext(ctx context.Context) (Identity, bool) {
 	return Identity{}, false
 }
 
-// WithIdentity returns a context in which id is the identity, as behind a
-// wrapper. It is for tests of handlers, and for wrappers of your own that
-// authenticate in another way than by a [Validator]. Without Methods, the identity
-// counts as proven by a token, so that an API key only adds to it.
+// WithIdentity returns a context whose identity is id, as if a wrapper had proven it.
+// It is for tests of handlers, and for wrappers of your own that authenticate without
+// a [Validator]. If id has no Methods, it counts as proven by a token, so that an
+// inner APIKey only adds to it.
 //
-// It takes the place of an identity that was proven before, without a comparison,
-// and checks neither expiry, networks nor confirmation of id. To use an identity of
-// a Validator of this suite, use a wrapper or [Check], which do.
+// id replaces an identity that was proven before, without a comparison. WithIdentity
+// does not check the expiry, the networks or the confirmation of id. To use an
+// identity of a Validator of this suite, use a wrapper or [Check], which check them.
 func WithIdentity(ctx context.Context, id Identity) context.Context {
 	s := &state{Context: ctx, fixed: true}
 	if outer := stateOf(ctx); outer != nil {
@@ -265,9 +270,9 @@ func WithIdentity(ctx context.Context, id Identity) context.Context {
 	return s
 }
 
-// merge returns the identity that a and b prove together; a may be nil. They
-// must be of one issuer and, unless otherClient, of one client. Two credentials
-// of the same kind must be one and the same.
+// merge returns the identity that a and b prove together. a may be nil. They must be
+// of the same issuer and, unless otherClient is set, of the same client. Two
+// credentials of the same kind must be the same credential.
 func merge(a, b *Identity, otherClient bool) (*Identity, bool) {
 	if a == nil || a == b {
 		return b, true
@@ -276,11 +281,15 @@ func merge(a, b *Identity, otherClient bool) (*Identity, bool) {
 	if memory == nil {
 		return mergeAnew(a, b, otherClient)
 	}
+
 	if m := memory.merged.Load(); m != nil && m.other == a {
 		return m.result, true
 	}
+
 	result, ok := mergeAnew(a, b, otherClient)
-	if ok && result != a && result != b && a.Client == b.Client { // what AllowOtherClient allowed is not for all
+	// A merge of two clients is not remembered: it is allowed only to wrappers with
+	// AllowOtherClient.
+	if ok && result != a && result != b && a.Client == b.Client {
 		result.memo = &memo{of: result}
 		memory.merged.Store(&mergedWith{a, result})
 	}
@@ -295,14 +304,16 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 		return a, a.includes(b)
 	}
 
-	// The token speaks for the request; whose key it is only adds to it.
+	// The token decides which scopes count. The other credential only adds to it.
 	main, other := b, a
 	if a.Methods.Has(ByToken) {
 		main, other = a, b
 	}
+
 	m := *main
 	m.memo = nil
 	m.Methods |= other.Methods
+
 	if m.KeyID == "" {
 		m.KeyID = other.KeyID
 	}

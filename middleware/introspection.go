@@ -20,34 +20,35 @@ import (
 
 // IntrospectionConfig configures [Introspection].
 type IntrospectionConfig struct {
-	// ClientID and ClientSecret authenticate this resource server at the
-	// endpoint, as HTTP Basic (RFC 6749 section 2.3.1). They must be set.
+	// ClientID and ClientSecret authenticate this resource server at the endpoint by
+	// HTTP Basic (RFC 6749 section 2.3.1). They must be set.
 	ClientID     string
 	ClientSecret string `json:"-"`
 
-	// Issuer is whose names client and user are. It must be set; an iss in the
-	// answer must equal it.
+	// Issuer is the issuer that assigned the names of clients and users. It must be
+	// set. If the answer has an iss, it must equal Issuer.
 	Issuer string
 
-	// Audience are the audiences accepted: the token must have one of them. If
-	// empty, the endpoint's word is enough: it knows which client asks.
+	// Audience lists the accepted audiences. A token must have at least one of them.
+	// If empty, the audience is not checked: the endpoint knows which client asks and
+	// may decide for it.
 	Audience []string
 
-	// UserClaim is the member that holds the user's login; a token without it is
-	// a client's. If empty, it is "username". Issuers of user tokens alone put
-	// the user into "sub".
+	// UserClaim is the member that holds the user's login. A token without it is a
+	// client's own. If empty, UserClaim is "username". Use "sub" for issuers that put
+	// the user there; a token whose sub is its client_id still has no user.
 	UserClaim string
 
-	// Leeway is allowed on exp and nbf for the issuer's clock, at most a minute.
-	// If 0, there is none.
+	// Leeway is the tolerance for the issuer's clock when exp and nbf are compared.
+	// It is from 0, the default, to one minute.
 	Leeway time.Duration
 
-	// Client asks the endpoint. Its CheckRedirect is not used. If nil, it is a
-	// client with the settings of [http.DefaultTransport].
+	// Client sends the requests. Its CheckRedirect is ignored. If nil, a client with
+	// the settings of [http.DefaultTransport] is used.
 	Client *http.Client `json:"-"`
 }
 
-// Format writes cfg without the client's secret, whatever the verb.
+// Format writes cfg without the client's secret, for every verb.
 func (cfg IntrospectionConfig) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "introspection by client %q at issuer %q", cfg.ClientID, cfg.Issuer)
 }
@@ -57,21 +58,23 @@ func (cfg IntrospectionConfig) LogValue() slog.Value { return slog.StringValue(f
 
 const introspectionTimeout = 2 * time.Second
 
-// Introspection returns a validator that asks the endpoint of an authorization
-// server what a token is worth (RFC 7662). The endpoint is https, or http on
-// loopback. Put a [Cache] around it: every token is a question otherwise, and
-// how long the cache remembers an answer (one minute, unless told otherwise) is
-// how long a revoked token is still accepted.
+// Introspection returns a validator that asks an authorization server's introspection
+// endpoint about each token (RFC 7662). The endpoint is an https URL, or an http URL
+// on loopback. Put a [Cache] around the validator, because otherwise every request
+// waits for the endpoint. Nothing notifies that cache of revocations, so its TTL must
+// be set. A revoked token stays accepted for that long.
 //
-// The endpoint has two seconds to answer, with status 200 and at most 1 MiB of
-// strict JSON; redirects are not followed. Anything else, such as a server that
-// is down or does not accept the client's secret, is AUTH-8 and never the
-// token's fault.
+// The endpoint must answer within two seconds, with status 200 and at most 1 MiB of
+// strict JSON. Redirects are not followed. Any other answer is a failure of the
+// server (AUTH-8), for example if the endpoint is down or rejects the client's
+// secret.
 //
-// A token that is not active is AUTH-12, and so is one of another issuer or
-// audience, or not yet valid. One that is past its exp is AUTH-11. One whose
-// token_type is not Bearer, or that is said to be a refresh or ID token, is
-// AUTH-9. The causes of refusals are like those of [JWT].
+// A token is refused with AUTH-12 if it is not active, is of another issuer or
+// audience, or is not yet valid. A token that is past its exp is AUTH-11. A token is
+// AUTH-9 if its token_type is not Bearer, or if the answer says that it is a refresh
+// token or an ID token. The causes of refusals are like those of [JWT].
+//
+// Introspection returns an error if the endpoint or cfg is invalid.
 func Introspection(endpoint string, cfg IntrospectionConfig) (Validator, error) {
 	errs := []error{remoteURL(endpoint)}
 	if cfg.ClientID == "" || cfg.ClientSecret == "" {
@@ -86,9 +89,11 @@ func Introspection(endpoint string, cfg IntrospectionConfig) (Validator, error) 
 	if cfg.Leeway < 0 || cfg.Leeway > time.Minute {
 		errs = append(errs, fmt.Errorf("leeway %v, expected 0 to 1m", cfg.Leeway))
 	}
+
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("middleware: Introspection: %w", err)
 	}
+
 	cfg.UserClaim = cmp.Or(cfg.UserClaim, "username")
 	return &introspector{endpoint, cfg, remoteClient(cfg.Client, noRedirect)}, nil
 }
@@ -115,28 +120,31 @@ func (v *introspector) Validate(ctx context.Context, c Credential) (*Identity, e
 	return v.judge(c.Now(), a)
 }
 
-// ask returns what the endpoint says about a token (RFC 7662 section 2.1).
+// ask returns the endpoint's answer about a token (RFC 7662 section 2.1).
 func (v *introspector) ask(ctx context.Context, token string) (body []byte, err error) {
 	defer errorsx.Recovered("middleware: Introspection: the client", &err)
 	ctx, cancel := context.WithTimeout(ctx, introspectionTimeout)
 	defer cancel()
+
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, v.endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
+
+	// RFC 6749 section 2.3.1 asks for form encoding of both before Basic.
 	r.SetBasicAuth(url.QueryEscape(v.cfg.ClientID), url.QueryEscape(v.cfg.ClientSecret))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	return remoteBody(v.client, r)
 }
 
-// An introspected is what an endpoint tells (RFC 7662 section 2.2).
+// An introspected is an answer of the endpoint (RFC 7662 section 2.2).
 type introspected struct {
 	Active value `json:"active"`
 
-	// What tells other tokens from access tokens: token_type is registered,
-	// token_use and typ are what some servers add.
+	// These members tell other kinds of tokens from access tokens. token_type is
+	// registered; some servers add token_use or typ.
 	Type textClaim `json:"token_type"`
 	Use  textClaim `json:"token_use"`
 	Typ  textClaim `json:"typ"`
@@ -152,7 +160,7 @@ var (
 	otherTypes = []string{"refresh", "offline", "id", "refresh+jwt", "logout"}
 )
 
-// read reads an answer. What is wrong with it is the endpoint's fault.
+// read parses an answer. Its errors are faults of the endpoint, not of the token.
 func (v *introspector) read(body []byte) (*introspected, error) {
 	a := &introspected{}
 	if jsontext.Value(body).Kind() != '{' {
@@ -161,6 +169,7 @@ func (v *introspector) read(body []byte) (*introspected, error) {
 	if err := json.Unmarshal(body, a); err != nil {
 		return nil, withoutValue(err)
 	}
+
 	switch jsontext.Value(a.Active).Kind() {
 	case 'f':
 		return a, nil
@@ -169,9 +178,11 @@ func (v *introspector) read(body []byte) (*introspected, error) {
 	default:
 		return nil, errors.New(`the member "active" is missing or no boolean`)
 	}
+
 	if err := json.Unmarshal(body, &a.claims); err != nil {
 		return nil, withoutValue(err)
 	}
+
 	var err error
 	if a.user, err = a.claims.userIn(inAnswer, v.cfg.UserClaim, body); err != nil {
 		return nil, err
@@ -180,7 +191,7 @@ func (v *introspector) read(body []byte) (*introspected, error) {
 	return a, a.check()
 }
 
-// check returns an error that names a member which does not fit.
+// check returns an error that names a member with an invalid value.
 func (a *introspected) check() error {
 	p := &a.claims
 	for _, n := range []struct {
@@ -208,12 +219,13 @@ func (a *introspected) check() error {
 	return nil
 }
 
-// judge decides on the answer of the endpoint.
+// judge decides on a token by the endpoint's answer.
 func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) {
 	p := &a.claims
 	refuse := func(code errorsx.Code, cause error) (*Identity, error) {
 		return nil, &errorsx.Error{Code: code, Client: p.Client.s, Err: cause}
 	}
+
 	var expires time.Time
 	if p.Expires.present() {
 		expires = p.Expires.t.Add(v.cfg.Leeway)
@@ -234,6 +246,7 @@ func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) 
 		fault := p.NotBefore.fault(inAnswer, "nbf", timeUntil(soon))
 		return refuse(errorsx.UnknownToken, &notYetValid{fault, p.NotBefore.t.Add(-v.cfg.Leeway)})
 	}
+
 	return &Identity{
 		Issuer:   v.cfg.Issuer,
 		Client:   p.Client.s,
@@ -247,8 +260,7 @@ func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) 
 	}, nil
 }
 
-// otherType returns the fault of a token that is no access token for Bearer, or
-// nil.
+// otherType returns the fault of a token that is not a Bearer access token, or nil.
 func (a *introspected) otherType() error {
 	switch {
 	case a.Type.present() && !strings.EqualFold(a.Type.s, "Bearer"):

@@ -28,7 +28,7 @@ func introspection(t testing.TB, s *remote, changes ...func(*middleware.Introspe
 	return v
 }
 
-// active is an answer that accepts a token, changed by the pairs given.
+// active is an answer that accepts a token, changed by the given pairs.
 func active(changes members) string {
 	b, _ := json.Marshal(changed(members{
 		"active": true, "iss": testIssuer, "aud": testAudience, "exp": testTime.Unix() + 3600, "client_id": "app", "username": "ada",
@@ -37,7 +37,8 @@ func active(changes members) string {
 	return string(b)
 }
 
-// TestIntrospectionRequest is what the endpoint gets (RFC 7662 section 2.1).
+// TestIntrospectionRequest tests the request that the endpoint gets (RFC 7662 section
+// 2.1).
 func TestIntrospectionRequest(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -137,7 +138,8 @@ func TestIntrospectionJudges(t *testing.T) {
 	}
 }
 
-// TestIntrospectionUser: who the user is, the configuration says.
+// TestIntrospectionUser tests that the configuration decides which member is the
+// user.
 func TestIntrospectionUser(t *testing.T) {
 	for claim, want := range map[string]string{"": "ada", "username": "ada", "sub": "u1", "login": "lovelace", "absent": ""} {
 		s := &remote{}
@@ -149,8 +151,8 @@ func TestIntrospectionUser(t *testing.T) {
 	}
 }
 
-// TestIntrospectionFailure: what the endpoint does wrong is no verdict on the
-// token, and no cache takes it for one (C03).
+// TestIntrospectionFailure tests that a fault of the endpoint does not refuse the
+// token, and that no cache remembers it as a refusal (C03).
 func TestIntrospectionFailure(t *testing.T) {
 	for name, breaks := range map[string]func(s *remote){
 		"unreachable": func(s *remote) { s.fails() },
@@ -190,8 +192,8 @@ func TestIntrospectionFailure(t *testing.T) {
 	}
 }
 
-// TestIntrospectionCached: one question for many requests, and another one when
-// what was said may be otherwise.
+// TestIntrospectionCached tests that many requests cause one call of the endpoint,
+// and that there is another call once the answer may have changed.
 func TestIntrospectionCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &remote{}
@@ -221,8 +223,8 @@ func TestIntrospectionCached(t *testing.T) {
 	})
 }
 
-// TestS09Introspection: secret and token go to nobody else, and no answer takes
-// more than its share.
+// TestS09Introspection tests that secret and token are sent to no other server and
+// appear in no error, and that an endless answer is cut off.
 func TestS09Introspection(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s was asked", r.URL) }))
 	defer other.Close()
@@ -284,8 +286,7 @@ func TestIntrospectionConfig(t *testing.T) {
 	}
 }
 
-// FuzzIntrospection states that there is no identity unless the answer says that
-// the token is active, in so many letters.
+// FuzzIntrospection tests that there is no identity unless the member active is true.
 func FuzzIntrospection(f *testing.F) {
 	f.Add(active(nil))
 	f.Add(active(members{"active": false}))

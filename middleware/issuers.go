@@ -12,36 +12,37 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A TrustedIssuer is one of several whose tokens are accepted.
+// A TrustedIssuer is one of several issuers whose tokens are accepted.
 type TrustedIssuer struct {
-	// Keys verify the tokens of this issuer, and of nobody else. Keys that are
-	// a [Source] fail by themselves once they are not fresh, as [RemoteKeys] do.
+	// Keys verify the tokens of this issuer alone. If they are a [Source], their Key
+	// method must return an error once they are no longer fresh, as [RemoteKeys] do.
 	Keys Keys
 
-	// JWTConfig says which of its tokens are accepted.
+	// JWTConfig says which tokens of this issuer are accepted.
 	JWTConfig
 }
 
-// JWTs returns a validator of the tokens of several issuers, each as [JWT] would
-// judge it:
+// JWTs returns a validator of the tokens of several issuers. It judges each token as
+// [JWT] does with the keys and the config of the token's issuer:
 //
 //	tokens, err := middleware.JWTs(
 //		middleware.TrustedIssuer{Keys: staff, JWTConfig: middleware.JWTConfig{Issuer: "https://staff.example", Audience: audience}},
 //		middleware.TrustedIssuer{Keys: partners, JWTConfig: middleware.JWTConfig{Issuer: "https://partners.example", Audience: audience}},
 //	)
 //
-// The token's own iss says whose keys are tried, and these alone: two issuers may
-// have a key of the same ID, and none can speak for another (RFC 8725 section
-// 3.8). A token that names none of them is AUTH-10, since there is no key for it.
+// The iss of the token decides whose keys are tried. No other issuer's keys are
+// tried, so an issuer cannot sign for another one (RFC 8725 section 3.8), and two
+// issuers may have keys with the same ID. A token whose iss is none of the issuers is
+// AUTH-12.
 //
-// The validator is a [Source] if some keys are one. What it says is fresh until
-// the first of its issuers is not. Once an issuer's keys have become too old,
-// what was remembered is forgotten and its own tokens alone are AUTH-8; that is
-// so when any of the sources speaks next, which [RemoteKeys] that fail do every
-// ten seconds.
+// The validator is a [Source] if some of the keys are one. It is fresh until the
+// first of its issuers is not. When an issuer's keys become too old, all remembered
+// identities are forgotten, and that issuer's tokens are AUTH-8. Tokens of the others
+// are validated again. This happens at the next report of any source; [RemoteKeys]
+// whose fetches fail report every ten seconds.
 //
-// JWTs returns an error that tells of everything wrong: no issuer, one twice, and
-// what JWT refuses.
+// JWTs returns an error if no issuer is given, if one is given twice, and if JWT
+// would return one. It names everything that is wrong.
 func JWTs(issuers ...TrustedIssuer) (Validator, error) {
 	vs := jwtIssuers{}
 	var live []Source
@@ -49,6 +50,7 @@ func JWTs(issuers ...TrustedIssuer) (Validator, error) {
 	if len(issuers) == 0 {
 		errs = append(errs, errors.New("no issuer"))
 	}
+
 	for _, issuer := range issuers {
 		v, err := newJWT(issuer.Keys, issuer.JWTConfig)
 		if err != nil {
@@ -58,10 +60,12 @@ func JWTs(issuers ...TrustedIssuer) (Validator, error) {
 			errs = append(errs, fmt.Errorf("issuer %q: given twice", issuer.Issuer))
 		}
 		vs[issuer.Issuer] = v
+
 		if source, ok := issuer.Keys.(Source); ok {
 			live = append(live, source)
 		}
 	}
+
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("middleware: JWTs: %w", err)
 	}
@@ -71,13 +75,13 @@ func JWTs(issuers ...TrustedIssuer) (Validator, error) {
 	return vs, nil
 }
 
-// jwtIssuers are validators by the iss of their tokens.
+// jwtIssuers holds the validators by the iss of their tokens.
 type jwtIssuers map[string]*jwtValidator
 
 // of returns the validator of a token, or nil. A token without iss has none.
 func (vs jwtIssuers) of(t *token) *jwtValidator { return vs[t.claims.Issuer.s] }
 
-// issuerNames are the expectation of one of the issuers.
+// issuerNames is the expectation that an iss is one of the issuers.
 type issuerNames jwtIssuers
 
 func (vs issuerNames) String() string { return anyOf(slices.Sorted(maps.Keys(vs))).String() }
@@ -101,11 +105,13 @@ func (vs jwtIssuers) Local(c Credential) bool {
 	if err != nil {
 		return true
 	}
+
+	// A token of an unknown issuer is refused without looking for a key.
 	v := vs.of(t)
 	return v == nil || v.Local(c)
 }
 
-// liveIssuers are issuers of which some keys know when one of them is withdrawn.
+// liveIssuers are issuers of which some have keys that report withdrawn keys.
 type liveIssuers struct {
 	jwtIssuers
 	sources []Source
@@ -115,12 +121,15 @@ type liveIssuers struct {
 func (vs *liveIssuers) Subscribe(s Sink) (cancel func()) {
 	t := &together{sink: s, until: make([]limit, len(vs.sources)), stale: make([]bool, len(vs.sources))}
 	for i := range t.stale {
-		t.stale[i] = true // nothing was said yet that could be forgotten
+		// No source has reported yet, so there is nothing to forget.
+		t.stale[i] = true
 	}
+
 	var cancels []func()
 	for i, source := range vs.sources {
 		cancels = append(cancels, source.Subscribe(&member{t, i}))
 	}
+
 	return func() {
 		for _, cancel := range cancels {
 			cancel()
@@ -128,12 +137,12 @@ func (vs *liveIssuers) Subscribe(s Sink) (cancel func()) {
 	}
 }
 
-// together is several sources to one sink.
+// together combines the reports of several sources for one sink.
 type together struct {
 	mu    sync.Mutex
 	sink  Sink
 	until []limit // of each source
-	stale []bool  // the sources that were not fresh when one of them spoke last
+	stale []bool  // which sources were not fresh at the last report of any
 }
 
 // A member is the sink of one of the sources.
@@ -145,15 +154,16 @@ type member struct {
 // Forget implements [Sink].
 func (s *member) Forget(rs ...Revocation) { s.sink.Forget(rs...) }
 
-// forever is longer than any process lives.
+// forever is longer than the lifetime of any process.
 const forever = 100 * 366 * 24 * time.Hour
 
-// FreshUntil implements [Sink]. A source that is not fresh any more has nothing
-// remembered of it, and does not count.
+// FreshUntil implements [Sink]. A source that is no longer fresh does not count,
+// because all that was remembered of it has been forgotten.
 func (s *member) FreshUntil(until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.until[s.i] = limit{until, until.Round(0)}
+
 	now := time.Now()
 	first, forget := now.Add(forever), false
 	for i, u := range s.until {
@@ -164,6 +174,7 @@ func (s *member) FreshUntil(until time.Time) {
 			first = u.monotonic
 		}
 	}
+
 	if forget {
 		s.sink.Forget(Revocation{Kind: KindEverything})
 	}

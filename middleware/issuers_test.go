@@ -39,8 +39,8 @@ func tokensOfAll(t testing.TB, issuers ...middleware.TrustedIssuer) middleware.V
 	return v
 }
 
-// TestJ06SameKidAtTwoIssuers: each issuer's tokens are verified by its own keys
-// alone, whatever their IDs.
+// TestJ06SameKidAtTwoIssuers tests that only the keys of a token's issuer verify it,
+// even if another issuer's key has the same ID.
 func TestJ06SameKidAtTwoIssuers(t *testing.T) {
 	v := tokensOfAll(t,
 		trusted(staticKeys(t, "k", "ES256"), testIssuer),
@@ -89,7 +89,7 @@ func TestJ06SameKidAtTwoIssuers(t *testing.T) {
 	}
 }
 
-// TestC19JWTsForget: a cache in front hears of the keys of all issuers.
+// TestC19JWTsForget tests that a cache learns of withdrawn keys of all issuers.
 func TestC19JWTsForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))
@@ -113,7 +113,7 @@ func TestC19JWTsForget(t *testing.T) {
 	})
 }
 
-// TestJWTsOneIssuerDown: it costs the others nothing.
+// TestJWTsOneIssuerDown tests that a failing issuer does not affect the others.
 func TestJWTsOneIssuerDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))

@@ -14,8 +14,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// A gate is a validator that tells junk from good tokens, and counts what it is
-// asked about.
+// A gate is a validator that refuses junk and accepts good tokens. It counts both.
 type gate struct{ good, junk atomic.Int64 }
 
 func (g *gate) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -27,9 +26,9 @@ func (g *gate) Validate(ctx context.Context, c middleware.Credential) (*middlewa
 	return yes(ctx, c)
 }
 
-// TestC04HalfJunk sends as much junk as good tokens, far more than is remembered,
-// each piece twice: the hot set stays, and the second time hardly anybody is
-// asked. The clock stands still meanwhile. C04
+// TestC04HalfJunk sends as much junk as good tokens, many more than the cache holds,
+// and each one twice. The hot tokens stay in the cache, and the second time the
+// validator is hardly asked. The clock stands still in between. C04
 func TestC04HalfJunk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers, each, hot = 8, 500, 1000
@@ -66,7 +65,7 @@ func TestC04HalfJunk(t *testing.T) {
 		if again*100 > requests {
 			t.Errorf("%d of %d requests of the hot set asked the validator, want at most 1 %%", again, requests)
 		}
-		// Where a worker was held up, others may have pushed its refusal out.
+		// If a worker was delayed, others may have evicted its refusal.
 		if again := v.junk.Load() - workers*each; again*100 > workers*each {
 			t.Errorf("the validator was asked again about %d of %d pieces of junk, want at most 1 %%", again, workers*each)
 		}
@@ -76,9 +75,9 @@ func TestC04HalfJunk(t *testing.T) {
 	})
 }
 
-// TestJunkBesideGoodTokens: what shares all but the signature with a good token
-// takes neither its place nor its identity, and what was refused just before is
-// not asked about.
+// TestJunkBesideGoodTokens sends junk that differs from a good token only in its
+// signature. It takes neither the good token's place nor its identity. A token that
+// was just refused is not validated again.
 func TestJunkBesideGoodTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &gate{}
@@ -101,8 +100,8 @@ func TestJunkBesideGoodTokens(t *testing.T) {
 	})
 }
 
-// TestSignatureOfAnother puts the signature of a token that is remembered behind
-// another header and payload.
+// TestSignatureOfAnother appends the signature of a remembered token to another
+// header and payload.
 func TestSignatureOfAnother(t *testing.T) { // C05
 	const good = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 	c := newCache(t, directory{good: {Client: "a"}}, 100, middleware.CacheConfig{})

@@ -15,53 +15,57 @@ import (
 
 // JWTConfig configures [JWT].
 type JWTConfig struct {
-	// Issuer is the only iss accepted, compared exactly. It must be set.
+	// Issuer is the only accepted iss, compared exactly. It must be set.
 	Issuer string
 
-	// Audience are the audiences accepted: the token must have one of them. At
-	// least one must be given (RFC 8725 section 3.9).
+	// Audience lists the accepted audiences. A token must have at least one of them,
+	// and at least one must be given (RFC 8725 section 3.9).
 	Audience []string
 
-	// Types are the values of typ accepted, without regard to case and to a
-	// leading "application/" (RFC 8725 section 3.11). If empty, it is at+jwt
-	// alone (RFC 9068). The empty type stands for a token without typ.
+	// Types lists the accepted values of typ. They are compared without regard to
+	// case and to a leading "application/" (RFC 8725 section 3.11). The empty type
+	// stands for a token without typ. If Types is empty, only at+jwt (RFC 9068) is
+	// accepted.
 	Types []string
 
-	// UserClaim is the claim that holds the user's login; a token without it is
-	// a client's. If empty, it is "username". If it is "sub", a token whose sub is its
-	// client_id or azp is the client's own, and has no user. Do not use a claim that
-	// users can set themselves, such as "email".
+	// UserClaim is the claim that holds the user's login. A token without it is a
+	// client's own. If empty, UserClaim is "username". If it is "sub", a token whose
+	// sub equals its client_id or azp is the client's own and has no user. Do not use
+	// a claim that users can set themselves, such as "email".
 	UserClaim string
 
-	// Leeway is allowed on exp, nbf and iat for the issuer's clock, at most a
-	// minute. If 0, there is none.
+	// Leeway is the tolerance for the issuer's clock when exp, nbf and iat are
+	// compared. It is from 0, the default, to one minute.
 	Leeway time.Duration
 }
 
 // MaxLifetime is the longest time from iat to exp that a token may have.
 const MaxLifetime = 366 * 24 * time.Hour
 
-// JWT returns a validator of signed access tokens in the compact serialization
-// (RFC 7519), such as those of RFC 9068. It is a [Source] if keys are one. With
-// [StaticKeys] it needs neither store nor network:
+// JWT returns a validator of signed access tokens in the compact serialization (RFC
+// 7519), such as those of RFC 9068. The validator is a [Source] if keys are one. With
+// [StaticKeys] it needs neither a store nor the network:
 //
 //	keys, err := middleware.StaticKeys(middleware.Key{ID: "k1", Alg: "ES256", Public: public})
 //	tokens, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}})
-//	http.ListenAndServe("127.0.0.1:8080", middleware.Bearer(tokens, middleware.BearerConfig{})(mux))
+//	http.ListenAndServe("127.0.0.1:8080", middleware.Bearer(tokens, nil)(mux))
 //
-// The algorithm is the key's, never the token's choice. Segments have one
-// spelling, JSON members exact and unrepeated names; iss, aud, sub and exp are
-// required, and of an at+jwt iat, jti and client_id too. Tokens that name keys
-// themselves (jku, x5u, jwk, x5c), and critical extensions, are refused.
+// The key decides the algorithm, not the token. The base64url of a token must have no
+// padding and no unused bits, and its JSON must have exact and unrepeated member
+// names. The claims iss, aud, sub and exp are required, and in an at+jwt also iat,
+// jti and client_id. A token is refused if it has critical extensions, or names its
+// own key (jku, x5u, jwk, x5c).
 //
-// The error codes, the first that applies: AUTH-12 for what is garbled, AUTH-10
-// for the signature, AUTH-9 for the type, AUTH-12 for claims missing or of a
-// wrong JSON type, AUTH-11 when expired, AUTH-12 for another issuer or audience
-// and for a token not yet valid.
+// The first of these checks that fails decides the error code: the form of the token
+// and its iss (AUTH-12), the key and the signature (AUTH-10), the type (AUTH-9), the
+// presence and JSON types of the claims (AUTH-12), exp (AUTH-11), and the audience,
+// nbf, iat and [MaxLifetime] (AUTH-12).
 //
 // The cause of a refusal ([errorsx.Error]) names the claim or header member, the
-// expectation and what was found. Of iss, aud, client_id, azp, typ, alg and kid it
-// shows at most 64 bytes of the value, and of others only the JSON kind.
+// expectation and the value found. It shows at most 64 bytes of the values of iss,
+// aud, client_id, azp, typ, alg and kid. Of all others it shows only the JSON kind.
+//
+// JWT returns an error if keys is nil or if cfg is invalid.
 func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 	v, err := newJWT(keys, cfg)
 	if err != nil {
@@ -90,19 +94,23 @@ func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 	if cfg.Leeway < 0 || cfg.Leeway > time.Minute {
 		errs = append(errs, fmt.Errorf("leeway %v, expected 0 to 1m", cfg.Leeway))
 	}
+
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+
 	if len(cfg.Types) == 0 {
 		cfg.Types = []string{"at+jwt"}
 	}
 	if cfg.UserClaim == "" {
 		cfg.UserClaim = "username"
 	}
+
 	v := &jwtValidator{keys: keys, cfg: cfg}
 	v.static, _ = keys.(staticKeys)
 	v.remote, _ = keys.(*RemoteKeys)
 	v.local, _ = keys.(LocalKeys)
+
 	for _, t := range cfg.Types {
 		v.types = append(v.types, mediaType(t))
 	}
@@ -111,21 +119,22 @@ func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 
 type jwtValidator struct {
 	keys   Keys
-	static staticKeys  // keys, if they are
-	remote *RemoteKeys // keys, if they are
-	local  LocalKeys   // keys, if they are
+	static staticKeys  // keys, if they are of that type
+	remote *RemoteKeys // keys, if they are of that type
+	local  LocalKeys   // keys, if they implement it
 	cfg    JWTConfig
 	types  []string
-	known  atomic.Pointer[knownHeader] // of the last token whose signature was right
+	known  atomic.Pointer[knownHeader] // the header of the last token whose signature was right
 }
 
-// A liveJWT is a validator whose keys know when one of them is withdrawn.
+// A liveJWT is a validator whose keys report withdrawn keys.
 type liveJWT struct {
 	*jwtValidator
 	Source
 }
 
-// Local implements [Local]: the key is at hand, or none will be looked for.
+// Local implements [Local]. It reports whether the key is at hand, or whether no key
+// will be looked for.
 func (v *jwtValidator) Local(c Credential) bool {
 	return v.static != nil || v.local != nil && v.local.Knows(v.kid(c.Secret))
 }
@@ -152,7 +161,7 @@ func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, e
 	return v.validate(ctx, c, t)
 }
 
-// readJWT reads a credential that is a token.
+// readJWT parses a credential as a token.
 func readJWT(c Credential, known *knownHeader) (*token, error) {
 	if c.Scheme != errorsx.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("middleware: JWT: a credential of scheme %s", c.Scheme))
@@ -164,13 +173,14 @@ func readJWT(c Credential, known *knownHeader) (*token, error) {
 	return t, nil
 }
 
-// refused returns the refusal of a token for that cause.
+// refused returns the refusal of a token with that cause.
 func refused(code errorsx.Code, cause error) error {
 	return &errorsx.Error{Code: code, Err: cause}
 }
 
 func (v *jwtValidator) validate(ctx context.Context, c Credential, t *token) (*Identity, error) {
-	if iss := &t.claims.Issuer; iss.s != v.cfg.Issuer { // no key of ours has to look at it
+	// A key of this issuer must not verify a token of another one.
+	if iss := &t.claims.Issuer; iss.s != v.cfg.Issuer {
 		return nil, refused(errorsx.UnknownToken, iss.fault(inClaims, "iss", anyOf{v.cfg.Issuer}))
 	}
 	kid, err := v.verify(ctx, t)
@@ -193,7 +203,7 @@ func (v *jwtValidator) validate(ctx context.Context, c Credential, t *token) (*I
 	return v.judge(c.Now(), t, kid, user)
 }
 
-// notYetValid is the fault of a token that is valid from a later time on.
+// notYetValid is the fault of a token that becomes valid at a later time.
 type notYetValid struct {
 	*tokenFault
 	from time.Time
@@ -218,11 +228,14 @@ func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err er
 	if err != nil {
 		return "", err
 	}
-	if v.static == nil && v.remote == nil { // the keys of these two are checked already
+
+	// StaticKeys and RemoteKeys check their keys when they read them.
+	if v.static == nil && v.remote == nil {
 		if err := CheckKey(alg, key); err != nil {
 			return "", errorsx.Fault(fmt.Errorf("middleware: JWT: key %q: %w", kid, err))
 		}
 	}
+
 	if err := method.Verify(t.signed, t.signature, key); err != nil {
 		return "", refused(errorsx.BadSignature, t.header.badKey(signingKey(alg), err))
 	}
@@ -234,7 +247,7 @@ func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err er
 	return kid, nil
 }
 
-// badKey returns the fault of a header whose key does not verify the token.
+// badKey returns the fault of a token that no key verifies.
 func (h *header) badKey(want fmt.Stringer, err error) *tokenFault {
 	f := h.Kid.fault("kid", want)
 	f.err = err
@@ -252,7 +265,8 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identi
 	case !now.Before(expires):
 		e := &errorsx.Error{Code: errorsx.TokenExpired, Client: client}
 		fault := c.Expires.fault(inClaims, "exp", timeAfter(now.Add(-v.cfg.Leeway)))
-		if foreign != nil { // the client is not one of ours
+		// The token is for another audience, so its client is not one of ours.
+		if foreign != nil {
 			e.Client, fault.err = "", foreign
 		}
 		e.Err = fault
@@ -267,6 +281,7 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identi
 	case c.Issued.present() && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:
 		return nil, refused(errorsx.UnknownToken, c.Expires.fault(inClaims, "exp", words("a time at most 366 days after iat")))
 	}
+
 	return &Identity{
 		Issuer:   v.cfg.Issuer,
 		Client:   client,

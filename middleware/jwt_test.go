@@ -30,10 +30,10 @@ const (
 	testAudience = "https://api.example"
 )
 
-// testTime is when the tests' tokens are issued.
+// testTime is the time at which the tests' tokens are issued.
 var testTime = time.Unix(1_900_000_000, 0)
 
-// signers are one private key per algorithm, made once.
+// signers holds one private key per algorithm, made once.
 var signers = sync.OnceValue(func() map[string]crypto.PrivateKey {
 	ec, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ec384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
@@ -51,7 +51,7 @@ func public(k crypto.PrivateKey) crypto.PublicKey {
 	return k
 }
 
-// allKeys are the keys of signers, each under its algorithm's name.
+// allKeys returns the keys of signers, each under the name of its algorithm.
 func allKeys(t testing.TB) middleware.Keys {
 	t.Helper()
 	var keys []middleware.Key
@@ -77,7 +77,8 @@ func newJWT(t testing.TB, cfg middleware.JWTConfig) middleware.Validator {
 
 type members map[string]any
 
-// payload is a good token's payload, changed by the pairs given; nil removes.
+// payload returns the payload of a good token, changed by the given pairs. The value
+// nil removes a claim.
 func payload(changes members) members {
 	p := members{
 		"iss": testIssuer, "aud": testAudience, "sub": "ada", "client_id": "app", "jti": "1",
@@ -108,13 +109,13 @@ func b64(v any) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// sign signs a token whose header and payload may be any JSON, as text or value.
+// sign signs a token. Its header and payload may be any JSON, as text or as a value.
 func sign(t testing.TB, alg string, header, payload any) string {
 	t.Helper()
 	return signAs(t, alg, alg, header, payload)
 }
 
-// signAs signs by an algorithm with the key of another.
+// signAs signs by one algorithm with the key of another.
 func signAs(t testing.TB, alg, key string, header, payload any) string {
 	t.Helper()
 	signed := b64(header) + "." + b64(payload)
@@ -131,7 +132,7 @@ func header(alg string, changes members) members {
 
 func good(t testing.TB, alg string) string { return sign(t, alg, header(alg, nil), payload(nil)) }
 
-// judge returns the identity, and the code of the refusal.
+// judge returns the identity, or the code of the refusal.
 func judge(t testing.TB, v middleware.Validator, token string, at time.Time) (*middleware.Identity, errorsx.Code) {
 	t.Helper()
 	c := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}
@@ -168,7 +169,8 @@ func TestJWTAccepts(t *testing.T) {
 	}
 }
 
-// refusals are tokens by the code that they get, named after what they try.
+// refusals returns tokens by the code with which they are refused. Their names are
+// the attacks.
 func TestJWTRefuses(t *testing.T) {
 	v := newJWT(t, middleware.JWTConfig{})
 	hs := func(head, pay members) string { return sign(t, "HS256", header("HS256", head), payload(pay)) }
@@ -324,7 +326,7 @@ func TestJWTRefuses(t *testing.T) {
 	}
 }
 
-// forge signs with a key that nobody knows, under a known key's ID.
+// forge signs with an unknown key under the ID of a known one.
 func forge(t testing.TB, p members) string {
 	signed := b64(header("HS256", nil)) + "." + b64(p)
 	sig, err := jwt.SigningMethodHS256.Sign(signed, []byte(strings.Repeat("x", 32)))
@@ -334,14 +336,14 @@ func forge(t testing.TB, p members) string {
 	return signed + "." + b64(sig)
 }
 
-// cutMAC is a good token with the first n bytes of its HMAC.
+// cutMAC returns a good token with only the first n bytes of its HMAC.
 func cutMAC(t *testing.T, n int) string {
 	token := good(t, "HS256")
 	cut := strings.LastIndex(token, ".") + 1
 	return token[:cut] + b64(mustDecode(t, token[cut:])[:n])
 }
 
-// pss signs by PSS with the key of RS256.
+// pss signs by RSA-PSS with the key of RS256.
 func pss(t *testing.T, alg string, salt int) string {
 	t.Helper()
 	signed := b64(header("RS256", members{"alg": alg})) + "." + b64(payload(nil))
@@ -373,8 +375,8 @@ func mustDecode(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestJ12MalleableTwin is J12: (r, n-s) verifies like (r, s), so what revokes a
-// token must go by its ID.
+// TestJ12MalleableTwin is J12. The ECDSA signature (r, n-s) is as valid as (r, s), so
+// a revocation must name a token by its ID, not by its signature.
 func TestJ12MalleableTwin(t *testing.T) {
 	v, es := newJWT(t, middleware.JWTConfig{}), good(t, "ES256")
 	cut := strings.LastIndex(es, ".") + 1
@@ -460,8 +462,7 @@ func TestJWTConfig(t *testing.T) {
 	}
 }
 
-// FuzzJWT states that nothing but the one spelling of a signed token is
-// accepted.
+// FuzzJWT tests that only one spelling of a signed token is accepted.
 func FuzzJWT(f *testing.F) {
 	token := good(f, "HS256")
 	f.Add(token)
@@ -481,7 +482,7 @@ func FuzzJWT(f *testing.F) {
 	})
 }
 
-// keysFunc is [middleware.Keys] that answer every question alike.
+// keysFunc is [middleware.Keys] that gives the same answer to every question.
 type keysFunc func() (crypto.PublicKey, error)
 
 func (f keysFunc) Key(context.Context, string, string) (crypto.PublicKey, error) { return f() }

@@ -13,8 +13,8 @@ import (
 )
 
 // payload holds the claims that a token may have (RFC 7519 section 4.1, RFC 9068
-// section 2.2). A claim of a wrong JSON type is kept as such, and judged after the
-// signature.
+// section 2.2). A claim of a wrong JSON type is no parse error. It is judged later,
+// after the signature has been checked.
 type payload struct {
 	Issuer    textClaim     `json:"iss"`
 	Subject   textClaim     `json:"sub"`
@@ -37,10 +37,10 @@ type textClaim struct {
 
 func (c *textClaim) present() bool { return c.kind != 0 }
 
-// wrong reports whether the claim is of a wrong type.
+// wrong reports whether the claim is present and not a string.
 func (c *textClaim) wrong() bool { return c.kind != 0 && c.kind != '"' }
 
-// UnmarshalJSONFrom reads a string. Of anything else it notes the kind.
+// UnmarshalJSONFrom reads a string. For any other value it keeps only the kind.
 func (c *textClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	c.kind = d.PeekKind()
 	if c.kind != '"' {
@@ -61,8 +61,8 @@ func (c *textClaim) fault(part, name string, want fmt.Stringer) *tokenFault {
 	return newFault(part, name, want, c.kind, c.s)
 }
 
-// A timeClaim is a NumericDate (RFC 7519 section 2), cut to whole seconds. A
-// number that JSON does not hold exactly, from 2^53 on, is wrong.
+// A timeClaim is a NumericDate (RFC 7519 section 2), rounded down to whole seconds. A
+// number beyond 2^53 is wrong, because JSON numbers are exact only up to there.
 type timeClaim struct {
 	t     time.Time
 	kind  jsontext.Kind // 0 if the claim is absent
@@ -76,7 +76,7 @@ func (c *timeClaim) fault(part, name string, want fmt.Stringer) *tokenFault {
 	return newFault(part, name, want, c.kind)
 }
 
-// UnmarshalJSONFrom reads a number. Of anything else it notes the kind.
+// UnmarshalJSONFrom reads a number. For any other value it keeps only the kind.
 func (c *timeClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	v, err := d.ReadValue()
 	if err != nil {
@@ -90,7 +90,7 @@ func (c *timeClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		return nil
 	}
 
-	// A number a little more than 2^53 is rounded to it, so 2^53 is wrong here.
+	// ParseFloat rounds a number slightly above 2^53 to 2^53, so 2^53 is wrong here.
 	f, err := strconv.ParseFloat(string(v), 64)
 	c.wrong = c.kind != '0' || err != nil || math.Abs(f) >= 1<<53
 	if !c.wrong {
@@ -99,16 +99,17 @@ func (c *timeClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return nil
 }
 
-// An audienceClaim is one string or a list of strings (RFC 7519 section 4.1.3). A
-// string that is empty or holds a space makes it wrong.
+// An audienceClaim is a string or a list of strings (RFC 7519 section 4.1.3). An
+// empty string, or one with a space, makes it wrong.
 type audienceClaim struct {
 	list  []string
 	kind  jsontext.Kind // 0 if the claim is absent
-	mixed bool          // the list has something other than strings
+	mixed bool          // the list has an element that is not a string
 	wrong bool
 }
 
-// UnmarshalJSONFrom reads a string or a list. Of anything else it notes the kind.
+// UnmarshalJSONFrom reads a string or a list. For any other value it keeps only the
+// kind.
 func (c *audienceClaim) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	v, err := d.ReadValue()
 	if err != nil {
@@ -154,8 +155,8 @@ const (
 	wantSeconds  = words("a number of seconds within 2^53")
 )
 
-// check returns an error that names a claim which is missing or does not fit.
-// An at+jwt needs more claims than other tokens (RFC 9068 section 2.2).
+// check returns an error that names a missing or invalid claim. An at+jwt requires
+// more claims than other tokens (RFC 9068 section 2.2).
 func (p *payload) check(at bool) error {
 	names := []struct {
 		name     string
@@ -190,8 +191,8 @@ func (p *payload) check(at bool) error {
 	return nil
 }
 
-// names reports whether the claim names somebody or something: it is not empty
-// where it is present, and has no control characters.
+// names reports whether the claim can name somebody or something. If it is present,
+// it must be a string that is not empty and has no control characters.
 func (c *textClaim) names(required bool) bool {
 	if !c.present() {
 		return !required
@@ -199,7 +200,7 @@ func (c *textClaim) names(required bool) bool {
 	return !c.wrong() && c.s != "" && !strings.ContainsFunc(c.s, unicode.IsControl)
 }
 
-// misnamed returns the fault of a claim that names nobody.
+// misnamed returns the fault of a claim for which names is false.
 func (c *textClaim) misnamed(part, name string) *tokenFault {
 	switch {
 	case c.kind != '"':
@@ -219,8 +220,8 @@ func (t *token) user(claim string) (string, error) {
 	return t.claims.userIn(inClaims, claim, raw)
 }
 
-// userIn returns the login in the claim of that name, or "" if there is none. Raw
-// is the text of p, which is read again for a claim that p does not have.
+// userIn returns the login in the claim of that name, or "" if there is none. raw is
+// the JSON text of p. It is parsed again for a claim that p has no field for.
 func (p *payload) userIn(part, claim string, raw []byte) (string, error) {
 	var c textClaim
 	switch claim {
@@ -240,7 +241,8 @@ func (p *payload) userIn(part, claim string, raw []byte) (string, error) {
 		return "", c.misnamed(part, claim)
 	}
 	if claim == "sub" && (c.s == p.Client.s || c.s == p.Party.s) {
-		return "", nil // the client's own token: it is its own subject (RFC 9068 section 2.2)
+		// A client's own token has the client as its subject (RFC 9068 section 2.2).
+		return "", nil
 	}
 	return c.s, nil
 }

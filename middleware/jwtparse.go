@@ -10,17 +10,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A token is a compact JWS in its one spelling. Its JSON is strict: UTF-8,
-// exact and unrepeated member names. Nothing in it is verified yet.
+// A token is a parsed compact JWS. Nothing in it is verified yet. Its base64url has
+// no padding and no unused bits. Its JSON is valid UTF-8 with exact and unrepeated
+// member names.
 type token struct {
-	signed    string // header and payload, as they are signed
-	head      string // the header, as it is encoded
+	signed    string // the encoded header and payload, over which the signature is made
+	head      string // the encoded header
 	header    *header
 	claims    payload
 	signature []byte
 }
 
-// Why a text is not a token.
+// The reasons why a text is not a token.
 var (
 	errTooLong  = fmt.Errorf("token: longer than %d bytes", maxCredential)
 	errSegments = errors.New("token: expected three segments, separated by dots")
@@ -29,8 +30,8 @@ var (
 	errHeader   = errors.New("header: expected a JSON object")
 )
 
-// parseJWT reads a token. A header that equals the known one is not read again.
-// Known may be nil.
+// parseJWT parses a token. It takes the header from known if the encoded headers are
+// equal. known may be nil.
 func parseJWT(s string, known *knownHeader) (*token, error) {
 	first := strings.IndexByte(s, '.')
 	last := first + 1 + strings.IndexByte(s[first+1:], '.')
@@ -85,12 +86,12 @@ func (t *token) readHeader() error {
 	return nil
 }
 
-// encodedPayload returns the payload as it stands in the token, and keeps nothing
-// else of the token alive.
+// encodedPayload returns a copy of the encoded payload. A substring would keep the
+// whole token in memory.
 func (t *token) encodedPayload() string { return strings.Clone(t.signed[len(t.head)+1:]) }
 
 // garbled returns the cause for a part of a token whose JSON is not strict. It
-// contains nothing of the token, since the signature was not checked yet.
+// contains no text of the token, because the signature has not been checked yet.
 func garbled(part string, err error) error {
 	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 	switch {
@@ -102,8 +103,8 @@ func garbled(part string, err error) error {
 	return fmt.Errorf("%s: expected strict JSON, found a fault at byte %d", part, syntax.ByteOffset)
 }
 
-// withoutValue returns err without the values that it contains, for the log. It
-// names the member at fault.
+// withoutValue returns an error for the log that says the same as err, without
+// values. It names the member at fault.
 func withoutValue(err error) error {
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
 		return fmt.Errorf("member %q does not fit", e.JSONPointer)
@@ -111,14 +112,16 @@ func withoutValue(err error) error {
 	return errors.New("not strict JSON")
 }
 
-// header is a JOSE header (RFC 7515 section 4). Members are kept as they are,
-// since one of a wrong JSON type is a key that does not fit, not a garbled token.
+// header is a JOSE header (RFC 7515 section 4). Members are kept as raw JSON. A
+// member of a wrong JSON type then counts as a wrong key (AUTH-10), not as a garbled
+// token (AUTH-12).
 type header struct {
 	Alg value `json:"alg"`
 	Kid value `json:"kid"`
 	Typ value `json:"typ"`
 
-	// These are refused and never followed: extensions, and keys in the token.
+	// A token with one of these members is refused: extensions, encryption, and keys
+	// in the token.
 	Crit value `json:"crit"`
 	B64  value `json:"b64"`
 	Zip  value `json:"zip"`
@@ -162,10 +165,10 @@ func (v value) fault(name string, want fmt.Stringer) *tokenFault {
 	return newFault(inHeader, name, want, '"', s)
 }
 
-// value is a JSON value as it is written, or nil.
+// value is raw JSON, or nil if the member is absent.
 type value jsontext.Value
 
-// UnmarshalJSON keeps v as it is.
+// UnmarshalJSON stores a copy of b.
 func (v *value) UnmarshalJSON(b []byte) error {
 	*v = append(value{}, b...)
 	return nil
@@ -179,7 +182,7 @@ func (v value) text() (string, bool) {
 	return string(s), err == nil
 }
 
-// is reports whether v, a typ, is one of types.
+// is reports whether v, a typ, is one of types. An absent typ is the empty type.
 func (v value) is(types []string) bool {
 	s, ok := v.text()
 	if v != nil && (!ok || s == "") {

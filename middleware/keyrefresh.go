@@ -11,7 +11,8 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// run fetches the set when it is time to, and when it is asked for.
+// run fetches the set at regular intervals and when a fetch is requested, until ctx
+// is done.
 func (r *RemoteKeys) run(ctx context.Context) {
 	timer := time.NewTimer(r.cfg.Refresh)
 	defer timer.Stop()
@@ -22,6 +23,7 @@ func (r *RemoteKeys) run(ctx context.Context) {
 		case <-timer.C:
 		case <-r.wake:
 		}
+
 		r.refresh(ctx)
 		next := r.cfg.Refresh
 		if r.state.Load().err != nil {
@@ -31,8 +33,8 @@ func (r *RemoteKeys) run(ctx context.Context) {
 	}
 }
 
-// search has the set fetched for a key that it does not have, and returns it.
-// While the cooldown lasts, it returns the set as it is.
+// search waits for a fetch of the set, because it lacks a key, and returns the new
+// set. During the cooldown it returns the current set.
 func (r *RemoteKeys) search(ctx context.Context, kid string) (*keySet, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, searchTimeout, errors.New("the set is not fetched in time"))
 	defer cancel()
@@ -41,6 +43,7 @@ func (r *RemoteKeys) search(ctx context.Context, kid string) (*keySet, error) {
 		if f == nil {
 			return r.state.Load(), nil
 		}
+
 		select {
 		case <-f.done:
 		case <-ctx.Done():
@@ -48,15 +51,16 @@ func (r *RemoteKeys) search(ctx context.Context, kid string) (*keySet, error) {
 		case <-r.ended:
 			return nil, errors.New("the set is not kept up to date any more")
 		}
-		// A fetch that had begun before the request may have missed the key.
+
+		// A fetch that had begun before this request may have missed the key.
 		if s := r.state.Load(); !late || s.has(kid) {
 			return s, nil
 		}
 	}
 }
 
-// join returns the fetch that is asked for or under way, late if it has begun.
-// Where there is none, it asks for one if that is allowed, or returns nil.
+// join returns the requested or running fetch, and whether it has begun. If there is
+// none, it requests one. It returns nil if the cooldown forbids that.
 func (r *RemoteKeys) join() (f *keyFetch, late bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,7 +73,7 @@ func (r *RemoteKeys) join() (f *keyFetch, late bool) {
 	return r.fetch, r.fetch.begun
 }
 
-// ask asks for a fetch. It is called with mu held, or before others know r.
+// ask requests a fetch. The caller holds mu, or r is not yet shared.
 func (r *RemoteKeys) ask() {
 	r.fetch = &keyFetch{done: make(chan struct{})}
 	select {
@@ -78,13 +82,15 @@ func (r *RemoteKeys) ask() {
 	}
 }
 
-// refresh fetches the set, for all who have asked until now.
+// refresh fetches the set, for all requests that have asked until now.
 func (r *RemoteKeys) refresh(ctx context.Context) {
 	r.mu.Lock()
+	// This fetch serves the pending request too, so the request is taken back.
 	select {
 	case <-r.wake:
 	default:
 	}
+
 	if r.fetch == nil {
 		r.fetch = &keyFetch{done: make(chan struct{})}
 	}
@@ -108,7 +114,7 @@ func (r *RemoteKeys) refresh(ctx context.Context) {
 	close(f.done)
 }
 
-// get asks the issuer.
+// get fetches the set from the issuer.
 func (r *RemoteKeys) get(ctx context.Context) (keys staticKeys, skipped []error, err error) {
 	defer errorsx.Recovered("middleware: RemoteKeys: the client", &err)
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
@@ -118,6 +124,7 @@ func (r *RemoteKeys) get(ctx context.Context) (keys staticKeys, skipped []error,
 		return nil, nil, err
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+
 	body, err := remoteBody(r.client, req)
 	if err != nil {
 		return nil, nil, err
@@ -125,29 +132,35 @@ func (r *RemoteKeys) get(ctx context.Context) (keys staticKeys, skipped []error,
 	return parseKeySet(body)
 }
 
-// keep goes on with the set as it is, after a fetch that failed.
+// keep records a failed fetch and keeps the current set.
 func (r *RemoteKeys) keep(ctx context.Context, err error) {
 	s := *r.state.Load()
 	s.err = err
 	r.state.Store(&s)
+
 	if ctx.Err() == nil {
 		r.log().LogAttrs(ctx, slog.LevelError, "authtier: the key set could not be fetched",
 			slog.String("url", r.url), slog.Time("good", s.good), slog.Any("cause", err))
 	}
-	r.sinks.FreshUntil(s.until.monotonic) // told again, for who takes together what several say
+
+	// Nothing has changed, but the report lets JWTs notice a set that became too old.
+	r.sinks.FreshUntil(s.until.monotonic)
 }
 
-// replace uses s from now on. What was validated with a key that is gone is
-// forgotten before s makes anybody fresh.
+// replace makes s the current set. It revokes the tokens of keys that are gone before
+// it reports s as fresh, so that no cache admits such a token again.
 func (r *RemoteKeys) replace(ctx context.Context, s *keySet, skipped []error) {
 	until := s.good.Add(r.cfg.MaxAge)
 	s.until = limit{until, until.Round(0)}
+
 	old := r.state.Swap(s)
 	if gone := old.keys.without(s.keys); len(gone) > 0 {
 		r.sinks.Forget(gone...)
 	}
 	r.sinks.FreshUntil(until)
+
 	why := errors.Join(skipped...)
+	// The same problem is logged once, not with every refresh.
 	if text := errorText(why); text != r.logged {
 		r.logged = text
 		if why != nil {
@@ -165,8 +178,9 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// without returns what revokes the tokens of keys that are not in others, or not
-// as they were. A key without ID has signed tokens with any kid.
+// without returns revocations for the keys that others lack or hold in another form.
+// A key without ID may have signed tokens with any kid, so its removal revokes
+// everything.
 func (ks staticKeys) without(others staticKeys) []Revocation {
 	var gone []Revocation
 	for kid, k := range ks {

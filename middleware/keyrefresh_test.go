@@ -13,8 +13,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// TestJ05RandomKids: made-up kids cause one fetch for each cooldown, and delay
-// nobody whose key is known.
+// TestJ05RandomKids tests that invented kids cause one fetch per cooldown and do not
+// delay tokens whose key is known.
 func TestJ05RandomKids(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
@@ -67,8 +67,8 @@ func TestJ05RandomKids(t *testing.T) {
 	})
 }
 
-// TestJ31Rotation: a key is found by its first token, and one that is withdrawn
-// verifies nothing after the next refresh, also from a cache.
+// TestJ31Rotation tests that the first token with a new key is accepted, and that a
+// withdrawn key verifies no token after the next refresh, even in a cache.
 func TestJ31Rotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
@@ -103,7 +103,7 @@ func TestJ31Rotation(t *testing.T) {
 	})
 }
 
-// TestJ31RotationUnderLoad rotates all the time: no good token is refused.
+// TestJ31RotationUnderLoad rotates keys all the time. No good token may be refused.
 func TestJ31RotationUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
@@ -134,8 +134,8 @@ func TestJ31RotationUnderLoad(t *testing.T) {
 	})
 }
 
-// TestJ31RotationDuringFetch: a fetch that had begun before the new key was
-// published does not decide on it.
+// TestJ31RotationDuringFetch tests that a fetch that began before the new key was
+// published does not decide on that key.
 func TestJ31RotationDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))

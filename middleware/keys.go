@@ -14,49 +14,50 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Keys finds the key that verifies a token.
+// Keys finds the keys that verify tokens.
 type Keys interface {
 	// Key returns the key with that ID for that algorithm: an *rsa.PublicKey,
-	// *ecdsa.PublicKey, ed25519.PublicKey, or []byte for HMAC. A token without
-	// kid asks for the empty ID. Key returns [ErrNoKey] for an unknown key and
-	// for a key of another algorithm; any other error means that the keys could
-	// not be read, and fails the request as ours.
+	// *ecdsa.PublicKey, ed25519.PublicKey, or []byte for HMAC. For a token without
+	// kid, the ID is empty. Key returns [ErrNoKey] for an unknown key and for a key
+	// of another algorithm. Any other error means that the keys could not be read,
+	// and is a failure of the server (AUTH-8). Key must be safe for concurrent use.
 	Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error)
 }
 
-// LocalKeys is an optional ability of [Keys]: to say for which kids Key asks nobody.
-// Behind a [Cache], tokens with other ones wait for the answer in flights, and
-// keep none of the places for those whose signature has but to be computed.
+// LocalKeys is an optional ability of [Keys]. Knows reports whether Key answers for
+// kid without asking another service. Behind a [Cache], a token with any other kid
+// waits in a call that requests share, and so does not occupy a place for checking
+// signatures. Knows must be safe for concurrent use.
 type LocalKeys interface {
 	Knows(kid string) bool
 }
 
-// ErrNoKey says that no key has the ID and the algorithm asked for.
+// ErrNoKey is returned by [Keys] if no key has the requested ID and algorithm.
 var ErrNoKey = errors.New("middleware: no such key")
 
 // A Key verifies tokens of one algorithm.
 type Key struct {
-	// ID is the kid of the tokens. It may be empty for a key that is alone: that
-	// key is used whatever the token's kid.
+	// ID is the kid of the tokens that the key verifies. It may be empty if there is
+	// only one key, which then verifies tokens with any kid.
 	ID string
 
 	// Alg is one of ES256, ES384, ES512, EdDSA, RS256, RS384, RS512, HS256,
 	// HS384 and HS512 (RFC 7518 section 3.1, RFC 8037).
 	Alg string
 
-	// Public is the key, of the type that [Keys] names. As JSON, a Key does not show
-	// it: it is a secret where Alg is an HMAC.
+	// Public is the key, of one of the types that [Keys] names. It is not encoded as
+	// JSON, because an HMAC key is a secret.
 	Public crypto.PublicKey `json:"-"`
 }
 
-// Format writes k without its key, which is a secret where Alg is an HMAC.
+// Format writes k without its key, because an HMAC key is a secret.
 func (k Key) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s key %q", k.Alg, k.ID) }
 
 // LogValue returns k without its key.
 func (k Key) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
-// staticKeys hold each key in a function, into which nothing that prints a
-// value can look.
+// staticKeys holds each key in a function, so that printing the value cannot show a
+// key.
 type staticKeys map[string]staticKey
 
 type staticKey struct {
@@ -64,15 +65,16 @@ type staticKey struct {
 	key func() crypto.PublicKey
 }
 
-// StaticKeys returns keys that never change. It returns an error if there is
-// none, if one does not fit its algorithm or is too weak for it, and if two have
-// the same ID.
+// StaticKeys returns keys that never change. It returns an error if there is no key,
+// if [CheckKey] returns one for a key, if two keys have the same ID, or if a key
+// without an ID is not the only one.
 func StaticKeys(keys ...Key) (Keys, error) {
 	ks := staticKeys{}
 	var errs []error
 	if len(keys) == 0 {
 		errs = append(errs, errors.New("middleware: StaticKeys: no key"))
 	}
+
 	for _, k := range keys {
 		if err := CheckKey(k.Alg, k.Public); err != nil {
 			errs = append(errs, fmt.Errorf("middleware: StaticKeys: key %q: %w", k.ID, err))
@@ -85,6 +87,7 @@ func StaticKeys(keys ...Key) (Keys, error) {
 		}
 		ks[k.ID] = staticKey{k.Alg, func() crypto.PublicKey { return k.Public }}
 	}
+
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -110,8 +113,8 @@ func (ks staticKeys) Knows(kid string) bool {
 	return ok || alone
 }
 
-// methods are the algorithms that are verified. PSS is not among them, and none
-// never is.
+// methods holds the supported algorithms. PSS is not supported, and the algorithm
+// "none" never will be.
 var methods = map[string]jwt.SigningMethod{}
 
 func init() {
@@ -127,13 +130,15 @@ func init() {
 var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
 var hmacSizes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 
-// CheckKey returns an error unless key is a key for alg that is strong enough:
-// RSA from 2048 bits with an odd exponent from 65537, HMAC keys as long as the
-// hash (RFC 7518 section 3.2), ECDSA on the algorithm's own curve.
+// CheckKey returns an error unless alg is supported and key is a strong enough key
+// for it. RSA needs at least 2048 bits and an odd exponent of at least 65537. An HMAC
+// key must be at least as long as the hash (RFC 7518 section 3.2). An ECDSA key must
+// be on the algorithm's curve.
 func CheckKey(alg string, key crypto.PublicKey) error {
 	if methods[alg] == nil {
 		return fmt.Errorf("algorithm %q is not supported", alg)
 	}
+
 	ok := false
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
@@ -146,13 +151,14 @@ func CheckKey(alg string, key crypto.PublicKey) error {
 	case []byte:
 		ok = hmacSizes[alg] > 0 && len(k) >= hmacSizes[alg]
 	}
+
 	if !ok {
 		return fmt.Errorf("a %T is no key for %s, or too weak for it", key, alg)
 	}
 	return nil
 }
 
-// ecdsaBytes encodes k, which fails unless k is a point of its curve.
+// ecdsaBytes encodes k. It returns an error unless k is a point of its curve.
 func ecdsaBytes(k *ecdsa.PublicKey) ([]byte, error) {
 	if k == nil || k.Curve == nil {
 		return nil, errors.New("no key")

@@ -13,18 +13,22 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-const maxRSABits = 8192 // a signature of a larger key takes long to check
+const maxRSABits = 8192 // signatures of larger keys take long to check
 
-// parseKeySet returns the keys of a JWK set (RFC 7517 section 5) that verify
-// tokens, and why the others do not. A set without any is an error.
+// parseKeySet returns the keys of a JWK set (RFC 7517 section 5) that verify tokens,
+// and the reasons for which it skips the others. It returns an error if no key is
+// left.
 func parseKeySet(body []byte) (keys staticKeys, skipped []error, err error) {
 	var set struct {
 		Keys rawKeys `json:"keys"`
 	}
-	// A key that is wrong in itself is no reason to do without the others.
+
+	// Faults inside of single keys are tolerated here, because they must not make the
+	// other keys unusable.
 	if err := json.Unmarshal(body, &set, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
 		return nil, nil, fmt.Errorf("not a JWK set: %w", err)
 	}
+
 	keys = staticKeys{}
 	for i, raw := range set.Keys {
 		k, err := parseKey(raw)
@@ -35,6 +39,7 @@ func parseKeySet(body []byte) (keys staticKeys, skipped []error, err error) {
 			skipped = append(skipped, fmt.Errorf("key %d (%q): %w", i, k.ID, err))
 		}
 	}
+
 	if _, alone := keys[""]; alone && len(keys) > 1 {
 		delete(keys, "")
 		skipped = append(skipped, errors.New("a key without kid beside others"))
@@ -45,10 +50,10 @@ func parseKeySet(body []byte) (keys staticKeys, skipped []error, err error) {
 	return keys, skipped, nil
 }
 
-// rawKeys are the members of a set as they are written.
+// rawKeys holds the keys of a set as raw JSON.
 type rawKeys []jsontext.Value
 
-// UnmarshalJSONFrom reads a list, once.
+// UnmarshalJSONFrom reads a list. It returns an error for a second list.
 func (ks *rawKeys) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if *ks != nil || d.PeekKind() != '[' {
 		return errors.New("keys is no list, or repeated")
@@ -59,7 +64,7 @@ func (ks *rawKeys) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	return err
 }
 
-// add enters a key, unless another has its ID.
+// add stores a key. It returns an error if another key has its ID.
 func (ks staticKeys) add(k Key) error {
 	switch old, twice := ks[k.ID]; {
 	case twice && old.is(k.Alg, k.Public):
@@ -71,15 +76,14 @@ func (ks staticKeys) add(k Key) error {
 	return nil
 }
 
-// is reports whether k is that key for that algorithm.
+// is reports whether k is that key, for that algorithm.
 func (k staticKey) is(alg string, key crypto.PublicKey) bool {
 	same, ok := k.key().(interface{ Equal(crypto.PublicKey) bool })
 	return ok && k.alg == alg && same.Equal(key)
 }
 
-// A jwk is a public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037). What
-// certificates it has does not matter: who may speak for the issuer is told by
-// the URL.
+// A jwk is a public key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037). Its
+// certificates are ignored: trust in the issuer comes from the URL of the set.
 type jwk struct {
 	Kty string   `json:"kty"`
 	Kid string   `json:"kid"`
@@ -92,7 +96,7 @@ type jwk struct {
 	N   string   `json:"n"`
 	E   string   `json:"e"`
 
-	// What only private and symmetric keys have.
+	// Only private and symmetric keys have these members.
 	D   value `json:"d"`
 	P   value `json:"p"`
 	Q   value `json:"q"`
@@ -103,23 +107,26 @@ type jwk struct {
 	K   value `json:"k"`
 }
 
-// parseKey returns the key that a JWK is, if it verifies tokens. Beside an error,
-// it may still tell the ID.
+// parseKey returns the key in a JWK, or an error if the key does not verify tokens.
+// Together with an error, it returns the ID if it could be read.
 func parseKey(raw []byte) (Key, error) {
 	var j jwk
 	if err := json.Unmarshal(raw, &j); err != nil {
 		return Key{ID: j.Kid}, withoutValue(err)
 	}
+
 	k := Key{ID: j.Kid, Alg: j.algorithm()}
 	if err := j.verifies(); err != nil {
 		return k, err
 	}
+
 	parsed, err := jwkset.NewJWKFromMarshal(jwkset.JWKMarshal{
 		KTY: jwkset.KTY(j.Kty), CRV: jwkset.CRV(j.Crv), X: j.X, Y: j.Y, N: j.N, E: j.E,
 	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
 		return k, err
 	}
+
 	k.Public = parsed.Key()
 	if big, ok := k.Public.(*rsa.PublicKey); ok && big.N.BitLen() > maxRSABits {
 		return k, fmt.Errorf("RSA of more than %d bits", maxRSABits)
@@ -127,22 +134,23 @@ func parseKey(raw []byte) (Key, error) {
 	return k, CheckKey(k.Alg, k.Public)
 }
 
-// verifies returns an error if the key says that it is not for signatures, or is
-// none to be published.
+// verifies returns an error if the JWK says that it is not for signatures, or if it
+// must not be published.
 func (j *jwk) verifies() error {
 	for _, v := range []value{j.D, j.P, j.Q, j.Dp, j.Dq, j.Qi, j.Oth, j.K} {
 		if v != nil {
 			return errors.New("a private or symmetric key, which ought not to be published")
 		}
 	}
+
 	if j.Use != "" && j.Use != "sig" || j.Ops != nil && !slices.Contains(j.Ops, "verify") {
 		return errors.New("not for signatures")
 	}
 	return nil
 }
 
-// algorithm returns the one algorithm of a key: what it says, or what its type
-// leaves no choice about. RSA leaves one, and means RS256 then.
+// algorithm returns the only algorithm for which the key may be used: its alg, or the
+// one that follows from its type. An RSA key without alg is for RS256.
 func (j *jwk) algorithm() string {
 	byType := map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}[j.Crv]
 	if j.Kty == "RSA" {

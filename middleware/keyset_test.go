@@ -17,7 +17,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// TestRemoteKeysSkips: one bad key does not cost the others.
+// TestRemoteKeysSkips tests that one bad key does not make the others unusable.
 func TestRemoteKeysSkips(t *testing.T) {
 	weak, _ := rsa.GenerateKey(rand.Reader, 1024)
 	big8 := jwkOf(t, "RS256", members{"n": b64(append([]byte{1}, make([]byte, 2000)...)), "kid": "x"})
@@ -83,7 +83,7 @@ func TestRemoteKeysSkips(t *testing.T) {
 	}
 }
 
-// TestRemoteKeysKeepsOddKeys: what is unusual, and right.
+// TestRemoteKeysKeepsOddKeys tests that unusual but valid keys are used.
 func TestRemoteKeysKeepsOddKeys(t *testing.T) {
 	for name, changes := range map[string]members{
 		"no use":                {"use": nil},
@@ -104,13 +104,14 @@ func TestRemoteKeysKeepsOddKeys(t *testing.T) {
 	}
 }
 
-// badSets are bodies that are no key set.
+// badSets are bodies that are not key sets.
 var badSets = map[string]string{
 	"empty": "", "HTML": "<html></html>", "null": "null", "list": "[]", "no keys": "{}", "keys null": `{"keys":null}`, "keys empty": `{"keys":[]}`,
 	"keys an object": `{"keys":{}}`, "Keys": `{"Keys":[{}]}`, "no good key": `{"keys":[{"kty":"oct","k":"AA"}]}`, "more behind": `{"keys":[]} {}`,
 }
 
-// TestRemoteKeysBadSets neither starts with them nor gives up a good set for one.
+// TestRemoteKeysBadSets tests that RemoteKeys neither start with such a set nor
+// replace a good set by one.
 func TestRemoteKeysBadSets(t *testing.T) {
 	good := jwks(jwkOf(t, "ES256", nil))
 	badSets["truncated"] = good[:len(good)-2]
@@ -185,10 +186,10 @@ func FuzzKeySet(f *testing.F) {
 	})
 }
 
-// retry is a time after which a failed fetch was tried again.
+// retry is a time after which a failed fetch has been repeated.
 const retry = 11 * time.Second
 
-// ended is a context in which nobody waits.
+// kidsOf returns the kids in a JWK set.
 func kidsOf(body string) []string {
 	var set struct{ Keys []struct{ Kid string } }
 	json.Unmarshal([]byte(body), &set)

@@ -21,8 +21,8 @@ import (
 // long reports whether tests may take minutes.
 func long() bool { return os.Getenv("AUTHTIER_LONG") == "1" }
 
-// ownStrings answers with strings of its own each time, as one that reads them
-// from a database. It computes, so that no flights slow the test down.
+// ownStrings is a validator that returns newly allocated strings, as one that reads
+// them from a database does. It is Local, so that flights do not slow the test down.
 type ownStrings struct{}
 
 func (ownStrings) Local(middleware.Credential) bool { return true }
@@ -35,13 +35,14 @@ func (ownStrings) Validate(_ context.Context, c middleware.Credential) (*middlew
 	}, nil
 }
 
-// TestC04MemoryOpaque bounds what a remembered opaque token takes.
+// TestC04MemoryOpaque limits the memory that a remembered opaque token takes.
 func TestC04MemoryOpaque(t *testing.T) {
 	growth(t, 100_000, 48<<20, ownStrings{}, func(i int) string { return "authtier_at_" + pseudorandom(i, 49) })
 }
 
-// TestC04MemoryJWT bounds what a remembered JWT of 493 bytes takes. By default it
-// remembers an eighth of them, which fills the cache's maps as evenly as all.
+// TestC04MemoryJWT limits the memory that a remembered JWT of 493 bytes takes. By
+// default it remembers an eighth of the tokens, which fills the cache's maps equally
+// well.
 func TestC04MemoryJWT(t *testing.T) {
 	secret := []byte(strings.Repeat("k", 32))
 	keys, err := middleware.StaticKeys(middleware.Key{Alg: "HS256", Public: secret})
@@ -77,11 +78,12 @@ func hs256(secret, payload []byte) string {
 	return string(base64.RawURLEncoding.AppendEncode(append(b, '.'), mac.Sum(nil)))
 }
 
-// growth fails if n tokens, once remembered, take more than bound bytes.
+// growth fails if remembering n tokens takes more than bound bytes.
 func growth(t *testing.T, n, bound uint64, v middleware.Validator, token func(i int) string) {
 	t.Helper()
 	before := heap()
-	c := newCache(t, v, int(n*6/5), middleware.CacheConfig{}) // shards are not filled evenly
+	// The cache has a fifth more places than tokens, because shards fill unevenly.
+	c := newCache(t, v, int(n*6/5), middleware.CacheConfig{})
 	remember(t, c, int(n), token)
 	grown := heap() - before
 	if s := c.Stats(); s.Misses != n || s.Evictions != 0 {
@@ -94,7 +96,7 @@ func growth(t *testing.T, n, bound uint64, v middleware.Validator, token func(i 
 	runtime.KeepAlive(c)
 }
 
-// remember has c validate n tokens.
+// remember lets c validate n tokens.
 func remember(t *testing.T, c *middleware.Cache, n int, token func(i int) string) {
 	t.Helper()
 	const workers = 4
@@ -112,16 +114,17 @@ func remember(t *testing.T, c *middleware.Cache, n int, token func(i int) string
 	wg.Wait()
 }
 
-// heap returns the size of what is alive.
+// heap returns the size of all live objects.
 func heap() uint64 {
 	runtime.GC()
-	runtime.GC() // what pools hold goes with the second
+	// The second collection frees the contents of pools.
+	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
-// pseudorandom returns n characters that i determines.
+// pseudorandom returns n characters that depend only on i.
 func pseudorandom(i, n int) string {
 	random := rand.New(rand.NewPCG(uint64(i), 0))
 	b := make([]byte, n)

@@ -4,17 +4,18 @@
 //	mux.Handle("GET /reports/{id}", middleware.Scope("reports:read")(reports))
 //
 // A wrapper takes its required values as arguments. Everything else is in a config
-// that may be nil and whose zero value is ready to use. Handlers read the outcome
+// whose zero value is ready to use, and which may be nil. Handlers read the result
 // with [IdentityFromContext].
 //
-// A [Validator] decides whether a credential is genuine: an issuer, [JWT] for tokens
-// that others sign, or [APIKeyFunc] for API keys of your own. Several wrappers around
-// one handler prove one identity: an [APIKey] and a [Bearer] token of different
-// clients are refused. [Tiers] chooses the wrappers by path.
+// A [Validator] decides whether a credential is genuine. It may be an issuer, a [JWT]
+// validator for tokens that others sign, or an [APIKeyFunc] for API keys of your own.
+// Several wrappers around one handler prove one identity: a request with an [APIKey]
+// and a [Bearer] token of different clients is refused. [Tiers] chooses the wrappers
+// by path.
 //
 // The wrappers of one request share a state in its context. A middleware between them
-// must pass the context and the header of the request on. One request must not be
-// served by several handlers at once; give each of them a clone.
+// must pass on the context and the header of the request. Do not serve one request
+// with several handlers at once; give each of them a clone.
 //
 // Refusals follow RFC 6750 (Bearer), RFC 7617 (Basic) and RFC 9110 section 11. An
 // [errorsx.Writer] renders them.
@@ -26,13 +27,13 @@ import (
 	"slices"
 )
 
-// A Wrapper puts a check in front of a handler: it returns the guarded handler,
-// which is the one to serve. It does not change the handler that it is given, and
-// may be used for several.
+// A Wrapper returns a handler that checks requests before it calls the given handler.
+// It does not change the given handler. A Wrapper may be used for several handlers.
 type Wrapper = func(http.Handler) http.Handler
 
-// Chain composes wrappers; the first is the outermost and answers first. It panics
-// if there is no wrapper, since nothing would be guarded, and if one is nil.
+// Chain composes wrappers. The first wrapper is the outermost and sees requests
+// first. Chain panics if there is no wrapper, because nothing would be guarded, or if
+// one is nil.
 func Chain(wrappers ...Wrapper) Wrapper {
 	if len(wrappers) == 0 {
 		panic("middleware: Chain: no wrapper")
@@ -51,8 +52,8 @@ func Chain(wrappers ...Wrapper) Wrapper {
 	}
 }
 
-// isNil reports whether v is nil or holds a nil pointer, map or function: what a
-// constructor returned beside an error that nobody looked at.
+// isNil reports whether v is nil or holds a nil pointer, map or function. Such a
+// value often comes from a constructor whose error was ignored.
 func isNil(v any) bool {
 	if v == nil {
 		return true
@@ -64,7 +65,7 @@ func isNil(v any) bool {
 	return false
 }
 
-// notNil panics where a wrapper is put around nothing.
+// notNil panics if a wrapper is given a nil handler.
 func notNil(wrapper string, next http.Handler) {
 	if next == nil {
 		panic("middleware: " + wrapper + ": nil Handler")

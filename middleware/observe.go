@@ -9,29 +9,29 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A Decision is what became of one request.
+// A Decision is the outcome of one request.
 type Decision struct {
-	// Identity is the identity that the wrappers proved, and the zero Identity if
+	// Identity is the identity that the wrappers proved. It is the zero Identity if
 	// they proved none.
 	Identity Identity
 
-	// Tier is the prefix of the request's tier, or empty without [Tiers].
+	// Tier is the prefix of the request's tier. It is empty without [Tiers].
 	Tier string
 
-	// Refusal is what was answered instead of what the request asked for, or nil
-	// if nothing inside refused it. Its Code says why, its Client whose genuine
-	// credential was refused, and its Err the cause. It is not changed.
+	// Refusal is the first refusal of the request, or nil if nothing inside refused
+	// it. Its Code is the reason, its Client the owner of the genuine credential that
+	// was refused, and its Err the cause. It must not be changed.
 	Refusal *errorsx.Error
 
-	// Status is the answer's HTTP status. It is 0 if a handler panicked before it
-	// answered.
+	// Status is the HTTP status of the answer. It is 0 if a handler panicked before
+	// it answered.
 	Status int
 
 	// Cached reports whether a [Cache] knew every credential of the request. It is
 	// false for a request without a credential.
 	Cached bool
 
-	// Duration is the time from the request's arrival at Observe to its end.
+	// Duration is the time from the arrival of the request at Observe to its end.
 	Duration time.Duration
 }
 
@@ -46,8 +46,8 @@ func (d *Decision) Code() errorsx.Code {
 	return d.Refusal.Code
 }
 
-// Cause returns the error behind the refusal, or nil. It is for the operator: it
-// may name what the client must not learn, but never a credential.
+// Cause returns the error behind the refusal, or nil. It is for the operator. It may
+// contain information that the client must not learn, but never a credential.
 func (d *Decision) Cause() error {
 	if d.Refusal == nil {
 		return nil
@@ -55,14 +55,15 @@ func (d *Decision) Cause() error {
 	return d.Refusal.Err
 }
 
-// Observe calls f once for each request when the request ends, also if a handler
-// panics: for metrics and audit logs. It belongs in front of all other wrappers.
-// It sees refusals by wrappers and by the suite's handlers, such as the token
-// endpoint and login, and of several refusals of one request the first.
+// Observe calls f once for each request, when the request ends, even if a handler
+// panics. It is for metrics and audit logs, and belongs outside of all other
+// wrappers. It sees refusals by wrappers and by the suite's handlers, such as the
+// token endpoint and login.
 //
-// f is called on the request's goroutine, and the client may have to wait for it.
-// It must not change r. Inside of a wrapper that authenticates, Observe is a fault in
-// wiring: AUTH-8. It panics if f is nil.
+// f is called on the request's goroutine, and the client may have to wait for it. f
+// must be safe for concurrent use and must not change r. An Observe inside of a
+// wrapper that authenticates is a fault in wiring: the request is answered with
+// AUTH-8. Observe panics if f is nil.
 func Observe(f func(r *http.Request, d Decision)) Wrapper {
 	if f == nil {
 		panic("middleware: Observe: nil func")
@@ -76,21 +77,25 @@ func Observe(f func(r *http.Request, d Decision)) Wrapper {
 				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(err))
 				return
 			}
+
 			o := &observation{began: time.Now(), identity: s.identity.Load()}
 			sw := &statusWriter{ResponseWriter: w, count: o.answered}
 
+			// A deferred call also reports a request whose handler panics.
 			defer func() { f(r, o.decision()) }()
 			s.surround(sw, r, next, func(a *surroundings) {
 				o.outer = a.observation
 				a.observation = o
 			})
-			sw.begin(http.StatusOK) // a handler that writes nothing answers 200
+
+			// A handler that writes nothing answers 200.
+			sw.begin(http.StatusOK)
 		})
 	}
 }
 
-// An observation collects what a Decision says. Behind [http.TimeoutHandler] the
-// inner handlers may still add to it when the request has ended.
+// An observation collects the values of a Decision. Behind [http.TimeoutHandler],
+// inner handlers may still add to it after the request has ended.
 type observation struct {
 	began time.Time
 	outer *observation
@@ -99,7 +104,7 @@ type observation struct {
 	d        Decision
 	identity *Identity
 	hits     int // credentials that a cache knew
-	misses   int // and those that none knew
+	misses   int // credentials that no cache knew
 }
 
 func (o *observation) decision() Decision {
@@ -114,7 +119,7 @@ func (o *observation) decision() Decision {
 	return d
 }
 
-// each calls f for o and those around it.
+// each calls f for o and for the observations around it.
 func (o *observation) each(f func(o *observation)) {
 	for ; o != nil; o = o.outer {
 		o.mu.Lock()

@@ -22,7 +22,7 @@ func (o *observer) wrapper() middleware.Wrapper {
 	return middleware.Observe(func(_ *http.Request, d middleware.Decision) { o.seen = append(o.seen, d) })
 }
 
-// last returns the one decision since it was asked last.
+// last returns the only decision since the previous call.
 func (o *observer) last(t *testing.T) middleware.Decision {
 	t.Helper()
 	if len(o.seen) != 1 {
@@ -78,7 +78,7 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-// TestObserveSeesOnce: once for each request, whatever becomes of it.
+// TestObserveSeesOnce tests that each request is reported once, however it ends.
 func TestObserveSeesOnce(t *testing.T) {
 	o := &observer{}
 	for name, tt := range map[string]struct {
@@ -112,7 +112,8 @@ func TestObserveSeesOnce(t *testing.T) {
 	}
 }
 
-// TestObserveTellsTheCause of a refusal, which the client does not read.
+// TestObserveTellsTheCause tests that f gets the cause of a refusal and the client
+// does not.
 func TestObserveTellsTheCause(t *testing.T) {
 	o := &observer{}
 	cause := errors.New("the claim aud is \"b\", expected \"a\"")
@@ -126,8 +127,8 @@ func TestObserveTellsTheCause(t *testing.T) {
 	}
 }
 
-// TestObserveNested: each of two is told, and one inside of a wrapper that judges is
-// a fault.
+// TestObserveNested tests that both of two nested Observes report a request, and that
+// one inside of a wrapper that authenticates is a fault.
 func TestObserveNested(t *testing.T) {
 	outer, inner := &observer{}, &observer{}
 	h := middleware.Chain(outer.wrapper(), inner.wrapper(), bearer)(whoami)
@@ -155,8 +156,8 @@ func TestObserveDuration(t *testing.T) {
 	})
 }
 
-// TestObserveBehindTimeout has a handler that is still at work when the request has
-// ended. Under the race detector.
+// TestObserveBehindTimeout has a handler that still runs when the request has ended.
+// It is for the race detector.
 func TestObserveBehindTimeout(t *testing.T) {
 	o := &observer{}
 	ended, done := make(chan struct{}), make(chan struct{})
@@ -173,7 +174,7 @@ func TestObserveBehindTimeout(t *testing.T) {
 	}
 }
 
-// TestWriters: a wrapper, a mux and a handler use the nearest writer outside.
+// TestWriters tests that a wrapper, a mux and a handler use the nearest outer writer.
 func TestWriters(t *testing.T) {
 	realm := func(name string) *errorsx.Writer { return &errorsx.Writer{Realm: name, Dialect: errorsx.RFC} }
 	scope := middleware.Scope("admin")
@@ -202,8 +203,8 @@ func TestWriters(t *testing.T) {
 	}
 }
 
-// TestWritersOfSeveralHandlers: a handler that calls others one by one gives each
-// its own surroundings.
+// TestWritersOfSeveralHandlers tests that a handler that calls several others gives
+// each its own surroundings.
 func TestWritersOfSeveralHandlers(t *testing.T) {
 	inner := middleware.Errors(&errorsx.Writer{Realm: "inner"})(whoami)
 	h := middleware.Errors(&errorsx.Writer{Realm: "outer"})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -14,25 +14,26 @@ type Way interface {
 	guard(v Validator) *guard
 }
 
-// OneOf lets a request through with any one of several credentials:
+// OneOf admits a request with any one of several credentials:
 //
 //	middleware.OneOf(auth, middleware.BearerConfig{RequireUser: true}, middleware.APIKeyConfig{})
 //
 // The first way whose credential is present decides, as its own wrapper would. If
-// that credential is refused, no other way is tried. RequireUser of a way judges that
-// way alone: with the wrapper above, a request with a key alone has no user.
+// that credential is refused, no other way is tried. RequireUser applies only to its
+// own way: with the wrapper above, a request with only a key has no user.
 //
-// Ways that read one header are told apart by the scheme that it names. A scheme that
-// none of them reads is AUTH-3. A request without any credential is AUTH-2. If all
-// ways set AllowAnonymous, such a request is let through. Setting it on only some of
-// them is a fault in wiring.
+// Ways that read the same header are distinguished by the scheme in its value. A
+// scheme that no way reads is AUTH-3. A request without any credential is AUTH-2,
+// unless all ways set AllowAnonymous. Setting it on only some of them is a fault in
+// wiring.
 //
-// A refusal challenges with the scheme of the way that decided, and then with those
-// of the others (RFC 9110 section 11.6.1). All answers have the headers that any of
-// the ways needs, because another request may come by another way.
+// A refusal challenges with the scheme of the way that decided, and then with the
+// schemes of the others (RFC 9110 section 11.6.1). Every answer has the headers that
+// any of the ways needs, because the next request may use another way.
 //
-// OneOf panics if v is nil, without a way, and if a way can never decide because
-// an earlier one reads the same header.
+// OneOf panics if v is nil, if no way is given, if a way is nil or invalid, if only
+// some of them set AllowAnonymous, and if a way can never decide because an earlier
+// one reads the same header.
 func OneOf(v Validator, ways ...Way) Wrapper {
 	if len(ways) == 0 {
 		panic("middleware: OneOf: no way given")
@@ -42,13 +43,16 @@ func OneOf(v Validator, ways ...Way) Wrapper {
 		if way == nil {
 			panic("middleware: OneOf: nil Way")
 		}
+
 		g := way.guard(v)
 		g.prepare()
+
 		for _, w := range o.ways {
 			if w.header == g.header && (w.scheme == g.scheme || w.bare() || g.bare()) {
 				panic("middleware: OneOf: two ways read the same " + g.header + " header")
 			}
 		}
+
 		o.ways = append(o.ways, &option{guard: g})
 	}
 	for _, w := range o.ways {
@@ -62,18 +66,18 @@ func OneOf(v Validator, ways ...Way) Wrapper {
 
 type oneOf struct {
 	ways            []*option
-	from, fromQuery *source // of whatever credential
-	anonymous       *source // of none, or nil if that is refused
+	from, fromQuery *source // the sources of a credential in a header and in the query
+	anonymous       *source // the source of anonymous requests, or nil if they are refused
 	missing         error
 }
 
-// An option is a way, beside others.
+// An option is one of the ways of a OneOf.
 type option struct {
 	*guard
-	known []string // the schemes that the ways read in this one's header
+	known []string // the schemes that all ways read in this way's header
 }
 
-// prepare works out what is the same for all requests.
+// prepare computes the values that are the same for all requests.
 func (o *oneOf) prepare() {
 	o.from, o.fromQuery = &source{}, &source{query: true, private: true}
 	var names []string
@@ -86,11 +90,13 @@ func (o *oneOf) prepare() {
 				w.others = appendNew(w.others, other.scheme)
 			}
 		}
+
 		names = appendNew(names, `"`+shown(w.header)+`"`)
 		o.from.private = o.from.private || w.from.private
 		o.fromQuery.vary = appendNew(o.fromQuery.vary, shown(w.header))
 		o.fromQuery.vary = appendNew(o.fromQuery.vary, w.from.vary...)
 	}
+
 	if o.ways[0].anonymous != nil {
 		o.anonymous = &source{vary: o.fromQuery.vary}
 	}
@@ -104,7 +110,7 @@ func (o *oneOf) prepare() {
 	}
 }
 
-// appendNew appends what the list does not have yet.
+// appendNew appends the items that the list does not contain yet.
 func appendNew[T comparable](list []T, items ...T) []T {
 	for _, item := range items {
 		if !slices.Contains(list, item) {
@@ -130,8 +136,8 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// authenticate has one way authenticate the request, and returns that way. What
-// it returns for the answer is the same whatever the way.
+// authenticate authenticates the request by one way and returns that way. The source
+// is the same for every way, because the next request may use another one.
 func (o *oneOf) authenticate(s *state, r *http.Request) (*option, *source, error) {
 	way, err := o.choose(r)
 	switch {
@@ -152,7 +158,7 @@ func (o *oneOf) authenticate(s *state, r *http.Request) (*option, *source, error
 	return way, o.from, err
 }
 
-// choose returns the way that decides, or that answers with the error.
+// choose returns the way that decides, or the way that answers with the error.
 func (o *oneOf) choose(r *http.Request) (*option, error) {
 	for _, way := range o.ways {
 		if offered, err := way.offered(r); offered {
@@ -162,16 +168,18 @@ func (o *oneOf) choose(r *http.Request) (*option, error) {
 	return o.ways[0], o.missing
 }
 
-// offered reports whether a request has a credential for w, or something that is
-// none for any way.
+// offered reports whether w must decide on the request: it has a credential for w, or
+// a header of w whose scheme no way reads.
 func (w *option) offered(r *http.Request) (bool, error) {
 	if w.safe != nil && queryOffers(r) {
 		return true, nil
 	}
+
 	values := r.Header[w.header]
 	if len(values) == 0 || len(values) == 1 && values[0] == "" {
 		return false, nil
 	}
+
 	named, _, _ := strings.Cut(values[0], " ")
 	if w.bare() || len(values) > 1 || isScheme(named, string(w.scheme)) {
 		return true, nil
@@ -182,8 +190,8 @@ func (w *option) offered(r *http.Request) (bool, error) {
 	return true, wrongScheme(w.header, named, strings.Join(w.known, " or "))
 }
 
-// bare reports whether g's credential is a header's whole value, with no scheme
-// in front.
+// bare reports whether g's credential is the whole value of a header, without a
+// scheme.
 func (g *guard) bare() bool { return g.scheme == errorsx.SchemeAPIKey }
 
 // queryOffers reports whether a query has a token, or may have one that does not

@@ -21,7 +21,7 @@ const (
 	apiKeyOnly = `ApiKey realm="api"`
 )
 
-// TestOneOf: the first way whose credential is there decides alone.
+// TestOneOf tests that the first way whose credential is present decides alone.
 func TestOneOf(t *testing.T) {
 	tokenOrKey := middleware.OneOf(people, middleware.BearerConfig{RequireUser: true}, middleware.APIKeyConfig{})
 	keyOrToken := middleware.OneOf(people, middleware.APIKeyConfig{}, middleware.BearerConfig{})
@@ -78,7 +78,7 @@ func TestOneOf(t *testing.T) {
 	}
 }
 
-// TestOneOfFailure: a failure of ours challenges nobody.
+// TestOneOfFailure tests that a failure of the server sends no challenge.
 func TestOneOfFailure(t *testing.T) {
 	down := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		return nil, errors.New("down")
@@ -93,7 +93,8 @@ func TestOneOfFailure(t *testing.T) {
 	}
 }
 
-// TestOneOfScope: a lacking scope is told in the scheme that authenticated.
+// TestOneOfScope tests that a lacking scope is reported in the scheme that
+// authenticated.
 func TestOneOfScope(t *testing.T) {
 	h := middleware.Chain(middleware.OneOf(people, middleware.BearerConfig{}, middleware.APIKeyConfig{}), middleware.Scope("admin"))(whoami)
 	for line, want := range map[string]string{"Authorization: Bearer token-ada": "Bearer ", "X-API-KEY: key-app": "ApiKey "} {
@@ -104,8 +105,8 @@ func TestOneOfScope(t *testing.T) {
 	}
 }
 
-// TestOneOfProtectsAnswers: whichever way was taken, another request may take
-// another.
+// TestOneOfProtectsAnswers tests that the headers of an answer are the same for every
+// way, because the next request may use another one.
 func TestOneOfProtectsAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ways    []middleware.Way
@@ -124,7 +125,7 @@ func TestOneOfProtectsAnswers(t *testing.T) {
 	}
 }
 
-// TestOneOfQuery: a token in the query is a credential as good as a header.
+// TestOneOfQuery tests that a token in the query counts as much as one in a header.
 func TestOneOfQuery(t *testing.T) {
 	h := middleware.OneOf(people, middleware.APIKeyConfig{}, middleware.BearerConfig{QuerySafe: []string{"files"}})(whoami)
 	w := serve(h, "GET", "/?access_token=token-app")
@@ -153,7 +154,7 @@ func TestOneOfQuery(t *testing.T) {
 	}
 }
 
-// TestOneOfMerges: behind another wrapper its identity must be of the same
+// TestOneOfMerges tests that the identity of an outer wrapper must be of the same
 // client.
 func TestOneOfMerges(t *testing.T) {
 	h := middleware.Chain(key, middleware.OneOf(people, middleware.BearerConfig{}, middleware.BasicConfig{}))(whoami)
@@ -191,7 +192,8 @@ func TestOneOfPanics(t *testing.T) {
 	}
 }
 
-// TestC20VaryIsEachAnswersOwn: what a handler adds to Vary is not in other answers.
+// TestC20VaryIsEachAnswersOwn tests that a handler's change of Vary does not appear
+// in other answers.
 func TestC20VaryIsEachAnswersOwn(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	h := middleware.OneOf(c, middleware.BearerConfig{}, middleware.APIKeyConfig{}, middleware.BearerConfig{Header: "X-Token"})(
@@ -203,7 +205,7 @@ func TestC20VaryIsEachAnswersOwn(t *testing.T) {
 	}
 }
 
-// TestOneOfOneAllocation: to choose costs nothing beyond what a chain costs.
+// TestOneOfOneAllocation tests that OneOf allocates no more than a chain does.
 func TestOneOfOneAllocation(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	h := middleware.Chain(
@@ -223,7 +225,7 @@ func TestOneOfOneAllocation(t *testing.T) {
 	}
 }
 
-// TestOneOfByScheme has a validator for each scheme, one of them throttled behind
+// TestOneOfByScheme has a validator for each scheme. One of them is throttled, behind
 // a proxy.
 func TestOneOfByScheme(t *testing.T) {
 	keys := directory{"a-key": {Issuer: "i", Client: "app", Methods: middleware.ByAPIKey}}
@@ -234,7 +236,7 @@ func TestOneOfByScheme(t *testing.T) {
 		middleware.OneOf(middleware.ByScheme{errorsx.SchemeAPIKey: keys, errorsx.SchemeBasic: throttle.Around(cache)},
 			middleware.APIKeyConfig{}, middleware.BasicConfig{}),
 	)(whoami)
-	try := func(lines ...string) string { // from 192.0.2.1
+	try := func(lines ...string) string { // the client is 192.0.2.1
 		if w := serve(h, "GET", "/", lines...); w.Code != 200 {
 			return code(w)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// TestS08Order puts wrappers into orders that make no sense, or not much: what a
-// wrapper needs and does not have is a fault of ours, and never let through.
+// TestS08Order puts wrappers into wrong or unusual orders. If a wrapper lacks
+// something that it needs, the request is refused as a fault and never admitted.
 func TestS08Order(t *testing.T) {
 	scope := middleware.Scope("read")
 	count := middleware.Usage(&tally{}, nil)
@@ -56,9 +56,9 @@ func TestS08Order(t *testing.T) {
 	}
 }
 
-// TestS05PanicsBehind has what is behind the wrappers, and what they call, panic:
-// the panic of a handler is the server's to tell, that of a callback ours, and the
-// next request is served.
+// TestS05PanicsBehind lets handlers and callbacks panic. The panic of a handler
+// reaches the server, and the panic of a callback becomes a fault. The next request
+// is served.
 func TestS05PanicsBehind(t *testing.T) {
 	c := newCache(t, people, 100, middleware.CacheConfig{})
 	guard := middleware.Chain(middleware.APIKey(c, nil), middleware.Bearer(c, nil), middleware.Usage(&tally{}, nil))
@@ -98,8 +98,8 @@ func TestS05PanicsBehind(t *testing.T) {
 	}
 }
 
-// TestP16StripPrefix mounts tiers behind and in front of http.StripPrefix: what is
-// left of a path is judged as it is, and what does not begin with a slash refused.
+// TestP16StripPrefix mounts tiers inside and outside of http.StripPrefix. Inside, the
+// rest of the path is judged as it is, and one without a leading slash is refused.
 func TestP16StripPrefix(t *testing.T) {
 	guard := tiers(t, "/ext/", "/user/")
 	open := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Seen", r.URL.Path) })
@@ -128,8 +128,8 @@ func TestP16StripPrefix(t *testing.T) {
 	}
 }
 
-// TestT09Grants looks for a scope in what was granted, which may look much like
-// it, or be long.
+// TestT09Grants looks for a scope in a list of granted scopes that are similar to it,
+// and in a long list.
 func TestT09Grants(t *testing.T) {
 	many := strings.Repeat("s ", 9_999)
 	for granted, want := range map[middleware.Scopes]string{
@@ -147,9 +147,10 @@ func TestT09Grants(t *testing.T) {
 	}
 }
 
-// sharedCache is what RFC 9111 lets a cache that serves everybody do: it keeps
-// what is neither no-store nor private nor asked for with Authorization, by what
-// the answer varies with, and a 404 like a 200 (section 3, 3.5 and 4.1).
+// sharedCache is a shared cache as RFC 9111 allows it (sections 3, 3.5 and 4.1). It
+// stores an answer unless it is no-store, private, or to a request with
+// Authorization. It selects answers by the headers in Vary, and stores a 404 like a
+// 200.
 func sharedCache(next http.Handler) http.Handler {
 	type kept struct {
 		answer *httptest.ResponseRecorder
@@ -182,10 +183,11 @@ func sharedCache(next http.Handler) http.Handler {
 	})
 }
 
-// TestC20SharedCache puts such a cache in front: nobody gets what another was
-// answered, and what is the same for all it may keep.
+// TestC20SharedCache puts such a cache in front. No client may get the answer to
+// another one. An answer that is the same for everyone may be stored.
 func TestC20SharedCache(t *testing.T) {
-	cacheable := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // as a careless handler has it
+	// This handler sets no headers, as a careless one does not.
+	cacheable := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		whoami.ServeHTTP(w, r)
 	})
 	custom := middleware.Bearer(people, &middleware.BearerConfig{Header: "X-Token"})

@@ -7,21 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// This file is the rule by which a path belongs to a tier. A server behind may
-// read a path in another way than this one does: it decodes once more, merges
-// slashes, cuts a parameter. So a path is accepted only if every such reading
-// of it stays in one tier. Nothing is repaired; what is ambiguous is refused.
+// This file decides which tier a path belongs to. A server behind this one may read a
+// path in another way: it may decode it once more, merge slashes or cut parameters. A
+// path is therefore accepted only if all such readings of it belong to one tier.
+// Nothing is repaired; an ambiguous path is refused.
 
 const (
-	maxOddPath  = 2 << 10 // bytes of a path that needs the analysis
+	maxOddPath  = 2 << 10 // bytes of a path that is not plain
 	maxReadings = 32
 )
 
-// A pathTable finds the tier of a path by longest prefix.
+// A pathTable finds the tier of a path by its longest prefix.
 type pathTable struct {
-	tiers  map[string]int // by the prefix without its last slash, folded
-	exact  []string       // the same prefixes as they were given
-	depths []bool         // by number of segments: is there such a prefix?
+	tiers  map[string]int // by the prefix without its last slash, in folded letter case
+	exact  []string       // the same prefixes in the letter case in which they were given
+	depths []bool         // whether a prefix has that number of segments
 }
 
 var (
@@ -30,11 +30,12 @@ var (
 	errPrefixTwice   = errors.New("another prefix reads the same")
 )
 
-// add enters a prefix under the next index.
+// add stores a prefix under the next index.
 func (t *pathTable) add(prefix string) error {
 	if strings.ContainsAny(prefix, "{}*") || strings.Contains(prefix, "/:") {
 		return errPrefixPattern
 	}
+
 	key, ok := strings.CutSuffix(prefix, "/")
 	if class, _ := t.scan(prefix, nil); !ok || class == odd {
 		return errPrefixShape
@@ -42,11 +43,13 @@ func (t *pathTable) add(prefix string) error {
 	if _, twice := t.tiers[fold(key)]; twice {
 		return errPrefixTwice
 	}
+
 	if t.tiers == nil {
 		t.tiers = map[string]int{}
 	}
 	t.tiers[fold(key)] = len(t.exact)
 	t.exact = append(t.exact, key)
+
 	for depth := strings.Count(key, "/"); len(t.depths) <= depth; {
 		t.depths = append(t.depths, false)
 	}
@@ -54,9 +57,10 @@ func (t *pathTable) add(prefix string) error {
 	return nil
 }
 
-// find returns the index of the tier that u's path belongs to, and false if it
-// belongs to none or can be read as belonging to another.
+// find returns the index of the tier that u's path belongs to. It returns false if
+// the path belongs to no tier, or can be read as belonging to another one.
 func (t *pathTable) find(u *url.URL) (int, bool) {
+	// Most paths are plain. They have one reading, so one lookup decides.
 	if u.RawPath == "" || u.RawPath == u.Path {
 		var stack [8]int
 		switch class, cuts := t.scan(u.Path, stack[:0]); class {
@@ -72,9 +76,9 @@ func (t *pathTable) find(u *url.URL) (int, bool) {
 	return t.closure(u)
 }
 
-// longest returns the tier of the longest prefix of path, and false if there is
-// none or if it is a prefix only when letter case is ignored. Folded is path
-// without letter case, and cuts are what scan says of it.
+// longest returns the tier of the longest prefix of path. It returns false if there
+// is none, or if the prefix matches only without regard to letter case. folded is
+// path in folded letter case, and cuts are the positions that scan returned.
 func (t *pathTable) longest(path, folded string, cuts []int) (int, bool) {
 	for k := len(cuts) - 1; k >= 0; k-- {
 		if tier, ok := t.tiers[folded[:cuts[k]]]; ok {
@@ -85,17 +89,21 @@ func (t *pathTable) longest(path, folded string, cuts []int) (int, bool) {
 	return 0, false
 }
 
-// closure looks up every reading of u's path and wants one answer. Escaped
-// unreserved characters count as decoded. Routers that keep them escaped take the
-// path as it was sent, which may be in no tier, but not in another.
+// closure looks up every reading of u's path and requires one result. Escaped
+// unreserved characters count as decoded. A router that keeps them escaped uses the
+// path as it was sent. That reading may belong to no tier, but not to another tier.
 func (t *pathTable) closure(u *url.URL) (int, bool) {
 	sent := []string{u.EscapedPath()}
-	if u.RawPath != "" && u.RawPath != sent[0] { // no path by RFC 3986, and routers differ in which of the two they take
+	// Such a RawPath is invalid by RFC 3986, and routers differ in which path they
+	// use.
+	if u.RawPath != "" && u.RawPath != sent[0] {
 		sent = append(sent, u.RawPath)
 	}
+
 	if max(len(sent[0]), len(u.RawPath)) > maxOddPath || !strings.HasPrefix(u.Path, "/") || !utf8.ValidString(u.Path) {
 		return 0, false
 	}
+
 	rs := readings{table: t, tier: -1}
 	for _, p := range sent {
 		rs.all = appendNew(rs.all, decodeUnreserved(p))
@@ -103,11 +111,12 @@ func (t *pathTable) closure(u *url.URL) (int, bool) {
 	if !rs.agree(false) {
 		return 0, false
 	}
+
 	rs.all = appendNew(rs.all, sent...)
 	return rs.tier, rs.agree(true)
 }
 
-// readings are those of one path.
+// readings is the set of readings of one path.
 type readings struct {
 	table *pathTable
 	tier  int
@@ -115,20 +124,24 @@ type readings struct {
 	seen  int // how many have been looked up
 }
 
-// agree looks up the readings that have not been, and what they can be rewritten
-// to. They must be in one tier; some may be in none where that is allowed.
+// agree looks up the readings that have not been looked up, and all their rewritings.
+// It reports whether they belong to one tier. If allowNone is set, a reading may also
+// belong to no tier.
 func (rs *readings) agree(allowNone bool) bool {
 	for ; rs.seen < len(rs.all); rs.seen++ {
 		path := rs.all[rs.seen]
 		folded := fold(path)
 		_, cuts := rs.table.scan(folded, nil)
 		tier, covered := rs.table.longest(path, folded, cuts)
+
 		switch {
 		case !covered && !allowNone, covered && rs.tier >= 0 && tier != rs.tier:
 			return false
 		case covered:
 			rs.tier = tier
 		}
+
+		// Rewritings combine, so each new reading is rewritten in turn.
 		for _, rewrite := range rewritings {
 			rs.all = appendNew(rs.all, rewrite(path))
 		}
@@ -139,17 +152,17 @@ func (rs *readings) agree(allowNone bool) bool {
 	return true
 }
 
-// The classes of a path: plain ones have one reading, upper ones another one
-// where letter case is ignored.
+// The classes of a path. A plain path has one reading. An upper path has a second
+// one, for servers that ignore letter case. An odd path may have more.
 const (
 	plain = iota
 	upper
 	odd
 )
 
-// scan says whether any rewriting changes path, and appends to cuts where a
-// prefix of the table may end in it: behind as many segments as one of them has.
-// Letter case counts only in the first segments, as many as prefixes can have.
+// scan returns the class of path. It appends to cuts the positions at which a prefix
+// of the table may end: after as many segments as some prefix has. Capitals count
+// only in those first segments that prefixes can cover.
 func (t *pathTable) scan(path string, cuts []int) (class int, _ []int) {
 	if path == "" || path[0] != '/' || path[len(path)-1] == '.' {
 		class = odd
@@ -157,17 +170,21 @@ func (t *pathTable) scan(path string, cuts []int) (class int, _ []int) {
 	if t.deep(0) {
 		cuts = append(cuts, 0)
 	}
+
 	depth := 1
 	for i := 1; i < len(path); i++ {
 		kind := pathBytes[path[i]]
 		if kind == ordinary {
-			continue // before the switch, which costs more than all else here
+			// This test before the switch makes the loop faster: the switch costs
+			// more than all the rest.
+			continue
 		}
 		switch kind {
 		case slash:
 			if prev := path[i-1]; prev == '/' || prev == '.' {
 				class = odd
 			}
+
 			if t.deep(depth) {
 				cuts = append(cuts, i)
 			}
@@ -189,7 +206,7 @@ func (t *pathTable) scan(path string, cuts []int) (class int, _ []int) {
 // deep reports whether a prefix has that number of segments.
 func (t *pathTable) deep(depth int) bool { return depth < len(t.depths) && t.depths[depth] }
 
-// What a byte means in a path.
+// The classes of bytes in a path.
 const (
 	ordinary = iota
 	slash

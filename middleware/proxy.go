@@ -13,19 +13,19 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// ProxyConfig configures [Proxy]. With the zero value, no proxy is trusted.
+// ProxyConfig configures [Proxy]. The zero value trusts no proxy.
 type ProxyConfig struct {
-	// Trusted are the networks of the proxies in front of the server. A proxy that
-	// connects over a Unix socket is trusted too, if Trusted is not empty: the
-	// socket's file permissions say which programs may connect.
+	// Trusted lists the networks of the proxies in front of the server. If it is not
+	// empty, a proxy that connects over a Unix socket is trusted too: the socket's
+	// file permissions decide which programs may connect.
 	Trusted []netip.Prefix
 
-	// Header is the one header that the proxies write: "X-Forwarded-For", which is
-	// the default, or "Forwarded" (RFC 7239). The other one is never read, because
-	// a proxy that writes the one lets the client's other one through.
+	// Header is the only header that is read: "X-Forwarded-For", the default, or
+	// "Forwarded" (RFC 7239). The other one is ignored, because a proxy that writes
+	// one of them passes on the other as the client sent it.
 	//
 	// With "X-Forwarded-For", the header X-Forwarded-Proto says whether the client
-	// uses TLS, and every trusted proxy must set it or delete it.
+	// uses TLS. Every trusted proxy must then set or delete X-Forwarded-Proto.
 	Header string
 }
 
@@ -34,22 +34,22 @@ const (
 	forwarded    = "Forwarded"
 )
 
-// Proxy finds out which client sent a request that came through trusted proxies,
-// and whether the client uses TLS. Everything inside of it learns this by
-// [ClientAddr], [OverTLS] and [Credential.From]: throttles, the networks of API
-// keys, and the Secure attribute of session cookies. It belongs in front of all
-// other wrappers but [Observe]. cfg may be nil.
+// Proxy determines which client sent a request that came through trusted proxies, and
+// whether that client uses TLS. [ClientAddr], [OverTLS] and [Credential.From] return
+// the result to everything inside: throttles, the networks of API keys, and the
+// Secure attribute of session cookies. Proxy belongs outside of all other wrappers
+// except [Observe]. cfg may be nil.
 //
-// The client is the rightmost address in the header that is not a trusted proxy's.
-// An element that is no IP address, such as "unknown" or an obfuscated identifier
-// (RFC 7239 section 6), makes the client's address unknown: what stands before it
-// may have been written by anybody. Ports and IPv6 zones are ignored. Of more than
-// 32 trusted proxies in a row the address is unknown too.
+// The client is the rightmost address in the header that is not a trusted proxy's. If
+// an element is not an IP address, such as "unknown" or an obfuscated identifier (RFC
+// 7239 section 6), the client's address is unknown, because anyone may have written
+// the elements before it. Ports and IPv6 zones are ignored. The address is also
+// unknown after 32 trusted proxies in a row.
 //
-// A second Proxy around one request, and one inside of a wrapper that has already
-// asked for the address, is a fault in wiring: AUTH-8. Proxy panics if a prefix is
-// invalid, covers all addresses or has bits beyond its length, and if Header is
-// another one.
+// A second Proxy around one request is a fault in wiring (AUTH-8), and so is a Proxy
+// inside of a wrapper that has already asked for the address. Proxy panics if a
+// prefix is invalid, covers all addresses, has bits beyond its length or is
+// IPv4-mapped, and if Header is any other header.
 func Proxy(cfg *ProxyConfig) Wrapper {
 	p := newProxies(cfg)
 	return func(next http.Handler) http.Handler {
@@ -66,7 +66,7 @@ func Proxy(cfg *ProxyConfig) Wrapper {
 	}
 }
 
-// mayAskProxies returns a fault if the client's address is decided already.
+// mayAskProxies returns a fault if the client's address has already been determined.
 func (s *state) mayAskProxies() error {
 	switch {
 	case s.peer.Load() != nil:
@@ -77,7 +77,7 @@ func (s *state) mayAskProxies() error {
 	return nil
 }
 
-// A peer is what is known of the client at the other end.
+// A peer is the client that sent a request, as far as it is known.
 type peer struct {
 	addr netip.Addr // the zero Addr if it is not known
 	tls  bool
@@ -101,6 +101,7 @@ func newProxies(cfg *ProxyConfig) *proxies {
 			panic(fmt.Sprintf("middleware: Proxy: Trusted has %v, so that every client could choose its address: expected the networks of the proxies", p))
 		}
 	}
+
 	header := cmp.Or(cfg.Header, forwardedFor)
 	if header != forwardedFor && header != forwarded {
 		panic(fmt.Sprintf("middleware: Proxy: Header is %q, expected %s or %s", header, forwardedFor, forwarded))
@@ -108,7 +109,7 @@ func newProxies(cfg *ProxyConfig) *proxies {
 	return &proxies{slices.Clone(cfg.Trusted), header}
 }
 
-// peer returns which client sent r.
+// peer returns the client that sent r.
 func (p *proxies) peer(r *http.Request) *peer {
 	addr, isUnix := remote(r)
 	here := &peer{addr: addr, tls: r.TLS != nil}
@@ -122,16 +123,17 @@ func (p *proxies) peer(r *http.Request) *peer {
 		here.tls = here.tls || len(proto) == 1 && proto[0] == "https"
 	}
 	if strings.TrimSpace(said) == "" {
-		return here // the proxy itself asks, for example for the server's health
+		// The proxy sends a request of its own, for example a health check.
+		return here
 	}
 	return p.follow(here, said)
 }
 
-// maxHops is the number of trusted proxies through which a request is followed.
+// maxHops is the largest number of trusted proxies that follow passes.
 const maxHops = 32
 
-// follow reads the header's elements from the right, up to the first that is not
-// a trusted proxy.
+// follow reads the header's elements from the right, until one is not a trusted
+// proxy.
 func (p *proxies) follow(here *peer, said string) *peer {
 	direct := here.tls
 	for range maxHops {
@@ -142,6 +144,7 @@ func (p *proxies) follow(here *peer, said string) *peer {
 		} else {
 			e, said, more = lastForwardedFor(said)
 		}
+
 		here.addr, here.tls = e.addr, direct || e.https
 		if !p.trusts(e.addr) || !more {
 			return here
@@ -155,9 +158,9 @@ func (p *proxies) trusts(a netip.Addr) bool {
 	return a.IsValid() && slices.ContainsFunc(p.trusted, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
-// remote returns the address at the other end of r's connection, the zero Addr if
-// it is none, and whether the connection is a Unix socket's. Only the local
-// address tells that: a RemoteAddr may be whatever other code has made of it.
+// remote returns the address at the other end of r's connection, or the zero Addr if
+// it has none. It also reports whether the connection is a Unix socket. Only the
+// local address shows that, because other code may have changed RemoteAddr.
 func remote(r *http.Request) (addr netip.Addr, isUnix bool) {
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		if _, isUnix := local.(*net.UnixAddr); isUnix {
@@ -168,9 +171,10 @@ func remote(r *http.Request) (addr netip.Addr, isUnix bool) {
 	return addr, false
 }
 
-// ClientAddr returns the address of the client that sent r: as [Proxy] found it,
-// or without one that of the connection. It is the zero Addr if it is not known,
-// as on a Unix socket. IPv4 addresses are never in IPv6 form, and none has a zone.
+// ClientAddr returns the address of the client that sent r: the address that [Proxy]
+// determined or, without a Proxy, the address of the connection. It is the zero Addr
+// if it is unknown, as on a Unix socket. IPv4-mapped addresses are returned as IPv4,
+// and no address has a zone.
 func ClientAddr(r *http.Request) netip.Addr {
 	if p := askPeer(r); p != nil {
 		return p.addr
@@ -179,8 +183,9 @@ func ClientAddr(r *http.Request) netip.Addr {
 	return addr
 }
 
-// OverTLS reports whether the request came over TLS: to this server, be it from the
-// client or from a proxy, or to a trusted proxy that says so, see [Proxy].
+// OverTLS reports whether the request came to this server over TLS, from the client
+// or from a proxy. It is also true if a trusted proxy says that the client uses TLS,
+// see [Proxy].
 func OverTLS(r *http.Request) bool {
 	if p := askPeer(r); p != nil {
 		return p.tls
@@ -188,8 +193,8 @@ func OverTLS(r *http.Request) bool {
 	return r.TLS != nil
 }
 
-// askPeer returns what Proxy found out, or nil without one. From then on a Proxy
-// inside would contradict the answer, and is refused.
+// askPeer returns the result of Proxy, or nil without a Proxy. An inner Proxy could
+// contradict that answer later, so it is refused from then on.
 func askPeer(r *http.Request) *peer {
 	s := stateOf(r.Context())
 	if s == nil {

@@ -14,15 +14,15 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// behind are the proxies that the tests trust.
+// behind lists the proxies that the tests trust.
 var behind = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 
-// who answers the client's address and whether it uses TLS.
+// who is a handler that answers the client's address and whether the client uses TLS.
 var who = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%v %t", middleware.ClientAddr(r), middleware.OverTLS(r))
 })
 
-// serveFrom sends a request from a connection with that RemoteAddr.
+// serveFrom sends a request over a connection with that RemoteAddr.
 func serveFrom(h http.Handler, from string, lines ...string) *httptest.ResponseRecorder {
 	return serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = from
@@ -116,8 +116,8 @@ func TestProxyForwarded(t *testing.T) {
 	}
 }
 
-// FuzzForwarded states that whatever a client sends before it, an element of a
-// trusted proxy says who the client is.
+// FuzzForwarded tests that the element of a trusted proxy decides who the client is,
+// whatever the client sends before it.
 func FuzzForwarded(f *testing.F) {
 	for _, s := range []string{"", "for=6.6.6.6", `for="`, `for="\`, `,`, `;for=6.6.6.6;`, `for="[::1]", for=10.0.0.1`} {
 		f.Add(s)
@@ -137,8 +137,8 @@ func FuzzForwarded(f *testing.F) {
 	})
 }
 
-// TestProxyWithoutProxy: without Proxy, and where it trusts nobody, only the
-// connection counts.
+// TestProxyWithoutProxy tests that only the connection counts without a Proxy, and
+// with one that trusts nobody.
 func TestProxyWithoutProxy(t *testing.T) {
 	for name, h := range map[string]http.Handler{
 		"no Proxy": who, "in a wrapper": middleware.Errors(silent)(who),
@@ -152,8 +152,8 @@ func TestProxyWithoutProxy(t *testing.T) {
 	}
 }
 
-// TestProxyTwice: a second Proxy, and one inside of a wrapper that has asked
-// already, would give two answers to one question.
+// TestProxyTwice tests that a second Proxy is a fault, and so is one inside of a
+// wrapper that has asked for the address: the question would have two answers.
 func TestProxyTwice(t *testing.T) {
 	proxy := middleware.Proxy(&middleware.ProxyConfig{Trusted: behind})
 	asks := func(next http.Handler) http.Handler {
@@ -206,7 +206,7 @@ func TestProxyPanics(t *testing.T) {
 }
 
 // TestDecoratedThrottleKnowsTheClient has a validator that logs around a throttle,
-// behind a proxy: the failures of one client do not lock another one out.
+// behind a proxy. The failures of one client must not lock another one out.
 func TestDecoratedThrottleKnowsTheClient(t *testing.T) {
 	throttled := newThrottle(t, middleware.ThrottleConfig{Failures: 2}).Around(middleware.ValidatorFunc(passwords))
 	logs := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -226,7 +226,8 @@ func TestDecoratedThrottleKnowsTheClient(t *testing.T) {
 	}
 }
 
-// TestAddrs judges the networks of a credential on every request, cached or not.
+// TestAddrs tests that the networks of a credential are checked on every request,
+// whether or not it is cached.
 func TestAddrs(t *testing.T) {
 	office := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 	limited := middleware.Identity{Issuer: "i", Client: "app", KeyID: "k"}.WithAddrs(office)

@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// rewritings are the ways in which servers are known to read one path as
-// another. Ignoring letter case, which none of them undoes, is part of lookup.
+// rewritings are the ways in which servers are known to rewrite a path. Lookup itself
+// ignores letter case, which no rewriting changes back.
 var rewritings = []func(string) string{
 	decodeOnce,
 	decodeDots,
@@ -24,27 +24,27 @@ var rewritings = []func(string) string{
 	dropAuthority,
 }
 
-// decodeOnce decodes one level of percent-encoding; what is no escape stays.
+// decodeOnce decodes one level of percent-encoding. Invalid escapes stay.
 func decodeOnce(p string) string { return decode(p, func(byte) bool { return true }) }
 
-// decodeDots decodes what RFC 3986 section 6.2.2 lets a server decode, and those
-// do that keep the rest: an escaped dot.
+// decodeDots decodes escaped dots. RFC 3986 section 6.2.2 allows that to servers that
+// keep all other escapes.
 func decodeDots(p string) string { return decode(p, func(c byte) bool { return c == '.' }) }
 
-// decodeAllButSlashes decodes as servers do that keep escaped slashes apart.
+// decodeAllButSlashes decodes everything but escaped slashes, as some servers do.
 func decodeAllButSlashes(p string) string {
 	return decode(p, func(c byte) bool { return c != '/' && c != '\\' })
 }
 
-// decodeUnreserved decodes the characters for which an escape means the same as
-// none (RFC 3986 section 2.3), except the dot.
+// decodeUnreserved decodes the characters that mean the same with and without an
+// escape (RFC 3986 section 2.3), except the dot.
 func decodeUnreserved(p string) string {
 	return decode(p, func(c byte) bool { return alphanumeric(c) || c == '-' || c == '_' || c == '~' })
 }
 
 func decode(p string, want func(byte) bool) string {
 	var b []byte
-	done := 0 // how much of p is in b
+	done := 0 // how many bytes of p are in b
 	for i := strings.IndexByte(p, '%'); i >= 0 && i+2 < len(p); {
 		next := i + 1
 		hi, lo := unhex(p[i+1]), unhex(p[i+2])
@@ -58,6 +58,7 @@ func decode(p string, want func(byte) bool) string {
 			i += next
 		}
 	}
+
 	if done == 0 {
 		return p
 	}
@@ -76,7 +77,7 @@ func unhex(c byte) int {
 
 func slashBackslashes(p string) string { return strings.ReplaceAll(p, `\`, "/") }
 
-// cutParameters drops what follows a semicolon in each segment.
+// cutParameters drops the text after a semicolon in each segment.
 func cutParameters(p string) string {
 	if !strings.Contains(p, ";") {
 		return p
@@ -101,8 +102,8 @@ func cutSegments(p string) string {
 	})
 }
 
-// cutPath cuts the whole path where C ends a string, and where a URL's parser
-// ends a path.
+// cutPath cuts the whole path at NUL, where a C string ends, and at ?, # and a
+// semicolon, where a URL parser may end a path.
 func cutPath(p string) string {
 	if i := strings.IndexAny(p, "\x00?#;"); i >= 0 {
 		return p[:i]
@@ -113,10 +114,11 @@ func cutPath(p string) string {
 // trimSpace drops the white space at the end of each segment.
 func trimSpace(p string) string { return trimSegments(p, unicode.IsSpace) }
 
-// trimBlanks drops control characters too. What is left may be a dot segment.
+// trimBlanks drops white space and control characters at the end of each segment. The
+// result may be a dot segment.
 func trimBlanks(p string) string { return trimSegments(p, blank) }
 
-// trimBlanksAndDots drops the dots too, as file systems do.
+// trimBlanksAndDots drops dots too, as file systems do.
 func trimBlanksAndDots(p string) string {
 	return trimSegments(p, func(r rune) bool { return r == '.' || blank(r) })
 }
@@ -136,12 +138,13 @@ func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 // because a path may consist of slashes only.
 func eachSegment(p string, cut func(string) string) string {
 	var b []byte
-	done := 0 // how much of p is in b
+	done := 0 // how many bytes of p are in b
 	start := 0
 	for i := range len(p) + 1 {
 		if i < len(p) && p[i] != '/' {
 			continue
 		}
+
 		if i > start {
 			if kept := cut(p[start:i]); len(kept) < i-start {
 				b = append(append(b, p[done:start]...), kept...)
@@ -150,13 +153,14 @@ func eachSegment(p string, cut func(string) string) string {
 		}
 		start = i + 1
 	}
+
 	if done == 0 {
 		return p
 	}
 	return string(append(b, p[done:]...))
 }
 
-// removeDotSegments is RFC 3986 section 5.2.4.
+// removeDotSegments implements RFC 3986 section 5.2.4.
 func removeDotSegments(p string) string {
 	if !strings.HasPrefix(p, "/") || !strings.Contains(p, "/.") {
 		return p
@@ -165,6 +169,7 @@ func removeDotSegments(p string) string {
 	for i := 1; i <= len(p); {
 		s, _, more := strings.Cut(p[i:], "/")
 		i += len(s) + 1
+
 		if s == ".." {
 			out = out[:max(0, bytes.LastIndexByte(out, '/'))]
 		}
@@ -192,9 +197,9 @@ func mergeSlashes(p string) string {
 	return string(out)
 }
 
-// dropAuthority takes //host at the start for a network-path reference (RFC
-// 3986 section 4.2), and more slashes than two for no more than those, as browsers
-// do (WHATWG URL).
+// dropAuthority reads //host at the start as the host of a network-path reference
+// (RFC 3986 section 4.2) and drops it. More than two slashes count as two, as in
+// browsers (WHATWG URL).
 func dropAuthority(p string) string {
 	rest, ok := strings.CutPrefix(p, "//")
 	if !ok {
@@ -207,9 +212,8 @@ func dropAuthority(p string) string {
 	return "/"
 }
 
-// fold returns p with each letter in the one spelling of its case variants,
-// beyond ASCII too: a server may take the Kelvin sign for a k, or a dotless i
-// for an i.
+// fold returns p with one spelling for all case variants of a letter. It does so
+// beyond ASCII too: a server may read the Kelvin sign as a k, or a dotless i as an i.
 func fold(p string) string {
 	return strings.Map(func(r rune) rune {
 		if r <= unicode.MaxASCII {
@@ -218,6 +222,7 @@ func fold(p string) string {
 			}
 			return r
 		}
+
 		least := r
 		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 			least = min(least, f)

@@ -15,13 +15,14 @@ const (
 	idleRemoteConns    = 32
 )
 
-// remoteURL returns an error unless raw names something that may be trusted for
-// who answers there: https, or http on the loopback interface.
+// remoteURL returns an error unless raw is an https URL, or an http URL on the
+// loopback interface. Only there can the identity of the server be trusted.
 func remoteURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return errors.New("the URL does not parse") // its error would tell a password in it
+		// The parser's error could contain a password from the URL.
+		return errors.New("the URL does not parse")
 	case u.User != nil || u.Fragment != "" || u.Hostname() == "":
 		return errors.New("expected a URL with a host, and without user information and fragment")
 	case u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()):
@@ -35,7 +36,8 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// remoteClient returns c, or a client of our own, with that policy on redirects.
+// remoteClient returns a copy of c, or a new client if c is nil, with the given
+// policy for redirects.
 func remoteClient(c *http.Client, redirect func(*http.Request, []*http.Request) error) *http.Client {
 	var own http.Client
 	if c != nil {
@@ -49,7 +51,7 @@ func remoteClient(c *http.Client, redirect func(*http.Request, []*http.Request) 
 	return &own
 }
 
-// sameHost follows redirects that stay with the same scheme, host and port.
+// sameHost follows redirects to the same scheme, host and port.
 func sameHost(r *http.Request, via []*http.Request) error {
 	switch from := via[0].URL; {
 	case r.URL.Scheme != from.Scheme || r.URL.Host != from.Host:
@@ -60,19 +62,23 @@ func sameHost(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// noRedirect takes a redirect for the answer, which is then not 200.
+// noRedirect returns a redirect as the answer. Its status is not 200, so it is an
+// error.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// remoteBody returns the body of an answer with status 200.
+// remoteBody returns the body of an answer with status 200. It returns an error for
+// any other status and for a body over maxRemoteBody.
 func remoteBody(client *http.Client, r *http.Request) ([]byte, error) {
 	resp, err := client.Do(r)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
+
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answered with status %d", r.URL.Host, resp.StatusCode)
 	}
+
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRemoteBody+1))
 	if err != nil {
 		return nil, err

@@ -17,31 +17,31 @@ import (
 
 // RemoteKeysConfig configures [RemoteKeys]. The zero value is ready to use.
 type RemoteKeysConfig struct {
-	// Refresh is how often the set is fetched, and thus how long a key that was
-	// withdrawn is still used. If 0, it is five minutes. At least a second.
+	// Refresh is the time between fetches of the set, and thus the time for which a
+	// withdrawn key still works. If 0, it is five minutes. At least a second.
 	Refresh time.Duration
 
-	// MaxAge is how long a set is relied upon when it cannot be fetched again.
-	// If 0, it is 24 hours. At least Refresh.
+	// MaxAge is the time for which a set is used if it cannot be fetched again. If 0,
+	// it is 24 hours, or Refresh if that is longer. At least Refresh.
 	MaxAge time.Duration
 
-	// Cooldown is the least time between two fetches for the sake of keys that
-	// the set does not have. If 0, it is ten seconds. At least a second.
+	// Cooldown is the shortest time between two fetches for keys that the set lacks.
+	// If 0, it is ten seconds. At least a second.
 	Cooldown time.Duration
 
-	// Timeout is how long one fetch may take. If 0, it is five seconds.
+	// Timeout bounds one fetch. If 0, it is five seconds.
 	Timeout time.Duration
 
-	// AllowEmptyStart has [OpenRemoteKeys] return before the first fetch. Until
-	// one succeeds, every token is AUTH-8.
+	// AllowEmptyStart makes [OpenRemoteKeys] return before the first fetch. Every
+	// token is AUTH-8 until a fetch succeeds.
 	AllowEmptyStart bool
 
-	// Client fetches the set. Its CheckRedirect is not used. If nil, it is a
-	// client with the settings of [http.DefaultTransport].
+	// Client fetches the set. Its CheckRedirect is ignored. If nil, a client with the
+	// settings of [http.DefaultTransport] is used.
 	Client *http.Client
 
-	// Log receives failed fetches, and which keys of the set are not used. If
-	// nil, it is [slog.Default].
+	// Log receives failed fetches and the reasons for which keys are skipped. If nil,
+	// it is [slog.Default].
 	Log *slog.Logger
 }
 
@@ -50,72 +50,74 @@ const (
 	defaultMaxAge   = 24 * time.Hour
 	defaultCooldown = 10 * time.Second
 	defaultTimeout  = 5 * time.Second
-	retryRefresh    = 10 * time.Second // after a fetch that failed
-	searchTimeout   = 2 * time.Second  // of a request for a key that is not known
+	retryRefresh    = 10 * time.Second // after a failed fetch
+	searchTimeout   = 2 * time.Second  // for a request whose key the set lacks
 )
 
-// RemoteKeys are the keys that an issuer publishes at a URL (RFC 7517 section
-// 5), such as the jwks_uri of its metadata (RFC 8414). Tokens are verified with
-// what was fetched last, without asking anybody.
+// RemoteKeys are the keys that an issuer publishes at a URL (RFC 7517 section 5),
+// such as the jwks_uri of its metadata (RFC 8414). Tokens are verified with the set
+// that was fetched last, without waiting for the network.
 //
-// A token whose kid is not in the set has it fetched, once for all requests that
-// wait for it and for at most two seconds, so that a new key works from its
-// first token on. [RemoteKeysConfig.Cooldown] bounds what made-up kids can
-// cause; until it is over they are unknown keys (AUTH-10), and no key that is
-// known waits for them. Where the set could not be fetched, a kid that it does
-// not have is a failure of ours and not the token's: AUTH-8. A key without a kid
-// that is alone verifies tokens of any kid: what takes its place is known with the
-// next refresh.
+// If the set lacks a token's kid, the set is fetched again, so that the first token
+// with a new key is accepted. Such a token waits for at most two seconds. All
+// requests that wait share one fetch. [RemoteKeysConfig.Cooldown] limits these
+// fetches, because clients can invent kids. During the cooldown such kids are unknown
+// keys (AUTH-10). Tokens with known kids never wait. If the last fetch failed, an
+// unknown kid is a failure of the server (AUTH-8), not of the token. A single key
+// without a kid verifies tokens with any kid; the key that replaces it is found only
+// by the next refresh.
 //
-// A set that cannot be fetched, is not JSON, is larger than 1 MiB or has no key
-// that verifies tokens changes nothing: the last good one is used until MaxAge.
-// A single key is skipped if it is malformed, not for signatures, too weak (see
-// [CheckKey]), private or symmetric, if an earlier key has its kid, and if it has
-// no kid and is not alone. A key without alg is for ES256, ES384, ES512 or EdDSA
-// by its curve, or for RS256.
+// If a set cannot be fetched, is not JSON, is larger than 1 MiB or has no key that
+// verifies tokens, the last good set is used until MaxAge. A single key is skipped if
+// it is malformed, not for signatures, too weak (see [CheckKey]), an RSA key of more
+// than 8192 bits, private or symmetric. It is also skipped if an earlier key has its
+// kid, or if it has no kid and is not the only key. A key without alg is for ES256,
+// ES384, ES512 or EdDSA by its curve, or for RS256.
 //
-// RemoteKeys are a [Source]: a [Cache] around their [JWT] forgets the tokens of
-// a key that is withdrawn or replaced. Their methods may be called concurrently.
+// RemoteKeys are a [Source]: a [Cache] around a [JWT] with these keys forgets the
+// tokens of a key that is withdrawn or replaced. RemoteKeys are safe for concurrent
+// use.
 type RemoteKeys struct {
 	url     string
 	cfg     RemoteKeysConfig
 	client  *http.Client
 	limiter *rate.Limiter
-	ended   <-chan struct{} // nothing is fetched any more
+	ended   <-chan struct{} // closed when no more fetches begin
 	cancel  context.CancelFunc
-	done    chan struct{} // closed when nothing runs any more
+	done    chan struct{} // closed when the goroutine has ended
 	sinks   Sinks
 	state   atomic.Pointer[keySet]
 
 	mu    sync.Mutex
-	fetch *keyFetch     // asked for or under way
-	wake  chan struct{} // has an element when a fetch was asked for
+	fetch *keyFetch     // requested or under way
+	wake  chan struct{} // holds an element when a fetch was requested
 
-	logged  string // which keys are not used; of the fetching goroutine
+	logged  string // the last skipped keys in the log; used by the fetching goroutine alone
 	fetches atomic.Uint64
 	failed  atomic.Uint64
 }
 
-// A keySet is what was fetched last. It is not changed.
+// A keySet is the set that was fetched last. It must not be changed.
 type keySet struct {
 	keys    staticKeys
 	skipped int
 	good    time.Time // when the fetch of keys began
-	until   limit     // of relying on them
-	err     error     // of the fetches since
+	until   limit     // when the set becomes too old
+	err     error     // of the last fetch since, or nil
 }
 
-// A keyFetch is one fetch, for all who wait for it.
+// A keyFetch is one fetch, shared by all requests that wait for it.
 type keyFetch struct {
 	begun bool // guarded by mu
 	done  chan struct{}
 }
 
-// OpenRemoteKeys fetches the key set at url, which is https, or http on loopback,
-// and keeps it up to date in one goroutine until Close. ctx bounds the first fetch
-// alone. Redirects to other hosts are not followed. It returns an error for a config
-// out of range, and if the first fetch fails, unless AllowEmptyStart is set. c may be
-// nil.
+// OpenRemoteKeys fetches the key set at url and keeps it up to date in a goroutine
+// until Close. url must be https, or http on loopback. ctx bounds only the first
+// fetch. Redirects to other hosts are not followed. c may be nil.
+//
+// It returns an error if url or the config is invalid. It also returns an error if
+// the first fetch fails, unless AllowEmptyStart is set.
 func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*RemoteKeys, error) {
 	var cfg RemoteKeysConfig
 	if c != nil {
@@ -128,31 +130,36 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 	if err := errors.Join(remoteURL(url), cfg.check()); err != nil {
 		return nil, fmt.Errorf("middleware: OpenRemoteKeys: %w", err)
 	}
+
 	r := &RemoteKeys{
 		url: url, cfg: cfg, client: remoteClient(cfg.Client, sameHost),
 		limiter: rate.NewLimiter(rate.Every(cfg.Cooldown), 1),
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 	}
+
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.ended, r.cancel = running.Done(), cancel
 	r.state.Store(&keySet{err: errors.New("no key set was fetched yet")})
+
 	if cfg.AllowEmptyStart {
 		r.ask()
 	} else if r.refresh(ctx); r.state.Load().err != nil {
 		cancel()
 		return nil, fmt.Errorf("middleware: OpenRemoteKeys: %w", r.state.Load().err)
 	}
+
 	go func() {
 		defer close(r.done)
 		r.run(running)
-		r.sinks.FreshUntil(time.Time{}) // what caches remember is not relied upon any more
+		// From now on no cache may use the identities that it remembers.
+		r.sinks.FreshUntil(time.Time{})
 	}()
 	return r, nil
 }
 
-// Close ends the fetching and waits for its end. From then on every token is
-// AUTH-8, also one that a [Cache] remembers. It returns nil.
+// Close stops the fetching and waits until its goroutine has ended. From then on
+// every token is AUTH-8, even one that a [Cache] remembers. Close always returns nil.
 func (r *RemoteKeys) Close() error {
 	r.cancel()
 	<-r.done
@@ -191,16 +198,18 @@ func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey
 			return nil, fmt.Errorf("middleware: RemoteKeys: an unknown key: %w", err)
 		}
 	}
+
 	switch {
 	case s.until.past(time.Now()):
 		return nil, errors.Join(errors.New("middleware: RemoteKeys: the key set is too old"), s.err)
+	// The set may lack the key only because the fetch failed.
 	case !s.has(kid) && s.err != nil:
 		return nil, fmt.Errorf("middleware: RemoteKeys: an unknown key, and the set could not be fetched: %w", s.err)
 	}
 	return s.keys.Key(ctx, kid, alg)
 }
 
-// Knows implements [LocalKeys]. A key without a kid is not looked for.
+// Knows implements [LocalKeys]. The set is never fetched for a token without a kid.
 func (r *RemoteKeys) Knows(kid string) bool { return kid == "" || r.state.Load().has(kid) }
 
 func (s *keySet) has(kid string) bool {
@@ -209,21 +218,21 @@ func (s *keySet) has(kid string) bool {
 	return ok || alone
 }
 
-// Subscribe implements [Source]: s is told of keys that are withdrawn or
-// replaced, and until when the set is relied upon.
+// Subscribe implements [Source]. s learns of keys that are withdrawn or replaced, and
+// of the time until which the set is used.
 func (r *RemoteKeys) Subscribe(s Sink) (cancel func()) { return r.sinks.Subscribe(s) }
 
-// RemoteKeysStats say how a key set is.
+// RemoteKeysStats describe the state of a key set.
 type RemoteKeysStats struct {
-	Keys     int       // that verify tokens
-	Skipped  int       // of the same set
+	Keys     int       // keys of the set that verify tokens
+	Skipped  int       // skipped keys of the same set
 	Good     time.Time // when the last good fetch began; zero if there was none
-	Err      error     // of the fetch after it, or nil
-	Fetches  uint64
-	Failures uint64
+	Err      error     // of the last fetch, if it failed
+	Fetches  uint64    // fetches so far
+	Failures uint64    // failed fetches so far
 }
 
-// Stats returns how the set is now.
+// Stats returns the current state of the set.
 func (r *RemoteKeys) Stats() RemoteKeysStats {
 	s := r.state.Load()
 	return RemoteKeysStats{

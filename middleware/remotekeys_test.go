@@ -26,7 +26,8 @@ import (
 
 const testJWKS = "https://id.example/jwks"
 
-// A remote answers every request alike, until it is told another answer.
+// A remote is a server that gives the same answer to every request until it is
+// changed.
 type remote struct {
 	mu      sync.Mutex
 	answer  func(r *http.Request) (*http.Response, error)
@@ -57,7 +58,7 @@ func (s *remote) fails() {
 	s.does(func(*http.Request) (*http.Response, error) { return nil, errors.New("unreachable") })
 }
 
-// hangs answers nothing before the request ends.
+// hangs is an answer that does not come before the request ends.
 func (s *remote) hangs() {
 	s.does(func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
@@ -80,7 +81,7 @@ func jwks(keys ...members) string {
 	return string(b)
 }
 
-// jwkOf is the public key of one of the signers.
+// jwkOf returns the public key of a signer as a JWK.
 func jwkOf(t testing.TB, signer string, changes members) members {
 	t.Helper()
 	m := members{"kid": signer, "use": "sig"}
@@ -123,7 +124,7 @@ func tokensOf(t testing.TB, keys middleware.Keys) middleware.Validator {
 	return v
 }
 
-// fresh is a token issued now, valid for a month, of a signer under a kid.
+// fresh returns a token of a signer under a kid, issued now and valid for a month.
 func fresh(t testing.TB, signer, kid string, changes members) string {
 	t.Helper()
 	now := time.Now()
@@ -131,15 +132,14 @@ func fresh(t testing.TB, signer, kid string, changes members) string {
 	return sign(t, signer, header(signer, members{"kid": kid}), pay)
 }
 
-// ask returns the code that a token gets now, 0 for none.
+// ask returns the code with which a token is refused now, or 0.
 func ask(t testing.TB, v middleware.Validator, token string) errorsx.Code {
 	t.Helper()
 	_, code := judge(t, v, token, time.Now())
 	return code
 }
 
-// TestRemoteKeys verifies with keys from a server, by the algorithm that each
-// one has.
+// TestRemoteKeys verifies tokens with keys from a server, each by its own algorithm.
 func TestRemoteKeys(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != "GET" || !strings.Contains(r.Header.Get("Accept"), "json") {
@@ -170,8 +170,8 @@ func TestRemoteKeys(t *testing.T) {
 	}
 }
 
-// TestRemoteKeysIsSourceAndLocal: a cache subscribes, and flies for keys alone
-// that are not at hand.
+// TestRemoteKeysIsSourceAndLocal tests that a cache subscribes, and that it starts
+// flights only for tokens whose key is not at hand.
 func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
 	v := tokensOf(t, remoteKeys(t, publishes(jwkOf(t, "ES256", nil)), middleware.RemoteKeysConfig{}))
 	if _, ok := v.(middleware.Source); !ok {
@@ -192,7 +192,7 @@ func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
 		{"garbled", true},
 		{"", true},
 	} {
-		for range 2 { // also once the header is known
+		for range 2 { // the second time the header is known
 			if got := local.Local(token(tt.token)); got != tt.local {
 				t.Errorf("Local(%s) = %t, want %t", tt.token, got, tt.local)
 			}
@@ -208,8 +208,8 @@ func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
 	}
 }
 
-// TestRemoteKeysDown: a set that cannot be fetched is relied upon until it is
-// too old, and is never the client's fault.
+// TestRemoteKeysDown tests that the last set is used until it is too old if it cannot
+// be fetched. The failure is never the client's fault.
 func TestRemoteKeysDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
@@ -249,8 +249,8 @@ func TestRemoteKeysDown(t *testing.T) {
 	})
 }
 
-// TestRemoteKeysSlow: a request waits two seconds for a key, and no fetch is
-// cancelled because its request ends.
+// TestRemoteKeysSlow tests that a request waits two seconds for a key, and that a
+// fetch continues when its request ends.
 func TestRemoteKeysSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
@@ -289,7 +289,7 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &remote{}
 		s.hangs()
-		start, cancel := context.WithTimeout(t.Context(), time.Second) // bounds the opening alone
+		start, cancel := context.WithTimeout(t.Context(), time.Second) // it bounds only the first fetch
 		defer cancel()
 		keys, err := middleware.OpenRemoteKeys(start, testJWKS, &middleware.RemoteKeysConfig{
 			AllowEmptyStart: true, MaxAge: time.Hour, Client: s.client(), Log: slog.New(slog.DiscardHandler),
@@ -330,7 +330,7 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 	})
 }
 
-// TestS09RemoteKeys: what a server may answer that means harm.
+// TestS09RemoteKeys tests answers of a malicious server.
 func TestS09RemoteKeys(t *testing.T) {
 	good := jwks(jwkOf(t, "ES256", nil))
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -377,7 +377,8 @@ func TestS09RemoteKeys(t *testing.T) {
 	}
 }
 
-// TestRemoteKeysRedirects: neither to plain http nor for ever.
+// TestRemoteKeysRedirects tests that redirects to plain HTTP and endless redirects
+// are not followed.
 func TestRemoteKeysRedirects(t *testing.T) {
 	for _, to := range []string{"http://id.example/jwks", "https://id.example:444/jwks", testJWKS} {
 		s := &remote{}
@@ -404,7 +405,8 @@ func redirectOnce(w http.ResponseWriter, r *http.Request, body string) {
 	io.WriteString(w, body)
 }
 
-// TestRemoteKeysPanickingClient: nobody else recovers where the set is fetched.
+// TestRemoteKeysPanickingClient tests that a fetch recovers from a panic of the
+// client, since no caller does.
 func TestRemoteKeysPanickingClient(t *testing.T) {
 	s := &remote{}
 	s.does(func(*http.Request) (*http.Response, error) { panic("broken") })
@@ -442,8 +444,9 @@ func TestOpenRemoteKeysConfig(t *testing.T) {
 	}
 }
 
-// FuzzKeySet states that no set yields a key which [middleware.CheckKey] refuses,
-// and that a good set recovers from any other.
+// FuzzKeySet tests that no set yields a key that [middleware.CheckKey] refuses, and
+// that a good set replaces any other.
+// ended returns a context that has ended, so that nothing waits with it.
 func ended(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -7,30 +7,29 @@ import (
 	"time"
 )
 
-// Kind says what a [Revocation] is about.
+// Kind is the kind of thing that a [Revocation] names.
 type Kind uint8
 
-// The kinds, and the field of [Identity] that a revocation's ID is compared
-// with.
+// The kinds, and the field of [Identity] with which a revocation's ID is compared.
 const (
 	KindToken      Kind = 1 + iota // TokenID
 	KindFamily                     // Family
 	KindSession                    // TokenID, which is the session's ID
 	KindAPIKey                     // KeyID
 	KindClient                     // Client
-	KindUser                       // User, or the owner of an API key
+	KindUser                       // User, or the owner that WithOwner set
 	KindSigningKey                 // SignedBy
 	KindEverything                 // matches every identity; ID is empty
 )
 
-// A Revocation says that what was known of some identities holds no more: they
-// are revoked, or changed.
+// A Revocation says that some identities were revoked or changed, so that results
+// remembered for them are no longer valid.
 type Revocation struct {
 	Kind Kind
 	ID   string
 }
 
-// matches reports whether r is about id.
+// matches reports whether r applies to id.
 func (r Revocation) matches(id *Identity) bool {
 	switch r.Kind {
 	case KindToken, KindSession:
@@ -46,31 +45,33 @@ func (r Revocation) matches(id *Identity) bool {
 	case KindSigningKey:
 		return r.ID == id.SignedBy
 	}
-	return true // KindEverything, and a kind that a newer version knows
+	// KindEverything. A kind that this version does not know matches everything too.
+	return true
 }
 
-// A Sink remembers identities, and is told what to forget. Its methods may be
-// called concurrently.
+// A Sink remembers identities and receives the reports of a [Source]. Its methods
+// must be safe for concurrent use.
 type Sink interface {
-	// Forget drops what the revocations are about. When it returns, no identity
-	// that was validated before is answered any more.
+	// Forget drops the identities that the revocations match. After it returns, the
+	// sink must not return an identity that was validated before.
 	Forget(...Revocation)
 
-	// FreshUntil says until when the sink may answer without hearing of more
-	// revocations.
+	// FreshUntil sets the time until which the sink may use its identities without
+	// another report.
 	FreshUntil(time.Time)
 }
 
-// A Source is a [Validator] that knows when what it said holds no more.
+// A Source is a [Validator] that reports when its earlier results are no longer
+// valid.
 type Source interface {
-	// Subscribe tells s from now on, first of all until when it is fresh. After
-	// cancel returns, s is told no more.
+	// Subscribe sends all further reports to s. Before it returns, it reports until
+	// when s is fresh. After cancel returns, s gets no more reports.
 	Subscribe(s Sink) (cancel func())
 }
 
-// A PartialSource is a [Source] that may not hear of everything that ends a
-// credential. If Partial returns true, a [Cache] around it needs an explicit TTL. It
-// is for packages that implement a [Validator]; most programs do not need it.
+// A PartialSource is a [Source] that may miss some changes that end a credential. If
+// Partial returns true, a [Cache] around it needs an explicit TTL. It is for packages
+// that implement a [Validator]; most programs do not need it.
 type PartialSource interface {
 	Source
 	Partial() bool
@@ -81,13 +82,13 @@ func isPartial(v Validator) bool {
 	return ok && p.Partial()
 }
 
-// ringSize is how many revocations are remembered. What is further behind is
-// validated anew.
+// ringSize is the number of revocations that a ring remembers. An identity that has
+// missed more of them is validated again.
 const ringSize = 4096
 
-// A ring numbers revocations and remembers the last ones. An identity carries
-// the number read before its validation began; it holds as long as none of the
-// revocations since is about it.
+// A ring numbers revocations and remembers the last ones. An identity carries the
+// number that was read before its validation began. The identity is valid as long as
+// no later revocation matches it.
 type ring struct {
 	count atomic.Uint64 // of all revocations so far
 
@@ -105,8 +106,8 @@ func (r *ring) add(rs []Revocation) {
 	}
 }
 
-// since reports whether id, validated after the revocation with that number,
-// still holds, and up to which number.
+// since reports whether no revocation after the given number matches id, and the
+// number of the last revocation that was compared.
 func (r *ring) since(number uint64, id *Identity) (upTo uint64, holds bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -122,7 +123,8 @@ func (r *ring) since(number uint64, id *Identity) (upTo uint64, holds bool) {
 	return upTo, true
 }
 
-// Sinks are the subscribers of a [Source]. The zero value has none.
+// Sinks are the subscribers of a [Source]. The zero value has none and is ready to
+// use. Sinks are safe for concurrent use.
 type Sinks struct {
 	mu    sync.Mutex
 	sinks []*subscription
@@ -145,7 +147,7 @@ func (s *Sinks) Subscribe(sink Sink) (cancel func()) {
 	}
 }
 
-// Forget tells all subscribers.
+// Forget reports revocations to all subscribers.
 func (s *Sinks) Forget(rs ...Revocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +156,7 @@ func (s *Sinks) Forget(rs ...Revocation) {
 	}
 }
 
-// FreshUntil tells all subscribers, and those to come.
+// FreshUntil reports t to all subscribers, and to later ones when they subscribe.
 func (s *Sinks) FreshUntil(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

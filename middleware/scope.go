@@ -10,18 +10,18 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Scope lets a request through only if its identity has at least one of the scopes;
-// [AllScopes] demands all of them. It stands behind every wrapper that
-// authenticates, and refuses with insufficient_scope and the scopes of which one is
-// needed (RFC 6750 section 3.1).
+// Scope admits a request only if its identity has at least one of the scopes.
+// [AllScopes] requires all of them. Scope belongs inside of every wrapper that
+// authenticates. It refuses with insufficient_scope, and the challenge lists the
+// scopes of which one is needed (RFC 6750 section 3.1).
 //
-// A request that such a wrapper let in without a credential, because of
-// AllowAnonymous, is refused with AUTH-2. A request that no wrapper looked at is a
-// fault in wiring: AUTH-8. So is a wrapper inside that changes client, user or
-// scopes after Scope has let the request through.
+// A request that was admitted without a credential, because of AllowAnonymous, is
+// refused with AUTH-2. It is a fault in wiring (AUTH-8) if no wrapper has
+// authenticated the request. It is another one if an inner wrapper changes client,
+// user or scopes after Scope has admitted the request.
 //
-// Scope panics without a scope, and if one is not a scope token (RFC 6749 section
-// 3.3).
+// Scope panics if no scope is given, and if one is not a scope token (RFC 6749
+// section 3.3).
 func Scope(anyOf ...string) Wrapper {
 	needed := scopeList("Scope", anyOf)
 	anyOf = slices.Clone(anyOf)
@@ -31,8 +31,8 @@ func Scope(anyOf ...string) Wrapper {
 	})
 }
 
-// AllScopes lets a request through only if its identity has all of the scopes. It is
-// otherwise like [Scope]. Its refusal lists all scopes that are needed.
+// AllScopes admits a request only if its identity has all of the scopes. Otherwise it
+// is like [Scope]. Its refusal lists all scopes that are needed.
 func AllScopes(all ...string) Wrapper {
 	needed := scopeList("AllScopes", all)
 	all = slices.Clone(all)
@@ -47,8 +47,8 @@ func AllScopes(all ...string) Wrapper {
 	})
 }
 
-// scopeList returns the scopes as one list. It panics if there is none, or one that
-// is not a scope token.
+// scopeList joins the scopes. It panics if there is none, or if one is not a scope
+// token.
 func scopeList(wrapper string, scopes []string) string {
 	if len(scopes) == 0 {
 		panic("middleware: " + wrapper + ": no scope given")
@@ -61,8 +61,8 @@ func scopeList(wrapper string, scopes []string) string {
 	return strings.Join(scopes, " ")
 }
 
-// scopes returns a wrapper that lets a request through if its identity has enough
-// scopes. Its refusal lists those that are needed.
+// scopes returns a wrapper that admits a request if enough is true for its identity.
+// Its refusal lists the needed scopes.
 func scopes(name, needed, message string, enough func(id *Identity) bool) Wrapper {
 	return func(next http.Handler) http.Handler {
 		notNil(name, next)
@@ -83,9 +83,9 @@ func scopes(name, needed, message string, enough func(id *Identity) bool) Wrappe
 	}
 }
 
-// authenticated returns the identity of a request whose wrappers must have proven
-// one. If one of them let it in without a credential, that credential is missing
-// here; if there is no such wrapper, that is a fault in wiring.
+// authenticated returns the identity that an outer wrapper has proven. If a wrapper
+// admitted the request without a credential, the error refuses the missing
+// credential. If there is no such wrapper, the error is a fault in wiring.
 func (s *state) authenticated(wrapper string) (*Identity, error) {
 	if id := s.identity.Load(); id.names() {
 		return id, nil
@@ -96,8 +96,8 @@ func (s *state) authenticated(wrapper string) (*Identity, error) {
 	return nil, errorsx.Fault(errors.New("middleware: " + wrapper + ": no wrapper has authenticated the request"))
 }
 
-// refuse answers with the challenge of the credential that the identity's scopes
-// are from, or of the wrapper that let the request in without one.
+// refuse refuses a request. It challenges with the scheme of the credential whose
+// scopes count, or of the wrapper that admitted the request without a credential.
 func (s *state) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	scheme := errorsx.SchemeBearer
 	var others []errorsx.Scheme

@@ -8,8 +8,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// TestScopesHas finds in each short list what splitting it finds, and nothing that
-// is no single scope.
+// TestScopesHas compares Has with a search in the split list, for all short lists. A
+// text that is not a single scope is never found.
 func TestScopesHas(t *testing.T) {
 	words := func(longest int) []string {
 		all := []string{""}

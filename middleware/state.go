@@ -10,41 +10,41 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A state is what the wrappers around one request share. It is itself the
-// request's context, and holds the copy of the request that it is attached to: they
+// A state is shared by the wrappers around one request. It is the request's context
+// itself, and it contains the copy of the request that carries that context. So both
 // are one allocation.
 //
-// Wrappers publish through atomic pointers: behind [http.TimeoutHandler] the inner
+// Wrappers publish through atomic pointers. Behind [http.TimeoutHandler], inner
 // handlers may outlive the outer ones, which may still read.
 type state struct {
 	context.Context
 	now      time.Time
-	fixed    bool        // made by WithIdentity: read, never joined
-	marks    marks       // of the goroutine that serves the request
-	asked    atomic.Bool // somebody has asked for the client's address
+	fixed    bool        // made by WithIdentity, so that no wrapper adds to it
+	marks    marks       // used only by the goroutine that serves the request
+	asked    atomic.Bool // the client's address was asked for
 	identity atomic.Pointer[Identity]
-	usage    atomic.Pointer[counted] // the innermost, what AddUsage adds to
+	usage    atomic.Pointer[counted] // the counter of the innermost Usage, to which AddUsage adds
 	around   atomic.Pointer[surroundings]
-	peer     atomic.Pointer[peer] // what Proxy found out; it is never cleared
+	peer     atomic.Pointer[peer] // the result of Proxy, never cleared
 	request  http.Request
 }
 
-// Marks are what has happened to a request.
+// Marks record events in the processing of a request.
 type marks uint8
 
 const (
-	judged     marks = 1 << iota // a wrapper has let the request through because of its identity
+	judged     marks = 1 << iota // a wrapper has admitted the request because of its identity
 	counting                     // a Usage counts it, or would if it had a client
 	given                        // its identity is from WithIdentity
-	openedHere                   // a wrapper of its tier has let it in without a credential
+	openedHere                   // a wrapper of its tier has admitted it without a credential
 )
 
 func (s *state) has(m marks) bool { return s.marks&m != 0 }
 
 type stateKey struct{}
 
-// Value returns the state itself, or what answers need from the wrappers outside,
-// or else what the request's own context holds.
+// Value returns the state itself for stateKey and its surroundings for
+// SurroundingsKey. For any other key it returns the value of the original context.
 func (s *state) Value(key any) any {
 	switch key.(type) {
 	case stateKey:
@@ -69,16 +69,20 @@ func stateIn(ctx context.Context) *state {
 	return s
 }
 
-// join returns the state of r, and r with a new one if it has none of its own.
+// join returns the state of r. If r has none of its own, it returns a new state and a
+// copy of r that carries it.
 func join(r *http.Request) (*state, *http.Request) {
 	if s, ok := r.Context().(*state); ok && r == &s.request {
-		return s, r // between two wrappers of this package
+		// No other middleware has copied the request since.
+		return s, r
 	}
 	return joinAny(r)
 }
 
 func joinAny(r *http.Request) (*state, *http.Request) {
 	s := stateOf(r.Context())
+
+	// A state from WithIdentity belongs to a context, not to a request.
 	if s != nil && !s.fixed && s.isOf(r) {
 		return s, r
 	}
@@ -86,19 +90,20 @@ func joinAny(r *http.Request) (*state, *http.Request) {
 }
 
 // isOf reports whether r is the request that s was made for, or a copy of it. A
-// handler may make other requests of one that it serves, such as the parts of a
-// batch, and their contexts lead to s too. What is proven for one of them must not
-// count for the next. Copies share the map of the header, and other requests have
-// one of their own.
+// handler may derive other requests from the one that it serves, such as the parts of
+// a batch, and their contexts lead to s too. An identity proven for one of them must
+// not count for the next. A copy shares the map of the header with its original; a
+// new request has a map of its own.
 func (s *state) isOf(r *http.Request) bool {
 	return reflect.ValueOf(r.Header).Pointer() == reflect.ValueOf(s.request.Header).Pointer()
 }
 
-// fork returns r with a state of its own. It begins with what old knows, which is the
-// state of the request that r's context is from, or nil.
+// fork returns a copy of r with a state of its own. old, which may be nil, is the
+// state that r's context leads to. The new state starts with its values.
 func fork(r *http.Request, old *state) (*state, *http.Request) {
 	s := &state{Context: r.Context(), now: time.Now()}
-	s.request = *r.WithContext(s) // a copy on the stack, as it does not escape
+	// The copy that WithContext makes stays on the stack, because it does not escape.
+	s.request = *r.WithContext(s)
 	if old != nil {
 		s.inherit(old)
 	}
@@ -114,7 +119,7 @@ func (s *state) inherit(old *state) {
 	s.peer.Store(old.peer.Load())
 }
 
-// openedBy returns the wrapper that has let the request in without a credential, or
+// openedBy returns the wrapper that admitted the request without a credential, or
 // nil.
 func (s *state) openedBy() *guard {
 	if u := s.usage.Load(); u != nil {
@@ -123,8 +128,8 @@ func (s *state) openedBy() *guard {
 	return nil
 }
 
-// observation returns where the request's decision is noted, or nil if nobody
-// observes it.
+// observation returns the observation of the nearest Observe, or nil if there is
+// none.
 func (s *state) observation() *observation {
 	if a := s.around.Load(); a != nil {
 		return a.observation
@@ -132,14 +137,15 @@ func (s *state) observation() *observation {
 	return nil
 }
 
-// A stateless is a state as validators see it: the request's own context, without
-// what other wrappers found, because a validator's answer must not depend on that.
+// A stateless is the view of a state that validators get. It hides the results of
+// other wrappers, because a validator's answer must not depend on them.
 type stateless state
 
-// withoutState returns ctx for a validator.
+// withoutState returns a context for a validator, without the request's state.
 func withoutState(ctx context.Context) context.Context {
 	if s, ok := ctx.(*state); ok {
-		return (*stateless)(s) // no allocation
+		// The conversion needs no allocation.
+		return (*stateless)(s)
 	}
 	return &stateless{Context: ctx}
 }

@@ -15,8 +15,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// around are wrappers that stand in front of everything, of which each makes a
-// state.
+// around are outermost wrappers, each of which makes a state.
 var around = map[string]middleware.Wrapper{
 	"nothing": middleware.Chain(func(next http.Handler) http.Handler { return next }),
 	"Observe": middleware.Observe(func(*http.Request, middleware.Decision) {}),
@@ -24,8 +23,8 @@ var around = map[string]middleware.Wrapper{
 	"Proxy":   middleware.Proxy(nil),
 }
 
-// TestPartsOfABatch has a handler that makes requests of its own of the one that it
-// serves: what is proven for one of them does not count for the next.
+// TestPartsOfABatch has a handler that derives further requests from the one that it
+// serves. An identity proven for one of them must not count for the next.
 func TestPartsOfABatch(t *testing.T) {
 	for name, outer := range around {
 		m := &tally{}
@@ -64,8 +63,8 @@ func TestPartsOfABatch(t *testing.T) {
 	}
 }
 
-// TestPartsAreJudgedByTheirOwnTime: a token that expires while a batch runs is
-// refused in a later part of it.
+// TestPartsAreJudgedByTheirOwnTime tests that a token that expires while a batch runs
+// is refused in a later part of it.
 func TestPartsAreJudgedByTheirOwnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		soon := directory{"t": {Issuer: "i", Client: "app", Expires: time.Now().Add(time.Second)}}
@@ -84,7 +83,7 @@ func TestPartsAreJudgedByTheirOwnTime(t *testing.T) {
 	})
 }
 
-// TestCheckOfMessages asks about several messages of one stream.
+// TestCheckOfMessages checks several messages of one stream.
 func TestCheckOfMessages(t *testing.T) {
 	optional := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
 	for name, outer := range around {
@@ -105,8 +104,8 @@ func TestCheckOfMessages(t *testing.T) {
 	}
 }
 
-// TestCheckRefusesWhatAuthenticatesNobody, and a use that cannot be counted after
-// the handler.
+// TestCheckRefusesWhatAuthenticatesNobody tests that Check fails for a wrapper that
+// authenticates nobody, and for a use that cannot be counted after the handler.
 func TestCheckRefusesWhatAuthenticatesNobody(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer token-ada")
@@ -121,8 +120,9 @@ func TestCheckRefusesWhatAuthenticatesNobody(t *testing.T) {
 	}
 }
 
-// TestProxyOutlivesATimeout has a key of some networks, a store that is slow, and a
-// request that has ended meanwhile: the client's address is still the client's.
+// TestProxyOutlivesATimeout has a key that is limited to some networks, a slow store,
+// and a request that ends before the store answers. The client's address must not
+// change.
 func TestProxyOutlivesATimeout(t *testing.T) {
 	limited := middleware.Identity{Issuer: "i", Client: "app", KeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	ended, done := make(chan struct{}), make(chan struct{})
@@ -143,8 +143,8 @@ func TestProxyOutlivesATimeout(t *testing.T) {
 	<-done
 }
 
-// TestThiefLearnsNothing: a key that is limited to other networks is answered like
-// one that nobody has, headers included.
+// TestThiefLearnsNothing tests that the answers to a key that is limited to other
+// networks and to an unknown key are equal, headers included.
 func TestThiefLearnsNothing(t *testing.T) {
 	limited := middleware.Identity{Issuer: "i", Client: "app", KeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -160,8 +160,8 @@ func TestThiefLearnsNothing(t *testing.T) {
 	}
 }
 
-// TestEveryLeafTells: one source among several validators does not speak for the
-// others.
+// TestEveryLeafTells tests that a TTL may be missing only if all inner validators are
+// sources.
 func TestEveryLeafTells(t *testing.T) {
 	told, silent := newSource(), blind(newSource())
 	told.answer = yes
@@ -183,7 +183,8 @@ func TestEveryLeafTells(t *testing.T) {
 	}
 }
 
-// TestTierWantsItsOwnGuard: that a wrapper outside lets anybody in opens no tier.
+// TestTierWantsItsOwnGuard tests that an outer wrapper that admits anonymous requests
+// does not make a tier without a guard acceptable.
 func TestTierWantsItsOwnGuard(t *testing.T) {
 	logs := func(next http.Handler) http.Handler { return next }
 	nobody := func(next http.Handler) http.Handler {
@@ -206,8 +207,8 @@ func TestTierWantsItsOwnGuard(t *testing.T) {
 	}
 }
 
-// TestJudgedByOneOfOnesOwn: what Scope has judged is not changed inside, whoever has
-// proven it.
+// TestJudgedByOneOfOnesOwn tests that an inner wrapper cannot change an identity that
+// Scope has judged, even if the program's own code has proven it.
 func TestJudgedByOneOfOnesOwn(t *testing.T) {
 	own := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -220,7 +221,8 @@ func TestJudgedByOneOfOnesOwn(t *testing.T) {
 	}
 }
 
-// TestTokensWithoutID: that two tokens have no ID does not make them one.
+// TestTokensWithoutID tests that two tokens are not taken for one because neither has
+// an ID.
 func TestTokensWithoutID(t *testing.T) {
 	v := directory{
 		"gate": {Issuer: "i", Client: "app", Scopes: "admin"}, "read": {Issuer: "i", Client: "app", Scopes: "read"},
@@ -234,7 +236,8 @@ func TestTokensWithoutID(t *testing.T) {
 	}
 }
 
-// TestAddUsageAfterAnInnerOne: what a handler adds goes to the product around it.
+// TestAddUsageAfterAnInnerOne tests that AddUsage in a handler adds to the Usage
+// around that handler, after an inner Usage has ended.
 func TestAddUsageAfterAnInnerOne(t *testing.T) {
 	outer, inner := &tally{}, &tally{}
 	part := middleware.Usage(inner, nil)(whoami)
@@ -250,7 +253,8 @@ func TestAddUsageAfterAnInnerOne(t *testing.T) {
 	}
 }
 
-// TestMachinesAreNoUsers: where sub names the user, a client's own token has none.
+// TestMachinesAreNoUsers tests that a client's own token has no user if sub names the
+// user.
 func TestMachinesAreNoUsers(t *testing.T) {
 	tokens, err := middleware.JWT(staticKeys(t, "ES256", "ES256"), middleware.JWTConfig{
 		Issuer: testIssuer, Audience: []string{testAudience}, UserClaim: "sub",

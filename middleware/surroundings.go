@@ -6,9 +6,9 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Surroundings are what Errors and Observe say for everything inside of them. They
-// are not changed once they are published; an inner wrapper publishes a changed
-// copy.
+// Surroundings are the effects of Errors and Observe on everything inside of them.
+// They must not be changed once they are published. An inner wrapper publishes a
+// changed copy.
 type surroundings struct {
 	writer      *errorsx.Writer // of the nearest Errors, or nil
 	observation *observation    // of the nearest Observe, or nil
@@ -20,8 +20,8 @@ func (a *surroundings) Writer() *errorsx.Writer { return a.writer }
 // Refused implements [errorsx.Surroundings].
 func (a *surroundings) Refused(e *errorsx.Error, _ int) { a.observation.refused(e) }
 
-// surround serves r with changed surroundings. They are those from before once
-// next has returned, because a handler may call several others one by one.
+// surround serves r with changed surroundings. It restores the previous ones when
+// next has returned, because a handler may call several others one after another.
 func (s *state) surround(w http.ResponseWriter, r *http.Request, next http.Handler, change func(*surroundings)) {
 	before := s.around.Load()
 	var inside surroundings
@@ -43,10 +43,10 @@ func (s *state) errorsWriter() *errorsx.Writer {
 	return nil
 }
 
-// Errors makes ew the writer of all refusals inside: of wrappers, of
-// [errorsx.Mux] and of the suite's handlers that have no writer of their own. An
-// inner Errors takes its place for what is inside of that one. It panics if ew is
-// nil or its Check returns an error.
+// Errors makes ew the writer of all refusals inside: by wrappers, by [errorsx.Mux]
+// and by the suite's handlers that have no writer of their own. An inner Errors
+// replaces ew for everything inside of it. Errors panics if ew is nil or its Check
+// returns an error.
 func Errors(ew *errorsx.Writer) Wrapper {
 	if ew == nil {
 		panic("middleware: Errors: nil Writer")
@@ -59,9 +59,9 @@ func Errors(ew *errorsx.Writer) Wrapper {
 		notNil("Errors", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, inside := join(r)
-			// If the state is new, nothing else is around the request, so that no copy is
-			// needed, and nothing outside can see it, so that it need not be as before
-			// afterwards.
+			// A new state means that this is the outermost wrapper. Then there are no
+			// surroundings to copy, and nothing outside sees the state afterwards, so
+			// there is nothing to restore.
 			if inside != r && s.around.Load() == nil {
 				s.around.Store(alone)
 				next.ServeHTTP(w, inside)

@@ -18,77 +18,80 @@ import (
 
 // ThrottleConfig configures a [Throttle]. The zero value is ready to use.
 type ThrottleConfig struct {
-	// Failures are how many attempts at one account may fail from one address
-	// within Window: 10 in 15 minutes, if 0. The next failure blocks the two for
-	// a second, and each one after that for twice as long, up to a quarter of an
-	// hour. As many as Failures run off in each Window. The two are forgotten when
-	// all failures have run off and the last block ended more than a Window ago. A
-	// correct credential in between changes nothing, because it may belong to another
-	// user of the same address.
+	// Failures is the number of attempts at one account from one address that may
+	// fail within Window. If 0, Failures is 10 and Window is 15 minutes. Window must
+	// be at least a second.
+	//
+	// The next failure blocks the pair of account and address for a second. Each one
+	// after that doubles the block, up to a quarter of an hour. In each Window, as
+	// many failures as Failures expire. A pair is forgotten when all of its failures
+	// have expired and its last block ended more than a Window ago. A correct
+	// credential does not reset the count, because it may belong to another user of
+	// the same address.
 	Failures int
 	Window   time.Duration
 
-	// Canonical returns the one spelling of a name whose spellings are all taken
-	// for the same account. If nil, letter case and outer blanks make no
-	// difference.
+	// Canonical returns one spelling for all names that mean the same account. If
+	// nil, letter case and outer blanks make no difference. It must be safe for
+	// concurrent use.
 	Canonical func(username string) string
 }
 
 // A Throttle slows down guessing of passwords and secrets. It counts only failures
-// (AUTH-1), per account and address. An address is an IPv4 address or the first 64
-// bits of an IPv6 address. Nobody can lock another's account: a correct credential
-// from an address that has not failed is always let through.
+// (AUTH-1), for each pair of account and address. An address is an IPv4 address or
+// the first 64 bits of an IPv6 address. Clients cannot lock each other's accounts: a
+// correct credential from an address that has not failed is always admitted.
 //
-// While an account and an address are blocked, all attempts are AUTH-13. Correct ones
-// are too, because the block would not stop the guessing otherwise. After a block,
-// attempts are tried one at a time until the failures have run off, so sending many
-// at once does not help.
+// While a pair is blocked, all attempts are AUTH-13, even correct ones: otherwise the
+// block would not stop the guessing. After a block, attempts are tried one at a time
+// until the failures have expired. Many attempts at once therefore do not help.
 //
-// Share one throttle among all that check the same passwords: wrappers, by
+// Share one throttle among all code that checks the same passwords: wrappers, through
 // [Throttle.Around], the token endpoint and login. API keys and tokens are not
-// throttled, because nobody guesses 256 bits.
+// throttled, because nobody can guess 256 bits.
 //
-// It remembers up to 32,768 pairs of account and address that have failed, and as
-// many that were blocked, those that were tried last. Beyond 256 accounts, all
-// further accounts of an address count as one, so made-up names cannot evict others'
-// failures. That is 20 MiB at most. A nil *Throttle lets everything through. Its
-// methods may be called concurrently.
+// A Throttle remembers up to 32,768 pairs that have failed, and as many that were
+// blocked. It drops the least recently tried ones first. If an address has failed
+// with 256 accounts, all further accounts from it count as one, so that invented
+// names do not evict other clients' failures. A Throttle takes at most 20 MiB. A nil
+// *Throttle allows every attempt, but [Throttle.Around] of it panics. A Throttle is
+// safe for concurrent use.
 type Throttle struct {
 	cfg ThrottleConfig
 
 	mu        sync.Mutex
-	failing   *simplelru.LRU[pair, *failures] // never blocked so far
-	blocked   *simplelru.LRU[pair, *failures] // once at least: these cost more to push out
-	addresses map[netip.Addr]int              // pairs of each
+	failing   *simplelru.LRU[pair, *failures] // pairs that were never blocked
+	blocked   *simplelru.LRU[pair, *failures] // pairs that were blocked at least once; a separate list makes them harder to evict
+	addresses map[netip.Addr]int              // number of pairs of each address
 }
 
 const (
-	maxPairs      = 1 << 15 // failing, and as many blocked
+	maxPairs      = 1 << 15 // in each of the two lists
 	maxPerAddress = 256
 	firstBlock    = time.Second
 	longestBlock  = 15 * time.Minute
 )
 
-// A pair is an account, as a digest, and an address from which it is tried.
+// A pair is the digest of an account and an address from which the account is tried.
 type pair struct {
 	account [16]byte
 	address netip.Addr
 }
 
-// others stands for the accounts of an address beyond maxPerAddress.
+// others is the account under which an address counts beyond maxPerAddress.
 var others [16]byte
 
-// failures are those of one pair.
+// failures are the failures of one pair.
 type failures struct {
-	level  float64 // how many, of which Failures run off in each Window
+	level  float64 // number of failures that have not expired
 	last   time.Time
-	blocks int // so far
+	blocks int // number of blocks so far
 	until  time.Time
-	tried  bool // after a block, one at a time
+	tried  bool // an attempt after a block is under way
 }
 
-// NewThrottle returns a throttle that has counted nothing yet. c may be nil. It
-// returns an error if Failures is negative or Window is out of range.
+// NewThrottle returns a throttle without failures. c may be nil. It returns an error
+// if Failures or Window is negative, or if Window is less than a second and not 0.
 func NewThrottle(c *ThrottleConfig) (*Throttle, error) {
 	var cfg ThrottleConfig
 	if c != nil {
@@ -98,20 +101,24 @@ func NewThrottle(c *ThrottleConfig) (*Throttle, error) {
 		return nil, fmt.Errorf("middleware: NewThrottle: %d failures in %v, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds",
 			cfg.Failures, cfg.Window)
 	}
+
 	cfg.Failures = cmp.Or(cfg.Failures, 10)
 	cfg.Window = cmp.Or(cfg.Window, 15*time.Minute)
 	if cfg.Canonical == nil {
 		cfg.Canonical = func(username string) string { return strings.ToLower(strings.TrimSpace(username)) }
 	}
+
 	t := &Throttle{cfg: cfg, addresses: map[netip.Addr]int{}}
-	t.failing, _ = simplelru.NewLRU(maxPairs, t.forgotten) // fails for a size of 0 alone
+	// NewLRU fails only for a size of 0.
+	t.failing, _ = simplelru.NewLRU(maxPairs, t.forgotten)
 	t.blocked, _ = simplelru.NewLRU(maxPairs, t.forgotten)
 	return t, nil
 }
 
-// Around returns v, with its Basic credentials throttled. It goes around a
-// [Cache], because attempts that a cache answers must be throttled too; a
-// [NewCache] around it is an error.
+// Around returns a validator that calls v and throttles its Basic credentials. It
+// must be around a [Cache], because attempts that a cache answers must be counted
+// too; [NewCache] returns an error if it contains a throttle. Around panics if t or v
+// is nil.
 func (t *Throttle) Around(v Validator) Validator {
 	if t == nil {
 		panic("middleware: Throttle.Around: nil Throttle")
@@ -127,8 +134,8 @@ type throttled struct {
 	validator Validator
 }
 
-// Validate implements [Validator]. An attempt outlives its request: a client that
-// hangs up has still failed.
+// Validate implements [Validator]. An attempt outlives its request. Otherwise a
+// client could avoid the failure by closing the connection.
 func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, err error) {
 	if c.Scheme != errorsx.SchemeBasic {
 		return v.validator.Validate(ctx, c)
@@ -137,16 +144,18 @@ func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, er
 	if err != nil {
 		return nil, err
 	}
+
 	defer func() { attempt.End(err) }()
 	return v.validator.Validate(context.WithoutCancel(ctx), c)
 }
 
-// Unwrap returns the validator that is throttled.
+// Unwrap returns the throttled validator.
 func (v throttled) Unwrap() Validator { return v.validator }
 
-// Begin returns an attempt if the credential may be tried at c.Now: its account is
-// c.Username and its address c.From(). Otherwise the error is AUTH-13, with the time
-// to wait.
+// Begin returns an [Attempt] if the credential may be tried at c.Now. The account is
+// c.Username and the address is c.From(). If the pair is blocked, Begin returns
+// AUTH-13 with the time to wait. It returns AUTH-8 if c has neither a request nor an
+// address. A nil Throttle returns a nil Attempt.
 func (t *Throttle) Begin(c Credential) (*Attempt, error) {
 	if t == nil {
 		return nil, nil
@@ -155,21 +164,27 @@ func (t *Throttle) Begin(c Credential) (*Attempt, error) {
 		return nil, errorsx.Fault(errors.New("middleware: Throttle: a credential without a request or address: " +
 			"pass on the one that the wrapper gives, or call WithRequest or WithAddr"))
 	}
+
 	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
 	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(c.From())}}
 	now := c.Now()
+
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f, ok := t.blocked.Get(t.counted(a.pair, now))
 	if !ok || f.over(now, t.cfg) {
 		return a, nil
 	}
+
 	if wait := f.until.Sub(now); wait > 0 {
 		return nil, tooMany(wait)
 	}
+
+	// Another attempt after the block is under way.
 	if f.tried {
 		return nil, tooMany(firstBlock)
 	}
+
 	f.tried, a.alone = true, f
 	return a, nil
 }
@@ -181,19 +196,22 @@ func tooMany(wait time.Duration) error {
 	}
 }
 
-// An Attempt is a credential that is tried. A nil one is of no throttle.
+// An Attempt is one use of a credential that a [Throttle] allowed. The methods of a
+// nil Attempt do nothing.
 type Attempt struct {
 	throttle *Throttle
 	pair     pair
-	alone    *failures // it is the one that may be tried, or nil
+	alone    *failures // set if it is the only attempt allowed after a block, or nil
 }
 
-// Blocked returns AUTH-13 if other attempts have failed too often since Begin.
-// Callers that had to wait should call it.
+// Blocked returns AUTH-13 if other attempts have blocked the pair since Begin.
+// Callers that had to wait for their turn should call it before they check the
+// credential.
 func (a *Attempt) Blocked() error {
 	if a == nil || a.alone != nil {
 		return nil
 	}
+
 	t, now := a.throttle, time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -203,47 +221,53 @@ func (a *Attempt) Blocked() error {
 	return nil
 }
 
-// End tells how the attempt went, and is called once. An error that wraps AUTH-1 is
-// a failure; anything else does not count.
+// End reports the result of the attempt. It must be called exactly once. An err that
+// wraps AUTH-1 is a failure. Any other result does not count.
 func (a *Attempt) End(err error) {
 	if a == nil {
 		return
 	}
+
 	t := a.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a.alone != nil {
 		a.alone.tried = false
 	}
+
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
 		t.fail(a.pair, time.Now())
 	}
 }
 
-// fail counts a failure. The throttle is locked.
+// fail counts a failure of a pair. The caller holds t.mu.
 func (t *Throttle) fail(p pair, now time.Time) {
 	t.forget(t.failing, now)
 	t.forget(t.blocked, now)
+
 	p = t.counted(p, now)
 	f, wasBlocked := t.blocked.Get(p)
 	if !wasBlocked {
 		f, _ = t.failing.Get(p)
 	}
+
 	if f == nil {
 		f = &failures{}
 		t.addresses[p.address]++
 		t.failing.Add(p, f)
 	}
+
 	f.note(now, t.cfg)
 	if f.blocks > 0 && !wasBlocked {
-		t.addresses[p.address]++ // and one less with the removal
+		// Remove subtracts one from the address's pairs, which still has this pair.
+		t.addresses[p.address]++
 		t.failing.Remove(p)
 		t.blocked.Add(p, f)
 	}
 }
 
-// forget drops the pairs that were tried least recently, as far as their failures
-// are over. The throttle is locked.
+// forget drops the least recently tried pairs of a list whose failures have expired.
+// The caller holds t.mu.
 func (t *Throttle) forget(list *simplelru.LRU[pair, *failures], now time.Time) {
 	for {
 		p, f, ok := list.GetOldest()
@@ -254,14 +278,14 @@ func (t *Throttle) forget(list *simplelru.LRU[pair, *failures], now time.Time) {
 	}
 }
 
-// forgotten is told of every pair that leaves a list. The throttle is locked.
+// forgotten is called for every pair that leaves a list. The caller holds t.mu.
 func (t *Throttle) forgotten(p pair, _ *failures) {
 	if t.addresses[p.address]--; t.addresses[p.address] == 0 {
 		delete(t.addresses, p.address)
 	}
 }
 
-// counted returns what a pair is counted under. The throttle is locked.
+// counted returns the pair under which p is counted. The caller holds t.mu.
 func (t *Throttle) counted(p pair, now time.Time) pair {
 	if t.addresses[p.address] < maxPerAddress || t.failing.Contains(p) || t.blocked.Contains(p) {
 		return p
@@ -272,18 +296,19 @@ func (t *Throttle) counted(p pair, now time.Time) pair {
 	return p
 }
 
-// network returns the part of an address that belongs to one subscriber.
+// network returns the part of an address that one subscriber has.
 func network(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {
-		p, _ := a.Prefix(64) // fails for longer ones alone
+		// Prefix fails only for more bits than the address has.
+		p, _ := a.Prefix(64)
 		return p.Addr()
 	}
 	return a
 }
 
-// note counts a failure. One that was let through before a block began adds to what
-// has to run off, and not to the block.
+// note counts a failure. Attempts that began before a block may fail during it. They
+// raise the level, but do not prolong the block.
 func (f *failures) note(now time.Time, cfg ThrottleConfig) {
 	if f.over(now, cfg) {
 		*f = failures{}
@@ -300,8 +325,8 @@ func (f *failures) levelAt(now time.Time, cfg ThrottleConfig) float64 {
 	return max(0, f.level-float64(cfg.Failures)*float64(now.Sub(f.last))/float64(cfg.Window))
 }
 
-// over reports whether all failures have run off and the last block ended more than
-// a Window ago.
+// over reports whether all failures have expired and the last block ended more than a
+// Window ago.
 func (f *failures) over(now time.Time, cfg ThrottleConfig) bool {
 	return f.levelAt(now, cfg) == 0 && (f.blocks == 0 || now.Sub(f.until) > cfg.Window)
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// passwords knows the client app, whose password is "pass", and two genuine
-// tokens of it that are no longer good.
+// passwords is a validator of the client app, whose password is "pass". The passwords
+// "expired", "revoked" and "down" fail in ways that are not a wrong password.
 func passwords(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	switch {
 	case c.Secret == "expired":
@@ -53,7 +53,7 @@ type knocker struct {
 	server func(*httptest.ResponseRecorder, string, string, string, []string)
 }
 
-// unixSocket is the RemoteAddr of a client of a Unix socket.
+// unixSocket is the RemoteAddr of a client that connects over a Unix socket.
 const unixSocket = "@"
 
 func newKnocker(t testing.TB, cfg middleware.ThrottleConfig, proxies ...netip.Prefix) knocker {
@@ -78,7 +78,7 @@ func newKnocker(t testing.TB, cfg middleware.ThrottleConfig, proxies ...netip.Pr
 	}}
 }
 
-// try returns the code of the answer, or "" where the request was admitted.
+// try returns the code of the answer, or "" if the request was admitted.
 func (k knocker) try(from, user, password string, lines ...string) string {
 	w := httptest.NewRecorder()
 	k.server(w, from, user, password, lines)
@@ -95,7 +95,7 @@ func (k knocker) want(want, from, user, password string, lines ...string) {
 	}
 }
 
-// fail tries n wrong passwords, each of which is told to be wrong.
+// fail tries n wrong passwords. Each must be answered as wrong.
 func (k knocker) fail(n int, from, user string) {
 	k.t.Helper()
 	for i := range n {
@@ -108,7 +108,8 @@ const here, there = "192.0.2.1:1000", "192.0.2.2:1000"
 func TestThrottleBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3})
-		k.want("", here, "app", "pass") // remembered
+		// The cache remembers the right password.
+		k.want("", here, "app", "pass")
 		k.fail(4, here, "app")
 		for _, block := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900} {
 			for _, password := range []string{"guess", "another", "pass", "expired"} {
@@ -119,8 +120,9 @@ func TestThrottleBlocks(t *testing.T) {
 					t.Errorf("blocked for %d s, with %q: got %d %v %s", block, password, w.Code, w.Header(), w.Body)
 				}
 			}
-			k.want("AUTH-1", here, "other", "guess") // another account
-			k.want("", there, "app", "pass")         // another address
+			// Another account and another address are not blocked.
+			k.want("AUTH-1", here, "other", "guess")
+			k.want("", there, "app", "pass")
 			time.Sleep(time.Duration(block) * time.Second)
 			k.want("AUTH-1", here, "app", "still wrong")
 		}
@@ -129,7 +131,9 @@ func TestThrottleBlocks(t *testing.T) {
 		k.want("AUTH-1", here, "app", "wrong again")
 		k.want("AUTH-13", here, "app", "pass")
 		time.Sleep(30*time.Minute + time.Second)
-		k.fail(4, here, "app") // all is forgotten
+
+		// All failures are forgotten by now.
+		k.fail(4, here, "app")
 		k.want("AUTH-13", here, "app", "pass")
 	})
 }
@@ -138,12 +142,14 @@ func TestThrottleForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3, Window: time.Minute})
 		k.fail(3, here, "app")
-		for range 50 { // no more than three in a minute
+		// Three failures in a minute are allowed.
+		for range 50 {
 			time.Sleep(20 * time.Second)
 			k.want("", here, "app", "pass")
 			k.fail(1, here, "app")
 		}
-		k.fail(1, here, "app") // a right password in between makes no difference
+		// A right password in between makes no difference.
+		k.fail(1, here, "app")
 		k.want("AUTH-13", here, "app", "pass")
 		k.fail(4, here, "other")
 		time.Sleep(81 * time.Second)
@@ -151,8 +157,8 @@ func TestThrottleForgets(t *testing.T) {
 	})
 }
 
-// TestThrottleIsFairToBursts has 999 failures at the end of one minute and 999 at
-// the beginning of another, of which 1000 in a minute are allowed.
+// TestThrottleIsFairToBursts has 999 failures at the end of one minute and 999 at the
+// beginning of the next one. 1000 in a minute are allowed.
 func TestThrottleIsFairToBursts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKnocker(t, middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
@@ -164,7 +170,8 @@ func TestThrottleIsFairToBursts(t *testing.T) {
 	})
 }
 
-// TestThrottleCountsFailuresAlone offers what is no guess at a password.
+// TestThrottleCountsFailuresAlone tests that only a wrong password counts as a
+// failure.
 func TestThrottleCountsFailuresAlone(t *testing.T) {
 	k := newKnocker(t, middleware.ThrottleConfig{Failures: 1})
 	for password, want := range map[string]string{"expired": "AUTH-11", "revoked": "AUTH-12", "down": "AUTH-8", "pass": ""} {
@@ -174,7 +181,7 @@ func TestThrottleCountsFailuresAlone(t *testing.T) {
 	}
 }
 
-// TestB04 spells an account and hides an address in other ways.
+// TestB04 spells one account, and one address, in several ways.
 func TestB04(t *testing.T) {
 	for _, name := range []string{"APP", "App", " app", "app ", "\u00a0app"} {
 		k := newKnocker(t, middleware.ThrottleConfig{Failures: 2})
@@ -191,7 +198,7 @@ func TestB04(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	for _, tt := range []struct {
 		name        string
-		first, then []string // address, and header lines
+		first, then []string // address and header lines
 		trusted     []netip.Prefix
 		same        bool
 	}{
@@ -238,8 +245,8 @@ func TestB06(t *testing.T) {
 	k.want("", there, "app", "pass")
 }
 
-// TestB07 floods the throttle with names. What it had blocked stays so, and what
-// others do is not touched.
+// TestB07 floods the throttle with names. Existing blocks must stay, and other
+// clients must not be affected.
 func TestB07(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttle := newThrottle(t, middleware.ThrottleConfig{})
@@ -293,7 +300,7 @@ func TestB07(t *testing.T) {
 	})
 }
 
-// TestB07ActiveAttack floods with other names between any two guesses.
+// TestB07ActiveAttack sends many other names between any two guesses.
 func TestB07ActiveAttack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKnocker(t, middleware.ThrottleConfig{Failures: 5})
@@ -310,7 +317,8 @@ func TestB07ActiveAttack(t *testing.T) {
 	})
 }
 
-// TestThrottleConcurrently lets many guess and one be right.
+// TestThrottleConcurrently lets many clients guess while one sends the right
+// password.
 func TestThrottleConcurrently(t *testing.T) {
 	k := newKnocker(t, middleware.ThrottleConfig{})
 	var wg sync.WaitGroup
@@ -328,8 +336,8 @@ func TestThrottleConcurrently(t *testing.T) {
 	k.want("AUTH-13", here, "app", "pass")
 }
 
-// TestThrottleAliases has somebody who is right under a name that reads like the
-// victim's, between guesses.
+// TestThrottleAliases sends the right password of a name that is similar to the
+// victim's, between guesses of the victim's password.
 func TestThrottleAliases(t *testing.T) {
 	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		if c.Username+c.Secret != "App"+"own" {
@@ -354,8 +362,8 @@ func TestThrottleAliases(t *testing.T) {
 	}
 }
 
-// TestThrottleHangingUp guesses and hangs up before the answer, which is then
-// remembered, and asks again for a moment only.
+// TestThrottleHangingUp guesses and closes the connection before the answer. The
+// failures must count all the same.
 func TestThrottleHangingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -379,7 +387,7 @@ func TestThrottleHangingUp(t *testing.T) {
 	})
 }
 
-// TestThrottleBursts guesses with many requests at once, again and again.
+// TestThrottleBursts guesses with many requests at once, several times.
 func TestThrottleBursts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -409,15 +417,16 @@ func TestThrottleBursts(t *testing.T) {
 	})
 }
 
-// TestThrottleForgetsNames fills an address's share with names that are never
-// right, and waits.
+// TestThrottleForgetsNames fills an address's share with failing names, and waits
+// until they are forgotten.
 func TestThrottleForgetsNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3, Window: time.Minute})
 		for n := range 300 {
 			k.try(here, fmt.Sprint("name", n), "x")
 		}
-		k.want("AUTH-13", here, "app", "pass") // is one of the others
+		// The account app now counts as one of the others.
+		k.want("AUTH-13", here, "app", "pass")
 		time.Sleep(20 * time.Minute)
 		k.fail(4, here, "one of them")
 		k.want("AUTH-13", here, "one of them", "x")

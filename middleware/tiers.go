@@ -10,36 +10,36 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A TierTable says which wrapper guards the paths with a prefix.
+// A TierTable maps path prefixes to the wrappers that guard them.
 //
-// A prefix begins and ends with a slash. It covers whole segments, and the path that
-// lacks its last slash: /user/ covers /user and not /userx. It is no router's pattern.
-// A wrapper is [APIKey], [Bearer] or the like, a [Chain] of several, or [Unguarded]. A
-// credential that no wrapper of the tier reads is not looked at.
+// A prefix begins and ends with a slash. It covers whole segments, and also the path
+// without its last slash: /user/ covers /user but not /userx. It is not a router's
+// pattern. A wrapper is [APIKey], [Bearer] or a similar one, a [Chain] of several, or
+// [Unguarded]. Credentials that no wrapper of the tier reads are ignored.
 type TierTable map[string]Wrapper
 
-// Unguarded is the wrapper of a tier that is open to everybody.
+// Unguarded is the wrapper of a tier that admits everyone. It panics if next is nil.
 func Unguarded(next http.Handler) http.Handler {
 	notNil("Unguarded", next)
 	return unguarded{next}
 }
 
-// unguarded is how Tiers recognizes the handler that Unguarded returns.
+// unguarded is the type by which Tiers recognizes the handler that Unguarded returns.
 type unguarded struct{ http.Handler }
 
 // TiersConfig configures [Tiers]. The zero value is ready to use.
 type TiersConfig struct {
 	// AllowPreflight lets CORS preflights (OPTIONS with Origin and
 	// Access-Control-Request-Method) reach the handler without credentials. A handler
-	// that does not look at the method answers its data to them, so a CORS handler in
-	// front of the tiers is better, and needs no such exception. If it is not set,
-	// preflights are refused like any other request.
+	// that ignores the method then sends its data to them. A CORS handler outside of
+	// Tiers is better and does not need this setting. If it is not set, preflights
+	// are refused like any other request.
 	AllowPreflight bool
 }
 
-// Check returns an error that names everything that is wrong with the table: no tier,
-// a prefix that is not plain or that reads like another one, a nil wrapper. It is for
-// tables that come from files; [Tiers] panics with the same text.
+// Check returns an error that names every fault of the table: no tier, a prefix that
+// is not plain or that reads like another one, or a nil wrapper. It is for tables
+// that come from files. [Tiers] panics for the same faults.
 func (t TierTable) Check() error {
 	_, err := t.paths()
 	if err != nil {
@@ -48,14 +48,15 @@ func (t TierTable) Check() error {
 	return nil
 }
 
-// paths returns the table by which a path is looked up. The numbers of the tiers are
-// the places of their prefixes in sorted order.
+// paths returns the table for looking up paths. A tier's number is the index of its
+// prefix in sorted order.
 func (t TierTable) paths() (*pathTable, error) {
 	var table pathTable
 	var errs []error
 	if len(t) == 0 {
 		errs = append(errs, errors.New("no tier"))
 	}
+
 	for _, prefix := range t.prefixes() {
 		if err := table.add(prefix); err != nil {
 			errs = append(errs, fmt.Errorf("prefix %q: %w", prefix, err))
@@ -64,22 +65,22 @@ func (t TierTable) paths() (*pathTable, error) {
 			errs = append(errs, fmt.Errorf("prefix %q: nil Wrapper, expected one, or Unguarded", prefix))
 		}
 	}
+
 	return &table, errors.Join(errs...)
 }
 
 func (t TierTable) prefixes() []string { return slices.Sorted(maps.Keys(t)) }
 
-// Tiers returns a wrapper that puts each request behind the wrapper of its path's
-// tier, that with the longest prefix. It refuses with 404 a path that no prefix
-// covers, and a path that a server behind might read as belonging to another tier, or
-// to none: /ext/..%2fuser/me is in no tier. An accepted path reaches the handler
-// unchanged.
+// Tiers returns a wrapper that guards each request by the wrapper of its path's tier.
+// The longest prefix decides. A path that no prefix covers is refused with 404. So is
+// a path that a server behind might read as belonging to another tier or to none,
+// such as /ext/..%2fuser/me. An accepted path reaches the handler unchanged.
 //
-// A guard that authenticates nobody, such as a logger alone, is a fault in wiring:
-// AUTH-8. A wrapper of your own says by [WithIdentity] that it has authenticated a
-// request. An identity that a wrapper outside has proven stays, in an unguarded tier
-// too, and is merged with the one that the tier proves: both must be of the same
-// issuer and client.
+// A guard that authenticates nobody, such as a logger alone, is a fault in wiring
+// (AUTH-8). A wrapper of your own must use [WithIdentity] to record that it has
+// authenticated a request. An identity that an outer wrapper has proven stays, even
+// in an unguarded tier. It is merged with the identity that the tier proves, so both
+// must be of the same issuer and client.
 //
 // cfg may be nil. Tiers panics if the table's Check returns an error.
 func Tiers(table TierTable, cfg *TiersConfig) Wrapper {
@@ -109,6 +110,7 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 	guarded := make([]http.Handler, len(t.wrappers))
 	for i, wrapper := range t.wrappers {
 		guarded[i] = wrapper(authenticatedAlone(t.prefixes[i], next))
+		// Unguarded authenticates nobody, and that is no fault.
 		if _, open := guarded[i].(unguarded); open {
 			guarded[i] = next
 		}
@@ -129,7 +131,10 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		s.marks &^= openedHere // outside: each tier decides anew about requests without a credential
+
+		// Each tier decides for itself about requests without a credential, whatever
+		// an outer wrapper has admitted.
+		s.marks &^= openedHere
 		guarded[tier].ServeHTTP(w, r)
 	})
 }
@@ -139,8 +144,8 @@ func preflight(r *http.Request) bool {
 		r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// authenticatedAlone serves requests that a guard has authenticated, or let in
-// without a credential because of AllowAnonymous. A guard that does neither is a
+// authenticatedAlone calls next only for requests that a guard has authenticated, or
+// admitted without a credential because of AllowAnonymous. It refuses all others as a
 // fault in wiring.
 func authenticatedAlone(prefix string, next http.Handler) http.Handler {
 	fault := errorsx.Fault(fmt.Errorf("middleware: Tiers: the guard of %s authenticates nobody", prefix))

@@ -13,8 +13,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// mark returns a wrapper that authenticates everybody, and notes in the answer that
-// it ran.
+// mark returns a wrapper that authenticates every request and records its name in the
+// answer.
 func mark(name string) middleware.Wrapper {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,8 +36,8 @@ func tiers(t testing.TB, prefixes ...string) middleware.Wrapper {
 	return middleware.Tiers(table, nil)
 }
 
-// serveTarget returns the tier that a request target is in, and the path that
-// the handler sees; both are empty if it is refused.
+// serveTarget returns the tier of a request target and the path that the handler
+// sees. Both are empty if the request is refused.
 func serveTarget(t testing.TB, guard middleware.Wrapper, method, target string) (tier, seen string) {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(method + " " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")))
@@ -160,7 +160,7 @@ func TestTiersPaths(t *testing.T) {
 	}
 }
 
-// TestP16RewrittenURL judges URLs that other handlers have changed.
+// TestP16RewrittenURL tests URLs that other handlers have changed.
 func TestP16RewrittenURL(t *testing.T) {
 	guard := tiers(t, "/ext/", "/user/")
 	for _, tt := range []struct {
@@ -169,7 +169,7 @@ func TestP16RewrittenURL(t *testing.T) {
 	}{
 		{url.URL{Path: "user"}, ""},
 		{url.URL{Path: ""}, ""},
-		{url.URL{Path: "/user/x", RawPath: "/ext/y"}, ""}, // void for net/url, and yet what chi routes by
+		{url.URL{Path: "/user/x", RawPath: "/ext/y"}, ""}, // invalid for net/url, but chi routes by it
 		{url.URL{Path: "/user/x", RawPath: "/user/y"}, "/user/"},
 		{url.URL{Path: "/user", RawPath: "%2fuser"}, ""},
 		{url.URL{Path: "/../user"}, ""},
@@ -237,8 +237,8 @@ func panicOf(f func()) (text string) {
 	return ""
 }
 
-// TestTiersPreflight: a CORS preflight is guarded like any other request, unless
-// that is allowed.
+// TestTiersPreflight tests that a CORS preflight is guarded like any other request,
+// unless AllowPreflight is set.
 func TestTiersPreflight(t *testing.T) {
 	table := middleware.TierTable{"/user/": mark("guard")}
 	for _, allow := range []bool{false, true} {
@@ -269,8 +269,8 @@ func TestTiersPreflight(t *testing.T) {
 	}
 }
 
-// TestTiersRefusePatterns: a router's pattern is compared as it is written, and
-// guards nothing that the router takes for it.
+// TestTiersRefusePatterns tests that a router's pattern is not accepted as a prefix.
+// Prefixes are compared as they are, so it would guard none of the router's paths.
 func TestTiersRefusePatterns(t *testing.T) {
 	for _, prefix := range []string{
 		"/users/{id}/private/", "/users/{id...}/", "/files/*path/", "/*/", "/users/:id/", "/:id/", "/a}/", "/a{/",
@@ -282,7 +282,8 @@ func TestTiersRefusePatterns(t *testing.T) {
 	}
 }
 
-// TestTiersGuardAuthenticates: a guard that only does something else opens no tier.
+// TestTiersGuardAuthenticates tests that a guard that authenticates nobody opens no
+// tier.
 func TestTiersGuardAuthenticates(t *testing.T) {
 	logs := func(next http.Handler) http.Handler { return next }
 	own := func(next http.Handler) http.Handler {
@@ -306,8 +307,8 @@ func TestTiersGuardAuthenticates(t *testing.T) {
 	}
 }
 
-// FuzzTiers states that no request reaches a handler in the name of another
-// tier than its path's, whichever way the handler reads the path.
+// FuzzTiers tests that no request reaches a handler through another tier than its
+// path's, in whatever way the handler reads the path.
 func FuzzTiers(f *testing.F) {
 	for _, target := range []string{
 		"/ext/ping", "/ext/../user/x", "/ext/%2e%2e%2fuser", "/ext/..;/user", "//user/x", "/%75ser/x", "/USER",

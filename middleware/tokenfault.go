@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A tokenFault is the cause for which a token is refused. It names a claim or a
-// header member, the expectation, and the value or the JSON kind that was found.
-// It is formatted only when somebody reads it.
+// A tokenFault is the cause of a token's refusal. It names a claim or a header
+// member, the expectation, and the value or the JSON kind that was found. Its text is
+// built only when Error is called.
 type tokenFault struct {
 	part  string // inClaims, inHeader or inAnswer
 	name  string
@@ -22,22 +22,22 @@ type tokenFault struct {
 	err   error // a further cause, or nil
 }
 
-// The parts in which a fault may be.
+// The parts of a token or an answer in which a fault may be.
 const (
 	inClaims = "claim"
 	inHeader = "header member"
-	inAnswer = "member" // of an introspection's answer
+	inAnswer = "member" // in the answer of an introspection endpoint
 )
 
-// shownClaims are the claims whose value a cause may show. They say by whom and
-// for whom a token is, and nothing of its user.
+// shownClaims are the claims whose values a cause may show. They name the issuer, the
+// audience and the client, and tell nothing about the user.
 var shownClaims = []string{"iss", "aud", "client_id", "azp", "typ"}
 
-// shownHeader are the header members whose value a cause may show.
+// shownHeader are the header members whose values a cause may show.
 var shownHeader = []string{"typ", "alg", "kid"}
 
-// newFault returns a fault. The texts are what was found, if it is a string or a
-// list of strings. They are kept only if they may be shown.
+// newFault returns a fault. texts is the value found, if it is a string or a list of
+// strings. It is kept only if a cause may show it.
 func newFault(part, name string, want fmt.Stringer, kind jsontext.Kind, texts ...string) *tokenFault {
 	shown := shownClaims
 	if part == inHeader {
@@ -51,7 +51,7 @@ func newFault(part, name string, want fmt.Stringer, kind jsontext.Kind, texts ..
 	return f
 }
 
-// Error names the member, the expectation and what was found.
+// Error names the member, the expectation and the value found.
 func (f *tokenFault) Error() string {
 	s := fmt.Sprintf("%s %q: expected %v, found %v", f.part, f.name, f.want, f.found)
 	if f.err != nil {
@@ -60,22 +60,22 @@ func (f *tokenFault) Error() string {
 	return s
 }
 
-// Unwrap returns the further cause.
+// Unwrap returns the further cause, or nil.
 func (f *tokenFault) Unwrap() error { return f.err }
 
-// A foundValue is a JSON value as a cause shows it.
+// A foundValue is a JSON value in the form in which a cause shows it.
 type foundValue struct {
 	kind  jsontext.Kind // 0 if there is no such member
-	texts []string      // to be shown instead of the kind
-	more  bool          // there is more than texts
+	texts []string      // shown instead of the kind
+	more  bool          // the value is longer than texts
 }
 
-// kindNames are the JSON kinds in words.
+// kindNames are the names of the JSON kinds.
 var kindNames = map[jsontext.Kind]string{
 	0: "nothing", 'n': "null", 'f': "false", 't': "true", '"': "a string", '0': "a number", '{': "an object", '[': "a list",
 }
 
-// String returns the texts, quoted, or the kind.
+// String returns the quoted texts, or the name of the kind.
 func (v foundValue) String() string {
 	s := kindNames[v.kind]
 	switch {
@@ -91,10 +91,10 @@ func (v foundValue) String() string {
 	return s
 }
 
-// maxShown is how many bytes of a value a cause may show.
+// maxShown is the number of bytes of a value that a cause may show.
 const maxShown = 64
 
-// excerpt returns the first bytes of the texts, at most maxShown in all, and
+// excerpt returns the first bytes of the texts, at most maxShown in all, and reports
 // whether there are more.
 func excerpt(texts []string) (cut []string, more bool) {
 	left := maxShown
@@ -103,11 +103,13 @@ func excerpt(texts []string) (cut []string, more bool) {
 			return cut, true
 		}
 
+		// The cut must not split a character.
 		n := min(len(s), left)
 		for n < len(s) && n > 0 && !utf8.RuneStart(s[n]) {
 			n--
 		}
-		cut = append(cut, strings.Clone(s[:n])) // the whole may be large, and causes are remembered
+		// The whole text may be large, and caches remember causes.
+		cut = append(cut, strings.Clone(s[:n]))
 		if n < len(s) {
 			return cut, true
 		}
@@ -116,7 +118,7 @@ func excerpt(texts []string) (cut []string, more bool) {
 	return cut, false
 }
 
-// words are an expectation that is always the same.
+// words are a fixed expectation.
 type words string
 
 func (w words) String() string { return string(w) }

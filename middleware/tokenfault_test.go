@@ -17,7 +17,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// causeOf returns why v refuses the token at testTime, and with which code.
+// causeOf returns the cause and the code with which v refuses the token at testTime.
 func causeOf(t testing.TB, v middleware.Validator, token string) (string, errorsx.Code) {
 	t.Helper()
 	c := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}
@@ -33,7 +33,8 @@ func causeOf(t testing.TB, v middleware.Validator, token string) (string, errors
 	return e.Err.Error(), e.Code
 }
 
-// TestJWTCauses wants the claim, the expectation and, of a few claims, the value.
+// TestJWTCauses tests that a cause names the claim, the expectation and, for a few
+// claims, the value.
 func TestJWTCauses(t *testing.T) {
 	one := newJWT(t, middleware.JWTConfig{})
 	several := tokensOfAll(t, trusted(allKeys(t), testIssuer), trusted(allKeys(t), otherIssuer))
@@ -99,7 +100,7 @@ func TestJWTCauses(t *testing.T) {
 	}
 }
 
-// TestIntrospectionCauses is the same for an introspected token.
+// TestIntrospectionCauses is the same test for an introspected token.
 func TestIntrospectionCauses(t *testing.T) {
 	s := &remote{}
 	v := introspection(t, s, func(c *middleware.IntrospectionConfig) { c.Audience = []string{testAudience, "b"} })
@@ -132,7 +133,7 @@ func TestIntrospectionCauses(t *testing.T) {
 // hidden is a text that no cause may contain.
 const hidden = "m4rked"
 
-// faults are changes for which a token is refused, of header and payload.
+// faults are changes of header and payload for which a token is refused.
 var faults = []struct{ head, pay members }{
 	{}, // refused only if the marked claim is at fault
 	{nil, members{"iss": "x"}}, {nil, members{"aud": "x"}}, {nil, members{"aud": 7}}, {nil, members{"azp": "x"}}, {nil, members{"client_id": 7}},
@@ -141,8 +142,8 @@ var faults = []struct{ head, pay members }{
 	{members{"typ": "JWT"}, nil}, {members{"alg": "none"}, nil}, {members{"kid": "x"}, nil}, {members{"jwk": members{"k": hidden}}, nil}, {members{"kid": []string{hidden}}, nil},
 }
 
-// checkMarked refuses tokens that have the marked members, for every fault, and
-// checks that no cause has the mark.
+// checkMarked adds marked members to tokens with every fault. No cause of a refusal
+// may contain the mark.
 func checkMarked(t testing.TB, validators []middleware.Validator, marked members) {
 	t.Helper()
 	for _, f := range faults {
@@ -153,7 +154,8 @@ func checkMarked(t testing.TB, validators []middleware.Validator, marked members
 		}
 		signed := b64(h) + "." + b64(p)
 		tokens := []string{sign(t, "HS256", h, p), signed + "." + b64("forged"), forge(t, p), signed + "!." + b64(hidden)}
-		if raw, err := json.Marshal(p); err == nil { // garbled behind the marked members
+		// These payloads are malformed after the marked members.
+		if raw, err := json.Marshal(p); err == nil {
 			tokens = append(tokens, sign(t, "HS256", h, string(raw[:len(raw)-1])+`,"z":1,"z":2}`), sign(t, "HS256", h, string(raw[:len(raw)-1])))
 		}
 
@@ -168,7 +170,7 @@ func checkMarked(t testing.TB, validators []middleware.Validator, marked members
 	}
 }
 
-// markedValidators are those of JWTs, with users in several claims.
+// markedValidators returns validators of JWTs that read the user from several claims.
 func markedValidators(t testing.TB) []middleware.Validator {
 	return []middleware.Validator{
 		newJWT(t, middleware.JWTConfig{}), newJWT(t, middleware.JWTConfig{UserClaim: "sub", Types: []string{"JWT", "at+jwt"}}), newJWT(t, middleware.JWTConfig{UserClaim: "email"}),
@@ -176,8 +178,8 @@ func markedValidators(t testing.TB) []middleware.Validator {
 	}
 }
 
-// TestNoOtherClaimInCauses: no cause has a value of a claim other than iss, aud,
-// client, typ, alg and kid.
+// TestNoOtherClaimInCauses tests that a cause shows only the values of iss, aud,
+// client_id, azp, typ, alg and kid.
 func TestNoOtherClaimInCauses(t *testing.T) {
 	validators := markedValidators(t)
 	s := &remote{}
@@ -202,7 +204,7 @@ func TestNoOtherClaimInCauses(t *testing.T) {
 	}
 }
 
-// FuzzNoOtherClaimInCauses does the same with any claim and value.
+// FuzzNoOtherClaimInCauses is the same test with any claim and value.
 func FuzzNoOtherClaimInCauses(f *testing.F) {
 	f.Add("sub", "", "")
 	f.Add("scope", " ", "\x00")
@@ -217,8 +219,8 @@ func FuzzNoOtherClaimInCauses(f *testing.F) {
 	})
 }
 
-// TestNoCredentialInLog refuses credentials of all kinds with a log at debug
-// level. The log has the cause, and no part of a credential.
+// TestNoCredentialInLog refuses credentials of all kinds and logs at debug level. The
+// log must contain the cause, but no part of a credential.
 func TestNoCredentialInLog(t *testing.T) {
 	var log bytes.Buffer
 	ew := &errorsx.Writer{Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}

@@ -10,27 +10,28 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A Meter counts the uses of one product. A meter.Product is one.
+// A Meter counts the uses of one product. A meter.Product is a Meter.
 type Meter interface {
-	// Counter returns the function that adds to what the client of that issuer
-	// has used on the day, counted in days since 1 January 1970 UTC. An error
-	// refuses the request as ours (AUTH-8); the function's error too, with which
-	// it has added nothing. Both may be called concurrently.
+	// Counter returns a function that adds n uses by a client of issuer on a day. day
+	// is the number of days since 1 January 1970 UTC. If Counter or add returns an
+	// error, the request fails with AUTH-8, unless AllowUncounted is set. An add that
+	// returns an error must have added nothing. Both functions must be safe for
+	// concurrent use.
 	Counter(day int, issuer, client string) (add func(n int64) error, err error)
 }
 
 // UsageConfig configures [Usage]. The zero value counts every admitted request.
 type UsageConfig struct {
-	// CountStatus, if not nil, says by the status of the answer which requests
-	// count. They are counted when the header is written, so that what a client
-	// saw is counted, unless a wrapper outside replaces the answer, such as
-	// [http.TimeoutHandler]. A handler that writes nothing answers 200, one that takes
-	// over the connection 101. Informational responses (1xx) are not counted. What
-	// [AddUsage] adds counts with any status.
+	// CountStatus, if not nil, reports whether a request counts, by the status of its
+	// answer. The request is counted when the header is written, before the client
+	// sees it. An outer wrapper that replaces the answer, such as
+	// [http.TimeoutHandler], does not undo that. A handler that writes nothing counts
+	// as 200, and one that takes over the connection as 101. Informational responses
+	// (1xx) are not counted. Uses added by [AddUsage] count with any status.
 	CountStatus func(status int) bool
 
 	// AllowUncounted admits requests for which no counter is available. If it is not
-	// set, they are AUTH-8.
+	// set, such requests are AUTH-8.
 	AllowUncounted bool
 }
 
@@ -39,31 +40,32 @@ type usageWrapper struct {
 	cfg   UsageConfig
 }
 
-// counted is the counter that one Usage wrapper uses for one request. The identity
-// remembers it, unless that wrapper stands in another one.
+// counted is the counter that a Usage wrapper uses for one request. The identity's
+// memo keeps it, unless the wrapper is inside of another Usage.
 type counted struct {
 	wrapper *usageWrapper
 	day     int
 	add     func(n int64) error
-	lost    bool // no counter was available, and that is allowed
+	lost    bool // no counter was available, and AllowUncounted is set
 	outer   *counted
 
-	// openedBy is not nil if this is nobody's counter: that of a request which
-	// that wrapper let in without a credential.
+	// openedBy is set if the request was admitted without a credential. It is the
+	// wrapper that did so.
 	openedBy *guard
 }
 
-// Usage counts one use of m by the request's client before the handler runs, on
-// the UTC day on which the request was admitted. It stands behind the wrappers
-// that refuse: only admitted requests count, whatever the handler then answers.
-// What Usage returns counts a request once, however often it stands in its way;
-// two calls of Usage count twice, for one product too.
+// Usage counts one use of m by the request's client before the handler runs, on the
+// UTC day on which the request was admitted. Usage belongs inside of all other
+// wrappers, so that it counts only admitted requests. It counts them whatever the
+// handler answers, unless CountStatus is set. One wrapper counts a request once, even
+// if the request passes it several times. The wrappers of two calls of Usage count
+// twice, even for the same product.
 //
-// A request that a wrapper let in without a credential, because of AllowAnonymous,
-// is served and not counted. A request that no wrapper looked at is a fault in
-// wiring: AUTH-8. So are an identity without a client or an issuer, and a wrapper
-// inside that changes the client. A refusal by a wrapper inside, such as Scope, is
-// counted: Usage belongs innermost. cfg may be nil. Usage panics if m is nil.
+// A request that was admitted without a credential, because of AllowAnonymous, is
+// served and not counted. It is a fault in wiring (AUTH-8) if no wrapper has
+// authenticated the request, if the identity has no client or no issuer, or if an
+// inner wrapper changes the client. A refusal by an inner wrapper, such as Scope, is
+// counted. cfg may be nil. Usage panics if m is nil.
 func Usage(m Meter, cfg *UsageConfig) Wrapper {
 	if isNil(m) {
 		panic("middleware: Usage: nil Meter")
@@ -85,15 +87,18 @@ func Usage(m Meter, cfg *UsageConfig) Wrapper {
 			default:
 				next.ServeHTTP(w, r)
 			}
-			if c != nil && c.outer != nil { // for what the outer one's handler adds afterwards
+
+			// The handler of an outer Usage may still call AddUsage for its own
+			// product.
+			if c != nil && c.outer != nil {
 				s.usage.Store(c.outer)
 			}
 		})
 	}
 }
 
-// count finds the request's counter, and counts unless that is for the status to
-// decide. It returns nil for a request that the wrapper has counted already.
+// count returns the request's counter and counts the request, unless CountStatus must
+// decide. It returns nil for a request that this wrapper has already counted.
 func (w *usageWrapper) count(s *state) (*counted, error) {
 	id := s.identity.Load()
 	if id == nil || id.Client == "" || id.Issuer == "" {
@@ -101,6 +106,8 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 	}
 	s.marks |= judged
 
+	// The counter of an anonymous request belongs to no Usage, so it is not an outer
+	// one.
 	outer := s.usage.Load()
 	if outer != nil && outer.openedBy != nil {
 		outer = nil
@@ -110,11 +117,14 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 			return nil, nil
 		}
 	}
+
 	c, failed := w.counter(id, Day(s.now))
 	if failed != nil && !w.cfg.AllowUncounted {
 		return nil, failed
 	}
-	if failed != nil { // AddUsage must not add to the outer wrapper's product
+	// Without a counter of its own, AddUsage would add to the outer wrapper's
+	// product.
+	if failed != nil {
 		c = &counted{wrapper: w, add: func(int64) error { return failed }, lost: true}
 	}
 	if outer != nil {
@@ -124,8 +134,9 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 	return c, nil
 }
 
-// nobodyToBill returns nil for a request that a wrapper let in without a credential:
-// it is served and not counted. In all other cases it is a fault in wiring.
+// nobodyToBill returns nil for a request that was admitted without a credential. Such
+// a request is served and not counted. In all other cases it returns a fault in
+// wiring.
 func (s *state) nobodyToBill() error {
 	_, err := s.authenticated("Usage")
 	switch {
@@ -138,17 +149,21 @@ func (s *state) nobodyToBill() error {
 	return errorsx.Fault(errors.New("middleware: Usage: the identity has no client or no issuer, so that nobody could be billed"))
 }
 
-// counter returns the meter's counter for an identity, which remembers it, and
-// counts one use unless that is for the status to decide. A counter that is
-// remembered may have come to its end: then there is another one, or an error.
+// counter returns the meter's counter for an identity and counts one use, unless
+// CountStatus must decide. The identity remembers the counter. If a remembered
+// counter returns an error, it may have ended, so counter asks the meter for another
+// one.
 func (w *usageWrapper) counter(id *Identity, day int) (c *counted, err error) {
 	defer errorsx.Recovered("middleware: the meter", &err)
 	memory := id.remembered()
 	if memory != nil {
+		// A remembered counter that fails may only have ended, so its error is
+		// ignored.
 		if c := memory.counted.Load(); c != nil && c.wrapper == w && c.day == day && w.first(c) == nil {
 			return c, nil
 		}
 	}
+
 	add, err := w.meter.Counter(day, id.Issuer, id.Client)
 	c = &counted{wrapper: w, day: day, add: add}
 	if err == nil {
@@ -157,13 +172,14 @@ func (w *usageWrapper) counter(id *Identity, day int) (c *counted, err error) {
 	if err != nil {
 		return nil, &errorsx.Error{Code: errorsx.Internal, Client: id.Client, Err: fmt.Errorf("middleware: Usage: %w", err)}
 	}
+
 	if memory != nil {
 		memory.counted.Store(c)
 	}
 	return c, nil
 }
 
-// first counts the request itself, where the status does not matter.
+// first counts the request itself, unless CountStatus must decide.
 func (w *usageWrapper) first(c *counted) error {
 	if w.cfg.CountStatus != nil {
 		return nil
@@ -171,16 +187,17 @@ func (w *usageWrapper) first(c *counted) error {
 	return c.add(1)
 }
 
-// Day returns the UTC day of t, in days since 1 January 1970.
+// Day returns the UTC day of t, as the number of days since 1 January 1970.
 func Day(t time.Time) int {
 	const seconds = 24 * 60 * 60
 	return int((t.Unix() - (t.Unix()%seconds+seconds)%seconds) / seconds)
 }
 
-// AddUsage adds n further uses, such as the records of an answer, to the
-// product of the innermost [Usage] around the handler that ctx belongs to. It
-// returns an error if n is not positive, if there is no Usage, or if the meter
-// cannot count.
+// AddUsage adds n further uses, such as the records of an answer, to the product of
+// the innermost [Usage] around the handler that ctx belongs to. For a request that
+// was admitted without a credential it counts nothing and returns nil. AddUsage
+// returns an error if n is not positive, if no Usage counts the request, or if the
+// meter cannot count.
 func AddUsage(ctx context.Context, n int64) error {
 	if n <= 0 {
 		return fmt.Errorf("middleware: AddUsage: %d is not a positive quantity", n)

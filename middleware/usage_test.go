@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// tally is a meter that counts everything together.
+// tally is a meter that adds up all uses.
 type tally struct {
 	mu    sync.Mutex
 	total int64
@@ -74,8 +74,8 @@ func TestDay(t *testing.T) {
 	}
 }
 
-// TestUsageWithoutIdentity stands in front of the wrapper that authenticates, or
-// without any, and counts nothing.
+// TestUsageWithoutIdentity puts Usage outside of the wrapper that authenticates, or
+// without any. Nothing is counted.
 func TestUsageWithoutIdentity(t *testing.T) {
 	counted := int64(0)
 	m := meterFunc(func(string) func(int64) error {

@@ -9,35 +9,39 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// A statusWriter counts a request when the header of its answer is written. A
-// request that cannot be counted is refused instead, and what its handler writes
-// is dropped.
+// A statusWriter counts a request when the header of its answer is written. If the
+// request cannot be counted, the writer refuses it and drops the handler's own
+// answer.
 type statusWriter struct {
 	http.ResponseWriter
 	count  func(status int) error
 	refuse func(err error)
 	began  bool
-	err    error // why it was refused
+	err    error // the reason for which it was refused
 }
 
-// serveByStatus serves a request that counts if its answer's status does.
+// serveByStatus serves a request that counts only with some statuses.
 func (w *usageWrapper) serveByStatus(rw http.ResponseWriter, r *http.Request, next http.Handler, s *state, c *counted) {
 	sw := &statusWriter{ResponseWriter: rw}
 	id := s.identity.Load()
-	outside := s.errorsWriter() // of Usage: a handler inside may be in another one's reach
+	// The refusal comes from Usage, so the writer outside of Usage must render it. A
+	// handler inside may be within another Errors.
+	outside := s.errorsWriter()
 	sw.count = func(status int) error { return w.countStatus(status, id, c) }
 	sw.refuse = func(err error) {
+		// These headers of the handler describe its own answer, not the refusal.
 		for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Location"} {
 			rw.Header().Del(name)
 		}
 		outside.Resource(rw, r, "", err)
 	}
+
 	next.ServeHTTP(sw, r)
 	sw.begin(http.StatusOK)
 }
 
-// countStatus counts one use if the status says so. The counter may have come to
-// its end since the request was admitted.
+// countStatus counts one use if CountStatus reports true. The counter may have ended
+// since the request was admitted; then another one is used.
 func (w *usageWrapper) countStatus(status int, id *Identity, c *counted) (err error) {
 	defer errorsx.Recovered("middleware: counting by status", &err)
 	if !w.cfg.CountStatus(status) || c.add(1) == nil {
@@ -53,8 +57,8 @@ func (w *usageWrapper) countStatus(status int, id *Identity, c *counted) (err er
 	return nil
 }
 
-// begin counts before the header is written. It reports false if the answer is
-// a refusal.
+// begin counts the request before the header is written. It returns false if the
+// answer is a refusal.
 func (w *statusWriter) begin(status int) bool {
 	if !w.began {
 		w.began = true
@@ -79,7 +83,8 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// ReadFrom lets the server copy a file by itself, after what tells its type.
+// ReadFrom writes the first 512 bytes through w, so that the server can detect the
+// content type. Then it lets the server copy the rest in its own way.
 func (w *statusWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	const first = 512
 	if n, err = io.CopyN(justWriter{w}, r, first); err == io.EOF {
@@ -91,7 +96,7 @@ func (w *statusWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	return n + rest, err
 }
 
-// justWriter hides what else a writer can do.
+// justWriter hides the other methods of a writer.
 type justWriter struct{ io.Writer }
 
 func (w *statusWriter) Flush() { w.FlushError() }
@@ -116,5 +121,5 @@ func (w *statusWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, nil
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap returns the wrapped writer, for [http.ResponseController].
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -20,7 +20,7 @@ func succeeded(status int) bool { return status < 400 }
 
 var quietBearer = middleware.Chain(middleware.Errors(silent), middleware.Bearer(people, nil))
 
-// byStatus puts h behind a wrapper that counts what is good.
+// byStatus puts a wrapper around h that counts only answers with a good status.
 func byStatus(m middleware.Meter, h http.HandlerFunc) http.Handler {
 	return middleware.Chain(quietBearer, middleware.Usage(m, &middleware.UsageConfig{CountStatus: succeeded}))(h)
 }
@@ -58,7 +58,8 @@ func TestCountStatus(t *testing.T) {
 	}
 }
 
-// TestCountedBeforeTheHeader: what a client saw is counted.
+// TestCountedBeforeTheHeader tests that a request is counted before the client sees
+// the answer.
 func TestCountedBeforeTheHeader(t *testing.T) {
 	m := &tally{}
 	h := byStatus(m, func(w http.ResponseWriter, r *http.Request) {
@@ -96,7 +97,7 @@ func TestStatusUncounted(t *testing.T) {
 	}
 }
 
-// fading is a meter whose counters fail when they are used.
+// fading is a meter whose counters return an error when they are used.
 type fading struct{ fail error }
 
 func (m *fading) Counter(int, string, string) (func(int64) error, error) {
@@ -133,8 +134,8 @@ type panicking struct{}
 
 func (panicking) Counter(int, string, string) (func(int64) error, error) { panic("mine") }
 
-// TestRememberedCounterEnds: when the counter that an identity remembers has come
-// to its end, the meter is asked for another one.
+// TestRememberedCounterEnds tests that the meter is asked for another counter when
+// the one that an identity remembers has ended.
 func TestRememberedCounterEnds(t *testing.T) {
 	for _, status := range []func(int) bool{nil, succeeded} {
 		m := &replaced{}
@@ -174,7 +175,7 @@ func (m *replaced) Counter(int, string, string) (func(int64) error, error) {
 	}, nil
 }
 
-// TestStatusHijack takes the connection over behind a wrapper that counts by
+// TestStatusHijack takes over the connection inside of a wrapper that counts by
 // status.
 func TestStatusHijack(t *testing.T) {
 	for name, hijack := range map[string]func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error){
@@ -204,7 +205,8 @@ func TestStatusHijack(t *testing.T) {
 		}
 	}
 	m := &tally{}
-	serve(byStatus(m, func(w http.ResponseWriter, r *http.Request) { // a recorder has no connection
+	// A recorder has no connection to take over.
+	serve(byStatus(m, func(w http.ResponseWriter, r *http.Request) {
 		if _, _, err := http.NewResponseController(w).Hijack(); !errors.Is(err, http.ErrNotSupported) {
 			t.Errorf("got %v", err)
 		}
@@ -237,7 +239,8 @@ func TestStatusSendfile(t *testing.T) {
 	if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
 		t.Errorf("received %d bytes: %v", n, err)
 	}
-	server.Close() // the handler has ended
+	// Close waits until the handler has ended.
+	server.Close()
 	if n := l.copied.Load(); n < size-2<<10 || m.sum() != 1 {
 		t.Errorf("the connection copied %d of %d bytes itself, %d counted", n, size, m.sum())
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// directory is a validator that knows some secrets by heart. Basic credentials
-// are looked up as user:password.
+// directory is a validator with a fixed list of secrets. Basic credentials are listed
+// as user:password.
 type directory map[string]middleware.Identity
 
 func (d directory) Validate(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -48,7 +48,7 @@ var people = directory{
 	"second-token": {Issuer: "i", Client: "app", User: "eve", Methods: middleware.ByToken, TokenID: "t9"},
 }
 
-// whoami answers the identity as JSON, or null.
+// whoami is a handler that answers the identity as JSON, or null.
 var whoami = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	if id, ok := middleware.IdentityFromContext(r.Context()); ok {
 		json.NewEncoder(w).Encode(id)
@@ -107,7 +107,7 @@ func TestMerge(t *testing.T) {
 		name  string
 		guard middleware.Wrapper
 		lines []string
-		want  string // code, or client|user|scopes|methods
+		want  string // a code, or client|user|scopes|methods
 	}{
 		{"key alone", key, []string{keyApp}, "app||from-key|1"},
 		{"key and token", both, []string{keyApp, tokenAda}, "app|ada|read files|5"},
@@ -145,8 +145,8 @@ func TestAllowOtherClient(t *testing.T) {
 	}
 }
 
-// TestFailureLeavesNothing looks at what a wrapper outside sees after one
-// inside refused.
+// TestFailureLeavesNothing tests that an outer wrapper sees no identity if an inner
+// one refuses the request.
 func TestFailureLeavesNothing(t *testing.T) {
 	var seen middleware.Identity
 	var ok bool
@@ -167,8 +167,8 @@ func TestFailureLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestTiersMerge: an identity from outside of the tiers stays, and is merged with
-// that of the tier.
+// TestTiersMerge tests that an identity from outside of the tiers stays and is merged
+// with the identity of the tier.
 func TestTiersMerge(t *testing.T) {
 	inner := middleware.Tiers(middleware.TierTable{"/": bearer, "/open/": middleware.Unguarded}, nil)
 	h := middleware.Chain(key, inner)(whoami)
@@ -362,7 +362,7 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// silent logs nothing.
+// silent is a writer that logs nothing.
 var silent = &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}
 
 func TestS05ValidatorFaults(t *testing.T) {
@@ -390,8 +390,8 @@ func TestS05ValidatorFaults(t *testing.T) {
 	serve(middleware.Bearer(abort, nil)(whoami), "GET", "/", tokenAda)
 }
 
-// TestValidatorSeesNoState checks that what a validator is told does not depend
-// on what other wrappers found.
+// TestValidatorSeesNoState tests that a validator's context shows no results of other
+// wrappers.
 func TestValidatorSeesNoState(t *testing.T) {
 	type traceKey struct{}
 	v := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -453,8 +453,8 @@ func TestS07S08Wiring(t *testing.T) {
 	}
 }
 
-// TestTimeoutHandler runs wrappers that outlive the request: under -race it
-// fails if the identity is not published atomically.
+// TestTimeoutHandler runs wrappers that outlive the request. The race detector fails
+// the test if the identity is not published atomically.
 func TestTimeoutHandler(t *testing.T) {
 	release, done := make(chan struct{}), make(chan struct{})
 	slow := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -476,5 +476,6 @@ func TestTimeoutHandler(t *testing.T) {
 	<-done
 }
 
-// opaqueHandler does nothing, which the compiler cannot know.
+// opaqueHandler does nothing. It is a variable, so that the compiler cannot inline
+// it.
 var opaqueHandler http.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})

@@ -16,7 +16,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// behindAll puts h behind every kind of wrapper.
+// behindAll puts h inside of every kind of wrapper.
 func behindAll(t *testing.T, h http.Handler) http.Handler {
 	t.Helper()
 	c := newCache(t, people, 100, middleware.CacheConfig{})
@@ -29,7 +29,7 @@ func behindAll(t *testing.T, h http.Handler) http.Handler {
 	return guard(h)
 }
 
-// requestOf writes a request that behindAll lets through.
+// requestOf writes a request that behindAll admits.
 func requestOf(t *testing.T, conn net.Conn) *bufio.Reader {
 	t.Helper()
 	_, err := fmt.Fprintf(conn, "GET /user/x HTTP/1.1\r\nHost: h\r\nX-API-KEY: key-app\r\nAuthorization: Bearer token-ada\r\nX-Basic: Basic YXBwOnBhc3M=\r\n\r\n")
@@ -39,7 +39,7 @@ func requestOf(t *testing.T, conn net.Conn) *bufio.Reader {
 	return bufio.NewReader(conn)
 }
 
-// serveBehindAll serves h on a real server, and returns a connection to it.
+// serveBehindAll serves h on a real server and returns a connection to it.
 func serveBehindAll(t *testing.T, h http.HandlerFunc) net.Conn {
 	t.Helper()
 	server := httptest.NewServer(behindAll(t, h))
@@ -57,7 +57,7 @@ func dial(t *testing.T, addr net.Addr) net.Conn {
 	return conn
 }
 
-// TestS08Flush sends events: each arrives before the handler goes on.
+// TestS08Flush sends events. Each must arrive before the handler continues.
 func TestS08Flush(t *testing.T) {
 	arrived := make(chan struct{})
 	flushes := []func(w http.ResponseWriter) error{
@@ -94,7 +94,7 @@ func TestS08Flush(t *testing.T) {
 	}
 }
 
-// TestS08Hijack takes the connection over, and talks on it.
+// TestS08Hijack takes over the connection and exchanges data on it.
 func TestS08Hijack(t *testing.T) {
 	for name, hijack := range map[string]func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error){
 		"assertion": func(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) { return w.(http.Hijacker).Hijack() },
@@ -127,8 +127,8 @@ func TestS08Hijack(t *testing.T) {
 	}
 }
 
-// A copyListener counts what its connections are told to read for themselves,
-// which is how a server has the system copy a file.
+// A copyListener counts the bytes that go through the ReadFrom methods of its
+// connections. A server lets the system copy a file through that method.
 type copyListener struct {
 	net.Listener
 	copied atomic.Int64
@@ -153,8 +153,8 @@ func (c *copyConn) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// TestSendfile copies a file into the answer: behind the wrappers the writer is
-// still the server's own, whose ReadFrom hands the file to the connection.
+// TestSendfile copies a file into the answer. The wrappers must not hide the server's
+// own writer, whose ReadFrom passes the file to the connection.
 func TestSendfile(t *testing.T) {
 	const size = 1 << 20
 	name := filepath.Join(t.TempDir(), "file")
@@ -187,12 +187,14 @@ func TestSendfile(t *testing.T) {
 	if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
 		t.Errorf("received %d bytes: %v", n, err)
 	}
-	if n := l.copied.Load(); n < size-1<<10 { // but for the first bytes, which are looked at for their type
+	// The server writes the first bytes itself, because it detects the type from
+	// them.
+	if n := l.copied.Load(); n < size-1<<10 {
 		t.Errorf("the connection copied %d of %d bytes itself", n, size)
 	}
 }
 
-// TestWriterIsTheServersOwn: no wrapper puts a writer of its own in between.
+// TestWriterIsTheServersOwn tests that no wrapper replaces the server's writer.
 func TestWriterIsTheServersOwn(t *testing.T) {
 	var outside, inside http.ResponseWriter
 	h := behindAll(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { inside = w }))

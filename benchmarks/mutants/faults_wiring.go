@@ -146,7 +146,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "request", name: "a genuine key from elsewhere is told apart", file: "middleware/guard.go",
-		old: "return g.anonymous, err // the answer", new: "return from, err // the answer",
+		old: "unknown credential.\n\t\t\treturn g.anonymous, err", new: "unknown credential.\n\t\t\treturn from, err",
 	},
 	{
 		part: "request", name: "tokens without an ID are one", file: "middleware/identity.go",
@@ -158,7 +158,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "request", name: "what is added later goes to the inner product", file: "middleware/usage.go",
-		old: "if c != nil && c.outer != nil { // for", new: "if false { // for",
+		old: "if c != nil && c.outer != nil {", new: "if false {",
 	},
 	{
 		part: "observe", name: "a panic is not seen", file: "middleware/observe.go",
