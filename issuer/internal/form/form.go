@@ -246,7 +246,6 @@ func (p *params) readMultipart(body []byte, boundary string) error {
 		if part.FileName() != "" && slices.Contains(p.known, name) {
 			return invalid("%q parameter: expected a field, not a file", name)
 		}
-
 		if err := p.add(name, string(value)); err != nil {
 			return err
 		}
