@@ -82,7 +82,7 @@ func (s *site) tokens(b *testing.B, n int) []string {
 	return list
 }
 
-// chain is everything at once: tiers, API key, user token, scope and usage.
+// chain combines all wrappers: tiers, API key, user token, scope and usage.
 func (s *site) chain(b *testing.B) http.Handler {
 	b.Helper()
 	guard := middleware.Tiers(middleware.TierTable{
@@ -133,8 +133,8 @@ func request(headers ...string) *http.Request {
 	return r
 }
 
-// BenchmarkFloor is the copy of a request with a state attached: what no wrapper
-// that puts anything into the context can do without.
+// BenchmarkFloor copies a request with a state attached. Every wrapper that puts
+// anything into the context has to do this.
 func BenchmarkFloor(b *testing.B) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(&withState{Context: r.Context()}))
@@ -194,7 +194,7 @@ func BenchmarkBasic(b *testing.B) {
 	serve(b, middleware.Basic(cache, nil)(next), 200, []*http.Request{r})
 }
 
-// BenchmarkDistinct is the chain on many tokens, drawn evenly and by Zipf's law.
+// BenchmarkDistinct runs the chain on many tokens, drawn evenly and by Zipf's law.
 func BenchmarkDistinct(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
 		s := newSite(b, issuer.Config{}, "HS256", 2*n)
@@ -216,7 +216,7 @@ func BenchmarkDistinct(b *testing.B) {
 	}
 }
 
-// BenchmarkToken is the token endpoint with client credentials in the body.
+// BenchmarkToken measures the token endpoint with client credentials in the body.
 func BenchmarkToken(b *testing.B) {
 	for _, alg := range []string{"opaque", "ES256", "EdDSA", "RS256"} {
 		cfg, signer := issuer.Config{}, alg

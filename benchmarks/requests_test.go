@@ -10,7 +10,7 @@ import (
 
 type context = stdcontext.Context
 
-// withState is a context that carries a state, as the suite's own does.
+// withState is a context with a state, like that of the suite.
 type withState struct {
 	stdcontext.Context
 	_ [64]byte

@@ -12,8 +12,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// validateAPIKey returns the client that an API key belongs to. The key's owner, if
-// it has one, is not the identity's user.
+// validateAPIKey returns the identity of the client that an API key belongs to. The
+// key's owner, if it has one, is not the identity's user.
 func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if i.mistypedKey(c.Secret) {
 		return nil, unknownKey
@@ -25,6 +25,7 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 	if !key.Expires.IsZero() && !key.Expires.After(c.Now()) {
 		return nil, wrongKey(key.Client)
 	}
+
 	client, err := i.db.Client(ctx, key.Client)
 	if err != nil {
 		return nil, notFoundAs(wrongKey(key.Client), errorsx.CredentialStore, err)
@@ -42,11 +43,15 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 		Scopes: keyScopes(key, client), Audience: middleware.Scopes(i.cfg.Audience),
 		ClientVersion: client.Version,
 	}
+
+	// The client has lost all scopes of the key. The claims keep it from looking like a
+	// key without scopes, which has no limit.
 	if id.Scopes == "" && len(key.Scopes) > 0 {
 		id = id.WithClaims(noScopesLeft)
 	}
 	if key.Owner != "" {
-		id = id.WithOwner(key.Owner) // caches forget the key with its owner
+		// Caches forget the key when its owner is revoked.
+		id = id.WithOwner(key.Owner)
 	}
 	if len(key.Addrs) > 0 {
 		id = id.WithAddrs(key.Addrs)
@@ -60,13 +65,12 @@ func keyScopes(key *store.APIKey, client *store.Client) middleware.Scopes {
 	return middleware.Scopes(strings.Join(slices.DeleteFunc(slices.Clone(key.Scopes), lost), " "))
 }
 
-// noScopesLeft are the claims of a key with scopes all of which its client has lost.
-// They tell it from a key without scopes, which does not limit what its client may
-// ask for.
+// noScopesLeft are the claims of a key whose client has lost all of the key's scopes.
+// They tell it from a key without scopes, which does not limit its client.
 const noScopesLeft = `{"limit_scopes":true}`
 
-// limitsByKey reports whether id was proven by an API key that limits what its
-// client may ask for.
+// limitsByKey reports whether id was authenticated by an API key that limits its
+// client's scopes.
 func limitsByKey(id *middleware.Identity) bool {
 	return id.Methods.Has(middleware.ByAPIKey) && (id.Scopes != "" || id.Claims() == noScopesLeft)
 }
@@ -80,13 +84,14 @@ func (i *Issuer) checkOwner(ctx context.Context, key *store.APIKey) error {
 	switch {
 	case errors.Is(err, errorsx.CredentialsIncorrect):
 		return wrongKey(key.Client)
-	case err == nil && u.Login != key.Owner: // a revocation names the login, and would not reach the key
+	case err == nil && u.Login != key.Owner:
+		// A revocation names the login of the record, and would not reach this key.
 		return wrongKey(key.Client)
 	}
 	return err
 }
 
-// unknownKey refuses a key that belongs to nobody.
+// unknownKey refuses a key that no client has.
 var unknownKey = wrongKey("")
 
 func wrongKey(client string) error {
@@ -95,7 +100,7 @@ func wrongKey(client string) error {
 	}
 }
 
-// mistypedKey reports whether an API key has our prefix and not our checksum.
+// mistypedKey reports whether an API key has this issuer's prefix but a wrong checksum.
 func (i *Issuer) mistypedKey(key string) bool {
 	return strings.HasPrefix(key, i.keyPrefix) && key[len(i.keyPrefix):] != "" && key[len(i.keyPrefix)] == '_' && !secret.WellFormed(i.keyPrefix, key)
 }

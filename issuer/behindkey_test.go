@@ -13,12 +13,12 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// inRFC answers refusals by the RFCs.
+// inRFC answers refusals in the dialect of the RFCs.
 func inRFC(h http.Handler) http.Handler {
 	return middleware.Errors(&errorsx.Writer{Dialect: errorsx.RFC, Log: discard})(h)
 }
 
-// registered returns what an issuer registers.
+// registered returns a mux with the endpoints of an issuer.
 func registered(r interface{ Register(*http.ServeMux) }) http.Handler {
 	mux := http.NewServeMux()
 	r.Register(mux)
@@ -55,8 +55,8 @@ func send(h http.Handler, values url.Values, key, id, secret string) *httptest.R
 	return w
 }
 
-// TestAPIKeyInFrontIsNoClientSecret puts an APIKey wrapper around a whole mux with
-// the endpoints inside, and does not set BehindAPIKey.
+// TestAPIKeyInFrontIsNoClientSecret puts an APIKey wrapper around a mux with the
+// endpoints, without BehindAPIKey. The key must not replace the client's secret.
 func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{})
 	key := middleware.APIKey(iss, nil)
@@ -94,8 +94,8 @@ func TestAPIKeyInFrontIsNoClientSecret(t *testing.T) {
 	}
 }
 
-// TestBehindAPIKey sets BehindAPIKey with wrappers in front that fit, and with
-// some that do not.
+// TestBehindAPIKey sets BehindAPIKey, with a wrapper in front that fits and with
+// others.
 func TestBehindAPIKey(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{BehindAPIKey: true, Log: discard})
 	elsewhere := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {

@@ -17,7 +17,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// hangingUp is a store whose caller goes away at a call, counted from one.
+// hangingUp is a store that cancels the request's context at one of its calls, counted
+// from one.
 type hangingUp struct {
 	store.Store
 	calls, at int
@@ -65,8 +66,9 @@ func (h *hangingUp) Revoke(ctx context.Context, cs ...store.Change) error {
 	return h.Store.Revoke(ctx, cs...)
 }
 
-// TestS03HungUpAtEachCall has the client go away at each call of the store in turn:
-// nothing is refused for it, nothing happens by half, and the same works next time.
+// TestS03HungUpAtEachCall lets the client disconnect at each call of the store in turn.
+// No request is refused because of that, no change is made by half, and the same
+// request succeeds the next time.
 func TestS03HungUpAtEachCall(t *testing.T) {
 	type operation func(ctx context.Context) (client string, err error)
 	for name, prepare := range map[string]func(t *testing.T, iss *issuer.Issuer) operation{
@@ -96,7 +98,7 @@ func TestS03HungUpAtEachCall(t *testing.T) {
 			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
 			return func(ctx context.Context) (string, error) {
 				err := iss.RevokeToken(ctx, token)
-				if errors.Is(err, store.ErrNotFound) && ctx == t.Context() { // the caller who hung up has revoked it
+				if errors.Is(err, store.ErrNotFound) && ctx == t.Context() { // the request that was cut off has revoked it
 					err = nil
 				}
 				return "app", err
@@ -117,7 +119,7 @@ func TestS03HungUpAtEachCall(t *testing.T) {
 			if code := codeOf(err); reached && err != nil && !code.Ours() {
 				t.Errorf("%s: refused with %v", what, err)
 			}
-			if got, again := do(t.Context()); name != "refresh" || err != nil { // a refresh that succeeded is used up
+			if got, again := do(t.Context()); name != "refresh" || err != nil { // a refresh that succeeded uses the token up
 				if again != nil || got != "app" {
 					t.Errorf("%s: next time %q, %v", what, got, again)
 				}
@@ -146,9 +148,9 @@ func identified(v middleware.Validator, c middleware.Credential) func(context.Co
 	}
 }
 
-// TestR01ReplayedByWhoHangsUp uses a refresh token a second time and goes away at
-// each call of the store in turn: the family ends all the same, and so does what is
-// revoked.
+// TestR01ReplayedByWhoHangsUp uses a refresh token a second time, and disconnects at
+// each call of the store in turn. The family ends all the same. Revocations take effect
+// too.
 func TestR01ReplayedByWhoHangsUp(t *testing.T) {
 	for name, request := range map[string]func(iss *issuer.Issuer, refresh string) (h http.Handler, form url.Values){
 		"replay": func(iss *issuer.Issuer, refresh string) (http.Handler, url.Values) {

@@ -22,138 +22,153 @@ import (
 // Config configures an [Issuer], for [Open] and for [New]. It must say how the keys
 // that sign access tokens are kept, by one of KeyFile, KeyVariable, EncryptionKey,
 // Keys, AllowEphemeralKeys and OpaqueTokens. With the first three, signing keys are
-// stored encrypted, rotate, and are shared by all issuers on the store.
+// stored encrypted and can be rotated, and all issuers on the store share them.
 type Config struct {
-	// KeyFile is the name of a file with 32 bytes in base64 that encrypt the stored
-	// signing keys. It is made with mode 0600 if it does not exist and the store has
-	// no signing key yet. Keep a copy: without it the store's keys are lost. All
-	// nodes need the same.
+	// KeyFile is the name of a file that holds 32 bytes in base64. They encrypt the
+	// stored signing keys. If the file does not exist and the store has no signing key
+	// yet, the file is created with mode 0600. Keep a copy: without it the store's keys
+	// are lost. All nodes need the same file.
 	//
-	// A file that others can write is refused, and so is one that others can read,
-	// unless AllowReadableKeyFile accepts that.
+	// A file that others can write is an error. A file that others can read is an error
+	// too, unless AllowReadableKeyFile is set.
 	KeyFile              string
 	AllowReadableKeyFile bool
 
-	// KeyVariable is the name of an environment variable that holds the same in place
-	// of a file.
+	// KeyVariable is the name of an environment variable that holds the same 32 bytes
+	// in base64, in place of a file.
 	KeyVariable string
 
-	// EncryptionKey is these 32 bytes themselves. 32 equal bytes, as of a buffer that
-	// nothing was read into, are an error.
+	// EncryptionKey is these 32 bytes themselves. 32 equal bytes are an error, because
+	// they are probably a buffer that was never filled.
 	EncryptionKey []byte `json:"-"`
 
 	// KeySetName is the name of the stored signing keys in the store. If empty, it is
-	// "authtier". SigningAlg is the algorithm of new ones: ES256, EdDSA, RS256 or
-	// HS256; ES256, if empty.
+	// "authtier".
+	//
+	// SigningAlg is the algorithm of new stored keys: ES256, EdDSA, RS256 or HS256. If
+	// empty, it is ES256.
 	KeySetName, SigningAlg string
 
-	// MaxTTL is the longest lifetime of a token that stored signing keys sign: a key
-	// that signs no more verifies that much longer. If 0, it is a day. All nodes have
-	// the same.
+	// MaxTTL is the longest lifetime of a token that stored signing keys sign. A key
+	// that no longer signs verifies for that much longer. If 0, it is 24 hours. All
+	// nodes must have the same value.
 	MaxTTL time.Duration
 
 	// Keys are fixed signing keys, from [NewKeySet].
 	//
-	// Issuers with stores of their own that share Keys must differ in URL or
-	// Audience. Otherwise each accepts the tokens of the other, also those that the
-	// other has revoked: it does not hear of revocations in another store.
+	// Issuers with separate stores that share Keys must differ in URL or Audience.
+	// Otherwise each accepts the other's tokens, including revoked ones, because an
+	// issuer does not learn of revocations in another store.
 	Keys *KeySet
 
-	// AllowEphemeralKeys lets the issuer start with none of these. It then makes an
-	// ES256 key of its own. The key and the tokens that it signed end with the process,
-	// and no other node accepts these tokens. It is for tests and demonstrations.
+	// AllowEphemeralKeys lets the issuer start without any of these keys. It then
+	// generates an ES256 key of its own. The key and the tokens that it signs end with
+	// the process, and no other node accepts these tokens. It is for tests and
+	// demonstrations.
 	AllowEphemeralKeys bool
 
-	// OpaqueTokens makes access tokens opaque instead of signed: shorter, and
-	// unreadable for clients, but each is a record in the store. Signed tokens
-	// are then refused.
+	// OpaqueTokens makes access tokens opaque instead of signed. Opaque tokens are
+	// shorter and clients cannot read them, but each is a record in the store. Signed
+	// tokens are then refused.
 	OpaqueTokens bool
 
-	// Base is the path before /token, /introspect and /revoke, below that of the
+	// Base is the path of /token, /introspect and /revoke, below the path of the
 	// issuer's URL. If empty, it is "/oauth2".
 	Base string
 
-	// AllowPassword turns on the password grant, which RFC 9700 section 2.4
-	// forbids: the application sees the password.
+	// AllowPassword turns on the password grant. RFC 9700 section 2.4 forbids this
+	// grant, because the application sees the password.
 	AllowPassword bool
 
 	// BehindAPIKey makes the client of the API key the client of the token,
-	// introspection and revocation endpoints. No other client authentication is
-	// looked at. A [middleware.APIKey] wrapper with keys of this issuer must be in
-	// front. A request without a key is AUTH-2, so that without a wrapper every
-	// request is; a warning in the log says so once for each endpoint.
+	// introspection and revocation endpoints. They then accept no other client
+	// authentication. A [middleware.APIKey] wrapper with keys of this issuer must be in
+	// front.
 	//
-	// A key with scopes limits its client to tokens with these. A key without scopes
-	// does not limit the client: make sure that a list of scopes is not empty by
+	// A request without a key is refused with AUTH-2. Without the wrapper this happens
+	// to every request, and each endpoint logs one warning that says so.
+	//
+	// A key with scopes limits its client to tokens with these scopes. A key without
+	// scopes does not limit the client, so make sure that the list is not empty by
 	// mistake ([Issuer.CreateAPIKey]).
 	//
-	// If BehindAPIKey is not set, the endpoints do not look at the identity that a
-	// wrapper in front has established, and a client needs its secret.
+	// If BehindAPIKey is false, the endpoints ignore the identity that a wrapper in
+	// front has established, and a client needs its secret.
 	BehindAPIKey bool
 
-	// Users knows the users. If nil, it is the store, which must then have them.
+	// Users finds the users. If nil, it is the store, which must then implement
+	// [store.Users].
 	//
-	// A table of one's own needs no versions, and nobody tells the issuer of its
-	// changes. Call [Issuer.RevokeUser] after a user is deleted or disabled or has a
-	// new password: otherwise the user's tokens stay valid. For the same reason a
+	// Users from another table need no versions, but the issuer does not learn when
+	// they change. Call [Issuer.RevokeUser] after a user is deleted, disabled or given
+	// a new password; otherwise the user's tokens stay valid. For the same reason a
 	// [middleware.Cache] around [Issuer.Passwords] needs an explicit TTL.
 	//
-	// The Login of a record is the one spelling of the name, whatever was asked for.
-	// A table that finds ada for ADA returns the login ada: with two spellings,
-	// RevokeUser of one would leave the tokens of the other. A missing user is
-	// [store.ErrNotFound]. Any other error, such as sql.ErrNoRows, is a failure
-	// (AUTH-4), and its status would tell which logins exist.
+	// The Login of a record is the one spelling of the name, for every spelling that is
+	// looked up. A table that finds ada for ADA must return the login ada. With two
+	// spellings, RevokeUser of one would leave the tokens of the other.
+	//
+	// A missing user must be [store.ErrNotFound]. Any other error, such as
+	// sql.ErrNoRows, is an internal failure (AUTH-4), and its status would tell which
+	// logins exist.
 	Users store.Users
 
-	// Audience is the aud of the tokens, and the only one accepted. If empty, it
-	// is the issuer's URL. Issuers that share a Store must differ in it, because the records
-	// of refresh tokens and opaque access tokens name no issuer.
+	// Audience is the aud claim of the tokens, and the only audience accepted. If
+	// empty, it is the issuer's URL. Issuers that share a Store must differ in it,
+	// because the records of refresh tokens and opaque access tokens do not name the
+	// issuer.
 	Audience string
 
-	// Prefix begins generated tokens, API keys and client secrets: lower-case letters and digits.
-	// If empty, it is "authtier". Tokens are found by it: after a change, all refresh
-	// tokens and opaque access tokens from before are refused (AUTH-12).
+	// Prefix begins every generated token, API key and client secret. It may hold
+	// lower-case letters and digits. If empty, it is "authtier". The issuer recognizes
+	// its tokens by it: after a change, all earlier refresh tokens and opaque access
+	// tokens are refused (AUTH-12).
 	Prefix string
 
-	// AccessTTL and RefreshTTL are how long tokens are valid, in whole seconds:
-	// an hour and 30 days, if 0. A refresh token's lifetime starts anew when it
-	// is rotated, until the family ends after FamilyTTL: a year, if 0.
+	// AccessTTL and RefreshTTL are the lifetimes of tokens, in whole seconds. If 0,
+	// they are an hour and 30 days. Rotation gives the new refresh token a full
+	// RefreshTTL, but never beyond the end of the family.
+	//
+	// FamilyTTL is the lifetime of a family of refresh tokens. If 0, it is a year, or
+	// RefreshTTL if that is longer.
 	AccessTTL, RefreshTTL, FamilyTTL time.Duration
 
-	// Throttle slows down those who guess at the endpoints: clients' secrets and
-	// users' passwords. If nil, the issuer has one of its own, which knows no
-	// proxies. AllowUnthrottled leaves it out.
+	// Throttle slows down guessing of client secrets and user passwords at the
+	// endpoints. If nil, the issuer creates a throttle that trusts no proxies.
+	// AllowUnthrottled turns that off; it is an error to set both.
 	Throttle         *middleware.Throttle
 	AllowUnthrottled bool
 
-	// BcryptCost is the highest cost of the users' bcrypt hashes, if there are
-	// any from another system. Each login that fails then costs as much, so that
-	// these users cannot be told from others.
+	// BcryptCost is the highest cost of bcrypt hashes that were imported from another
+	// system. If 0, there are none. Each failed login then takes as long as a hash of
+	// this cost, so that response times do not reveal which users have such hashes.
 	BcryptCost int
 
-	// AllowRefreshReuse turns rotation off: a refresh token works until it
-	// expires, and a stolen one is not noticed.
+	// AllowRefreshReuse turns rotation off. A refresh token then works until it
+	// expires, and the use of a stolen one is not detected.
 	AllowRefreshReuse bool
 
-	// AllowRefreshGrace is for how long after its first use a refresh token may be
-	// used again by its client, at most a minute. Each such use gets a further pair
-	// of the same family; one after it ends the family. It is for clients whose
-	// answer got lost, or that refresh in several tabs at once. A thief who is as
-	// fast as they are gets a pair too, and is not noticed.
+	// AllowRefreshGrace is how long after its first use a refresh token may be used
+	// again by its client: a millisecond to a minute, or 0 for no grace. Each such use
+	// returns another pair of tokens of the same family. A use after the grace ends the
+	// family.
+	//
+	// It is for clients that lost the answer to a refresh, or that refresh in several
+	// tabs at once. A thief that is as fast gets a pair too, and is not detected.
 	AllowRefreshGrace time.Duration
 
-	// AllowStale accepts tokens when the store has not been heard of for half a
-	// minute. Tokens that others revoke in that time stay valid until the store
-	// answers again. It applies only while the issuer follows the store, which one from [New]
-	// does in Run. It holds for the cache of [Issuer.Validator] too.
+	// AllowStale accepts tokens even if the store could not be read for half a minute.
+	// Tokens that other nodes revoke in that time stay valid until the store answers
+	// again. It applies only while the issuer follows the store, which an issuer from
+	// [New] does in Run. It applies to the cache of [Issuer.Validator] too.
 	AllowStale bool
 
-	// Log is told when the store cannot be followed. If nil, it is
-	// [slog.Default].
+	// Log receives warnings and errors, such as those of a store that cannot be read.
+	// If nil, it is [slog.Default].
 	Log *slog.Logger
 }
 
-// Format writes cfg without its encryption key, whatever the verb.
+// Format writes cfg without its encryption key, for every verb.
 func (cfg Config) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "issuer configuration of the audience %q, key file %q, key variable %q", cfg.Audience, cfg.KeyFile, cfg.KeyVariable)
 }
@@ -166,7 +181,7 @@ func (cfg *Config) hasStoredKeys() bool {
 	return cfg.KeyFile != "" || cfg.KeyVariable != "" || cfg.EncryptionKey != nil
 }
 
-// withDefaults returns a copy of a configuration with what it leaves out.
+// withDefaults returns a copy of cfg with its zero values replaced. cfg may be nil.
 func (cfg *Config) withDefaults(url string) Config {
 	var c Config
 	if cfg != nil {
@@ -199,6 +214,7 @@ func (cfg *Config) check(url string, db Store) error {
 	} else if _, ok := db.(store.Users); cfg.Users == nil && !ok {
 		errs = append(errs, errors.New("no Users, and the store has none"))
 	}
+
 	if strings.Contains(cfg.Audience, " ") {
 		errs = append(errs, fmt.Errorf("audience %q holds a space", cfg.Audience))
 	}
@@ -217,7 +233,7 @@ func (cfg *Config) check(url string, db Store) error {
 	return errors.Join(append(errs, cfg.checkKeys(db), cfg.checkLifetimes())...)
 }
 
-// isNil reports whether there is no store, or a nil pointer in place of one.
+// isNil reports whether db is nil or a nil pointer.
 func isNil(db Store) bool {
 	if db == nil {
 		return true
@@ -228,6 +244,8 @@ func isNil(db Store) bool {
 
 // checkKeys returns what is wrong with how the signing keys are kept.
 func (cfg *Config) checkKeys(db Store) error {
+	// Exactly one of these settings may be set. They are sorted, so that the error is
+	// always the same.
 	var ways []string
 	for name, is := range map[string]bool{
 		"KeyFile": cfg.KeyFile != "", "KeyVariable": cfg.KeyVariable != "", "EncryptionKey": cfg.EncryptionKey != nil,
@@ -238,6 +256,8 @@ func (cfg *Config) checkKeys(db Store) error {
 		}
 	}
 	slices.Sort(ways)
+
+	// AllowEphemeralKeys is not one of the ways: it only allows that there is none.
 	var errs []error
 	switch {
 	case len(ways) == 0 && !cfg.AllowEphemeralKeys:
@@ -248,6 +268,7 @@ func (cfg *Config) checkKeys(db Store) error {
 	case cfg.Keys != nil && cfg.Keys.now.Load() == nil:
 		errs = append(errs, errors.New("the set of Keys has no key: NewKeySet returns a set that has one"))
 	}
+
 	if cfg.AllowReadableKeyFile && cfg.KeyFile == "" {
 		errs = append(errs, errors.New("AllowReadableKeyFile is set, and KeyFile is not"))
 	}
@@ -288,6 +309,7 @@ func (cfg *Config) checkLifetimes() error {
 			fault("%s is %v, expected whole seconds", ttl.name, ttl.d)
 		}
 	}
+
 	if longest := cfg.maxTTL(); cfg.AccessTTL > longest {
 		fault("AccessTTL is %v, expected at most %v", cfg.AccessTTL, longest)
 	}
@@ -302,14 +324,14 @@ func (cfg *Config) checkLifetimes() error {
 	return errors.Join(errs...)
 }
 
-// maxRefreshGrace is as long as a lost answer takes to be noticed, and no longer. A
-// grace under minRefreshGrace is a mistaken unit.
+// maxRefreshGrace is long enough for a client to notice a lost answer. A grace under
+// minRefreshGrace is probably a number without a unit, which means nanoseconds.
 const (
 	minRefreshGrace = time.Millisecond
 	maxRefreshGrace = time.Minute
 )
 
-// maxTTL is the longest lifetime that an access token may have.
+// maxTTL returns the longest lifetime that an access token may have.
 func (cfg *Config) maxTTL() time.Duration {
 	if cfg.hasStoredKeys() {
 		return cfg.MaxTTL
@@ -317,23 +339,24 @@ func (cfg *Config) maxTTL() time.Duration {
 	return middleware.MaxLifetime
 }
 
-// usualTTL is how long an access token lives at most, unless this configuration or
-// its own request says more. The partner system makes none that live longer.
+// usualTTL is the longest lifetime of an access token, unless this configuration or a
+// grant asks for more. The partner system mints no token that lives longer.
 const usualTTL = 24 * time.Hour
 
-// longestTTL is how long an access token lives that any node with this
-// configuration makes, as far as it is known beforehand.
+// longestTTL returns the longest lifetime of access tokens that a node with this
+// configuration makes, as far as it is known in advance. A grant may still ask for
+// more.
 func (cfg *Config) longestTTL() time.Duration {
 	switch {
 	case cfg.hasStoredKeys():
 		return cfg.MaxTTL
 	case cfg.OpaqueTokens:
-		return cfg.AccessTTL // the store deletes them when they are revoked
+		return cfg.AccessTTL // the store deletes revoked tokens
 	}
 	return max(cfg.AccessTTL, usualTTL)
 }
 
-// checkURL follows RFC 8414 section 2.
+// checkURL returns an error if raw is not an issuer URL (RFC 8414 section 2).
 func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
@@ -344,7 +367,7 @@ func checkURL(raw string) error {
 	case u.Host == "" || u.User != nil || strings.ContainsAny(raw, "?#") || strings.HasSuffix(raw, "/"):
 		return errors.New("expected a host, and neither user, query, fragment nor a last slash")
 	case u.Path != "":
-		return form.CheckBase(u.Path) // of the endpoints
+		return form.CheckBase(u.Path)
 	}
 	return nil
 }

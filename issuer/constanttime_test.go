@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestConstantTime looks at the source of what compares secrets, since no test can
-// tell by the clock of a busy machine: it is done with crypto/subtle, and digests
-// and hashes are never compared with an operator.
+// TestConstantTime reads the source of the functions that compare secrets, because
+// times on a busy machine prove nothing. They must use crypto/subtle, and must not
+// compare digests and hashes with an operator.
 func TestConstantTime(t *testing.T) {
 	for file, names := range map[string][]string{
 		"validate.go":        {"authenticateClient"},
@@ -71,7 +71,8 @@ func compared(f *ast.FuncDecl) (operands []string) {
 	return operands
 }
 
-// text is the source of names and selectors; of a conversion it is the operand's.
+// text returns the source of names and selectors. For a conversion it returns that of
+// its operand.
 func text(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:

@@ -10,16 +10,16 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// CreateClient stores a new client with a secret, which it returns. The secret can
-// be shown but once. It never expires.
+// CreateClient stores a new client with a new secret and returns the secret. The secret
+// cannot be read again later. It never expires.
 //
-// c.Secrets must be empty: with secrets that were made elsewhere, or without any,
-// the store's CreateClient stores a client ([ImportSecret], [store.Admin]). The
-// store chooses the version.
+// c.Secrets must be empty. To store a client with imported secrets or without any, call
+// the store's CreateClient ([ImportSecret], [store.Admin]). The store chooses the
+// version.
 //
-// The error is [store.ErrExists] if there is a client of that ID, so that a program
-// may create its clients at every start. The secret is empty unless the error is
-// nil.
+// CreateClient returns [store.ErrExists] if a client with that ID exists, so that a
+// program may create its clients at every start. The secret is empty unless the error
+// is nil.
 func (i *Issuer) CreateClient(ctx context.Context, c store.Client) (string, error) {
 	plain, err := i.createClient(ctx, c)
 	if err != nil {
@@ -41,19 +41,19 @@ func (i *Issuer) createClient(ctx context.Context, c store.Client) (string, erro
 	return plain, db.CreateClient(ctx, c)
 }
 
-// CreateAPIKey stores a new API key for k.Client and returns it. The key is
-// prefix_id_secret with a checksum, and can be shown but once. Its ID may be shown
+// CreateAPIKey stores a new API key for k.Client and returns it. The key has the form
+// prefix_id_secret, with a checksum. It cannot be read again later. Its ID may be shown
 // and logged.
 //
-// CreateAPIKey fills ID, Digest and Created, which must be empty. A zero Expires
-// means never. The owner, if there is one, must exist.
+// CreateAPIKey sets ID, Digest and Created, which must be empty. If Expires is zero,
+// the key never expires. If Owner is not empty, that user must exist.
 //
-// A key with scopes gets tokens for no others. A key without scopes passes no route
-// that demands one, and does not limit what its client may ask for at an endpoint
-// behind the key: an empty list gives the key all scopes of its client there.
+// A key with scopes gets tokens for these only. A key without scopes passes no route
+// that requires a scope. At an endpoint behind the key it does not limit the client:
+// there an empty list means all scopes of the client.
 //
-// The error is [store.ErrNotFound] if there is no such client or owner. The key is
-// empty unless the error is nil.
+// CreateAPIKey returns [store.ErrNotFound] if the client or the owner does not exist.
+// The key is empty unless the error is nil.
 func (i *Issuer) CreateAPIKey(ctx context.Context, k store.APIKey) (string, error) {
 	plain, err := i.createAPIKey(ctx, k)
 	if err != nil {
@@ -70,25 +70,27 @@ func (i *Issuer) createAPIKey(ctx context.Context, k store.APIKey) (string, erro
 	if k.ID != "" || k.Digest != (store.Digest{}) || !k.Created.IsZero() {
 		return "", errors.New("ID, Digest or Created is set, expected none of them: CreateAPIKey fills them in")
 	}
+
 	if k.Owner != "" {
 		owner, err := i.User(ctx, k.Owner)
 		if err != nil {
 			return "", fmt.Errorf("the owner %q: %w", k.Owner, err)
 		}
-		k.Owner = owner.Login // however the caller has spelt it
+		k.Owner = owner.Login // in the spelling of the record
 	}
+
 	plain, record := i.newAPIKey()
 	k.ID, k.Digest, k.Created = record.ID, record.Digest, record.Created
 	return plain, db.CreateAPIKeys(ctx, k)
 }
 
-// CreateUser stores a new user who logs in with the password, which is stored as a
-// hash alone. u.Password must be empty. A user who has no password, or the hash of
-// another system, is for the store's CreateUsers.
+// CreateUser stores a new user with a hash of the password. u.Password must be empty.
+// To store a user without a password, or with a hash from another system, call the
+// store's CreateUsers.
 //
-// The error is [store.ErrExists] if there is a user of that login. It waits its turn
-// to hash, see [HashPassword]. With [Config].Users, which are not in the store, it
-// is an error.
+// CreateUser returns [store.ErrExists] if the login exists, and an error if the users
+// are not in the store ([Config].Users). Hashing may have to wait or fail, as in
+// [HashPassword].
 func (i *Issuer) CreateUser(ctx context.Context, u store.User, password string) error {
 	err := i.createUser(ctx, u, password)
 	if err != nil {
@@ -111,12 +113,12 @@ func (i *Issuer) createUser(ctx context.Context, u store.User, password string) 
 	return db.CreateUsers(ctx, u)
 }
 
-// SetPassword gives a user another password. The user's tokens and sessions end:
-// they are refused here and by the caches in front when SetPassword returns, and by
-// others on the same store within a second.
+// SetPassword changes a user's password and revokes the user's tokens and sessions.
+// When it returns, this issuer and the caches in front of it refuse them. Other issuers
+// on the same store do so within a second.
 //
-// The error is [store.ErrNotFound] if there is no such user. With [Config].Users it
-// is an error, as CreateUser is.
+// SetPassword returns [store.ErrNotFound] if the user does not exist. Like CreateUser,
+// it returns an error if the users are not in the store.
 func (i *Issuer) SetPassword(ctx context.Context, login, password string) error {
 	if err := i.setPassword(ctx, login, password); err != nil {
 		return fmt.Errorf("issuer: SetPassword: %w", err)
@@ -133,13 +135,16 @@ func (i *Issuer) setPassword(ctx context.Context, login, password string) error 
 	if err != nil {
 		return err
 	}
+
+	// From here on the change must take effect, even if the caller has gone.
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	if err := db.SetPassword(ctx, login, hash); err != nil {
 		return err
 	}
 
-	// The store tells nobody which version the user has now, until it is read.
+	// The store has raised the version of the user. Until it is read, old tokens cannot
+	// be told from new ones.
 	i.revocations.doubt([]store.Change{{Kind: store.KindUser, ID: login}})
 	return i.follow(ctx)
 }
@@ -170,19 +175,18 @@ func (i *Issuer) userAdmin() (store.Admin, error) {
 	return i.admin()
 }
 
-// newAPIKey returns a new API key, and the record of it with ID, Digest and Created.
+// newAPIKey returns a new API key and its record with ID, Digest and Created.
 func (i *Issuer) newAPIKey() (string, store.APIKey) {
 	id, plain := secret.GenerateWithID(i.keyPrefix)
 	return plain, store.APIKey{ID: id, Digest: store.DigestOf(plain), Created: created()}
 }
 
-// newSecret returns a new secret for a client and the record of it. The secret has
-// the form of an API key, in characters that are the same form-encoded (RFC 6749
-// section 2.3.1).
+// newSecret returns a new client secret and its record. The secret has the form of an
+// API key. Form-encoding does not change its characters (RFC 6749 section 2.3.1).
 func (i *Issuer) newSecret() (string, store.Secret) {
 	id, plain := secret.GenerateWithID(i.secretPrefix)
 	return plain, store.Secret{ID: id, Digest: store.DigestOf(plain), Created: created()}
 }
 
-// created is now, as exactly as every store keeps it.
+// created returns the current time, at the precision that every store keeps.
 func created() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

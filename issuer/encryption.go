@@ -16,11 +16,11 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// keySize is the number of bytes of an encryption key.
+// keySize is the size of an encryption key in bytes.
 const keySize = 32
 
-// parseKey returns the bytes that a text is in base64. White space around them does
-// not count. The error does not show the text.
+// parseKey decodes a key in base64. It ignores white space around the text. The error
+// does not show the text.
 func parseKey(text []byte) ([]byte, error) {
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
@@ -36,8 +36,9 @@ func parseKey(text []byte) ([]byte, error) {
 	return key, nil
 }
 
-// A sealer encrypts private keys with AES-256-GCM, under a key of its own. A
-// sealed key is bound to its record: under another ID it does not open.
+// A sealer encrypts private keys with AES-256-GCM, under a key derived from the
+// encryption key. A sealed key is bound to the set, ID and algorithm of its record, and
+// does not open under others.
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(key []byte) (sealer, error) {
@@ -47,6 +48,7 @@ func newSealer(key []byte) (sealer, error) {
 	if bytes.Count(key, key[:1]) == keySize {
 		return sealer{}, fmt.Errorf("the encryption key is %d equal bytes: was it read?", keySize)
 	}
+
 	derived, err := hkdf.Key(sha256.New, key, nil, "authtier signing keys", 32)
 	if err != nil {
 		return sealer{}, err
@@ -80,12 +82,13 @@ func (s sealer) open(r store.SigningKey) (crypto.PrivateKey, error) {
 	}
 	key, err := x509.ParsePKCS8PrivateKey(plain)
 	if err != nil {
-		return nil, errors.New("a signing key is damaged") // what it holds is not for logs
+		// The cause is left out, because it could show parts of the key.
+		return nil, errors.New("a signing key is damaged")
 	}
 	return key, nil
 }
 
-// bound is what a sealed key is authenticated with.
+// bound returns the additional data that a sealed key is authenticated with.
 func bound(r store.SigningKey) []byte {
 	var b []byte
 	for _, part := range []string{r.Set, r.ID, r.Alg} {

@@ -9,9 +9,8 @@ import (
 	"github.com/authtier/authtier/issuer"
 )
 
-// TestNoStartWithKeysThatEndWithTheProcess has a program that loses the errors
-// of reading the encryption key and of making the key set, and looks at the error of
-// New alone.
+// TestNoStartWithKeysThatEndWithTheProcess imitates a program that ignores the errors
+// of reading the encryption key and of making the key set. New must return an error.
 func TestNoStartWithKeysThatEndWithTheProcess(t *testing.T) {
 	db := newStore(t)
 	key, _ := os.ReadFile(filepath.Join(t.TempDir(), "missing"))

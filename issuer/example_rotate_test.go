@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// A key is replaced by another one, and a leaked secret at once.
+// This example replaces an API key with an overlap, and a leaked secret without one.
 func ExampleIssuer_RotateSecret() {
 	ctx := context.Background()
 	db := memory.New()

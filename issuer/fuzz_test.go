@@ -12,8 +12,8 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-// FuzzTokenRequest states that any request is answered with tokens or with a
-// refusal that is the client's fault, and that tokens need the client's secret.
+// FuzzTokenRequest states that every request is answered with tokens, or with a refusal
+// that blames the client. Only a request with the client's secret gets tokens.
 func FuzzTokenRequest(f *testing.F) {
 	const form = "application/x-www-form-urlencoded"
 	good := "client_id=app&client_secret=app-secret&grant_type=client_credentials"

@@ -12,8 +12,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// graced runs a test on an issuer with a grace of ten seconds, and a token that was
-// used just now, which got second.
+// graced runs a test on an issuer with a grace of ten seconds. The test gets a token
+// that was used just now, and second, the tokens of that use.
 func graced(t *testing.T, test func(t *testing.T, iss *issuer.Issuer, db store.Store, first, second *issuer.Tokens)) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		synctest.Test(t, func(t *testing.T) {
@@ -38,7 +38,7 @@ func refreshed(t *testing.T, iss *issuer.Issuer, tokens *issuer.Tokens) *issuer.
 	return next
 }
 
-// TestR03RefreshGrace uses refresh tokens again in their grace, and behind it.
+// TestR03RefreshGrace uses refresh tokens again within their grace and after it.
 func TestR03RefreshGrace(t *testing.T) {
 	refused := func(t *testing.T, what string, iss *issuer.Issuer, tokens *issuer.Tokens) {
 		t.Helper()
@@ -59,7 +59,7 @@ func TestR03RefreshGrace(t *testing.T) {
 				}
 			}
 			time.Sleep(time.Millisecond)
-			_, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "a c") // whatever else is asked
+			_, err := iss.Refresh(t.Context(), "app", first.RefreshToken, "a c") // the scope makes no difference
 			wantCode(t, "first, when the grace has ended", err, errorsx.UnknownToken)
 			for _, tokens := range all {
 				refused(t, "after the grace", iss, tokens)

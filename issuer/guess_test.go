@@ -41,7 +41,7 @@ func ask(h http.Handler, from, client, secret string, form url.Values) *httptest
 	return w
 }
 
-// TestB04Guesses has everything that asks for a password share one throttle.
+// TestB04Guesses checks that all endpoints that take a password share one throttle.
 func TestB04Guesses(t *testing.T) {
 	db := newStore(t)
 	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 3})
@@ -107,7 +107,7 @@ func TestB04Guesses(t *testing.T) {
 	}
 }
 
-// answerCode is the code of a refusal, or "".
+// answerCode returns the code of a refusal, or "".
 func answerCode(w *httptest.ResponseRecorder) string {
 	_, rest, ok := strings.Cut(w.Body.String(), `{"code":"`)
 	if !ok {
@@ -117,8 +117,8 @@ func answerCode(w *httptest.ResponseRecorder) string {
 	return code
 }
 
-// TestFormEncodedSecretsAreNoGuesses has a client whose secret is right only once
-// it is form-decoded (RFC 6749 section 2.3.1).
+// TestFormEncodedSecretsAreNoGuesses uses a client whose secret is correct only after
+// form-decoding (RFC 6749 section 2.3.1).
 func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
 	db := newStore(t)
 	err := db.CreateClient(t.Context(), store.Client{
@@ -146,7 +146,7 @@ func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
 	}
 }
 
-// TestGuessesAtOnce has a hundred requests guess before any of them has failed.
+// TestGuessesAtOnce sends a hundred wrong guesses before the first of them has failed.
 func TestGuessesAtOnce(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 5})})
 	var wg sync.WaitGroup
@@ -165,8 +165,8 @@ func TestGuessesAtOnce(t *testing.T) {
 	}
 }
 
-// TestPasswordsByBasic has Basic ask for users' passwords, behind a cache that forgets a
-// user whose password changes.
+// TestPasswordsByBasic validates users' passwords with Basic, behind a cache. The cache
+// must forget a user whose password changes.
 func TestPasswordsByBasic(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{})

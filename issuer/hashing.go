@@ -15,20 +15,21 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// hashing bounds the cores and the memory that all password hashing of the
-// process takes together. Where there are two cores, one is left for the requests
-// that need no hash.
+// hashing limits the cores and the memory of all password hashing in the process. If
+// there are two cores or more, one is left for requests that need no hash.
 var hashing = newLimiter(max(1, runtime.GOMAXPROCS(0)-1))
 
-// ballast keeps the garbage collector from running every few hashes, of which the
-// memory is more than all else that a small process has: each run holds up the
-// requests beside. It is never written to, and so takes addresses and no memory;
-// what hashes leave behind may grow to as much before it is collected, if GOGC is
-// 100. It takes no more than an eighth of the memory that there is.
+// ballast keeps the garbage collector from running every few hashes, because each run
+// delays other requests. The memory of a hash is more than everything else in a small
+// process. With ballast, garbage may grow to its size before it is collected, if GOGC
+// is 100.
+//
+// ballast is never written to, and so takes address space but no memory. It is at most
+// an eighth of the memory limit.
 var ballast = sync.OnceValue(func() []byte { return make([]byte, min(256<<20, memoryLimit()/8)) })
 
-// memoryLimit is how many bytes the process may take, as far as it has been told: by
-// GOMEMLIMIT, or by the container that it runs in (Linux, cgroup v2).
+// memoryLimit returns how many bytes the process may use, by GOMEMLIMIT or the
+// container that it runs in (Linux, cgroup v2).
 func memoryLimit() int64 {
 	limit := debug.SetMemoryLimit(-1)
 	told, err := os.ReadFile("/sys/fs/cgroup/memory.max")
@@ -41,10 +42,10 @@ func memoryLimit() int64 {
 	return limit
 }
 
-// limiter runs what is queued one after the other, in a goroutine for each core
-// that lasts while there is something to run. The goroutines of the requests do
-// not take turns at it: the scheduler would move the hashing to another thread
-// with every turn, and what runs there would wait.
+// limiter runs queued jobs, in at most one goroutine for each core. A goroutine lasts
+// until the queue is empty. The goroutines of requests do not hash themselves: with
+// every turn the scheduler would move the hashing to another thread, and the other
+// goroutines of that thread would wait.
 type limiter struct {
 	cores int
 
@@ -57,7 +58,7 @@ type limiter struct {
 type job struct {
 	run  func()
 	err  error         // of a run that panicked
-	done chan struct{} // told once when it has run
+	done chan struct{} // receives one value after the run
 }
 
 func (j *job) start() {
@@ -70,8 +71,8 @@ const (
 	maxWait    = 30 * time.Second
 )
 
-// newLimiter makes all jobs at once. Their channels belong to no bubble of
-// testing/synctest, whose clock therefore stands still while a password is hashed.
+// newLimiter creates all jobs at once. Their channels then belong to no bubble of
+// testing/synctest, so that its clock stands still while a password is hashed.
 func newLimiter(cores int) *limiter {
 	l := &limiter{cores: cores}
 	for range cores + maxWaiting {
@@ -80,9 +81,9 @@ func newLimiter(cores int) *limiter {
 	return l
 }
 
-// do runs f when it is its turn. Where too many wait, or one would wait too long
-// or to its context's deadline, it refuses with AUTH-13 instead. A panic of f is
-// an error.
+// do runs f when its turn comes. It refuses with AUTH-13 if too many wait, or if the
+// wait gets too long or comes near the deadline of ctx. If f panics, do returns an
+// error.
 func (l *limiter) do(ctx context.Context, f func()) error {
 	overloaded := &errorsx.Error{
 		Code: errorsx.TooManyRequests, RetryAfter: time.Second,
@@ -91,17 +92,21 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+
 	j := l.enqueue(f)
 	if j == nil {
 		return overloaded
 	}
 	defer l.release(j)
+
+	// The answer must still reach the client before the deadline.
 	wait := maxWait
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(deadline)/10*9)
 	}
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
+
 	select {
 	case <-j.done:
 		return j.err
@@ -114,11 +119,13 @@ func (l *limiter) do(ctx context.Context, f func()) error {
 			return context.Cause(ctx)
 		}
 	}
-	<-j.done // its turn has come
+
+	// Its turn came before it could leave the queue.
+	<-j.done
 	return j.err
 }
 
-// enqueue returns nil where too many wait already.
+// enqueue returns nil if too many jobs wait already.
 func (l *limiter) enqueue(f func()) *job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,10 +133,12 @@ func (l *limiter) enqueue(f func()) *job {
 	if last < 0 {
 		return nil
 	}
+
 	j := l.free[last]
 	l.free = l.free[:last]
 	j.run = f
 	l.queue = append(l.queue, j)
+
 	if l.running < l.cores {
 		l.running++
 		go l.work()
@@ -144,7 +153,7 @@ func (l *limiter) release(j *job) {
 	l.free = append(l.free, j)
 }
 
-// dequeue reports false where the job's turn has come.
+// dequeue removes j from the queue. It returns false if j runs or has run.
 func (l *limiter) dequeue(j *job) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -163,7 +172,8 @@ func (l *limiter) work() {
 	}
 }
 
-// next returns nil where nothing is queued, and counts the goroutine as ended.
+// next returns the next job. If there is none, it returns nil and counts the goroutine
+// as ended.
 func (l *limiter) next() *job {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -25,8 +25,8 @@ func (l *limiter) waitQueued(t *testing.T, n int) {
 	}
 }
 
-// TestHashingSurvives: every place is as good as before after a panic, and after
-// who asked for a hash has left.
+// TestHashingSurvives checks that every place is usable again after a panic, and after
+// a caller has left.
 func TestHashingSurvives(t *testing.T) {
 	l := newLimiter(1)
 	if err := l.do(t.Context(), func() { panic("a bad hash") }); !errors.Is(err, errorsx.Internal) {
@@ -47,7 +47,7 @@ func TestHashingSurvives(t *testing.T) {
 	l.waitQueued(t, 1)
 	leave()
 	if err := <-left; !errors.Is(err, context.Canceled) {
-		t.Errorf("who left: got %v, want %v", err, context.Canceled)
+		t.Errorf("the caller that left: got %v, want %v", err, context.Canceled)
 	}
 	for range maxWaiting {
 		all.Go(func() {

@@ -15,7 +15,7 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// A held is what a client proves itself with. Each of them is client app's.
+// A held is a credential that client app authenticates with.
 type held struct {
 	make       func(t *testing.T, iss *issuer.Issuer, db *memory.Store, expires time.Time) (secret, id string)
 	credential func(secret string) middleware.Credential
@@ -75,7 +75,7 @@ var helds = map[string]held{
 	},
 }
 
-// onHelds runs a test for each of them, on a clock of its own.
+// onHelds runs a test for each held, in a bubble with its own clock.
 func onHelds(t *testing.T, test func(t *testing.T, h held, db *memory.Store)) {
 	for name, h := range helds {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func cached(t *testing.T, iss *issuer.Issuer) *middleware.Cache {
 	return c
 }
 
-// wantUse checks what several validators say to a credential.
+// wantUse checks how several validators answer a credential.
 func wantUse(t *testing.T, what string, c middleware.Credential, want errorsx.Code, vs ...middleware.Validator) {
 	t.Helper()
 	for n, v := range vs {
@@ -116,11 +116,11 @@ func wantUse(t *testing.T, what string, c middleware.Credential, want errorsx.Co
 // hear lets an issuer read the store's changes, as Run does.
 func hear(t testing.TB, iss *issuer.Issuer) error {
 	t.Helper()
-	return iss.RevokeSession(t.Context(), strings.Repeat("0", 32)) // which ends nothing, and reads
+	return iss.RevokeSession(t.Context(), strings.Repeat("0", 32)) // no session has this ID, so it only reads the changes
 }
 
-// revokeBehind revokes in the store, as another program would, and lets the issuer
-// hear of it.
+// revokeBehind revokes in the store, as another program would, and lets the issuer read
+// the change.
 func revokeBehind(t testing.TB, iss *issuer.Issuer, db store.Changes, cs ...store.Change) error {
 	t.Helper()
 	if err := db.Revoke(t.Context(), cs...); err != nil {
@@ -129,7 +129,7 @@ func revokeBehind(t testing.TB, iss *issuer.Issuer, db store.Changes, cs ...stor
 	return hear(t, iss)
 }
 
-// newAPIKey returns an API key as an issuer makes it, and its record.
+// newAPIKey returns an API key as an issuer generates it, and its record.
 func newAPIKey(client string, scopes []string, expires time.Time) (string, store.APIKey) {
 	id, key := secret.GenerateWithID("authtier_key")
 	return key, store.APIKey{
@@ -138,7 +138,7 @@ func newAPIKey(client string, scopes []string, expires time.Time) (string, store
 	}
 }
 
-// newSecret returns a client's secret as an issuer makes it, and its record.
+// newSecret returns a client secret as an issuer generates it, and its record.
 func newSecret() (string, store.Secret) {
 	id, plain := secret.GenerateWithID("authtier_cs")
 	return plain, store.Secret{ID: id, Digest: store.DigestOf(plain), Created: time.Now().UTC().Truncate(time.Microsecond)}

@@ -16,15 +16,17 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Register adds the issuer's endpoints to mux, and no other path: {Base}/token,
-// {Base}/introspect, {Base}/revoke and /.well-known/jwks.json below the path of the
-// issuer's URL, and the metadata that names them. The metadata is at
-// /.well-known/oauth-authorization-server before the path of the issuer's URL (RFC
-// 8414 section 3.1), and at /.well-known/openid-configuration below it (OpenID Connect
-// Discovery 1.0 section 4).
+// Register adds the issuer's endpoints to mux, and no other path. Below the path of the
+// issuer's URL these are {Base}/token, {Base}/introspect, {Base}/revoke and
+// /.well-known/jwks.json.
 //
-// Each path has a pattern for each method, so that a pattern of the program such as
-// "GET /" does not conflict. A wrong method is AUTH-6 with status 405.
+// It also adds the metadata that names them: /.well-known/oauth-authorization-server
+// before the path of the issuer's URL (RFC 8414 section 3.1), and
+// /.well-known/openid-configuration below it (OpenID Connect Discovery 1.0 section 4).
+//
+// Each path is registered once for each method, so that it does not conflict with a
+// pattern of the program such as "GET /". A wrong method is refused with AUTH-6 and
+// status 405.
 func (i *Issuer) Register(mux *http.ServeMux) {
 	base := i.path() + i.cfg.Base
 	form.Register(mux, base+"/token", i.TokenHandler())
@@ -35,12 +37,12 @@ func (i *Issuer) Register(mux *http.ServeMux) {
 	form.Register(mux, i.path()+openIDPath, i.public(i.openIDMetadata), http.MethodGet)
 }
 
-// An endpoint authenticates its client (RFC 6749 section 2.3), and then serves the
+// An endpoint authenticates its client (RFC 6749 section 2.3) and then serves the
 // request.
 type endpoint struct {
 	issuer *Issuer
 	serve  serveFunc
-	params []string // that are known
+	params []string // known parameters
 	warned *sync.Once
 }
 
@@ -66,8 +68,8 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	inherited.TokenEndpoint(w, r, scheme, err)
 }
 
-// answer serves a request. The client is authenticated even if the sender has hung
-// up: the request may be one that must take effect, such as a revocation.
+// answer serves a request. The client is authenticated even if the connection is gone,
+// because the request may be one that must take effect, such as a revocation.
 func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
 	defer errorsx.Recovered("issuer: the store", &err)
 	if e.issuer.closed.Load() {
@@ -77,6 +79,7 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
 		w.Header().Set("Allow", http.MethodPost)
 		return errorsx.MethodNotAllowed(http.MethodPost)
 	}
+
 	body, err := form.ReadBody(w, r)
 	if err != nil {
 		return err
@@ -99,12 +102,12 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
 	return e.serve(w, r, client, params)
 }
 
-// keyClient returns the client of the API key that a wrapper in front has
-// accepted. If the key has scopes, the client gets tokens for no others.
+// keyClient returns the client of the API key that a wrapper in front has accepted. If
+// the key has scopes, the client gets tokens for these only.
 //
-// A request without an identity may have been let in by a wrapper that allows
-// anonymous ones, or there is no wrapper. That cannot be told, and either way the
-// request lacks a key.
+// A request without an identity either passed a wrapper that allows anonymous requests,
+// or there is no wrapper. The two look the same here, and in both the request has no
+// key.
 func (e endpoint) keyClient(ctx context.Context) (*store.Client, error) {
 	i := e.issuer
 	key, ok := middleware.IdentityFromContext(ctx)
@@ -112,11 +115,13 @@ func (e endpoint) keyClient(ctx context.Context) (*store.Client, error) {
 	case !ok:
 		e.warned.Do(func() { i.logger().WarnContext(ctx, "authtier: "+errNoKeyInFront.Error(), "issuer", i.url) })
 		return nil, missingKey(errNoKeyInFront)
-	case !key.Methods.Has(middleware.ByAPIKey): // a wrapper that takes something else too
+	case !key.Methods.Has(middleware.ByAPIKey):
+		// The wrapper in front accepts other credentials besides API keys.
 		return nil, missingKey(nil)
 	case key.Issuer != i.url:
 		return nil, errorsx.Fault(fmt.Errorf("issuer: BehindAPIKey is set, and the API key in front is of the issuer %q", key.Issuer))
-	case key.Methods != middleware.ByAPIKey: // whose scopes are not the key's any more
+	case key.Methods != middleware.ByAPIKey:
+		// The scopes of a combined identity are not those of the key.
 		return nil, errorsx.Fault(errors.New("issuer: BehindAPIKey is set, and another credential stands in front beside the API key"))
 	}
 
@@ -136,8 +141,8 @@ func missingKey(cause error) error {
 	return &errorsx.Error{Code: errorsx.CredentialsMissing, Message: "Missing API key", Err: cause}
 }
 
-// requestClient authenticates the client that sends r, by the Authorization
-// header or in the body.
+// requestClient authenticates the client that sent r, by the Authorization header or by
+// the body.
 func (i *Issuer) requestClient(ctx context.Context, r *http.Request, params form.Params) (*store.Client, error) {
 	id, secret := params.Get("client_id"), params.Get("client_secret")
 	c, err := middleware.ReadBasic(r, "Authorization")
@@ -158,18 +163,20 @@ func (i *Issuer) requestClient(ctx context.Context, r *http.Request, params form
 	return nil, err
 }
 
-// basicClient tries ID and secret as they were sent and, if that differs, as
-// RFC 6749 section 2.3.1 has them, form-encoded. An ID in the body must be the
-// same.
+// basicClient tries the ID and secret as they were sent. If form-decoding changes them,
+// it also tries the decoded ones (RFC 6749 section 2.3.1). A client_id in the body must
+// name the same client.
 func (i *Issuer) basicClient(ctx context.Context, c middleware.Credential, bodyID string) (*store.Client, error) {
 	decoded, differs := formDecoded(c)
 	if bodyID != "" && bodyID != c.Username && !(differs && bodyID == decoded.Username) {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
 	}
+
 	readings := []middleware.Credential{c}
 	if differs {
 		readings = append(readings, decoded)
 	}
+
 	client, err := i.tryClient(ctx, readings...)
 	if err == nil && bodyID != "" && bodyID != client.ID {
 		return nil, form.Invalid("client_id", "expected the client of the Authorization header")
@@ -177,18 +184,20 @@ func (i *Issuer) basicClient(ctx context.Context, c middleware.Credential, bodyI
 	return client, err
 }
 
-// tryClient returns the client whose ID and secret one of the readings of a
-// credential is. If none is, that is one failure for each account.
+// tryClient returns the client that one of the readings of a credential authenticates.
+// If none does, that counts as one failure for each client ID.
 func (i *Issuer) tryClient(ctx context.Context, readings ...middleware.Credential) (client *store.Client, err error) {
-	var attempts [2]*middleware.Attempt // as many as there are readings
+	var attempts [2]*middleware.Attempt // one for each reading
 	defer func() {
 		for _, a := range slices.Backward(attempts[:]) {
 			a.End(err)
 		}
 	}()
+
 	now := time.Now()
 	for n, c := range readings {
 		readings[n] = c.At(now)
+		// Two readings with the same ID are one attempt.
 		if n > 0 && c.Username == readings[0].Username {
 			continue
 		}
@@ -196,6 +205,9 @@ func (i *Issuer) tryClient(ctx context.Context, readings ...middleware.Credentia
 			return nil, err
 		}
 	}
+
+	// Only a refusal leads to the next reading. Any other failure says nothing about
+	// the credential.
 	for _, c := range readings {
 		client, _, err = i.authenticateClient(ctx, c)
 		if err == nil || unlessRefused(err) != nil {
@@ -205,6 +217,7 @@ func (i *Issuer) tryClient(ctx context.Context, readings ...middleware.Credentia
 	return nil, err
 }
 
+// formDecoded returns c form-decoded, and reports whether that changes it.
 func formDecoded(c middleware.Credential) (middleware.Credential, bool) {
 	user, err1 := url.QueryUnescape(c.Username)
 	secret, err2 := url.QueryUnescape(c.Secret)

@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	maxKey          = 8192 // bytes of a header's value
-	maxSecretImport = 6000 // of which Basic makes 8000 with base64, and leaves some for the client's ID
+	maxKey          = 8192 // size in bytes of a header value
+	maxSecretImport = 6000 // in base64 it takes 8000, which leaves room for the client's ID
 )
 
-// minSecret is the size in bytes under which a secret is not imported unless its
-// record says so: SHA-256 hides only what cannot be guessed.
+// minSecret is the size in bytes below which a key or secret needs AllowWeak. Records
+// hold a SHA-256 digest, which does not protect a secret that can be guessed.
 const minSecret = 16
 
-// An ImportedKey is an API key that was made elsewhere.
+// An ImportedKey is an API key that was made elsewhere, for [Issuer.ImportAPIKey].
 type ImportedKey struct {
 	ID     string // of the record; may be shown and logged
-	Client string // that the key belongs to
+	Client string // the client that the key belongs to
 	Key    string `json:"-"`
 
-	// AllowWeak allows a key of fewer than 16 bytes. Keys are not throttled: one
-	// that could be guessed will be.
+	// AllowWeak allows a key of fewer than 16 bytes. Attempts with keys are not
+	// throttled, so a key that can be guessed will be.
 	AllowWeak bool
 }
 
-// Format writes k without its key, whatever the verb.
+// Format writes k without its key, for every verb.
 func (k ImportedKey) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "imported API key %q of client %q", k.ID, k.Client)
 }
@@ -39,13 +39,17 @@ func (k ImportedKey) Format(f fmt.State, _ rune) {
 // LogValue returns k without its key.
 func (k ImportedKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
-// ImportAPIKey returns the record of a key that was made elsewhere, which never
-// expires unless the record is made to. It is an error if ID or Client is empty, if
-// the ID equals the key, if the key is weak, if no request could carry it, or if it
-// looks like a mistyped one of this issuer's own, which is refused without a look
-// into the store. The error does not repeat the key.
+// ImportAPIKey returns the record of a key that was made elsewhere. The key never
+// expires, unless you set Expires in the record.
 //
-// Of keys whose SHA-256 alone is known, [store.ParseDigest] reads it for a record.
+// ImportAPIKey returns an error if ID, Client or Key is empty or the ID equals the key.
+// It returns an error if the key is too long, too weak or cannot be sent in a header.
+// It also returns an error if the key looks like a mistyped one of this issuer, because
+// the issuer refuses such a key without asking the store. The error does not show the
+// key.
+//
+// If only the SHA-256 digest of a key is known, use [store.ParseDigest] to make its
+// record.
 func (i *Issuer) ImportAPIKey(k ImportedKey) (store.APIKey, error) {
 	err := errors.Join(named("ID", k.ID), named("Client", k.Client), importable(k.ID, k.Key, maxKey, k.AllowWeak))
 	switch {
@@ -61,7 +65,7 @@ func (i *Issuer) ImportAPIKey(k ImportedKey) (store.APIKey, error) {
 	return store.APIKey{ID: k.ID, Client: k.Client, Digest: store.DigestOf(k.Key), Created: created()}, nil
 }
 
-// An ImportedSecret is a client's secret that was made elsewhere.
+// An ImportedSecret is a client secret that was made elsewhere, for [ImportSecret].
 type ImportedSecret struct {
 	ID     string // of the record; may be shown and logged
 	Secret string `json:"-"`
@@ -70,15 +74,16 @@ type ImportedSecret struct {
 	AllowWeak bool
 }
 
-// Format writes s without the secret, whatever the verb.
+// Format writes s without the secret, for every verb.
 func (s ImportedSecret) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "imported secret %q", s.ID) }
 
 // LogValue returns s without the secret.
 func (s ImportedSecret) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
 
-// ImportSecret returns the record of a client's secret that was made elsewhere,
-// as [Issuer.ImportAPIKey] does of a key. It is an error if Basic authentication
-// could not carry the secret.
+// ImportSecret returns the record of a client secret that was made elsewhere, as
+// [Issuer.ImportAPIKey] does for a key. It returns an error if the ID or the secret is
+// empty or they are equal. It also returns an error if the secret is too long, too weak
+// or cannot be sent with Basic.
 func ImportSecret(s ImportedSecret) (store.Secret, error) {
 	err := errors.Join(named("ID", s.ID), importable(s.ID, s.Secret, maxSecretImport, s.AllowWeak))
 	if err == nil && !basicText(s.Secret) {
@@ -97,7 +102,7 @@ func named(what, name string) error {
 	return nil
 }
 
-// importable returns an error if a secret with that ID should not be taken over.
+// importable returns an error if a secret with that ID must not be imported.
 func importable(id, secret string, most int, allowWeak bool) error {
 	switch {
 	case secret == "":
@@ -112,7 +117,7 @@ func importable(id, secret string, most int, allowWeak bool) error {
 	return nil
 }
 
-// headerText reports whether a header's value arrives as s.
+// headerText reports whether a header can carry s unchanged.
 func headerText(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
@@ -122,6 +127,7 @@ func headerText(s string) bool {
 	return s[0] != ' ' && s[len(s)-1] != ' '
 }
 
+// basicText reports whether Basic can carry s.
 func basicText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -65,7 +65,8 @@ func TestImportSecret(t *testing.T) {
 	}
 }
 
-// TestImportTakesNoSecretForAnID mixes up the fields, and imports what can be guessed.
+// TestImportTakesNoSecretForAnID swaps the fields, and imports secrets that can be
+// guessed.
 func TestImportTakesNoSecretForAnID(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{})
 	const long = "0123456789abcdef"
@@ -88,7 +89,7 @@ func TestImportTakesNoSecretForAnID(t *testing.T) {
 	must(t, err)
 }
 
-// TestImportDigest takes over a key of which the SHA-256 alone is known.
+// TestImportDigest imports a key of which only the SHA-256 digest is known.
 func TestImportDigest(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{})

@@ -9,12 +9,12 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// IntrospectScope is the scope of a client that may introspect the access tokens
-// of other clients.
+// IntrospectScope is the scope that allows a client to introspect the access tokens of
+// other clients.
 const IntrospectScope = "introspect"
 
-// introspection is a response of RFC 7662 section 2.2. For a token that is not
-// active it is {"active":false}.
+// introspection is the response of RFC 7662 section 2.2. For a token that is not active
+// it is {"active":false}.
 type introspection struct {
 	Active    bool   `json:"active"`
 	Scope     string `json:"scope,omitempty"`
@@ -29,13 +29,13 @@ type introspection struct {
 	ID        string `json:"jti,omitempty"`
 }
 
-// IntrospectHandler returns the introspection endpoint (RFC 7662). A client
-// introspects its own access tokens, and those of others if it has the scope
-// [IntrospectScope].
+// IntrospectHandler returns the introspection endpoint (RFC 7662). A client may
+// introspect its own access tokens, and with the scope [IntrospectScope] also those of
+// other clients.
 //
-// A refresh token is active only to the client that owns it, and only if the
-// request has token_type_hint=refresh_token. Many resource servers look only at
-// active, and would otherwise accept a refresh token as an access token.
+// A refresh token is active only for its own client, and only if the request has
+// token_type_hint=refresh_token. Many resource servers check active alone, and would
+// otherwise accept a refresh token as an access token.
 func (i *Issuer) IntrospectHandler() http.Handler {
 	return newEndpoint(i, i.introspect, "token", "token_type_hint")
 }
@@ -66,11 +66,11 @@ func mayIntrospect(client *store.Client, t *store.Token, hint string) bool {
 	return own || slices.Contains(client.Scopes, IntrospectScope)
 }
 
-// describe returns what introspection tells of a token that is active.
+// describe returns the response for an active token.
 func (i *Issuer) describe(t *store.Token) introspection {
 	typ := "bearer"
 	if t.Refresh {
-		typ = "refresh_token" // no resource accepts it
+		typ = "refresh_token" // a type that no resource server accepts
 	}
 	return introspection{
 		Active: true, Scope: t.Scopes, Client: t.Client, Username: t.User, TokenType: typ,

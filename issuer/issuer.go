@@ -1,5 +1,5 @@
-// Package issuer is an authorization server in a program of your own. It mints, rotates
-// and revokes tokens, and decides which credentials are genuine.
+// Package issuer is an authorization server that runs inside your program. It mints,
+// rotates and revokes tokens, and validates credentials.
 //
 //	iss, err := issuer.Open(ctx, "https://api.example.com", db, &issuer.Config{KeyFile: "auth.key"})
 //	defer iss.Close()
@@ -7,18 +7,19 @@
 //	mux.Handle("/reports/", middleware.Bearer(iss.Validator(), nil)(reports))
 //
 // [Issuer.CreateClient], [Issuer.CreateAPIKey] and [Issuer.CreateUser] create the first
-// records. API keys and client secrets are replaced and revoked by their IDs
-// ([Issuer.RotateAPIKey], [Issuer.RotateSecret]).
+// records. [Issuer.RotateAPIKey] and [Issuer.RotateSecret] replace API keys and client
+// secrets by their IDs.
 //
 // An [Issuer] is a [middleware.Validator] of API keys, client secrets and access
-// tokens. It tells a [middleware.Cache] in front of it about every revocation. Its
-// endpoints are the token endpoint (RFC 6749), introspection (RFC 7662), revocation
+// tokens. It tells a [middleware.Cache] in front of it about every revocation.
+//
+// Its endpoints are the token endpoint (RFC 6749), introspection (RFC 7662), revocation
 // (RFC 7009), metadata (RFC 8414, and OpenID Connect Discovery 1.0) and the key set
 // (RFC 7517). Access tokens are signed (RFC 9068) or opaque. Refresh tokens are opaque
 // and rotate; a second use of one ends its family (RFC 9700 section 4.14.2).
 //
-// There is no authorization code flow, on purpose. A team that needs it has an identity
-// provider, and [middleware.JWT] verifies the provider's tokens.
+// The package has no authorization code flow, on purpose. A team that needs one has an
+// identity provider, and [middleware.JWT] verifies the provider's tokens.
 package issuer
 
 import (
@@ -33,7 +34,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A Store is what an issuer reads and writes of a [store.Store].
+// A Store is the part of a [store.Store] that an issuer needs.
 type Store interface {
 	store.Clients
 	store.APIKeys
@@ -41,7 +42,8 @@ type Store interface {
 	store.Changes
 }
 
-// An Issuer mints and verifies. Its methods may be called concurrently.
+// An Issuer mints, validates and revokes credentials. Its methods are safe for
+// concurrent use.
 type Issuer struct {
 	url         string
 	db          Store
@@ -54,16 +56,16 @@ type Issuer struct {
 	validator   func() middleware.Validator
 
 	closed atomic.Bool
-	life   context.Context // until it is closed
+	life   context.Context // ends when the issuer is closed
 	end    context.CancelFunc
 	opened chan struct{} // closed when the goroutines of Open have ended; nil after New
 
-	runs atomic.Int32 // times that the store is followed at this moment
-	ran  atomic.Bool  // whether it ever was
+	runs atomic.Int32 // the number of running calls of follows
+	ran  atomic.Bool  // whether follows was ever called
 
 	uses uses
 
-	accessPrefix, refreshPrefix, keyPrefix, secretPrefix string // of generated secrets
+	accessPrefix, refreshPrefix, keyPrefix, secretPrefix string // prefixes of generated secrets
 }
 
 var (
@@ -72,16 +74,18 @@ var (
 	_ middleware.Local     = (*Issuer)(nil)
 )
 
-// New returns an issuer that does nothing by itself: [Issuer.Run] follows the store.
-// It is for programs that compose: with a store that implements less, or with
-// goroutines of their own. Most programs call [Open], which says what url is.
+// New returns an issuer without goroutines of its own: the program must call
+// [Issuer.Run], which follows the store. Most programs call [Open] instead, which also
+// documents url. New is for programs whose store implements only part of [store.Store],
+// or that manage the goroutines themselves.
 //
-// To rotate API keys and secrets, db must be a [store.Lister] and a [store.Rotator];
-// to create records, a [store.Admin]; for stored signing keys, a
-// [store.SigningKeys]. It is told of last uses if it is a [store.Toucher].
+// Some methods need more of db than [Store]. Rotating API keys and secrets needs a
+// [store.Lister] and a [store.Rotator]. Creating records needs a [store.Admin]. Stored
+// signing keys need a [store.SigningKeys]. If db is a [store.Toucher], it is told when
+// keys and secrets were last used.
 //
-// cfg may be nil no more than for Open. The error joins everything that is wrong with
-// url, db and cfg. The store's revocations have been read when New returns.
+// cfg must not be nil, as for Open. The error joins everything that is wrong with url,
+// db and cfg. New reads the store's revocations before it returns.
 func New(ctx context.Context, url string, db Store, cfg *Config) (*Issuer, error) {
 	i, err := newIssuer(ctx, url, db, cfg)
 	if err != nil {
@@ -95,12 +99,15 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issue
 	if err := cfg.check(url, db); err != nil {
 		return nil, err
 	}
+
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if cfg.Throttle == nil && !cfg.AllowUnthrottled {
-		cfg.Throttle, _ = middleware.NewThrottle(nil) // which nothing is wrong with
+		// The default configuration is valid, so that there is no error.
+		cfg.Throttle, _ = middleware.NewThrottle(nil)
 	}
+
 	i := &Issuer{
 		url: url, db: db, cfg: cfg, users: cfg.Users, revocations: newRevocations(cfg.longestTTL()),
 		accessPrefix: cfg.Prefix + "_at", refreshPrefix: cfg.Prefix + "_rt",
@@ -121,15 +128,17 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issue
 	if err != nil {
 		return nil, err
 	}
+
+	// An issuer that has not read the revocations refuses every token.
 	if err := i.follow(ctx); err != nil {
 		return nil, fmt.Errorf("reading revocations: %w", err)
 	}
 	return i, nil
 }
 
-// keySet returns the keys that sign: those that are stored or given, or a new one.
-// With opaque tokens the key signs nothing, and is an HMAC key because these are not
-// published.
+// keySet returns the signing keys: the stored ones, the given ones, or a new key. With
+// opaque tokens the new key signs nothing. It is then an HMAC key, because these are
+// not published.
 func (cfg *Config) keySet(ctx context.Context, db Store) (*KeySet, error) {
 	switch {
 	case cfg.hasStoredKeys():
@@ -148,18 +157,19 @@ func (cfg *Config) keySet(ctx context.Context, db Store) (*KeySet, error) {
 	return NewKeySet(key)
 }
 
-// ownUsers reports whether the users are in a table that is not the store.
+// ownUsers reports whether the users are in a table outside the store.
 func (i *Issuer) ownUsers() bool {
 	if i.cfg.Users == nil {
 		return false
 	}
+	// Comparing two interfaces whose values are not comparable would panic.
 	canCompare := reflect.ValueOf(i.cfg.Users).Comparable() && reflect.ValueOf(i.db).Comparable()
 	return !canCompare || any(i.cfg.Users) != any(i.db)
 }
 
-// path is the path of the issuer's URL, on which its endpoints are.
+// path returns the path of the issuer's URL. The endpoints are below it.
 func (i *Issuer) path() string {
-	u, _ := url.Parse(i.url) // checked by New
+	u, _ := url.Parse(i.url) // New has checked it
 	return u.EscapedPath()
 }
 

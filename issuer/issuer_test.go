@@ -52,7 +52,7 @@ func newStore(t testing.TB) *memory.Store {
 	return db
 }
 
-// newIssuer returns an issuer on a store, or on one of its own for nil.
+// newIssuer returns an issuer on db, or on a new store if db is nil.
 func newIssuer(t testing.TB, db issuer.Store, cfg issuer.Config) *issuer.Issuer {
 	t.Helper()
 	if db == nil {
@@ -82,7 +82,7 @@ func codeOf(err error) errorsx.Code {
 	return errorsx.From(err).Code
 }
 
-// validate returns the identity that a token proves, or the refusal's code.
+// validate returns the identity that a token proves, or the code of the refusal.
 func validate(t testing.TB, v middleware.Validator, token string) (*middleware.Identity, errorsx.Code) {
 	t.Helper()
 	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
@@ -258,12 +258,12 @@ func TestRefresh(t *testing.T) {
 		}
 		third, err := iss.Refresh(t.Context(), "app", second.RefreshToken, "")
 		if err != nil || third.Scope != "a b" {
-			t.Fatalf("after narrowing: got %+v, %v, want what was granted", third, err)
+			t.Fatalf("after narrowing: got %+v, %v, want the granted scopes", third, err)
 		}
 		if _, code := validate(t, iss, first.AccessToken); code != 0 {
 			t.Errorf("rotation has ended an access token: %v", code)
 		}
-		// Reuse, whatever else is asked, ends the family.
+		// Reuse ends the family, even with a scope that would be refused.
 		_, err = iss.Refresh(t.Context(), "app", first.RefreshToken, "a c")
 		wantCode(t, "R01 second use", err, errorsx.UnknownToken)
 		_, err = iss.Refresh(t.Context(), "app", third.RefreshToken, "")
@@ -312,7 +312,7 @@ func TestR07Lifetimes(t *testing.T) {
 				t.Errorf("access token after a minute: got %v", code)
 			}
 			var err error
-			for range 3 { // each rotation starts the hour anew, until the family ends
+			for range 3 { // each rotation renews the lifetime, until the family ends
 				time.Sleep(50 * time.Minute)
 				if tokens, err = iss.Refresh(t.Context(), "app", tokens.RefreshToken, ""); err != nil {
 					t.Fatal(err)
@@ -337,7 +337,7 @@ func TestRevokeToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, token := range []string{second.RefreshToken, second.AccessToken} { // at the endpoint, another client does nothing
+		for _, token := range []string{second.RefreshToken, second.AccessToken} { // another client revokes nothing
 			if w := send(iss.RevokeHandler(), url.Values{"token": {token}}, "", "other", "other-secret"); w.Code != 200 {
 				t.Errorf("another client: got %d %s", w.Code, w.Body)
 			}
@@ -385,8 +385,9 @@ func TestT08TokensOfOthers(t *testing.T) { // T08: one store, one key set, two a
 	})
 }
 
-// TestT07KindsOfTokens offers each kind where the other is issued, and what looks
-// like the one and is the other: there is one reading, and no second try.
+// TestT07KindsOfTokens offers each kind of token where the other is issued, and tokens
+// that look like one kind but are of the other. A token is read in one way only,
+// without a second try.
 func TestT07KindsOfTokens(t *testing.T) {
 	signed, opaque := newIssuer(t, nil, issuer.Config{}), newIssuer(t, nil, issuer.Config{OpaqueTokens: true})
 	jwt, random := mint(t, signed, issuer.Grant{Client: "app"}).AccessToken, mint(t, opaque, issuer.Grant{Client: "app"}).AccessToken
@@ -413,7 +414,7 @@ func TestT07KindsOfTokens(t *testing.T) {
 	}
 }
 
-// configured are what an issuer is made of.
+// configured are the arguments of New.
 type configured struct {
 	url string
 	db  issuer.Store

@@ -44,7 +44,7 @@ func (c *counting) asked() string {
 
 func (c *counting) reset() { c.tokens.Store(0); c.keys.Store(0); c.clients.Store(0) }
 
-// status sends a key and a token through h.
+// status sends a key and a token through h and returns the status.
 func status(h http.Handler, key, token string) int {
 	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("X-API-KEY", key)
@@ -53,9 +53,9 @@ func status(h http.Handler, key, token string) int {
 	return w.Code
 }
 
-// TestC04JunkUnderLoad sends as many mistyped tokens and keys as good ones, all of
-// them different: the store is asked about none, and about each good credential
-// once. The clock stands still meanwhile. C04
+// TestC04JunkUnderLoad sends as many mistyped tokens and keys as valid ones, all of
+// them different. The store is asked about none of the mistyped ones, and once about
+// each valid one. The clock stands still meanwhile.
 func TestC04JunkUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers, each, hot = 4, 250, 100
@@ -98,8 +98,8 @@ func TestC04JunkUnderLoad(t *testing.T) {
 	})
 }
 
-// TestRefusedJunkReachesTheStoreOnce: a token that could be ours is looked up,
-// and not again while its refusal is remembered.
+// TestRefusedJunkReachesTheStoreOnce sends a well-formed token that does not exist. The
+// store is asked once, and not again while the cache remembers the refusal.
 func TestRefusedJunkReachesTheStoreOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &counting{Store: newStore(t)}

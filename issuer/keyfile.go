@@ -15,10 +15,9 @@ import (
 	"syscall"
 )
 
-// encryptionKey returns the key that encrypts the signing keys, from where cfg says
-// that it is. isNew says that the store has no signing key yet: then a key file that
-// is missing is made, and nothing is encrypted with a key that a crash could take
-// away.
+// encryptionKey returns the key that encrypts the signing keys. isNew says that the
+// store has no signing key yet. Only then is a missing key file created, and it is made
+// durable before anything is encrypted with it.
 func (cfg *Config) encryptionKey(isNew bool) (key []byte, err error) {
 	switch {
 	case cfg.KeyFile != "":
@@ -50,7 +49,7 @@ func (cfg *Config) keyFile(isNew bool) ([]byte, error) {
 		return key, err
 	}
 
-	// The program that made the file may have died before it was durable.
+	// The process that created the file may have died before the file was durable.
 	if err := syncKeyFile(cfg.KeyFile); err != nil {
 		return nil, err
 	}
@@ -58,32 +57,36 @@ func (cfg *Config) keyFile(isNew bool) ([]byte, error) {
 	return key, nil
 }
 
-// maxKeyFile is the size in bytes over which a file is none with a key.
+// maxKeyFile is the size in bytes above which a file is refused as a key file.
 const maxKeyFile = 1 << 10
 
-// readKeyFile returns the key in a file, unless others could have put it there or
-// read it.
+// readKeyFile returns the key in a file. It refuses a file that others could have
+// written or read.
 func readKeyFile(name string, allowReadable bool) ([]byte, error) {
-	info, err := os.Stat(name) // a pipe is not opened, because that could last for ever
+	// Opening a pipe could block for ever, so the file type is checked before.
+	info, err := os.Stat(name)
 	if err != nil {
 		return nil, bare(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("it is no regular file")
 	}
+
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, bare(err)
 	}
 	defer file.Close()
 
-	// The mode is that of what is read, and not of what was there before.
+	// Another file may have taken the name since, so the mode is read from the open
+	// file.
 	if info, err = file.Stat(); err != nil {
 		return nil, bare(err)
 	}
 	if err := checkMode(info.Mode(), allowReadable); err != nil {
 		return nil, err
 	}
+
 	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
 	switch {
 	case err != nil:
@@ -96,7 +99,7 @@ func readKeyFile(name string, allowReadable bool) ([]byte, error) {
 
 func checkMode(mode fs.FileMode, allowReadable bool) error {
 	switch {
-	case runtime.GOOS == "windows": // modes say nothing there
+	case runtime.GOOS == "windows": // where modes have no meaning
 		return nil
 	case mode.Perm()&0o022 != 0:
 		return fmt.Errorf("others can write it (mode %04o), expected 0600", mode.Perm())
@@ -106,8 +109,8 @@ func checkMode(mode fs.FileMode, allowReadable bool) error {
 	return nil
 }
 
-// makeKeyFile makes a file with a new key, unless there is one by then. A file of
-// that name has its whole content from its first moment, whatever happens meanwhile.
+// makeKeyFile creates a file with a new key, unless the file exists by then. The file
+// has its whole content from the moment it has that name, even if the process dies.
 func makeKeyFile(name string) error {
 	text := newKeyText()
 	temporary, err := writeTemporary(name, text)
@@ -116,8 +119,8 @@ func makeKeyFile(name string) error {
 	}
 	defer os.Remove(temporary)
 
-	// A link never replaces a file, such as that of a program that began together
-	// with this one, and that may have removed the temporary file as a leftover.
+	// Link never replaces a file, such as one that another process has just created.
+	// That process may also have removed our temporary file as a leftover.
 	err = os.Link(temporary, name)
 	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("it cannot be made here (%w): make it with (umask 077; head -c %d /dev/urandom | base64 > file)", bare(err), keySize)
@@ -149,10 +152,10 @@ func writeTemporary(name string, text []byte) (temporary string, err error) {
 	return temporary, err
 }
 
-// syncKeyFile makes a file and its name durable. A file system that cannot be written
-// or synced has nothing that could get lost.
+// syncKeyFile makes a file and its name durable. It accepts a file system that cannot
+// be written or synced.
 func syncKeyFile(name string) error {
-	if runtime.GOOS == "windows" { // folders cannot be synced there
+	if runtime.GOOS == "windows" { // where folders cannot be synced
 		return nil
 	}
 	for _, name := range []string{name, filepath.Dir(name)} {
@@ -162,6 +165,7 @@ func syncKeyFile(name string) error {
 		}
 		err = file.Sync()
 		file.Close()
+
 		unable := errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EROFS)
 		if err != nil && !unable {
 			return bare(err)
@@ -170,12 +174,13 @@ func syncKeyFile(name string) error {
 	return nil
 }
 
-// removeLeftovers removes what a program left behind that died while it made the key
-// file. One that makes it at this moment finds the file and needs its own no more.
+// removeLeftovers removes temporary files of processes that died while they created the
+// key file. A process that is creating it at this moment will find the file, and no
+// longer needs its own.
 func removeLeftovers(name string) {
 	folder, err := os.ReadDir(filepath.Dir(name))
 	if err != nil {
-		return // they do no harm
+		return // leftovers do no harm
 	}
 	size := len(rand.Text()) + len(temporarySuffix)
 	for _, entry := range folder {
@@ -186,7 +191,8 @@ func removeLeftovers(name string) {
 	}
 }
 
-// bare returns what went wrong without the name of the file, which the caller adds.
+// bare returns the cause of an error of package os without the file name, which the
+// caller adds.
 func bare(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err

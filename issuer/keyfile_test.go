@@ -26,7 +26,7 @@ func openWith(t *testing.T, db store.Store, cfg issuer.Config) error {
 	return err
 }
 
-// signingKeys returns how many signing keys a store has.
+// signingKeys returns the number of signing keys in a store.
 func signingKeys(t *testing.T, db store.Store) int {
 	t.Helper()
 	ks, err := db.SigningKeys(t.Context(), "authtier")
@@ -66,8 +66,8 @@ func TestKeyFileIsMadeOnce(t *testing.T) {
 	}
 }
 
-// TestKeyFileIsRefused has files that hold no key, or not only for us. Nothing of them
-// is changed, and nothing is encrypted.
+// TestKeyFileIsRefused uses files that hold no key, or that others can access. None of
+// them is changed, and nothing is encrypted.
 func TestKeyFileIsRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		text string
@@ -109,7 +109,7 @@ func TestKeyFileIsRefused(t *testing.T) {
 	}
 }
 
-// TestKeyFileElsewhere names what no file can be made at.
+// TestKeyFileElsewhere uses names at which no file can be created.
 func TestKeyFileElsewhere(t *testing.T) {
 	folder := t.TempDir()
 	pipe := filepath.Join(folder, "pipe")
@@ -127,9 +127,9 @@ func TestKeyFileElsewhere(t *testing.T) {
 	}
 }
 
-// TestKeyFileAfterACrash starts again in each state that a crash can leave.
+// TestKeyFileAfterACrash starts again in each state that a crash can leave behind.
 func TestKeyFileAfterACrash(t *testing.T) {
-	const leftover = ".ABCDEFGHIJKLMNOPQRSTUVWXYZ.new" // as many as rand.Text has
+	const leftover = ".ABCDEFGHIJKLMNOPQRSTUVWXYZ.new" // as long as a temporary name
 	for name, prepare := range map[string]func(file string){
 		"before anything":                   func(string) {},
 		"an empty temporary file":           func(file string) { must(t, os.WriteFile(file+leftover, nil, 0o600)) },
@@ -164,7 +164,7 @@ func TestKeyFileAfterACrash(t *testing.T) {
 	}
 }
 
-// TestKeyFileOfMany starts many programs at once: all have the key of one of them.
+// TestKeyFileOfMany starts many programs at once. All must get the key of one of them.
 func TestKeyFileOfMany(t *testing.T) {
 	db, file := memory.New(), filepath.Join(t.TempDir(), "auth.key")
 	results := make(chan error)

@@ -29,21 +29,22 @@ type SigningKey struct {
 	// Alg is ES256, EdDSA, RS256 or HS256.
 	Alg string
 
-	// Private is an *ecdsa.PrivateKey, ed25519.PrivateKey, *rsa.PrivateKey, or
-	// []byte for HS256.
+	// Private is an *ecdsa.PrivateKey, an ed25519.PrivateKey or an *rsa.PrivateKey, or
+	// a []byte for HS256.
 	Private crypto.PrivateKey `json:"-"`
 }
 
-// Format writes k without its key, whatever the verb.
+// Format writes k without its key, for every verb.
 func (k SigningKey) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s signing key %q", k.Alg, k.ID) }
 
 // LogValue returns k without its key.
 func (k SigningKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
-// generated are the algorithms that keys are generated for.
+// generated are the algorithms that GenerateKey supports.
 var generated = []string{"ES256", "EdDSA", "RS256", "HS256"}
 
-// GenerateKey returns a new signing key for ES256, EdDSA, RS256 or HS256.
+// GenerateKey returns a new signing key. alg is ES256, EdDSA, RS256 or HS256; any other
+// is an error.
 func GenerateKey(alg string) (SigningKey, error) {
 	k := SigningKey{Alg: alg}
 	var err error
@@ -67,29 +68,29 @@ func GenerateKey(alg string) (SigningKey, error) {
 	return k, nil
 }
 
-// A KeySet signs with one key and verifies with all. It is a [middleware.Keys] and may
-// be shared by issuers that differ in audience. Its methods may be called
-// concurrently.
+// A KeySet signs with one key and verifies with all its keys. It implements
+// [middleware.Keys]. Issuers that differ in audience may share it. Its methods are safe
+// for concurrent use. Use [NewKeySet]: the zero value has no key.
 type KeySet struct {
 	now    atomic.Pointer[keys]
 	stored *storedKeys // nil for keys that never change
 }
 
-// keys are what a KeySet is at one time.
+// keys is the state of a KeySet at one time. It never changes.
 type keys struct {
 	public middleware.Keys
-	header string                              // of the tokens, encoded
-	signer func(signed string) ([]byte, error) // nothing that prints a KeySet looks into it
+	header string                              // JOSE header of the tokens, encoded
+	signer func(signed string) ([]byte, error) // a function, so that printing a KeySet cannot show the key
 	jwks   []byte
-	algs   []string // of the keys in jwks, each once
+	algs   []string // algorithms of the keys in jwks, each once
 }
 
-// NewKeySet returns a set of keys that never change. signer signs, and all verify:
-// verifiers are keys that signed before or will sign later. A key that has leaked
-// must be neither.
+// NewKeySet returns a set of keys that never change. signer signs, and all keys verify.
+// verifiers are keys that signed before or will sign later. A key that has leaked must
+// be neither.
 //
-// NewKeySet returns an error if a key does not fit its algorithm or is too weak for
-// it, and if two have the same ID.
+// NewKeySet returns an error if a key does not fit its algorithm, is too weak for it,
+// or has the ID of another.
 func NewKeySet(signer SigningKey, verifiers ...SigningKey) (*KeySet, error) {
 	k, err := newKeys(append([]SigningKey{signer}, verifiers...))
 	if err != nil {
@@ -100,8 +101,9 @@ func NewKeySet(signer SigningKey, verifiers ...SigningKey) (*KeySet, error) {
 	return ks, nil
 }
 
-// newKeys returns the keys of a set, of which the first signs.
+// newKeys returns the keys of a set. The first one signs.
 func newKeys(signing []SigningKey) (*keys, error) {
+	// IDs are filled in below, and must not change the caller's slice.
 	signing = slices.Clone(signing)
 	var public []middleware.Key
 	set := struct {
@@ -113,6 +115,7 @@ func newKeys(signing []SigningKey) (*keys, error) {
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", i, err)
 		}
+
 		j, published := newJWK(k.Alg, pub)
 		if k.ID == "" {
 			if !published {
@@ -120,6 +123,7 @@ func newKeys(signing []SigningKey) (*keys, error) {
 			}
 			k.ID = j.thumbprint()
 		}
+
 		signing[i].ID = k.ID
 		j.ID = k.ID
 		if published {
@@ -130,10 +134,12 @@ func newKeys(signing []SigningKey) (*keys, error) {
 		}
 		public = append(public, middleware.Key{ID: k.ID, Alg: k.Alg, Public: pub})
 	}
+
 	static, err := middleware.StaticKeys(public...)
 	if err != nil {
 		return nil, err
 	}
+
 	signer := signing[0]
 	header, err := json.Marshal(map[string]string{"alg": signer.Alg, "kid": signer.ID, "typ": "at+jwt"})
 	if err != nil {
@@ -157,7 +163,7 @@ func (ks *KeySet) sign(payload []byte) (string, error) {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
-// public returns the key that verifies what k signs, after checking both.
+// public checks k and returns the key that verifies its signatures.
 func (k SigningKey) public() (crypto.PublicKey, error) {
 	switch k.Alg {
 	case "ES256", "EdDSA", "RS256", "HS256":
@@ -184,8 +190,9 @@ func (k SigningKey) public() (crypto.PublicKey, error) {
 	return pub, middleware.CheckKey(k.Alg, pub)
 }
 
-// Key implements [middleware.Keys].
+// Key implements [middleware.Keys]. For an unknown kid, stored keys are read again.
 func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	// Every token of the issuer names its key.
 	if kid == "" {
 		return nil, middleware.ErrNoKey
 	}
@@ -202,8 +209,8 @@ func (ks *KeySet) Knows(kid string) bool {
 	return ks.stored == nil || kid == "" || ok && local.Knows(kid)
 }
 
-// A jwk is a public key (RFC 7517, RFC 7518 section 6, RFC 8037). There is no
-// field that could hold a private one.
+// A jwk is a public key (RFC 7517, RFC 7518 section 6, RFC 8037). It has no field that
+// could hold a private key.
 type jwk struct {
 	Kty   string `json:"kty"`
 	Use   string `json:"use"`
@@ -216,13 +223,14 @@ type jwk struct {
 	E     string `json:"e,omitempty"`
 }
 
-// newJWK returns the published form of a checked key; a symmetric one has none.
+// newJWK returns the published form of a checked key. It returns false for a symmetric
+// key, which must not be published.
 func newJWK(alg string, key crypto.PublicKey) (jwk, bool) {
 	enc := base64.RawURLEncoding.EncodeToString
 	j := jwk{Use: "sig", Alg: alg}
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
-		point, err := k.Bytes() // 4, x, y
+		point, err := k.Bytes() // 0x04, x, y
 		if err != nil {
 			return jwk{}, false
 		}
@@ -238,7 +246,8 @@ func newJWK(alg string, key crypto.PublicKey) (jwk, bool) {
 	return j, true
 }
 
-// thumbprint is RFC 7638: the required members, in the order of their names.
+// thumbprint returns the thumbprint of RFC 7638. It hashes the required members in the
+// order of their names.
 func (j jwk) thumbprint() string {
 	var canonical string
 	switch j.Kty {

@@ -13,20 +13,22 @@ const (
 	maxUses      = 100_000 // credentials that are remembered
 	tellEvery    = time.Minute
 	tellTimeout  = 10 * time.Second
-	lastTell     = 2 * time.Second // when Run ends
+	lastTell     = 2 * time.Second // limit of the last call, when Run ends
 	tellTogether = 100
 )
 
 // A credential is an API key, or a client's secret.
 type credential struct{ client, id string }
 
-// uses are the API keys and secrets that were used, to the hour. Each is noted
-// once an hour; with too many of them, those that come last are not.
+// uses records when API keys and secrets were last used, to the hour. Each credential
+// is noted once an hour. If there are more than maxUses of them, the latest are not
+// noted.
 //
-// What a cache remembers is not noted. It asks again every five minutes, so that
-// the store knows of an hour's first use some six minutes later at most.
+// A cache answers without the issuer, so that such uses are not noted. It asks again
+// every five minutes. The store therefore learns of an hour's first use within about
+// six minutes.
 type uses struct {
-	toucher store.Toucher // nil: it need not be noted
+	toucher store.Toucher // nil if uses need not be noted
 
 	mu     sync.Mutex
 	hour   time.Time
@@ -34,17 +36,21 @@ type uses struct {
 	untold map[credential]time.Time
 }
 
-// note notes a use. What has no ID cannot be named.
+// note notes a use. A credential without an ID is skipped, because the store cannot
+// name it.
 func (u *uses) note(client, id string, now time.Time) {
 	if u.toucher == nil || id == "" {
 		return
 	}
 	c, hour := credential{client, id}, now.UTC().Truncate(time.Hour)
+
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	if !hour.Equal(u.hour) || u.noted == nil {
 		u.hour, u.noted = hour, map[credential]struct{}{}
 	}
+
 	if _, ok := u.noted[c]; ok || len(u.noted) >= maxUses {
 		return
 	}
@@ -53,8 +59,8 @@ func (u *uses) note(client, id string, now time.Time) {
 	}
 }
 
-// add adds a use to those that are to be told, and reports whether there was a
-// place for it. The caller holds the lock.
+// add adds a use to those that are to be stored. It reports whether there was room. The
+// caller must hold the lock.
 func (u *uses) add(c credential, hour time.Time) bool {
 	before, ok := u.untold[c]
 	if !ok && len(u.untold) >= maxUses {
@@ -69,7 +75,7 @@ func (u *uses) add(c credential, hour time.Time) bool {
 	return true
 }
 
-// take returns what is to be told, and keeps nothing of it.
+// take returns the uses that are to be stored and forgets them.
 func (u *uses) take() (all []store.Use) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -80,7 +86,8 @@ func (u *uses) take() (all []store.Use) {
 	return all
 }
 
-// tell tells the store. What it does not take is told the next time.
+// tell passes the uses to the store. Those that the store does not accept are kept for
+// the next call.
 func (u *uses) tell(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -103,12 +110,14 @@ func (u *uses) putBack(rest []store.Use) {
 	}
 }
 
-// tellUses tells the store what was used from time to time, and when ctx ends.
+// tellUses passes the uses to the store every minute, and once more when ctx ends.
 func (i *Issuer) tellUses(ctx context.Context) {
 	failing := i.condition("when API keys and secrets were used last cannot be stored", "last uses are stored again")
 	for pause(ctx, tellEvery); ctx.Err() == nil; pause(ctx, tellEvery) {
 		failing(ctx, i.uses.tell(ctx, tellTimeout))
 	}
+
+	// ctx has ended, but the last uses must still be stored.
 	ended := context.WithoutCancel(ctx)
 	failing(ended, i.uses.tell(ended, lastTell))
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// touched counts what it is told, and may fail.
+// touched is a store that counts the uses that it is told, and can fail.
 type touched struct {
 	*memory.Store
 	mu    sync.Mutex
@@ -123,8 +123,7 @@ func TestLastUseWhileTheStoreIsDown(t *testing.T) {
 	})
 }
 
-// unnamed is a store in which the secrets of client app have no IDs, as before
-// there were any.
+// unnamed is a store whose secrets of client app have no IDs, as old records may.
 type unnamed struct{ *touched }
 
 func (s unnamed) Client(ctx context.Context, id string) (*store.Client, error) {
@@ -137,7 +136,8 @@ func (s unnamed) Client(ctx context.Context, id string) (*store.Client, error) {
 	return c, err
 }
 
-// TestUsesAreTold uses what has no ID, an expired secret and one of two.
+// TestUsesAreTold uses a credential without an ID, an expired secret and one of two
+// secrets.
 func TestUsesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &touched{Store: newStore(t)}

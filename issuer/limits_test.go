@@ -11,8 +11,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestMintGivesNoMoreThanByHas asks for tokens with the identity of another one, of
-// an API key and of a secret.
+// TestMintGivesNoMoreThanByHas mints tokens with the identity of another token, of an
+// API key and of a secret.
 func TestMintGivesNoMoreThanByHas(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		iss := newIssuer(t, nil, cfg)
@@ -71,8 +71,8 @@ func TestMintGivesNoMoreThanByHas(t *testing.T) {
 	})
 }
 
-// TestMintKnowsWhatWasRevoked asks for tokens with the identity of one that was
-// revoked after it was accepted.
+// TestMintKnowsWhatWasRevoked mints tokens with a credential that was revoked after it
+// was accepted.
 func TestMintKnowsWhatWasRevoked(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		iss := newIssuer(t, nil, cfg)
@@ -97,8 +97,8 @@ func TestMintKnowsWhatWasRevoked(t *testing.T) {
 	})
 }
 
-// TestKeyScopesAreTheClientsOfNow takes scopes from a client. A key that had them
-// has them no more, and does not thereby become one without scopes.
+// TestKeyScopesAreTheClientsOfNow removes scopes from a client. A key of the client
+// loses them too, and must not turn into a key without scopes.
 func TestKeyScopesAreTheClientsOfNow(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{BehindAPIKey: true})

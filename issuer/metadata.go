@@ -9,7 +9,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// metadata is the document that RFC 8414 section 2 defines.
+// metadata is the document of RFC 8414 section 2.
 type metadata struct {
 	Issuer                string   `json:"issuer"`
 	TokenEndpoint         string   `json:"token_endpoint"`
@@ -29,14 +29,15 @@ const (
 	openIDPath   = "/.well-known/openid-configuration"
 )
 
-// metadata returns the authorization server's metadata (RFC 8414). All of it comes
-// from the configuration and nothing from the request.
+// metadata returns the authorization server's metadata (RFC 8414). It comes from the
+// configuration only; nothing in it depends on the request.
 func (i *Issuer) metadata() any { return i.commonMetadata() }
 
 func (i *Issuer) commonMetadata() metadata {
 	auth := []string{"client_secret_basic", "client_secret_post"}
 	if i.cfg.BehindAPIKey {
-		auth = []string{} // an API key is no method that has a registered name
+		// API keys have no registered method name.
+		auth = []string{}
 	}
 	base := i.url + i.cfg.Base
 	return metadata{
@@ -53,33 +54,31 @@ func (i *Issuer) commonMetadata() metadata {
 	}
 }
 
-// openIDMetadata is the metadata with the members that OpenID Connect Discovery
-// 1.0 section 3 requires and that are true here. There is no
-// authorization_endpoint.
+// openIDMetadata is the metadata plus the members that OpenID Connect Discovery 1.0
+// section 3 requires and that apply here. There is no authorization_endpoint.
 type openIDMetadata struct {
 	metadata
 	SubjectTypes []string `json:"subject_types_supported"`
 	IDTokenAlgs  []string `json:"id_token_signing_alg_values_supported"`
 }
 
-// openIDMetadata returns the metadata in the form of OpenID Connect Discovery, for
-// resource servers that look only there for the key set. The issuer makes no ID
-// tokens. The algorithms are those of the keys that [Issuer.KeysHandler]
-// publishes.
+// openIDMetadata returns the metadata in the form of OpenID Connect Discovery. It is
+// for resource servers that look for the key set only there; the issuer makes no ID
+// tokens. The algorithms are those of the keys that [Issuer.KeysHandler] publishes.
 func (i *Issuer) openIDMetadata() any {
 	return openIDMetadata{i.commonMetadata(), []string{"public"}, i.keys.now.Load().algs}
 }
 
-// KeysHandler returns the public keys that verify this issuer's tokens (RFC
-// 7517). Symmetric keys are not among them.
+// KeysHandler returns a handler of the public keys that verify this issuer's tokens
+// (RFC 7517). It does not publish symmetric keys.
 func (i *Issuer) KeysHandler() http.Handler {
 	return i.public(func() any { return json.RawMessage(i.keys.now.Load().jwks) })
 }
 
-// publicAge is how long anyone may keep a public document.
+// publicAge is how long caches may keep a public document.
 const publicAge = 5 * time.Minute
 
-// public serves a document that anyone may keep.
+// public returns a handler of a document that any cache may keep.
 func (i *Issuer) public(document func() any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if i.closed.Load() {
@@ -90,6 +89,8 @@ func (i *Issuer) public(document func() any) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", publicAge/time.Second))
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		json.NewEncoder(w).Encode(document()) // a client that went away is not our failure
+
+		// A write error means that the client has gone.
+		json.NewEncoder(w).Encode(document())
 	})
 }

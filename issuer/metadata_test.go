@@ -9,8 +9,8 @@ import (
 	"github.com/authtier/authtier/issuer"
 )
 
-// TestDiscoveryListsTheAlgorithmsOfPublishedKeys has key sets of several kinds,
-// whose symmetric keys are never published.
+// TestDiscoveryListsTheAlgorithmsOfPublishedKeys uses several kinds of key sets.
+// Symmetric keys are never published.
 func TestDiscoveryListsTheAlgorithmsOfPublishedKeys(t *testing.T) {
 	for name, tt := range map[string]struct{ algs, want []string }{
 		"one key":               {[]string{"ES256"}, []string{"ES256"}},

@@ -16,39 +16,40 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A Grant says whom tokens are for.
+// A Grant describes the tokens that [Issuer.Mint] makes.
 type Grant struct {
-	// Client gets the tokens. User, if not empty, is whom they speak for. The sub of
-	// a token is the login, or the ID of the client without a user. Other resource
-	// servers go by sub alone (RFC 9068 section 5), so that a login must not equal
-	// the ID of a client.
+	// Client gets the tokens. User, if not empty, is the login of the user that they
+	// act for. The sub claim is the login, or the client's ID if there is no user.
+	// Other resource servers tell subjects apart by sub alone (RFC 9068 section 5), so
+	// a login must not equal a client's ID.
 	Client, User string
 
-	// Scope is what is asked for, separated by spaces (RFC 6749 section 3.3). If
-	// empty, it is the client's default, without the scopes that the user may not
-	// have ([store.User].LimitScopes).
+	// Scope is the requested scope, separated by spaces (RFC 6749 section 3.3). If
+	// empty, it is the client's default, without the scopes that the user may not have
+	// ([store.User].LimitScopes).
 	Scope string
 
-	// TTL is how long the access token is valid, rounded down to whole seconds:
-	// from a second to [middleware.MaxLifetime], or to MaxTTL of stored keys. If 0, it is the configured AccessTTL.
+	// TTL is the lifetime of the access token, rounded down to whole seconds. It is at
+	// least a second and at most [middleware.MaxLifetime], or with stored keys
+	// [Config].MaxTTL. If 0, it is [Config].AccessTTL.
 	TTL time.Duration
 
-	// Refresh adds a refresh token, unless By was proven by a token.
+	// Refresh adds a refresh token. It is an error if By was authenticated by a token.
 	Refresh bool
 
-	// By, if not nil, is the identity that asks: one of this issuer and of Client. It
-	// gets no more than it has. Mint fails if the client was revoked after By was
-	// authenticated.
+	// By, if not nil, is the identity that asks. It must be of this issuer and of
+	// Client, and it gets no more than it has. Mint fails if the client was revoked
+	// after By was authenticated.
 	//
-	// If By was proven by a token, it limits User to its own and the scopes to its
-	// own, and the new token belongs to its family and does not outlive it. If By
-	// was proven by an API key with scopes, it limits the scopes. The default is
-	// limited likewise.
+	// If By was authenticated by a token, User must be the token's user, and the
+	// scopes, including the default, are limited to the token's. The new token belongs
+	// to the same family and does not outlive that token. If By was authenticated by an
+	// API key with scopes, these limit the scopes likewise.
 	By *middleware.Identity
 }
 
-// Tokens is what a client gets (RFC 6749 section 5.1). Printed or logged, it
-// does not show the tokens; as JSON it is the answer.
+// Tokens is a successful token response (RFC 6749 section 5.1). Printed or logged, it
+// does not show the tokens. Encoded as JSON, it is the response and does.
 type Tokens struct {
 	AccessToken  string `json:"access_token"`
 	ExpiresIn    int64  `json:"expires_in"` // seconds
@@ -57,22 +58,26 @@ type Tokens struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
-// Format writes t without its tokens, whatever the verb.
+// Format writes t without its tokens, for every verb.
 func (t Tokens) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "tokens with scope %q", t.Scope) }
 
 // LogValue returns t without its tokens.
 func (t Tokens) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 
-// Mint grants tokens, as the client credentials grant does (RFC 6749 section
-// 4.4), or with Refresh as the password grant does for a user who was
+// Mint grants tokens, as the client credentials grant does (RFC 6749 section 4.4). With
+// Refresh, it grants them as the password grant does, for a user whom the program has
 // authenticated by other means.
 //
 // The error wraps [errorsx.ScopeNotAuthorized] if the client, the user or By may not
-// have one of the scopes, or if no scope is left of the default: there is no token
-// without a scope (RFC 6749 section 3.3). It wraps [errorsx.CredentialsIncorrect] if client or user is unknown,
-// disabled or revoked meanwhile, [errorsx.TokenExpired] if By has expired,
-// [errorsx.TokenNotMade] if signing fails, and otherwise the store's. A By of
-// another issuer, client or user is an error that wraps none of these.
+// have one of the scopes, or if the default has no scope left. There is no token
+// without a scope (RFC 6749 section 3.3).
+//
+// It wraps [errorsx.CredentialsIncorrect] if the client or user is unknown or disabled,
+// or if the client or By was revoked since. It wraps [errorsx.TokenExpired] if By was
+// authenticated by a token that has expired, and [errorsx.TokenNotMade] if signing
+// fails. It wraps any other error of the store.
+//
+// A By of another issuer, client or user is an error that wraps none of these.
 func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 	if longest := i.cfg.maxTTL(); g.TTL != 0 && (g.TTL < time.Second || g.TTL > longest) {
 		return nil, fmt.Errorf("issuer: Mint: TTL is %v, expected 1s to %v", g.TTL, longest)
@@ -93,8 +98,7 @@ func (i *Issuer) Mint(ctx context.Context, g Grant) (*Tokens, error) {
 	return i.mint(ctx, client, user, g)
 }
 
-// checkBy refuses a grant that the identity that asks may not have, whatever the
-// scopes.
+// checkBy refuses a grant that the identity in By may not have with any scopes.
 func (i *Issuer) checkBy(g Grant) error {
 	switch by := g.By; {
 	case by == nil:
@@ -113,8 +117,8 @@ func (i *Issuer) checkBy(g Grant) error {
 	return i.checkByToken(g.By)
 }
 
-// client returns a client that is known, not disabled, and not revoked since by
-// was proven; by may be nil.
+// client returns a client that exists, is not disabled, and was not revoked since by
+// was authenticated. by may be nil.
 func (i *Issuer) client(ctx context.Context, id string, by *middleware.Identity) (*store.Client, error) {
 	if i.closed.Load() {
 		return nil, errClosed
@@ -129,7 +133,7 @@ func (i *Issuer) client(ctx context.Context, id string, by *middleware.Identity)
 	return c, nil
 }
 
-// user returns a user who is known and not disabled.
+// user returns a user that exists and is not disabled.
 func (i *Issuer) user(ctx context.Context, login string) (*store.User, error) {
 	u, err := i.User(ctx, login)
 	if err != nil {
@@ -141,8 +145,8 @@ func (i *Issuer) user(ctx context.Context, login string) (*store.User, error) {
 	return u, nil
 }
 
-// mint grants tokens to a client and a user who are authenticated. Their
-// versions were read before that: a revocation meanwhile is not survived.
+// mint grants tokens to a client and a user that are authenticated. Their versions were
+// read before that, so that a revocation in between applies to the new tokens too.
 func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.User, g Grant) (*Tokens, error) {
 	scopes, err := grantedScopes(g.Scope, limitedBy(limited(client.Default, user), g.By), limitedBy(limited(client.Scopes, user), g.By))
 	if err != nil {
@@ -157,12 +161,16 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 	if user != nil {
 		access.User, access.UserVersion = user.Login, user.Version
 	}
+
 	ttl := i.cfg.AccessTTL
 	if g.TTL != 0 {
 		ttl = g.TTL.Truncate(time.Second)
+		// Revocations must be remembered as long as this token lives.
 		i.revocations.noteTTL(ttl)
 	}
 	access.Expires = access.Issued.Add(ttl)
+
+	// Without By and Refresh, the token is a family of its own.
 	access.Family, access.FamilyEnds = access.ID, access.Expires
 	switch {
 	case g.By != nil && g.By.Family != "":
@@ -175,6 +183,7 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 		access.Family, access.FamilyEnds = rand.Text(), access.Issued.Add(i.cfg.FamilyTTL)
 		access.Expires = earlier(access.Expires, access.FamilyEnds)
 	}
+
 	tokens, records, err := i.make(access, scopes, g.Refresh)
 	if err != nil {
 		return nil, err
@@ -185,7 +194,7 @@ func (i *Issuer) mint(ctx context.Context, client *store.Client, user *store.Use
 	return tokens, nil
 }
 
-// put stores records, of which there may be none.
+// put stores records, if there are any.
 func (i *Issuer) put(ctx context.Context, records []store.Token) error {
 	if len(records) == 0 {
 		return nil
@@ -196,8 +205,7 @@ func (i *Issuer) put(ctx context.Context, records []store.Token) error {
 	return nil
 }
 
-// familyEnds returns until when a revocation of the token's family must be
-// remembered.
+// familyEnds returns until when a revocation of the token's family must be remembered.
 func familyEnds(id *middleware.Identity) time.Time {
 	if t, err := record(id); err == nil {
 		return t.FamilyEnds
@@ -212,13 +220,15 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// make makes an access token, and perhaps a refresh token, which has the scopes
-// of the whole grant. Nothing is handed out before the records are stored.
+// make makes an access token and, if refresh is set, a refresh token, whose scopes are
+// those of the whole grant. The caller must store the records before it hands out the
+// tokens.
 func (i *Issuer) make(access store.Token, granted string, refresh bool) (*Tokens, []store.Token, error) {
 	tokens := &Tokens{
 		TokenType: "bearer", Scope: access.Scopes,
 		ExpiresIn: int64(access.Expires.Sub(access.Issued) / time.Second),
 	}
+
 	var records []store.Token
 	if i.cfg.OpaqueTokens {
 		tokens.AccessToken = secret.Generate(i.accessPrefix)
@@ -230,6 +240,7 @@ func (i *Issuer) make(access store.Token, granted string, refresh bool) (*Tokens
 			return nil, nil, &errorsx.Error{Code: errorsx.TokenNotMade, Err: err}
 		}
 	}
+
 	if refresh {
 		tokens.RefreshToken = secret.Generate(i.refreshPrefix)
 		r := access
@@ -254,9 +265,9 @@ type tokenClaims struct {
 	privateClaims
 }
 
-// privateClaims are those by which a token is revoked with others, and iat. A
-// user's token does not say when its family ends: its refresh token's record
-// does.
+// privateClaims are the claims by which a token can be revoked together with others,
+// and iat. A user's token does not hold the end of its family, because the record of
+// its refresh token does.
 type privateClaims struct {
 	Issued        int64  `json:"iat"`
 	Family        string `json:"family"`
@@ -274,9 +285,11 @@ func (i *Issuer) sign(t *store.Token) (string, error) {
 			Issued: t.Issued.Unix(), Family: t.Family, ClientVersion: t.ClientVersion, UserVersion: t.UserVersion,
 		},
 	}
+
 	if t.User == "" && !t.FamilyEnds.Equal(t.Expires) {
 		c.FamilyEnds = t.FamilyEnds.Unix()
 	}
+
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return "", err

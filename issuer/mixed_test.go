@@ -69,7 +69,7 @@ func newMixedSite(t *testing.T, clients int) *mixedSite {
 
 func mixedRoutes(t *testing.T, iss, opaque *issuer.Issuer, clients int) http.Handler {
 	cache := func(v middleware.Validator) *middleware.Cache {
-		c, err := middleware.NewCache(v, clients, nil) // too small for all
+		c, err := middleware.NewCache(v, clients, nil) // too small for all credentials
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,8 +91,8 @@ func mixedRoutes(t *testing.T, iss, opaque *issuer.Issuer, clients int) http.Han
 	return mux
 }
 
-// pick makes a request, and says what its answer must hold if it is 200; "" is
-// never.
+// pick makes a request and returns a text that a 200 answer must hold. If the text is
+// "", the answer must not be 200.
 func (s *mixedSite) pick(ctx context.Context) (r *http.Request, want string) {
 	n := rand.IntN(len(s.clients))
 	c, other := s.clients[n], s.clients[(n+1)%len(s.clients)]
@@ -144,9 +144,9 @@ func (s *mixedSite) pick(ctx context.Context) (r *http.Request, want string) {
 	return post("/introspect", url.Values{"token": {c.user}}), fmt.Sprintf(`"client_id":%q,"username":"user%d"`, c.id, n)
 }
 
-// TestC13S03MixedRequests sends requests of all kinds to a real server, a fifth of which
-// hang up at some time, and wants no answer to be another's. With AUTHTIER_LONG=1
-// they are a million.
+// TestC13S03MixedRequests sends requests of all kinds to a real server. A fifth of them
+// disconnect at some time. No answer may be that of another request. With
+// AUTHTIER_LONG=1 it sends a million requests.
 func TestC13S03MixedRequests(t *testing.T) {
 	requests := int64(4_000)
 	if os.Getenv("AUTHTIER_LONG") == "1" {
@@ -176,7 +176,7 @@ func TestC13S03MixedRequests(t *testing.T) {
 	}
 }
 
-// answers reports whether a body is what was wanted: an identity exactly, or JSON
+// answers reports whether a body is the expected one: exactly the identity, or JSON
 // that holds it.
 func answers(body, want string) bool {
 	if strings.HasPrefix(want, `"`) {
@@ -185,11 +185,11 @@ func answers(body, want string) bool {
 	return body == want && want != ""
 }
 
-// send sends one request and returns its status, or 0 where it hung up.
+// send sends one request and returns its status, or 0 if it disconnected.
 func (s *mixedSite) send(t *testing.T) int {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	hangsUp := rand.IntN(100) < 23 // some are answered all the same
+	hangsUp := rand.IntN(100) < 23 // some of these are answered all the same
 	if hangsUp {
 		defer time.AfterFunc(time.Duration(rand.ExpFloat64()*float64(500*time.Microsecond)), cancel).Stop()
 	}

@@ -10,21 +10,22 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Open returns an issuer that follows the store, rotates its signing keys and notes
-// last uses in goroutines of its own, until it is closed. url is the iss of its
-// tokens and the base of its endpoints: an https URL without query, fragment and
-// last slash (RFC 8414 section 2). On loopback it may be http. ctx bounds the
-// opening alone.
+// Open returns an issuer with goroutines of its own. Until it is closed, they follow
+// the store, rotate the signing keys and record last uses.
 //
-// The URL is part of what is stored. After a change, tokens and sessions from before
-// are refused, and the use from before is reported under the old URL only.
+// url is the iss claim of its tokens and the base of its endpoints. It must be an https
+// URL without query, fragment and trailing slash (RFC 8414 section 2). On loopback it
+// may be http. ctx applies only until Open returns.
 //
-// All issuers on one store accept its API keys, client secrets and passwords,
-// because these name no issuer. Only tokens and sessions belong to one audience.
-// Staging and production, and two products, therefore need a store each.
+// The URL is part of stored records. After a change, earlier tokens and sessions are
+// refused, and earlier usage is reported only under the old URL.
 //
-// cfg must say how the signing keys are kept, see [Config]: it may not be nil. The
-// error joins everything that is wrong with url, db and cfg.
+// All issuers on one store accept its API keys, client secrets and passwords, because
+// these do not name an issuer. Only tokens and sessions belong to one audience.
+// Therefore give staging and production, or two products, a store each.
+//
+// cfg must not be nil, because it must say how the signing keys are kept. The error
+// joins everything that is wrong with url, db and cfg.
 func Open(ctx context.Context, url string, db store.Store, cfg *Config) (*Issuer, error) {
 	i, err := newIssuer(ctx, url, db, cfg)
 	if err != nil {
@@ -38,43 +39,43 @@ func Open(ctx context.Context, url string, db store.Store, cfg *Config) (*Issuer
 	return i, nil
 }
 
-// errClosed is the answer to everything after Close.
+// errClosed is the error of every method after Close.
 var errClosed = &errorsx.Error{Code: errorsx.Internal, Err: errors.New("issuer: it is closed")}
 
-// Close ends the issuer: it refuses everything with AUTH-8 from now on, and so do the
-// caches in front of it. Close tells the store of the last uses, which may take two
-// seconds, and returns when the issuer's goroutines have ended. The store stays
-// open. Closing again does nothing. The error is always nil.
+// Close ends the issuer. From then on it refuses every credential with AUTH-8, and so
+// do the caches in front of it. Close stores the last uses, which may take two seconds,
+// and waits for the goroutines that Open started. It does not close the store. Further
+// calls do nothing. The error is always nil.
 func (i *Issuer) Close() error {
 	if i.closed.Swap(true) {
 		return nil
 	}
 	i.end()
 
-	// What a cache remembers would be answered without the issuer.
+	// A cache would otherwise go on answering from memory, without asking the issuer.
 	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindEverything})
+
 	if i.opened != nil {
 		<-i.opened
 	}
 	return nil
 }
 
-// cacheSize is the number of credentials that Validator remembers, which take some
-// 50 MB.
+// cacheSize is the number of credentials that Validator caches. They take about 50 MB.
 const cacheSize = 100_000
 
-// Validator returns what APIKey, Basic and Bearer ask: the issuer, behind a cache of
-// 100,000 credentials, behind the issuer's throttle. It is the same one at each call.
-// For another cache or throttle, put them around the issuer, which is a
-// [middleware.Validator] too.
+// Validator returns the validator for APIKey, Basic and Bearer: the issuer, behind a
+// cache of 100,000 credentials, behind the issuer's throttle. Every call returns the
+// same validator. To use another cache or throttle, put them around the issuer, which
+// is a [middleware.Validator] too.
 func (i *Issuer) Validator() middleware.Validator { return i.validator() }
 
-// guarded returns v behind a cache and the issuer's throttle. v must tell of all
-// revocations.
+// guarded returns v behind a cache and the issuer's throttle. v must tell its
+// subscribers about all revocations.
 func (i *Issuer) guarded(v middleware.Validator) middleware.Validator {
 	cache, err := middleware.NewCache(v, cacheSize, &middleware.CacheConfig{AllowStale: i.cfg.AllowStale})
 	if err != nil {
-		panic(err) // a fault of this package
+		panic(err) // only a bug in this package gets here
 	}
 	if i.cfg.Throttle == nil {
 		return cache

@@ -19,7 +19,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// fromSomewhere returns a Basic credential that an address has sent.
+// fromSomewhere returns a Basic credential with the address of its sender.
 func fromSomewhere(username, secret string) middleware.Credential {
 	c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: username, Secret: secret}
 	return c.WithAddr(netip.MustParseAddr("192.0.2.1"))
@@ -33,8 +33,8 @@ func opened(t *testing.T, db store.Store, cfg issuer.Config) *issuer.Issuer {
 	return iss
 }
 
-// TestOpenRunsByItself bounds the opening, and changes the store behind the issuer
-// long after that.
+// TestOpenRunsByItself ends the context of Open. Long after that, it changes the store,
+// which the issuer must notice.
 func TestOpenRunsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
@@ -67,7 +67,7 @@ func TestOpenRunsByItself(t *testing.T) {
 	})
 }
 
-// TestClosedIssuerRefuses closes an issuer of which caches remember something.
+// TestClosedIssuerRefuses closes an issuer whose caches remember credentials.
 func TestClosedIssuerRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
@@ -127,7 +127,7 @@ func TestClosedIssuerRefuses(t *testing.T) {
 	})
 }
 
-// TestValidatorIsThrottled guesses a secret that the cache knows the right one of.
+// TestValidatorIsThrottled guesses a secret while the cache remembers the correct one.
 func TestValidatorIsThrottled(t *testing.T) {
 	iss := opened(t, newStore(t), issuer.Config{AllowEphemeralKeys: true, Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 2})})
 	try := func(secret string) errorsx.Code {

@@ -13,7 +13,7 @@ import (
 )
 
 // New passwords are hashed with argon2id at these costs: memory in KiB, passes,
-// lanes. Each hash takes some 25 ms of a core and 19 MiB.
+// lanes. Each hash takes about 25 ms of one core and 19 MiB.
 const (
 	argonMemory = 19 << 10
 	argonTime   = 2
@@ -21,12 +21,13 @@ const (
 	argonSalt   = 16
 	argonKey    = 32
 
-	maxBcryptCost = 15 // over a second
+	maxBcryptCost = 15 // takes over a second
 )
 
-// HashPassword returns the argon2id hash of a password in PHC form, for
-// store.User. It waits for its turn among all hashing of the process, see
-// [Issuer.AuthenticateUser] for the errors.
+// HashPassword returns the argon2id hash of a password in PHC form, for the Password of
+// a store.User. It waits for its turn among all hashing of the process. If too many
+// passwords wait, the error wraps errorsx.TooManyRequests. If ctx ends first, the error
+// is its cause.
 func HashPassword(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, argonSalt)
 	rand.Read(salt)
@@ -38,8 +39,8 @@ func HashPassword(ctx context.Context, password string) (string, error) {
 	return hash, err
 }
 
-// noHash is what a password is compared with where there is no hash to compare
-// it with: who is unknown costs as much as who is known. Nothing matches it.
+// noHash is a hash that no password matches. Without a hash of the user, a password is
+// compared with it, so that unknown users take as long as known ones.
 var noHash = func() string {
 	b := make([]byte, argonSalt+argonKey)
 	rand.Read(b)
@@ -52,18 +53,19 @@ func encodeArgon(salt, key []byte) string {
 		argonMemory, argonTime, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(key))
 }
 
-// outdated reports whether a hash is not as HashPassword makes them.
+// outdated reports whether a hash differs in kind or cost from those of HashPassword.
 func outdated(hash string) bool {
 	h, ok := parseArgon(hash)
 	return !ok || h.memory != argonMemory || h.time != argonTime || h.lanes != argonLanes || len(h.key) != argonKey
 }
 
-// checkPassword reports whether the password has that hash: argon2id in PHC
-// form, or bcrypt ($2a$, $2b$, $2y$). A hash of another form matches nothing.
+// checkPassword reports whether the hash is one of the password: argon2id in PHC form,
+// or bcrypt ($2a$, $2b$, $2y$). A hash in another form matches no password.
 //
-// All that do not match cost the same: an argon2id hash as HashPassword makes
-// them, and bcrypt of the cost given, if any. Cheaper hashes are made up for, and
-// one that costs more is compared all the same.
+// Every password that does not match costs the same: an argon2id hash as HashPassword
+// makes it, and, if bcryptCost is not 0, a bcrypt hash of that cost. Extra work makes
+// up for a cheaper hash. A hash that costs more is compared all the same, and then
+// takes longer.
 func checkPassword(hash, password string, bcryptCost int) bool {
 	old := isBcrypt(hash)
 	a, readable := parseArgon(hash)
@@ -73,13 +75,17 @@ func checkPassword(hash, password string, bcryptCost int) bool {
 	if a.matches(password) && readable {
 		return true
 	}
+
+	// A cheaper hash than new ones is made up for, so that times do not tell them apart.
 	if done, all := a.memory*a.time, uint32(argonMemory*argonTime); done < all {
 		a.memory, a.time, a.lanes = (all-done)/argonTime, argonTime, argonLanes
 		a.matches(password)
 	}
+
 	if bcryptCost == 0 && !old {
 		return false
 	}
+
 	from := bcryptCost
 	if old {
 		if checkBcrypt(hash, password) {
@@ -87,7 +93,9 @@ func checkPassword(hash, password string, bcryptCost int) bool {
 		}
 		from, _ = bcrypt.Cost([]byte(hash))
 	}
-	// A step of the cost doubles the work, and 2^a + 2^a + 2^(a+1) ... 2^(b-1) = 2^b.
+
+	// Each step of the cost doubles the work, and
+	// 2^a + 2^a + 2^(a+1) ... 2^(b-1) = 2^b.
 	for cost := from; cost < bcryptCost; cost++ {
 		checkBcrypt(noBcrypt(cost), password)
 	}
@@ -101,11 +109,11 @@ func isBcrypt(hash string) bool {
 	return strings.HasPrefix(hash, "$2a$") || strings.HasPrefix(hash, "$2b$") || strings.HasPrefix(hash, "$2y$")
 }
 
-// noBcrypt is a hash of that cost that nothing matches.
+// noBcrypt returns a hash of that cost that nothing matches.
 func noBcrypt(cost int) string { return fmt.Sprintf("$2a$%02d$%s", cost, strings.Repeat(".", 53)) }
 
-// checkBcrypt refuses what bcrypt would cut off: two passwords with the same
-// first 72 bytes are not the same.
+// checkBcrypt compares a bcrypt hash. It refuses passwords over 72 bytes, because
+// bcrypt ignores the rest: two of them with the same first 72 bytes would match.
 func checkBcrypt(hash, password string) bool {
 	match := bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
 	return match && len(password) <= 72
@@ -117,21 +125,26 @@ type argonHash struct {
 	salt, key           []byte
 }
 
-// parseArgon reads the PHC form. It refuses costs that an imported hash must not
-// take the machine down with.
+// parseArgon reads the PHC form. It refuses costs so high that an imported hash could
+// exhaust the machine.
 func parseArgon(hash string) (h argonHash, ok bool) {
 	parts := strings.Split(hash, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return h, false
 	}
+
 	const costs = "m=%d,t=%d,p=%d"
 	fmt.Sscanf(parts[3], costs, &h.memory, &h.time, &h.lanes)
-	if parts[3] != fmt.Sprintf(costs, h.memory, h.time, h.lanes) { // no sign, no blank, and nothing behind
+	// Sscanf also accepts signs, blanks and trailing text. Printing the costs again
+	// finds these.
+	if parts[3] != fmt.Sprintf(costs, h.memory, h.time, h.lanes) {
 		return h, false
 	}
+
 	var err1, err2 error
 	h.salt, err1 = base64.RawStdEncoding.DecodeString(parts[4])
 	h.key, err2 = base64.RawStdEncoding.DecodeString(parts[5])
+
 	const most = 1 << 20 // KiB
 	return h, err1 == nil && err2 == nil && len(h.key) >= 16 && len(h.key) <= 128 &&
 		h.memory <= most && h.time >= 1 && h.time <= 64 && h.lanes >= 1 && h.lanes <= 64

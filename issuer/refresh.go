@@ -13,16 +13,18 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Refresh exchanges a refresh token of the client for new tokens (RFC 6749
-// section 6). scope, if not empty, narrows the new access token. If it is empty,
-// the access token gets what was granted, without the scopes that the client or the
-// user may not have any more. The new refresh token keeps what was granted. The old
-// one works no more, unless it is refused: a refusal consumes nothing.
+// Refresh exchanges a refresh token of the client for new tokens (RFC 6749 section 6).
+// If scope is not empty, it narrows the new access token. If it is empty, the access
+// token gets the granted scopes, without those that the client or the user may no
+// longer have. The new refresh token keeps all granted scopes.
 //
-// A token that was used before, and is not in its grace
-// ([Config].AllowRefreshGrace), ends its family, whatever else is asked, and is
-// refused with [errorsx.UnknownToken]; so is another client's, which ends
-// nothing.
+// Refresh uses the old token up, unless [Config].AllowRefreshReuse is set. A refusal
+// consumes nothing.
+//
+// A token that was used before ends its family, unless it is within its grace
+// ([Config].AllowRefreshGrace). The other arguments do not change that. The token is
+// refused with [errorsx.UnknownToken]. A token of another client is refused with the
+// same error, but does not end its family.
 func (i *Issuer) Refresh(ctx context.Context, client, token, scope string) (*Tokens, error) {
 	c, err := i.client(ctx, client, nil)
 	if err != nil {
@@ -36,24 +38,30 @@ func (i *Issuer) refresh(ctx context.Context, client *store.Client, token, scope
 	if err != nil {
 		return nil, err
 	}
+
 	user, err := i.refreshUser(ctx, old)
 	if err != nil {
 		return nil, err
 	}
+
+	// The client or the user may have lost scopes since the grant.
 	still := slices.DeleteFunc(strings.Fields(old.Scopes), func(s string) bool { return !slices.Contains(client.Scopes, s) })
 	still = limited(still, user)
 	scopes, err := grantedScopes(scope, still, still)
 	if err != nil {
 		return nil, err
 	}
+
 	access := *old
 	access.ID, access.Refresh, access.Scopes = rand.Text(), false, scopes
 	access.Issued = time.Now().Truncate(time.Second)
 	access.Expires = earlier(access.Issued.Add(i.cfg.AccessTTL), old.FamilyEnds)
+
 	tokens, records, err := i.make(access, old.Scopes, !i.cfg.AllowRefreshReuse)
 	if err != nil {
 		return nil, err
 	}
+
 	if i.cfg.AllowRefreshReuse {
 		tokens.RefreshToken = token
 		err = i.put(ctx, records)
@@ -66,8 +74,8 @@ func (i *Issuer) refresh(ctx context.Context, client *store.Client, token, scope
 	return tokens, nil
 }
 
-// refreshRecord returns a refresh token of the client that is good for one use, as
-// it was before its first.
+// refreshRecord returns the record of a refresh token of the client that may be used
+// once more. The record looks unused.
 func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token string) (*store.Token, error) {
 	if signed(token) {
 		return i.InspectRefresh(ctx, token)
@@ -82,6 +90,7 @@ func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token 
 	case !t.Refresh:
 		return nil, errorsx.WrongTokenType
 	case t.Used && !t.InGrace(now, i.cfg.AllowRefreshGrace):
+		// The store ends the family of a used token.
 		if err := i.rotate(ctx, t, nil); err != nil {
 			return nil, err
 		}
@@ -89,12 +98,15 @@ func (i *Issuer) refreshRecord(ctx context.Context, client *store.Client, token 
 	case t.ClientVersion < client.Version:
 		return nil, revoked(t)
 	}
-	t.Used, t.UsedAt = false, time.Time{} // the store decides whether it is in its grace
+
+	// checkToken refuses used tokens. Whether this one is within its grace is for the
+	// store to decide.
+	t.Used, t.UsedAt = false, time.Time{}
 	return t, i.checkToken(t, now)
 }
 
-// refreshUser returns the user that a refresh token speaks for, or nil for a
-// client's own. It refuses a token of a user who was disabled or revoked since.
+// refreshUser returns the user of a refresh token, or nil for a client's own token. It
+// refuses the token if the user was disabled or revoked since.
 func (i *Issuer) refreshUser(ctx context.Context, t *store.Token) (*store.User, error) {
 	if t.User == "" {
 		return nil, nil
@@ -111,7 +123,8 @@ func (i *Issuer) refreshUser(ctx context.Context, t *store.Token) (*store.User, 
 	return u, nil
 }
 
-// rotate lets the store decide who is first, and who is in the grace.
+// rotate replaces the old token by next in the store. The store decides whether the old
+// one was used before, and whether it is within its grace.
 func (i *Issuer) rotate(ctx context.Context, old *store.Token, next []store.Token) error {
 	err := i.db.RotateRefreshToken(ctx, old.Digest, old.Client, time.Now(), i.cfg.AllowRefreshGrace, next...)
 	switch {

@@ -13,8 +13,8 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// TestRegisterBesideAProgram registers all three systems on a mux that has a pattern
-// of the program's own for everything else.
+// TestRegisterBesideAProgram registers all three systems on a mux on which the program
+// has a pattern for everything else.
 func TestRegisterBesideAProgram(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{AllowUnthrottled: true})
@@ -59,7 +59,7 @@ func TestRegisterBesideAProgram(t *testing.T) {
 	}
 }
 
-// wantAllow sends each method to a path.
+// wantAllow sends a request of each method to a path.
 func wantAllow(t *testing.T, mux *http.ServeMux, pattern, path, allow string) {
 	t.Helper()
 	serves := errorsx.Mux(mux)
@@ -71,7 +71,7 @@ func wantAllow(t *testing.T, mux *http.ServeMux, pattern, path, allow string) {
 		for name := range strings.SplitSeq(allow, ", ") {
 			ok = ok || name == method
 		}
-		known := method != "BREW" || pattern == "" || strings.Contains(pattern, " ") // else the program's pattern takes it
+		known := method != "BREW" || pattern == "" || strings.Contains(pattern, " ") // otherwise the program's pattern takes it
 		switch {
 		case ok && (w.Code == 405 || w.Code == 404 || w.Code == http.StatusTeapot):
 			t.Errorf("with %q, %s %s: got %d", pattern, method, path, w.Code)
@@ -81,7 +81,7 @@ func wantAllow(t *testing.T, mux *http.ServeMux, pattern, path, allow string) {
 	}
 }
 
-// TestRegisterAddsItsOwnPathsAlone looks at a mux that has nothing else.
+// TestRegisterAddsItsOwnPathsAlone registers on an empty mux.
 func TestRegisterAddsItsOwnPathsAlone(t *testing.T) {
 	h := registered(newIssuer(t, nil, issuer.Config{}))
 	for _, path := range []string{"/", "/oauth2", "/oauth2/", "/oauth2/token/", "/oauth2/token/x", "/.well-known/", "/x"} {
@@ -93,7 +93,7 @@ func TestRegisterAddsItsOwnPathsAlone(t *testing.T) {
 	}
 }
 
-// TestMetadataStatesTheConfiguration asks for what the configuration turns on.
+// TestMetadataStatesTheConfiguration compares the metadata with the configuration.
 func TestMetadataStatesTheConfiguration(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		iss := newIssuer(t, nil, issuer.Config{AllowPassword: allow, BehindAPIKey: allow, Base: "/auth"})

@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A rotator is a store in which API keys and secrets can be replaced.
+// A rotator is a store that can replace API keys and secrets.
 type rotator interface {
 	store.Lister
 	store.Rotator
@@ -27,24 +27,26 @@ func (i *Issuer) rotator() (rotator, error) {
 	return nil, fmt.Errorf("the store, a %T, is no store.Lister and store.Rotator", i.db)
 }
 
-// RotateAPIKey replaces an API key, by its ID, and returns the new one, which can
-// be shown but once. The new key has the client, name, owner, scopes and networks of
-// the old one. Both work for the overlap, unless the old one expires sooner. Without
-// an overlap the old one is deleted: it is refused here and by the caches in front
-// when RotateAPIKey returns, and elsewhere as soon as a revoked one.
+// RotateAPIKey replaces the API key with the given ID. It returns the new key, which
+// cannot be read again later, and its record. The new key has the client, name, owner,
+// scopes and networks of the old one.
 //
-// The new key lives for as long as the old one was to live from its creation, and
-// for ever if that had no end; one that was replaced before is to live no longer
-// than its overlap. For another end, let the
-// store's UpdateAPIKey end it sooner.
+// Both keys work for the overlap, unless the old one expires sooner. The overlap is 0
+// or at least a second. If it is 0, the old key is deleted: this issuer and the caches
+// in front of it refuse it when RotateAPIKey returns, and others as soon as a revoked
+// key.
 //
-// The new key has what the old one had when RotateAPIKey read it. A change of the
-// old key's scopes, owner or networks at the same moment can be missing from it:
-// look at the record that is returned after such a race.
+// The new key lives as long as the old one was to live from its creation, or for ever
+// if the old one had no end. If the old key was replaced before, the end of its overlap
+// counts as its end. To end the new key sooner, call the store's UpdateAPIKey.
 //
-// An unknown ID is [store.ErrNotFound], and so is one that is revoked meanwhile.
-// After any other error the store may have replaced the key, by one that nobody
-// knows.
+// The new key copies the old one as RotateAPIKey read it. It may lack a change of
+// scopes, owner or networks that is made at the same moment. After such a race, check
+// the returned record.
+//
+// RotateAPIKey returns [store.ErrNotFound] if there is no such key, or if it is revoked
+// at the same time. After any other error the store may have replaced the key by one
+// that nobody knows.
 func (i *Issuer) RotateAPIKey(ctx context.Context, id string, overlap time.Duration) (key string, record store.APIKey, err error) {
 	key, record, err = i.rotateAPIKey(ctx, id, overlap)
 	if err != nil {
@@ -62,6 +64,7 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 	if err != nil {
 		return "", store.APIKey{}, err
 	}
+
 	old, err := db.APIKeyByID(ctx, id)
 	if err != nil {
 		return "", store.APIKey{}, err
@@ -70,25 +73,30 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 	if err != nil {
 		return "", store.APIKey{}, err
 	}
+
 	key, record := i.newAPIKey()
 	record.Client, record.Scopes, record.Expires = old.Client, old.Scopes, expires
 	record.Name, record.Owner, record.Addrs = old.Name, old.Owner, old.Addrs
+
+	// Caches forget the old key even after an error, because the store may have
+	// replaced it all the same.
 	err = db.ReplaceAPIKey(ctx, id, until, record)
-	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id}) // also if the store's answer was lost
+	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id})
 	return key, record, err
 }
 
-// RotateSecret gives a client a new secret, which it returns: it can be shown but
-// once. All others of the client work for the overlap, unless they expire sooner,
-// and without an overlap no more when RotateSecret returns, as with
-// [Issuer.RotateAPIKey]. Tokens that the client has got live on.
+// RotateSecret gives a client a new secret. It returns the secret, which cannot be read
+// again later, and its record. All other secrets of the client work for the overlap,
+// unless they expire sooner. The overlap is 0 or at least a second. If it is 0, they
+// are refused from now on, as [Issuer.RotateAPIKey] says. Tokens of the client stay
+// valid.
 //
-// The new secret lives for as long as the client's last one was to live from its
-// creation, and for ever if that had no end or there is none. To end
-// it, call [Issuer.RevokeSecret].
+// The new secret lives as long as the client's last one was to live from its creation,
+// or for ever if that had no end or there was none. To end it, call
+// [Issuer.RevokeSecret].
 //
-// An unknown client is [store.ErrNotFound]. After any other error the store may
-// have replaced the secrets, by one that nobody knows.
+// RotateSecret returns [store.ErrNotFound] if there is no such client. After any other
+// error the store may have replaced the secrets by one that nobody knows.
 func (i *Issuer) RotateSecret(ctx context.Context, client string, overlap time.Duration) (secret string, record store.Secret, err error) {
 	secret, record, err = i.rotateSecret(ctx, client, overlap)
 	if err != nil {
@@ -106,10 +114,12 @@ func (i *Issuer) rotateSecret(ctx context.Context, client string, overlap time.D
 	if err != nil {
 		return "", store.Secret{}, err
 	}
+
 	olds, err := db.SecretsOf(ctx, client)
 	if err != nil {
 		return "", store.Secret{}, err
 	}
+
 	secret, record := i.newSecret()
 	if len(olds) > 0 {
 		last := olds[len(olds)-1]
@@ -117,6 +127,7 @@ func (i *Issuer) rotateSecret(ctx context.Context, client string, overlap time.D
 			return "", store.Secret{}, err
 		}
 	}
+
 	err = db.ReplaceSecrets(ctx, client, record, until)
 	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindClient, ID: client})
 	return secret, record, err
@@ -130,8 +141,8 @@ func endOf(overlap time.Duration) (time.Time, error) {
 	return time.Now().Add(overlap), nil
 }
 
-// heirExpires returns when what replaces something from now on expires, that was
-// to live between these times.
+// heirExpires returns when the successor of a key or secret expires that was to live
+// from created to expires.
 func heirExpires(created, expires time.Time) (time.Time, error) {
 	switch {
 	case expires.IsZero():
@@ -142,12 +153,12 @@ func heirExpires(created, expires time.Time) (time.Time, error) {
 	return time.Now().UTC().Add(expires.Sub(created)).Truncate(time.Microsecond), nil
 }
 
-// RevokeAPIKey revokes an API key, by its ID: it is refused here and by the caches
-// in front when RevokeAPIKey returns, and by others on the same store within a
-// second. It goes on when ctx ends, as [Issuer.RevokeToken] does.
+// RevokeAPIKey revokes the API key with the given ID. When it returns, this issuer and
+// the caches in front of it refuse the key. Others on the same store do so within a
+// second. Like [Issuer.RevokeToken], it goes on when ctx ends.
 //
-// An ID that no key has is [store.ErrNotFound]: one that was revoked before, and
-// the key itself in place of its ID.
+// RevokeAPIKey returns [store.ErrNotFound] if no key has that ID, for example because
+// it was revoked before, or because id is the key itself.
 func (i *Issuer) RevokeAPIKey(ctx context.Context, id string) error {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
@@ -158,7 +169,8 @@ func (i *Issuer) RevokeAPIKey(ctx context.Context, id string) error {
 	if err == nil {
 		err = i.revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: id})
 	} else {
-		i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id}) // a cache may still have it
+		// The store has no such key, but a cache may.
+		i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id})
 	}
 	if err != nil {
 		return fmt.Errorf("issuer: RevokeAPIKey: %w", err)
@@ -166,10 +178,10 @@ func (i *Issuer) RevokeAPIKey(ctx context.Context, id string) error {
 	return nil
 }
 
-// RevokeSecret revokes one of a client's secrets, by its ID, as
-// [Issuer.RevokeAPIKey] does a key. Tokens that the client has got by it live on:
-// to end them, call [Issuer.RevokeClient]. An unknown client or secret is
-// [store.ErrNotFound].
+// RevokeSecret revokes one of a client's secrets, by its ID, as [Issuer.RevokeAPIKey]
+// revokes a key. Tokens that the client got with it stay valid; to revoke them, call
+// [Issuer.RevokeClient]. RevokeSecret returns [store.ErrNotFound] if there is no such
+// client or secret.
 func (i *Issuer) RevokeSecret(ctx context.Context, client, id string) error {
 	ctx, cancel := lasting(ctx)
 	defer cancel()

@@ -77,7 +77,7 @@ func TestEndAtOnce(t *testing.T) {
 	})
 }
 
-// TestNothingOfTheOld disables, deletes and creates anew the client.
+// TestNothingOfTheOld disables and deletes the client, and creates it anew.
 func TestNothingOfTheOld(t *testing.T) { // T11
 	onHelds(t, func(t *testing.T, h held, db *memory.Store) {
 		iss := newIssuer(t, db, issuer.Config{})
@@ -96,7 +96,7 @@ func TestNothingOfTheOld(t *testing.T) { // T11
 		change("as it is", nil, 0)
 		change("the client disabled", disabled(true), errorsx.CredentialsIncorrect)
 		must(t, disabled(false))
-		time.Sleep(3 * time.Second) // refusals are remembered for two
+		time.Sleep(3 * time.Second) // the cache remembers refusals for two
 		change("the client enabled again", nil, 0)
 		change("the client deleted", db.DeleteClient(t.Context(), "app"), errorsx.CredentialsIncorrect)
 		change("the client created anew", db.CreateClient(t.Context(), store.Client{ID: "app"}), errorsx.CredentialsIncorrect)
@@ -111,13 +111,13 @@ func TestNothingOfTheOld(t *testing.T) { // T11
 	})
 }
 
-// TestReplaceUnderLoad replaces again and again while all there is is used: none
-// is refused in its overlap, and none admitted after.
+// TestReplaceUnderLoad replaces keys and secrets repeatedly while all of them are used.
+// None is refused during its overlap, and none accepted after it.
 func TestReplaceUnderLoad(t *testing.T) {
 	onHelds(t, func(t *testing.T, h held, db *memory.Store) {
 		type pair struct {
 			young, old string
-			until      time.Time // when old is over
+			until      time.Time // when the old one ends
 		}
 		const overlap = time.Second
 		iss := newIssuer(t, db, issuer.Config{})
@@ -183,7 +183,7 @@ func TestReplaceKeepsWhatLimitsAKey(t *testing.T) {
 	}
 }
 
-// minimal is a store that can do what an issuer needs and no more.
+// minimal is a store with only the methods that an issuer needs.
 type minimal struct {
 	issuer.Store
 	store.Users

@@ -12,8 +12,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestR02ManyAtOnce uses one refresh token many times at once: one use succeeds,
-// none fails as ours, and the family has ended.
+// TestR02ManyAtOnce uses one refresh token many times at once. One use succeeds, none
+// is an internal error, and the family ends.
 func TestR02ManyAtOnce(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		iss := newIssuer(t, nil, cfg)
@@ -49,10 +49,10 @@ func TestR02ManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestR07UsedAndExpired uses a token a second time, late: expired or not, that ends
-// its family, and nothing that has expired gives anything.
+// TestR07UsedAndExpired uses a token a second time, late. The family ends whether the
+// token has expired or not, and no expired token is accepted.
 func TestR07UsedAndExpired(t *testing.T) {
-	for _, late := range []time.Duration{0, 5 * time.Minute, 20 * time.Minute} { // it expires after ten
+	for _, late := range []time.Duration{0, 5 * time.Minute, 20 * time.Minute} { // the token expires after ten
 		synctest.Test(t, func(t *testing.T) {
 			iss := newIssuer(t, nil, issuer.Config{RefreshTTL: time.Hour, FamilyTTL: 24 * time.Hour})
 			defer running(t, iss)()
@@ -71,8 +71,8 @@ func TestR07UsedAndExpired(t *testing.T) {
 	}
 }
 
-// TestR08Ends ends a family in each of the ways there are: nothing of it is left,
-// and what is left of an access token that is revoked alone is all the rest.
+// TestR08Ends ends a family in each possible way, after which no token of it is valid.
+// If only an access token is revoked, all others stay valid.
 func TestR08Ends(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(iss *issuer.Issuer, db store.Store, tokens *issuer.Tokens) error
@@ -103,7 +103,7 @@ func TestR08Ends(t *testing.T) {
 		if err := tt.end(iss, db, tokens); err != nil {
 			t.Fatal(err)
 		}
-		if err := hear(t, iss); err != nil { // hears of the change, as Run does
+		if err := hear(t, iss); err != nil { // reads the change, as Run does
 			t.Fatal(err)
 		}
 		if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.UnknownToken {

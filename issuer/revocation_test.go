@@ -25,7 +25,7 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// ownUsers is a users table of somebody's own: it knows no versions.
+// ownUsers is a users table outside the store. It has no versions.
 type ownUsers struct{ password string }
 
 func (u ownUsers) User(_ context.Context, login string) (*store.User, error) {
@@ -35,7 +35,7 @@ func (u ownUsers) User(_ context.Context, login string) (*store.User, error) {
 	return &store.User{Login: login, Password: u.password}, nil
 }
 
-// TestOwnUsers revokes a user who is in no store of ours.
+// TestOwnUsers revokes a user that is not in the issuer's store.
 func TestOwnUsers(t *testing.T) {
 	hash, err := issuer.HashPassword(t.Context(), "pw")
 	if err != nil {
@@ -83,8 +83,8 @@ func TestOwnUsers(t *testing.T) {
 	}
 }
 
-// TestR08RevokeUsedRefreshToken logs out with the token from before a rotation
-// whose answer was lost.
+// TestR08RevokeUsedRefreshToken revokes a refresh token that was rotated, as after the
+// answer was lost.
 func TestR08RevokeUsedRefreshToken(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{})
 	first := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
@@ -102,8 +102,8 @@ func TestR08RevokeUsedRefreshToken(t *testing.T) {
 	wantCode(t, "refresh token", err, errorsx.UnknownToken)
 }
 
-// TestRevokedWhileTheBodyArrives revokes a client between its authentication and
-// what it asks for.
+// TestRevokedWhileTheBodyArrives revokes a client between its authentication and its
+// grant.
 func TestRevokedWhileTheBodyArrives(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{BehindAPIKey: true})
 	for _, c := range []middleware.Credential{
@@ -194,7 +194,7 @@ func TestRunSurvivesTheStore(t *testing.T) {
 	})
 }
 
-// TestRevokeWithoutReading revokes in a store that can be written and not read.
+// TestRevokeWithoutReading revokes in a store that can be written but not read.
 func TestRevokeWithoutReading(t *testing.T) {
 	f := &flaky{Store: newStore(t)}
 	iss := newIssuer(t, f, issuer.Config{})
@@ -223,8 +223,8 @@ func TestRevokeWithoutReading(t *testing.T) {
 	}
 }
 
-// TestRevocationsAreRemembered lets revocations age that another program wrote into
-// the store: without an end, with the token's own, and with the present as the end.
+// TestRevocationsAreRemembered uses revocations that another program wrote to the
+// store: without an end, with the end of the token, and with the present as the end.
 func TestRevocationsAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
@@ -309,7 +309,7 @@ func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/openid-configuration/tenant", nil)) // the place of RFC 8414 alone
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/openid-configuration/tenant", nil)) // only RFC 8414 has this place
 	if w.Code != 404 {
 		t.Errorf("the OpenID metadata before the issuer's path: got %d", w.Code)
 	}
@@ -320,7 +320,7 @@ func TestEndpointsAreWhereTheMetadataSays(t *testing.T) {
 	}
 }
 
-// TestD09NothingPrintsSecrets prints what holds keys and hashes. D09
+// TestD09NothingPrintsSecrets prints all types that hold keys and hashes.
 func TestD09NothingPrintsSecrets(t *testing.T) {
 	secret := []byte("0123456789abcdef0123456789abcdef")
 	keys, err := issuer.NewKeySet(issuer.SigningKey{ID: "k", Alg: "HS256", Private: secret})
@@ -369,7 +369,7 @@ func TestD09NothingPrintsSecrets(t *testing.T) {
 	}
 }
 
-// TestOverloadDoesNotLast refuses once for overload, and decides afterwards.
+// TestOverloadDoesNotLast refuses once because of overload, and decides afterwards.
 func TestOverloadDoesNotLast(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -379,7 +379,7 @@ func TestOverloadDoesNotLast(t *testing.T) {
 	wantCode(t, "unknown user", err, errorsx.CredentialsIncorrect)
 }
 
-// panicking is a store with a fault.
+// panicking is a store that panics.
 type panicking struct{ *memory.Store }
 
 func (panicking) Client(context.Context, string) (*store.Client, error) { panic("s3cret") }
@@ -394,8 +394,8 @@ func TestS05StorePanics(t *testing.T) {
 	}
 }
 
-// TestRevokedIDsAreBounded lets a client revoke more tokens, one by one, than are
-// remembered for it.
+// TestRevokedIDsAreBounded lets a client revoke more tokens, one by one, than the
+// issuer remembers for it.
 func TestRevokedIDsAreBounded(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{})
 	before, _ := validate(t, iss, mint(t, iss, issuer.Grant{Client: "app"}).AccessToken)

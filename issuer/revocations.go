@@ -13,27 +13,28 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// revocations are what the issuer knows to be revoked, so that a signed token is judged
-// without asking the store.
+// revocations is everything that the issuer knows to be revoked. With it, signed tokens
+// are validated without the store.
 type revocations struct {
-	following chan struct{} // a place for one follower
+	following chan struct{} // holds one element while a follow runs
 	cursor    store.Cursor
-	began     time.Time                 // when the last good reading did
-	fresh     atomic.Pointer[time.Time] // until when what is known may be relied on
+	began     time.Time                 // when the last successful read began
+	fresh     atomic.Pointer[time.Time] // until when this state may be relied on
 
 	mu      sync.RWMutex
 	revoked revokedSet // tokens, families and sessions
 	clients versions
 	users   versions
-	unsure  map[subject]time.Time // revoked then, and the new version was not read since
+	unsure  map[subject]time.Time // when revoked, for those whose new version was not read since
 	purged  time.Time
-	longest time.Duration // that an access token lives
+	longest time.Duration // lifetime of an access token
 }
 
-// versions are those of clients or users, by their IDs: older tokens are revoked.
+// versions maps the IDs of clients or users to their versions. Tokens of an older
+// version are revoked.
 type versions map[string]uint64
 
-// versions returns those of a kind.
+// versions returns the versions of a kind, client or user.
 func (r *revocations) versions(kind store.Kind) versions {
 	if kind == store.KindUser {
 		return r.users
@@ -53,7 +54,7 @@ func newRevocations(longest time.Duration) revocations {
 	}
 }
 
-// apply makes changes known here and to the subscribers.
+// apply applies changes to the issuer and tells its subscribers about them.
 func (i *Issuer) apply(changes []store.Change) {
 	if len(changes) == 0 {
 		return
@@ -66,12 +67,12 @@ func (i *Issuer) apply(changes []store.Change) {
 	i.sinks.Forget(rs...)
 }
 
-// The kinds are numbered alike, or this does not compile.
+// The kinds of both packages have equal numbers; otherwise this does not compile.
 var _ = [1]struct{}{}[middleware.KindSigningKey-middleware.Kind(store.KindSigningKey)]
 
-// Subscribe implements [middleware.Source]: caches in front of the issuer follow its
-// revocations. Unless [Issuer.Run] runs, they answer for half a minute, as the
-// issuer itself does.
+// Subscribe implements [middleware.Source]: s learns of all revocations that the issuer
+// learns of. If [Issuer.Run] does not run, caches in front of the issuer answer for
+// half a minute only, as the issuer itself does.
 func (i *Issuer) Subscribe(s middleware.Sink) (cancel func()) { return i.sinks.Subscribe(s) }
 
 func (r *revocations) apply(changes []store.Change, now time.Time) {
@@ -94,10 +95,10 @@ func (r *revocations) apply(changes []store.Change, now time.Time) {
 	}
 }
 
-// remembered returns until when the revocation of a token or family is remembered:
-// never less than the life of a token that is made now. A program that writes a
-// revocation into the store itself may give too early an end, such as the present.
-// Refresh tokens need no memory, since the store deletes them.
+// remembered returns until when the revocation of a token or family is remembered. This
+// is at least the lifetime of a token that is made now. A program that writes a
+// revocation to the store itself may give too early an end. Refresh tokens need not be
+// remembered, because the store deletes them.
 func (r *revocations) remembered(until, now time.Time) time.Time {
 	if least := now.Add(r.longest); !until.IsZero() && until.Before(least) {
 		return least
@@ -105,7 +106,7 @@ func (r *revocations) remembered(until, now time.Time) time.Time {
 	return until
 }
 
-// noteTTL notes that an access token lives for that long.
+// noteTTL notes that an access token with that lifetime is made.
 func (r *revocations) noteTTL(ttl time.Duration) {
 	r.mu.RLock()
 	known := ttl <= r.longest
@@ -113,30 +114,32 @@ func (r *revocations) noteTTL(ttl time.Duration) {
 	if known {
 		return
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.longest = max(r.longest, ttl)
 }
 
-// isStale reports whether the store was last heard of too long ago, by one of
-// the clocks: the monotonic one stands still while the machine sleeps.
+// isStale reports whether the last successful read of the store is too long ago, by the
+// monotonic or by the wall clock. The monotonic clock stands still while the machine
+// sleeps.
 func (r *revocations) isStale(now time.Time) bool {
 	fresh := r.fresh.Load()
 	return fresh == nil || now.After(*fresh) || now.Round(0).After(fresh.Round(0))
 }
 
-// version returns the version of a client or user that tokens must have: the
-// record's own, or a later one that the issuer has heard of. Users from a table
-// of one's own have none but that.
+// version returns the version that tokens of a client or user must have. It is the
+// recorded one, or a later one that the issuer has read. Users from a table outside the
+// store have only the latter.
 func (r *revocations) version(kind store.Kind, id string, recorded uint64) uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return max(recorded, r.versions(kind)[id])
 }
 
-// of reports whether a token is revoked, by itself or with its family, client
-// or user; and if not, whether it may be: its client or user was revoked, and the
-// version that newer tokens have is not known yet.
+// of reports whether a token is revoked, by itself or with its family, client or user.
+// unsure reports that its client or user was revoked and the new version is not known
+// yet, so that the token may be revoked.
 func (r *revocations) of(t *store.Token) (revoked, unsure bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -149,10 +152,10 @@ func (r *revocations) of(t *store.Token) (revoked, unsure bool) {
 	return revoked, unsure
 }
 
-// revoke revokes what the changes name, in the store and then here: when it
-// returns, this issuer refuses it. Until the store is read again, all tokens of a
-// revoked client or user are AUTH-8; if it can be written and not read, that is an
-// error too. ctx is a lasting one.
+// revoke makes the changes, first in the store and then here. When it returns, this
+// issuer refuses what they name. Until the store is read again, all tokens of a revoked
+// client or user are refused with AUTH-8. A store that can be written but not read is
+// an error too. ctx must come from lasting.
 func (i *Issuer) revoke(ctx context.Context, cs ...store.Change) error {
 	if i.closed.Load() {
 		return errClosed
@@ -161,13 +164,16 @@ func (i *Issuer) revoke(ctx context.Context, cs ...store.Change) error {
 	if err := i.db.Revoke(ctx, cs...); err != nil {
 		return err
 	}
+
+	// The store has chosen new versions, which are not known until it is read.
 	i.revocations.doubt(cs)
 	i.apply(cs)
 	return i.follow(ctx)
 }
 
-// beyond returns changes that raise clients and users beyond the versions that
-// are known of them, which a store that went back in time has not.
+// beyond returns the changes with the versions that are known of clients and users, so
+// that the store raises them beyond these. A store that was restored from an earlier
+// copy does not know them.
 func (r *revocations) beyond(cs []store.Change) []store.Change {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -180,7 +186,7 @@ func (r *revocations) beyond(cs []store.Change) []store.Change {
 	return cs
 }
 
-// doubt notes the clients and users whose new versions are not read yet.
+// doubt notes the clients and users whose new versions were not read yet.
 func (r *revocations) doubt(cs []store.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,15 +197,15 @@ func (r *revocations) doubt(cs []store.Change) {
 	}
 }
 
-// believe ends the doubts from before a good reading began.
+// believe forgets the doubts from before a successful read began.
 func (r *revocations) believe(began time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.unsure, func(_ subject, since time.Time) bool { return since.Before(began) })
 }
 
-// forgotten returns the changes by which a store learns again of versions that
-// are higher than those it has.
+// forgotten returns changes that tell the store the versions that are higher here than
+// in its snapshot.
 func (r *revocations) forgotten(snapshot []store.Change) (cs []store.Change) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -207,6 +213,7 @@ func (r *revocations) forgotten(snapshot []store.Change) (cs []store.Change) {
 	for _, c := range snapshot {
 		has[subject{c.Kind, c.ID}] = c.Version
 	}
+
 	for _, kind := range []store.Kind{store.KindClient, store.KindUser} {
 		for id, version := range r.versions(kind) {
 			if version > max(1, has[subject{kind, id}]) {
@@ -217,13 +224,14 @@ func (r *revocations) forgotten(snapshot []store.Change) (cs []store.Change) {
 	return cs
 }
 
-// revokeFor revokes a token or family for a client. A client that has revoked very
-// many loses all of its tokens instead.
+// revokeFor revokes a token or family for a client. If the client has revoked too many,
+// all of its tokens are revoked instead.
 func (i *Issuer) revokeFor(ctx context.Context, client string, c store.Change) error {
 	r := &i.revocations
 	r.mu.RLock()
 	tooMany := r.revoked.byClient[client] >= maxRevoked
 	r.mu.RUnlock()
+
 	if !tooMany {
 		err := i.revoke(ctx, c)
 		r.mu.Lock()
@@ -231,18 +239,20 @@ func (i *Issuer) revokeFor(ctx context.Context, client string, c store.Change) e
 		r.mu.Unlock()
 		return err
 	}
+
 	if err := i.revoke(ctx, store.Change{Kind: store.KindClient, ID: client}); err != nil {
 		return err
 	}
+
 	r.mu.Lock()
 	r.revoked.drop(client)
 	r.mu.Unlock()
 	return nil
 }
 
-// checkByToken refuses a token that was revoked after it was accepted, itself or with
-// its family, client or user. Of an opaque token, the identity does not tell the
-// user's version, so that a revocation of the user in that moment is not noticed.
+// checkByToken refuses a token that was revoked after it was accepted, by itself or
+// with its family, client or user. The identity of an opaque token does not hold the
+// user's version, so a revocation of the user in that time is not noticed.
 func (i *Issuer) checkByToken(by *middleware.Identity) error {
 	t := &store.Token{ID: by.TokenID, Family: by.Family, Client: by.Client, ClientVersion: by.ClientVersion}
 	if by.Claims() != "" {

@@ -8,13 +8,13 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// maxRevoked is how many tokens a client may revoke one by one, before all of
-// its tokens are revoked together: what is remembered on its node is bounded by
-// the number of clients.
+// maxRevoked is how many tokens a client may revoke one by one. At the next, all of its
+// tokens are revoked together. The memory of a node is therefore bounded by the number
+// of clients.
 const maxRevoked = 10_000
 
-// A revokedSet remembers what is revoked until it has expired, in some 60 bytes
-// each. IDs are kept as 128 bits under a secret seed.
+// A revokedSet remembers what is revoked until it has expired. An entry takes about 60
+// bytes. IDs are kept as 128-bit hashes under a secret seed.
 type revokedSet struct {
 	seeds    [2]maphash.Seed
 	ids      map[[2]uint64]revokedID
@@ -23,7 +23,7 @@ type revokedSet struct {
 
 type revokedID struct {
 	until  time.Time // zero: for ever
-	client string    // that revoked it here, if any
+	client string    // the client that revoked it on this node, if any
 }
 
 func newRevokedSet() revokedSet {
@@ -48,7 +48,7 @@ func (r *revokedSet) has(k store.Kind, id string) bool {
 	return ok
 }
 
-// add enters a revocation, and never shortens one.
+// add adds a revocation. It never shortens one.
 func (r *revokedSet) add(k store.Kind, id string, until, now time.Time) {
 	key := r.key(k, id)
 	old, known := r.ids[key]
@@ -56,12 +56,14 @@ func (r *revokedSet) add(k store.Kind, id string, until, now time.Time) {
 	case known && (old.until.IsZero() || !until.IsZero() && until.Before(old.until)):
 		return
 	case !until.IsZero():
-		until = now.Add(until.Sub(now)) // on both clocks
+		// Times from the store have no monotonic reading. Now the end can be compared
+		// by both clocks.
+		until = now.Add(until.Sub(now))
 	}
 	r.ids[key] = revokedID{until, old.client}
 }
 
-// charge notes that the client revoked what was added.
+// charge counts an entry against the client that revoked it.
 func (r *revokedSet) charge(k store.Kind, id, client string) {
 	key := r.key(k, id)
 	if entry, ok := r.ids[key]; ok && entry.client == "" {
@@ -71,7 +73,7 @@ func (r *revokedSet) charge(k store.Kind, id, client string) {
 	}
 }
 
-// drop forgets what a client revoked: all of its tokens are revoked by now.
+// drop forgets what a client has revoked, when all of its tokens are revoked.
 func (r *revokedSet) drop(client string) {
 	r.remove(func(e revokedID) bool { return e.client == client })
 }
@@ -95,8 +97,8 @@ func (r *revokedSet) remove(gone func(revokedID) bool) {
 	})
 }
 
-// over reports whether a revocation need not be remembered any more: well after
-// its end, by the monotonic clock and by the wall clock, which may step.
+// over reports whether a revocation need not be remembered any more. An hour must have
+// passed since its end, by the monotonic clock and by the wall clock, which may be set.
 func over(now, until time.Time) bool {
 	until = until.Add(time.Hour)
 	return now.After(until) && now.Round(0).After(until.Round(0))

@@ -13,13 +13,14 @@ import (
 var errFixedKeys = errors.New("the keys never change: only stored ones do, see Config.KeyFile")
 
 // RotateSigningKey publishes a new signing key and returns its ID. The key verifies at
-// once. It signs when everybody who keeps the key set has had time to read it
-// again, five and a half minutes later, by a second change that [Issuer.Run] of
-// any node makes; the one before verifies on until its last token has expired.
-// The clocks of nodes may differ by some seconds; by more, a new key may sign
-// before all can have it.
+// once. It begins to sign five and a half minutes later, when every cache of the key
+// set must have read it again. [Issuer.Run] of any node makes that second change. The
+// key before it verifies until its last token has expired.
 //
-// It is an error unless the keys are stored ([Config].KeyFile).
+// The clocks of nodes may differ by some seconds. If they differ by more, a new key may
+// sign before all caches have it.
+//
+// RotateSigningKey returns an error if the keys are not stored ([Config].KeyFile).
 func (i *Issuer) RotateSigningKey(ctx context.Context) (kid string, err error) {
 	s := i.keys.stored
 	if s == nil {
@@ -35,13 +36,13 @@ func (i *Issuer) RotateSigningKey(ctx context.Context) (kid string, err error) {
 	return r.ID, i.follow(ctx)
 }
 
-// RevokeSigningKey ends a signing key at once, as when it has leaked: what it signed is
-// refused here when RevokeSigningKey returns, and on other nodes when they hear of it. If
-// the key signs, a new one does so from now on, which those who keep the key set
-// do not know for up to five minutes.
+// RevokeSigningKey ends a signing key at once, for example because it has leaked. When
+// it returns, this issuer refuses the tokens that the key signed. Other nodes do so
+// when they learn of it. If the key is the one that signs, a new key signs from now on.
+// Caches of the key set may not know the new key for up to five minutes.
 //
-// It is an error unless the keys are stored ([Config].KeyFile), and [store.ErrNotFound] for
-// a key that is not among them.
+// RevokeSigningKey returns an error if the keys are not stored ([Config].KeyFile), and
+// [store.ErrNotFound] if no stored key has that ID.
 func (i *Issuer) RevokeSigningKey(ctx context.Context, kid string) error {
 	s := i.keys.stored
 	if s == nil {
@@ -51,6 +52,7 @@ func (i *Issuer) RevokeSigningKey(ctx context.Context, kid string) error {
 	if err != nil {
 		return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
 	}
+
 	now := time.Now()
 	changed := []store.SigningKey{}
 	records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) })
@@ -58,6 +60,8 @@ func (i *Issuer) RevokeSigningKey(ctx context.Context, kid string) error {
 	if n < 0 {
 		return fmt.Errorf("issuer: RevokeSigningKey: key %q: %w", kid, store.ErrNotFound)
 	}
+
+	// If this key signs, a new one must take over at once.
 	if opened, _, _ := s.open(records); signs(opened, kid) {
 		next, err := s.make(now, signsAfter(records, now))
 		if err != nil {
@@ -65,29 +69,35 @@ func (i *Issuer) RevokeSigningKey(ctx context.Context, kid string) error {
 		}
 		changed = append(changed, next)
 	}
+
+	// Both changes are stored at once, so that no node sees one without the other. The
+	// end lies in the past, for nodes whose clock is behind.
 	records[n].Ends = now.Add(-clockSkew)
-	if err := s.db.PutSigningKeys(ctx, append(changed, records[n])...); err != nil { // at once: nobody sees one without the other
+	if err := s.db.PutSigningKeys(ctx, append(changed, records[n])...); err != nil {
 		return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
 	}
 	return i.follow(ctx)
 }
 
-// signs reports whether the key that signs is the one with that ID.
+// signs reports whether the key with that ID is the one that signs.
 func signs(records []store.SigningKey, kid string) bool {
 	n := signerOf(records)
 	return n >= 0 && records[n].ID == kid
 }
 
-// tend lets the newest key sign when its time has come, ends those before it,
-// and forgets those that have ended. All nodes may do so at once: they do the
-// same.
+// tend lets the newest key sign when its time has come, ends the keys before it, and
+// drops those that have ended. All nodes may do so at once, because they make the same
+// changes.
 func (ks *KeySet) tend(ctx context.Context, now time.Time) error {
 	s := ks.stored
 	s.mu.Lock()
 	changed := due(s.records, now, s.maxTTL)
 	stale := slices.ContainsFunc(s.records, func(r store.SigningKey) bool { return ended(r, now) })
 	s.mu.Unlock()
-	if len(changed) > 0 { // unless another node was first
+
+	// Another node may have made these changes already, so the keys are read again
+	// first.
+	if len(changed) > 0 {
 		if err := ks.reload(ctx); err != nil {
 			return err
 		}
@@ -98,14 +108,15 @@ func (ks *KeySet) tend(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("storing the signing keys: %w", err)
 		}
 	}
+
 	if len(changed) > 0 || stale {
 		return ks.reload(ctx)
 	}
 	return nil
 }
 
-// signsAfter returns now, or a moment after the last key began to sign: the clock
-// of whoever let it may be ahead.
+// signsAfter returns now, or a moment after the last key began to sign, whichever is
+// later. The clock of the node that let that key sign may be ahead.
 func signsAfter(records []store.SigningKey, now time.Time) time.Time {
 	for _, r := range records {
 		if !r.Signs.Before(now) {
@@ -115,20 +126,24 @@ func signsAfter(records []store.SigningKey, now time.Time) time.Time {
 	return now
 }
 
-// due returns what there is to change of the records.
+// due returns the records that must change now, with their changes.
 func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []store.SigningKey {
 	current := slices.DeleteFunc(slices.Clone(records), func(r store.SigningKey) bool { return ended(r, now) })
+
 	next := -1
 	for i, r := range current {
 		if r.Signs.IsZero() && r.Ends.IsZero() && now.Sub(r.Published) >= publishedBefore {
-			next = i // they are in the order of their publication
+			// The records are in the order of their publication.
+			next = i
 		}
 	}
+
 	var changed []store.SigningKey
 	if next >= 0 {
 		current[next].Signs = signsAfter(current, now)
 		changed = append(changed, current[next])
 	}
+
 	signer := signerOf(current)
 	for i, r := range current {
 		replaced := !r.Signs.IsZero() && i != signer || r.Signs.IsZero() && i < next

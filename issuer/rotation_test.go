@@ -25,10 +25,10 @@ import (
 
 var encryptionKey = encryptionKeyOf(7)
 
-// encryptionKeyOf returns an encryption key for each number.
+// encryptionKeyOf returns a different encryption key for each number.
 func encryptionKeyOf(n byte) []byte { return append(bytes.Repeat([]byte{n}, 31), n+1) }
 
-// node returns an issuer of its own on a store that others may use too.
+// node returns a new issuer on a store that others may use too.
 func node(t *testing.T, db issuer.Store, cfg issuer.Config) *issuer.Issuer {
 	t.Helper()
 	cfg.EncryptionKey = encryptionKey
@@ -90,11 +90,11 @@ func TestJ31Rotation(t *testing.T) {
 				t.Errorf("published after a second: %v, want %v", got, both)
 			}
 		}
-		var last string // token of the old key
+		var last string // a token of the old key
 		for range 5*60 + 20 {
 			time.Sleep(time.Second)
 			if last = client(t, b); kidOf(t, last) != old {
-				t.Fatal("the new key signs before those who keep the key set can have it")
+				t.Fatal("the new key signs before caches of the key set can have it")
 			}
 		}
 		time.Sleep(20 * time.Second)
@@ -111,7 +111,7 @@ func TestJ31Rotation(t *testing.T) {
 				}
 			}
 		}
-		time.Sleep(2*time.Hour + 2*time.Minute) // nothing it signed is valid any more
+		time.Sleep(2*time.Hour + 2*time.Minute) // all of its tokens have expired
 		for _, n := range []*issuer.Issuer{a, b} {
 			if got := published(t, n); !slices.Equal(got, []string{next}) {
 				t.Errorf("published in the end: %v, want %v", got, next)
@@ -144,7 +144,7 @@ func TestC19RevokeSigningKey(t *testing.T) {
 			t.Errorf("on the node itself, at once: got %v", code)
 		}
 		young := client(t, a)
-		if _, code := validate(t, b, young); code != 0 { // asks the store for a key that it does not know
+		if _, code := validate(t, b, young); code != 0 { // makes b read the keys, because the kid is unknown to it
 			t.Errorf("a token of the new key on a node that has not heard of it: got %v", code)
 		}
 		time.Sleep(500 * time.Millisecond)
@@ -159,7 +159,7 @@ func TestC19RevokeSigningKey(t *testing.T) {
 	})
 }
 
-// keyStore counts how often the keys are read, and may fail.
+// keyStore is a store that counts how often its keys are read, and can fail.
 type keyStore struct {
 	*memory.Store
 	reads int
@@ -184,14 +184,16 @@ func (k *keyStore) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) e
 	return k.Store.PutSigningKeys(ctx, ks...)
 }
 
-// madeUp returns a token with a key ID that nobody has and the payload of another.
+// madeUp returns a token with a key ID that does not exist and the payload of another
+// token.
 func madeUp(token string, n int) string {
 	_, payload, _ := strings.Cut(token, ".")
 	header := fmt.Appendf(nil, `{"alg":"ES256","kid":"junk%d","typ":"at+jwt"}`, n)
 	return base64.RawURLEncoding.EncodeToString(header) + "." + payload
 }
 
-// TestJ05UnknownKeys sends tokens with key IDs that nobody has, which anyone can.
+// TestJ05UnknownKeys sends tokens with key IDs that do not exist, which anyone can
+// make.
 func TestJ05UnknownKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
@@ -215,10 +217,11 @@ func TestJ05UnknownKeys(t *testing.T) {
 	})
 }
 
-// TestS01UnknownKeyOfASlowStore: who waits for a key that may be there, and who
-// hangs up meanwhile, are nobody else's business.
+// TestS01UnknownKeyOfASlowStore sends tokens with an unknown key ID while the store is
+// slow. Requests that wait for the key, or disconnect meanwhile, must not affect
+// others.
 func TestS01UnknownKeyOfASlowStore(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // one place for signatures
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // only one place for signature checks
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
 		c := &keyStore{Store: db}
@@ -292,7 +295,7 @@ func TestS07StoredKeysRefuse(t *testing.T) {
 	}
 }
 
-// lateKeys are stored when somebody says so, the first ones.
+// lateKeys is a store that stores the first keys only when the test lets it.
 type lateKeys struct {
 	*memory.Store
 	once      sync.Once
@@ -307,8 +310,8 @@ func (l *lateKeys) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) e
 	return l.Store.PutSigningKeys(ctx, ks...)
 }
 
-// TestForeignKeysAreLeftOut starts a node with another key beside others, while
-// there is no key yet: it fails, and leaves nothing behind.
+// TestForeignKeysAreLeftOut starts a node with another encryption key beside others,
+// while there is no signing key yet. It fails, and leaves no key behind.
 func TestForeignKeysAreLeftOut(t *testing.T) {
 	db := newStore(t)
 	late := &lateKeys{Store: db, made: make(chan struct{}), put: make(chan struct{})}
@@ -329,8 +332,8 @@ func TestForeignKeysAreLeftOut(t *testing.T) {
 	}
 }
 
-// TestC19RevokeSigningKeyBesideForeignKeys revokes a key while the store has another one
-// that no node can open, and that seems to sign.
+// TestC19RevokeSigningKeyBesideForeignKeys revokes a key while the store has another
+// one that no node can decrypt and that looks like the signer.
 func TestC19RevokeSigningKeyBesideForeignKeys(t *testing.T) {
 	db := newStore(t)
 	a, b := node(t, db, issuer.Config{}), node(t, db, issuer.Config{})
@@ -351,7 +354,7 @@ func TestC19RevokeSigningKeyBesideForeignKeys(t *testing.T) {
 			_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
 			return err
 		}
-		if err := bearer(good); err != nil { // the other node reads the keys for it
+		if err := bearer(good); err != nil { // makes the other node read the keys
 			t.Errorf("%s: a token of the new key: %v", name, err)
 		}
 		if err := bearer(leaked); !errors.Is(err, errorsx.BadSignature) {

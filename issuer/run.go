@@ -19,31 +19,33 @@ const (
 	pollTimeout = 2 * time.Second
 	sweepEvery  = 5 * time.Minute
 
-	// snapshotTimeout is for all that is revoked, which may be millions of tokens.
+	// snapshotTimeout is for reading all revocations at once, which may be millions of
+	// tokens.
 	snapshotTimeout = 10 * time.Second
 
-	// staleAfter is how long the issuer and the caches in front of it may answer
-	// after the store was last heard of.
+	// staleAfter is how long the issuer and the caches in front of it may answer after
+	// the store was last read.
 	staleAfter = 30 * time.Second
 
-	// A store that hints no more is asked to again after a while, which grows.
+	// After Hint has returned, it is called again after a wait that grows between
+	// these.
 	firstRetry, lastRetry = 100 * time.Millisecond, 5 * time.Second
 )
 
-// Run follows the store's changes for an issuer from [New], until ctx ends, and
-// returns its cause. It
-// brings in what others revoke within a second, and sooner where the store
-// hints at changes; what this issuer revokes it knows at once. It also lets a
-// published signing key sign when its time has come, tells the store once a minute
-// and in the end which API keys and secrets were used, and sweeps the store now
-// and then.
+// Run follows the store's changes for an issuer from [New] until ctx ends, and returns
+// the cause. It learns of revocations by other nodes within a second, and sooner if the
+// store is a [store.Hinter]. Revocations by this issuer are known to it at once.
 //
-// When the store has not been heard of for half a minute, tokens are AUTH-8. The
-// configuration may allow stale ones, but only while Run runs: the end of ctx, such
-// as a timeout for the start of the program, ends that too.
+// Run also lets a published signing key sign when its time has come. Once a minute, and
+// when it ends, it stores which API keys and secrets were used. Every few minutes it
+// sweeps the store.
 //
-// For an issuer from [Open], which runs by itself, Run is an error, and so it is after
-// Close, which ends it too.
+// If the store could not be read for half a minute, tokens are refused with AUTH-8.
+// [Config].AllowStale accepts them, but only while Run runs. A ctx with a timeout, such
+// as one for the start of the program, therefore ends that too.
+//
+// Run returns an error at once for an issuer from [Open], which needs no Run.
+// [Issuer.Close] ends Run with an error.
 func (i *Issuer) Run(ctx context.Context) error {
 	if i.opened != nil {
 		return errors.New("issuer: Run: the issuer runs by itself since Open")
@@ -59,6 +61,7 @@ func (i *Issuer) follows(parent context.Context) error {
 	i.ran.Store(true)
 	i.runs.Add(1)
 	defer i.runs.Add(-1)
+
 	var others sync.WaitGroup
 	defer others.Wait()
 	wake := make(chan struct{}, 1)
@@ -71,6 +74,7 @@ func (i *Issuer) follows(parent context.Context) error {
 	if i.uses.toucher != nil {
 		others.Go(func() { i.tellUses(ctx) })
 	}
+
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	failing := i.condition("revocations cannot be read", "revocations are read again")
@@ -89,7 +93,7 @@ func (i *Issuer) follows(parent context.Context) error {
 	}
 }
 
-// listen follows the store's hints, until ctx ends.
+// listen passes the store's hints on to wake until ctx ends.
 func (i *Issuer) listen(ctx context.Context, hinter store.Hinter, wake chan<- struct{}) {
 	deaf := i.condition("the store gives no hints of changes, which arrive by polling", "the store hints at changes again")
 	for wait := firstRetry; ctx.Err() == nil; wait = min(2*wait, lastRetry) {
@@ -98,19 +102,23 @@ func (i *Issuer) listen(ctx context.Context, hinter store.Hinter, wake chan<- st
 			wait = firstRetry
 			select {
 			case wake <- struct{}{}:
-			default: // it has not yet come to the last one
+			default: // an earlier hint is still waiting, which is enough
 			}
 		})
 		deaf(ctx, err)
+
+		// A random part of the wait keeps nodes from calling the store at the same
+		// moment.
 		pause(ctx, wait/2+rand.N(wait))
 	}
 }
 
-// sweep sweeps the store from time to time, until ctx ends.
+// sweep sweeps the store every few minutes until ctx ends.
 func (i *Issuer) sweep(ctx context.Context, sweeper store.Sweeper) {
 	failing := i.condition("the store cannot be swept", "the store is swept again")
 	for {
-		pause(ctx, sweepEvery/2+rand.N(sweepEvery)) // several nodes take turns
+		// The wait is random, so that the nodes of a store take turns.
+		pause(ctx, sweepEvery/2+rand.N(sweepEvery))
 		if ctx.Err() != nil {
 			return
 		}
@@ -118,6 +126,7 @@ func (i *Issuer) sweep(ctx context.Context, sweeper store.Sweeper) {
 	}
 }
 
+// pause returns after d, or when ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -127,8 +136,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// condition returns a function that is told of each success and failure, and
-// logs the first failure and the recovery.
+// condition returns a function to call after each attempt, with its error or nil. It
+// logs the first failure and the recovery, and nothing in between.
 func (i *Issuer) condition(bad, good string) func(ctx context.Context, err error) {
 	failing := false
 	return func(ctx context.Context, err error) {
@@ -148,13 +157,16 @@ func (i *Issuer) logger() *slog.Logger {
 	return cmp.Or(i.cfg.Log, slog.Default())
 }
 
-// follow brings the issuer and its subscribers up to date with the store's
-// changes. What is known to be revoked stays so if the store forgets it. It does
-// not end with a request that it is for. Who waits while another follows is done
-// if that one began to read later.
+// follow reads the store's changes and applies them to the issuer and its subscribers.
+// A revocation that the issuer knows stays known even if the store forgets it.
+//
+// follow goes on when ctx ends, because others may wait for its result. A caller that
+// waits for another follow needs no reading of its own, provided that the other began
+// to read later.
 func (i *Issuer) follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
 	defer cancel()
+
 	asked := time.Now()
 	l := &i.revocations
 	select {
@@ -163,12 +175,17 @@ func (i *Issuer) follow(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+
+	// The follower before us may have begun to read after we asked.
 	if l.began.After(asked) {
 		return nil
 	}
+
 	began := time.Now()
 	changes, cursor, err := i.db.Since(ctx, l.cursor)
 	lost := errors.Is(err, store.ErrNotFound)
+
+	// The store does not know our cursor any more, so that everything is read anew.
 	if lost {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
 		defer cancel()
@@ -177,6 +194,7 @@ func (i *Issuer) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	if lost {
 		if err := i.lost(ctx, changes, cursor); err != nil {
 			return err
@@ -184,22 +202,25 @@ func (i *Issuer) follow(ctx context.Context) error {
 	} else {
 		i.apply(changes)
 	}
+
 	l.believe(began)
 	i.freshen(began.Add(staleAfter))
 	if err := i.followKeys(ctx, changes, lost); err != nil {
-		return err // what was read is read again, with the keys
+		// The cursor stays, so that the next call reads these changes again, and the
+		// keys with them.
+		return err
 	}
 	l.cursor, l.began = cursor, began
 	return nil
 }
 
-// freshen says until when what is known may be relied on.
+// freshen sets until when the issuer and its subscribers may rely on what they know.
 func (i *Issuer) freshen(until time.Time) {
 	i.revocations.fresh.Store(&until)
 	i.sinks.FreshUntil(until)
 }
 
-// followKeys reads the signing keys again if they have changed.
+// followKeys reads the signing keys again if they may have changed.
 func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bool) error {
 	if i.keys.stored == nil {
 		return nil
@@ -210,24 +231,32 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 	if !lost {
 		return nil
 	}
+
 	err := i.keys.reload(ctx)
-	if errors.Is(err, errNoSigner) { // what was signed is good all the same
+	if errors.Is(err, errNoSigner) {
+		// The keys that were read before stay in use, because their tokens are still
+		// genuine.
 		i.logger().ErrorContext(ctx, "authtier: signing keys are gone", "issuer", i.url, "cause", err)
 		err = nil
 	}
+
 	if foreign := i.keys.stored.unopened(); foreign != nil {
 		i.logger().ErrorContext(ctx, "authtier: signing keys are left out", "issuer", i.url, "cause", foreign)
 	}
 	return err
 }
 
-// lost takes a snapshot for all there is, where the store does not know the
-// changes that were read last: it was put back to an earlier copy, or has moved
-// on by too much. It says so loudly. What the store has forgotten of clients and
-// users it is told again, or tokens that are made from now on would be good for
-// some nodes alone.
+// lost applies a snapshot of everything that is revoked. It is for a store that does
+// not know the issuer's cursor: an earlier copy of it was restored, or it has changed
+// by more than it remembers. lost logs a warning.
+//
+// The store may have forgotten revocations of clients and users. lost writes them
+// again, because otherwise tokens that are minted from now on would be valid on some
+// nodes only.
 func (i *Issuer) lost(ctx context.Context, snapshot []store.Change, cursor store.Cursor) error {
 	last := i.revocations.cursor
+
+	// The first snapshot after the start is expected and needs no warning.
 	if last != (store.Cursor{}) {
 		why := "the store has changed by more than it remembers"
 		if cursor.N <= last.N {
@@ -236,11 +265,14 @@ func (i *Issuer) lost(ctx context.Context, snapshot []store.Change, cursor store
 		i.logger().WarnContext(ctx, "authtier: all that is revoked is read anew", "issuer", i.url,
 			"cause", why, "last", last.N, "now", cursor.N)
 	}
+
 	if forgotten := i.revocations.forgotten(snapshot); len(forgotten) > 0 {
 		if err := i.db.Revoke(ctx, forgotten...); err != nil {
 			return fmt.Errorf("telling the store what it has forgotten: %w", err)
 		}
 	}
+
+	// Subscribers may have missed any change, so that they must forget everything.
 	i.revocations.apply(snapshot, time.Now())
 	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindEverything})
 	return nil

@@ -33,8 +33,8 @@ func summed(body string) string {
 	return body + end
 }
 
-// guesses are token with its first n characters right, for a few n up to all but
-// one, each with a right checksum.
+// guesses returns texts that share their first n characters with token, for several n
+// up to all but one. Each has a correct checksum.
 func guesses(token string) (list []string) {
 	body := token[:len(token)-6]
 	for _, n := range []int{len(body) - 43, len(body) - 30, len(body) - 10, len(body) - 2, len(body) - 1} {
@@ -49,7 +49,7 @@ func guesses(token string) (list []string) {
 	return list
 }
 
-// asking is a store that notes which digests it is asked for.
+// asking is a store that records the digests that it is asked for.
 type asking struct {
 	store.Store
 	digests []store.Digest
@@ -65,9 +65,9 @@ func (a *asking) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, err
 	return a.Store.APIKey(ctx, d)
 }
 
-// TestB03RightBeginnings guesses a credential from its beginning. However much of
-// it is right, it is looked up whole, by its digest, and answered alike: nothing
-// compares it with what is stored, and no clock can tell.
+// TestB03RightBeginnings guesses a credential from its beginning. Each guess is looked
+// up whole, by its digest, and gets the same answer. The guess itself is compared with
+// nothing, so that times cannot tell how much of it is correct.
 func TestB03RightBeginnings(t *testing.T) {
 	a := &asking{Store: newStore(t)}
 	iss := newIssuer(t, a, issuer.Config{OpaqueTokens: true, AllowUnthrottled: true})
@@ -104,7 +104,7 @@ func TestB03RightBeginnings(t *testing.T) {
 				first = got
 			}
 			if w.Code < 400 || got != first {
-				t.Errorf("B03 %s, guess %d: got %s, want what the first got, %s", name, n, got, first)
+				t.Errorf("B03 %s, guess %d: got %s, want the answer of the first, %s", name, n, got, first)
 			}
 			if want := store.DigestOf(strings.TrimPrefix(guess, "Bearer ")); !slices.Equal(a.digests, []store.Digest{want}) {
 				t.Errorf("B03 %s, guess %d: the store was asked %d times, or not for the whole", name, n, len(a.digests))
@@ -129,9 +129,9 @@ func prefixed(prefix string, list []string) []string {
 	return list
 }
 
-// TestO12IntrospectionScan has a client go through tokens that are not its own:
-// all get the very same answer, the store is asked about those alone that could be
-// tokens, and who guesses at the client's secret is slowed down.
+// TestO12IntrospectionScan lets a client introspect tokens that are not its own. All
+// get the same answer, and the store is asked only about well-formed ones. A client
+// that guesses at the secret is throttled.
 func TestO12IntrospectionScan(t *testing.T) {
 	db := &counting{Store: newStore(t)}
 	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 5})
@@ -174,8 +174,8 @@ func TestO12IntrospectionScan(t *testing.T) {
 	}
 }
 
-// TestD09LogsHoldNoSecrets logs all there is to log while every secret passes:
-// used rightly and wrongly, with a store that fails and one that panics.
+// TestD09LogsHoldNoSecrets causes every log message while secrets are used, correctly
+// and incorrectly, with a store that fails and one that panics.
 func TestD09LogsHoldNoSecrets(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -213,7 +213,7 @@ func TestD09LogsHoldNoSecrets(t *testing.T) {
 				}
 				serveQuietly(login, byBasic("ada", password))
 			}
-			for range 2 { // the second use ends the family, and is told
+			for range 2 { // the second use ends the family, and is logged
 				post("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
 			}
 			for _, token := range []string{refresh, planted[3], secret.Generate("authtier_at")} {
@@ -247,7 +247,7 @@ func TestD09LogsHoldNoSecrets(t *testing.T) {
 	}
 }
 
-// byBasic is a login by Basic.
+// byBasic returns a login by Basic.
 func byBasic(user, password string) *http.Request {
 	r := httptest.NewRequest("GET", "/api/login", nil)
 	r.SetBasicAuth(user, password)

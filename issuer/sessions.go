@@ -19,7 +19,7 @@ func init() {
 	}
 }
 
-// sessions is the issuer as the session system sees it.
+// sessions implements [hook.Sessions] for the session system.
 type sessions struct {
 	issuer *Issuer
 	maxAge time.Duration
@@ -40,12 +40,13 @@ func (s sessions) Revoke(ctx context.Context, id string) error {
 
 func (s sessions) OwnUsers() bool { return s.issuer.ownUsers() }
 
-// RevokeSession ends a session, by its ID ([store.Session].ID, and the TokenID of
-// the identities that it proves), as soon as [Issuer.RevokeClient] revokes tokens.
+// RevokeSession revokes the session with the given ID, which is [store.Session].ID and
+// the TokenID of the session's identities. It takes effect as soon as
+// [Issuer.RevokeClient] does.
 //
-// An ID has 32 hexadecimal digits. Anything else, such as a session's token, is
-// [store.ErrNotFound]. Stores find sessions by their tokens only, so that an ID that
-// no session has is no error.
+// An ID has 32 hexadecimal digits in lower case. For anything else, such as a session's
+// token, RevokeSession returns [store.ErrNotFound]. An ID that no session has is not an
+// error, because stores find sessions by their tokens only.
 //
 // The user's other sessions, tokens and password stay valid.
 func (i *Issuer) RevokeSession(ctx context.Context, id string) error {

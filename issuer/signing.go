@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// signer returns the function that signs with k, which has been checked.
+// signer returns the function that signs with k. k must have been checked.
 func (k SigningKey) signer() func(signed string) ([]byte, error) {
 	if key, ok := k.Private.(*ecdsa.PrivateKey); ok {
 		return func(signed string) ([]byte, error) { return signES256(key, signed) }
@@ -20,16 +20,19 @@ func (k SigningKey) signer() func(signed string) ([]byte, error) {
 	return func(signed string) ([]byte, error) { return method.Sign(signed, k.Private) }
 }
 
-// signES256 signs with a nonce made from key and message (RFC 6979), as RFC 8725
-// section 3.2 recommends: a weak source of randomness does not give the key away.
-// That takes a sixth less time, too. The signature is r and s, 32 bytes each (RFC
-// 7518 section 3.4).
+// signES256 signs with a nonce derived from key and message (RFC 6979), as RFC 8725
+// section 3.2 recommends. A weak source of randomness then does not reveal the key, and
+// signing takes a sixth less time. The signature is r and s, of 32 bytes each (RFC 7518
+// section 3.4).
 func signES256(key *ecdsa.PrivateKey, signed string) ([]byte, error) {
 	digest := sha256.Sum256([]byte(signed))
 	encoded, err := key.Sign(nil, digest[:], crypto.SHA256)
 	if err != nil {
 		return nil, err
 	}
+
+	// key.Sign returns ASN.1 DER. r and s are read without leading zeros, and padded
+	// below.
 	var sequence cryptobyte.String
 	var r, s []byte
 	der := cryptobyte.String(encoded)

@@ -55,8 +55,9 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// TestSignaturesKeepTheirLength mints until r and s of a signature by ES256 have
-// each begun with a zero, which one in 256 does, and has others verify those.
+// TestSignaturesKeepTheirLength mints until both r and s of an ES256 signature have
+// begun with a zero, which happens once in 256. Other libraries must verify these
+// signatures.
 func TestSignaturesKeepTheirLength(t *testing.T) {
 	key, _ := issuer.GenerateKey("ES256")
 	keys, err := issuer.NewKeySet(key)

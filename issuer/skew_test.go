@@ -11,8 +11,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestS04SkewedNodes judges tokens by clocks that go wrong by minutes: what is
-// revoked stays so on all of them, and each clock ends what has expired by it.
+// TestS04SkewedNodes validates tokens on nodes whose clocks differ by minutes. A
+// revoked token stays revoked on all of them, and a token expires by the clock of each
+// node.
 func TestS04SkewedNodes(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		cfg.AccessTTL = time.Hour
@@ -43,8 +44,8 @@ func TestS04SkewedNodes(t *testing.T) {
 	})
 }
 
-// TestS04SweptByAnother lets nodes whose clocks are ahead sweep the store: what was
-// revoked is known to a node that starts afterwards and is behind.
+// TestS04SweptByAnother lets nodes whose clocks are ahead sweep the store. A node that
+// starts afterwards with a slow clock must still know the revocations.
 func TestS04SweptByAnother(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		for _, ahead := range []time.Duration{0, 5 * time.Minute, 30 * time.Minute} {
@@ -76,8 +77,8 @@ func TestS04SweptByAnother(t *testing.T) {
 	})
 }
 
-// TestR09UsedTokens rotates every day for a month, and sweeps every day: the first
-// token is known as used until its family ends, and gone soon after.
+// TestR09UsedTokens rotates and sweeps every day for a month. The first token is known
+// as used until its family ends, and is deleted soon after.
 func TestR09UsedTokens(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, reusedOn := range []int{1, 15, 29} {

@@ -15,8 +15,8 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// TestStale has an issuer that nobody runs: half a minute after it has heard of
-// the store, it admits no token, whatever it is told.
+// TestStale uses an issuer without Run. Half a minute after it has read the store, it
+// accepts no token.
 func TestStale(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -41,8 +41,8 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// TestStaleTokensNeedRun has a store that cannot be read. Stale tokens are admitted
-// if that is allowed, and only while Run runs.
+// TestStaleTokensNeedRun uses a store that cannot be read. Stale tokens are accepted
+// only with AllowStale, and only while Run runs.
 func TestStaleTokensNeedRun(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestStaleTokensNeedRun(t *testing.T) {
 	}
 }
 
-// TestRevocationThatFails is never answered 200.
+// TestRevocationThatFails checks that a failed revocation is never answered with 200.
 func TestRevocationThatFails(t *testing.T) { // O13
 	iss := newIssuer(t, revokesNothing{newStore(t)}, issuer.Config{})
 	tokens := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true})
@@ -99,7 +99,7 @@ type revokesNothing struct{ *memory.Store }
 
 func (revokesNothing) Revoke(context.Context, ...store.Change) error { return errDown }
 
-// TestAccessEndsWithTheFamily configures access tokens that would outlast all else.
+// TestAccessEndsWithTheFamily configures access tokens that would outlive their family.
 func TestAccessEndsWithTheFamily(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{AccessTTL: 3 * time.Hour, RefreshTTL: time.Hour, FamilyTTL: 2 * time.Hour})
 	for want, grant := range map[int64]issuer.Grant{
@@ -111,7 +111,7 @@ func TestAccessEndsWithTheFamily(t *testing.T) {
 	}
 }
 
-// slowSnapshot is a store with very much that is revoked.
+// slowSnapshot is a store with very many revocations.
 type slowSnapshot struct{ *memory.Store }
 
 func (s slowSnapshot) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
@@ -123,7 +123,7 @@ func (s slowSnapshot) Snapshot(ctx context.Context) ([]store.Change, store.Curso
 	}
 }
 
-// TestSlowSnapshot starts an issuer on a store with very much that is revoked.
+// TestSlowSnapshot starts an issuer on a store with very many revocations.
 func TestSlowSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if _, err := issuer.New(t.Context(), testURL, slowSnapshot{memory.New()}, &issuer.Config{AllowEphemeralKeys: true}); err != nil {

@@ -22,33 +22,32 @@ type storedKeys struct {
 
 	mu      sync.Mutex // one reader at a time
 	records []store.SigningKey
-	foreign error // of records beside them that do not open
+	foreign error // why other records could not be decrypted
 
-	looking chan struct{} // has room for who reads, or looks at what came of it
-	looked  time.Time     // when an unknown key last made us read
-	failed  error         // what came of it
+	looking chan struct{} // holds one element while a call of look runs
+	looked  time.Time     // when an unknown kid last caused a read
+	failed  error         // error of that read
 }
 
 const (
-	// publishedBefore is how long a key is published before it signs: whoever
-	// keeps the key set has read it again by then, and so has every node.
+	// publishedBefore is how long a key is published before it signs. By then every
+	// cache of the key set has read it again, and so has every node.
 	publishedBefore = publicAge + 30*time.Second
 
-	// replacedSigns is how long a node may go on signing with a key that was
-	// replaced.
+	// replacedSigns is how long a node may go on signing with a key that was replaced.
 	replacedSigns = time.Minute
 
-	// lookAgain is how often an unknown kid, which costs its sender nothing, makes
-	// us read the store.
+	// lookAgain is the shortest time between two reads of the store that unknown kids
+	// cause. Sending an unknown kid costs an attacker nothing.
 	lookAgain = time.Second
 
-	// clockSkew is by how much the clock of a node may be behind that revokes
-	// nothing. It is less than what a sweep waits.
+	// clockSkew is how far the end of a revoked key is put into the past, so that it
+	// has ended for nodes whose clock is behind. It is less than a sweep waits.
 	clockSkew = 10 * time.Minute
 )
 
-// openKeys returns the key set that db keeps, and makes its first key where there is
-// none. cfg has been checked.
+// openKeys returns the key set that db stores, and makes its first key if there is
+// none. cfg must have been checked.
 func openKeys(ctx context.Context, db store.SigningKeys, cfg *Config) (*KeySet, error) {
 	s := &storedKeys{
 		db: db, set: cfg.KeySetName, alg: cfg.SigningAlg, maxTTL: cfg.MaxTTL, looking: make(chan struct{}, 1),
@@ -57,6 +56,7 @@ func openKeys(ctx context.Context, db store.SigningKeys, cfg *Config) (*KeySet, 
 	if err != nil {
 		return nil, fmt.Errorf("reading the signing keys: %w", err)
 	}
+
 	key, err := cfg.encryptionKey(len(records) == 0)
 	if err != nil {
 		return nil, err
@@ -66,16 +66,18 @@ func openKeys(ctx context.Context, db store.SigningKeys, cfg *Config) (*KeySet, 
 	}
 
 	ks := &KeySet{stored: s}
+	// A node with another encryption key than the others must not start.
 	if err := errors.Join(ks.reload(ctx), s.unopened()); err != nil {
 		return nil, err
 	}
+
 	if ks.now.Load() != nil {
 		return ks, nil
 	}
 	return ks, ks.makeFirst(ctx)
 }
 
-// makeFirst makes the first key of a set, which signs at once.
+// makeFirst makes the first key of a set. It signs at once.
 func (ks *KeySet) makeFirst(ctx context.Context) error {
 	s, now := ks.stored, time.Now()
 	first, err := s.make(now, now)
@@ -89,7 +91,8 @@ func (ks *KeySet) makeFirst(ctx context.Context) error {
 		return err
 	}
 
-	// Others may have begun at the same time, who cannot open this key.
+	// Nodes with another encryption key may have started at the same time. They cannot
+	// decrypt this key, so it is ended again.
 	if err := s.unopened(); err != nil {
 		first.Ends = now.Add(-clockSkew)
 		return errors.Join(err, s.db.PutSigningKeys(ctx, first))
@@ -97,7 +100,8 @@ func (ks *KeySet) makeFirst(ctx context.Context) error {
 	return nil
 }
 
-// make makes a key that signs from then on; not yet, if zero.
+// make makes a key that signs from the given time on. If signs is zero, it does not
+// sign yet.
 func (s *storedKeys) make(published, signs time.Time) (store.SigningKey, error) {
 	k, err := GenerateKey(s.alg)
 	if err != nil {
@@ -111,13 +115,14 @@ func (s *storedKeys) make(published, signs time.Time) (store.SigningKey, error) 
 		j, _ := newJWK(k.Alg, pub)
 		k.ID = j.thumbprint()
 	}
+
 	r := store.SigningKey{Set: s.set, ID: k.ID, Alg: k.Alg, Published: published, Signs: signs}
 	r.Sealed, err = s.sealer.seal(r, k.Private)
 	return r, err
 }
 
-// reload reads the keys. Without any, the set stays as it is: a store that lost
-// them does not make tokens of this node forgeries.
+// reload reads the keys. If the store has none, the set stays as it is: the tokens of
+// this node are genuine even if the store has lost the keys.
 func (ks *KeySet) reload(ctx context.Context) error {
 	s := ks.stored
 	s.mu.Lock()
@@ -132,8 +137,9 @@ func (ks *KeySet) reload(ctx context.Context) error {
 	return ks.build(s.records, signing)
 }
 
-// open decrypts records. Those that do not open are left out: one that a node with
-// another seal has made must not keep revoked keys in use, nor be waited for.
+// open decrypts records. It leaves out those that it cannot decrypt. A record that a
+// node with another encryption key made must not keep revoked keys in use, and must not
+// delay a rotation.
 func (s *storedKeys) open(records []store.SigningKey) (opened []store.SigningKey, keys []SigningKey, foreign error) {
 	for _, r := range records {
 		private, err := s.sealer.open(r)
@@ -146,7 +152,7 @@ func (s *storedKeys) open(records []store.SigningKey) (opened []store.SigningKey
 	return opened, keys, foreign
 }
 
-// unopened returns why records that were read last are left out, or nil.
+// unopened returns why records of the last read are left out, or nil if none are.
 func (s *storedKeys) unopened() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +161,7 @@ func (s *storedKeys) unopened() error {
 
 var errNoSigner = errors.New("the store has no key that signs any more")
 
-// build uses the keys of the records, none of which has ended, from now on.
+// build puts the keys of the records to use. None of the records may have ended.
 func (ks *KeySet) build(records []store.SigningKey, signing []SigningKey) error {
 	signer := signerOf(records)
 	if signer < 0 {
@@ -164,6 +170,8 @@ func (ks *KeySet) build(records []store.SigningKey, signing []SigningKey) error 
 		}
 		return nil
 	}
+
+	// newKeys takes the first key as the one that signs.
 	signing[0], signing[signer] = signing[signer], signing[0]
 	k, err := newKeys(signing)
 	if err != nil {
@@ -175,8 +183,8 @@ func (ks *KeySet) build(records []store.SigningKey, signing []SigningKey) error 
 
 func ended(r store.SigningKey, now time.Time) bool { return !r.Ends.IsZero() && !r.Ends.After(now) }
 
-// signerOf returns the index of the key that signs: the one that began last. All
-// nodes choose alike.
+// signerOf returns the index of the key that signs, or -1. It is the key that began
+// last, so that all nodes choose the same.
 func signerOf(rs []store.SigningKey) int {
 	signer := -1
 	for i, r := range rs {
@@ -187,7 +195,7 @@ func signerOf(rs []store.SigningKey) int {
 	return signer
 }
 
-// unknown looks for a key that was added a moment ago.
+// unknown looks for a key that may have been added a moment ago.
 func (ks *KeySet) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
 	if err := ks.stored.look(ctx, ks.reload); err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
@@ -195,9 +203,9 @@ func (ks *KeySet) unknown(ctx context.Context, kid, alg string) (crypto.PublicKe
 	return ks.now.Load().public.Key(ctx, kid, alg)
 }
 
-// look reads the store, unless it was read a moment ago, and returns what came of
-// it: a node that does not know whether there is such a key must not deny it. Others
-// may wait for the reading, so that it does not end with its request.
+// look reads the store, unless that happened a moment ago, and returns the error of the
+// last read. After a failed read, a node must not deny that a key exists. The read goes
+// on when ctx ends, because other requests may wait for it.
 func (s *storedKeys) look(ctx context.Context, read func(context.Context) error) error {
 	select {
 	case s.looking <- struct{}{}:

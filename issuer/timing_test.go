@@ -22,10 +22,10 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestB01 and TestB02 compare the time that a refusal takes for a user who exists
-// and for one who does not, in pairs. With AUTHTIER_LONG=1 these are 2,000, and
-// the medians differ by less than 5 %; otherwise they are few, and the shortest
-// times tell whether all are hashed at all.
+// TestB01 and TestB02 compare, in pairs, how long it takes to refuse a user that exists
+// and one that does not. With AUTHTIER_LONG=1 there are 2,000 pairs, and the medians
+// differ by less than 5 %. Otherwise there are few, and the shortest times show whether
+// a password is hashed at all.
 func TestB01(t *testing.T) {
 	token, introspect := timed(t, 8)
 	guess := func(user string) func(n int) *httptest.ResponseRecorder {
@@ -66,8 +66,8 @@ func TestB02(t *testing.T) {
 	compare(t, "cheaper", 300, 1, known, guess("cheaper", "guess"))
 }
 
-// timed returns the endpoints of an issuer with that BcryptCost, whose users have
-// hashes of all kinds.
+// timed returns the endpoints of an issuer with that BcryptCost. Its users have all
+// kinds of hashes.
 func timed(t *testing.T, bcryptCost int) (token, introspect http.Handler) {
 	db := &old{Store: newStore(t), users: map[string]store.User{"unreadable": {Login: "unreadable", Password: "$md5$x"}}}
 	argon, err := issuer.HashPassword(t.Context(), testPassword)
@@ -95,12 +95,12 @@ func timed(t *testing.T, bcryptCost int) (token, introspect http.Handler) {
 	return iss.TokenHandler(), iss.IntrospectHandler()
 }
 
-// compare wants a and b to be answered alike, in the same time.
+// compare checks that a and b get the same answer in the same time.
 func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *httptest.ResponseRecorder) {
 	t.Helper()
 	within, rank := 1.05, 2
 	if os.Getenv("AUTHTIER_LONG") != "1" {
-		pairs, within, rank = max(2, workers, pairs/500), 5, 4 // a machine under load makes single ones slower, never faster
+		pairs, within, rank = max(2, workers, pairs/500), 5, 4 // load makes single attempts slower, never faster
 	}
 	var mu sync.Mutex
 	var times [2][]time.Duration
@@ -138,10 +138,10 @@ func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *ht
 	}
 }
 
-// TestB05 has fifty people log in at once, again and again, while others use what
-// needs no password: their longest hundredth should take at most twice as long as
-// otherwise. What a machine of two cores says depends on what its host does.
-// Without AUTHTIER_LONG=1 it is only seen that all are answered.
+// TestB05 lets fifty users log in repeatedly, while other requests need no password.
+// The 99th percentile of the latter should at most double. On a machine of two cores
+// the result depends on its host, so without AUTHTIER_LONG=1 the test only checks that
+// all are answered.
 func TestB05(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{AllowPassword: true, AllowUnthrottled: true})
 	running(t, iss)
@@ -177,7 +177,7 @@ func TestB05(t *testing.T) {
 		}
 		all = append(all, r)
 	}
-	// what counts are the medians of that half of the rounds that the host disturbed least
+	// Use the medians of the half of the rounds in which the host took the least time.
 	slices.SortFunc(all, func(a, b round) int { return a.stolen - b.stolen })
 	all = all[:rounds/2]
 	alone, beside := make([]time.Duration, len(all)), make([]time.Duration, len(all))
@@ -196,8 +196,8 @@ func TestB05(t *testing.T) {
 	}
 }
 
-// stolen returns how long the machine's own host ran something else, in hundredths
-// of a second of a core.
+// stolen returns how long the host of this machine ran something else, in hundredths of
+// a second of one core.
 func stolen() (n int) {
 	stat, _ := os.ReadFile("/proc/stat")
 	if fields := strings.Fields(string(stat)); len(fields) > 8 {
@@ -206,7 +206,7 @@ func stolen() (n int) {
 	return n
 }
 
-// p99 has a good token checked n times, and returns what the longest hundredth took.
+// p99 validates a good token n times and returns the 99th percentile of the times.
 func p99(t *testing.T, server *httptest.Server, token string, n int) time.Duration {
 	var took []time.Duration
 	for range n {
@@ -222,14 +222,14 @@ func p99(t *testing.T, server *httptest.Server, token string, n int) time.Durati
 		if resp.StatusCode != 200 {
 			t.Fatalf("a good token: %s", resp.Status)
 		}
-		time.Sleep(time.Millisecond) // the pace of the load, not a wait for anything
+		time.Sleep(time.Millisecond) // sets the rate of requests
 	}
 	slices.Sort(took)
 	return took[len(took)*99/100]
 }
 
-// logins has people log in again and again until it is stopped, which returns how
-// often each status was answered. It returns when the first is answered.
+// logins lets users log in repeatedly. It returns when the first is answered. stop ends
+// the logins and returns how often each status was answered.
 func logins(t *testing.T, server *httptest.Server, people int) (stop func() map[int]int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var mu sync.Mutex

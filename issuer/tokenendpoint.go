@@ -13,17 +13,16 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TokenHandler returns the token endpoint (RFC 6749 section 3.2). Clients
-// authenticate with Basic or in the body, or by an API key if
-// [Config].BehindAPIKey is set.
+// TokenHandler returns the token endpoint (RFC 6749 section 3.2). Clients authenticate
+// with Basic or in the body, or by an API key if [Config].BehindAPIKey is set.
 //
-// Parameters are read from the body, as a form or as JSON, strictly: a
-// known parameter that is repeated is refused, an unknown one is ignored.
+// Parameters are read from the body, which is a form or JSON. A known parameter that is
+// repeated is refused; an unknown one is ignored. grant_type may be in the query if the
+// body has none.
 //
-// grant_type may stand in the query where the body has none.
-//
-// [Issuer.Register] adds it at the path that the metadata names. TokenHandler is for
-// a program that has only this endpoint, or has it elsewhere.
+// [Issuer.Register] adds this handler at the path that the metadata names. Call
+// TokenHandler only if a program serves no other endpoint of the issuer, or serves this
+// one at another path.
 func (i *Issuer) TokenHandler() http.Handler {
 	return newEndpoint(i, i.serveToken, "grant_type", "username", "password", "refresh_token", "scope")
 }
@@ -39,6 +38,7 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request, client *stor
 			Message: "Invalid \"grant_type\" parameter: the client may not use it",
 		}
 	}
+
 	var tokens *Tokens
 	switch grant {
 	case store.GrantClientCredentials:
@@ -49,9 +49,10 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request, client *stor
 		if params.Get("refresh_token") == "" {
 			return form.Missing("refresh_token")
 		}
-		// A second use ends the family, also where its sender has gone.
+		// A second use must end the family even if the connection is gone.
 		tokens, err = i.refresh(context.WithoutCancel(r.Context()), client, params.Get("refresh_token"), params.Get("scope"))
 	}
+
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (i *Issuer) grantType(r *http.Request, params form.Params) (string, error) 
 	return grant, nil
 }
 
-// grants are the grant types that the endpoint supports.
+// grants returns the grant types that the endpoint supports.
 func (i *Issuer) grants() []string {
 	if i.cfg.AllowPassword {
 		return []string{store.GrantClientCredentials, store.GrantPassword, store.GrantRefreshToken}
@@ -94,15 +95,19 @@ func (i *Issuer) passwordGrant(r *http.Request, client *store.Client, params for
 			return nil, form.Missing(name)
 		}
 	}
+
 	user, err := i.AuthenticateUser(r.Context(), middleware.Credential{
 		Scheme: errorsx.SchemeBasic, Username: params.Get("username"), Secret: params.Get("password"),
 	}.WithRequest(r))
+	// The client is authenticated. Wrong credentials of the user are an invalid grant
+	// (RFC 6749 section 5.2).
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, OAuth: "invalid_grant", Client: client.ID}
 	}
 	if err != nil {
 		return nil, err
 	}
+
 	refresh := slices.Contains(client.Grants, store.GrantRefreshToken)
 	return i.mint(r.Context(), client, user, Grant{Scope: params.Get("scope"), Refresh: refresh})
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// twins are other spellings of a token signed by ES256: a signature that is as
-// right, bits that base64 does not use, padding, and what a decoder may skip.
+// twins returns other spellings of a token signed with ES256: the other valid
+// signature, bits that base64 does not use, padding, and characters that a decoder may
+// skip.
 func twins(t *testing.T, token string) map[string]string {
 	t.Helper()
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -43,8 +44,8 @@ func twins(t *testing.T, token string) map[string]string {
 	return all
 }
 
-// TestC02J12TwinsOfTheRevoked revokes in every way, and offers all spellings of the
-// token afterwards: to the issuer, and to a cache that has seen them before.
+// TestC02J12TwinsOfTheRevoked revokes in every way. Afterwards it offers all spellings
+// of the token to the issuer, and to a cache that has seen them before.
 func TestC02J12TwinsOfTheRevoked(t *testing.T) {
 	var db *memory.Store
 	for what, revoke := range map[string]func(iss *issuer.Issuer, id *middleware.Identity, token string) error{
@@ -96,8 +97,8 @@ func TestC02J12TwinsOfTheRevoked(t *testing.T) {
 	}
 }
 
-// TestC19RememberedByTheOldConfiguration changes what an identity was remembered
-// under: a key or a secret that is replaced, narrowed or ended is asked about anew.
+// TestC19RememberedByTheOldConfiguration replaces, narrows or ends a key or secret that
+// a cache remembers. The cache must ask again.
 func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 	fresh := store.Secret{ID: "new", Digest: store.DigestOf("new")}
 	client := func(db store.Store, f func(c *store.Client)) error {
@@ -155,7 +156,7 @@ func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 		if err := tt.change(db); err != nil {
 			t.Fatal(err)
 		}
-		if err := hear(t, iss); err != nil { // hears of the change, as Run does
+		if err := hear(t, iss); err != nil { // reads the change, as Run does
 			t.Fatal(err)
 		}
 		id, err := cache.Validate(t.Context(), tt.c)

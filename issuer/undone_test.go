@@ -12,7 +12,7 @@ import (
 )
 
 // TestAnUpdateDoesNotUndoARotation reads client app, lets another program replace its
-// leaked secret, and then changes the client by what was read.
+// leaked secret, and then updates the client with the old record.
 func TestAnUpdateDoesNotUndoARotation(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{})
@@ -39,7 +39,7 @@ func TestAnUpdateDoesNotUndoARotation(t *testing.T) {
 	wantUse(t, "the leaked secret", secret("app-secret"), errorsx.CredentialsIncorrect, both...)
 	wantUse(t, "the new secret", secret(fresh), 0, both...)
 
-	// Nothing that was read before brings the secret back.
+	// An update with the old record does not bring the secret back.
 	if err := db.UpdateClient(t.Context(), "app", func(c *store.Client) error { *c = *read; return nil }); err == nil {
 		t.Error("an update replaced the secrets")
 	}
@@ -53,8 +53,8 @@ func TestAnUpdateDoesNotUndoARotation(t *testing.T) {
 	wantUse(t, "the leaked secret, in the end", secret("app-secret"), errorsx.CredentialsIncorrect, iss)
 }
 
-// TestARevokedKeyIsNotCreatedAgain has a start-up routine that creates or imports its
-// API key each time, and a key that leaked and was revoked or replaced.
+// TestARevokedKeyIsNotCreatedAgain runs a start-up routine that creates or imports its
+// API key each time. The key has leaked and was revoked or replaced.
 func TestARevokedKeyIsNotCreatedAgain(t *testing.T) {
 	key := helds["API key"].credential("leaked key")
 	for name, end := range map[string]func(iss *issuer.Issuer, db store.Store) error{
@@ -83,7 +83,7 @@ func TestARevokedKeyIsNotCreatedAgain(t *testing.T) {
 			}
 
 			must(t, end(iss, db))
-			must(t, hear(t, iss)) // hears of the change, as Run does
+			must(t, hear(t, iss)) // reads the change, as Run does
 			if name == "client deleted" {
 				must(t, db.CreateClient(t.Context(), store.Client{ID: "app"}))
 			}
@@ -97,15 +97,15 @@ func TestARevokedKeyIsNotCreatedAgain(t *testing.T) {
 	}
 }
 
-// TestRevokeByName revokes a client, a user and a session, and looks at what each
-// ends and what it leaves.
+// TestRevokeByName revokes a client, a user and a session, and checks which credentials
+// each revocation ends.
 func TestRevokeByName(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		for _, tt := range []struct {
 			name         string
 			revoke       func(iss *issuer.Issuer) error
-			client, user bool // whether their tokens are left
-			owned        bool // whether the user's key is left
+			client, user bool // whether their tokens stay valid
+			owned        bool // whether the user's key stays valid
 		}{
 			{"nothing", func(iss *issuer.Issuer) error { return hear(t, iss) }, true, true, true},
 			{"client", func(iss *issuer.Issuer) error { return iss.RevokeClient(t.Context(), "app") }, false, false, true},
@@ -149,7 +149,7 @@ func TestRevokeByName(t *testing.T) {
 				if _, err := iss.AuthenticateUser(t.Context(), login("ada", testPassword)); err != nil {
 					t.Errorf("the user's password: got %v", err)
 				}
-				for _, g := range []issuer.Grant{{Client: "app"}, {Client: "app", User: "ada"}} { // they can be had again
+				for _, g := range []issuer.Grant{{Client: "app"}, {Client: "app", User: "ada"}} { // new tokens can be minted
 					if _, code := validate(t, iss, mint(t, iss, g).AccessToken); code != 0 {
 						t.Errorf("a token made afterwards: got %v", code)
 					}

@@ -16,8 +16,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestRevokingTheUnknownIsNotFound revokes by what names nothing, and by what names
-// something else than is meant.
+// TestRevokingTheUnknownIsNotFound revokes by names that do not exist, and by names of
+// something else.
 func TestRevokingTheUnknownIsNotFound(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		iss := newIssuer(t, nil, cfg)
@@ -64,7 +64,7 @@ func TestRevokingTheUnknownIsNotFound(t *testing.T) {
 	})
 }
 
-// TestRevocationsOutliveTheirRequest revokes for a caller who has gone, in every way
+// TestRevocationsOutliveTheirRequest revokes with a cancelled context, in every way
 // that a program can.
 func TestRevocationsOutliveTheirRequest(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
@@ -106,7 +106,7 @@ func TestRevocationsEnd(t *testing.T) {
 	})
 }
 
-// A heedful store does nothing for a caller who has gone, as one over a network.
+// A heedful store does nothing if the context has ended, like one over a network.
 type heedful struct{ store.Store }
 
 func (h heedful) Token(ctx context.Context, d store.Digest) (*store.Token, error) {
@@ -138,7 +138,7 @@ func (silentStore) Revoke(ctx context.Context, _ ...store.Change) error {
 	return ctx.Err()
 }
 
-// TestInspectTellsTypesApart inspects each type of token as each.
+// TestInspectTellsTypesApart inspects each type of token as each type.
 func TestInspectTellsTypesApart(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		iss := newIssuer(t, nil, cfg)
@@ -158,8 +158,8 @@ func TestInspectTellsTypesApart(t *testing.T) {
 	})
 }
 
-// TestOwnUsersNeedATTL puts caches around the passwords of users in a table of which
-// the issuer hears nothing.
+// TestOwnUsersNeedATTL puts caches around the passwords of users in a table whose
+// changes the issuer does not learn of.
 func TestOwnUsersNeedATTL(t *testing.T) {
 	hash, err := issuer.HashPassword(t.Context(), "pw")
 	must(t, err)
@@ -186,7 +186,7 @@ func TestOwnUsersNeedATTL(t *testing.T) {
 		}
 	}
 
-	// A user who is gone from the table can still be revoked.
+	// A user that is no longer in the table can still be revoked.
 	iss := newIssuer(t, db, issuer.Config{Users: ownUsers{hash}})
 	must(t, iss.RevokeUser(t.Context(), "gone"))
 }
@@ -198,7 +198,7 @@ func (f folding) User(ctx context.Context, login string) (*store.User, error) {
 	return f.ownUsers.User(ctx, strings.ToLower(login))
 }
 
-// TestOneLoginHasOneSpelling revokes a user whom a table finds in several spellings.
+// TestOneLoginHasOneSpelling revokes a user that a table finds in several spellings.
 func TestOneLoginHasOneSpelling(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		cfg.Users = folding{}
@@ -220,8 +220,8 @@ func TestOneLoginHasOneSpelling(t *testing.T) {
 	})
 }
 
-// TestOwnersHaveOneSpelling offers keys whose owner is written as in the users table,
-// and in another way, by which no revocation would reach the key.
+// TestOwnersHaveOneSpelling offers keys whose owner is spelt as in the users table, and
+// in another way, which no revocation would match.
 func TestOwnersHaveOneSpelling(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{Users: folding{}})
@@ -231,8 +231,8 @@ func TestOwnersHaveOneSpelling(t *testing.T) {
 	}
 }
 
-// TestLongTokensAreRemembered revokes a token that lives longer than others, with an
-// end of the revocation that is too early.
+// TestLongTokensAreRemembered revokes a token that lives longer than usual, with an end
+// of the revocation that is too early.
 func TestLongTokensAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
@@ -250,7 +250,7 @@ func TestLongTokensAreRemembered(t *testing.T) {
 	})
 }
 
-// TestDurationsHaveAUnit forgets the unit, and one means nanoseconds.
+// TestDurationsHaveAUnit passes durations without a unit, which are nanoseconds.
 func TestDurationsHaveAUnit(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{})
@@ -277,7 +277,8 @@ func TestDurationsHaveAUnit(t *testing.T) {
 	}
 }
 
-// TestOpaqueTokensPublishNoKeys has keys that would sign nothing.
+// TestOpaqueTokensPublishNoKeys checks that keys are not published if they sign
+// nothing.
 func TestOpaqueTokensPublishNoKeys(t *testing.T) {
 	key, err := issuer.GenerateKey("ES256")
 	must(t, err)

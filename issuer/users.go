@@ -11,17 +11,18 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// AuthenticateUser returns the user whose login and password c is, of
-// [errorsx.SchemeBasic]. An unknown or disabled user, one without a password and a
-// wrong password are all [errorsx.CredentialsIncorrect], after the same work.
-// Hashing is bounded: with too many waiting the error is
-// [errorsx.TooManyRequests], as it is from the configured throttle, which counts
-// by c.From().
+// AuthenticateUser returns the user that login and password in c authenticate. c.Scheme
+// should be [errorsx.SchemeBasic].
 //
-// The work is the same as long as all hashes are argon2id as [HashPassword] makes
-// them, or bcrypt of at most [Config.BcryptCost]. A user whose imported hash costs
-// more can be told from others, until the hash is replaced by one of these, which
-// the first login does where the users are a [store.Admin].
+// It returns [errorsx.CredentialsIncorrect] for an unknown or disabled user, for a user
+// without a password and for a wrong password, after the same amount of work. It
+// returns [errorsx.TooManyRequests] if too many passwords wait to be hashed, or from
+// the configured throttle, which counts by c.From().
+//
+// The work is the same as long as every hash is argon2id as [HashPassword] makes it, or
+// bcrypt of at most [Config.BcryptCost]. A user whose imported hash costs more can be
+// told from others by the response time. The first login replaces such a hash, if the
+// users are a [store.Admin].
 func (i *Issuer) AuthenticateUser(ctx context.Context, c middleware.Credential) (user *store.User, err error) {
 	if i.closed.Load() {
 		return nil, errClosed
@@ -34,17 +35,21 @@ func (i *Issuer) AuthenticateUser(ctx context.Context, c middleware.Credential) 
 	return i.tryUser(ctx, c, attempt)
 }
 
-// tryUser asks once more whether the attempt is blocked when it is its turn: who
-// guesses with many requests at once has failed by then.
+// tryUser checks the password. When its turn to hash comes, it asks the throttle again:
+// a client that guesses with many requests at once has failed by then.
 func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *middleware.Attempt) (*store.User, error) {
 	user, err := i.User(ctx, c.Username)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
 	}
+
+	// Without a user, the password is compared with a hash that nothing matches, which
+	// takes as long.
 	hash := ""
 	if user != nil && !user.Disabled {
 		hash = user.Password
 	}
+
 	var ok bool
 	var refused error
 	err = hashing.do(ctx, func() {
@@ -58,6 +63,7 @@ func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *
 	if err != nil {
 		return nil, err
 	}
+
 	if !ok {
 		return nil, errorsx.CredentialsIncorrect
 	}
@@ -67,13 +73,13 @@ func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *
 	return user, nil
 }
 
-// Passwords returns a validator of the users' logins and passwords, for Basic. It
-// belongs behind a [middleware.Cache], and that behind a [middleware.Throttle]; the
-// issuer's own throttle does not count here.
+// Passwords returns a validator of the users' logins and passwords, for Basic. Put it
+// behind a [middleware.Cache], and the cache behind a [middleware.Throttle], because
+// the issuer's own throttle does not apply here.
 //
-// The validator tells the cache of changes of the users. With [Config].Users it
-// hears of none but those by [Issuer.RevokeUser], and the cache needs an explicit
-// TTL: for so long a changed password may still be accepted.
+// The validator tells the cache when users change. With [Config].Users it learns only
+// of [Issuer.RevokeUser]. The cache then needs an explicit TTL, for which a changed
+// password may still be accepted.
 func (i *Issuer) Passwords() middleware.Validator { return passwords{i} }
 
 type passwords struct{ issuer *Issuer }
@@ -99,33 +105,38 @@ func (p passwords) Subscribe(s middleware.Sink) (cancel func()) { return p.issue
 // Partial implements [middleware.PartialSource].
 func (p passwords) Partial() bool { return p.issuer.ownUsers() }
 
-// A rehasher is a store of users that can take a better hash of the same
+// A rehasher is a store of users that can replace a hash by a better one of the same
 // password, as [store.Admin] can.
 type rehasher interface {
 	Rehash(ctx context.Context, login, from, to string) error
 }
 
-// rehash stores the password's hash as new ones are made. That it cannot be
-// stored is no reason to refuse who has proven the password.
+// rehash replaces the password's hash by one as HashPassword makes it. A failure is
+// logged and does not refuse the user, whose password was correct.
 func (i *Issuer) rehash(ctx context.Context, login, from, password string) {
 	users, ok := i.users.(rehasher)
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second) // it can be done the next time
+
+	// The login waits for this. If it takes too long, a later login does it.
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	to, err := HashPassword(ctx, password)
 	if err == nil {
 		err = users.Rehash(ctx, login, from, to)
 	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) { // which is a password that has just changed
+
+	// ErrNotFound means that the password has just changed.
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		i.logger().WarnContext(ctx, "authtier: an old password hash cannot be replaced", "issuer", i.url, "cause", err)
 	}
 }
 
-// User returns a user, from the users that the issuer was configured with, at
-// the version that the user's tokens and sessions must have: that of the login in
-// the record, however it was spelt by the caller.
+// User returns a user from the configured users. Its Version is the one that the user's
+// tokens and sessions must have. It belongs to the login in the record, even if the
+// caller used another spelling. User returns [store.ErrNotFound] if there is no such
+// user.
 func (i *Issuer) User(ctx context.Context, login string) (*store.User, error) {
 	if i.closed.Load() {
 		return nil, errClosed

@@ -20,7 +20,7 @@ func limit(t *testing.T, db *memory.Store, scopes ...string) {
 	}))
 }
 
-// TestUserScopesLimitGrants asks for tokens of a user whose scopes are limited. The
+// TestUserScopesLimitGrants requests tokens for a user whose scopes are limited. The
 // client may have a, b and c, and its default is a and b.
 func TestUserScopesLimitGrants(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
@@ -70,8 +70,8 @@ func TestUserScopesLimitGrants(t *testing.T) {
 	})
 }
 
-// TestRefreshUsesTheUsersScopesOfNow narrows and widens what a user may have while a
-// grant lives.
+// TestRefreshUsesTheUsersScopesOfNow narrows and widens the user's scopes during a
+// grant.
 func TestRefreshUsesTheUsersScopesOfNow(t *testing.T) {
 	formats(t, func(t *testing.T, cfg issuer.Config) {
 		db := newStore(t)
@@ -95,7 +95,7 @@ func TestRefreshUsesTheUsersScopesOfNow(t *testing.T) {
 			limit(t, db, tt.user...)
 			next, err := iss.Refresh(t.Context(), "app", tokens.RefreshToken, tt.asked)
 			if tt.want == "" {
-				wantCode(t, tt.name, err, errorsx.ScopeNotAuthorized) // and nothing is consumed
+				wantCode(t, tt.name, err, errorsx.ScopeNotAuthorized) // the refusal consumes nothing
 				continue
 			}
 			if err != nil {

@@ -14,7 +14,7 @@ type toucherFunc func(uses []store.Use) error
 
 func (f toucherFunc) Touch(_ context.Context, uses ...store.Use) error { return f(uses) }
 
-// TestUsesAreBounded notes more than may be remembered, while nobody takes them.
+// TestUsesAreBounded notes more uses than may be remembered, while nothing takes them.
 func TestUsesAreBounded(t *testing.T) {
 	now, told := time.Now(), map[store.Use]int{}
 	u := uses{toucher: toucherFunc(func([]store.Use) error { return errors.New("down") })}

@@ -14,8 +14,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Validate implements [middleware.Validator] for all three schemes: API keys, client
-// IDs with their secrets, and access tokens of this issuer and audience.
+// Validate implements [middleware.Validator]. It accepts API keys, client IDs with
+// their secrets, and access tokens of this issuer and audience. A credential of any
+// other scheme is an internal error.
 func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if i.closed.Load() {
 		return nil, errClosed
@@ -39,17 +40,21 @@ func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middle
 	return nil, errorsx.Fault(fmt.Errorf("issuer: a credential of scheme %q", c.Scheme))
 }
 
-// authenticateClient returns the client whose ID and secret c is, and when the
-// secret expires. Whatever is wrong, the work and the answer are the same.
+// authenticateClient returns the client that the ID and secret in c authenticate, and
+// when the secret expires. The work and the error are the same whether the ID or the
+// secret is wrong.
 func (i *Issuer) authenticateClient(ctx context.Context, c middleware.Credential) (*store.Client, time.Time, error) {
 	digest := store.DigestOf(c.Secret)
 	client, err := i.db.Client(ctx, c.Username)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		// An unknown client takes as long as one with a secret.
 		client = &store.Client{Secrets: make([]store.Secret, 1), Disabled: true}
 	case err != nil:
 		return nil, time.Time{}, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
 	}
+
+	// Every secret is compared, so that the time does not tell which one matches.
 	match := -1
 	for n, s := range client.Secrets {
 		same := subtle.ConstantTimeCompare(digest[:], s.Digest[:]) == 1
@@ -60,6 +65,7 @@ func (i *Issuer) authenticateClient(ctx context.Context, c middleware.Credential
 	if match < 0 || client.Disabled {
 		return nil, time.Time{}, errorsx.CredentialsIncorrect
 	}
+
 	i.uses.note(client.ID, client.Secrets[match].ID, c.Now())
 	return client, client.Secrets[match].Expires, nil
 }
@@ -73,6 +79,7 @@ func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*m
 		id.Family, id.ClientVersion = t.Family, t.ClientVersion
 		return id, nil
 	}
+
 	t, err := i.opaque(ctx, c.Secret)
 	switch {
 	case err != nil:
@@ -80,6 +87,7 @@ func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*m
 	case t.Refresh:
 		return nil, &errorsx.Error{Code: errorsx.WrongTokenType, Client: t.Client}
 	}
+
 	if err := i.checkToken(t, c.Now()); err != nil {
 		return nil, err
 	}
@@ -90,9 +98,9 @@ func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*m
 	}, nil
 }
 
-// Local implements [middleware.Local]: a signed token is judged without the store, unless
-// it names a key that may be there, and so is what only looks like a token or key
-// of ours.
+// Local implements [middleware.Local]. It reports true for a signed token, unless the
+// token names a key that may have to be read from the store. It also reports true for
+// an opaque token or API key that the issuer refuses by its form alone.
 func (i *Issuer) Local(c middleware.Credential) bool {
 	switch c.Scheme {
 	case errorsx.SchemeBearer:
@@ -107,13 +115,13 @@ func (i *Issuer) Local(c middleware.Credential) bool {
 	return false
 }
 
-// wellFormed reports whether a token looks like an opaque one of this issuer.
+// wellFormed reports whether a token has the form of an opaque one of this issuer.
 func (i *Issuer) wellFormed(token string) bool {
 	return secret.WellFormed(i.refreshPrefix, token) || secret.WellFormed(i.accessPrefix, token)
 }
 
-// signed tells signed tokens from opaque ones, which hold no dot. There is no
-// second try as the other kind.
+// signed reports whether a token is signed, which is to say that it holds a dot. A
+// token is never tried as both kinds.
 func signed(token string) bool { return strings.Contains(token, ".") }
 
 func (i *Issuer) validateJWT(ctx context.Context, c middleware.Credential) (*middleware.Identity, *store.Token, error) {
@@ -134,7 +142,7 @@ func (i *Issuer) validateJWT(ctx context.Context, c middleware.Credential) (*mid
 	return id, t, nil
 }
 
-// record returns what the store would say of a signed token, were it there.
+// record returns the record that the store would have of a signed token.
 func record(id *middleware.Identity) (*store.Token, error) {
 	var c privateClaims
 	if err := id.DecodeClaims(&c); err != nil {
@@ -152,8 +160,8 @@ func record(id *middleware.Identity) (*store.Token, error) {
 	return t, nil
 }
 
-// opaque finds a refresh token or an opaque access token of this audience.
-// Whether it is still good is for checkToken.
+// opaque returns the record of a refresh token or an opaque access token of this
+// audience. The caller must check with checkToken that it is still valid.
 func (i *Issuer) opaque(ctx context.Context, token string) (*store.Token, error) {
 	if !i.wellFormed(token) {
 		return nil, errorsx.UnknownToken
@@ -179,8 +187,8 @@ func (i *Issuer) checkToken(t *store.Token, now time.Time) error {
 	return i.checkRevoked(t, now)
 }
 
-// checkRevoked refuses a token that is known to be revoked, and any where that has
-// not been heard of for too long.
+// checkRevoked refuses a token that is known to be revoked. It refuses every token if
+// the store could not be read for too long.
 func (i *Issuer) checkRevoked(t *store.Token, now time.Time) error {
 	switch dead, unsure := i.revocations.of(t); {
 	case dead:
@@ -193,7 +201,7 @@ func (i *Issuer) checkRevoked(t *store.Token, now time.Time) error {
 	return nil
 }
 
-// errStale says why tokens cannot be judged.
+// errStale returns the reason why tokens cannot be validated.
 func (i *Issuer) errStale() error {
 	why := "the store cannot be read"
 	switch {
@@ -211,20 +219,20 @@ func revoked(t *store.Token) error {
 	return &errorsx.Error{Code: errorsx.UnknownToken, Client: t.Client, Err: errRevoked}
 }
 
-// InspectAccess returns what is known of an access token that is valid. Otherwise
-// the error is the refusal that the token gets as a credential. A refresh token is
-// [errorsx.WrongTokenType], also if it is expired or known to be revoked.
+// InspectAccess returns the record of a valid access token. If the token is not valid,
+// it returns the error with which [Issuer.Validate] refuses it. For a refresh token in
+// the store this is [errorsx.WrongTokenType], even if it has expired.
 func (i *Issuer) InspectAccess(ctx context.Context, token string) (*store.Token, error) {
 	return i.inspect(ctx, token, func(refresh bool) bool { return !refresh })
 }
 
-// InspectRefresh is [Issuer.InspectAccess] of a refresh token. An access token is
-// [errorsx.WrongTokenType].
+// InspectRefresh is like [Issuer.InspectAccess] for a refresh token. For an access
+// token it returns [errorsx.WrongTokenType].
 func (i *Issuer) InspectRefresh(ctx context.Context, token string) (*store.Token, error) {
 	return i.inspect(ctx, token, func(refresh bool) bool { return refresh })
 }
 
-// inspectAny is for the introspection endpoint, which says of which type a token is.
+// inspectAny is for the introspection endpoint, which accepts both types.
 func (i *Issuer) inspectAny(ctx context.Context, token string) (*store.Token, error) {
 	return i.inspect(ctx, token, func(bool) bool { return true })
 }
@@ -233,14 +241,17 @@ func (i *Issuer) inspect(ctx context.Context, token string, expected func(refres
 	if i.closed.Load() {
 		return nil, errClosed
 	}
+
 	if signed(token) {
 		_, t, err := i.validateJWT(ctx, middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
+		// The error names the wrong type only for a genuine token.
 		ours := err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked)
 		if ours && !expected(false) {
 			return nil, errorsx.WrongTokenType
 		}
 		return t, err
 	}
+
 	t, err := i.opaque(ctx, token)
 	if err != nil {
 		return nil, err
@@ -254,8 +265,8 @@ func (i *Issuer) inspect(ctx context.Context, token string, expected func(refres
 	return t, nil
 }
 
-// notFoundAs returns refusal for a record that does not exist, and a failure of
-// ours with that code for any other error.
+// notFoundAs returns refusal if err is [store.ErrNotFound], and any other error as an
+// internal one with that code.
 func notFoundAs(refusal error, code errorsx.Code, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return refusal
@@ -263,7 +274,8 @@ func notFoundAs(refusal error, code errorsx.Code, err error) error {
 	return &errorsx.Error{Code: code, Err: err}
 }
 
-// unlessRefused returns err if it is a failure of ours, and nil if it refuses.
+// unlessRefused returns nil if err refuses a credential. It returns err if it is an
+// internal one or AUTH-13.
 func unlessRefused(err error) error {
 	if e := errorsx.From(err); !e.Code.Ours() && e.Code != errorsx.TooManyRequests {
 		return nil

@@ -22,7 +22,7 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// broken is a store whose reads fail, and count.
+// broken is a store whose reads fail, and are counted.
 type broken struct {
 	store.Store
 	reads int
@@ -46,8 +46,8 @@ func (b *broken) Token(context.Context, store.Digest) (*store.Token, error) {
 func (b *broken) PutTokens(context.Context, ...store.Token) error { return errDown }
 func (b *broken) Revoke(context.Context, ...store.Change) error   { return errDown }
 
-// TestS01O13StoreDown is S01 and O13: a store that cannot be asked is never the
-// client's fault, and never an answer.
+// TestS01O13StoreDown is S01 and O13. A store that cannot be read is never the client's
+// fault, and never leads to an answer.
 func TestS01O13StoreDown(t *testing.T) {
 	b := &broken{Store: newStore(t)}
 	iss := newIssuer(t, b, issuer.Config{OpaqueTokens: true})
@@ -78,8 +78,8 @@ func TestS01O13StoreDown(t *testing.T) {
 	}
 }
 
-// TestJunkReachesNoStore: what was never generated here is refused by its
-// checksum alone.
+// TestJunkReachesNoStore sends credentials that were never generated here. Their
+// checksum refuses them.
 func TestJunkReachesNoStore(t *testing.T) {
 	b := &broken{Store: newStore(t)}
 	iss := newIssuer(t, b, issuer.Config{OpaqueTokens: true})
@@ -246,8 +246,8 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// TestC06LongSecrets tells secrets apart that begin alike, by more than bcrypt looks
-// at, and names that are longer than that.
+// TestC06LongSecrets uses secrets that differ only after more bytes than bcrypt
+// compares, and names that are longer than that.
 func TestC06LongSecrets(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{AllowUnthrottled: true})
@@ -286,14 +286,14 @@ func TestC06LongSecrets(t *testing.T) {
 		{name + "n", most + "y", errorsx.CredentialsIncorrect},
 		{name[1:], "n" + most + "y", errorsx.CredentialsIncorrect},
 	} {
-		for range 2 { // the second time from memory, if it was right
+		for range 2 { // the second time from the cache, if the password was correct
 			_, err := cache.Validate(t.Context(), login(tt.login, tt.password))
 			wantCode(t, fmt.Sprintf("C06 %.20s with %d bytes", tt.login, len(tt.password)), err, tt.want)
 		}
 	}
 }
 
-// TestB05HashingIsBounded asks for more than may wait, with a context that ends.
+// TestB05HashingIsBounded asks for more hashes than may wait, with a context that ends.
 func TestB05HashingIsBounded(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -338,7 +338,8 @@ func TestO17Generate(t *testing.T) {
 	}
 }
 
-// TestChecksumIsCRC32 holds the format, which scanners and others may check.
+// TestChecksumIsCRC32 keeps the format stable, because scanners and others may check
+// it.
 func TestChecksumIsCRC32(t *testing.T) {
 	const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	s := secret.Generate("p")
@@ -364,15 +365,15 @@ func TestO11IntrospectOthers(t *testing.T) {
 	}
 }
 
-// TestO11IntrospectionShowsARefreshTokenToItsOwnerAlone asks as resource servers do
-// that look only at active.
+// TestO11IntrospectionShowsARefreshTokenToItsOwnerAlone asks like resource servers that
+// check only active.
 func TestO11IntrospectionShowsARefreshTokenToItsOwnerAlone(t *testing.T) {
 	for name, opaque := range map[string]bool{"signed": false, "opaque": true} {
 		t.Run(name, func(t *testing.T) {
 			iss := newIssuer(t, nil, issuer.Config{OpaqueTokens: opaque})
 			token := mint(t, iss, issuer.Grant{Client: "app", User: "ada", Refresh: true}).RefreshToken
 			for _, hint := range []string{"", "access_token", "Refresh_Token", "refresh_token"} {
-				for _, client := range []string{"app", "other"} { // of which other has the scope introspect
+				for _, client := range []string{"app", "other"} { // other has the scope introspect
 					got := introspect(t, iss, client, token, hint)
 					if client == "app" && hint == "refresh_token" {
 						if !strings.HasPrefix(got, `{"active":true,"scope":"a b","client_id":"app","username":"ada","token_type":"refresh_token",`) {
@@ -387,7 +388,7 @@ func TestO11IntrospectionShowsARefreshTokenToItsOwnerAlone(t *testing.T) {
 	}
 }
 
-// introspect returns what a client is told about a token.
+// introspect returns the introspection response that a client gets for a token.
 func introspect(t *testing.T, iss *issuer.Issuer, client, token, hint string) string {
 	t.Helper()
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"token":"`+token+`","token_type_hint":"`+hint+`"}`))
@@ -397,8 +398,8 @@ func introspect(t *testing.T, iss *issuer.Issuer, client, token, hint string) st
 	return strings.TrimSpace(w.Body.String())
 }
 
-// TestOldHashesAreReplaced logs in with hashes of other costs, and wants them
-// replaced without an end to what hangs on the user.
+// TestOldHashesAreReplaced logs in with hashes of other costs. They must be replaced,
+// and the user's tokens must stay valid.
 func TestOldHashesAreReplaced(t *testing.T) {
 	db := newStore(t)
 	iss := newIssuer(t, db, issuer.Config{})
@@ -432,7 +433,7 @@ func TestOldHashesAreReplaced(t *testing.T) {
 	}
 }
 
-// login is a user's login and password.
+// login returns a user's login and password as a credential.
 func login(name, password string) middleware.Credential {
 	return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: name, Secret: password}.WithAddr(netip.MustParseAddr("192.0.2.9"))
 }

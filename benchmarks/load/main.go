@@ -51,7 +51,7 @@ func main() {
 	}
 }
 
-// measure prints the report on a server of its own.
+// measure starts a server and prints the report on it.
 func measure(ctx context.Context, d time.Duration, rounds int, out string) error {
 	if d <= 0 || rounds <= 0 {
 		return errors.New("-seconds and -rounds must be positive")
@@ -78,11 +78,11 @@ func measure(ctx context.Context, d time.Duration, rounds int, out string) error
 	return os.WriteFile(out, report.Bytes(), 0o644)
 }
 
-// run drives all variants in every round, after one that is not counted.
+// run drives all variants in every round. It does not count a first round.
 func run(ctx context.Context, variants []*variant, d time.Duration, rounds int) error {
 	for round := range rounds + 1 {
 		for i := range variants {
-			v := variants[(i+round)%len(variants)] // none always goes first
+			v := variants[(i+round)%len(variants)] // so that no variant always goes first
 			span := d
 			if round == 0 {
 				span = min(d, time.Second)

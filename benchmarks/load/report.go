@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// describe says what the figures hang on.
+// describe returns the facts that the figures depend on.
 func describe() []string {
 	return []string{
 		fmt.Sprintf("machine: %s/%s, %d x %s, load average %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), loadAverage()),
@@ -22,7 +22,7 @@ func describe() []string {
 	}
 }
 
-// processor returns the processor's name, where the system tells it.
+// processor returns the processor's name, if the system provides it.
 func processor() string {
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {
@@ -33,14 +33,14 @@ func processor() string {
 	return "unknown processor"
 }
 
-// loadAverage returns that of the last minute.
+// loadAverage returns the load average of the last minute.
 func loadAverage() string {
 	b, _ := os.ReadFile("/proc/loadavg")
 	one, _, _ := strings.Cut(string(b), " ")
 	return cmp.Or(one, "unknown")
 }
 
-// writeTable writes the medians of all variants, beside the first.
+// writeTable writes the medians of all variants, compared with the first.
 func writeTable(w io.Writer, variants []*variant) {
 	fmt.Fprint(w, `
 | variant | requests/s | overhead | p50 | p99 | p99 to bare |
@@ -62,7 +62,7 @@ takes than with bare; p50 and p99 are of accepted requests.
 `, len(bare.results), bare.results[0].Elapsed.Seconds())
 }
 
-// median returns the median of what f measures in each of v's rounds.
+// median returns the median of the results of f for v's rounds.
 func (v *variant) median(f func(round int) float64) float64 {
 	values := make([]float64, len(v.results))
 	for i := range values {

@@ -21,8 +21,7 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// A site is what the server tells about itself: where it listens, and what it
-// accepts.
+// A site describes a server: its addresses and the credentials that it accepts.
 type site struct {
 	Bare, Chain string // addresses
 	Key         string
@@ -92,7 +91,7 @@ func hello(w http.ResponseWriter, _ *http.Request) { w.Write(body) }
 
 var vary, private = []string{"X-API-KEY"}, []string{"private"}
 
-// bare answers as the chain does, to anyone.
+// bare answers every request as the chain answers an accepted one.
 func bare(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Vary"], h["Cache-Control"] = vary, private
@@ -130,7 +129,7 @@ func newSite(ctx context.Context) (*site, http.Handler, error) {
 	return s, h, err
 }
 
-// chain is everything at once: tiers, API key, user token, scope and usage.
+// chain combines all wrappers: tiers, API key, user token, scope and usage.
 func chain(iss *issuer.Issuer, db *memory.Store) (http.Handler, error) {
 	cache, err1 := middleware.NewCache(iss, cacheSize, nil)
 	usage, err2 := meter.New(db).Product("api", "call", "calls")

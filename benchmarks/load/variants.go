@@ -11,7 +11,7 @@ import (
 	"github.com/authtier/authtier/benchmarks/load/drive"
 )
 
-// A variant is what is driven in turn with others.
+// A variant is a set of requests to one address. Variants take turns.
 type variant struct {
 	name     string
 	addr     string
@@ -20,11 +20,11 @@ type variant struct {
 	results  []drive.Result
 }
 
-// pool is how many requests a variant has. Junk comes back when far more than
-// the refusals that a cache of this size remembers have passed.
+// pool is the number of requests of a variant. It is far larger than the number of
+// refusals that the cache remembers, so that each junk token is new to it.
 const pool = 1 << 13
 
-// variants returns what is measured on a site, bare first.
+// variants returns the variants that are measured on a site, bare first.
 func (s *site) variants() []*variant {
 	good := s.requests(func(int) string { return "" })
 	return []*variant{
@@ -73,7 +73,7 @@ func wrongSignature(token string) string {
 	return token[:dot+1] + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// check returns an error unless the answers are those that v must get.
+// check returns an error unless all answers are as v expects.
 func (v *variant) check(r drive.Result) error {
 	all, good, refused := r.All().Count(), r.Status(http.StatusOK).Count(), r.Status(v.refused).Count()
 	switch {
@@ -83,7 +83,7 @@ func (v *variant) check(r drive.Result) error {
 		return errors.New("no request was accepted")
 	case good+refused != all:
 		return fmt.Errorf("of %d requests %d were accepted and %d refused", all, good, refused)
-	case v.refused != 0 && max(good, refused)-min(good, refused) > connections+all/10: // each connection takes turns
+	case v.refused != 0 && max(good, refused)-min(good, refused) > connections+all/10: // each connection alternates
 		return fmt.Errorf("%d of %d requests were accepted, expected half", good, all)
 	}
 	return nil

@@ -2,12 +2,12 @@ package main
 
 import "slices"
 
-// faults are all that are planted, part by part.
+// faults are all planted faults, part by part.
 var faults = slices.Concat(
 	requestFaults, lifeFaults, issuerFaults, mistakeFaults, storeFaults, refusalFaults, wiringFaults,
 )
 
-// requestFaults are in what judges a request.
+// requestFaults are in the code that accepts or refuses a request.
 var requestFaults = []fault{
 	{
 		part: "verifier", name: "exp is not checked", file: "middleware/jwt.go",

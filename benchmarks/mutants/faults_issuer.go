@@ -1,6 +1,6 @@
 package main
 
-// issuerFaults are in what the issuer's endpoints give away, and to whom.
+// issuerFaults make the endpoints of the issuer reveal or grant too much.
 var issuerFaults = []fault{
 	{
 		part: "endpoints", name: "a resource server is told that a refresh token is active", file: "issuer/introspection.go",

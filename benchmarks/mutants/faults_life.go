@@ -1,7 +1,7 @@
 package main
 
-// lifeFaults are in the life of tokens, keys and people, in what slows guesses down,
-// and in what answers.
+// lifeFaults are in the lifetimes of tokens, keys and users, in the throttle, and in the
+// answers.
 var lifeFaults = []fault{
 	{
 		part: "rotation", name: "a used refresh token works again", file: "store/memory/tokens.go",
@@ -50,7 +50,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "rotation", name: "a lifetime outlasts the family", file: "issuer/mint.go",
-		old: "access.Expires = earlier(access.Expires, access.FamilyEnds)\n\t}\n\ttokens", new: "\t}\n\ttokens",
+		old: "access.Expires = earlier(access.Expires, access.FamilyEnds)\n\t}\n\n\ttokens", new: "\t}\n\n\ttokens",
 	},
 
 	{
@@ -152,7 +152,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "others", name: "a refused call renews the session", file: "issuer/session/visits.go",
-		old: "\t\t\tv.expires = expires // this one is refused\n", new: "",
+		old: "\t\t\tv.expires = expires\n", new: "",
 	},
 	{
 		part: "others", name: "a proxy on a Unix socket is not trusted", file: "middleware/proxy.go",
@@ -305,7 +305,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "keys", name: "caches are not told of replaced keys", file: "issuer/replace.go",
-		old: "\ti.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id}) // also if the store's answer was lost\n", new: "",
+		old: "\ti.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id})\n\treturn key, record, err", new: "\treturn key, record, err",
 	},
 	{
 		part: "keys", name: "an overlap lengthens a key's life", file: "store/internal/sqlstore/apikeys.go",

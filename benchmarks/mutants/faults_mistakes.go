@@ -1,6 +1,6 @@
 package main
 
-// mistakeFaults are in what the issuer makes of a program's honest mistakes.
+// mistakeFaults are in the checks that catch an honest mistake of the program.
 var mistakeFaults = []fault{
 	{
 		part: "mistakes", name: "a session works in every system", file: "issuer/session/session.go",

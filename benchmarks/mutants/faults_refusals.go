@@ -1,6 +1,6 @@
 package main
 
-// refusalFaults are in what stores and meters refuse to programs that are wrong.
+// refusalFaults are in the checks of stores and meters for wrong arguments.
 var refusalFaults = []fault{
 	{
 		part: "refusals", name: "any kind is revoked", file: "store/changes.go",

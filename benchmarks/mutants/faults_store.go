@@ -1,6 +1,6 @@
 package main
 
-// storeFaults are in what creates, updates and lists records.
+// storeFaults are in the code that creates, updates and lists records.
 var storeFaults = []fault{
 	{
 		part: "stores", name: "a revoked key may be created by its ID", file: "store/memory/apikeys.go",

@@ -1,6 +1,7 @@
 package main
 
-// wiringFaults are in what keeps an honest mistake from admitting anybody.
+// wiringFaults are in the checks that keep a wrongly wired program from admitting
+// requests.
 var wiringFaults = []fault{
 	{
 		part: "proxy", name: "a second Proxy may decide anew", file: "middleware/proxy.go",

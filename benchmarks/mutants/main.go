@@ -75,7 +75,7 @@ func run(ctx context.Context, only, markdown string, w io.Writer) error {
 	return os.WriteFile(markdown, table.Bytes(), 0o644)
 }
 
-// copyTree copies what git knows, and what it would be told of.
+// copyTree copies the files that git tracks, and new files that it does not ignore.
 func copyTree(ctx context.Context, root string) error {
 	list, err := exec.CommandContext(ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
@@ -84,7 +84,7 @@ func copyTree(ctx context.Context, root string) error {
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
 		b, err := os.ReadFile(name)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // deleted, and git not told
+			continue // deleted, but still in the index
 		}
 		if err != nil {
 			return err
@@ -97,11 +97,11 @@ func copyTree(ctx context.Context, root string) error {
 	return nil
 }
 
-// A fault is what somebody might do to the code by mistake.
+// A fault is a change that somebody might make by mistake.
 type fault struct {
 	part, name string
 	file       string
-	old, new   string // text that is there once, and what stands there instead
+	old, new   string // text that occurs once, and its replacement
 	tests      string // packages whose tests should find it, if not the file's own
 }
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestFaultsFit wants each fault to be still there to be planted, and forty of
-// them.
+// TestFaultsFit checks that every fault still fits the source, and that there are at
+// least forty.
 func TestFaultsFit(t *testing.T) {
 	if len(faults) < 40 {
 		t.Errorf("%d faults, want at least 40", len(faults))

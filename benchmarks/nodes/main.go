@@ -69,7 +69,7 @@ func run(ctx context.Context, kind, dsn string, races int, out string) error {
 				return fmt.Errorf("%s: %w", what, err)
 			}
 			slices.Sort(late)
-			judged := late[len(late)-1] // without hints the bound is for all
+			judged := late[len(late)-1] // without hints, the bound applies to all
 			if hints {
 				judged = at(late, 0.99)
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A node is what a process would be.
+// A node has everything that a separate process would have.
 type node struct {
 	db    store.Store
 	iss   *issuer.Issuer
@@ -63,7 +63,7 @@ func measure(ctx context.Context, kind, dsn, what string, races int, hints bool)
 		})
 		ns = append(ns, n)
 	}
-	time.Sleep(time.Second) // until all listen
+	time.Sleep(time.Second) // gives all nodes time to listen
 	var late []time.Duration
 	for len(late) < races {
 		more, err := raceTogether(ctx, ns, what, min(atOnce, races-len(late)))
@@ -147,7 +147,7 @@ func (n *node) use(ctx context.Context, c middleware.Credential, accepted func()
 // A revocation revokes a credential on the node that made it.
 type revocation func(context.Context) error
 
-// credential makes a credential, and what revokes it.
+// credential returns a credential and the function that revokes it.
 func (n *node) credential(ctx context.Context, what string) (middleware.Credential, revocation, error) {
 	id := "bench-" + rand.Text()
 	none := middleware.Credential{}

@@ -122,7 +122,8 @@ func run(ctx context.Context, w io.Writer, kind, dsn string, tokens, counters in
 	return usage(ctx, w, s, counters, days, settle)
 }
 
-// analyze does what the server does by itself within a minute.
+// analyze updates the statistics, which the database server would do by itself within a
+// minute.
 func analyze(ctx context.Context, dsn string) error {
 	c, err := pgx.Connect(ctx, dsn)
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 const (
 	clients = 10_000
 	days    = 366
-	told    = 5000 // counts in a batch, as a meter records them
+	told    = 5000 // uses in a batch, as a meter stores them
 )
 
-// usage measures what a meter and a report ask of a store.
-// Settle, if not nil, is called before the report.
+// usage measures the calls of a store that a meter and a report make. Settle, if not
+// nil, is called before the report.
 func usage(ctx context.Context, w io.Writer, s store.Store, counters, reportDays int, settle func() error) error {
 	api := "bench-" + rand.Text()
 	today := store.DayOf(time.Now())

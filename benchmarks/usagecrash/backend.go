@@ -15,11 +15,11 @@ import (
 	"github.com/authtier/authtier/store/sqlite"
 )
 
-// A backend is the store that counts end up in, and how servers reach it.
+// A backend is the store that receives the counts, and how servers reach it.
 type backend struct {
 	kind, childDSN string
-	usage          store.Usage // memory's
-	dsn            string      // of other stores, without what cuts
+	usage          store.Usage // of a memory store
+	dsn            string      // of other stores, without the cutter
 	closers        []io.Closer
 }
 
@@ -51,7 +51,7 @@ func newBackend(ctx context.Context, cfg config, dir string) (*backend, error) {
 		}
 		b.childDSN, b.closers = dsn, []io.Closer{l}
 	}
-	_, err := openUsage(ctx, b.kind, b.dsn) // migrates, and says what is wrong with it
+	_, err := openUsage(ctx, b.kind, b.dsn) // migrates, and fails if the store is unusable
 	return b, err
 }
 

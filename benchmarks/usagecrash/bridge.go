@@ -14,8 +14,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A bridge tells a store in another process. Its reports are empty: the process
-// that has the store asks it itself.
+// A bridge passes counts to a store in another process. Its reports are empty, because
+// that process queries the store itself.
 type bridge struct {
 	store.Usage
 	url string
@@ -67,7 +67,7 @@ func (b *bridge) Report(context.Context, store.Query) (*store.Report, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// listenBridge lets other processes tell u. With cut, a third of the replies get
+// listenBridge lets other processes record in u. With cut, a third of the replies are
 // lost.
 func listenBridge(u store.Usage, cut bool) (net.Listener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// listenCutter passes connections on to the server of a DSN, and cuts each after
-// a while: what was asked by then is done, and its reply is lost. It returns the
-// DSN to reach it by.
+// listenCutter forwards connections to the server of a DSN and cuts each after a while.
+// Statements up to then are executed, but their replies are lost. It returns the DSN of
+// the forwarding address.
 func listenCutter(dsn string) (net.Listener, string, error) {
 	u, err := url.Parse(dsn)
 	if err != nil {
 		return nil, "", err
 	}
-	if u.Port() == "" { // as the drivers have it
+	if u.Port() == "" { // as the drivers do
 		port := "5432"
 		if u.Scheme == "redis" {
 			port = "6379"
@@ -41,8 +41,8 @@ func listenCutter(dsn string) (net.Listener, string, error) {
 	return l, u.String(), nil
 }
 
-// pass passes on both ways for up to a second, then for a moment only what is
-// asked.
+// pass forwards both directions for up to a second, and then for a moment only the
+// requests.
 func pass(client net.Conn, to string) {
 	defer client.Close()
 	server, err := net.Dial("tcp", to)

@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// products are what is counted: requests to two paths, and the records that one
-// of them says it has answered.
+// products are counted: requests to two paths, and the records in the answers of one of
+// them.
 var products = []string{"first", "second"}
 
-// A tally is what a client knows of one product.
+// A tally is how often a client has used one product, as far as the client knows.
 type tally struct{ attempted, acknowledged atomic.Int64 }
 
-// A load is what clients have asked of a server.
+// A load records the requests that clients have sent to a server.
 type load struct {
 	site    *site
 	tallies [][]tally    // by client and product
-	refused atomic.Int64 // answers that were no success
+	refused atomic.Int64 // answers without success
 	broken  atomic.Int64 // requests without an answer
 }
 
@@ -36,8 +36,8 @@ func newLoad(s *site) *load {
 	return l
 }
 
-// start lets all clients at a server, until ctx ends. It returns a function that
-// waits until they have ended.
+// start lets all clients send requests until ctx ends. The function that it returns
+// waits for them.
 func (l *load) start(ctx context.Context, addr string) (wait func()) {
 	var wg sync.WaitGroup
 	for i := range l.site.Clients {

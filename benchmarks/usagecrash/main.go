@@ -82,8 +82,8 @@ func run(ctx context.Context, out io.Writer, cfg config) error {
 	return check(ctx, out, b, s, l, began)
 }
 
-// lifetime returns when the server is killed: at random, also while it starts.
-// Some live long enough to flush by themselves.
+// lifetime returns how long the server may run before it is killed. It is random, and
+// may end during the start. Some servers live long enough to flush by themselves.
 func lifetime() time.Duration {
 	longest := 300 * time.Millisecond
 	if mrand.IntN(5) == 0 {

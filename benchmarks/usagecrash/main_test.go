@@ -13,7 +13,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestKills kills a few servers on the stores that need no server.
+// TestKills kills a few servers, on the stores that need no database server.
 func TestKills(t *testing.T) {
 	for name, cfg := range map[string]config{
 		"memory": {store: "memory", cut: true}, "sqlite": {store: "sqlite"},

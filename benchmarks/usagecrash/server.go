@@ -18,7 +18,7 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// serve is the server: it says where it listens on out, and closes when in ends.
+// serve runs the server. It writes its address to out, and closes when in ends.
 func serve(encoded string, in io.Reader, out io.Writer) error {
 	ctx := context.Background()
 	var s site
@@ -55,8 +55,7 @@ func serve(encoded string, in io.Reader, out io.Writer) error {
 	return errors.Join(server.Shutdown(ctx), patiently(m.Close), errDone)
 }
 
-// patiently tries again, for a while, what fails because the store's connection
-// is cut.
+// patiently retries f for a while, because the store's connection may be cut.
 func patiently(f func() error) (err error) {
 	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(10 * time.Millisecond) {
 		if err = f(); err == nil {
@@ -69,8 +68,8 @@ func patiently(f func() error) (err error) {
 // errDone ends a server as one should.
 var errDone = errors.New("done")
 
-// flushNowAndThen flushes as reports do, so that a server that does not live for
-// a second is killed while it flushes too.
+// flushNowAndThen flushes at random times, as reports do. A server that lives less than
+// a second is then killed during a flush, too.
 func flushNowAndThen(ctx context.Context, m *meter.Meter) {
 	for {
 		time.Sleep(rand.N(100 * time.Millisecond))

@@ -20,7 +20,7 @@ import (
 // siteVariable is the environment variable that makes this program the server.
 const siteVariable = "AUTHTIER_USAGECRASH"
 
-// A site is what the server needs to know.
+// A site is the configuration of a server.
 type site struct {
 	Kind, DSN   string // of the store
 	Folder      string // of the journal
@@ -50,7 +50,7 @@ func newSite(cfg config, dir string) *site {
 type child struct {
 	cmd   *exec.Cmd
 	in    io.Closer
-	addr  chan string // where it listens; closed when it has ended
+	addr  chan string // the address on which it listens; closed when it has ended
 	ended func() error
 }
 
@@ -87,7 +87,7 @@ func (s *site) start(ctx context.Context) (*child, error) {
 	return c, nil
 }
 
-// kill ends the server at once, and returns what it said last.
+// kill ends the server at once, and returns its last output.
 func (c *child) kill() error {
 	c.cmd.Process.Kill()
 	return c.ended()

@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// TestS06 opens connections that are slow, idle, cut short or never
-// say anything, closes them, and wants the server to hold nothing for them: no
-// descriptor and no goroutine.
+// TestS06 opens connections that are slow, idle, cut short or silent, and closes them.
+// Afterwards the server must hold no descriptor and no goroutine for them.
 func TestS06(t *testing.T) {
 	p := startProcess(t, build(t))
 	var stderr bytes.Buffer

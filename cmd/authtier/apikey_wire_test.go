@@ -91,7 +91,7 @@ func (a *answer) keptFrom(t *testing.T, cache, referrer string, vary ...string) 
 	}
 }
 
-// Shared caches know to protect only Authorization (C20).
+// Shared caches protect only requests with an Authorization header by themselves (C20).
 func TestAnswersSayWhatTheyDependOn(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)

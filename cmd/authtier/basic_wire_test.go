@@ -153,8 +153,8 @@ func TestBasicPasswordIsSecretOrToken(t *testing.T) {
 	})
 }
 
-// At the token, introspection and revocation endpoints ID and secret are tried
-// as sent and once form-decoded.
+// The token, introspection and revocation endpoints try ID and secret as sent and
+// form-decoded.
 func TestBasicFormDecodedOnce(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)

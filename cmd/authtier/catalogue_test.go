@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// catalogue is how many attacks of each kind there are.
+// catalogue is the number of attacks of each kind.
 var catalogue = map[string]int{
 	"J": 32, "H": 20, "P": 18, "T": 11, "C": 20, "B": 7, "R": 9, "O": 17, "D": 10, "U": 7, "S": 10,
 }
@@ -73,7 +73,7 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
-// faultsOfRow says what is wrong with the last column of a row.
+// faultsOfRow returns the faults of the last column of a row.
 func faultsOfRow(id, cell string, tests map[string]map[string]bool) (faults []string) {
 	if reason, ok := strings.CutPrefix(cell, "cannot apply: "); ok {
 		if len(strings.Fields(reason)) < 3 {
@@ -93,7 +93,7 @@ func faultsOfRow(id, cell string, tests map[string]map[string]bool) (faults []st
 	return faults
 }
 
-// TestCatalogueFinds shows faultsOfRow rows that are wrong.
+// TestCatalogueFinds passes faulty rows to faultsOfRow.
 func TestCatalogueFinds(t *testing.T) {
 	tests := map[string]map[string]bool{"TestJ01": {"J01": true}}
 	for cell, want := range map[string]int{
@@ -109,8 +109,8 @@ func TestCatalogueFinds(t *testing.T) {
 	}
 }
 
-// testsOf returns the tests and fuzz targets below a directory, each with the
-// attacks whose numbers are in its name or in a text that it holds.
+// testsOf returns the tests and fuzz targets below a directory, each with the attacks
+// whose numbers are in its name or in a string in it.
 func testsOf(t *testing.T, dir string) map[string]map[string]bool {
 	t.Helper()
 	tests := map[string]map[string]bool{}

@@ -45,8 +45,8 @@ func TestApache(t *testing.T) {
 	}
 }
 
-// startApache runs an Apache that asks the demo at url about tokens. It is a
-// single process with a folder of its own, and ends with the test.
+// startApache runs an Apache that introspects tokens at the demo at url. It is a single
+// process with a folder of its own, and ends with the test.
 func startApache(t *testing.T, url string) *wire {
 	t.Helper()
 	const modules = "/usr/lib/apache2/modules/" // where Debian has them
@@ -70,7 +70,7 @@ func startApache(t *testing.T, url string) *wire {
 	return nil
 }
 
-// tryApache returns nil if Apache found its port taken.
+// tryApache returns nil if Apache found its port in use.
 func tryApache(t *testing.T, program, url string) *wire {
 	t.Helper()
 	config, err := filepath.Abs("testdata/clients/httpd.conf")

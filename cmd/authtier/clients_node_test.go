@@ -32,8 +32,8 @@ func TestSimpleOAuth2(t *testing.T) {
 	}
 }
 
-// unavailable skips a test because something is not installed. It fails the test
-// where AUTHTIER_REQUIRE_SERVICES=1 demands that everything is.
+// unavailable skips a test that needs something that is not installed. With
+// AUTHTIER_REQUIRE_SERVICES=1, it fails the test instead.
 func unavailable(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("AUTHTIER_REQUIRE_SERVICES") == "1" {

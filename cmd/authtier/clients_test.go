@@ -12,7 +12,7 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// Other people's OAuth 2.0 clients work with the token endpoint as they are.
+// Common OAuth 2.0 clients work with the token endpoint without changes.
 
 var authStyles = map[string]oauth2.AuthStyle{
 	"detected": oauth2.AuthStyleAutoDetect, "header": oauth2.AuthStyleInHeader, "params": oauth2.AuthStyleInParams,

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// atAnyTime runs a test on the demo under a clock that jumps: call asks the
-// demo's handler as the server would.
+// atAnyTime runs a test on the demo under a clock that jumps. call passes a request to
+// the demo's handler as the server would.
 func atAnyTime(t *testing.T, test func(t *testing.T, w *fakeClock)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestD07CrossSite does what another site can make a browser do: it sends forms
-// and the cookie, and neither the token nor headers of its choice. Nothing ends,
-// and no session is anybody else's.
+// TestD07CrossSite sends the requests that another site can make a browser send: forms
+// with the cookie, but without the token and custom headers. No session ends, and no
+// session is used.
 func TestD07CrossSite(t *testing.T) {
 	w := sharedDemo(t)
 	victim := openSession(t, w)
@@ -51,8 +51,8 @@ func TestD07CrossSite(t *testing.T) {
 	victim.call(w, "GET", "/api/me").want(t, 200, "")
 }
 
-// TestD07PartnerPostsFromOtherSites has a browser that sends the credentials with
-// requests from other sites, since its user has once given them to its dialog.
+// TestD07PartnerPostsFromOtherSites uses a browser that sends Basic credentials with
+// requests from other sites, because its user once entered them.
 func TestD07PartnerPostsFromOtherSites(t *testing.T) {
 	w := sharedDemo(t)
 	token := minted(t, w, asPartner, `{}`).text("access_token")
@@ -93,8 +93,8 @@ func TestD07PartnerPostsFromOtherSites(t *testing.T) {
 	}
 }
 
-// TestD08Origins asks from other origins, with everything that is needed: no
-// answer says that a page of theirs may read it.
+// TestD08Origins sends requests from other origins, with all credentials. No answer
+// allows a page of these origins to read it.
 func TestD08Origins(t *testing.T) {
 	w := sharedDemo(t)
 	user, s := w.tiersGrant().text("access_token"), openSession(t, w)
@@ -121,8 +121,8 @@ func TestD08Origins(t *testing.T) {
 	}
 }
 
-// TestD10NothingToFrame looks for answers that a browser could show as a page, or
-// take for one: there are none, so that there is nothing to frame or to click.
+// TestD10NothingToFrame checks that a browser shows no answer as a page, so that
+// nothing can be framed or clicked.
 func TestD10NothingToFrame(t *testing.T) {
 	w := sharedDemo(t)
 	s := openSession(t, w)
@@ -160,8 +160,8 @@ func TestD10NothingToFrame(t *testing.T) {
 	})
 }
 
-// TestD04LineBreaks puts line breaks into all that may come back in a header: no
-// answer has a header more, or a value that is cut in two.
+// TestD04LineBreaks sends line breaks in every value that may come back in a header. No
+// answer has an additional header or a value that is cut in two.
 func TestD04LineBreaks(t *testing.T) {
 	w := sharedDemo(t)
 	const planted = "\r\nSet-Cookie: planted=1\r\nX-Planted: 1\r\n\r\nplanted"
@@ -199,7 +199,8 @@ func TestD04LineBreaks(t *testing.T) {
 	}
 }
 
-// TestU05UsesOfOthers has a client without usage:read ask for what others used.
+// TestU05UsesOfOthers asks for the usage of other clients, as a client without
+// usage:read.
 func TestU05UsesOfOthers(t *testing.T) {
 	w := startDemo(t)
 	w.do("GET", "/partner/onboarding", asPartner).want(t, 200, "")

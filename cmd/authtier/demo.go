@@ -24,7 +24,8 @@ type demoFlags struct {
 	sessionTimeout time.Duration
 }
 
-// demoCommand sets failed where the demo was asked for rightly and went wrong.
+// demoCommand returns the demo command. The command sets failed if its flags were valid
+// and the demo failed.
 func demoCommand(failed *bool) *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
@@ -37,7 +38,10 @@ func demoCommand(failed *bool) *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			context.AfterFunc(ctx, stop) // a second signal ends the process at once
+
+			// A second signal ends the process at once.
+			context.AfterFunc(ctx, stop)
+
 			err := demo(ctx, f, cmd.OutOrStdout())
 			*failed = err != nil
 			return err
@@ -48,7 +52,8 @@ func demoCommand(failed *bool) *cobra.Command {
 	return cmd
 }
 
-// check refuses what would show made-up credentials to the network.
+// check refuses flags that are invalid or would make the demo credentials usable from
+// the network.
 func (f demoFlags) check() error {
 	host, port, err := net.SplitHostPort(f.addr)
 	if err != nil {
@@ -69,7 +74,7 @@ func (f demoFlags) check() error {
 // shutdownTime is how long requests in flight may take to finish.
 const shutdownTime = 5 * time.Second
 
-// demo serves until ctx ends, then finishes the requests in flight.
+// demo serves until ctx ends, and then lets the requests in flight finish.
 func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 	listener, err := net.Listen("tcp", f.addr)
 	if err != nil {
@@ -79,6 +84,7 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 	if err := onLoopback(listener.Addr()); err != nil {
 		return err
 	}
+
 	url := "http://" + listener.Addr().String()
 	key, err := issuer.GenerateKey("ES256")
 	if err != nil {
@@ -89,6 +95,7 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 		return err
 	}
 	defer handler.close()
+
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -98,15 +105,18 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 		// OPTIONS * is refused like any other path outside the tiers.
 		DisableGeneralOptionsHandler: true,
 	}
+
 	silent := watchSilent(server)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Fprintf(stdout, "listening on %s\n\n%s", url, introduction(url))
+
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
+
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	silent.close()
@@ -118,8 +128,8 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 	return nil
 }
 
-// onLoopback refuses an address on the network. A name such as localhost was looked
-// up by the system, which may have found any address.
+// onLoopback refuses a listener address that is not loopback. The system resolves a
+// name such as localhost, and may have found any address.
 func onLoopback(a net.Addr) error {
 	if tcp, ok := a.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
 		return fmt.Errorf("the demo listens on loopback alone, and %v is not", a)
@@ -127,8 +137,8 @@ func onLoopback(a net.Addr) error {
 	return nil
 }
 
-// silent are the connections that have not sent a byte yet. Shutdown would wait
-// five seconds for them.
+// silent holds the connections that have not sent a byte yet. Server.Shutdown would
+// wait five seconds for them.
 type silent struct {
 	mu    sync.Mutex
 	conns map[net.Conn]bool

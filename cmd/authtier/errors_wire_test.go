@@ -215,7 +215,7 @@ func TestSessionDialect(t *testing.T) {
 	w.do("GET", "/api/me", custom("Bearer "+session), cookie).want(t, 200, "")
 }
 
-// No text of a refused request is in the answer, wherever it stood.
+// An answer never contains text of the refused request.
 func TestRefusalsEchoNothing(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
@@ -322,7 +322,7 @@ func TestO10AnswersWithTokensAreNotStored(t *testing.T) {
 	}
 }
 
-// Who is unknown is answered like who is known and has a wrong secret.
+// An unknown client or user gets the same answer as a known one with a wrong secret.
 func TestO16UnknownAndWrongLookTheSame(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 )
 
-// A forger is a demo whose signing key the test has.
+// A forger is a demo with a signing key that the test knows.
 type forger struct {
 	*wire
 	key *ecdsa.PrivateKey
@@ -52,7 +52,7 @@ var sharedForger = sync.OnceValues(func() (*forger, error) {
 
 var b64url = base64.RawURLEncoding
 
-// signWith signs a header and a payload, as they are, with ES256.
+// signWith signs a header and a payload with ES256, without changing them.
 func signWith(t *testing.T, key *ecdsa.PrivateKey, head, payload string) string {
 	t.Helper()
 	signed := b64url.EncodeToString([]byte(head)) + "." + b64url.EncodeToString([]byte(payload))
@@ -81,8 +81,8 @@ func segment(t *testing.T, token string, n int) string {
 	return string(b)
 }
 
-// edited returns a JSON object with members replaced by raw JSON, or dropped
-// where that is empty.
+// edited returns a JSON object with some members replaced by raw JSON. An empty
+// replacement removes the member.
 func edited(t *testing.T, object string, members map[string]string) string {
 	t.Helper()
 	var m map[string]json.RawMessage

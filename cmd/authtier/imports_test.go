@@ -9,7 +9,7 @@ import (
 
 const module = "github.com/authtier/authtier"
 
-// deps returns what a package needs, and itself.
+// deps returns the packages that a package needs, and itself.
 func deps(t *testing.T, pkg string, flags ...string) []string {
 	t.Helper()
 	args := append(append([]string{"list", "-deps"}, flags...), module+"/"+pkg)
@@ -20,7 +20,7 @@ func deps(t *testing.T, pkg string, flags ...string) []string {
 	return strings.Fields(string(out))
 }
 
-// TestLayers holds who may know whom.
+// TestLayers fixes which packages may import which.
 func TestLayers(t *testing.T) {
 	for pkg, allowed := range map[string][]string{
 		"errorsx":         {},
@@ -44,8 +44,8 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// TestLibraryDependencies holds what an embedder gets, tests included: a test's
-// imports end up in the embedder's go.sum.
+// TestLibraryDependencies fixes the modules that users of the library get. Tests count
+// too, because the imports of a test end up in the users' go.sum.
 func TestLibraryDependencies(t *testing.T) {
 	allowed := []string{
 		module,

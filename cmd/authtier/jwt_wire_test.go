@@ -40,7 +40,7 @@ func TestForgedTokenIsAdmitted(t *testing.T) {
 	}
 }
 
-// Each token is signed with the right key, and wrong otherwise.
+// Each token is signed with the correct key but is invalid for another reason.
 func TestSignedTokensAreJudged(t *testing.T) {
 	t.Parallel()
 	f := startForger(t)
@@ -152,8 +152,8 @@ func TestSignedTokensAreJudged(t *testing.T) {
 	})
 }
 
-// JSON is read with exact and unrepeated names; what does not parse strictly is
-// garbled, whatever its signature.
+// JSON member names must match exactly and must not repeat. A token that does not parse
+// strictly is malformed, even with a valid signature.
 func TestTokenJSONIsStrict(t *testing.T) {
 	t.Parallel()
 	f := startForger(t)
@@ -202,7 +202,7 @@ func TestTokenJSONIsStrict(t *testing.T) {
 	})
 }
 
-// Nothing but the one key makes a signature right.
+// Only the one key makes valid signatures.
 func TestSignatureIsRequired(t *testing.T) {
 	t.Parallel()
 	f := startForger(t)
@@ -290,7 +290,7 @@ func TestSignatureIsRequired(t *testing.T) {
 	f.do("GET", "/user/me", demoKey, bearer(token)).want(t, 200, "")
 }
 
-// A token that brings a key along has it followed nowhere.
+// A key that a token brings along or names is neither used nor fetched.
 func TestKeysInTokensAreNotFetched(t *testing.T) {
 	t.Parallel()
 	f := startForger(t)
@@ -307,7 +307,7 @@ func TestKeysInTokensAreNotFetched(t *testing.T) {
 	}
 }
 
-// A token whose signature reads otherwise and is as right goes with it.
+// Another valid spelling of the signature is revoked together with the token.
 func TestJ12RevokedTokenTakesItsTwin(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
@@ -327,7 +327,7 @@ func TestJ12RevokedTokenTakesItsTwin(t *testing.T) {
 	})
 }
 
-// Every kind of credential in every place where it does not belong.
+// Every kind of credential is refused in every place where it does not belong.
 func TestTokensOfOtherKindsAndSystems(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestDemoLooksAtItsListener has an address that is on the network, whatever its name
-// says: the demo does not serve its made-up credentials there.
+// TestDemoLooksAtItsListener uses a listener on the network. The demo must not serve
+// its made-up credentials there, even if the host name was localhost.
 func TestDemoLooksAtItsListener(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", "[::]:0", ":0"} {
 		err := demo(t.Context(), demoFlags{addr: addr, sessionTimeout: time.Minute}, io.Discard)

@@ -1,4 +1,4 @@
-// Command authtier serves a demonstration of the suite on loopback.
+// Command authtier serves a demonstration of the suite on a loopback address.
 //
 //	go run ./cmd/authtier demo
 //	go run ./cmd/authtier version
@@ -17,7 +17,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns the exit status: 0, 1 for a failure, 2 for wrong usage.
+// run returns the exit status: 0 for success, 1 for a failure, 2 for wrong usage.
 func run(args []string, stdout, stderr io.Writer) int {
 	failed := false
 	root := &cobra.Command{
@@ -28,10 +28,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+
 	root.AddCommand(demoCommand(&failed), versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(stderr, "authtier:", err)
 		if failed {

@@ -31,7 +31,7 @@ func jwtPart(t *testing.T, token string, n int) map[string]any {
 	return m
 }
 
-// A system is one of those that issue JWTs, with tokens of its own.
+// A system issues JWTs and has its own tokens.
 type system struct {
 	name, access, client, subject, scope string
 	seconds                              float64
@@ -205,7 +205,7 @@ func TestIntrospection(t *testing.T) {
 	w.do("POST", "/oauth2/introspect", asDemoClient, form()).wantOAuth(t, 400, "AUTH-6", "invalid_request")
 	w.do("POST", "/oauth2/introspect?token="+client.text("access_token"), asDemoClient, form()).wantOAuth(t, 400, "AUTH-6", "invalid_request")
 	w.do("POST", "/oauth2/introspect", asDemoClient, form("token", "a", "token", "a")).wantOAuth(t, 400, "AUTH-6", "invalid_request")
-	refreshWith(w, user.text("refresh_token")).want(t, 200, "") // looking is not using
+	refreshWith(w, user.text("refresh_token")).want(t, 200, "") // introspection does not count as a use
 }
 
 func TestRevocation(t *testing.T) {

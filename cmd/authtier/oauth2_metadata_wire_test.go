@@ -55,8 +55,8 @@ func TestO15Metadata(t *testing.T) {
 	}
 }
 
-// TestDiscoveryByIssuerAlone reads what a resource server finds at the issuer's
-// openid-configuration: the RFC 8414 document and two members more.
+// TestDiscoveryByIssuerAlone reads the issuer's openid-configuration: the RFC 8414
+// document and two more members.
 func TestDiscoveryByIssuerAlone(t *testing.T) {
 	w := sharedDemo(t)
 	a := w.do("GET", "/.well-known/openid-configuration")

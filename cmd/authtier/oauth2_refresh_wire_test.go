@@ -38,7 +38,7 @@ func TestR01RefreshTokenUsedTwiceEndsItsFamily(t *testing.T) {
 	refreshWith(w, other.text("refresh_token")).want(t, 200, "")
 }
 
-// A second use ends the family whatever scope it asks for.
+// A second use ends the family with any requested scope.
 func TestR01RefreshTokenUsedTwiceWithAWiderScopeEndsItsFamily(t *testing.T) {
 	w := sharedDemo(t)
 	first := passwordGrant(t, w)

@@ -23,7 +23,7 @@ const (
 // asDemoClient is the client authentication of the oauth2 system.
 var asDemoClient = basic("demo-client", "demo-secret")
 
-// basicOf is Basic with these user-id and password, as they are.
+// basicOf returns Basic with this user-id and password, unencoded.
 func basicOf(userPass string) option {
 	return header("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(userPass)))
 }
@@ -199,7 +199,7 @@ func TestTokenEndpointReadsGrantTypeAloneFromTheQuery(t *testing.T) {
 		name, query string
 		body        option
 		status      int
-		code, want  string // the scope answered, or what the message names
+		code, want  string // the granted scope, or the name in the message
 	}{
 		{"no body", "grant_type=client_credentials", form(), 200, "", "base"},
 		{"empty JSON body", "grant_type=client_credentials", body(mimeJSON, ""), 200, "", "base"},

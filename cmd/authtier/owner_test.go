@@ -78,7 +78,7 @@ func newOwnerNode(t *testing.T, db store.Store) ownerNode {
 	return ownerNode{iss, cache}
 }
 
-// code is what a validator says to an API key: 0 if it admits it.
+// code returns the code with which a validator refuses an API key, or 0.
 func keyCode(t *testing.T, v middleware.Validator, key string) errorsx.Code {
 	t.Helper()
 	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
@@ -92,12 +92,12 @@ func keyCode(t *testing.T, v middleware.Validator, key string) errorsx.Code {
 }
 
 // TestOwnersEndTheirKeys revokes, disables and deletes the owner of a key that two
-// nodes remember.
+// nodes have cached.
 func TestOwnersEndTheirKeys(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		here   bool // the issuer itself revokes, so that its own cache knows at once
+		here   bool // revoked by this issuer, so that its own cache knows at once
 		change func(ctx context.Context, iss *issuer.Issuer, db store.Store) error
 	}{
 		{"revoked", true, func(ctx context.Context, iss *issuer.Issuer, _ store.Store) error {
@@ -115,7 +115,7 @@ func TestOwnersEndTheirKeys(t *testing.T) {
 				here, there := newOwnerNode(t, db), newOwnerNode(t, db)
 				all := []middleware.Validator{here.iss, here.cache, there.iss, there.cache}
 				for _, v := range all {
-					for range 2 { // the second time from memory
+					for range 2 { // the second time from the cache
 						if owned, free := keyCode(t, v, "owned"), keyCode(t, v, "free"); owned != 0 || free != 0 {
 							t.Fatalf("before: got %v and %v", owned, free)
 						}
@@ -157,8 +157,8 @@ func TestOwnersEndTheirKeys(t *testing.T) {
 	}
 }
 
-// TestKeysOfAnotherUserStay revokes a user who owns no key, and gives a key to
-// another owner before the first one is revoked.
+// TestKeysOfAnotherUserStay revokes a user that owns no key, and gives a key to another
+// owner before the first one is revoked.
 func TestKeysOfAnotherUserStay(t *testing.T) {
 	t.Parallel()
 	ownedStores(t, func(t *testing.T, db store.Store) {
@@ -195,7 +195,8 @@ func TestKeysOfAnotherUserStay(t *testing.T) {
 	})
 }
 
-// TestKeysOfNobody has keys whose owner does not exist, or comes and goes.
+// TestKeysOfNobody uses keys whose owner does not exist, or is deleted and created
+// again.
 func TestKeysOfNobody(t *testing.T) {
 	t.Parallel()
 	ownedStores(t, func(t *testing.T, db store.Store) {

@@ -111,7 +111,7 @@ func TestWrongMethodNamesTheRightOnes(t *testing.T) {
 	})
 }
 
-// What Allow names must not be refused as a wrong method itself.
+// A method that Allow names must not be refused as a wrong method itself.
 func TestMethodsOfAllowAreAllowed(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)

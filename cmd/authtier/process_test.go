@@ -292,7 +292,7 @@ func testSignalInFlight(t *testing.T, binary string) {
 	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		probe, err := net.Dial("tcp", addr)
 		if err != nil {
-			break // it listens no more
+			break // it has stopped listening
 		}
 		probe.Close()
 		if time.Now().After(deadline) {

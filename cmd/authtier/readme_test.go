@@ -104,7 +104,7 @@ func indented(block string) string {
 	return b.String()
 }
 
-// TestReadmeCodeFinds shows blocks to holds that are in a program and blocks that are
+// TestReadmeCodeFinds passes holds blocks that are in a program and blocks that are
 // not.
 func TestReadmeCodeFinds(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A refusal is what an answer must be, whatever else it says.
+// A refusal holds the expected parts of an answer.
 type refusal struct {
 	status    int
 	code      string
@@ -73,7 +73,7 @@ func (want refusal) check(t *testing.T, a *answer) {
 	}
 }
 
-// oauthText drops what error_description may not hold.
+// oauthText drops the characters that error_description must not hold.
 func oauthText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
@@ -83,7 +83,7 @@ func oauthText(s string) string {
 	}, s)
 }
 
-// sharedDemo returns the demo that all tests share which leave nothing behind.
+// sharedDemo returns the demo of all tests that leave nothing behind.
 func sharedDemo(t *testing.T) *wire {
 	t.Helper()
 	url, err := sharedURL()
@@ -122,7 +122,7 @@ func with(options ...option) []option { return options }
 
 var demoKey = header("X-API-KEY", "my_api_key")
 
-// grant gets tokens, and fails the test where there are none.
+// grant requests tokens, and fails the test if it gets none.
 func (w *wire) grant(path string, options ...option) *answer {
 	w.t.Helper()
 	a := w.do("POST", path, options...)

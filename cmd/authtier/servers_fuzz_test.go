@@ -18,15 +18,15 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// guardedTiers are the tiers of FuzzServers: some, and the same with one around
-// them all. What is served below a prefix answers with it.
+// guardedTiers are the tables of FuzzServers: one with some tiers, and one with a tier
+// around all of these. Every answer holds the prefix that it was served below.
 var guardedTiers = [][]string{
 	{"/ext/", "/ext/private/", "/public/", "/user/"},
 	{"/", "/ext/", "/ext/private/", "/public/", "/user/"},
 }
 
-// markedTiers returns a guard that lets everybody through and notes in the header
-// Tier whose credentials were asked for.
+// markedTiers returns a guard that admits every request, and writes the tier whose
+// credentials it requires to the header Tier.
 func markedTiers(tb testing.TB, prefixes []string) middleware.Wrapper {
 	table := middleware.TierTable{}
 	for _, prefix := range prefixes {
@@ -43,8 +43,8 @@ func markedTiers(tb testing.TB, prefixes []string) middleware.Wrapper {
 	return middleware.Tiers(table, nil)
 }
 
-// pathServers are servers that read paths each in its own way. Each answers with
-// the prefix of the tier that what it serves is in, as "served:/user/".
+// pathServers are servers that each read paths in their own way. Each answers with the
+// prefix of the tier that its content is in, such as "served:/user/".
 func pathServers(prefixes []string) map[string]http.Handler {
 	mux, router, cleaning, loose := http.NewServeMux(), chi.NewRouter(), chi.NewRouter(), chi.NewRouter()
 	cleaning.Use(chimiddleware.CleanPath)
@@ -75,8 +75,8 @@ func pathServers(prefixes []string) map[string]http.Handler {
 	}
 }
 
-// afterAuthority reads targets as browsers do, and what is written like them (WHATWG
-// URL): two slashes or more, of both kinds, are followed by an authority.
+// afterAuthority reads targets as browsers do, and servers that follow the same
+// standard (WHATWG URL): two or more slashes of either kind begin an authority.
 func afterAuthority(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := strings.ReplaceAll(r.URL.Path, `\`, "/")
@@ -126,8 +126,8 @@ func proxyTo(h http.Handler) http.Handler {
 	}
 }
 
-// fragments are what control characters stand for in a target of FuzzServers: the
-// parts of which tricks with paths are made.
+// fragments replace the control characters in a target of FuzzServers. They are the
+// usual parts of attacks on paths.
 var fragments = strings.Fields(`/ext/ /user/ /public/ /private/ ext user / // .. ../ /.. ..; ;a=b %2e %2e%2e %2f %5c \ . %00 %252e %252f
 	%75ser USER %20 %3b ? # %3f %23 x index.html /./ %c0%ae`)
 
@@ -143,9 +143,8 @@ func expand(target string) string {
 	return b.String()
 }
 
-// FuzzServers states the rule of tiers for real servers behind them (P00, P18):
-// whatever is sent, what a server serves is in the tier whose credentials were
-// asked for.
+// FuzzServers states the rule of tiers for real servers behind them (P00, P18): for
+// every request, the served content is in the tier whose credentials were required.
 func FuzzServers(f *testing.F) {
 	for _, target := range []string{
 		"/ext/x", "/ext/private/x", "/user", "\x00\x08\x01", "\x00\x0d\x0f\x01", "\x00\x0e\x05x", "/ext/..;/user/x", "//user/x", "/%75ser/x",
@@ -177,7 +176,7 @@ func FuzzServers(f *testing.F) {
 }
 
 // ask sends a request with that method and target. It returns the tier whose
-// credentials were asked for, and the one in which what was served is.
+// credentials were required, and the tier of the served content.
 func ask(h http.Handler, line string) (tier, served string) {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line + " HTTP/1.1\r\nHost: x\r\n\r\n")))
 	if err != nil {
@@ -189,8 +188,8 @@ func ask(h http.Handler, line string) (tier, served string) {
 	return w.Header().Get("Tier"), served
 }
 
-// TestP18 sends what a rule by plain prefixes is fooled by, to be sure that the
-// servers of FuzzServers would show it, and that this rule is not.
+// TestP18 sends targets that bypass a rule by plain prefixes. The servers of FuzzServers
+// must show the bypass for that rule, and must not show one for this rule.
 func TestP18(t *testing.T) {
 	naive := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

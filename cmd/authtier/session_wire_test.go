@@ -13,7 +13,7 @@ var asDemoUser = basic("demo", "demo-password")
 // sessionHeader sends the session system's own header.
 func sessionHeader(value string) option { return header("X-Simplicite-Authorization", value) }
 
-// An opened session is what a login gave.
+// An opened session holds the token and the cookie of a login.
 type opened struct{ token, cookie string }
 
 func openSession(t *testing.T, w *wire) opened {
@@ -29,7 +29,7 @@ func (o opened) call(w *wire, method, path string, options ...option) *answer {
 
 func (a *answer) cookies() []*http.Cookie { return (&http.Response{Header: a.header}).Cookies() }
 
-// wantNoSession checks that a refused login gave nothing.
+// wantNoSession checks that a refused login set no cookie and returned no token.
 func wantNoSession(t *testing.T, a *answer) {
 	t.Helper()
 	if len(a.cookies()) > 0 || a.header.Get("Location") != "" || strings.Contains(a.body, "authtier_st") {
@@ -46,7 +46,7 @@ func TestLoginCredentials(t *testing.T) {
 	for _, tt := range []struct {
 		name, method, query string
 		options             []option
-		code                string // "" where the login succeeds
+		code                string // "" if the login succeeds
 	}{
 		{"custom header", "GET", "", []option{sessionHeader(right)}, ""},
 		{"custom header, POST", "POST", "", []option{sessionHeader(right)}, ""},

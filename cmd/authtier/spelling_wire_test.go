@@ -65,7 +65,7 @@ func unusedBitTwins(s string) []string {
 	return twins
 }
 
-// In a URL, a form or JSON a token can hold what no header can.
+// In a URL, a form or JSON, a token can hold characters that a header cannot.
 func TestTokenSpellingOutsideHeaders(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)

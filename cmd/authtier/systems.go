@@ -21,8 +21,8 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// A demoServer is the four systems on one mux. They share the issuer's URL and
-// the keys, and nothing else: each has its own store and its own audience.
+// A demoServer serves the four systems on one mux. They share the issuer's URL and the
+// keys and nothing else: each has its own store and its own audience.
 type demoServer struct {
 	http.Handler
 	ctx     context.Context
@@ -44,7 +44,7 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 		return nil, err
 	}
 
-	// The other systems guard themselves, route by route.
+	// The other systems protect their own routes.
 	for _, prefix := range []string{"/.well-known/", "/oauth2/", "/v1/", "/api/", "/partner/"} {
 		tiers[prefix] = middleware.Unguarded
 	}
@@ -52,15 +52,16 @@ func newDemo(ctx context.Context, url string, key issuer.SigningKey, sessionTime
 	return d, nil
 }
 
-// close ends the issuers, after the last request.
+// close closes the issuers. Call it after the last request.
 func (d *demoServer) close() {
 	for _, iss := range d.issuers {
 		iss.Close()
 	}
 }
 
-// issuer opens an issuer over a new store. Its clients come with their secrets, and
-// its users with their passwords, which are stored as hashes.
+// issuer opens an issuer over a new store, and creates the clients and users. Clients
+// come with their secrets. Users come with their passwords, of which only hashes are
+// stored.
 func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...person) (*issuer.Issuer, *memory.Store, error) {
 	db := memory.New()
 	for _, c := range clients {
@@ -68,16 +69,19 @@ func (d *demoServer) issuer(cfg issuer.Config, clients []store.Client, users ...
 			return nil, nil, err
 		}
 	}
+
 	var err error
 	if cfg.Throttle, err = newThrottle(); err != nil {
 		return nil, nil, err
 	}
+
 	cfg.Audience, cfg.Keys = d.url+cfg.Audience, d.keys
 	iss, err := issuer.Open(d.ctx, d.url, db, &cfg)
 	if err != nil {
 		return nil, nil, err
 	}
 	d.issuers = append(d.issuers, iss)
+
 	for _, p := range users {
 		if err := iss.CreateUser(d.ctx, p.User, p.password); err != nil {
 			return nil, nil, err
@@ -92,11 +96,12 @@ type person struct {
 	password string
 }
 
-// demoUser is the user of two systems.
+// demoUser is the user of the tiers and oauth2 systems.
 var demoUser = person{store.User{Login: "user_email@email.com"}, "user_password"}
 
-// newThrottle returns the throttle of one system, whose accounts are no other's. It
-// lets people try things out.
+// newThrottle returns the throttle of one system. Each system has its own, because
+// their accounts are separate. It allows many failures, so that people can try things
+// out.
 func newThrottle() (*middleware.Throttle, error) {
 	return middleware.NewThrottle(&middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
 }
@@ -120,6 +125,7 @@ func (d *demoServer) tiers() (middleware.TierTable, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	d.mux.HandleFunc("GET /ext/ping", pong)
 	d.mux.HandleFunc("GET /public/ping", pong)
 	d.mux.Handle("/public/token", iss.TokenHandler())
@@ -141,6 +147,7 @@ func (d *demoServer) oauth2() error {
 	if err != nil {
 		return err
 	}
+
 	own := http.NewServeMux()
 	iss.Register(own)
 	endpoints := middleware.Errors(rfc)(errorsx.Mux(own))
@@ -155,6 +162,7 @@ func (d *demoServer) oauth2() error {
 	if err != nil {
 		return err
 	}
+
 	auth := iss.Validator()
 	bearer := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, nil))
 	exposed := middleware.Chain(middleware.Errors(rfc), middleware.Bearer(auth, &middleware.BearerConfig{QuerySafe: []string{"files"}}))
@@ -170,6 +178,7 @@ func (d *demoServer) session(timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
+
 	sessions, err := session.New(iss, db, &session.Config{
 		Timeout: timeout, AllowQueryCredentials: true,
 		Redirects: []session.Redirect{{URI: "http://127.0.0.1:9/callback"}},
@@ -177,6 +186,7 @@ func (d *demoServer) session(timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
+
 	sessions.Register(d.mux)
 	d.mux.Handle("GET /api/me", sessions.Bearer()(http.HandlerFunc(me)))
 	return nil
@@ -190,6 +200,7 @@ func (d *demoServer) partner() error {
 	if err != nil {
 		return err
 	}
+
 	usage := meter.New(db)
 	access, err := usage.Product("onboarding", "access", "api onboarding access")
 	if err != nil {
@@ -199,12 +210,13 @@ func (d *demoServer) partner() error {
 	if err != nil {
 		return err
 	}
+
 	metered := http.NewServeMux()
 	metered.Handle("GET /partner/onboarding", middleware.Chain(p.Basic(), middleware.Scope("onboarding"), middleware.Usage(access, nil))(http.HandlerFunc(pong)))
 	d.mux.Handle("/partner/onboarding", errorsx.Mux(metered))
 	p.Register(d.mux)
-	d.mux.Handle("/partner/", p.Basic()(errorsx.Mux(http.NewServeMux()))) // anything else under it
-	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux()))             // no redirect to /partner/
+	d.mux.Handle("/partner/", p.Basic()(errorsx.Mux(http.NewServeMux()))) // all other paths below it
+	d.mux.Handle("/partner", errorsx.Mux(http.NewServeMux()))             // otherwise the mux would redirect to /partner/
 	return nil
 }
 
@@ -212,7 +224,7 @@ func pong(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("pong")) }
 
 func created(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) }
 
-// me answers who makes the request.
+// me writes the identity of the request.
 func me(w http.ResponseWriter, r *http.Request) {
 	id, _ := middleware.IdentityFromContext(r.Context())
 	w.Header().Set("Content-Type", "application/json")
@@ -224,7 +236,7 @@ func me(w http.ResponseWriter, r *http.Request) {
 	}{id.Client, id.User, id.Scopes})
 }
 
-// picture returns a handler that answers a small PNG, whatever its name.
+// picture returns a handler that serves a small PNG for every name.
 func picture() (http.HandlerFunc, error) {
 	img := image.NewGray(image.Rect(0, 0, 8, 8))
 	img.SetGray(4, 4, color.Gray{Y: 255})

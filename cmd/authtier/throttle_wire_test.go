@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestDemoThrottles guesses a thousand times, which the demo allows in a minute,
-// and then once too often.
+// TestDemoThrottles makes a thousand wrong guesses, which the demo allows in a minute,
+// and then one too many.
 func TestDemoThrottles(t *testing.T) {
 	t.Parallel()
 	w := startDemo(t)
@@ -20,7 +20,7 @@ func TestDemoThrottles(t *testing.T) {
 		t.Fatalf("the right secret after 1000 wrong ones: got %d %s", a.status, a.body)
 	}
 	var a *answer
-	for n := range 5000 { // some run off meanwhile
+	for n := range 5000 { // some failures expire meanwhile
 		if a = w.do("GET", "/partner/", basic("demo-partner", fmt.Sprint("again", n))); a.status == 429 {
 			break
 		}

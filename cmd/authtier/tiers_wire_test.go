@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// What a path gets from someone who sends nothing.
+// The answers to a request without credentials.
 const (
-	noTier    = "in no tier" // and whatever is sent
+	noTier    = "in no tier" // with any credentials
 	keyTier   = "behind the API key"
 	openTier  = "open"
 	tokenTier = "behind a token of oauth2"
 )
 
-// The paths of the tricks are sent as they are. Whoever has no credentials sees
-// in whose tier they are, and whoever has all of them what they reach.
+// The paths are sent unchanged. The answer to a request without credentials shows which
+// tier a path is in. The answer to one with all credentials shows what it reaches.
 func TestPathTricks(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
@@ -228,7 +228,7 @@ func TestPathTricks(t *testing.T) {
 					t.Errorf("got %d %s, want %d", a.status, a.body, tt.admitted)
 				}
 			case "":
-				a.want(t, 400, "") // not for a handler at all
+				a.want(t, 400, "") // refused before any handler
 				return
 			}
 			token := user
@@ -246,8 +246,8 @@ func TestPathTricks(t *testing.T) {
 	}
 }
 
-// Request lines that name no path get the answer of a path that is not there,
-// from the server that the command starts too.
+// A request line without a path gets the answer of a path that does not exist, also from
+// the server that the command starts.
 func TestAsteriskReachesNothing(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -275,7 +275,7 @@ func TestAsteriskReachesNothing(t *testing.T) {
 	}
 }
 
-// The tier is the path's, whatever the method and the headers say.
+// The path alone determines the tier, not the method or the headers.
 func TestTierDependsOnThePathAlone(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
@@ -319,7 +319,7 @@ func TestTierDependsOnThePathAlone(t *testing.T) {
 	}
 }
 
-// A credential that a tier does not need is not looked at.
+// A credential that a tier does not need is ignored.
 func TestUnneededCredentialsAreIgnored(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)
@@ -381,7 +381,7 @@ func TestUnneededCredentialsAreIgnored(t *testing.T) {
 	})
 }
 
-// The handler sees one identity, the token's, and none that a header claims.
+// The handler sees only the identity of the token, not one that a header claims.
 func TestHandlersReadOneIdentity(t *testing.T) {
 	t.Parallel()
 	w := sharedDemo(t)

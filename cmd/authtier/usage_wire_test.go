@@ -12,13 +12,14 @@ import (
 	"time"
 )
 
-// report asks for the use around today, so that midnight changes nothing.
+// report requests the usage of the days around today, so that midnight makes no
+// difference.
 func report(w *wire, as option, api string) *answer {
 	w.t.Helper()
 	return w.do("GET", "/partner/usages?api_name="+url.QueryEscape(api)+"&start_date="+utcDay(-1)+"&end_date="+utcDay(1), as)
 }
 
-// A usageReport is the answer, with nothing beside.
+// A usageReport is the whole answer.
 type usageReport struct {
 	API     string `json:"api"`
 	Start   string `json:"start_date"`
@@ -56,7 +57,7 @@ func clientsOf(t *testing.T, a *answer) []string {
 	return ids
 }
 
-// quantityOf is what the report says of the demo's one product.
+// quantityOf returns the quantity of the demo's one product in the report.
 func quantityOf(t *testing.T, a *answer, client string) int64 {
 	t.Helper()
 	for _, c := range readReport(t, a).Clients {
@@ -252,8 +253,8 @@ func TestReportIncludesWhatWasAdmittedBefore(t *testing.T) {
 	}
 }
 
-// TestU03OneProduct asks in as many ways as there are: what is counted has the name
-// that the configuration gave it, and nothing of the request.
+// TestU03OneProduct sends many different requests. All count for the configured product,
+// whose name takes nothing from the request.
 func TestU03OneProduct(t *testing.T) {
 	w := startDemo(t)
 	for n := range 60 {

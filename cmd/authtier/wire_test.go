@@ -45,7 +45,7 @@ func startDemoWith(t *testing.T, sessionTimeout time.Duration) *wire {
 	return &wire{t: t, url: "http://" + addr, addr: addr}
 }
 
-// newKeyedDemo is newDemo with a key that nobody knows. It is closed when ctx ends.
+// newKeyedDemo is newDemo with a new random key. The demo is closed when ctx ends.
 func newKeyedDemo(ctx context.Context, url string, sessionTimeout time.Duration) (http.Handler, error) {
 	key, err := issuer.GenerateKey("ES256")
 	if err != nil {

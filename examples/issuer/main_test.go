@@ -48,7 +48,7 @@ func TestIssuer(t *testing.T) {
 		t.Errorf("the key file: %v, %v, want mode 0600", info, err)
 	}
 
-	// A second start prints no secret, and the token is still good.
+	// A second start prints no secret, and the token is still valid.
 	p.Stop()
 	p = program.Start(t, dir)
 	if got := program.Request(t, "GET", "/reports", "", bearer); got != "200 reports of app" || p.Output() != "" {
@@ -56,8 +56,8 @@ func TestIssuer(t *testing.T) {
 	}
 }
 
-// TestStartDoesNotUndoARotation: the program makes its client at every start. A secret
-// that was replaced meanwhile stays dead, and the new one works.
+// TestStartDoesNotUndoARotation checks that the program, which creates its client at
+// every start, does not bring a replaced secret back. The new secret works.
 func TestStartDoesNotUndoARotation(t *testing.T) {
 	program.Turn(t)
 	dir := t.TempDir()

@@ -1,5 +1,5 @@
-// Command oauth2 is an authorization server for other machines, and an API that
-// asks for scopes.
+// Command oauth2 is an authorization server for other machines, and an API that requires
+// scopes.
 //
 //	go run ./examples/oauth2
 //	curl -u app:app-secret http://127.0.0.1:8080/oauth2/token -d grant_type=client_credentials

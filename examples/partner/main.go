@@ -1,5 +1,5 @@
-// Command partner sells an API to partners: they manage their own tokens, each
-// use is counted, and they see the counts.
+// Command partner sells an API to partners. They manage their own tokens, and see how
+// often they used the API.
 //
 //	go run ./examples/partner
 //	curl -u acme:acme-secret http://127.0.0.1:8080/tiles/7

@@ -37,7 +37,7 @@ func newProvider(t *testing.T) *provider {
 	return p
 }
 
-// token returns a token with these claims beside those that every token has.
+// token returns a token with these claims and those that every token has.
 func (p *provider) token(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
 	claims["iss"], claims["aud"] = p.URL, "https://api.example.com"

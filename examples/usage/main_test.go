@@ -55,7 +55,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("the bill: got %s, want 3 tiles", got)
 	}
 
-	// A killed program loses no use.
+	// No counted use is lost when the program is killed.
 	p.Stop()
 	program.Start(t, dir)
 	if got := program.Request(t, "GET", "/bill", "", key); !strings.HasPrefix(got, "200 acme map tiles 3\n") {

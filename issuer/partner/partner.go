@@ -1,6 +1,6 @@
-// Package partner lets clients manage their own tokens and see their own use. They
-// authenticate with Basic: the client ID, and the client's secret or one of its valid
-// access tokens as the password.
+// Package partner lets clients manage their own tokens and see their own usage. They
+// authenticate with Basic. The username is the client ID, and the password is the
+// client's secret or one of its valid access tokens.
 //
 //	p, err := partner.New(iss, usage, nil)
 //	p.Register(mux)
@@ -21,22 +21,22 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A Reporter reports use. A meter.Meter is one, and so is a [store.Usage].
+// A Reporter reports usage. A meter.Meter and a [store.Usage] are Reporters.
 type Reporter interface {
 	Report(ctx context.Context, q store.Query) (*store.Report, error)
 }
 
-// Config configures [Partner]. The zero value is ready to use.
+// Config configures a [Partner]. The zero value is ready to use.
 type Config struct {
 	// Base is the path of the routes. If empty, it is "/partner".
 	Base string
 }
 
-// UsageScope is the scope of a client that sees everyone's use.
+// UsageScope is the scope that allows a client to see the usage of all clients of the
+// issuer.
 const UsageScope = "usage:read"
 
-// Partner is the partner system of one issuer. Its methods may be called
-// concurrently.
+// Partner is the partner system of one issuer. Its methods are safe for concurrent use.
 type Partner struct {
 	issuer *issuer.Issuer
 	usage  Reporter
@@ -44,8 +44,8 @@ type Partner struct {
 	basic  middleware.Wrapper
 }
 
-// New returns the partner system of an issuer, with the usage that u reports. cfg may
-// be nil. The error joins everything that is wrong.
+// New returns the partner system of an issuer. Its usage reports come from u. cfg may
+// be nil. The error joins everything that is wrong with the arguments.
 func New(i *issuer.Issuer, u Reporter, cfg *Config) (*Partner, error) {
 	base := "/partner"
 	if cfg != nil && cfg.Base != "" {
@@ -67,24 +67,27 @@ func New(i *issuer.Issuer, u Reporter, cfg *Config) (*Partner, error) {
 }
 
 // Basic lets a request through only with a client's ID and secret, or with its ID and
-// an access token of that client itself: then the identity is the token's. It
-// remembers and throttles them as [issuer.Issuer.Validator] does.
+// one of its own access tokens. In the second case, the identity has the token's
+// scopes. Basic caches and throttles credentials as [issuer.Issuer.Validator] does.
 func (p *Partner) Basic() middleware.Wrapper { return p.basic }
 
-// A validator validates Basic credentials of partners.
+// A validator validates the Basic credentials of partners.
 type validator struct{ issuer *issuer.Issuer }
 
-// Validate implements [middleware.Validator]. A genuine token of the client that is
-// expired or revoked is refused as such, anything else with one answer.
+// Validate implements [middleware.Validator]. It refuses an expired or revoked token of
+// the client as such. It refuses anything else with the same error.
 func (v validator) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	id, err := v.issuer.Validate(ctx, c)
 	if err == nil || !errors.Is(err, errorsx.CredentialsIncorrect) {
 		return id, err
 	}
+
+	// The password is not the client's secret, so it is tried as an access token.
 	username := c.Username
 	c.Scheme, c.Username = errorsx.SchemeBearer, ""
 	id, err = v.issuer.Validate(ctx, c)
 	if err == nil {
+		// Only the client's own tokens count, not those of its users.
 		if id.Client != username || id.User != "" {
 			return nil, errorsx.CredentialsIncorrect
 		}
@@ -92,6 +95,7 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 		both.Methods |= middleware.ByBasic
 		return &both, nil
 	}
+
 	switch e := errorsx.From(err); {
 	case e.Code.Ours():
 		return nil, err
@@ -105,13 +109,13 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 func (v validator) Subscribe(s middleware.Sink) (cancel func()) { return v.issuer.Subscribe(s) }
 
 // Register adds {Base}/, {Base}/tokens, {Base}/tokens/verify and {Base}/usages to mux,
-// behind Basic, and no other path. Each has a pattern for each method, so that a
-// pattern of the program such as "GET /" does not conflict. A wrong method is AUTH-6
-// with status 405, once the request is authenticated.
+// behind Basic, and no other path. Each path is registered once for each method, so
+// that it does not conflict with a pattern of the program such as "GET /". A wrong
+// method is refused with AUTH-6 and status 405, once the request is authenticated.
 //
-// A browser that has asked for the credentials sends them with requests from other
-// sites too. A POST from another site ([http.CrossOriginProtection]) is refused
-// with AUTH-3 and status 403, once it is authenticated.
+// A browser that has asked the user for credentials also sends them with requests from
+// other sites. A POST from another site ([http.CrossOriginProtection]) is refused with
+// AUTH-3 and status 403, once it is authenticated.
 func (p *Partner) Register(mux *http.ServeMux) {
 	add := func(method, path string, h func(http.ResponseWriter, *http.Request, middleware.Identity) error) {
 		form.RegisterBehind(mux, p.basic, p.base+path, refusing(h), method)
@@ -122,7 +126,7 @@ func (p *Partner) Register(mux *http.ServeMux) {
 	add(http.MethodGet, "/usages", p.usages)
 }
 
-// crossOrigin trusts no other origin. It passes requests without the headers that
+// crossOrigin trusts no other origin. It accepts requests without the headers that
 // browsers set.
 var crossOrigin = http.NewCrossOriginProtection()
 
@@ -131,6 +135,7 @@ func refusing(h func(http.ResponseWriter, *http.Request, middleware.Identity) er
 		var inherited *errorsx.Writer
 		inherited.Resource(w, r, errorsx.SchemeBasic, err)
 	}
+
 	return form.Refusing("partner: the store", refuse, func(w http.ResponseWriter, r *http.Request) error {
 		if err := crossOrigin.Check(r); err != nil {
 			return &errorsx.Error{
@@ -138,6 +143,7 @@ func refusing(h func(http.ResponseWriter, *http.Request, middleware.Identity) er
 				Message: "Invalid \"Origin\" or \"Sec-Fetch-Site\" header: the request comes from another site", Err: err,
 			}
 		}
+
 		id, _ := middleware.IdentityFromContext(r.Context())
 		if id.Client == "" {
 			return errorsx.Fault(errors.New("partner: an identity without a client"))

@@ -24,12 +24,12 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// reporter remembers what it was asked, and answers rows or an error.
+// reporter records the query, and returns rows or an error.
 type reporter struct {
 	asked store.Query
 	rows  []store.Row
 	err   error
-	late  error // within the rows
+	late  error // returned among the rows
 
 	complete time.Time
 }
@@ -69,7 +69,7 @@ func newPartnerOf(t testing.TB, u partner.Reporter, cfg issuer.Config) (*issuer.
 	if err != nil {
 		t.Fatal(err)
 	}
-	go iss.Run(t.Context()) // its caches are fresh only while it follows the store
+	go iss.Run(t.Context()) // otherwise its caches answer for half a minute only
 	p, err := partner.New(iss, u, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func field(t testing.TB, w *httptest.ResponseRecorder, name string) any {
 	return m[name]
 }
 
-// TestTokenAsPassword walks a token through its life in the secret's place.
+// TestTokenAsPassword uses a token as the password, from its creation to its end.
 func TestTokenAsPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iss, _, h := newPartner(t, &reporter{})
@@ -151,8 +151,8 @@ func TestTokenAsPassword(t *testing.T) {
 	})
 }
 
-// TestVerifyJudgesTheTypeFirst: a token of another type than asked for is refused
-// for that, whatever has become of it since.
+// TestVerifyJudgesTheTypeFirst verifies a token of another type than the request names.
+// The answer names the type, even if the token has expired or was revoked since.
 func TestVerifyJudgesTheTypeFirst(t *testing.T) {
 	for _, opaque := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestVerifyJudgesTheTypeFirst(t *testing.T) {
 			check("live", expired, `,"type":"access"`, nil)
 			check("live", expired, `,"type":"refresh"`, "AUTH-9")
 			check("revoked", revoked, `,"type":"access"`, "AUTH-12")
-			if !opaque { // of an opaque one, nothing is known any more
+			if !opaque { // the store has deleted an opaque one
 				check("revoked", revoked, `,"type":"refresh"`, "AUTH-9")
 			}
 			time.Sleep(time.Hour)
@@ -186,7 +186,8 @@ func TestVerifyJudgesTheTypeFirst(t *testing.T) {
 	}
 }
 
-// TestRepeatedMembers are named if they are known.
+// TestRepeatedMembers checks that the error names a repeated member if it is a known
+// one.
 func TestRepeatedMembers(t *testing.T) {
 	_, _, h := newPartner(t, &reporter{})
 	for _, tt := range []struct{ path, body, want string }{
@@ -233,8 +234,8 @@ func TestReporterFails(t *testing.T) {
 	}
 }
 
-// TestReporterFailsLate fails after part of the report was sent: the connection
-// breaks, so that nobody takes it for whole.
+// TestReporterFailsLate fails after part of the report was sent. The connection is
+// aborted, so that no client takes the report for complete.
 func TestReporterFailsLate(t *testing.T) {
 	r := &reporter{late: errors.New("down")}
 	for i := range 10_000 {
@@ -262,8 +263,8 @@ func TestReporterFailsLate(t *testing.T) {
 	}
 }
 
-// TestCSVHoldsNoFormulas has names that a spreadsheet would run, and a negative
-// number, which is one.
+// TestCSVHoldsNoFormulas uses names that a spreadsheet would run as formulas, and a
+// negative number, which must stay one.
 func TestCSVHoldsNoFormulas(t *testing.T) {
 	var rows []store.Row
 	var want strings.Builder
@@ -360,7 +361,8 @@ func TestS07Config(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 // FuzzReportDates states that a report is either refused or covers exactly the
-// days that were asked for, at most 366, as far as anything can have been used on them.
+// requested days. These are at most 366, and limited to days on which there can be
+// usage.
 func FuzzReportDates(f *testing.F) {
 	for _, d := range [][2]string{
 		{"2025-01-01", "2025-01-31"}, {"2024-02-29", "2025-02-28"}, {"2025-02-29", "2025-03-01"}, {"2025-1-1", "2025-01-02"},

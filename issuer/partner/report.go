@@ -14,11 +14,11 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// An output writes a report row by row: it may be longer than what memory
-// should hold. What fails before it has begun can still be answered.
+// An output writes a report row by row, because a report may be too long for memory. An
+// error before the first byte is sent can still be answered with a refusal.
 type output struct {
 	*bufio.Writer
-	begun bool // something was sent
+	begun bool // whether something was sent
 }
 
 func newOutput(w http.ResponseWriter) *output {
@@ -34,12 +34,12 @@ type writerFunc func(b []byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// A product is what one client has used of it.
+// A product is the usage of one product by one client.
 type product struct {
 	Name     string  `json:"product"`
 	Label    string  `json:"label"`
 	Quantity int64   `json:"quantities"`
-	Adjusted int64   `json:"adjusted,omitempty"` // how much of it is corrections
+	Adjusted int64   `json:"adjusted,omitempty"` // the part that is corrections
 	Days     []dayly `json:"days,omitempty"`
 }
 
@@ -49,17 +49,21 @@ type dayly struct {
 	Adjusted int64  `json:"adjusted,omitempty"`
 }
 
-// json writes a report of one object; rows come ordered by client, product and
-// day. The bufio.Writer keeps its first error until it is flushed.
+// json writes a report as one object. rows are ordered by client, product and day.
+// Errors of the writes are not checked here, because the bufio.Writer keeps its first
+// error.
 func (o *output) json(q store.Query, params form.Params, rows iter.Seq2[store.Row, error]) error {
 	o.text(`{"api":`, q.API, `,"start_date":`, params.Get("start_date"), `,"end_date":`, params.Get("end_date"))
 	o.WriteString(`,"clients":[`)
 	var last string // client
 	clients, products := 0, 0
+
 	for p, err := range byProduct(q, rows) {
 		if err != nil {
 			return err
 		}
+
+		// The first row of a client ends the client before it.
 		if clients == 0 || p.client != last {
 			if clients > 0 {
 				o.WriteString(`]},`)
@@ -69,6 +73,7 @@ func (o *output) json(q store.Query, params form.Params, rows iter.Seq2[store.Ro
 			last, products = p.client, 0
 			clients++
 		}
+
 		if products++; products > 1 {
 			o.WriteByte(',')
 		}
@@ -78,6 +83,7 @@ func (o *output) json(q store.Query, params form.Params, rows iter.Seq2[store.Ro
 		}
 		o.Write(b)
 	}
+
 	if clients > 0 {
 		o.WriteString(`]}`)
 	}
@@ -85,14 +91,14 @@ func (o *output) json(q store.Query, params form.Params, rows iter.Seq2[store.Ro
 	return err
 }
 
-// text writes pieces of JSON, every second of which is a string to be quoted.
+// text writes pieces of JSON. Every second piece is a string that is quoted.
 func (o *output) text(pieces ...string) {
 	for i, piece := range pieces {
 		if i%2 == 0 {
 			o.WriteString(piece)
 			continue
 		}
-		b, _ := json.Marshal(piece) // a string always can be
+		b, _ := json.Marshal(piece) // a string always has a JSON form
 		o.Write(b)
 	}
 }
@@ -102,7 +108,7 @@ type clientProduct struct {
 	product
 }
 
-// byProduct joins the rows of several days of a product.
+// byProduct joins the rows for several days of one product.
 func byProduct(q store.Query, rows iter.Seq2[store.Row, error]) iter.Seq2[clientProduct, error] {
 	return func(yield func(clientProduct, error) bool) {
 		var p clientProduct
@@ -118,6 +124,7 @@ func byProduct(q store.Query, rows iter.Seq2[store.Row, error]) iter.Seq2[client
 				}
 				p, pending = clientProduct{client: row.Client, product: product{Name: row.Product}}, true
 			}
+
 			p.Label = max(p.Label, row.Label)
 			p.Quantity = store.Sum(p.Quantity, row.Quantity)
 			p.Adjusted = store.Sum(p.Adjusted, row.Adjusted)
@@ -131,8 +138,9 @@ func byProduct(q store.Query, rows iter.Seq2[store.Row, error]) iter.Seq2[client
 	}
 }
 
-// asText returns a cell that spreadsheets show as it is. Without the apostrophe they
-// would run a cell that begins with one of these characters as a formula.
+// asText returns a cell that spreadsheets show unchanged. They would run a cell that
+// begins with one of these characters as a formula. An apostrophe in front prevents
+// that.
 func asText(cell string) string {
 	if cell != "" && strings.IndexByte("=+-@\t\r\n", cell[0]) >= 0 {
 		return "'" + cell
@@ -140,8 +148,8 @@ func asText(cell string) string {
 	return cell
 }
 
-// csv writes a header and a line for each row. Names go through asText. Numbers do
-// not, since they may be negative.
+// csv writes a header and a line for each row. Names pass through asText. Numbers do
+// not, because they may be negative.
 func (o *output) csv(q store.Query, rows iter.Seq2[store.Row, error]) error {
 	w := csv.NewWriter(io.Writer(o))
 	columns := []string{"client_id", "product", "label", "quantities", "adjusted"}

@@ -20,8 +20,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// readJSON decodes the body into v, which has members of these names. An empty
-// body is an empty object.
+// readJSON decodes the body into v, which has members of these names. An empty body
+// counts as an empty object.
 func readJSON(w http.ResponseWriter, r *http.Request, v any, names ...string) error {
 	body, err := form.ReadBody(w, r)
 	switch {
@@ -35,6 +35,9 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any, names ...string) er
 			return nil
 		}
 	}
+
+	// The error names a repeated member only if it is a known one, because an answer
+	// never holds text of a refused request.
 	if twice, ok := errors.AsType[*jsontext.SyntacticError](err); ok && twice.Err == jsontext.ErrDuplicateName {
 		if i := slices.Index(names, strings.TrimPrefix(string(twice.JSONPointer), "/")); i >= 0 {
 			return form.Invalid(names[i], "repeated")
@@ -62,7 +65,7 @@ func stringList(name string, v jsontext.Value) ([]string, error) {
 	return list, nil
 }
 
-// text decodes a JSON string, which may be absent.
+// text decodes a JSON string. If v is nil, the string is empty.
 func text(name string, v jsontext.Value) (s string, err error) {
 	if v == nil {
 		return "", nil
@@ -79,7 +82,7 @@ const (
 	defaultTTL = time.Hour
 )
 
-// mint gives the caller an access token with some of its own scopes.
+// mint gives the client an access token with some of its own scopes.
 func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id middleware.Identity) error {
 	var in struct {
 		Scopes    jsontext.Value `json:"scopes"`
@@ -88,6 +91,8 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id middleware.Ide
 	if err := readJSON(w, r, &in, "scopes", "expires_in"); err != nil {
 		return err
 	}
+
+	// A request without scopes gets all scopes of the client.
 	scopes := id.Scopes.List()
 	if in.Scopes != nil {
 		var err error
@@ -98,17 +103,20 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id middleware.Ide
 			return form.Invalid("scopes", "expected at least one")
 		}
 	}
+
 	ttl, err := lifetime(in.ExpiresIn)
 	if err != nil {
 		return err
 	}
 
-	// A scope with a space would be two, and no scope at all would be the default.
+	// A scope with a space would count as two, and an empty scope would mean the
+	// default.
 	refused := &errorsx.Error{Code: errorsx.ScopeNotAuthorized, OAuth: "invalid_scope", Client: id.Client}
 	malformed := func(s string) bool { return !middleware.ValidScope(s) }
 	if len(scopes) == 0 || slices.ContainsFunc(scopes, malformed) {
 		return refused
 	}
+
 	tokens, err := p.issuer.Mint(r.Context(), issuer.Grant{
 		Client: id.Client, Scope: strings.Join(scopes, " "), TTL: ttl, By: &id,
 	})
@@ -122,7 +130,7 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id middleware.Ide
 	return nil
 }
 
-// lifetime is a whole number of seconds, in digits alone.
+// lifetime decodes a whole number of seconds, which must consist of digits only.
 func lifetime(v jsontext.Value) (time.Duration, error) {
 	if v == nil {
 		return defaultTTL, nil
@@ -135,7 +143,7 @@ func lifetime(v jsontext.Value) (time.Duration, error) {
 	return ttl, nil
 }
 
-// inspect returns what is known of a token of a type, or of any for "".
+// inspect returns the record of a token. typ is "access", "refresh", or "" for either.
 func (p *Partner) inspect(ctx context.Context, token, typ string) (*store.Token, error) {
 	if typ == "refresh" {
 		return p.issuer.InspectRefresh(ctx, token)
@@ -147,7 +155,7 @@ func (p *Partner) inspect(ctx context.Context, token, typ string) (*store.Token,
 	return t, err
 }
 
-// verify tells any partner what a token that it holds is good for.
+// verify tells any partner whether a token that it has is valid, and for what.
 func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ middleware.Identity) error {
 	var in struct {
 		Token  jsontext.Value `json:"token"`
@@ -157,6 +165,7 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ middleware.Id
 	if err := readJSON(w, r, &in, "token", "type", "scopes"); err != nil {
 		return err
 	}
+
 	token, err := text("token", in.Token)
 	if err != nil {
 		return err
@@ -164,6 +173,7 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ middleware.Id
 	if token == "" {
 		return form.Missing("token")
 	}
+
 	wanted, err := text("type", in.Type)
 	if err != nil {
 		return err
@@ -171,12 +181,14 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ middleware.Id
 	if in.Type != nil && wanted != "access" && wanted != "refresh" {
 		return form.Invalid("type", "expected access or refresh")
 	}
+
 	var scopes []string
 	if in.Scopes != nil {
 		if scopes, err = stringList("scopes", in.Scopes); err != nil {
 			return err
 		}
 	}
+
 	t, err := p.inspect(r.Context(), token, wanted)
 	if err != nil {
 		return err
@@ -185,6 +197,7 @@ func (p *Partner) verify(w http.ResponseWriter, r *http.Request, _ middleware.Id
 	if t.Refresh {
 		typ = "refresh"
 	}
+
 	has := middleware.Scopes(t.Scopes)
 	if slices.ContainsFunc(scopes, func(s string) bool { return !has.Has(s) }) {
 		return errorsx.ScopeNotAuthorized

@@ -11,9 +11,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestNobodyAsksForEveryone gives the routes an identity that has no client, by a
-// wrapper outside: the partner's own credential is what counts, and without it
-// nothing is reported.
+// TestNobodyAsksForEveryone puts a wrapper around the routes that sets an identity
+// without a client. The partner's own credential still decides, and without it nothing
+// is reported.
 func TestNobodyAsksForEveryone(t *testing.T) {
 	u := &reporter{rows: []store.Row{{Client: "acme"}}}
 	_, _, h := newPartner(t, u)
@@ -29,7 +29,7 @@ func TestNobodyAsksForEveryone(t *testing.T) {
 	}
 }
 
-// TestTokensGetTheirOwnScopes mints with a token in the secret's place.
+// TestTokensGetTheirOwnScopes mints with a token as the password.
 func TestTokensGetTheirOwnScopes(t *testing.T) {
 	_, _, h := newPartner(t, &reporter{})
 	mint := func(secret, body string) (int, map[string]any) {
@@ -44,7 +44,7 @@ func TestTokensGetTheirOwnScopes(t *testing.T) {
 		return w.Code, answer
 	}
 	_, first := mint("acme-secret", `{"scopes":["y"]}`)
-	if code, got := mint("acme-secret", `{"scopes":["x y"]}`); code != 403 { // both are the client's, and this is none
+	if code, got := mint("acme-secret", `{"scopes":["x y"]}`); code != 403 { // the client has both, but this is no scope
 		t.Errorf("a scope with a space: got %d %v", code, got)
 	}
 	token := first["access_token"].(string)

@@ -13,11 +13,11 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// failing is a store that fails to revoke and to renew while err is not nil, and
-// whose caller may go away when it is to revoke.
+// failing is a store that fails to revoke and to renew while err is not nil. It can
+// also cancel the request's context when it is asked to revoke.
 type failing struct {
 	*memory.Store
-	last   store.Session // put
+	last   store.Session // the last one that was stored
 	err    error
 	hangUp context.CancelFunc
 }
@@ -46,8 +46,8 @@ func (f *failing) Renew(ctx context.Context, token store.Digest, lastUse, until 
 
 var errDown = errors.New("down")
 
-// TestFailedLogout logs out while the store fails: the session lives on as before,
-// remembered as it is, and the next logout ends it.
+// TestFailedLogout logs out while the store fails. The session lives on as before, and
+// the next logout ends it.
 func TestFailedLogout(t *testing.T) {
 	s := newSite(t, session.Config{})
 	token, cookie := s.login(t)
@@ -68,7 +68,7 @@ func TestFailedLogout(t *testing.T) {
 	}
 }
 
-// TestR08LogoutByWhoHangsUp logs out and goes away.
+// TestR08LogoutByWhoHangsUp logs out and disconnects.
 func TestR08LogoutByWhoHangsUp(t *testing.T) {
 	s := newSite(t, session.Config{})
 	token, cookie := s.login(t)
@@ -83,8 +83,8 @@ func TestR08LogoutByWhoHangsUp(t *testing.T) {
 	}
 }
 
-// TestFailedRenewal refuses a call because the session cannot be renewed: it has not
-// been renewed then.
+// TestFailedRenewal makes a request whose session cannot be renewed in the store. The
+// request is refused, and does not renew the session.
 func TestFailedRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, session.Config{Timeout: 10 * time.Second})

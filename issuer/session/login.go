@@ -13,17 +13,21 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Register adds {Base}/login and {Base}/logout to mux, and no other path. Each has a
-// pattern for each method, so that a pattern of the program such as "GET /" does not
-// conflict. A wrong method is AUTH-6 with status 405.
+// Register adds {Base}/login and {Base}/logout to mux, and no other path. Each path is
+// registered once for each method, so that it does not conflict with a pattern of the
+// program such as "GET /". A wrong method is refused with AUTH-6 and status 405.
 //
-// Login takes credentials, in this order, from Basic in the configured header
-// or in Authorization, from a form in the body, and if allowed from the query. A
-// header that is there decides. The answer is the token as text, JSON (_json or
-// _output=json, or by Accept), as of an OAuth 2.0 token endpoint (_oauth2 or
-// _output=oauth2, over TLS), or a redirect (redirect_uri), together with the
-// cookie. A refusal challenges with Basic. If the request has the header
-// Sec-Fetch-Dest: empty, which browsers set for scripts, it challenges with Bearer.
+// Login reads credentials from Basic in the configured header, then from Basic in
+// Authorization, and then from a form in the body. If AllowQueryCredentials is set, it
+// reads the query last. A header that is present decides, even if it is invalid.
+//
+// Login answers with the token and sets the cookie. The answer is plain text by
+// default. It is JSON if _json=true, _output=json or Accept asks for that. It is an
+// OAuth 2.0 token response for _oauth2=true or _output=oauth2, over TLS only. With
+// redirect_uri it is a redirect.
+//
+// A refusal challenges with Basic. If the request has the header Sec-Fetch-Dest: empty,
+// which browsers set for scripts, it challenges with Bearer.
 func (m *Manager) Register(mux *http.ServeMux) {
 	const what = "session: the store"
 	login := inDialect(form.Refusing(what, refuseLogin, m.login))
@@ -32,7 +36,7 @@ func (m *Manager) Register(mux *http.ServeMux) {
 	form.Register(mux, m.cfg.Base+"/logout", logout, http.MethodGet, http.MethodPost)
 }
 
-// refuse challenges for a token, as the routes other than login do.
+// refuse challenges for a token, as all routes but login do.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var inherited *errorsx.Writer
 	inherited.Resource(w, r, errorsx.SchemeBearer, err)
@@ -46,9 +50,9 @@ func refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 
-	// A script in a browser's page asks. A Basic challenge would open the browser's
-	// own password dialog. The script sent no token, so that this challenge tells
-	// of no error (RFC 6750 section 3.1).
+	// A script in a browser sent the request. A Basic challenge would open the
+	// browser's own password dialog. The script sent no token, so the Bearer challenge
+	// names no error (RFC 6750 section 3.1).
 	if e := errorsx.From(err); !e.Code.Ours() {
 		bare := *e
 		bare.NoError = true
@@ -62,6 +66,7 @@ func (m *Manager) login(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", "GET, POST")
 		return errorsx.MethodNotAllowed("GET, POST")
 	}
+
 	in, err := m.readLogin(w, r)
 	if err != nil {
 		return err
@@ -70,6 +75,7 @@ func (m *Manager) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+
 	u, err := m.issuer.AuthenticateUser(r.Context(), c.WithRequest(r))
 	if err != nil {
 		return err
@@ -78,6 +84,7 @@ func (m *Manager) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+
 	http.SetCookie(w, m.cookie(r, cookie))
 	w.Header().Add("Vary", m.cfg.Header)
 	form.NoStore(w.Header())
@@ -114,6 +121,8 @@ func (m *Manager) answer(w http.ResponseWriter, r *http.Request, in *loginInput,
 		in.target.RawQuery = q.Encode()
 		h.Set("Location", in.target.String())
 		h.Set("Referrer-Policy", "no-referrer")
+		// After 303, a browser follows a POST with GET, and does not send the password
+		// on.
 		if r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusSeeOther)
 		} else {
@@ -141,26 +150,27 @@ func (m *Manager) answer(w http.ResponseWriter, r *http.Request, in *loginInput,
 	}
 }
 
-// cookie is the session cookie. The server alone times it, so that it has
-// neither Max-Age nor Expires.
+// cookie returns the session cookie. It has neither Max-Age nor Expires, because only
+// the server decides when the session ends.
 func (m *Manager) cookie(r *http.Request, value string) *http.Cookie {
 	c := &http.Cookie{
 		Name: m.cfg.Cookie, Value: value, Path: m.cfg.Base,
 		HttpOnly: true, Secure: middleware.OverTLS(r), SameSite: http.SameSiteLaxMode,
 	}
 	if strings.HasPrefix(c.Name, "__Host-") {
-		c.Path = "/" // browsers take such a cookie with no other
+		c.Path = "/" // browsers accept the prefix only with this path
 	}
 	return c
 }
 
-// logout ends the session that the request belongs to, also where its sender has
-// gone.
+// logout ends the session of the request, even if the connection is gone.
 func (m *Manager) logout(w http.ResponseWriter, r *http.Request) error {
 	id, _ := middleware.IdentityFromContext(r.Context())
 	if err := m.end(context.WithoutCancel(r.Context()), id.TokenID); err != nil {
 		return err
 	}
+
+	// A negative MaxAge makes the browser delete the cookie.
 	c := m.cookie(r, "")
 	c.MaxAge = -1
 	http.SetCookie(w, c)

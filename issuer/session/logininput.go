@@ -13,7 +13,7 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// The forms of an answer.
+// The forms of a login's answer.
 const (
 	asText = iota
 	asJSON
@@ -21,16 +21,17 @@ const (
 	asRedirect
 )
 
-// loginInput is what a login asks for.
+// loginInput holds the parameters of a login.
 type loginInput struct {
-	places []form.Params // that may hold username and password, in order
+	places []form.Params // may hold username and password; the first one that does counts
 	output int
-	target *url.URL // of asRedirect
+	target *url.URL // for asRedirect
 }
 
 var loginOptions = []string{"_json", "_oauth2", "_output", "redirect_uri"}
 
 func (m *Manager) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput, error) {
+	// If a header decides, username and password elsewhere are unknown parameters.
 	known := loginOptions
 	if !m.headerDecides(r) {
 		known = append([]string{"username", "password"}, loginOptions...)
@@ -39,6 +40,7 @@ func (m *Manager) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput
 	if err != nil {
 		return nil, err
 	}
+
 	in := &loginInput{}
 	var fields form.Params
 	if r.Method == http.MethodPost {
@@ -51,6 +53,7 @@ func (m *Manager) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput
 		}
 		in.places = append(in.places, fields)
 	}
+
 	asked := map[string]string{}
 	for _, name := range loginOptions {
 		q, f := query.Get(name), fields.Get(name)
@@ -59,6 +62,7 @@ func (m *Manager) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput
 		}
 		asked[name] = cmp.Or(q, f)
 	}
+
 	if m.cfg.AllowQueryCredentials && r.Method == http.MethodGet && asked["redirect_uri"] == "" {
 		if query, err = form.Query(r, known...); err != nil {
 			return nil, err
@@ -68,7 +72,7 @@ func (m *Manager) readLogin(w http.ResponseWriter, r *http.Request) (*loginInput
 	return in, m.chooseOutput(in, r, asked)
 }
 
-// headerDecides reports whether there is a header to take credentials from.
+// headerDecides reports whether a header is present that credentials are read from.
 func (m *Manager) headerDecides(r *http.Request) bool {
 	for _, header := range m.headers() {
 		if _, err := middleware.ReadBasic(r, header); !errors.Is(err, errorsx.CredentialsMissing) {
@@ -89,6 +93,7 @@ func (m *Manager) chooseOutput(in *loginInput, r *http.Request, asked map[string
 	if err != nil {
 		return err
 	}
+
 	output := asked["_output"]
 	switch {
 	case output != "" && output != "json" && output != "oauth2":
@@ -103,6 +108,7 @@ func (m *Manager) chooseOutput(in *loginInput, r *http.Request, asked map[string
 		return err
 	case oauth2 || output == "oauth2":
 		in.output = asOAuth2
+		// RFC 6749 section 3.2 requires TLS.
 		if !middleware.OverTLS(r) {
 			name := "_output"
 			if oauth2 {
@@ -126,11 +132,11 @@ func flag(name string, asked map[string]string) (bool, error) {
 	return false, form.Invalid(name, "expected true or false")
 }
 
-// maxAccept is the size in bytes over which Accept is not read.
+// maxAccept is the largest Accept header that is parsed, in bytes.
 const maxAccept = 8 << 10
 
-// acceptsJSON reports whether Accept names application/json, and neither
-// text/plain nor everything.
+// acceptsJSON reports whether Accept names application/json, but neither text/plain nor
+// */*.
 func acceptsJSON(r *http.Request) bool {
 	named := map[string]bool{}
 	accept := strings.Join(r.Header["Accept"], ",")

@@ -9,15 +9,16 @@ import (
 	"github.com/authtier/authtier/issuer/internal/form"
 )
 
-// A Redirect is where a login may send the browser.
+// A Redirect is a place to which a login may redirect the browser.
 type Redirect struct {
-	// URI is compared character by character with what was asked for, up to the
-	// query: an absolute https URL without query and fragment, or an http one on
-	// loopback. The token goes there, and over http anyone on the way could read it.
+	// URI must be an absolute https URL without user, query and fragment, or such an
+	// http URL on loopback. It is compared character by character with the requested
+	// URI up to its query. The token is sent there; over http, anyone on the network
+	// path could read it.
 	URI string
 
-	// Params are the parameters that the query asked for may hold, each once. If
-	// nil, it is "state" alone.
+	// Params are the parameters that the requested query may hold, each once. If nil,
+	// it may hold only "state". They must not include access_token.
 	Params []string
 }
 
@@ -34,8 +35,8 @@ func (r Redirect) check() error {
 	return nil
 }
 
-// redirectTarget returns the allowed target that uri is. Nothing of what is not
-// the query is parsed: who parses can be fooled.
+// redirectTarget returns the allowed target that uri names. Only the query of uri is
+// parsed; the rest is compared as text, because parsers of URLs can be fooled.
 func (m *Manager) redirectTarget(uri string) (*url.URL, error) {
 	base, query, _ := strings.Cut(uri, "?")
 	for _, r := range m.cfg.Redirects {

@@ -1,15 +1,15 @@
-// Package session logs people in with login and password. It keeps them logged in by a
+// Package session logs users in with login and password. It keeps them logged in with a
 // token and a cookie that work only together.
 //
 //	sessions, err := session.New(iss, db, nil)
 //	sessions.Register(mux)
 //	mux.Handle("/api/me", sessions.Bearer()(me))
 //
-// The token is in a header of its own, which no other site can send. The routes of a
+// The token is in a header of its own, which other sites cannot send. The routes of a
 // session therefore need no protection against cross-site requests.
 //
-// The identity of a session has a user and no client. [middleware.Usage] refuses it
-// with AUTH-8, because nobody could be billed.
+// The identity of a session has a user but no client. [middleware.Usage] refuses it
+// with AUTH-8, because usage is billed to clients.
 package session
 
 import (
@@ -33,38 +33,41 @@ import (
 
 // Config configures a [Manager]. The zero value is ready to use.
 type Config struct {
-	// Base is the path of the routes: {Base}/login and {Base}/logout, and the
+	// Base is the path of the routes, which are {Base}/login and {Base}/logout, and the
 	// Path of the cookie. If empty, it is "/api".
 	Base string
 
-	// Timeout ends a session that is not used: five minutes, if 0, and at least
-	// a second. MaxAge ends any session: twelve hours, if 0, and at most
-	// [middleware.MaxLifetime], for which revocations of sessions are remembered.
+	// Timeout is how long a session lasts without use: at least a second. If 0, it is
+	// five minutes.
+	//
+	// MaxAge is how long a session lasts at most. It is between Timeout and
+	// [middleware.MaxLifetime], which is how long revocations of sessions are
+	// remembered. If 0, it is twelve hours, or Timeout if that is longer.
 	Timeout, MaxAge time.Duration
 
 	// Cookie is the name of the session cookie. If empty, it is "JSESSIONID".
 	Cookie string
 
-	// Header is what carries the token. If empty, it is
+	// Header is the name of the header that carries the token. If empty, it is
 	// "X-Simplicite-Authorization".
 	Header string
 
-	// Redirects are where a login may send the browser with its token. If
-	// empty, nowhere.
+	// Redirects are the places to which a login may redirect the browser with its
+	// token. If empty, there are none.
 	Redirects []Redirect
 
-	// AllowQueryCredentials lets GET requests log in by username and password in
-	// the URL, where logs and histories keep them.
+	// AllowQueryCredentials lets GET requests log in with username and password in the
+	// URL. Logs and browser histories keep them.
 	AllowQueryCredentials bool
 
-	// AllowWithoutCookie makes the token work without the cookie, as receivers
-	// of a redirect need. Who sees the token has the session.
+	// AllowWithoutCookie makes the token work without the cookie, as receivers of a
+	// redirect need. Anyone who sees the token can then use the session.
 	AllowWithoutCookie bool
 }
 
-// Dialect is [errorsx.RFC], but whatever is wrong with credentials is a 401. The
-// routes of a [Manager] and what is behind its wrapper answer in it, unless the
-// nearest [middleware.Errors] outside has a dialect of its own.
+// Dialect is [errorsx.RFC], except that every fault of credentials or tokens has status
+// 401. The routes of a [Manager] and the handlers behind its wrapper answer in it,
+// unless the nearest enclosing [middleware.Errors] has a dialect of its own.
 func Dialect(p errorsx.Place, e *errorsx.Error) (status int, oauth string) {
 	status, oauth = errorsx.RFC(p, e)
 	switch e.Code {
@@ -75,30 +78,30 @@ func Dialect(p errorsx.Place, e *errorsx.Error) (status int, oauth string) {
 	return status, oauth
 }
 
-// A Manager opens, confirms and ends sessions. Its methods may be called concurrently.
+// A Manager opens, confirms and ends sessions. Its methods are safe for concurrent use.
 type Manager struct {
 	issuer      *issuer.Issuer
 	revocations hook.Sessions
 	store       store.Sessions
 	cfg         Config
-	system      string // names this system in digests
+	system      string // identifies this system in digests
 	validator   middleware.Validator
 
 	mu     sync.Mutex
 	visits map[string]*visit // by session ID
-	sweep  int               // size at which visits are swept next
+	sweep  int               // the number of visits at which expired ones are removed
 }
 
-// New returns the manager of the sessions of the issuer's users, kept in s. cfg may
-// be nil. The error joins everything that is wrong.
+// New returns a manager of sessions for the issuer's users. Sessions are stored in s.
+// cfg may be nil. The error joins everything that is wrong with the arguments.
 //
-// One store may serve several session systems. A session belongs to the system
-// that opened it, which is known by the issuer's URL and audience and by Base. All
-// others refuse its token and its cookie.
+// One store may serve several session systems. A session belongs to the system that
+// opened it, which is identified by the issuer's URL and audience and by Base. Other
+// systems refuse its token and its cookie.
 //
-// The manager remembers sessions as [issuer.Issuer.Validator] remembers credentials.
-// If the users are in a table of which the issuer hears nothing
-// ([issuer.Config].Users), it asks the store and the table at each request.
+// The manager caches sessions as [issuer.Issuer.Validator] caches credentials. If the
+// users are in a table outside the issuer's store ([issuer.Config].Users), it does not,
+// and reads the session and the user at each request.
 func New(i *issuer.Issuer, s store.Sessions, cfg *Config) (*Manager, error) {
 	var own Config
 	if cfg != nil {
@@ -122,14 +125,16 @@ func New(i *issuer.Issuer, s store.Sessions, cfg *Config) (*Manager, error) {
 		visits: map[string]*visit{}, sweep: minSweep,
 	}
 	m.validator = validator{m}
+
+	// A cache would not learn that users in another table change.
 	if !m.revocations.OwnUsers() {
 		m.validator = hook.Guarded(i, m.validator)
 	}
 	return m, nil
 }
 
-// digest returns what the store keeps of a token or cookie. Another system on the
-// same store does not find it.
+// digest returns the digest of a token or cookie under which the store keeps it. Other
+// systems on the same store compute other digests.
 func (m *Manager) digest(secret string) store.Digest { return store.DigestOf(m.system + secret) }
 
 func setDefaults(cfg *Config) {
@@ -162,9 +167,10 @@ func (cfg *Config) check() error {
 // tokenPrefix begins session tokens.
 const tokenPrefix = "authtier_st"
 
-// open starts a session for a user who is authenticated.
+// open starts a session for a user that is authenticated.
 func (m *Manager) open(ctx context.Context, u *store.User) (token, cookie string, err error) {
-	token, cookie = secret.Generate(tokenPrefix), rand.Text()+rand.Text() // 256 bits and more each
+	// Each holds at least 256 bits.
+	token, cookie = secret.Generate(tokenPrefix), rand.Text()+rand.Text()
 	now := time.Now()
 	d := m.digest(token)
 	err = m.store.PutSession(ctx, store.Session{
@@ -177,11 +183,11 @@ func (m *Manager) open(ctx context.Context, u *store.User) (token, cookie string
 	return token, cookie, nil
 }
 
-// sessionID names a session in logs and revocations, and gives nothing away.
+// sessionID returns the ID that names a session in logs and revocations. It does not
+// reveal the token.
 func sessionID(token store.Digest) string { return fmt.Sprintf("%x", token[:16]) }
 
-// A validator validates the tokens of a manager's sessions. That the cookie came with
-// the token is for confirm.
+// A validator validates the tokens of a manager's sessions. confirm checks the cookie.
 type validator struct{ *Manager }
 
 // Validate implements [middleware.Validator].
@@ -197,9 +203,13 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 	if err != nil {
 		return nil, fmt.Errorf("session: reading: %w", err)
 	}
+
+	// The sessions may be in another store, where the revocation did not delete this
+	// one.
 	if m.revocations.IsRevoked(rec.ID) {
-		return nil, errorsx.UnknownToken // in a store of its own it may live on
+		return nil, errorsx.UnknownToken
 	}
+
 	expires := m.seen(rec, c.Now())
 	if !expires.After(c.Now()) {
 		return nil, errorsx.TokenExpired
@@ -215,6 +225,7 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 	case u.Disabled || u.Version > rec.UserVersion:
 		return nil, errorsx.UnknownToken
 	}
+
 	id := middleware.Identity{
 		Issuer: m.issuer.URL(), User: u.Login, Methods: middleware.ByToken, TokenID: rec.ID, Expires: expires,
 	}
@@ -227,7 +238,7 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 // Subscribe implements [middleware.Source].
 func (v validator) Subscribe(s middleware.Sink) (cancel func()) { return v.issuer.Subscribe(s) }
 
-// end revokes a session. One that could not be revoked lives on, here too.
+// end revokes a session. If that fails, the session lives on, on this node too.
 func (m *Manager) end(ctx context.Context, id string) error {
 	if err := m.revocations.Revoke(ctx, id); err != nil {
 		return fmt.Errorf("session: ending: %w", err)

@@ -49,7 +49,7 @@ func newSite(t testing.TB, cfg session.Config) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go iss.Run(t.Context()) // its caches are fresh only while it follows the store
+	go iss.Run(t.Context()) // otherwise its caches answer for half a minute only
 	sessions, err := session.New(iss, f, &cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestTimeouts(t *testing.T) {
 			if got := s.me(token, cookie); got != 200 {
 				t.Fatalf("just before the timeout: got %d", got)
 			}
-			s.me(token) // refused: renews nothing
+			s.me(token) // refused, so it renews nothing
 		}
 		time.Sleep(10*time.Second - 50*time.Millisecond)
 		if got := s.me(token, cookie); got != 200 {
@@ -134,7 +134,7 @@ func TestTimeouts(t *testing.T) {
 	})
 }
 
-// TestOtherNode uses a session on two nodes over one store.
+// TestOtherNode uses a session on two nodes of one store.
 func TestOtherNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here := newSite(t, session.Config{Timeout: 10 * time.Second})
@@ -209,8 +209,8 @@ func TestT11UserChanges(t *testing.T) {
 	}
 }
 
-// TestRevokeSession ends one of three sessions by its ID, all of which the cache
-// remembers. The others stay, until their user is revoked.
+// TestRevokeSession revokes one of three cached sessions by its ID. The others stay
+// valid until their user is revoked.
 func TestRevokeSession(t *testing.T) {
 	s := newSite(t, session.Config{})
 	type login struct {
@@ -373,8 +373,8 @@ func TestDialect(t *testing.T) {
 	}
 }
 
-// FuzzRedirect states that a browser is sent to the registered address or
-// nowhere, whatever is asked for.
+// FuzzRedirect states that a browser is redirected only to the registered address, for
+// every requested one.
 func FuzzRedirect(f *testing.F) {
 	const registered = "https://app.example/cb"
 	for _, u := range []string{

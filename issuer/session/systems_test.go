@@ -15,7 +15,7 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// oneUser is a users table of somebody's own.
+// oneUser is a users table outside the store.
 type oneUser store.User
 
 func (u oneUser) User(_ context.Context, login string) (*store.User, error) {
@@ -26,8 +26,8 @@ func (u oneUser) User(_ context.Context, login string) (*store.User, error) {
 	return &user, nil
 }
 
-// TestSessionsBelongToOneSystem has several session systems on one store, with a user
-// of the same login each. A session is good where it was opened, and nowhere else.
+// TestSessionsBelongToOneSystem has several session systems on one store, each with a
+// user of the same login. A session is valid only in the system that opened it.
 func TestSessionsBelongToOneSystem(t *testing.T) {
 	hash, err := issuer.HashPassword(t.Context(), "pw")
 	if err != nil {
@@ -82,9 +82,9 @@ func TestSessionsBelongToOneSystem(t *testing.T) {
 	}
 }
 
-// TestOwnUsersAreAskedEachTime disables users: one in the store, of whom the issuer
-// hears, and one in a table of which it hears nothing. Both are refused at the next
-// request.
+// TestOwnUsersAreAskedEachTime disables two users: one in the store, where the issuer
+// learns of it, and one in a table of which it learns nothing. Both are refused at the
+// next request.
 func TestOwnUsersAreAskedEachTime(t *testing.T) {
 	hash, err := issuer.HashPassword(t.Context(), "pw")
 	if err != nil {
@@ -113,14 +113,14 @@ func TestOwnUsersAreAskedEachTime(t *testing.T) {
 	}
 }
 
-// changing is a users table of somebody's own, with one user who changes.
+// changing is a users table outside the store, with one user that changes.
 type changing struct{ user *store.User }
 
 func (c changing) User(ctx context.Context, login string) (*store.User, error) {
 	return oneUser(*c.user).User(ctx, login)
 }
 
-// TestRedirectsKeepTheTokenPrivate allows http on loopback alone.
+// TestRedirectsKeepTheTokenPrivate allows http only on loopback.
 func TestRedirectsKeepTheTokenPrivate(t *testing.T) {
 	s := newSite(t, session.Config{})
 	for uri, ok := range map[string]bool{
@@ -134,7 +134,7 @@ func TestRedirectsKeepTheTokenPrivate(t *testing.T) {
 	}
 }
 
-// TestWritersKeepTheDialect has a writer outside for its realm, and no dialect.
+// TestWritersKeepTheDialect puts a writer outside that has a realm but no dialect.
 func TestWritersKeepTheDialect(t *testing.T) {
 	unknown := secret.Generate("authtier_st")
 	for name, w := range map[string]*errorsx.Writer{"no writer": nil, "a realm": {Realm: "shop"}} {

@@ -10,14 +10,14 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A visit is what this process knows better than the store: when a session was
-// used last. The store is told once in a tenth of the timeout.
+// A visit is the last use of a session, as far as this process knows. It is newer than
+// in the store, which is updated at most once in a tenth of the timeout.
 type visit struct {
 	token               store.Digest
 	expires, ends, told time.Time
 }
 
-// seen returns when the session expires, by the store or by this process.
+// seen returns when the session expires: the later time of the store and this process.
 func (m *Manager) seen(rec *store.Session, now time.Time) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -35,8 +35,8 @@ func (m *Manager) seen(rec *store.Session, now time.Time) time.Time {
 
 const minSweep = 1024
 
-// sweepVisits forgets sessions that have expired, whenever there are twice as
-// many visits as were left the last time.
+// sweepVisits removes expired sessions, whenever there are twice as many visits as were
+// left the last time.
 func (m *Manager) sweepVisits(now time.Time) {
 	if len(m.visits) < m.sweep {
 		return
@@ -49,7 +49,8 @@ func (m *Manager) sweepVisits(now time.Time) {
 	m.sweep = max(minSweep, 2*len(m.visits))
 }
 
-// renew moves the session's end after a use.
+// renew moves the end of the session after a use, in this process and, if due, in the
+// store.
 func (m *Manager) renew(ctx context.Context, id string) error {
 	now := time.Now()
 	m.mu.Lock()
@@ -58,30 +59,37 @@ func (m *Manager) renew(ctx context.Context, id string) error {
 		m.mu.Unlock()
 		return errorsx.TokenExpired
 	}
+
 	expires, told := v.expires, v.told
 	lastUse, until := expires.Add(-m.cfg.Timeout), now.Add(m.cfg.Timeout)
 	if until.After(v.ends) {
 		until = v.ends
 	}
 	v.expires = until
+
 	tell := now.Sub(told) > m.cfg.Timeout/10
 	if tell {
 		v.told = now
 	}
 	m.mu.Unlock()
+
 	if !tell {
 		return nil
 	}
+
 	err := m.store.Renew(ctx, v.token, lastUse, until)
 	if errors.Is(err, store.ErrNotFound) {
 		m.forget(id)
 		return errorsx.UnknownToken
 	}
+
+	// The request is refused, so that it must not count as a use. The next use tries
+	// again.
 	if err != nil {
 		m.mu.Lock()
-		v.told = told // to be told again at the next use
+		v.told = told
 		if v.expires.Equal(until) {
-			v.expires = expires // this one is refused
+			v.expires = expires
 		}
 		m.mu.Unlock()
 		return fmt.Errorf("session: renewing: %w", err)

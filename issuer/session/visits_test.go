@@ -8,8 +8,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestVisitsAreSwept: what a process remembers of sessions grows with those that
-// are alive.
+// TestVisitsAreSwept checks that the memory for sessions grows only with those that are
+// alive.
 func TestVisitsAreSwept(t *testing.T) {
 	s := &Manager{cfg: Config{Timeout: time.Minute}, visits: map[string]*visit{}, sweep: minSweep}
 	now := time.Now()

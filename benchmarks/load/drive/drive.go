@@ -23,11 +23,12 @@ import (
 	"time"
 )
 
-// A Result is what one run measured.
+// A Result holds the measurements of one run.
 type Result struct {
 	Elapsed time.Duration
 
-	// Err is why connections ended early, or nil. Their answers up to then count.
+	// Err is the reason why connections ended early, or nil. Their earlier answers
+	// count.
 	Err error
 
 	statuses map[int]*Histogram
@@ -96,7 +97,7 @@ func Run(ctx context.Context, addr string, requests [][]byte, conns int, d time.
 	return sum(results, time.Since(began))
 }
 
-// dial opens connections, before the clock runs.
+// dial opens connections. This time is not measured.
 func dial(ctx context.Context, addr string, conns int) (open []net.Conn, err error) {
 	var d net.Dialer
 	for range conns {

@@ -17,14 +17,14 @@ const (
 	buckets   = (64 - precision) << precision
 )
 
-// bucket returns which durations are counted with n nanoseconds: those below 64
-// one by one, then 32 buckets for each power of two.
+// bucket returns the bucket of n nanoseconds. Durations below 64 ns have a bucket each.
+// Above, there are 32 buckets for each power of two.
 func bucket(n uint64) int {
 	exponent := bits.Len64(n|1<<precision) - 1 - precision
 	return exponent<<precision + int(n>>exponent)
 }
 
-// middle returns the duration that stands for a bucket.
+// middle returns the duration that represents a bucket.
 func middle(b int) time.Duration {
 	exponent := max(0, b>>precision-1)
 	first := uint64(b-exponent<<precision) << exponent

@@ -13,7 +13,7 @@ import (
 	"github.com/authtier/authtier/benchmarks/peers/bench"
 )
 
-// claims are what the library leaves to its caller.
+// claims are the checks that the library leaves to its caller.
 type claims bench.Claims
 
 func (c *claims) Validate(context.Context) error {

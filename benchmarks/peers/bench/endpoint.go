@@ -10,15 +10,15 @@ import (
 	"testing"
 )
 
-// An Endpoint is a party's token endpoint, which issues one kind of token. It is
-// made anew each time, since its store grows.
+// An Endpoint is a party's token endpoint, which issues one kind of token. A new one is
+// made each time, because its store grows.
 type Endpoint struct {
 	Name, Token string
 	Handler     func(tb testing.TB) http.Handler
 }
 
-// A tokenRequest is a request for a token, as a server would have read it. It can
-// be sent again and again, so that making it is no part of what is measured.
+// A tokenRequest is a request for a token, as a server would have read it. It can be sent
+// repeatedly, so that the measurement does not include making it.
 type tokenRequest struct {
 	form    string
 	body    strings.Reader
@@ -46,8 +46,8 @@ func (t *tokenRequest) fresh() *http.Request {
 	return &t.request
 }
 
-// Checked returns the endpoint, which has shown that it gives a token to whom it
-// should and to nobody else.
+// Checked returns the endpoint, after it has shown that it gives a token to the client
+// and to nobody else.
 func (e Endpoint) Checked(tb testing.TB) http.Handler {
 	tb.Helper()
 	h := e.Handler(tb)

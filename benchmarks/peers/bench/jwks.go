@@ -13,8 +13,8 @@ import (
 
 const keyID = "k1"
 
-// A jwk is a key of RFC 7517, with what RFC 7518 and RFC 8037 have for the kinds
-// of key here.
+// A jwk is a key of RFC 7517, with the members of RFC 7518 and RFC 8037 for the kinds of
+// key here.
 type jwk struct {
 	Kind  string `json:"kty"`
 	ID    string `json:"kid"`
@@ -27,8 +27,8 @@ type jwk struct {
 	K     string `json:"k,omitempty"`
 }
 
-// JWKS is the public key as a set. It is written by hand, since a library for it
-// would be in the process of everybody who is measured.
+// JWKS is the public key as a set. It is written by hand, because a library for it would
+// be in the process of every party.
 func (s *Signer) JWKS(tb testing.TB) []byte {
 	tb.Helper()
 	key, err := s.jwk()

@@ -12,7 +12,7 @@ type JWT struct {
 	Handler func(tb testing.TB, s *Signer) http.Handler
 }
 
-// party returns the party for one signer, which has shown that it checks.
+// party returns the party for one signer, after it has passed Check.
 func (p JWT) party(tb testing.TB, s *Signer) Party {
 	tb.Helper()
 	q := Party{p.Name, p.Handler(tb, s)}
@@ -20,7 +20,7 @@ func (p JWT) party(tb testing.TB, s *Signer) Party {
 	return q
 }
 
-// Test fails unless p accepts and refuses what everybody must.
+// Test fails unless p accepts the valid token and refuses all invalid ones.
 func (p JWT) Test(t *testing.T) {
 	for _, alg := range p.Algs {
 		p.party(t, NewSigner(alg))

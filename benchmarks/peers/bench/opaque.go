@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// An Opaque is a party with opaque tokens of its own: a good one, bad ones, and
-// junk, which is like the good one but for its end unless the party says what it
-// is.
+// An Opaque is a party with opaque tokens of its own: a valid one, invalid ones, and
+// junk. Unless the party sets it, junk is like the valid token except for its end.
 type Opaque struct {
 	Party
 	Good string
@@ -29,8 +28,8 @@ func (p Opaque) Check(tb testing.TB) {
 	p.Party.Check(tb, WithToken(p.Good), bad)
 }
 
-// Bench looks tokens up. What is refused differs from a good token in one
-// character; junk does so in more, each time anew.
+// Bench looks tokens up. The refused token differs from a valid one in one character.
+// Junk differs in more characters, which are new each time.
 func (p Opaque) Bench(b *testing.B) {
 	p.Check(b)
 	junk := p.Junk

@@ -1,7 +1,6 @@
-// Package bench is what all who are compared have in common: the requests, the
-// tokens, the handler behind everybody, what is to be refused, and the
-// benchmarks themselves. It imports none of those compared but golang-jwt, which
-// signs the tokens.
+// Package bench holds everything that the compared libraries have in common: the
+// requests, the tokens, the handler, the credentials that must be refused, and the
+// benchmarks. It imports none of them but golang-jwt, which signs the tokens.
 package bench
 
 import (
@@ -10,7 +9,7 @@ import (
 	"testing"
 )
 
-// What credentials are for, and what they have to hold.
+// The contents of valid credentials.
 const (
 	IssuerURL    = "https://id.example"
 	Audience     = "https://api.example"
@@ -19,14 +18,13 @@ const (
 	ClientSecret = "7Fjfp0ZBr1KtDRbnfVdmIw"
 )
 
-// Next is the handler behind everybody. The compiler cannot see into it, or it
-// would keep the request's copy on the stack. Its status proves that it was
-// reached.
+// Next is the handler behind every party. The compiler cannot inline it, and so cannot
+// keep the request's copy on the stack. Its status proves that it was reached.
 var Next http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 })
 
-// A Party is one of those compared.
+// A Party is one of the compared libraries.
 type Party struct {
 	Name    string
 	Handler http.Handler
@@ -42,7 +40,7 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
-// status returns what h answers.
+// status returns the status with which h answers.
 func status(h http.Handler, r *http.Request) int {
 	w := &discard{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(w, r)
@@ -65,7 +63,7 @@ func (p Party) Check(tb testing.TB, good *http.Request, bad map[string]*http.Req
 	}
 }
 
-// Request returns a request with headers, without what nobody here reads.
+// Request returns a request with headers, and without the parts that no party reads.
 func Request(headers ...string) *http.Request {
 	r := &http.Request{
 		Method: "GET", URL: &url.URL{Path: "/user/profile"}, Host: "api.example",
@@ -80,7 +78,7 @@ func Request(headers ...string) *http.Request {
 // WithToken returns a request with a bearer token.
 func WithToken(token string) *http.Request { return Request("Authorization", "Bearer "+token) }
 
-// Must fails the test on an error of its preparation.
+// Must fails the test if its preparation failed.
 func Must(tb testing.TB, err error) {
 	tb.Helper()
 	if err != nil {

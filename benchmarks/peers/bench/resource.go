@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// This is what peers that are no wrappers, or check no scopes, need around them
-// to do the same job.
+// The functions below complete peers that are not wrappers or do not check scopes, so
+// that all do the same work.
 
-// Claims are those of an access token that some leave to their caller.
+// Claims are the claims of an access token that some libraries do not check.
 type Claims struct {
 	Client string `json:"client_id"`
 	User   string `json:"username"`
@@ -18,7 +18,7 @@ type Claims struct {
 
 type contextKey struct{}
 
-// Admit calls Next with what is known of the caller.
+// Admit calls Next with the identity of the caller.
 func Admit(w http.ResponseWriter, r *http.Request, caller any) {
 	Next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, caller)))
 }
@@ -34,7 +34,7 @@ func BearerToken(r *http.Request) (token string, ok bool) {
 	return strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 }
 
-// HasScope says whether a list holds the scope that is asked for.
+// HasScope reports whether a list holds the required scope.
 func HasScope(list string) bool {
 	for s := range strings.FieldsSeq(list) {
 		if s == Scope {

@@ -6,20 +6,20 @@ import (
 	"testing"
 )
 
-// Serve runs h on one request, on all cores, and fails unless it accepts it or
-// not, as it should.
+// Serve runs h on one request, on all cores. It fails unless h accepts or refuses the
+// request as expected.
 func Serve(b *testing.B, h http.Handler, accept bool, r *http.Request) {
 	b.Helper()
 	serve(b, h, accept, r, func(*http.Request) {})
 }
 
-// turn is whose turn it is among several credentials. It goes on from one run to
-// the next, so that a cache has always seen all others in between.
+// turn counts the turns of several credentials. It continues from one run to the next, so
+// that a cache has always seen all others in between.
 var turn atomic.Uint64
 
-// ServeInTurn is [Serve] with a header that has each of the values in turn. The
-// rest of the request stays, as a server has just read one that it serves: many
-// whole requests would be fetched from afar, which is nobody's work.
+// ServeInTurn is like [Serve] with a header that has each of the values in turn. The rest
+// of the request is reused. Many whole requests would not fit into the processor's
+// caches, while a server has just read the request that it serves.
 func ServeInTurn(b *testing.B, h http.Handler, accept bool, r *http.Request, header string, values []string) {
 	b.Helper()
 	serve(b, h, accept, r, func(r *http.Request) {
@@ -28,7 +28,7 @@ func ServeInTurn(b *testing.B, h http.Handler, accept bool, r *http.Request, hea
 	})
 }
 
-// serve has next change each core's copy of a request before it is served again.
+// serve calls next before each request, to change the core's copy of the request.
 func serve(b *testing.B, h http.Handler, accept bool, r *http.Request, next func(*http.Request)) {
 	b.Helper()
 	b.ReportAllocs()
@@ -48,7 +48,7 @@ func serve(b *testing.B, h http.Handler, accept bool, r *http.Request, next func
 	})
 }
 
-// Outcomes measures what p accepts and what it refuses, each again and again.
+// Outcomes measures one accepted and one refused request, each repeatedly.
 func (p Party) Outcomes(b *testing.B, variant string, good, bad *http.Request) {
 	b.Helper()
 	name := "peer=" + p.Name + variant

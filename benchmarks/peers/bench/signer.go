@@ -18,7 +18,7 @@ import (
 // Algs are the signature algorithms that are compared.
 var Algs = []string{"HS256", "RS256", "ES256", "EdDSA"}
 
-// A Signer signs everybody's tokens with one key.
+// A Signer signs the tokens of all parties with one key.
 type Signer struct {
 	Alg             string
 	Private, Public any
@@ -64,7 +64,7 @@ func (s *Signer) Token(tb testing.TB, changes jwt.MapClaims) string {
 	return signed
 }
 
-// Bad returns what everybody must refuse.
+// Bad returns tokens that every party must refuse.
 func (s *Signer) Bad(tb testing.TB) map[string]*http.Request {
 	tb.Helper()
 	past := time.Now().Add(-time.Hour).Unix()

@@ -57,7 +57,8 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// TestParties fails if a package has benchmarks and no turn, or the reverse.
+// TestParties fails if a package has benchmarks but is not among the parties, or the
+// reverse.
 func TestParties(t *testing.T) {
 	files, err := filepath.Glob("../*/*_test.go")
 	if err != nil {

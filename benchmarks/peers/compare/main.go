@@ -1,5 +1,5 @@
-// Compare runs the benchmarks of this module and writes what came out, as a
-// table and as a picture:
+// Compare runs the benchmarks of this module and writes the results as a table and as a
+// picture:
 //
 //	go -C benchmarks/peers run ./compare -count 5
 //

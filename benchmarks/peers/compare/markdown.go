@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// markdown returns the page: how it was measured, ours beside the peers, and
-// everything that was measured.
+// markdown returns the page. It describes the measurement, compares ours with the peers,
+// and lists all results.
 func markdown(rs *results) string {
 	var b strings.Builder
 	c := rs.config

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// parties are the packages with benchmarks, in the order in which they take their
-// turn. Ours stands beside all those with whom rows compare it.
+// parties are the packages with benchmarks, in the order of their turns. Ours is near
+// those that rows compare it with.
 var parties = []string{"gohttpauth", "fosite", "ours", "keyfunc", "chi", "gooauth2", "auth0", "jwtauth", "jwx", "oidc"}
 
 // A step is a process that runs one benchmark of a party.
@@ -70,8 +70,8 @@ func build(dir string) error {
 }
 
 // steps returns a round: one benchmark after the other, each by all parties that
-// have it. A machine that is slow for a while is then slow for all who are
-// compared.
+// have it. A machine that is slow for a while is then slow for all compared
+// parties.
 func steps(dir string) ([]step, error) {
 	have := map[string][]string{}
 	for _, p := range parties {
@@ -107,7 +107,8 @@ func (s step) run(dir, benchtime string, out io.Writer) error {
 
 func binary(dir, party string) string { return filepath.Join(dir, party+".test") }
 
-// cpuModel is what Linux says; elsewhere the benchmarks' own cpu line has to do.
+// cpuModel returns the name that Linux reports. On other systems the cpu line of the
+// benchmarks must do.
 func cpuModel() string {
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {

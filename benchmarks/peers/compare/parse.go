@@ -20,7 +20,7 @@ type key struct {
 // A result is the median of a benchmark's runs.
 type result struct{ ns, bytes, allocs float64 }
 
-// results are what was measured, with the lines that say where and how.
+// results are all measurements, with the lines that describe the machine.
 type results struct {
 	order  []key
 	median map[key]result
@@ -52,7 +52,7 @@ func parse(r io.Reader) (*results, error) {
 	return rs, lines.Err()
 }
 
-// read takes in one line.
+// read parses one line.
 func (rs *results) read(line string) (err error) {
 	name, value, named := strings.Cut(line, ": ")
 	switch {
@@ -74,8 +74,8 @@ func (rs *results) read(line string) (err error) {
 	return nil
 }
 
-// enter notes what a benchmark took in this round. Where it ran several times in
-// one, the last run counts: those before it warmed its process up.
+// enter records a result in this round. If a benchmark ran several times in a round, the
+// last run counts, because the earlier ones warmed its process up.
 func (rs *results) enter(k key, r result) {
 	if rs.rounds[k] == nil {
 		rs.rounds[k] = map[int]result{}
@@ -84,7 +84,7 @@ func (rs *results) enter(k key, r result) {
 	rs.rounds[k][cmp.Or(rs.round, len(rs.rounds[k])+1)] = r
 }
 
-// medians are those of each figure by itself.
+// medians returns the median of each figure by itself.
 func medians(runs map[int]result) result {
 	var ns, bytes, allocs []float64
 	for _, r := range runs {

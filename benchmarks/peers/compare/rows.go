@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A row compares two benchmarks. A limit of zero is none.
+// A row compares two benchmarks. A zero limit is no limit.
 type row struct {
 	label      string
 	ours, peer key
@@ -14,11 +14,11 @@ type row struct {
 	chart      bool
 }
 
-// A limit is what ours is to reach.
+// A limit is the result that ours must reach.
 type limit struct {
 	ratio  float64
 	ns     float64
-	allocs float64 // at most; below zero none at all
+	allocs float64 // at most; below zero, none are allowed
 	bytes  float64
 }
 
@@ -31,7 +31,7 @@ var bearerRatios = []struct {
 	ratio float64
 }{{"HS256", 0.05}, {"RS256", 0.020}, {"ES256", 0.006}, {"EdDSA", 0.010}}
 
-// rows are what the suite promises, in the order in which it is shown.
+// rows are the promises of the suite, in the order of the table.
 func rows() []row {
 	var list []row
 	for _, b := range bearerRatios {
@@ -77,8 +77,8 @@ var lookups = []row{
 		one("Basic/peer=chi/outcome=accept"), "chi, which knows the password itself", limit{}, false},
 }
 
-// chains compare the whole chain with the copy of a request, what is refused
-// with what is accepted, and two cores with one.
+// chains compare the whole chain with the copy of a request, refused requests with
+// accepted ones, and two cores with one.
 func chains() []row {
 	var list []row
 	for _, token := range []string{"HS256", "RS256", "ES256", "EdDSA", "opaque"} {
@@ -124,7 +124,7 @@ var others = []row{
 		on(2, "Count/peer=atomic"), "a bare atomic addition", limit{}, false},
 }
 
-// String says what is to be reached.
+// String returns the limit in words.
 func (l limit) String() string {
 	var parts []string
 	say := func(limit float64, format string) {
@@ -144,8 +144,8 @@ func (l limit) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// reached says whether ours keeps to l, with that ratio to the peer: "", if there
-// is nothing to reach.
+// reached says whether ours keeps to l with that ratio to the peer. It returns "" if
+// there is no limit.
 func (l limit) reached(ours result, ratio float64) string {
 	within := func(v, limit float64) bool { return limit == 0 || v <= max(limit, 0) }
 	switch {

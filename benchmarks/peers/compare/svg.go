@@ -62,7 +62,7 @@ func axis(b *strings.Builder, height int) {
 	}
 }
 
-// bar draws one bar with its value, and whose it is.
+// bar draws one bar with its value and the name of its library.
 func bar(b *strings.Builder, y int, class string, ns float64, who string) {
 	w := length(ns)
 	fmt.Fprintf(b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"9\"/>", class, labels, y, w)
@@ -70,7 +70,7 @@ func bar(b *strings.Builder, y int, class string, ns float64, who string) {
 	fmt.Fprintf(b, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", labels+w+5, y+9, html.EscapeString(text))
 }
 
-// length is that of a bar, which the picture holds and which is visible.
+// length returns the length of a bar. The bar is visible and within the picture.
 func length(ns float64) float64 {
 	return min(max(math.Log10(ns)*decade, 2), decades*decade)
 }

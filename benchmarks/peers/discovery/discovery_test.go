@@ -1,5 +1,5 @@
-// Package discovery sets up other people's resource servers with nothing but the
-// URL of an issuer of ours. It measures nothing.
+// Package discovery sets up resource servers of other projects with only the URL of one
+// of our issuers. It measures nothing.
 package discovery
 
 import (
@@ -55,7 +55,7 @@ func testGoOIDC(t *testing.T, s *site) {
 }
 
 // testZitadel introspects tokens. The library sends no token_type_hint, and its
-// callers look at nothing but Active.
+// callers check only Active.
 func testZitadel(t *testing.T, s *site) {
 	server, err := rs.NewResourceServerClientCredentials(t.Context(), s.url, bench.ClientID, bench.ClientSecret)
 	bench.Must(t, err)
@@ -78,7 +78,7 @@ func testZitadel(t *testing.T, s *site) {
 	}
 }
 
-// testAuth0 finds the key set through the document.
+// testAuth0 finds the key set by the document.
 func testAuth0(t *testing.T, s *site, alg string) {
 	at, err := url.Parse(s.url)
 	bench.Must(t, err)

@@ -28,8 +28,8 @@ type site struct {
 	audience string
 }
 
-// sha256Hasher compares secrets as ours does. Fosite's own choice is bcrypt,
-// which would be all that is measured.
+// sha256Hasher compares secrets as our issuer does. Fosite's default is bcrypt, whose
+// cost would hide all others.
 type sha256Hasher struct{}
 
 func (sha256Hasher) Hash(_ context.Context, data []byte) ([]byte, error) {

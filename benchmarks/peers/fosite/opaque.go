@@ -10,8 +10,8 @@ import (
 	"github.com/authtier/authtier/benchmarks/peers/bench"
 )
 
-// Opaque introspects at the resource server itself. Fosite leaves the comparison
-// of audiences there to its caller.
+// Opaque introspects in the resource server itself, where fosite leaves the comparison
+// of audiences to its caller.
 func Opaque(tb testing.TB) bench.Opaque {
 	tb.Helper()
 	s := newSite(tb, "opaque")
@@ -35,7 +35,7 @@ func Opaque(tb testing.TB) bench.Opaque {
 	}
 }
 
-// token returns a token from the token endpoint, with what that stores beside it.
+// token returns a token from the token endpoint, which also stores its records.
 func (s *site) token(tb testing.TB, scope, audience string, lifetime time.Duration) string {
 	tb.Helper()
 	s.config.AccessTokenLifespan, s.audience = lifetime, audience

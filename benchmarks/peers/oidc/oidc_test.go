@@ -6,7 +6,7 @@ import (
 	"github.com/authtier/authtier/benchmarks/peers/bench"
 )
 
-// The library takes public keys alone, and so no HS256, the first algorithm.
+// The library takes only public keys, and therefore not HS256, the first algorithm.
 var party = bench.JWT{Name: "go-oidc", Algs: bench.Algs[1:], Handler: Handler}
 
 func TestBearer(t *testing.T)      { party.Test(t) }

@@ -10,9 +10,9 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// apiKeyParties are ours and what one would write by hand: a digest, a map, and
-// the client in the context. It neither looks at the characters of a key nor
-// protects the answer from shared caches, knows no expiry, and learns nothing.
+// apiKeyParties are ours and hand-written code with a digest, a map, and the client in
+// the context. The latter does not check the characters of a key, set headers for shared
+// caches, check expiry, or learn of revocations.
 func apiKeyParties(tb testing.TB) (key string, parties []bench.Party) {
 	tb.Helper()
 	s := NewSite(tb, "opaque")

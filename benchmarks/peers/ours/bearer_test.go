@@ -49,9 +49,9 @@ func TestBearer(t *testing.T) {
 // BenchmarkBearer sends two tokens again and again. Ours remembers both.
 func BenchmarkBearer(b *testing.B) { withCache.Bench(b) }
 
-// BenchmarkBearerFresh sends tokens of which the cache remembers none: there are
-// 16 times more than fit in, and they come round in turn, so that each is looked
-// up, missed, verified and entered in place of another. The peer gets as many.
+// BenchmarkBearerFresh sends tokens that are not in the cache. They take turns, and there
+// are 16 times as many as fit into it. Each is therefore looked up, missed, verified and
+// cached in place of another. The peer gets as many.
 func BenchmarkBearerFresh(b *testing.B) {
 	for _, alg := range bench.Algs {
 		s := bench.NewSigner(alg)

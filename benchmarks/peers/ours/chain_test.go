@@ -13,22 +13,21 @@ import (
 	"github.com/authtier/authtier/benchmarks/peers/bench"
 )
 
-// withState is a context of 80 bytes that carries a state, as the suite's own
-// does.
+// withState is a context of 80 bytes with a state, like that of the suite.
 type withState struct {
 	context.Context
 	now time.Time
 	_   [40]byte
 }
 
-// copied is the copy of a request with a state attached: what nobody who puts
-// anything into the context can do without.
+// copied copies a request with a state attached, as every wrapper has to do that puts
+// anything into the context.
 var copied http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	bench.Next.ServeHTTP(w, r.WithContext(&withState{Context: r.Context()}))
 })
 
-// copies is how wrappers usually tell the handler what they found, for as many
-// as the chain has: each copies the request. They check nothing.
+// copies passes results to the handler as wrappers usually do, with a copy of the request
+// for each wrapper of the chain. It checks nothing.
 func copies() http.Handler {
 	h := bench.Next
 	for range 5 {
@@ -40,10 +39,9 @@ func copies() http.Handler {
 	return h
 }
 
-// floor is what a chain has to do that keeps no secret in memory and judges by the
-// clock: one reading of it, a digest of key and token each, and a copy, in one
-// allocation as the suite's own. It looks nothing up, checks nothing and counts
-// nothing.
+// floor is the least work of a chain that keeps no secrets in memory and checks expiry.
+// It reads the clock once, digests the key and the token, and copies the request, in one
+// allocation like the suite. It looks nothing up, checks nothing and counts nothing.
 var floor http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	both := &struct {
 		state   withState
@@ -57,12 +55,12 @@ var floor http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Re
 	bench.Next.ServeHTTP(w, &both.request)
 })
 
-// digestOf is of the random characters at the end of a generated secret alone.
+// digestOf digests only the random characters at the end of a generated secret.
 func digestOf(secret string) [sha256.Size]byte {
 	return sha256.Sum256(append(make([]byte, 0, 64), secret[len(secret)-49:]...))
 }
 
-// tokens are what the chain is measured with.
+// tokens are the tokens that the chain is measured with.
 var tokens = append(slices.Clone(bench.Algs), "opaque")
 
 func (s *Site) both(token string) *http.Request {
@@ -94,7 +92,7 @@ func TestChain(t *testing.T) {
 	for _, alg := range tokens {
 		s := NewSite(t, alg)
 		s.checked(t)
-		if got := counted(t, s.meter, today()); got != 2 { // the good ones
+		if got := counted(t, s.meter, today()); got != 2 { // the two valid ones
 			t.Errorf("%s: %d requests counted, want 2", alg, got)
 		}
 	}
@@ -119,8 +117,8 @@ func BenchmarkChain(b *testing.B) {
 	}
 }
 
-// BenchmarkChainCores is for the comparison of one core with two. The collector
-// runs less often, or it would be what does not scale.
+// BenchmarkChainCores is for the comparison of one core with two. The garbage collector
+// runs less often, because otherwise it would limit the result.
 func BenchmarkChainCores(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1600))
 	for _, alg := range []string{"ES256", "opaque"} {

@@ -17,8 +17,8 @@ func endpoint(token string) bench.Endpoint {
 	}}
 }
 
-// signatures sign a digest as the issuer does, and do nothing else: what no token
-// endpoint can do without.
+// signatures sign a digest as the issuer does and do nothing else. Every token endpoint
+// has to do this much.
 var signatures = map[string]func(digest []byte) ([]byte, error){
 	"RS256": func(digest []byte) ([]byte, error) {
 		return rsa.SignPKCS1v15(nil, bench.NewSigner("RS256").Private.(*rsa.PrivateKey), crypto.SHA256, digest)

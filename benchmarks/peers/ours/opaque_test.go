@@ -29,7 +29,7 @@ func opaqueParty(tb testing.TB, cached bool) bench.Opaque {
 // opaque stores a token that the issuer would not make.
 func (s *Site) opaque(tb testing.TB, aud string, expires time.Time) string {
 	tb.Helper()
-	token := NewSite(tb, "opaque").Token(tb, bench.Scope) // which this site does not know
+	token := NewSite(tb, "opaque").Token(tb, bench.Scope) // of another site
 	bench.Must(tb, s.db.PutTokens(tb.Context(), store.Token{
 		ID: token[:20], Family: token[:20], Client: bench.ClientID, Audience: aud, Scopes: bench.Scope,
 		Digest: store.DigestOf(token), Issued: expires.Add(-time.Hour), Expires: expires, FamilyEnds: expires,

@@ -1,5 +1,5 @@
-// Package ours measures the suite itself, and what one would write by hand in its
-// place with the standard library alone.
+// Package ours measures the suite itself, and hand-written code that uses only the
+// standard library.
 package ours
 
 import (
@@ -63,7 +63,7 @@ func (s *Site) client(tb testing.TB, id string) string {
 	return key
 }
 
-// Token returns an access token of the user's.
+// Token returns an access token of the user.
 func (s *Site) Token(tb testing.TB, scope string) string {
 	tb.Helper()
 	t, err := s.iss.Mint(tb.Context(), issuer.Grant{Client: bench.ClientID, User: "ada", Scope: scope})
@@ -71,7 +71,7 @@ func (s *Site) Token(tb testing.TB, scope string) string {
 	return t.AccessToken
 }
 
-// Chain is everything at once: tiers, API key, user token, scope and usage.
+// Chain combines all wrappers: tiers, API key, user token, scope and usage.
 func (s *Site) Chain(tb testing.TB) http.Handler {
 	tb.Helper()
 	guard := middleware.Tiers(middleware.TierTable{

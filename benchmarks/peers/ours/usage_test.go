@@ -16,7 +16,7 @@ import (
 
 const counters = 1000
 
-// counted returns how much a meter's report says.
+// counted returns the total of a meter's report.
 func counted(tb testing.TB, m *meter.Meter, day store.Day) (total int64) {
 	tb.Helper()
 	report, err := m.Report(tb.Context(), store.Query{API: "api", Issuer: bench.IssuerURL, From: day - 1, To: day})

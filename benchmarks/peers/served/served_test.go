@@ -1,5 +1,4 @@
-// Package served puts whole servers side by side. They share a process, since
-// they take turns in it.
+// Package served compares whole servers. They share a process, in which they take turns.
 package served
 
 import (
@@ -54,8 +53,8 @@ func TestServed(t *testing.T) {
 	}
 }
 
-// servers returns what is measured, first that which checks nothing and sends
-// the same header as our chain does.
+// servers returns the servers that are measured. The first checks nothing and sends the
+// same headers as our chain.
 func servers(t *testing.T) []*served {
 	answer := bench.Next
 	t.Cleanup(func() { bench.Next = answer })
@@ -93,8 +92,8 @@ func (s *served) run(t *testing.T, d time.Duration) {
 	s.p99 = append(s.p99, accepted.Quantile(0.99).Seconds()*1e6)
 }
 
-// servedTable shows medians, of ratios too: a round is compared with its own
-// bare one.
+// servedTable shows medians. Ratios are medians too, and compare each run with the bare
+// one of its round.
 func servedTable(all []*served, round time.Duration, rounds int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Servers beside others under load\n\n%s, GOMAXPROCS=%d, GOGC=%s; 32 keep-alive connections on loopback; server and generator share a process. Medians over %d rounds of %v, of the ratios too.\n\n```sh\nAUTHTIER_LOAD=%v go -C benchmarks/peers test -run TestServed -count 1 ./served\n```\n\n",

@@ -1,5 +1,5 @@
-// Package program runs an example as its user does: as a process of its own, in a
-// folder of its own. The examples listen on one fixed port, so they take turns.
+// Package program runs an example as a user does, in its own process and folder. All
+// examples listen on the same port, so their tests take turns.
 package program
 
 import (
@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-// URL is where every example listens.
+// URL is the address of every example.
 const URL = "http://127.0.0.1:8080"
 
-// turn is listened on by the test whose example may use the port of URL.
+// turn is the address on which the test listens whose example may use the port of URL.
 const turn = "127.0.0.1:8079"
 
 const variable = "AUTHTIER_EXAMPLE"
 
-// Main is called by TestMain of an example. In the process that Start has started it
-// runs the example, and in all others the tests.
+// Main runs the example in a process that Start has started, and the tests in any
+// other. TestMain of an example calls it.
 func Main(m *testing.M, example func()) {
 	if os.Getenv(variable) != "" {
 		example()
@@ -44,14 +44,14 @@ type Process struct {
 	output bytes.Buffer
 }
 
-// Write collects what the example prints.
+// Write implements [io.Writer] for the output of the example.
 func (p *Process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.output.Write(b)
 }
 
-// Output returns what the example has printed so far.
+// Output returns the output of the example so far.
 func (p *Process) Output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,8 +79,8 @@ func Turn(t *testing.T) {
 	}
 }
 
-// Start starts the example in dir and waits until it answers. It ends with the test,
-// or by Stop. The caller has its Turn.
+// Start starts the example in dir and waits until it answers. The example ends with the
+// test or by Stop. The caller must hold its Turn.
 func Start(t *testing.T, dir string) *Process {
 	t.Helper()
 	self, err := os.Executable()
@@ -101,7 +101,7 @@ func Start(t *testing.T, dir string) *Process {
 	return p
 }
 
-// Await waits until the port answers. ended has the error of a program that ended
+// Await waits until the port answers. ended receives the error of a program that ended
 // before.
 func Await(t *testing.T, ended <-chan error) {
 	t.Helper()

@@ -9,8 +9,8 @@ import (
 )
 
 // Readme runs the commands of the README's block that is marked "console name", in
-// order, and compares what they print. Three dots stand for any text. The example
-// must run.
+// order, and compares their output with the block. Three dots in the block match any
+// text. The example must be running.
 func Readme(t *testing.T, name string) {
 	t.Helper()
 	text, err := os.ReadFile("../../README.md")

@@ -7,8 +7,9 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// Refusing returns a handler that calls h, and refuse with the error that h
-// returns. A panic of h is such an error too, which names what panicked.
+// Refusing returns a handler that calls h, and calls refuse with any error that h
+// returns. A panic of h counts as such an error. Its text begins with the given name of
+// the code that panicked.
 func Refusing(what string, refuse func(http.ResponseWriter, *http.Request, error), h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	guarded := func(w http.ResponseWriter, r *http.Request) (err error) {
 		defer errorsx.Recovered(what, &err)
@@ -21,7 +22,7 @@ func Refusing(what string, refuse func(http.ResponseWriter, *http.Request, error
 	})
 }
 
-// Header values that all answers share, and nobody changes.
+// Header values that all answers share. They must not be changed.
 var (
 	jsonType = []string{"application/json"}
 	noStore  = []string{"no-store"}
@@ -29,16 +30,17 @@ var (
 	noSniff  = []string{"nosniff"}
 )
 
-// WriteJSON answers with JSON that nobody may keep.
+// WriteJSON writes a response with v as JSON, which caches must not store.
 func WriteJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	NoStore(h)
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v) // a client that went away is not our failure
+	json.NewEncoder(w).Encode(v) // a write error means that the client has gone
 }
 
-// NoStore marks an answer with a secret, or with a verdict on one.
+// NoStore sets the headers of a response that holds a secret, or says whether one is
+// valid.
 func NoStore(h http.Header) {
 	h["Cache-Control"], h["Pragma"], h["X-Content-Type-Options"] = noStore, noCache, noSniff
 }

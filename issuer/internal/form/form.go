@@ -1,5 +1,5 @@
-// Package form reads the parameters of requests and writes answers, for the handlers of
-// issuer, sessions and partners.
+// Package form reads the parameters of requests and writes responses. It is for the
+// handlers of packages issuer, session and partner.
 //
 //	body, err := form.ReadBody(w, r)
 //	params, err := body.Params("grant_type", "scope")
@@ -22,22 +22,22 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// maxBody is the size in bytes over which a request's body is refused.
+// maxBody is the largest body that is read, in bytes.
 const maxBody = 64 << 10
 
-// maxType is the size in bytes over which a Content-Type is refused.
+// maxType is the largest Content-Type that is parsed, in bytes.
 const maxType = 1 << 10
 
-// A Body is a request's body.
+// A Body is a request's body and its media type.
 type Body struct {
 	Content   []byte
-	MediaType string // "" where the header is missing or empty
+	MediaType string // "" if the header is missing or empty
 	params    map[string]string
 }
 
-// ReadBody returns the request's body. One over 64 KiB, one that cannot be read,
-// and a Content-Type that does not parse, is repeated or asks for another
-// character set than UTF-8, are refused with [errorsx.InvalidParameter].
+// ReadBody reads the request's body. It returns [errorsx.InvalidParameter] if the body
+// exceeds 64 KiB or cannot be read. It returns the same if the Content-Type is
+// repeated, does not parse, exceeds 1 KiB, or names a character set other than UTF-8.
 func ReadBody(w http.ResponseWriter, r *http.Request) (b Body, err error) {
 	switch types := r.Header["Content-Type"]; {
 	case len(types) > 1:
@@ -45,7 +45,8 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (b Body, err error) {
 	case len(types) == 1 && len(types[0]) > maxType:
 		return b, invalid("Content-Type header: expected at most 1024 bytes")
 	case len(types) == 1 && (types[0] == urlencoded || types[0] == "application/json"):
-		b.MediaType = types[0] // as nearly everybody writes it
+		// These two need no parsing, and nearly all clients send one of them.
+		b.MediaType = types[0]
 	case len(types) == 1 && types[0] != "":
 		b.MediaType, b.params, err = mime.ParseMediaType(types[0])
 		if charset, ok := b.params["charset"]; err != nil || ok && !strings.EqualFold(charset, "utf-8") {
@@ -58,16 +59,19 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (b Body, err error) {
 	return b, nil
 }
 
-// firstRead is the size in bytes up to which a body is believed to be as long as it
-// says: who says more and sends less takes no more memory than this.
+// firstRead is the size in bytes up to which memory is allocated by the Content-Length.
+// A client that announces a longer body gets more memory only as it sends the body.
 const firstRead = 4 << 10
 
-// readAll is [io.ReadAll] of what says that it is so long, if it is above 0.
+// readAll is like [io.ReadAll]. If length is above 0, it is the length that the client
+// has announced.
 func readAll(r io.Reader, length int64) ([]byte, error) {
 	if length <= 0 {
 		length = 511
 	}
-	b := make([]byte, 0, min(length, firstRead)+1) // one more, to read the end into
+
+	// One byte more leaves room for the read that finds the end.
+	b := make([]byte, 0, min(length, firstRead)+1)
 	for {
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
@@ -82,8 +86,9 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 	}
 }
 
-// IsJSON reports whether the body is to be read as JSON: by its type, without a
-// type, or where a urlencoded form begins with a brace, as curl -d sends it.
+// IsJSON reports whether the body is to be read as JSON. This is so if its type is JSON
+// or missing. It is also so if the type is that of a urlencoded form but the body
+// begins with a brace, as curl -d sends JSON.
 func (b Body) IsJSON() bool {
 	switch b.MediaType {
 	case "", "application/json":
@@ -94,10 +99,10 @@ func (b Body) IsJSON() bool {
 	return false
 }
 
-// Invalid refuses a parameter and says what was expected of it.
+// Invalid returns an error that refuses a parameter. why names the expected value.
 func Invalid(name, why string) error { return invalid("%q parameter: %s", name, why) }
 
-// Missing refuses a request that lacks a parameter.
+// Missing returns an error that refuses a request without the parameter.
 func Missing(name string) error {
 	return &errorsx.Error{Code: errorsx.InvalidParameter, Message: fmt.Sprintf("Missing %q parameter", name)}
 }
@@ -111,10 +116,12 @@ const (
 	multiparts = "multipart/form-data"
 )
 
-// Params returns the known parameters of a form, urlencoded or multipart, or of
-// a JSON object with strings. One without a value is absent. An unknown
-// parameter is ignored; a known one that is repeated, or no string in UTF-8, and
-// a body of another type, are refused with [errorsx.InvalidParameter].
+// Params returns the known parameters of a urlencoded or multipart form, or of a JSON
+// object with strings. Get returns "" for a parameter without a value, as for an absent
+// one. Unknown parameters are ignored.
+//
+// Params returns [errorsx.InvalidParameter] if a known parameter is repeated or is not
+// a string in UTF-8, or if the body is of another type.
 func (b Body) Params(known ...string) (Params, error) {
 	if len(b.Content) > 0 && b.IsJSON() {
 		p := newParams(known)
@@ -127,8 +134,8 @@ func (b Body) Params(known ...string) (Params, error) {
 	return b.Form(known...)
 }
 
-// Form is [Body.Params] for endpoints that read forms alone: a body of any
-// other type holds no parameters.
+// Form is like [Body.Params] for endpoints that read only forms. A body of another type
+// has no parameters.
 func (b Body) Form(known ...string) (Params, error) {
 	p := newParams(known)
 	var err error
@@ -142,20 +149,19 @@ func (b Body) Form(known ...string) (Params, error) {
 	return p.values, err
 }
 
-// Query returns the known parameters of the query, by the rules of
-// [Body.Params].
+// Query returns the known parameters of the query, by the rules of [Body.Params].
 func Query(r *http.Request, known ...string) (Params, error) {
 	p := newParams(known)
 	err := p.readForm(r.URL.RawQuery)
 	return p.values, err
 }
 
-// Params are the parameters that were sent, of those that are known.
+// Params are the known parameters of a request.
 type Params []param
 
 type param struct{ name, value string }
 
-// Get returns the value of a parameter, or "" where it is absent.
+// Get returns the value of a parameter, or "" if it is absent.
 func (ps Params) Get(name string) string {
 	for _, p := range ps {
 		if p.name == name {
@@ -171,7 +177,7 @@ func newParams(known []string) *params {
 
 type params struct {
 	known  []string
-	values Params // those without a value too
+	values Params // including those without a value
 }
 
 func (p *params) add(name, value string) error {
@@ -190,11 +196,12 @@ func (p *params) add(name, value string) error {
 	return nil
 }
 
-// maxPairs is the number of parameters up to which [url.ParseQuery] reads a form.
+// maxPairs is the number of parameters that [url.ParseQuery] accepts.
 const maxPairs = 10_000
 
-// readForm reads what [url.ParseQuery] reads, without a map of it. A form that does
-// not decode is refused for that, whatever else is wrong with it.
+// readForm accepts the forms that [url.ParseQuery] accepts, without building a map. A
+// form that does not decode is refused for that, even if a parameter before the fault
+// is refused too.
 func (p *params) readForm(encoded string) error {
 	if strings.Count(encoded, "&") >= maxPairs {
 		return errUndecoded()
@@ -204,6 +211,7 @@ func (p *params) readForm(encoded string) error {
 		name, value, _ := strings.Cut(pair, "=")
 		name, err1 := url.QueryUnescape(name)
 		value, err2 := url.QueryUnescape(value)
+		// url.ParseQuery refuses semicolons, too.
 		if err1 != nil || err2 != nil || strings.Contains(pair, ";") {
 			return errUndecoded()
 		}
@@ -233,6 +241,7 @@ func (p *params) readMultipart(body []byte, boundary string) error {
 		if err != nil {
 			return broken
 		}
+
 		name := part.FormName()
 		if part.FileName() != "" && slices.Contains(p.known, name) {
 			return invalid("%q parameter: expected a field, not a file", name)
@@ -245,10 +254,13 @@ func (p *params) readMultipart(body []byte, boundary string) error {
 
 func (p *params) readJSON(body []byte) error {
 	broken := invalid("body: expected a JSON object")
+
+	// Unknown members may be repeated. Repeated known ones are refused by add.
 	d := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true))
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return broken
 	}
+
 	for d.PeekKind() != '}' {
 		t, err := d.ReadToken()
 		if err != nil {
@@ -259,12 +271,14 @@ func (p *params) readJSON(body []byte) error {
 		if err != nil {
 			return broken
 		}
+
 		if !slices.Contains(p.known, name) {
 			continue
 		}
 		if value.Kind() != '"' {
 			return invalid("%q parameter: expected a string", name)
 		}
+
 		text, err := jsontext.AppendUnquote(nil, value)
 		if err != nil {
 			return broken
@@ -273,6 +287,8 @@ func (p *params) readJSON(body []byte) error {
 			return err
 		}
 	}
+
+	// Nothing may follow the object.
 	if _, err := d.ReadToken(); err != nil {
 		return broken
 	}

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzReadForm reads forms as [url.ParseQuery] does.
+// FuzzReadForm states that forms are read as [url.ParseQuery] reads them.
 func FuzzReadForm(f *testing.F) {
 	for _, s := range []string{
 		"", "&", "=", "a", "a=", "a=1", "a=1&b=2", "a=&a=1", "a=1&a=2", "a=1;b=2", "a=1&;", "x=;", "c=%zz", "%zz=c", "%61=%2", "a=1&a=2&%",
@@ -39,7 +39,7 @@ func FuzzReadForm(f *testing.F) {
 	})
 }
 
-// TestReadAll reads bodies that are as long as they say, and others, in pieces.
+// TestReadAll reads, in pieces, bodies that have the announced length and others.
 func TestReadAll(t *testing.T) {
 	for _, size := range []int{0, 1, 40, 511, 512, 513, firstRead - 1, firstRead, firstRead + 1, maxBody, maxBody + 1, 3 * maxBody} {
 		for _, said := range []int64{-1, 0, 1, int64(size) - 1, int64(size), int64(size) + 1, maxBody, 1 << 40} {

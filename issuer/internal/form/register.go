@@ -8,40 +8,43 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// methods are those of RFC 9110 and RFC 5789, but for HEAD, which a pattern for GET
-// takes with it.
+// methods are those of RFC 9110 and RFC 5789. HEAD is missing, because a pattern for
+// GET includes it.
 var methods = []string{
 	http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	http.MethodOptions, http.MethodConnect, http.MethodTrace,
 }
 
-// Register adds a path to mux, with a pattern for each method. A single pattern for
-// all of them would conflict with one of the program such as "GET /". h serves the
-// methods that are allowed, and any other is refused. Without allowed ones, h serves
-// all, and refuses by itself.
+// Register adds a path to mux, with one pattern for each method. A single pattern for
+// all methods would conflict with a pattern of the program such as "GET /".
+//
+// h serves the allowed methods, and any other method is refused. If allowed is empty, h
+// serves all methods and must refuse some itself.
 func Register(mux *http.ServeMux, path string, h http.Handler, allowed ...string) {
 	RegisterBehind(mux, func(h http.Handler) http.Handler { return h }, path, h, allowed...)
 }
 
-// RegisterBehind is [Register] for a path all of which is behind a wrapper: it refuses
-// a method no sooner than the wrapper has let the request through.
+// RegisterBehind is like [Register] for a path behind a wrapper. A wrong method is
+// refused only after the wrapper has let the request through.
 func RegisterBehind(mux *http.ServeMux, wrapper func(http.Handler) http.Handler, path string, h http.Handler, allowed ...string) {
 	if len(allowed) > 0 {
 		h = allowing(allowed, h)
 	}
+
+	// The wrapper is outermost, so that it also sees the methods that are refused.
 	for _, method := range methods {
 		mux.Handle(method+" "+path, everyMethod{wrapper(h)})
 	}
 }
 
-// everyMethod is what is registered for each method of a path.
+// everyMethod is the handler that is registered for each method of a path.
 type everyMethod struct{ http.Handler }
 
-// ServesEveryMethod lets [errorsx.Mux] give h the methods that no RFC has, too.
+// ServesEveryMethod tells [errorsx.Mux] that h also serves methods that are in no RFC.
 func (h everyMethod) ServesEveryMethod() bool { return true }
 
-// allowing serves the methods that are allowed by h, and HEAD where GET is. It refuses
-// others with AUTH-6.
+// allowing returns a handler that passes allowed methods to h, and HEAD if GET is
+// allowed. It refuses other methods with AUTH-6.
 func allowing(allowed []string, h http.Handler) http.Handler {
 	names := slices.Clone(allowed)
 	if slices.Contains(allowed, http.MethodGet) {
@@ -49,6 +52,7 @@ func allowing(allowed []string, h http.Handler) http.Handler {
 	}
 	slices.Sort(names)
 	allow := strings.Join(names, ", ")
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if slices.Contains(names, r.Method) {
 			h.ServeHTTP(w, r)

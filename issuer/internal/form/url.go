@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// CheckBase returns an error unless base is a path that routes can follow.
+// CheckBase returns an error unless base is a path below which routes can be
+// registered.
 func CheckBase(base string) error {
 	if !strings.HasPrefix(base, "/") || base == "/" || path.Clean(base) != base || (&url.URL{Path: base}).EscapedPath() != base {
 		return fmt.Errorf("base %q: expected single slashes, none of them at the end, and between them characters that need no escape", base)
@@ -16,7 +17,7 @@ func CheckBase(base string) error {
 	return nil
 }
 
-// Loopback reports whether a URL's host is this machine.
+// Loopback reports whether the host of a URL is localhost or a loopback address.
 func Loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()

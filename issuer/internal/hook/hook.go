@@ -1,5 +1,5 @@
-// Package hook lets the session and partner systems ask their issuer for what no
-// other package needs.
+// Package hook lets the session and partner systems call unexported functions of
+// package issuer.
 package hook
 
 import (
@@ -9,24 +9,24 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// Sessions is what a session system asks of its issuer.
+// Sessions are the methods of an issuer that a session system needs.
 type Sessions interface {
-	// IsRevoked reports whether the issuer has heard that the session of that ID is
+	// IsRevoked reports whether the issuer knows that the session with that ID is
 	// revoked.
 	IsRevoked(id string) bool
 
-	// Revoke revokes the session of that ID. It does not end with ctx.
+	// Revoke revokes the session with that ID. It goes on when ctx ends.
 	Revoke(ctx context.Context, id string) error
 
-	// OwnUsers reports whether the users are in a table of which the issuer hears
-	// no changes.
+	// OwnUsers reports whether the users are in a table outside the store, whose
+	// changes the issuer does not learn of.
 	OwnUsers() bool
 }
 
-// SessionsOf returns what an *issuer.Issuer knows of sessions that live for maxAge
-// at most. Package issuer sets it.
+// SessionsOf returns the methods for sessions that live at most maxAge. issuer must be
+// an *issuer.Issuer. Package issuer sets it.
 var SessionsOf func(issuer any, maxAge time.Duration) Sessions
 
-// Guarded returns a validator behind a cache, and behind the throttle of an
+// Guarded returns v behind a cache and the throttle of issuer, which must be an
 // *issuer.Issuer. Package issuer sets it.
 var Guarded func(issuer any, v middleware.Validator) middleware.Validator

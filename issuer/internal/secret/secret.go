@@ -1,4 +1,4 @@
-// Package secret makes opaque secrets: tokens, API keys, client secrets and session
+// Package secret generates opaque secrets: tokens, API keys, client secrets and session
 // tokens.
 package secret
 
@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// A secret is a prefix, an underscore, 43 random characters of 62, which hold 256
-// bits, and 6 characters of CRC-32 over all before. Secret scanners look for the
-// prefix. The checksum lets the issuer refuse a mistyped secret without a look into
-// the store. It is no proof of anything.
+// A secret is a prefix, an underscore, 43 random characters of 62, which hold 256 bits,
+// and 6 characters of CRC-32 over all before them. Secret scanners look for the prefix.
+// By the checksum, the issuer refuses a mistyped secret without asking the store. The
+// checksum proves nothing about who made the secret.
 const (
 	base62        = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	randomChars   = 43
@@ -21,12 +21,12 @@ const (
 // idChars is the number of characters of a generated ID.
 const idChars = 12
 
-// maxSize is the size in bytes over which no secret was generated here.
+// maxSize is the size in bytes above which no string is a secret.
 const maxSize = 256
 
-// Generate returns a new secret with the prefix, which may itself hold
-// underscores.
+// Generate returns a new secret with the prefix. The prefix may hold underscores.
 func Generate(prefix string) string {
+	// Most secrets fit into this array, which stays on the stack.
 	var stack [128]byte
 	b := append(stack[:0], prefix...)
 	b = append(b, '_')
@@ -35,15 +35,15 @@ func Generate(prefix string) string {
 	return string(append(b, digits[:]...))
 }
 
-// GenerateWithID returns a new secret with the prefix, and the ID that is in it.
-// The ID may be shown and logged.
+// GenerateWithID returns a new secret with the prefix and an ID, and that ID. The ID
+// may be shown and logged.
 func GenerateWithID(prefix string) (id, secret string) {
 	id = string(appendRandom(nil, idChars))
 	return id, Generate(prefix + "_" + id)
 }
 
-// WellFormed reports whether s looks like a secret generated with the prefix: a
-// right checksum under any ID.
+// WellFormed reports whether s has the form of a secret with the prefix and a correct
+// checksum. It accepts any ID.
 func WellFormed(prefix, s string) bool {
 	if len(s) < len(prefix)+1+randomChars+checksumChars || len(s) > maxSize || !strings.HasPrefix(s, prefix) || s[len(prefix)] != '_' {
 		return false
@@ -55,9 +55,9 @@ func WellFormed(prefix, s string) bool {
 
 // appendRandom appends n uniformly random characters.
 func appendRandom(b []byte, n int) []byte {
-	const fair = 256 / len(base62) * len(base62) // bytes from here on are not uniform
+	const fair = 256 / len(base62) * len(base62) // larger bytes would make some characters more likely
 
-	var buf [48]byte // nearly always enough for 43
+	var buf [48]byte // usually enough for 43 characters
 	for {
 		rand.Read(buf[:])
 		for _, c := range buf {
@@ -72,8 +72,8 @@ func appendRandom(b []byte, n int) []byte {
 	}
 }
 
-// checksum is CRC-32 (IEEE) in base 62. It is computed here, since hash/crc32 wants
-// bytes on the heap: four bytes at a time, which takes a third of the time.
+// checksum is CRC-32 (IEEE) in base 62. It is computed here because hash/crc32 needs
+// its input on the heap. Four bytes at a time take a third of the time of one by one.
 func checksum[T string | []byte](s T) (digits [checksumChars]byte) {
 	t, crc := &checksumTables, ^uint32(0)
 	for ; len(s) >= 4; s = s[4:] {
@@ -83,6 +83,7 @@ func checksum[T string | []byte](s T) (digits [checksumChars]byte) {
 	for i := range len(s) {
 		crc = t[0][byte(crc)^s[i]] ^ crc>>8
 	}
+
 	crc = ^crc
 	for i := range digits {
 		digits[checksumChars-1-i] = base62[crc%uint32(len(base62))]
@@ -91,7 +92,7 @@ func checksum[T string | []byte](s T) (digits [checksumChars]byte) {
 	return digits
 }
 
-// checksumTables[n] is what a byte comes to behind which n bytes follow.
+// checksumTables[n] holds the contribution of a byte that n bytes follow.
 var checksumTables = func() (t [4]crc32.Table) {
 	t[0] = *crc32.IEEETable
 	for n := range len(t) - 1 {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestChecksumMatchesTheStandardLibrary compares with the standard library, at every length of a secret.
+// TestChecksumMatchesTheStandardLibrary compares with hash/crc32, for every length of a
+// secret.
 func TestChecksumMatchesTheStandardLibrary(t *testing.T) {
 	secret := "authtier_key_" + strings.Repeat(base62, 4)
 	for n := range len(secret) {
