@@ -46,8 +46,8 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 
 	// The client has lost all scopes of the key. The claims keep it from looking like a
 	// key without scopes, which has no limit.
-	if id.Scopes == "" && len(key.Scopes) > 0 {
-		id = id.WithClaims(noScopesLeft)
+	if len(key.Scopes) > 0 {
+		id = id.WithScopeLimit()
 	}
 	if key.Owner != "" {
 		// Caches forget the key when its owner is revoked.
@@ -65,14 +65,10 @@ func keyScopes(key *store.APIKey, client *store.Client) middleware.Scopes {
 	return middleware.Scopes(strings.Join(slices.DeleteFunc(slices.Clone(key.Scopes), lost), " "))
 }
 
-// noScopesLeft are the claims of a key whose client has lost all of the key's scopes.
-// They tell it from a key without scopes, which does not limit its client.
-const noScopesLeft = `{"limit_scopes":true}`
-
 // limitsByKey reports whether id was authenticated by an API key that limits its
 // client's scopes.
 func limitsByKey(id *middleware.Identity) bool {
-	return id.Methods.Has(middleware.ByAPIKey) && (id.Scopes != "" || id.Claims() == noScopesLeft)
+	return id.Methods.Has(middleware.ByAPIKey) && (id.Scopes != "" || id.HasScopeLimit())
 }
 
 // checkOwner refuses a key whose owner does not exist or is disabled.

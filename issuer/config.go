@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/authtier/authtier/issuer/internal/form"
+	"github.com/authtier/authtier/issuer/internal/hook"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -209,7 +209,7 @@ func (cfg *Config) check(url string, db Store) error {
 	if err := checkURL(url); err != nil {
 		errs = append(errs, fmt.Errorf("URL %q: %w", url, err))
 	}
-	if isNil(db) {
+	if hook.IsNil(db) {
 		errs = append(errs, errors.New("no store"))
 	} else if _, ok := db.(store.Users); cfg.Users == nil && !ok {
 		errs = append(errs, errors.New("no Users, and the store has none"))
@@ -231,15 +231,6 @@ func (cfg *Config) check(url string, db Store) error {
 		errs = append(errs, errors.New("both Throttle and AllowUnthrottled are set, expected one of them"))
 	}
 	return errors.Join(append(errs, cfg.checkKeys(db), cfg.checkLifetimes())...)
-}
-
-// isNil reports whether db is nil or a nil pointer.
-func isNil(db Store) bool {
-	if db == nil {
-		return true
-	}
-	v := reflect.ValueOf(db)
-	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // checkKeys returns what is wrong with how the signing keys are kept.
@@ -282,7 +273,7 @@ func (cfg *Config) checkKeys(db Store) error {
 
 func (cfg *Config) checkStoredKeys(db Store) error {
 	var errs []error
-	if _, ok := db.(store.SigningKeys); !ok && !isNil(db) {
+	if _, ok := db.(store.SigningKeys); !ok && !hook.IsNil(db) {
 		errs = append(errs, fmt.Errorf("the store, a %T, is no store.SigningKeys", db))
 	}
 	if cfg.MaxTTL < time.Second || cfg.MaxTTL > middleware.MaxLifetime {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/issuer/internal/secret"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -139,13 +140,18 @@ func (i *Issuer) setPassword(ctx context.Context, login, password string) error 
 	// From here on the change must take effect, even if the caller has gone.
 	ctx, cancel := lasting(ctx)
 	defer cancel()
-	if err := db.SetPassword(ctx, login, hash); err != nil {
+	err = db.SetPassword(ctx, login, hash)
+	if errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 
-	// The store has raised the version of the user. Until it is read, old tokens cannot
-	// be told from new ones.
+	// After any other error the store may have changed the password and raised the
+	// version of the user. Until it is read, old tokens cannot be told from new ones.
 	i.revocations.doubt([]store.Change{{Kind: store.KindUser, ID: login}})
+	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindUser, ID: login})
+	if err != nil {
+		return err
+	}
 	return i.follow(ctx)
 }
 

@@ -1,6 +1,7 @@
 package issuer_test
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"testing"
@@ -69,6 +70,35 @@ func TestMintGivesNoMoreThanByHas(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDecoratorWidensNoKey tests that a decorator that replaces the claims or drops
+// the scopes of a key's identity does not free it of the key's limit.
+func TestDecoratorWidensNoKey(t *testing.T) {
+	db := newStore(t)
+	iss := newIssuer(t, db, issuer.Config{BehindAPIKey: true})
+	must(t, db.UpdateClient(t.Context(), "app", func(c *store.Client) error {
+		c.Scopes, c.Default = []string{"b"}, []string{"b"}
+		return nil
+	}))
+	for name, change := range map[string]func(*middleware.Identity){
+		"other claims": func(id *middleware.Identity) { *id = id.WithClaims(`{"tenant":"x"}`) },
+		"no scopes":    func(id *middleware.Identity) { id.Scopes = "" },
+		"a new one":    func(id *middleware.Identity) { *id = middleware.Identity{Issuer: id.Issuer, Client: id.Client} },
+	} {
+		v := middleware.Around(iss, func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
+			id, err := next.Validate(ctx, c)
+			if err == nil {
+				change(id)
+			}
+			return id, err
+		})
+		h := middleware.APIKey(v, nil)(iss.TokenHandler())
+		w := send(h, url.Values{"grant_type": {"client_credentials"}, "scope": {"b"}}, "key1", "", "") // of scope a
+		if !strings.Contains(w.Body.String(), `"code":"AUTH-7"`) {
+			t.Errorf("%s: got %d %s, want AUTH-7", name, w.Code, w.Body)
+		}
+	}
 }
 
 // TestMintKnowsWhatWasRevoked mints tokens with a credential that was revoked after it

@@ -223,6 +223,45 @@ func TestRevokeWithoutReading(t *testing.T) {
 	}
 }
 
+// forgetful is a store that sets a password and does not say so.
+type forgetful struct{ *memory.Store }
+
+func (f forgetful) SetPassword(ctx context.Context, login, hash string) error {
+	if err := f.Store.SetPassword(ctx, login, hash); err != nil {
+		return err
+	}
+	return errDown
+}
+
+// TestSetPasswordWithoutAnswer sets a password in a store that then cannot be read, and
+// in one whose answer is lost. A cached token from before must not survive.
+func TestSetPasswordWithoutAnswer(t *testing.T) {
+	unread := &flaky{Store: newStore(t)}
+	for name, db := range map[string]issuer.Store{"unread": unread, "unanswered": forgetful{newStore(t)}} {
+		iss := newIssuer(t, db, issuer.Config{})
+		cache, err := middleware.NewCache(iss, 100, nil)
+		must(t, err)
+		token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
+		if _, code := validate(t, cache, token); code != 0 {
+			t.Fatalf("%s, before: got %v", name, code)
+		}
+
+		unread.down.Store(true)
+		if err := iss.SetPassword(t.Context(), "ada", "new password"); !errors.Is(err, errDown) {
+			t.Errorf("%s: got %v, want the store's failure", name, err)
+		}
+		if _, code := validate(t, cache, token); code != errorsx.Internal {
+			t.Errorf("%s: the old token is answered %v, want AUTH-8", name, code)
+		}
+
+		unread.down.Store(false)
+		must(t, hear(t, iss))
+		if _, code := validate(t, cache, token); code != errorsx.UnknownToken {
+			t.Errorf("%s, once the version is known: got %v, want AUTH-12", name, code)
+		}
+	}
+}
+
 // TestRevocationsAreRemembered uses revocations that another program wrote to the
 // store: without an end, with the end of the token, and with the present as the end.
 func TestRevocationsAreRemembered(t *testing.T) {

@@ -83,6 +83,8 @@ func TestScopeBehindAnonymous(t *testing.T) {
 		{"the nearest header", middleware.Chain(optional, custom, scope), nil, "AUTH-2", `Missing "X-Token" header`, []string{`Bearer realm="api"`}},
 		{"the nearest scheme", middleware.Chain(optional, optionalKey, scope), nil, "AUTH-2", `Missing "X-API-KEY" header`, []string{`ApiKey realm="api"`}},
 		{"the writer", middleware.Chain(middleware.Errors(rfc), optional, scope), nil, "AUTH-2", `Missing "Authorization" header`, []string{`Bearer realm="outside"`}},
+		{"the writer of the nearest", middleware.Chain(middleware.Errors(rfc), optional, middleware.Errors(silent), scope), nil, "AUTH-2", `Missing "Authorization" header`, []string{`Bearer realm="outside"`}},
+		{"no writer around the nearest", middleware.Chain(optional, middleware.Errors(rfc), scope), nil, "AUTH-2", `Missing "Authorization" header`, []string{`Bearer realm="api"`}},
 		{"either", middleware.Chain(either, scope), nil, "AUTH-2", `Missing "Authorization" or "X-API-KEY" header`, []string{`Bearer realm="api"`, `ApiKey realm="api"`}},
 		{"a token without the scope", middleware.Chain(optional, scope), []string{"Authorization: Bearer token-app"}, "AUTH-7", "The request needs a scope that its credentials do not have", nil},
 		{"a token with it", middleware.Chain(optional, scope), []string{tokenAda}, "", "", nil},

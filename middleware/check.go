@@ -19,6 +19,8 @@ import (
 func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
 	// A state of its own keeps the identity of this check out of other checks of r.
 	s, r := fork(r, stateOf(r.Context()))
+	// That an outer wrapper admitted r without a credential says nothing about wrapper.
+	s.marks &^= openedHere
 
 	o := &observation{outer: s.observation()}
 	inside := surroundings{observation: o}
@@ -32,7 +34,7 @@ func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
 	wrapper(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		admitted = true
 		id, _ = IdentityFromContext(r.Context())
-		authenticated = id.names() || stateOf(r.Context()).openedBy() != nil
+		authenticated = id.names() || stateOf(r.Context()).has(openedHere)
 	})).ServeHTTP(&unanswered{header: http.Header{}}, r)
 
 	switch refusal := o.decision().Refusal; {

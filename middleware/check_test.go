@@ -45,6 +45,27 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckBehindAnonymous tests that Check wants a wrapper that authenticates, even
+// if an outer wrapper has admitted the request without a credential.
+func TestCheckBehindAnonymous(t *testing.T) {
+	anonymous := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
+	h := anonymous(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		logs := func(next http.Handler) http.Handler { return next }
+		if _, err := middleware.Check(r, logs); errorsx.From(err).Code != errorsx.Internal {
+			t.Errorf("a logger: got %v, want AUTH-8", err)
+		}
+		if _, err := middleware.Check(r, anonymous); err != nil {
+			t.Errorf("anonymous: got %v", err)
+		}
+		if _, err := middleware.Check(r, key); errorsx.From(err).Code != errorsx.CredentialsMissing {
+			t.Errorf("a key: got %v, want AUTH-2", err)
+		}
+	}))
+	if w := serve(h, "GET", "/"); w.Code != 200 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
 // TestCheckIsObserved tests that an outer Observe sees the refusal, and that Check
 // asks no outer writer for an answer.
 func TestCheckIsObserved(t *testing.T) {

@@ -1,12 +1,14 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"sync/atomic"
 
 	"github.com/authtier/authtier/errorsx"
 )
@@ -14,8 +16,13 @@ import (
 // Around returns a validator that calls f instead of v. f gets v as next and decides
 // whether and when to call it. f must pass on the credential that it was given,
 // because a new credential lacks the client's address. f may change the identity that
-// next returns, since it is a copy. A [Cache] around the result learns of the
-// revocations that v reports. f must be safe for concurrent use.
+// next returns, since it is a copy, or return another one. The result always keeps the
+// limits of the identity that next returned last: its end, its networks, its
+// confirmation, its owner, and the IDs by which it is revoked. If f changes the client
+// or the user, revocations of the original one do not reach the result.
+//
+// A [Cache] around the result learns of the revocations that v reports. f must be safe
+// for concurrent use.
 //
 //	logged := middleware.Around(v, func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
 //		id, err := next.Validate(ctx, c)
@@ -38,20 +45,54 @@ type decorated struct {
 
 // Validate implements [Validator].
 func (d decorated) Validate(ctx context.Context, c Credential) (*Identity, error) {
-	return d.f(ctx, c, copying{d.next})
+	next := &copying{Validator: d.next}
+	id, err := d.f(ctx, c, next)
+	if proven := next.last.Load(); err == nil && id != nil && proven != nil {
+		id.endWith(proven)
+	}
+	return id, err
 }
 
 // copying returns copies of v's identities, which a decorator may change. A cache's
 // own identities are shared by all requests.
-type copying struct{ Validator }
+type copying struct {
+	Validator
+	last atomic.Pointer[Identity] // the last identity that it returned
+}
 
-func (v copying) Validate(ctx context.Context, c Credential) (*Identity, error) {
+func (v *copying) Validate(ctx context.Context, c Credential) (*Identity, error) {
 	id, err := v.Validator.Validate(ctx, c)
 	if err != nil || id == nil {
 		return nil, err
 	}
+	v.last.Store(id)
 	copied := *id
 	return &copied, nil
+}
+
+// endWith gives id what limits the credential of proven and is missing in id. A
+// decorator may return an identity of its own making. It must end with the credential
+// that it was made from, and be usable from the same networks only.
+func (id *Identity) endWith(proven *Identity) {
+	id.TokenID = cmp.Or(id.TokenID, proven.TokenID)
+	id.Family = cmp.Or(id.Family, proven.Family)
+	id.KeyID = cmp.Or(id.KeyID, proven.KeyID)
+	id.SignedBy = cmp.Or(id.SignedBy, proven.SignedBy)
+	id.ClientVersion = cmp.Or(id.ClientVersion, proven.ClientVersion)
+	if !proven.Expires.IsZero() && (id.Expires.IsZero() || proven.Expires.Before(id.Expires)) {
+		id.Expires = proven.Expires
+	}
+
+	if limits := proven.extras; limits != nil {
+		*id = id.with(func(e *extras) {
+			if len(e.addrs) == 0 {
+				e.addrs = limits.addrs
+			}
+			e.owner = cmp.Or(e.owner, limits.owner)
+			e.confirmation = cmp.Or(e.confirmation, limits.confirmation)
+			e.limitsScopes = e.limitsScopes || limits.limitsScopes
+		})
+	}
 }
 
 // Unwrap returns the decorated validator.

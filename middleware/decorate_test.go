@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,5 +237,56 @@ func TestThrottleWantsAClient(t *testing.T) {
 	_, err := throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "ada", Secret: "x"})
 	if !errors.Is(err, errorsx.Internal) {
 		t.Errorf("got %v, want AUTH-8", err)
+	}
+}
+
+// TestDecoratorKeepsLimits tests that an identity of a decorator's own making has the
+// networks and the end of the credential, and is forgotten when that is revoked.
+func TestDecoratorKeepsLimits(t *testing.T) {
+	end := time.Now().Add(time.Hour).Truncate(time.Second)
+	o := newSource()
+	o.answer = func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+		id := middleware.Identity{
+			Issuer: "i", Client: "app", User: "ada", TokenID: "t", Family: "f", KeyID: "k", SignedBy: "s", Expires: end, ClientVersion: 1,
+		}
+		id = id.WithOwner("bob").WithScopeLimit().WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+		return &id, nil
+	}
+	for name, expires := range map[string]time.Time{"no end": {}, "a later end": end.Add(time.Hour), "an earlier end": end.Add(-time.Minute)} {
+		mapped := middleware.Around(o, func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
+			id, err := next.Validate(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			return &middleware.Identity{Issuer: id.Issuer, Client: id.Client, User: id.User, Expires: expires}, nil
+		})
+		c := newCache(t, mapped, 10, middleware.CacheConfig{TTL: time.Hour})
+		h := middleware.Bearer(c, nil)(whoami)
+		if w := serveFrom(h, "6.6.6.6:1", "Authorization: Bearer x"); code(w) != "AUTH-1" {
+			t.Errorf("%s, from elsewhere: got %d %s, want AUTH-1", name, w.Code, w.Body)
+		}
+
+		want := end
+		if !expires.IsZero() && expires.Before(end) {
+			want = expires
+		}
+		id := identity(t, serveFrom(h, "10.0.0.1:1", "Authorization: Bearer x"))
+		if id.TokenID != "t" || id.Family != "f" || id.KeyID != "k" || id.SignedBy != "s" || id.ClientVersion != 1 || !id.Expires.Equal(want) {
+			t.Errorf("%s: got %+v, want the IDs of the original and the end %v", name, id, want)
+		}
+		if id, err := mapped.Validate(t.Context(), token("x")); err != nil || !id.HasScopeLimit() {
+			t.Errorf("%s: got %+v, %v, want a limit of scopes", name, id, err)
+		}
+
+		for _, r := range []middleware.Revocation{
+			{Kind: middleware.KindToken, ID: "t"}, {Kind: middleware.KindAPIKey, ID: "k"}, {Kind: middleware.KindUser, ID: "bob"},
+		} {
+			before := o.asked.Load()
+			o.Forget(r)
+			serveFrom(h, "10.0.0.1:1", "Authorization: Bearer x")
+			if o.asked.Load() != before+1 {
+				t.Errorf("%s: still cached after the revocation %v", name, r)
+			}
+		}
 	}
 }

@@ -16,6 +16,7 @@ type extras struct {
 	addrs        []netip.Prefix // networks from which the credential may be used; if empty, from everywhere
 	owner        string
 	confirmation string
+	limitsScopes bool
 }
 
 // with returns a copy of id whose extras are changed by change.
@@ -52,6 +53,16 @@ func (id Identity) WithOwner(login string) Identity {
 func (id Identity) WithConfirmation(digest string) Identity {
 	return id.with(func(e *extras) { e.confirmation = digest })
 }
+
+// WithScopeLimit returns a copy of id for a credential whose scopes limit the tokens
+// that it may ask for, even if it has no scopes. It is for packages that implement a
+// [Validator]; most programs do not need it.
+func (id Identity) WithScopeLimit() Identity {
+	return id.with(func(e *extras) { e.limitsScopes = true })
+}
+
+// HasScopeLimit reports whether id is from [Identity.WithScopeLimit].
+func (id *Identity) HasScopeLimit() bool { return id.extras != nil && id.extras.limitsScopes }
 
 // Confirmation returns the digest that [Identity.WithConfirmation] was given, or "".
 func (id Identity) Confirmation() string {

@@ -116,7 +116,7 @@ func (g *guard) prepare() {
 	}
 	g.cache, _ = g.validator.(*Cache)
 	g.absent = missing(g.header)
-	g.nobody = &counted{openedBy: g, add: func(int64) error { return nil }}
+	g.nobody = &counted{openedBy: g, writer: &errorsx.Writer{}, add: func(int64) error { return nil }}
 }
 
 // allowAnonymous admits requests without a credential. Every answer then varies by
@@ -220,7 +220,11 @@ func (s *state) mayBecome(outer, merged, id *Identity) error {
 // an outer wrapper stays.
 func (g *guard) admitAnonymous(s *state) {
 	if s.identity.Load() == nil {
-		s.usage.Store(g.nobody)
+		nobody := g.nobody
+		if writer := s.errorsWriter(); writer != nil {
+			nobody = &counted{openedBy: g, writer: writer, add: g.nobody.add}
+		}
+		s.usage.Store(nobody)
 		s.marks |= openedHere
 	}
 }

@@ -267,6 +267,9 @@ func WithIdentity(ctx context.Context, id Identity) context.Context {
 	}
 	s.identity.Store(&id)
 	s.marks |= given
+	if o := s.observation(); o != nil {
+		o.proved(&id)
+	}
 	return s
 }
 

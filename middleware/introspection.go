@@ -242,6 +242,8 @@ func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) 
 		return refuse(errorsx.TokenExpired, p.Expires.fault(inAnswer, "exp", timeAfter(now.Add(-v.cfg.Leeway))))
 	case len(v.cfg.Audience) > 0 && !slices.ContainsFunc(p.Audience.list, func(s string) bool { return slices.Contains(v.cfg.Audience, s) }):
 		return refuse(errorsx.UnknownToken, p.Audience.fault(inAnswer, "aud", anyOf(v.cfg.Audience)))
+	case p.bound(inAnswer) != nil:
+		return refuse(errorsx.UnknownToken, p.bound(inAnswer))
 	case p.NotBefore.t.After(soon):
 		fault := p.NotBefore.fault(inAnswer, "nbf", timeUntil(soon))
 		return refuse(errorsx.UnknownToken, &notYetValid{fault, p.NotBefore.t.Add(-v.cfg.Leeway)})

@@ -84,6 +84,7 @@ func TestIntrospectionJudges(t *testing.T) {
 		{"least", `{"active":true,"aud":["x","` + testAudience + `"]}`, 0},
 		{"bEaReR", active(members{"token_type": "bEaReR"}), 0},
 		{"token_use access_token", active(members{"token_use": "access_token"}), 0},
+		{"cnf null", active(members{"cnf": json.RawMessage("null")}), 0},
 		{"nbf now", active(members{"nbf": testTime.Unix()}), 0},
 
 		{"inactive", `{"active":false}`, errorsx.UnknownToken},
@@ -92,6 +93,8 @@ func TestIntrospectionJudges(t *testing.T) {
 		{"another issuer", active(members{"iss": testIssuer + "/"}), errorsx.UnknownToken},
 		{"another audience", active(members{"aud": "x"}), errorsx.UnknownToken},
 		{"no audience", active(members{"aud": nil}), errorsx.UnknownToken},
+		{"bound to a key", active(members{"cnf": members{"jkt": "x"}}), errorsx.UnknownToken},
+		{"bound, garbled", active(members{"cnf": "x"}), errorsx.UnknownToken},
 		{"not yet valid", active(members{"nbf": testTime.Unix() + 1}), errorsx.UnknownToken},
 		{"expired", active(members{"exp": testTime.Unix()}), errorsx.TokenExpired},
 		{"expired in 1970", active(members{"exp": 0}), errorsx.TokenExpired},

@@ -30,8 +30,10 @@ type JWTConfig struct {
 
 	// UserClaim is the claim that holds the user's login. A token without it is a
 	// client's own. If empty, UserClaim is "username". If it is "sub", a token whose
-	// sub equals its client_id or azp is the client's own and has no user. Do not use
-	// a claim that users can set themselves, such as "email".
+	// sub equals its client_id or azp is the client's own and has no user. Some
+	// providers give a client's own token another sub, such as the ID of a service
+	// account. It then counts as a user: choose a claim that only users have. Do not
+	// use a claim that users can set themselves, such as "email".
 	UserClaim string
 
 	// Leeway is the tolerance for the issuer's clock when exp, nbf and iat are
@@ -274,6 +276,9 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identi
 
 	case foreign != nil:
 		return nil, refused(errorsx.UnknownToken, foreign)
+
+	case c.bound(inClaims) != nil:
+		return nil, refused(errorsx.UnknownToken, c.bound(inClaims))
 
 	case c.NotBefore.t.After(soon), c.Issued.t.After(soon):
 		return nil, refused(errorsx.UnknownToken, c.early(soon, v.cfg.Leeway))

@@ -163,6 +163,10 @@ func TestJWTAccepts(t *testing.T) {
 			t.Errorf("%s: members matched without regard to case: %+v, %v", alg, claims, err)
 		}
 	}
+	unbound := sign(t, "HS256", header("HS256", nil), payload(members{"cnf": json.RawMessage("null")}))
+	if _, code := judge(t, v, unbound, testTime); code != 0 {
+		t.Errorf("cnf null: got %v", code)
+	}
 	user := sign(t, "HS256", header("HS256", nil), payload(members{"username": "ada"}))
 	if id, code := judge(t, v, user, testTime); code != 0 || id.User != "ada" {
 		t.Errorf("a user's token: got %+v, %v", id, code)
@@ -202,6 +206,9 @@ func TestJWTRefuses(t *testing.T) {
 		{"J01 alg empty", unsigned(""), errorsx.BadSignature},
 		{"J01 alg null", b64(`{"alg":null,"kid":"HS256"}`) + "." + b64(payload(nil)) + ".", errorsx.BadSignature},
 		{"J01 alg missing", b64(`{"kid":"HS256"}`) + "." + b64(payload(nil)) + ".", errorsx.BadSignature},
+		{"bound to a key", hs(nil, members{"cnf": members{"jkt": "x"}}), errorsx.UnknownToken},
+		{"bound by TLS", hs(nil, members{"cnf": members{"x5t#S256": "x"}}), errorsx.UnknownToken},
+		{"bound, garbled", hs(nil, members{"cnf": []int{}}), errorsx.UnknownToken},
 		{"J02 HMAC keyed with the modulus", confused(rsPub.N.Bytes()), errorsx.BadSignature},
 		{"J03 another algorithm than the key's", sign(t, "HS256", header("HS256", members{"kid": "ES256"}), payload(nil)), errorsx.BadSignature},
 		{"J03 ES384 under the ES256 key", sign(t, "ES384", header("ES384", members{"kid": "ES256"}), payload(nil)), errorsx.BadSignature},

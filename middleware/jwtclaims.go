@@ -27,6 +27,16 @@ type payload struct {
 	Party     textClaim     `json:"azp"`
 	Scope     textClaim     `json:"scope"`
 	Username  textClaim     `json:"username"`
+	Bound     textClaim     `json:"cnf"`
+}
+
+// bound returns a fault if the token is bound to a key (RFC 7800), or nil. Nothing
+// proves that the client has the key, so the token may be stolen.
+func (p *payload) bound(part string) *tokenFault {
+	if !p.Bound.present() || p.Bound.kind == 'n' {
+		return nil
+	}
+	return p.Bound.fault(part, "cnf", words("none, since the possession of a key is not checked"))
 }
 
 // A textClaim is a claim that should be a string.

@@ -129,6 +129,21 @@ func TestObserveTellsTheCause(t *testing.T) {
 
 // TestObserveNested tests that both of two nested Observes report a request, and that
 // one inside of a wrapper that authenticates is a fault.
+// TestObserveSeesOwnIdentities tests that a Decision names the identity of a wrapper
+// that calls WithIdentity.
+func TestObserveSeesOwnIdentities(t *testing.T) {
+	o := &observer{}
+	own := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), middleware.Identity{Issuer: "i", Client: "mtls"})))
+		})
+	}
+	serve(middleware.Chain(o.wrapper(), own)(whoami), "GET", "/")
+	if d := o.last(t); d.Identity.Client != "mtls" || !d.Admitted() {
+		t.Errorf("got %+v", d)
+	}
+}
+
 func TestObserveNested(t *testing.T) {
 	outer, inner := &observer{}, &observer{}
 	h := middleware.Chain(outer.wrapper(), inner.wrapper(), bearer)(whoami)

@@ -100,11 +100,11 @@ func (s *state) authenticated(wrapper string) (*Identity, error) {
 // scopes count, or of the wrapper that admitted the request without a credential.
 func (s *state) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	scheme := errorsx.SchemeBearer
-	var others []errorsx.Scheme
 	if id := s.identity.Load(); id != nil {
 		scheme = id.Methods.scheme()
 	} else if g := s.openedBy(); g != nil {
-		scheme, others = g.scheme, g.others
+		s.usage.Load().writer.Resource(w, r, g.scheme, err, g.others...)
+		return
 	}
-	(*errorsx.Writer)(nil).Resource(w, r, scheme, err, others...)
+	(*errorsx.Writer)(nil).Resource(w, r, scheme, err)
 }

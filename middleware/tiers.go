@@ -19,6 +19,7 @@ import (
 type TierTable map[string]Wrapper
 
 // Unguarded is the wrapper of a tier that admits everyone. It panics if next is nil.
+// In a [Chain] with other wrappers it has no effect: they guard the tier.
 func Unguarded(next http.Handler) http.Handler {
 	notNil("Unguarded", next)
 	return unguarded{next}
@@ -109,9 +110,12 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 	notNil("Tiers", next)
 	guarded := make([]http.Handler, len(t.wrappers))
 	for i, wrapper := range t.wrappers {
-		guarded[i] = wrapper(authenticatedAlone(t.prefixes[i], next))
-		// Unguarded authenticates nobody, and that is no fault.
-		if _, open := guarded[i].(unguarded); open {
+		inner := &authenticatedAlone{next, t.prefixes[i]}
+		guarded[i] = wrapper(inner)
+
+		// Unguarded authenticates nobody, and that is no fault. It must be alone: other
+		// wrappers between it and inner guard the tier.
+		if u, ok := guarded[i].(unguarded); ok && u.Handler == inner {
 			guarded[i] = next
 		}
 	}
@@ -147,13 +151,16 @@ func preflight(r *http.Request) bool {
 // authenticatedAlone calls next only for requests that a guard has authenticated, or
 // admitted without a credential because of AllowAnonymous. It refuses all others as a
 // fault in wiring.
-func authenticatedAlone(prefix string, next http.Handler) http.Handler {
-	fault := errorsx.Fault(fmt.Errorf("middleware: Tiers: the guard of %s authenticates nobody", prefix))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s := stateOf(r.Context()); !s.identity.Load().names() && !s.has(openedHere) {
-			(*errorsx.Writer)(nil).Resource(w, r, "", fault)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+type authenticatedAlone struct {
+	next   http.Handler
+	prefix string
+}
+
+func (a *authenticatedAlone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s := stateOf(r.Context()); !s.identity.Load().names() && !s.has(openedHere) {
+		fault := errorsx.Fault(fmt.Errorf("middleware: Tiers: the guard of %s authenticates nobody", a.prefix))
+		(*errorsx.Writer)(nil).Resource(w, r, "", fault)
+		return
+	}
+	a.next.ServeHTTP(w, r)
 }

@@ -299,6 +299,8 @@ func TestTiersGuardAuthenticates(t *testing.T) {
 		"a logger": {logs, "AUTH-8"}, "a logger and a key": {middleware.Chain(logs, key), ""},
 		"a writer": {middleware.Errors(silent), "AUTH-8"}, "one of one's own": {own, ""},
 		"anonymous": {anonymous, ""}, "nothing": {middleware.Unguarded, ""},
+		"nothing around a key": {middleware.Chain(middleware.Unguarded, key), ""}, "a key around nothing": {middleware.Chain(key, middleware.Unguarded), ""},
+		"nothing around Basic": {middleware.Chain(middleware.Unguarded, basic), "AUTH-2"}, "nothing around a logger": {middleware.Chain(middleware.Unguarded, logs), ""},
 	} {
 		guard := middleware.Tiers(middleware.TierTable{"/": tt.guard}, nil)
 		if w := serve(middleware.Errors(silent)(guard(whoami)), "GET", "/", keyApp); code(w) != tt.want {

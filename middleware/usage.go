@@ -50,8 +50,10 @@ type counted struct {
 	outer   *counted
 
 	// openedBy is set if the request was admitted without a credential. It is the
-	// wrapper that did so.
+	// wrapper that did so. An inner wrapper that needs a credential refuses by writer,
+	// the one of openedBy.
 	openedBy *guard
+	writer   *errorsx.Writer
 }
 
 // Usage counts one use of m by the request's client before the handler runs, on the

@@ -91,4 +91,16 @@ var issuerFaults = []fault{
 		part: "users", name: "a revoked session lives on", file: "issuer/sessions.go",
 		old: "store.Change{Kind: store.KindSession, ID: id, Until", new: "store.Change{Kind: store.KindToken, ID: id, Until", tests: "./issuer/session",
 	},
+	{
+		part: "users", name: "a lost answer keeps the old password's tokens", file: "issuer/create.go",
+		old: "\tif errors.Is(err, store.ErrNotFound) {\n\t\treturn err\n\t}\n\n\t// After", new: "\tif err != nil {\n\t\treturn err\n\t}\n\n\t// After",
+	},
+	{
+		part: "users", name: "caches keep the old password's tokens", file: "issuer/create.go",
+		old: "i.sinks.Forget(middleware.Revocation{Kind: middleware.KindUser, ID: login})", new: "_ = middleware.KindUser",
+	},
+	{
+		part: "users", name: "a key's limit ends with its scopes", file: "issuer/apikey.go",
+		old: "\t\tid = id.WithScopeLimit()\n", new: "\t\t_ = id.WithScopeLimit()\n",
+	},
 }

@@ -182,4 +182,44 @@ var wiringFaults = []fault{
 		part: "writers", name: "a query that is not looked at is refused", file: "middleware/bearer.go",
 		old: "if err != nil && !strings.Contains(query, \"access_token\") {", new: "if false {",
 	},
+	{
+		part: "wiring", name: "Unguarded opens a guarded tier", file: "middleware/tiers.go",
+		old: "ok && u.Handler == inner {", new: "ok && u.Handler != nil {",
+	},
+	{
+		part: "wiring", name: "Check trusts an outer anonymous wrapper", file: "middleware/check.go",
+		old: "\ts.marks &^= openedHere\n", new: "",
+	},
+	{
+		part: "wiring", name: "Observe misses one's own identity", file: "middleware/identity.go",
+		old: "\t\to.proved(&id)\n", new: "\t\t_ = o\n",
+	},
+	{
+		part: "wiring", name: "Scope answers by an inner writer", file: "middleware/guard.go",
+		old: "writer := s.errorsWriter(); writer != nil {", new: "writer := s.errorsWriter(); writer == g.nobody.writer {",
+	},
+	{
+		part: "wiring", name: "a decorator frees a credential", file: "middleware/decorate.go",
+		old: "err == nil && id != nil && proven != nil {", new: "err == nil && id == nil && proven != nil {",
+	},
+	{
+		part: "wiring", name: "a decorator frees a key of its scopes", file: "middleware/decorate.go",
+		old: "e.limitsScopes = e.limitsScopes || limits.limitsScopes", new: "_ = limits.limitsScopes",
+	},
+	{
+		part: "wiring", name: "a bound token is a plain one", file: "middleware/jwt.go",
+		old: "case c.bound(inClaims) != nil:", new: "case foreign != nil:",
+	},
+	{
+		part: "wiring", name: "an introspected bound token is a plain one", file: "middleware/introspection.go",
+		old: "case p.bound(inAnswer) != nil:", new: "case !a.active:",
+	},
+	{
+		part: "wiring", name: "a nil pointer is a reporter", file: "issuer/partner/partner.go",
+		old: "if hook.IsNil(u) {", new: "if u == nil {", tests: "./issuer/partner",
+	},
+	{
+		part: "wiring", name: "a nil pointer is a store of sessions", file: "issuer/session/session.go",
+		old: "if hook.IsNil(s) {", new: "if s == nil {", tests: "./issuer/session",
+	},
 }

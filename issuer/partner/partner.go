@@ -55,7 +55,7 @@ func New(i *issuer.Issuer, u Reporter, cfg *Config) (*Partner, error) {
 	if i == nil {
 		errs = append(errs, errors.New("no issuer"))
 	}
-	if u == nil {
+	if hook.IsNil(u) {
 		errs = append(errs, errors.New("no reporter"))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -91,9 +91,7 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 		if id.Client != username || id.User != "" {
 			return nil, errorsx.CredentialsIncorrect
 		}
-		both := *id
-		both.Methods |= middleware.ByBasic
-		return &both, nil
+		return id, nil
 	}
 
 	switch e := errorsx.From(err); {

@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/partner"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/meter"
 )
 
 // TestNobodyAsksForEveryone puts a wrapper around the routes that sets an identity
@@ -55,5 +57,18 @@ func TestTokensGetTheirOwnScopes(t *testing.T) {
 		if code, got := mint(token, body); got["scope"] != want || want == nil && got["code"] != errorsx.ScopeNotAuthorized.String() {
 			t.Errorf("%s: got %d %v, want scope %v", body, code, got, want)
 		}
+	}
+}
+
+// TestNewRefusesNothing passes nil, and a nil pointer that looks like a reporter.
+func TestNewRefusesNothing(t *testing.T) {
+	iss, _, _ := newPartner(t, &reporter{})
+	for name, u := range map[string]partner.Reporter{"nil": nil, "a nil pointer": (*meter.Meter)(nil)} {
+		if _, err := partner.New(iss, u, nil); err == nil {
+			t.Errorf("reporter %s: accepted", name)
+		}
+	}
+	if _, err := partner.New(nil, &reporter{}, nil); err == nil {
+		t.Error("no issuer: accepted")
 	}
 }

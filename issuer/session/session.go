@@ -112,7 +112,7 @@ func New(i *issuer.Issuer, s store.Sessions, cfg *Config) (*Manager, error) {
 	if i == nil {
 		errs = append(errs, errors.New("no issuer"))
 	}
-	if s == nil {
+	if hook.IsNil(s) {
 		errs = append(errs, errors.New("no store"))
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -156,3 +156,20 @@ func TestWritersKeepTheDialect(t *testing.T) {
 		t.Errorf("a dialect of one's own: got %d", got)
 	}
 }
+
+// TestNewRefusesNothing passes nil, and a nil pointer that looks like a store.
+func TestNewRefusesNothing(t *testing.T) {
+	db := memory.New()
+	iss, err := issuer.New(t.Context(), "https://id.example", db, &issuer.Config{AllowEphemeralKeys: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]store.Sessions{"nil": nil, "a nil pointer": (*memory.Store)(nil)} {
+		if _, err := session.New(iss, s, nil); err == nil {
+			t.Errorf("store %s: accepted", name)
+		}
+	}
+	if _, err := session.New(nil, db, nil); err == nil {
+		t.Error("no issuer: accepted")
+	}
+}

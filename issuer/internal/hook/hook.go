@@ -1,9 +1,10 @@
-// Package hook lets the session and partner systems call unexported functions of
-// package issuer.
+// Package hook holds what package issuer shares with the session and partner systems,
+// and lets them call its unexported functions.
 package hook
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/authtier/authtier/middleware"
@@ -30,3 +31,13 @@ var SessionsOf func(issuer any, maxAge time.Duration) Sessions
 // Guarded returns v behind a cache and the throttle of issuer, which must be an
 // *issuer.Issuer. Package issuer sets it.
 var Guarded func(issuer any, v middleware.Validator) middleware.Validator
+
+// IsNil reports whether v is nil or holds a nil pointer. A constructor returns such a
+// pointer with an error that the program has ignored.
+func IsNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	value := reflect.ValueOf(v)
+	return value.Kind() == reflect.Pointer && value.IsNil()
+}
