@@ -51,7 +51,7 @@ func TestCheckBehindAnonymous(t *testing.T) {
 	anonymous := middleware.Bearer(people, &middleware.BearerConfig{AllowAnonymous: true})
 	h := anonymous(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		logs := func(next http.Handler) http.Handler { return next }
-		if _, err := middleware.Check(r, logs); errorsx.From(err).Code != errorsx.Internal {
+		if _, err := middleware.Check(r, logs); err == nil || errorsx.From(err).Code != errorsx.Internal {
 			t.Errorf("a logger: got %v, want AUTH-8", err)
 		}
 		if _, err := middleware.Check(r, anonymous); err != nil {
