@@ -114,7 +114,7 @@ func TestCheckRefusesWhatAuthenticatesNobody(t *testing.T) {
 	for name, wrapper := range map[string]middleware.Wrapper{
 		"a logger": logs, "a writer": middleware.Errors(silent), "no counter": middleware.Chain(middleware.Errors(silent), bearer, uncounted),
 	} {
-		if id, err := middleware.Check(r, wrapper); errorsx.From(err).Code != errorsx.Internal || id.User != "" {
+		if id, err := middleware.Check(r, wrapper); err == nil || errorsx.From(err).Code != errorsx.Internal || id.User != "" {
 			t.Errorf("%s: got %+v, %v, want AUTH-8", name, id, err)
 		}
 	}

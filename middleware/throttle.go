@@ -40,7 +40,9 @@ type ThrottleConfig struct {
 // A Throttle slows down guessing of passwords and secrets. It counts only failures
 // (AUTH-1), for each pair of account and address. An address is an IPv4 address or
 // the first 64 bits of an IPv6 address. Clients cannot lock each other's accounts: a
-// correct credential from an address that has not failed is always admitted.
+// correct credential from an address that has not failed is always admitted. That
+// needs the client's address: without one, as on a Unix socket without [Proxy], all
+// clients share one address and can block each other's accounts.
 //
 // While a pair is blocked, all attempts are AUTH-13, even correct ones: otherwise the
 // block would not stop the guessing. After a block, attempts are tried one at a time

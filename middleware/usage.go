@@ -61,7 +61,9 @@ type counted struct {
 // wrappers, so that it counts only admitted requests. It counts them whatever the
 // handler answers, unless CountStatus is set. One wrapper counts a request once, even
 // if the request passes it several times. The wrappers of two calls of Usage count
-// twice, even for the same product.
+// twice, even for the same product. Requests that a handler derives from the one that
+// it serves, such as the parts of a batch, belong to that request: within the same
+// wrapper they are not counted again. Call [AddUsage] for them.
 //
 // A request that was admitted without a credential, because of AllowAnonymous, is
 // served and not counted. It is a fault in wiring (AUTH-8) if no wrapper has
