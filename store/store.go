@@ -197,7 +197,7 @@ type Users interface {
 	//		return nil, store.ErrNotFound
 	//	}
 	//
-	// Login in the record is the one spelling of the name, whatever was asked for.
+	// Login in the record is the stored spelling, even if login is another spelling.
 	// A table that compares logins without regard to case must return the login
 	// that it has stored. Otherwise each spelling would be a separate user, and
 	// revoking one spelling would not revoke the others.

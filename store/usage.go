@@ -24,7 +24,7 @@ type Count struct {
 	Total          int64 // not negative
 }
 
-// A Batch is what a stream records in one call. It is for packages that record counts or
+// A Batch holds the counts that a stream records in one call. It is for packages that record counts or
 // implement a [Store]; most programs do not need it.
 type Batch struct {
 	Seq     uint64    // the sequence number, which grows with each batch of the stream

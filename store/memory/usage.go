@@ -26,7 +26,7 @@ type counter struct {
 	number uint32
 }
 
-// told is what a stream has recorded about itself.
+// told is the state of a stream.
 type told struct {
 	seq     uint64
 	through time.Time

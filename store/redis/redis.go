@@ -66,8 +66,8 @@ type Config struct {
 }
 
 // A Store is a namespace of a Redis server. It is safe for concurrent use. Each call of
-// the server ends within two seconds, whatever the context. The outcome of a write that
-// failed in this way is unknown, and the store does not try it again.
+// the server ends within two seconds, even if the context lasts longer. The outcome of a
+// write that timed out is unknown, and the store does not try it again.
 type Store struct {
 	db     redis.UniversalClient
 	dial   func() redis.UniversalClient // makes another client of the same server

@@ -9,8 +9,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// testClosed uses a store after Close, if it has that method: everything is an error,
-// and nothing is an answer, even if the store has read it before.
+// testClosed uses a store after Close, if it has that method. Every method must return an
+// error, and none may return an answer, even to a question that was asked before.
 func testClosed(t *testing.T, s store.Store) {
 	closer, ok := s.(io.Closer)
 	if !ok {
@@ -24,6 +24,7 @@ func testClosed(t *testing.T, s store.Store) {
 	must(t, err)
 	report(t, s, everything)
 
+	// Closing a second time is no error.
 	must(t, closer.Close())
 	must(t, closer.Close())
 	for what, err := range usedAfterClose(t, s, cursor) {

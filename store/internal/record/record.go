@@ -38,7 +38,7 @@ func Error(what, name string, err error) error {
 }
 
 // CheckClient returns an error if c cannot be created. If the client exists, the error
-// wraps [store.ErrExists], whatever else is wrong with c. A program can therefore create
+// wraps [store.ErrExists], even if Check fails for another reason. A program can therefore create
 // its clients at every start, even when one of their secrets has expired since.
 func CheckClient(ctx context.Context, c *store.Client, db store.Clients) error {
 	err := c.Check()
@@ -118,7 +118,7 @@ func CheckReplace(until time.Time, next *store.APIKey) error { return orUntil(ne
 func CheckReplaceSecrets(until time.Time, s *store.Secret) error { return orUntil(s.Check(), until) }
 
 // orUntil returns err, or an error if until is zero. A zero until could mean at once or
-// never, and either may be the opposite of what the caller wants.
+// never, and the wrong guess would be the opposite of the caller's intention.
 func orUntil(err error, until time.Time) error {
 	if err == nil && until.IsZero() {
 		err = errors.New("store: until is zero, expected when what is replaced expires: time.Now() for at once")
