@@ -95,11 +95,13 @@ func decodeHeader(b []byte) (header, error) {
 	if binary.LittleEndian.Uint32(b[versionAt:]) > version {
 		return header{}, errNewer
 	}
+
 	h := header{
 		stream: store.Stream(b[streamAt:dayAt]),
 		day:    store.Day(int64(binary.LittleEndian.Uint64(b[dayAt:]))),
 		size:   int64(binary.LittleEndian.Uint64(b[sizeAt:])),
 	}
+	// The version is checked before the checksum, because a newer header may differ.
 	sound := crc32.Checksum(b[:headSumAt], castagnoli) == binary.LittleEndian.Uint32(b[headSumAt:])
 	if !sound || h.size < pageSize || h.size > maxFile || binary.LittleEndian.Uint32(b[versionAt:]) != version {
 		return header{}, errTorn

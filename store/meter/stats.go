@@ -29,6 +29,7 @@ func (m *Meter) Stats() Stats {
 			s.Oldest = max(s.Oldest, now.Sub(time.Unix(0, segment.through.Load())))
 		}
 	}
+
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	s.Counters = int(m.counters.count.Load())

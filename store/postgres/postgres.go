@@ -85,10 +85,12 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	if cfg != nil {
 		c = *cfg
 	}
+
 	pc, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err) // pgx hides the password
 	}
+
 	name := fmt.Sprintf("postgres %s:%d/%s", pc.ConnConfig.Host, pc.ConnConfig.Port, pc.ConnConfig.Database)
 	if pc.ConnConfig.ConnectTimeout == 0 {
 		pc.ConnConfig.ConnectTimeout = time.Second
@@ -96,13 +98,17 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	if !strings.Contains(dsn, "pool_max_conns") {
 		pc.MaxConns = max(pc.MaxConns, 16)
 	}
+
+	// Check before the pool makes connections, which would send the password.
 	if err := checkTransport(pc.ConnConfig); err != nil && !c.AllowPlaintext {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+
 	d := sqlstore.Dialect{
 		Name:     name,
 		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
@@ -116,6 +122,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	db := stdlib.OpenDBFromPool(pool)
 	s := &Store{base: sqlstore.New(db, db, d), pool: pool}
 	s.open, s.end = context.WithCancel(context.Background())
+
 	if err := checkDurable(ctx, pool); err != nil && !c.AllowVolatile {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
 	}
@@ -160,12 +167,14 @@ func (s *Store) listen(ctx context.Context, f func()) error {
 		return fmt.Errorf("postgres: listening: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+
 	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
 		return fmt.Errorf("postgres: listening: %w", err)
 	}
 	if err := s.probe(ctx, conn); err != nil {
 		return err
 	}
+
 	f() // for changes that were made before LISTEN
 	for {
 		if err := wait(ctx, conn); err != nil {

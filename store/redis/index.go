@@ -165,6 +165,7 @@ func (s *Store) indexKeys(ctx context.Context, keys []string) error {
 				names = append(names, name)
 			}
 		}
+
 		for len(names) > 0 {
 			n := min(indexBatch, len(names))
 			if err := s.do(ctx, indexRecords, append([]any{kind}, counted(names[:n]...)...)...); err != nil {

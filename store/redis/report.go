@@ -143,9 +143,11 @@ func (s *Store) days(ctx context.Context, q store.Query) (days []store.Day, err 
 		members, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: strconv.Itoa(int(q.From)), Max: strconv.Itoa(int(q.To))}).Result()
 		return err
 	})
+
 	if err != nil {
 		return nil, fmt.Errorf("%w (key %.200q)", err, key)
 	}
+
 	for _, m := range members {
 		day, err := strconv.Atoi(m)
 		if err != nil {
@@ -166,11 +168,13 @@ func (s *Store) counts(ctx context.Context, q store.Query, day store.Day) (sums,
 	if reply == "large" {
 		return s.manyCounts(ctx, q, day)
 	}
+
 	parts, _ := reply.([]any)
 	if len(parts) != 3 {
 		return nil, fmt.Errorf("redis: a script returned %v", reply)
 	}
 	all := sums{}
+
 	if err := s.folded(all, q, day, maps.Collect(pairs(parts[1]))); err != nil {
 		return nil, err
 	}
@@ -201,9 +205,11 @@ func (s *Store) manyCounts(ctx context.Context, q store.Query, day store.Day) (s
 		if err != nil {
 			return nil, err
 		}
+		// The pieces belong together only if no counts were moved in the meantime.
 		if before == after {
 			return all, nil
 		}
+		// Wait a little longer after each try, so that the folding can end.
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

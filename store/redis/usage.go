@@ -39,6 +39,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 		}
 		young = max(young, c.Day)
 	}
+
 	for {
 		n := min(len(t.Counts), batchSize)
 		last := n == len(t.Counts)
@@ -49,6 +50,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 		if reply == "closed" {
 			return 0, store.ErrStreamClosed
 		}
+
 		if last {
 			text, _ := reply.(string)
 			if had, err = strconv.ParseUint(text, 10, 64); err != nil {

@@ -92,6 +92,7 @@ func touch(ctx context.Context, file string) error {
 	if err == nil {
 		return f.Close()
 	}
+
 	info, statErr := os.Stat(file)
 	if !errors.Is(err, fs.ErrExist) || statErr != nil {
 		return errors.Join(err, statErr)
@@ -102,11 +103,13 @@ func touch(ctx context.Context, file string) error {
 	case info.Size() == 0:
 		return nil
 	}
+
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=rw&_pragma=busy_timeout(1000)")
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+
 	ours, err := isOurs(ctx, db)
 	if err == nil && !ours {
 		err = errForeign

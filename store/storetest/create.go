@@ -219,6 +219,7 @@ func testCreateBetween(t *testing.T, a, b store.Store) {
 				return s.CreateAPIKeys(ctx, store.APIKey{ID: fmt.Sprint(id, "-", i), Client: "of the keys", Digest: digest(id)})
 			},
 		} {
+
 			var created atomic.Int32
 			together(callers, func(i int) {
 				switch err := create([]store.Store{a, b}[i%2], i); {
@@ -228,6 +229,7 @@ func testCreateBetween(t *testing.T, a, b store.Store) {
 					t.Errorf("%s, caller %d: %v", what, i, err)
 				}
 			})
+
 			if created.Load() != 1 {
 				t.Errorf("%s: %d callers created it, want 1", what, created.Load())
 			}

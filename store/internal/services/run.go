@@ -34,6 +34,7 @@ func (s *Service) start() error {
 	if s.running() {
 		return errors.New("it is running")
 	}
+
 	cmd, err := s.kind.command(s.port, s.settings)
 	if err != nil {
 		return err
@@ -43,11 +44,14 @@ func (s *Service) start() error {
 		return err
 	}
 	defer out.Close()
+
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.data(), out, out
 	unprivileged(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+
+	// The goroutine gets its own channel, because a restart replaces s.ended.
 	s.cmd, s.ended = cmd, make(chan struct{})
 	go func(ended chan struct{}) {
 		cmd.Wait()

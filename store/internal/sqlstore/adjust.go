@@ -104,12 +104,14 @@ func (s *Store) adjustedRows(ctx context.Context, q store.Query) ([]store.Row, e
 	if err != nil {
 		return nil, err
 	}
+
 	var rows []store.Row
 	for _, a := range as {
 		row := store.Row{Client: a.Client, Product: a.Product, Quantity: a.Quantity, Adjusted: a.Quantity}
 		if q.ByDay {
 			row.Day = a.Day
 		}
+		// Several adjustments can belong to one row of the report.
 		n, found := slices.BinarySearchFunc(rows, row, compareRows)
 		if !found {
 			rows = slices.Insert(rows, n, row)

@@ -156,6 +156,7 @@ func (tx *feedTx) createAPIKeys(ctx context.Context, ks []store.APIKey) error {
 	for i := range ks {
 		ids[i], digests[i] = key(ks[i].ID), ks[i].Digest[:]
 	}
+
 	for _, used := range []struct {
 		query string
 		keys  [][]byte
@@ -195,6 +196,7 @@ func (tx *feedTx) insertAPIKeys(ctx context.Context, ks []store.APIKey) error {
 		args = append(args, key(k.ID), []byte(k.ID), k.Digest[:], key(k.Client), []byte(k.Client), scopes,
 			micros(k.Created), micros(k.Expires), []byte(k.Name), []byte(k.Owner), addrs)
 	}
+
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO authtier_api_keys (id_key, id, digest, client_key, client, scopes, created, expires, name, owner, addrs)
 		VALUES `+tx.dialect.placeholders(len(ks), columns), args...)

@@ -119,6 +119,7 @@ func (s *Store) addSums(ctx context.Context, tx *sql.Tx, sums []count) error {
 		for _, c := range chunk {
 			args = append(args, c.scope, c.day, c.client, c.product, c.label, c.total)
 		}
+		// A sum that would overflow stays at the largest int64.
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO authtier_folded (scope, day, client, product, label, total) VALUES `+s.dialect.placeholders(len(chunk), columns)+`
 			ON CONFLICT (scope, day, client, product, label) DO UPDATE SET total = CASE

@@ -27,16 +27,19 @@ func Migrate(ctx context.Context, s *Store, files fs.FS, own func(context.Contex
 	if err != nil {
 		return s.wrap("migrations", err)
 	}
+
 	tx, err := s.begin(ctx)
 	if err != nil {
 		return s.wrap("opening the database", err)
 	}
 	defer tx.Rollback()
+
 	if own != nil {
 		if err := own(ctx, tx); err != nil {
 			return s.wrap("opening the database", err)
 		}
 	}
+
 	if err := migrate(ctx, tx, s.dialect, ms); err != nil {
 		return s.wrap("bringing the database up to date", err)
 	}
@@ -53,6 +56,7 @@ func migrations(files fs.FS) ([]migration, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var ms []migration
 	for _, name := range names {
 		text, err := fs.ReadFile(files, name)
@@ -113,6 +117,7 @@ func applied(ctx context.Context, tx *sql.Tx) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer rows.Close()
 	var sums []string
 	for rows.Next() {

@@ -33,6 +33,7 @@ func (s *Store) hold(ctx context.Context, tx *sql.Tx, numbers map[string]int64) 
 		for i, number := range chunk {
 			args[i] = number
 		}
+
 		there := map[string]int64{}
 		err := scanNames(there)(tx.QueryContext(ctx,
 			`SELECT number, name FROM authtier_names WHERE number IN `+s.dialect.placeholders(1, len(args)), args...))
@@ -102,6 +103,7 @@ func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string
 		}
 	}
 	slices.Sort(unknown) // one order for all, so that concurrent callers never deadlock
+
 	for chunk := range slices.Chunk(unknown, 2500) {
 		numbers, err := s.enterNames(ctx, chunk)
 		if err != nil {

@@ -144,6 +144,7 @@ func (s *Store) putCounts(ctx context.Context, tx *sql.Tx, cs []count) error {
 	if s.dialect.Postgres {
 		return putArrays(ctx, tx, cs)
 	}
+
 	const columns = 7
 	for chunk := range slices.Chunk(cs, 100) {
 		args := make([]any, 0, columns*len(chunk))
@@ -168,12 +169,14 @@ func putArrays(ctx context.Context, tx *sql.Tx, cs []count) error {
 			a[i] = append(a[i], v)
 		}
 	}
+
 	r, err := tx.ExecContext(ctx, `
 		UPDATE authtier_counts c SET total = greatest(c.total, v.total)
 		FROM unnest($1::bigint[], $2::bigint[]) AS v (id, total) WHERE c.id = v.id`, a[0], a[1])
 	if err != nil {
 		return err
 	}
+
 	if n, err := r.RowsAffected(); err != nil || n == int64(len(cs)) {
 		return err
 	}

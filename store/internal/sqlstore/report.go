@@ -17,6 +17,7 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
+	// Read this time before the counts, so that it does not promise too much.
 	var through sql.NullInt64
 	err := s.row(ctx, "reporting", `SELECT min(through) FROM authtier_streams WHERE ended = 0`, nil, &through)
 	if err != nil {
@@ -26,6 +27,7 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	if through.Valid {
 		complete = timeOf(through.Int64)
 	}
+
 	return store.NewReport(func(yield func(store.Row, error) bool) {
 		if err := s.report(ctx, q, yield); err != nil {
 			yield(store.Row{}, s.wrap("reporting", err))
@@ -118,6 +120,7 @@ func joinLabels(rows *sql.Rows) iter.Seq2[store.Row, error] {
 	return func(yield func(store.Row, error) bool) {
 		var row store.Row
 		pending := false
+		// Hold each row back until the next one shows that it is complete.
 		for rows.Next() {
 			next, err := scanRow(rows)
 			switch {
@@ -152,6 +155,7 @@ func merged(rows iter.Seq2[store.Row, error], adjusted []store.Row) iter.Seq2[st
 				yield(row, err)
 				return
 			}
+			// Clients without counts can have adjustments, which come before this row.
 			for len(adjusted) > 0 && compareRows(adjusted[0], row) < 0 {
 				if !yield(adjusted[0], nil) {
 					return
