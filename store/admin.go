@@ -14,9 +14,9 @@ import (
 // Create and Update methods call the record's Check method before they write
 // anything, and return its error. Disabling and deleting do not depend on Check.
 //
-// Each update and deletion is a [Change]: an issuer on the same store learns of
-// it within a second, and at once of what goes through its own methods. Creating
-// is no Change, because a cache can hold nothing of a record that did not exist.
+// Each update and deletion is a [Change]. An issuer learns at once of the changes that
+// it makes itself, and within a second of those that others make to the same store.
+// Creating is no Change, because no cache can hold a record that did not exist.
 type Admin interface {
 	// CreateClient stores a new client with its secrets. It returns [ErrExists]
 	// if there is a client of that ID, and [ErrRevoked] if a client of that ID had
@@ -37,8 +37,8 @@ type Admin interface {
 
 	// CreateUsers stores all users or none. It returns [ErrExists], wrapped in an
 	// error that names the login, if there is a user of that login or if us holds
-	// one login twice. The store chooses the versions and ignores those given. It
-	// takes at most 10,000 users in one call, as CreateAPIKeys does.
+	// one login twice. The store chooses the versions and ignores those given. One
+	// call takes at most 10,000 users.
 	CreateUsers(ctx context.Context, us ...User) error
 
 	// UpdateUser changes a user. It calls f with a copy of the record, outside of
@@ -47,16 +47,15 @@ type Admin interface {
 	// times, and returns [ErrConflict] after 16 tries. If f returns an error,
 	// UpdateUser returns that error and stores nothing.
 	//
-	// f changes fields of the record that it is given, and only those that it means.
-	// Giving the parameter another value, as in u = &other, changes nothing.
-	// Assigning a record that was read before, as in *u = old, undoes what others have
-	// changed since then. Both rules apply to all Update methods.
+	// f should change only the fields that it means to change, in the record that it
+	// is given. Giving the parameter another value, as in u = &other, changes nothing.
+	// Assigning a record that was read before, as in *u = old, undoes the changes that
+	// others have made since then. Both rules apply to all Update methods.
 	//
-	// The new record is checked only in what f changed, so that an old record that
-	// could not be created today can still be disabled. UpdateUser raises the
-	// version if f disables the user. f may not change Login, Version and Password:
-	// that is an error that names the field. A user who does not exist is
-	// [ErrNotFound].
+	// UpdateUser checks only the fields that f changed. An old record that could not
+	// be created today can therefore still be disabled. UpdateUser raises the version
+	// if f disables the user. It returns an error that names the field if f changes
+	// Login, Version or Password, and [ErrNotFound] if the user does not exist.
 	UpdateUser(ctx context.Context, login string, f func(*User) error) error
 
 	// SetPassword stores the hash of a new password and raises the user's version.
@@ -76,13 +75,15 @@ type Admin interface {
 	// is no error. The keys can never be created again.
 	DeleteUser(ctx context.Context, login string) error
 
-	// CreateAPIKeys stores all keys or none, at most 10,000 in one call: revocations
-	// wait meanwhile. It returns [ErrExists] if there is a key of that ID or digest, or if ks holds one
-	// twice; [ErrRevoked] if a key of that ID or digest was revoked, replaced or
+	// CreateAPIKeys stores all keys or none. One call takes at most 10,000 keys,
+	// because revocations wait until it is done. CreateAPIKeys ignores LastUsed. It
+	// does not check that the owner exists, because users may be in another table.
+	//
+	// It returns [ErrExists] if there is a key of that ID or digest, or if ks holds
+	// one twice; [ErrRevoked] if a key of that ID or digest was revoked, replaced or
 	// deleted before; and [ErrNotFound] if there is no such client. The error names
 	// the ID of the key. A scope that the client does not have is an error that names
-	// the key and the scope. CreateAPIKeys ignores LastUsed, and does not check that the
-	// owner exists: users may be in a table of the program's own.
+	// the key and the scope.
 	CreateAPIKeys(ctx context.Context, ks ...APIKey) error
 
 	// UpdateAPIKey changes an API key, as [Admin.UpdateUser] changes a user. f may
@@ -90,9 +91,9 @@ type Admin interface {
 	// Digest.
 	//
 	// f may add a scope only if the client has it. It may set Expires where there was
-	// none, or move it to an earlier time. A later end is an error: a record that was
-	// read before would otherwise revive a key that somebody let end. Replace a key
-	// that is to live longer.
+	// none, or move it to an earlier time. A later time is an error. Otherwise writing
+	// back a record that was read before could revive a key that has expired since. To
+	// let a key live longer, replace it.
 	UpdateAPIKey(ctx context.Context, id string, f func(*APIKey) error) error
 }
 
@@ -133,8 +134,8 @@ type Rotator interface {
 	// scope that neither the client nor the key id has is an error that names it.
 	ReplaceAPIKey(ctx context.Context, id string, until time.Time, next APIKey) error
 
-	// AddSecret adds s to the client's secrets. The others stay as they are, but for
-	// those that have expired: they are dropped and can never be added again.
+	// AddSecret adds s to the client's secrets. It drops those that have expired,
+	// which can never be added again, and leaves the others as they are.
 	//
 	// It returns [ErrNotFound] if the client does not exist, [ErrExists] if the
 	// client has a secret of that ID or digest, and [ErrRevoked] if a client of
@@ -142,9 +143,9 @@ type Rotator interface {
 	// secret that is gone may be used again.
 	AddSecret(ctx context.Context, client string, s Secret) error
 
-	// ReplaceSecrets does the same and lets all other secrets of the client expire at
-	// until, unless they expire sooner. If that time is not in the future, they are
-	// dropped at once. A zero until is an error.
+	// ReplaceSecrets does the same as AddSecret, and lets all other secrets of the
+	// client expire at until, unless they expire sooner. If that time is not in the
+	// future, they are dropped at once. A zero until is an error.
 	ReplaceSecrets(ctx context.Context, client string, s Secret, until time.Time) error
 
 	// DeleteSecret deletes one of the client's secrets, which can never be added
@@ -162,9 +163,9 @@ type Use struct {
 
 // Toucher keeps when API keys and secrets were used last.
 type Toucher interface {
-	// Touch notes uses. The latest use of a key or secret counts, in whatever order
-	// Touch learns of them. A use of a key or secret that does not exist is ignored.
-	// Touch is no [Change]. If it returns an error, it may have noted some of the
-	// uses; telling it all of them again is safe.
+	// Touch notes uses, in any order: of each key or secret, the latest use counts. It
+	// ignores a use of a key or secret that does not exist. Touch is no [Change]. If it
+	// returns an error, it may have noted some of the uses; passing all of them again
+	// is safe.
 	Touch(ctx context.Context, uses ...Use) error
 }

@@ -9,8 +9,8 @@ import (
 //
 // Package middleware, which does not import this one, has kinds of the same names and
 // numbers for its caches, from middleware.KindToken to middleware.KindSigningKey. The
-// issuer converts between the two, and does not compile if they differ. A cache knows
-// one kind more, middleware.KindEverything, which no store keeps.
+// issuer converts between the two, and does not compile if they differ. Caches know
+// one more kind, middleware.KindEverything, which no store keeps.
 type Kind uint8
 
 // The kinds.
@@ -47,7 +47,7 @@ func (c *Change) Check() error {
 
 // A Cursor is a place in the sequence of changes. It is for packages that follow changes
 // or implement a [Store]; most programs do not need it. The nonce is random for each
-// change, and shows whether a store was put back to an earlier copy.
+// change. A nonce that does not match shows that a store was put back to an earlier copy.
 type Cursor struct {
 	N     uint64
 	Nonce [8]byte
@@ -55,7 +55,7 @@ type Cursor struct {
 
 // Changes is the sequence of changes, in the order in which they took effect.
 type Changes interface {
-	// Revoke makes each change and adds it to the sequence in one step. It deletes
+	// Revoke makes all changes and adds them to the sequence in one step. It deletes
 	// the tokens, families, sessions and API keys that cs name. A client or user
 	// gets a version that is higher than its present one and than the one in the
 	// change. A record that does not exist is no error, and the change is added all
@@ -67,9 +67,10 @@ type Changes interface {
 	// that ID existed. Revoke does not depend on the Check method of a record.
 	Revoke(ctx context.Context, cs ...Change) error
 
-	// Since returns the changes after c, which may have kinds of a newer version, and the cursor after them. It returns
-	// [ErrNotFound] if the sequence does not contain c: c is zero, comes from
-	// another history of the store, or is too old.
+	// Since returns the changes after c and the cursor after them. Programs of a newer
+	// version may have stored changes whose Kind is unknown here. Since returns
+	// [ErrNotFound] if the sequence does not contain c: c is zero, comes from another
+	// history of the store, or is too old.
 	Since(ctx context.Context, c Cursor) ([]Change, Cursor, error)
 
 	// Snapshot returns the changes that are still in force, and the cursor after
@@ -78,7 +79,7 @@ type Changes interface {
 	Snapshot(ctx context.Context) ([]Change, Cursor, error)
 }
 
-// A Hinter is a store that says soon that there are changes. It is for packages that
+// A Hinter is a store that tells soon when there are changes. It is for packages that
 // follow changes or implement a [Store]; most programs do not need it. Hints can get
 // lost, so callers must still poll [Changes.Since].
 type Hinter interface {

@@ -2,9 +2,9 @@ package store
 
 import "slices"
 
-// Check returns an error if c can never work, or not as it is meant. The error
-// names every field at fault and what was expected. A secret that has expired by the
-// clock of this machine is one of these errors.
+// Check returns an error if c can never work, or would not work as intended. The error
+// names every field at fault and the expected value. A secret that has expired by the
+// clock of this machine is such a fault.
 func (c *Client) Check() error { return c.check(nil) }
 
 // CheckUpdate returns an error if an update may not change old to c. It checks
@@ -38,9 +38,9 @@ func (c *Client) check(old *Client) error {
 	return f.err()
 }
 
-// Check returns an error if u can never work, or not as it is meant, as
-// [Client.Check] does. A Password that is no hash is one of these errors, which
-// does not repeat it.
+// Check returns an error if u can never work, or would not work as intended, as
+// [Client.Check] does. A Password that is not a hash is such a fault; the error does
+// not repeat it.
 func (u *User) Check() error { return u.check(nil) }
 
 // CheckUpdate is for users what [Client.CheckUpdate] is for clients.
@@ -84,9 +84,9 @@ func CheckPasswordHash(hash string) error {
 	return f.err()
 }
 
-// Check returns an error if k can never work, or not as it is meant, as
-// [Client.Check] does. A key that has expired by the clock of this machine is one of
-// these errors.
+// Check returns an error if k can never work, or would not work as intended, as
+// [Client.Check] does. A key that has expired by the clock of this machine is such a
+// fault.
 func (k *APIKey) Check() error { return k.check(nil) }
 
 // CheckUpdate is for API keys what [Client.CheckUpdate] is for clients.
@@ -120,6 +120,7 @@ func (k *APIKey) check(old *APIKey) error {
 	if !slices.Equal(k.Addrs, old.Addrs) {
 		f.networks("Addrs", k.Addrs)
 	}
+
 	if created {
 		f.life("", k.Created, k.Expires)
 	} else if !k.Expires.Equal(old.Expires) {
@@ -142,6 +143,7 @@ func (t *Token) Check() error {
 	f.required("ID", t.ID)
 	f.required("Client", t.Client)
 	f.digest("Digest", t.Digest)
+
 	if t.Expires.IsZero() {
 		f.add("Expires", "is zero, expected when the token expires")
 	}
@@ -154,6 +156,7 @@ func (s *Session) Check() error {
 	f.required("ID", s.ID)
 	f.required("User", s.User)
 	f.digest("Token", s.Token)
+
 	if s.Ends.IsZero() || s.Expires.IsZero() {
 		f.add("Expires or Ends", "is zero, expected when the session ends")
 	}

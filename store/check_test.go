@@ -38,7 +38,7 @@ func goodAPIKey() store.APIKey {
 	}
 }
 
-// wantFaults checks that an error names each field, and is none if there is no field.
+// wantFaults checks that an error names each field. Without fields, err must be nil.
 func wantFaults(t *testing.T, what string, err error, fields ...string) {
 	t.Helper()
 	if len(fields) == 0 && err != nil {
@@ -51,7 +51,7 @@ func wantFaults(t *testing.T, what string, err error, fields ...string) {
 	}
 }
 
-// badNames are no names, nor texts of another kind.
+// badNames are invalid as names and as other texts.
 var badNames = map[string]string{
 	"256 bytes": strings.Repeat("x", 256), "256 bytes of two each": strings.Repeat("é", 128), "NUL": "a\x00b", "a line break": "a\nb",
 	"DEL": "\x7f", "a control character of Unicode": "\u0085", "no UTF-8": "a\xff", "half a surrogate pair": "\xed\xa0\x80",
@@ -59,7 +59,7 @@ var badNames = map[string]string{
 
 var goodNames = []string{"x", strings.Repeat("x", 255), "é", "e\u0301", "日本", " a ", "a'b\"c\\", "{a}*%", "\u00a0", "\ufeff", "\U0010ffff"}
 
-// badScopes are no scope tokens (RFC 6749 section 3.3).
+// badScopes are not scope tokens (RFC 6749 section 3.3).
 var badScopes = map[string][]string{
 	"a blank": {"a b"}, "nothing": {""}, "a quote": {`a"`}, "a backslash": {`a\b`}, "beyond ASCII": {"é"}, "NUL": {"\x00"},
 	"DEL": {"a\x7f"}, "twice": {"a", "b", "a"}, "256 bytes": {strings.Repeat("x", 256)}, "a tab": {"a\tb"},
@@ -136,7 +136,7 @@ func TestUserCheck(t *testing.T) {
 	}
 }
 
-// TestCheckHidesPasswords wants no part of a password in an error or a log line.
+// TestCheckHidesPasswords checks that no error or log line contains a part of a password.
 func TestCheckHidesPasswords(t *testing.T) {
 	u := store.User{Login: "u", Password: "correct horse"}
 	for _, err := range []error{u.Check(), store.CheckPasswordHash("correct horse")} {

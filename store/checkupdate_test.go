@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// The old records could not be created today: every field that can be wrong is.
+// The old records could not be created today: every field that can be wrong is wrong.
 
 func oldClient() store.Client {
 	return store.Client{
@@ -111,7 +111,7 @@ func TestAPIKeyCheckUpdate(t *testing.T) {
 	}
 }
 
-// TestAPIKeyCheckUpdateExpires moves the end of a key: only to an earlier time.
+// TestAPIKeyCheckUpdateExpires moves the end of a key. Only an earlier time is accepted.
 func TestAPIKeyCheckUpdateExpires(t *testing.T) {
 	for name, tt := range map[string]struct {
 		old, changed time.Time
@@ -131,7 +131,7 @@ func TestAPIKeyCheckUpdateExpires(t *testing.T) {
 	}
 }
 
-// TestCheckClock creates a key that expires: it can be created until then.
+// TestCheckClock checks that a key can be created until its expiry, and not afterwards.
 func TestCheckClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := store.APIKey{ID: "k", Client: "c", Digest: store.DigestOf("k"), Expires: time.Now().Add(time.Minute)}

@@ -11,7 +11,7 @@ const secondsPerDay = 24 * 60 * 60
 // DayOf returns the UTC day of t.
 func DayOf(t time.Time) Day {
 	seconds := t.Unix()
-	sinceMidnight := (seconds%secondsPerDay + secondsPerDay) % secondsPerDay // also before 1970
+	sinceMidnight := (seconds%secondsPerDay + secondsPerDay) % secondsPerDay // not negative before 1970
 	return Day((seconds - sinceMidnight) / secondsPerDay)
 }
 

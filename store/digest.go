@@ -19,9 +19,8 @@ func DigestOf(secret string) Digest {
 }
 
 // ParseDigest reads a SHA-256 as other systems export it: 64 hexadecimal digits of
-// either case, or base64 of either alphabet, padded or not. It must be that of the
-// secret as it is sent, without a salt. The error says what is wrong and not what
-// was read.
+// either case, or base64 of either alphabet, padded or not. It must be the digest of
+// the secret as clients send it, without a salt. Errors do not repeat s.
 func ParseDigest(s string) (Digest, error) {
 	var d Digest
 	if len(s) == hex.EncodedLen(len(d)) {
@@ -42,7 +41,9 @@ func ParseDigest(s string) (Digest, error) {
 		return Digest{}, fmt.Errorf("store: ParseDigest: %d characters, expected the %d hexadecimal digits of a SHA-256, or base64 of 43 or 44",
 			len(s), hex.EncodedLen(len(d)))
 	}
-	if strings.ContainsAny(digits, "\r\n") { // which decoding skips
+
+	// The decoder would skip line breaks.
+	if strings.ContainsAny(digits, "\r\n") {
 		return Digest{}, fmt.Errorf("store: ParseDigest: a line break among %d characters", len(s))
 	}
 	if _, err := encoding.Strict().Decode(d[:], []byte(digits)); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// spellings are all that ParseDigest reads of a digest.
+// spellings returns all texts that ParseDigest accepts for a digest.
 func spellings(d store.Digest) []string {
 	return []string{
 		hex.EncodeToString(d[:]), strings.ToUpper(hex.EncodeToString(d[:])),
@@ -40,7 +40,7 @@ func TestParseDigest(t *testing.T) {
 	}
 }
 
-// FuzzParseDigest reads anything. What is read is one of the spellings.
+// FuzzParseDigest parses any text. A text that is accepted must be one of the spellings.
 func FuzzParseDigest(f *testing.F) {
 	for _, s := range spellings(store.DigestOf("x")) {
 		f.Add(s)

@@ -13,12 +13,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is how many bytes a name, an ID, a scope or a text may have.
+// maxName is the greatest length, in bytes, of a name, an ID, a scope or a text.
 const maxName = 255
 
-// faults collects what is wrong with one record.
+// faults collects the faults of one record.
 type faults struct {
-	what, name string // of the record
+	what, name string // the type and the name of the record
 	errs       []error
 }
 
@@ -66,7 +66,7 @@ func (f *faults) text(field, s string) {
 	}
 }
 
-// usageName checks a name that usage is counted by. Such a name may be longer than
+// usageName checks a name by which usage is counted. Such a name may be longer than
 // others, and the store keeps it in any case.
 func (f *faults) usageName(field, name string) {
 	switch {
@@ -77,7 +77,7 @@ func (f *faults) usageName(field, name string) {
 	}
 }
 
-// day checks a day, of which first and last are the earliest and the latest.
+// day checks that a day is from first to last, both included.
 func (f *faults) day(field string, day, first, last Day) {
 	if day < first || day > last {
 		f.add(field, "is %d, expected a day from %d (%v) to %d (%v), see DayOf", day, first, first, last, last)
@@ -142,15 +142,14 @@ func (f *faults) digest(field string, d Digest) {
 	}
 }
 
-// span checks when something expires that was created at a time that may be
-// unknown.
+// span checks the expiry of a record whose time of creation may be unknown.
 func (f *faults) span(field string, created, expires time.Time) {
 	if !created.IsZero() && !expires.IsZero() && !expires.After(created) {
 		f.add(field, "is %v, expected a time after Created, or none", expires)
 	}
 }
 
-// life checks when something expires that is being created.
+// life checks the expiry of a record that is being created.
 func (f *faults) life(prefix string, created, expires time.Time) {
 	f.span(prefix+"Expires", created, expires)
 	if now := time.Now(); !expires.IsZero() && !expires.After(now) {
@@ -158,8 +157,8 @@ func (f *faults) life(prefix string, created, expires time.Time) {
 	}
 }
 
-// sooner adds a fault if an update moves an end to a later time. Otherwise a record
-// that was read before somebody let it end would revive it.
+// sooner adds a fault if an update moves an end to a later time. Otherwise writing back
+// a record that was read before could revive one that has ended since.
 func (f *faults) sooner(field string, expires, old time.Time) {
 	if !old.IsZero() && (expires.IsZero() || expires.After(old)) {
 		f.add(field, "was moved from %v to %v, and an update may only move it to an earlier time", old, expires)
@@ -193,10 +192,13 @@ func isHash(hash string) bool {
 	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != "v=19" {
 		return false
 	}
+
+	// Printing the costs again refuses signs, blanks and trailing text, which Sscanf
+	// accepts.
 	const costs = "m=%d,t=%d,p=%d"
 	var memory, time, lanes uint32
 	fmt.Sscanf(parts[3], costs, &memory, &time, &lanes)
-	if parts[3] != fmt.Sprintf(costs, memory, time, lanes) { // no sign, no blank, and nothing behind
+	if parts[3] != fmt.Sprintf(costs, memory, time, lanes) {
 		return false
 	}
 	_, err1 := base64.RawStdEncoding.DecodeString(parts[4])

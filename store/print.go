@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// The records print, and are logged, without hashes, digests and sealed keys. These
-// fields have json:"-", because a handler of slog writes nested values as JSON.
+// Records are printed and logged without hashes, digests and sealed keys. These fields
+// have the tag json:"-", because a handler of slog writes nested values as JSON.
 
 // Format formats c for all verbs, without the digests of its secrets.
 func (c Client) Format(f fmt.State, _ rune) { format(f, "client", c) }

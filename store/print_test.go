@@ -51,12 +51,12 @@ func TestD09RecordsPrintNoSecrets(t *testing.T) {
 	}
 }
 
-// forms returns a record as programs pass it to printers.
+// forms returns a record in the forms in which programs pass it to printers.
 func forms[T any](record T) []any {
 	return []any{record, &record, []T{record}, []*T{&record}, map[string]T{"k": record}, struct{ Record T }{record}}
 }
 
-// leaks returns all ways in which secrets could be printed.
+// leaks returns all texts that would reveal one of the secrets.
 func leaks(secrets ...[]byte) (all []string) {
 	for _, s := range secrets {
 		all = append(all, string(s), hex.EncodeToString(s), base64.StdEncoding.EncodeToString(s),

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Report says what clients used of an API. A store, or a meter, returns it.
+// A Report says how much clients used of an API. A store or a meter returns it.
 type Report struct {
 	// CompleteThrough is the time up to which the report holds all counts. Counts
 	// from before that time do not change any more, except that an [Adjustment] can
@@ -25,8 +25,8 @@ func NewReport(rows iter.Seq2[Row, error], completeThrough time.Time) *Report {
 
 // Rows returns the rows, ordered by client, product and day. Clients and products
 // without any use or adjustment have no row. An error ends the sequence; the rows
-// before it are then only a part of the report. The store may read rows while
-// the caller ranges over them, so that the context of Report must not have ended.
+// before it are then only a part of the report. The store may read rows while the
+// caller ranges over them. The context passed to Report must not end before that.
 func (r *Report) Rows() iter.Seq2[Row, error] {
 	if r.rows == nil {
 		return func(func(Row, error) bool) {}

@@ -10,8 +10,8 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// TestARestartAfterAnExpiry creates the same client and key at every start, also when
-// they have expired: they exist, and that is the error.
+// TestARestartAfterAnExpiry creates the same client and key at every start, even after
+// they have expired. The error must be that they exist.
 func TestARestartAfterAnExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db, end := memory.New(), time.Now().Add(time.Hour)
@@ -33,7 +33,7 @@ func TestARestartAfterAnExpiry(t *testing.T) {
 	})
 }
 
-// TestHashesThatCannotMatch are refused when they are stored.
+// TestHashesThatCannotMatch checks that hashes which no password can match are refused.
 func TestHashesThatCannotMatch(t *testing.T) {
 	const salt, key = "c29tZXNhbHRzb21lc2FsdA", "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U"
 	for hash, ok := range map[string]bool{

@@ -10,16 +10,16 @@
 //
 // A store sees the digests of secrets and never the secrets themselves. A method
 // returns [ErrNotFound] if a record does not exist, and an error that names the field
-// if an argument is wrong. Any error that this package does not define means that the
-// store could not be asked; callers must not treat it as an answer.
+// if an argument is wrong. Any other error that this package does not define means that
+// the store could not answer; callers must not treat it as an answer.
 //
 // All methods are safe for concurrent use and return soon after their context ends.
-// They neither keep nor share the slices that they are given or return.
+// They neither keep the slices that they are given nor share those that they return.
 //
 // Names, IDs and logins are valid UTF-8 of 1 to 255 bytes without control characters.
 // They are compared byte by byte: two Unicode normal forms of one text are two names.
-// Records from before these limits can have other names. They can still be read,
-// listed, disabled, revoked and deleted.
+// Records from before these limits can have other names. Such records can still be
+// read, listed, disabled, revoked and deleted.
 package store
 
 import (
@@ -29,7 +29,7 @@ import (
 	"time"
 )
 
-// The errors that tell callers something about a record. Compare with [errors.Is].
+// The errors that say something about a record. Compare with [errors.Is].
 var (
 	// ErrNotFound is returned if a record does not exist.
 	ErrNotFound = errors.New("store: not found")
@@ -46,8 +46,8 @@ var (
 	// record during each of 16 tries.
 	ErrConflict = errors.New("store: the record kept changing")
 
-	// ErrReused is returned by [Tokens.RotateRefreshToken] for a refresh token that was used
-	// before. The token's family is then revoked.
+	// ErrReused is returned by [Tokens.RotateRefreshToken] for a refresh token that was
+	// used before. The token's family is then revoked.
 	ErrReused = errors.New("store: refresh token used a second time")
 )
 
@@ -62,16 +62,17 @@ const (
 type Client struct {
 	ID      string
 	Secrets []Secret // each of them authenticates the client
-	Scopes  []string // the scopes that the client may have; its tokens keep those that they have
-	Default []string // the scopes of a request that names none; a part of Scopes
+	Scopes  []string // the scopes that the client may have; existing tokens keep theirs
+	Default []string // the scopes granted if a request names none; a subset of Scopes
 	Grants  []string // the grant types that the client may use (RFC 6749); none if empty
 
 	// Disabled clients are refused everywhere.
 	Disabled bool
 
-	// Version is set by the store alone. It grows when all tokens of the client are
-	// revoked, and it never shrinks, even if the client is deleted and created
-	// again. A token contains the version at which it was issued.
+	// Version is set by the store alone. It grows when the client is disabled or
+	// deleted, and when all its tokens are revoked. It never shrinks, even if the
+	// client is deleted and created again. A token contains the version at which it
+	// was issued.
 	Version uint64
 }
 
@@ -99,8 +100,7 @@ type User struct {
 	// Disabled users cannot log in, and their tokens are refused.
 	Disabled bool
 
-	// Version is like a client's. It also grows when the user is disabled or gets
-	// a new password.
+	// Version is like a client's. It also grows when the user gets a new password.
 	Version uint64
 }
 
@@ -111,10 +111,10 @@ type APIKey struct {
 	Client string // the ID of the client
 	Digest Digest `json:"-"` // of the whole key
 
-	// Scopes are the scopes that a request with the key has, as far as its client
-	// has them. A key without scopes has none on a route. It does not limit what its
-	// client may ask for at a token endpoint behind the key: a program that filters
-	// a list of scopes must not pass on an empty one there.
+	// Scopes are the scopes of a request with the key, as far as its client has them.
+	// If empty, the request has no scopes. Scopes do not limit a token endpoint that
+	// accepts the key. A program that filters requested scopes by them must not pass
+	// on an empty list, which would request the client's default scopes.
 	Scopes []string
 
 	// Owner is the login of the user who is responsible for the key, or empty. The
@@ -189,19 +189,18 @@ type Clients interface {
 // Users reads users.
 type Users interface {
 	// User returns a user, whether or not the user is disabled.
-	//
-	// A user who does not exist must be [ErrNotFound]. Any other error, such as
-	// sql.ErrNoRows, is a failure of the store, and its refusal then tells strangers
-	// which logins exist:
+	// The method must return [ErrNotFound] if the user does not exist. Any other
+	// error, such as sql.ErrNoRows, counts as a failure of the store. Its different
+	// refusal would tell strangers which logins exist. An implementation in SQL needs:
 	//
 	//	if errors.Is(err, sql.ErrNoRows) {
 	//		return nil, store.ErrNotFound
 	//	}
 	//
-	// Login in the record is the one spelling of the name, whatever was asked for.
+	// Login in the record is the stored spelling, even if login is another spelling.
 	// A table that compares logins without regard to case must return the login
-	// that it has stored. Otherwise each spelling would be a user of its own, whom
-	// the revocation of another spelling does not reach.
+	// that it has stored. Otherwise each spelling would be a separate user, and
+	// revoking one spelling would not revoke the others.
 	User(ctx context.Context, login string) (*User, error)
 }
 
@@ -220,10 +219,10 @@ type Tokens interface {
 	// Token returns a token that is not revoked. The token may be expired or used.
 	Token(ctx context.Context, d Digest) (*Token, error)
 
-	// RotateRefreshToken marks the refresh token old as used at now and stores the tokens next.
-	// It is atomic: of concurrent callers, exactly one uses the token first. Every
-	// later use is reuse. It revokes the token's family, with all successors, and
-	// returns [ErrReused].
+	// RotateRefreshToken marks the refresh token old as used at now and stores the
+	// tokens next. It is atomic: of concurrent callers, exactly one uses the token
+	// first. Every later use is reuse: RotateRefreshToken then revokes the token's
+	// family, with all successors, and returns [ErrReused].
 	//
 	// A use for which [Token.InGrace] returns true is not reuse. It stores its own
 	// successors beside the earlier ones and leaves UsedAt as it is.
@@ -263,14 +262,14 @@ type SigningKeys interface {
 	PutSigningKeys(ctx context.Context, ks ...SigningKey) error
 }
 
-// Sweeper drops records that have no effect any more.
+// Sweeper drops records that no longer have any effect.
 type Sweeper interface {
 	// Sweep drops the tokens, sessions, signing keys and revocations that ended at
 	// least an hour before now. The hour allows for clocks that differ. A used
-	// refresh token stays until its family ends. Sweep also folds the streams of
-	// counts that have nothing younger than [LateDays] and a day. It never drops
-	// what makes [Admin] return [ErrRevoked]. The Run method of an issuer calls
-	// Sweep regularly.
+	// refresh token stays until its family ends. Sweep also folds the streams whose
+	// counts are all older than [LateDays] and a day. It never drops the records that
+	// make [Admin] return [ErrRevoked]. The Run method of an issuer calls Sweep
+	// regularly.
 	Sweep(ctx context.Context, now time.Time) error
 }
 
@@ -278,8 +277,8 @@ type Sweeper interface {
 // use.
 //
 // All issuers on one store accept its API keys, secrets and passwords, because these
-// records do not name an issuer. The audience keeps apart only tokens. Two products,
-// or staging and production, need two stores.
+// records do not name an issuer. The audience separates only tokens. Two products, or
+// staging and production, need two stores.
 type Store interface {
 	Clients
 	Users

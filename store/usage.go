@@ -24,7 +24,7 @@ type Count struct {
 	Total          int64 // not negative
 }
 
-// A Batch is what a stream records in one call. It is for packages that record counts or
+// A Batch holds the counts that a stream records in one call. It is for packages that record counts or
 // implement a [Store]; most programs do not need it.
 type Batch struct {
 	Seq     uint64    // the sequence number, which grows with each batch of the stream
@@ -33,12 +33,12 @@ type Batch struct {
 	Counts  []Count
 }
 
-// LateDays is how many days after its end a day can still be counted on. Streams that
-// have only older counts are folded: they are closed, and their counts are added up.
+// LateDays is how many days after its end a day can still be counted on. Streams whose
+// counts are all older are folded: they are closed, and their counts are added up.
 const LateDays = 7
 
-// Sum returns a+b, or the nearest int64 if that overflows, as in all quantities of a
-// [Report].
+// Sum returns a+b, or the nearest int64 if that overflows. All quantities of a [Report]
+// are added up in this way.
 func Sum(a, b int64) int64 {
 	switch {
 	case b > 0 && a > math.MaxInt64-b:
@@ -58,7 +58,7 @@ var (
 	ErrKeyReused = errors.New("store: another adjustment has the key")
 )
 
-// A Query asks what clients used of an API. The last 30 days are:
+// A Query asks how much clients used of an API. The last 30 days are:
 //
 //	today := store.DayOf(time.Now())
 //	q := store.Query{API: "maps", Issuer: url, From: today - 29, To: today}
@@ -69,9 +69,9 @@ type Query struct {
 	ByDay       bool   // each day has rows of its own
 }
 
-// Check returns an error that names every field that cannot be asked for. A report
-// that is empty because of a mistake would read as a bill of nothing. To may be a year
-// from now at most.
+// Check returns an error that names every invalid field. Without it, a mistake would
+// give an empty report, which reads as a bill of nothing. To may be at most a year from
+// now.
 func (q *Query) Check() error {
 	f := faults{what: "query"}
 	f.usageName("API", q.API)
@@ -87,8 +87,8 @@ func (q *Query) Check() error {
 	return f.err()
 }
 
-// A Row is what one client used of one product in the time of the query. If the product
-// had several labels, the row has the last one in alphabetical order.
+// A Row says how much one client used of one product in the time of the query. If the
+// product had several labels, the row has the last one in alphabetical order.
 type Row struct {
 	Client, Product, Label string
 	Day                    Day   // the day of the row if the query is by day, else 0
@@ -96,8 +96,7 @@ type Row struct {
 	Adjusted               int64 // how much of it is adjustments
 }
 
-// An Adjustment corrects what a client used, upwards or downwards. The counts stay as
-// they are.
+// An Adjustment corrects a quantity, upwards or downwards. The counts stay as they are.
 type Adjustment struct {
 	Key             string // identifies the adjustment, so that it can be repeated safely
 	API, Issuer     string
@@ -108,13 +107,12 @@ type Adjustment struct {
 	Made            time.Time
 }
 
-// oldestDay is 1 January 2000. Numbers below are no days, but days of a month or years.
+// oldestDay is 1 January 2000. A smaller number is a mistake, such as the day of a month.
 const oldestDay = 10957
 
-// Check returns an error that names every field of a that is wrong: a Key, API,
-// Issuer, Client, Product or Reason that is missing, a Quantity of 0, or a Day that is
-// after tomorrow or no day of this century. Without Check, such an adjustment would be
-// in no report.
+// Check returns an error that names every invalid field of a: a Key, API, Issuer,
+// Client, Product or Reason that is missing, a Quantity of 0, or a Day that is after
+// tomorrow or before 2000. Without Check, such an adjustment would be in no report.
 func (a *Adjustment) Check() error {
 	f := faults{what: "adjustment", name: a.Key}
 	for _, name := range []struct{ field, is string }{
@@ -133,8 +131,8 @@ func (a *Adjustment) Check() error {
 // Usage keeps counts and adjustments, and reports them. A meter.Meter records counts;
 // programs call the other methods.
 type Usage interface {
-	// Record stores the highest total of each counter of the stream that it was ever
-	// given, and raises the stream's Through and Ended in the same way. Batches may
+	// Record stores, for each counter of the stream, the highest total that it was
+	// ever given. It raises the stream's Through and Ended in the same way. Batches may
 	// come twice and in any order.
 	//
 	// It returns the highest sequence number that the stream has recorded before.

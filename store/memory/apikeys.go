@@ -46,7 +46,7 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 	})
 }
 
-// mayCreate returns an error if there is or was a key of that ID or digest.
+// mayCreate returns an error if a key of that ID or digest exists or was revoked.
 func (s *Store) mayCreate(k *store.APIKey) error {
 	_, known := s.keyByID[k.ID]
 	if _, taken := s.keys[k.Digest]; known || taken {
@@ -74,7 +74,7 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 				return store.ErrNotFound
 			}
 			digest := now.Digest
-			now.Digest = store.Digest{} // as old, which was read for f
+			now.Digest = store.Digest{} // old has none, because f must not see it
 			if stored = record.SameAPIKey(&now, old); !stored {
 				return nil
 			}
@@ -115,6 +115,7 @@ func (s *Store) revokeKeys(match func(*store.APIKey) bool) {
 			ids = append(ids, k.ID)
 		}
 	}
+
 	slices.Sort(ids)
 	for _, id := range ids {
 		s.revoke(store.Change{Kind: store.KindAPIKey, ID: id})
@@ -128,6 +129,7 @@ func (s *Store) APIKeyByID(ctx context.Context, id string) (*store.APIKey, error
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	if _, ok := s.keyByID[id]; !ok {
 		return nil, store.ErrNotFound
 	}

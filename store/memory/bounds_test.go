@@ -10,8 +10,8 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// TestFeedIsTrimmed revokes more than is kept, and reads from every cursor that
-// was ever handed out.
+// TestFeedIsTrimmed makes more changes than are kept, and reads from every cursor that
+// the store has returned.
 func TestFeedIsTrimmed(t *testing.T) {
 	s := memory.New()
 	_, cursor, err := s.Snapshot(t.Context())
@@ -29,6 +29,7 @@ func TestFeedIsTrimmed(t *testing.T) {
 		}
 		cursors = append(cursors, cursor)
 	}
+
 	kept := 0
 	for i, c := range cursors {
 		got, head, err := s.Since(t.Context(), c)
@@ -47,7 +48,7 @@ func TestFeedIsTrimmed(t *testing.T) {
 	}
 }
 
-// TestExpiredTokensAreDropped puts until the store sweeps.
+// TestExpiredTokensAreDropped stores tokens until the store sweeps by itself.
 func TestExpiredTokensAreDropped(t *testing.T) {
 	s, now := memory.New(), time.Now()
 	put := func(id string, refresh bool, expires, ends time.Duration) {
@@ -61,7 +62,7 @@ func TestExpiredTokensAreDropped(t *testing.T) {
 	}
 	put("live", false, time.Hour, time.Hour)
 	put("dead", false, -2*time.Hour, time.Hour)
-	put("dead, its family alive", true, -2*time.Hour, time.Hour) // its reuse must be noticed
+	put("dead, its family alive", true, -2*time.Hour, time.Hour) // must stay, so that reuse is noticed
 	put("dead with its family", true, -3*time.Hour, -2*time.Hour)
 	for i := range 5000 {
 		put(fmt.Sprint(i), false, time.Hour, time.Hour)

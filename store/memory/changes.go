@@ -10,10 +10,10 @@ import (
 	"github.com/authtier/authtier/store/internal/record"
 )
 
-// feedLength is the number of changes that are kept for [Store.Since].
+// feedLength is the greatest number of changes that are kept for [Store.Since].
 const feedLength = 4096
 
-// A feed is the sequence of changes and what of them is in force.
+// A feed is the sequence of changes, and the changes that are still in force.
 type feed struct {
 	base    store.Cursor // before the first entry
 	entries []entry
@@ -27,7 +27,7 @@ type entry struct {
 	change store.Change
 }
 
-// A change in force has the number of the entry that it came with.
+// A forced is a change in force, with the number of the entry that it came with.
 type forced struct {
 	store.Change
 	at uint64
@@ -53,22 +53,28 @@ func (f *feed) version(k store.Kind, id string) uint64 {
 	return 1
 }
 
+// append adds c to the sequence. The caller must hold the lock for writing.
 func (f *feed) append(c store.Change) {
 	f.head.N++
 	rand.Read(f.head.Nonce[:])
+
+	// Dropping half of the entries at once makes the cost of moving the rest rare.
 	if len(f.entries) == feedLength {
 		f.base = f.entries[feedLength/2-1].at
 		f.entries = append(f.entries[:0], f.entries[feedLength/2:]...)
 	}
 	f.entries = append(f.entries, entry{f.head, c})
+
 	if c.Kind == store.KindToken || c.Kind == store.KindFamily {
 		f.revoked = f.head.N
 	}
+	// A Snapshot does not return these kinds: callers read such keys from the store.
 	if c.Kind == store.KindAPIKey || c.Kind == store.KindSigningKey {
-		return // whether they hold, the store is asked
+		return
 	}
+	// A later change never shortens an earlier revocation.
 	if old, ok := f.inForce[subject{c.Kind, c.ID}]; ok && (old.Until.IsZero() || !c.Until.IsZero() && c.Until.Before(old.Until)) {
-		c.Until = old.Until // never shortened
+		c.Until = old.Until
 	}
 	f.inForce[subject{c.Kind, c.ID}] = forced{c, f.head.N}
 }
@@ -81,8 +87,8 @@ func (f *feed) at(n uint64) store.Cursor {
 	return f.entries[n-1].at
 }
 
-// revoke applies c to the records and enters it into the feed, which is all that
-// tokens need.
+// revoke applies c to the records and adds it to the feed. Tokens are not touched: the
+// feed alone decides whether they are revoked.
 func (s *Store) revoke(c store.Change) {
 	switch c.Kind {
 	case store.KindSession:
@@ -104,10 +110,12 @@ func (s *Store) revoke(c store.Change) {
 // raise gives a client or user a version higher than its own and than that of c.
 func (s *Store) raise(c store.Change) {
 	c.Version, c.Until = max(s.feed.version(c.Kind, c.ID), c.Version)+1, time.Time{}
+
 	if client, ok := s.clients[c.ID]; ok && c.Kind == store.KindClient {
 		client.Version = c.Version
 		s.clients[c.ID] = client
 	}
+
 	if user, ok := s.users[c.ID]; ok && c.Kind == store.KindUser {
 		user.Version = c.Version
 		s.users[c.ID] = user
@@ -136,11 +144,13 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	after := c.N - s.feed.base.N // wraps for a cursor before the base
 	if after > uint64(len(s.feed.entries)) || s.feed.at(after) != c {
 		return nil, store.Cursor{}, store.ErrNotFound
 	}
 	var cs []store.Change
+
 	for _, e := range s.feed.entries[after:] {
 		cs = append(cs, e.change)
 	}
@@ -154,6 +164,7 @@ func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	var cs []store.Change
 	for _, c := range s.feed.inForce {
 		cs = append(cs, c.Change)

@@ -59,7 +59,7 @@ func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Clien
 				return nil
 			}
 
-			changed.Secrets = now.Secrets // with the times of their last use
+			changed.Secrets = now.Secrets // their times of last use may be newer
 			s.clients[id] = *changed
 			s.changed(store.Change{Kind: store.KindClient, ID: id, Version: now.Version}, changed.Disabled && !old.Disabled)
 			return nil
@@ -68,7 +68,7 @@ func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Clien
 	})
 }
 
-// changed enters the change of a client or user at its version, or at a higher one.
+// changed adds the change of a client or user, with its version or with a higher one.
 func (s *Store) changed(c store.Change, raise bool) {
 	if raise {
 		s.raise(c)
@@ -80,6 +80,7 @@ func (s *Store) changed(c store.Change, raise bool) {
 // DeleteClient implements [store.Admin].
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	return s.write(ctx, func() error {
+
 		s.revoke(store.Change{Kind: store.KindClient, ID: id})
 		s.revoked.addSecrets(id, s.clients[id].Secrets)
 		delete(s.clients, id)

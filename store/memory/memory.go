@@ -23,7 +23,7 @@ type Store struct {
 	signing  map[[2]string]store.SigningKey // by set and ID
 	keyByID  map[string]store.Digest        // of API keys
 	revoked  tombstones
-	sweepAt  int // number of records at which they are swept
+	sweepAt  int // the number of records at which the next sweep begins
 
 	feed  feed
 	usage usage
@@ -55,6 +55,7 @@ func get[K comparable, V any](ctx context.Context, s *Store, m map[K]V, key K) (
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	v, ok := m[key]
 	if !ok {
 		return nil, store.ErrNotFound
@@ -62,7 +63,7 @@ func get[K comparable, V any](ctx context.Context, s *Store, m map[K]V, key K) (
 	return &v, nil
 }
 
-// write runs f alone, unless ctx has ended.
+// write runs f while it holds the lock for writing, unless ctx has ended.
 func (s *Store) write(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err

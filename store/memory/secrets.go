@@ -36,7 +36,7 @@ func (s *Store) ReplaceSecrets(ctx context.Context, client string, added store.S
 	return s.addSecret(ctx, client, added, until)
 }
 
-// addSecret adds a secret. The others expire at a time, unless that is zero.
+// addSecret adds a secret. If others is not zero, the other secrets expire at that time.
 func (s *Store) addSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
 	added.LastUsed = time.Time{}
 	return s.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
@@ -103,7 +103,7 @@ func (s *Store) changeSecrets(
 	})
 }
 
-// sooner returns the earlier of two ends, where the first is never if zero.
+// sooner returns the earlier of two times of expiry. A zero first time means never.
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b

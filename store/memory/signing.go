@@ -16,6 +16,7 @@ func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+
 	var ks []store.SigningKey
 	for _, k := range s.signing {
 		if k.Set == set {
@@ -23,6 +24,7 @@ func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey
 			ks = append(ks, k)
 		}
 	}
+
 	slices.SortFunc(ks, func(a, b store.SigningKey) int {
 		return cmp.Or(a.Published.Compare(b.Published), cmp.Compare(a.ID, b.ID))
 	})
@@ -37,6 +39,7 @@ func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) erro
 	return s.write(ctx, func() error {
 		for _, k := range ks {
 			k.Sealed = slices.Clone(k.Sealed)
+			// The end of a stored key is never removed or moved to a later time.
 			if old := s.signing[[2]string{k.Set, k.ID}].Ends; !old.IsZero() && (k.Ends.IsZero() || old.Before(k.Ends)) {
 				k.Ends = old
 			}

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	minSweep = 4096      // records below which none is looked at for its end
-	skew     = time.Hour // by which the clocks of those that use a store may differ
+	minSweep = 4096      // with fewer records, the store does not sweep by itself
+	skew     = time.Hour // how much the clocks of machines that use a store may differ
 )
 
-// Sweep implements [store.Sweeper]. The store also sweeps by itself, whenever it
-// holds twice as much as was left the last time: what a put costs does not grow
-// with the store.
+// Sweep implements [store.Sweeper]. The store also sweeps by itself whenever it holds
+// twice as many records as the last sweep left. The average cost of storing a token
+// therefore does not grow with the store.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return s.write(ctx, func() error {
 		s.sweep(now)
@@ -27,6 +27,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 func (s *Store) sweep(now time.Time) {
 	before := now.Add(-skew)
 	ended := func(t time.Time) bool { return !t.IsZero() && t.Before(before) }
+	// A used refresh token stays until its family ends, so that its reuse is noticed.
 	maps.DeleteFunc(s.tokens, func(_ store.Digest, t *token) bool {
 		return s.gone(t) || ended(t.Expires) && (!t.Refresh || ended(t.FamilyEnds))
 	})
@@ -36,10 +37,10 @@ func (s *Store) sweep(now time.Time) {
 	s.sweepAt = max(minSweep, 2*s.size())
 }
 
-// size is the number of records that come to an end.
+// size returns the number of records that can end.
 func (s *Store) size() int { return len(s.tokens) + len(s.sessions) + len(s.feed.inForce) }
 
-// grown sweeps when there is enough to sweep.
+// grown sweeps if the store holds enough records.
 func (s *Store) grown() {
 	if s.size() >= s.sweepAt {
 		s.sweep(time.Now())

@@ -8,9 +8,9 @@ import (
 	"github.com/authtier/authtier/store/internal/record"
 )
 
-// A token is a record, and how many changes there had been when it was put. One
-// that is revoked stays until the next sweep, and nobody finds it: so nothing need
-// be found by its ID or family, and a put is one entry in one map.
+// A token is a record with the number of changes at the time it was stored. A revoked
+// token stays until the next sweep, but no method returns it. The store therefore needs
+// no index by ID or family, and storing a token is one entry in one map.
 type token struct {
 	store.Token
 	since uint64
@@ -34,7 +34,7 @@ func (s *Store) putTokens(ts []store.Token) {
 	s.grown()
 }
 
-// token returns the token with that digest, or nil if there is none that holds.
+// token returns the token with that digest, or nil if it is unknown or revoked.
 func (s *Store) token(d store.Digest) *token {
 	t := s.tokens[d]
 	if t == nil || s.gone(t) {
@@ -43,7 +43,7 @@ func (s *Store) token(d store.Digest) *token {
 	return t
 }
 
-// gone reports whether t was revoked since it was put.
+// gone reports whether t was revoked since it was stored.
 func (s *Store) gone(t *token) bool {
 	return s.feed.revoked > t.since && (s.feed.inForce[subject{store.KindToken, t.ID}].at > t.since ||
 		s.feed.inForce[subject{store.KindFamily, t.Family}].at > t.since)
@@ -80,6 +80,7 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 		case !t.Expires.After(now):
 			return store.ErrNotFound
 		}
+
 		if !t.Used {
 			t.Used, t.UsedAt = true, now
 		}

@@ -25,7 +25,7 @@ func (t *tombstones) hasSecret(client string, s *store.Secret) bool {
 	return t.secrets[clientSecret{client, s.Digest}]
 }
 
-// addSecrets buries the secrets that a client has no more.
+// addSecrets marks secrets that the client no longer has.
 func (t *tombstones) addSecrets(client string, secrets []store.Secret) {
 	for _, s := range secrets {
 		t.secrets[clientSecret{client, s.Digest}] = true

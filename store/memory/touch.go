@@ -31,7 +31,7 @@ func (s *Store) touch(u store.Use) {
 	if !ok || n < 0 {
 		return
 	}
-	c.Secrets = slices.Clone(c.Secrets) // readers may hold the old ones
+	c.Secrets = slices.Clone(c.Secrets) // readers may still use the old slice
 	c.Secrets[n].LastUsed = later(c.Secrets[n].LastUsed, u.At)
 	s.clients[u.Client] = c
 }

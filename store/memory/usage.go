@@ -12,6 +12,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
+// usage holds counts and adjustments, under a lock of its own.
 type usage struct {
 	mu          sync.Mutex
 	counts      map[counter]store.Count
@@ -25,6 +26,7 @@ type counter struct {
 	number uint32
 }
 
+// told is the state of a stream.
 type told struct {
 	seq     uint64
 	through time.Time
@@ -32,7 +34,7 @@ type told struct {
 	closed  bool
 }
 
-// folded is what counts of closed streams are added up by.
+// folded identifies a sum of counts of closed streams.
 type folded struct {
 	api, issuer, client, product, label string
 	day                                 store.Day
@@ -53,10 +55,13 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	known := u.streams[stream]
 	if known.closed {
 		return 0, store.ErrStreamClosed
 	}
+
+	// No count is stored if one of them is wrong.
 	for _, c := range t.Counts {
 		if c.Total < 0 {
 			return 0, fmt.Errorf("store: counter %d has the total %d", c.Counter, c.Total)
@@ -68,6 +73,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 			u.counts[key] = c
 		}
 	}
+
 	had = known.seq
 	known.seq, known.ended = max(known.seq, t.Seq), known.ended || t.Ended
 	if t.Through.After(known.through) {
@@ -77,7 +83,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 	return had, nil
 }
 
-// fold closes the streams that have nothing young, and adds up what they told.
+// fold closes the streams whose counts are all old, and adds these counts up.
 func (u *usage) fold(now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -96,6 +102,7 @@ func (u *usage) fold(now time.Time) {
 		t.closed, t.ended = true, true
 		u.streams[stream] = t
 	}
+
 	maps.DeleteFunc(u.counts, func(c counter, count store.Count) bool {
 		if _, old := youngest[c.stream]; !old {
 			return false
@@ -116,9 +123,11 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
+
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	sums := map[rowKey]store.Row{}
 	for _, c := range u.counts {
 		add(sums, q, c)
@@ -129,9 +138,12 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	for _, a := range u.adjustments {
 		adjust(sums, q, a)
 	}
+
 	rows := slices.SortedFunc(maps.Values(sums), func(a, b store.Row) int {
 		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Product, b.Product), cmp.Compare(a.Day, b.Day))
 	})
+
+	// Without a stream that still counts, the report is complete as of now.
 	var complete time.Time
 	first := true
 	for _, t := range u.streams {
@@ -156,7 +168,7 @@ type rowKey struct {
 	day             store.Day
 }
 
-// matches reports whether q asks for what is of that API, issuer, client and day.
+// matches reports whether q includes usage of that API, issuer, client and day.
 func matches(q store.Query, api, issuer, client string, day store.Day) bool {
 	return api == q.API && issuer == q.Issuer && day >= q.From && day <= q.To && (q.Client == "" || client == q.Client)
 }
@@ -202,6 +214,7 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	old, known := u.adjustments[a.Key]
 	if !known {
 		u.adjustments[a.Key] = a
@@ -221,15 +234,18 @@ func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
+
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	var as []store.Adjustment
 	for _, a := range u.adjustments {
 		if matches(q, a.API, a.Issuer, a.Client, a.Day) {
 			as = append(as, a)
 		}
 	}
+
 	slices.SortFunc(as, func(a, b store.Adjustment) int {
 		return cmp.Or(a.Made.Compare(b.Made), cmp.Compare(a.Key, b.Key))
 	})
@@ -244,6 +260,7 @@ func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if before > store.DayOf(time.Now())-store.LateDays-2 {
 		return fmt.Errorf("store: the day %v can still be counted on", before)
 	}
+
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -71,6 +71,7 @@ func (s *Store) SetPassword(ctx context.Context, login, hash string) error {
 		if !ok {
 			return store.ErrNotFound
 		}
+
 		u.Password = hash
 		s.users[login] = u
 		s.raise(store.Change{Kind: store.KindUser, ID: login})
@@ -88,6 +89,7 @@ func (s *Store) Rehash(ctx context.Context, login, from, to string) error {
 		if !ok || u.Password != from {
 			return store.ErrNotFound
 		}
+
 		u.Password = to
 		s.users[login] = u
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// newMeters are the ways to get a meter.
+// newMeters are the ways to make a meter.
 var newMeters = map[string]func(tb testing.TB, u store.Usage) *meter.Meter{
 	"memory": func(_ testing.TB, u store.Usage) *meter.Meter { return meter.New(u) },
 	"mapped": func(tb testing.TB, u store.Usage) *meter.Meter { return open(tb, tb.TempDir(), u, meter.Config{}) },
@@ -19,8 +19,8 @@ var newMeters = map[string]func(tb testing.TB, u store.Usage) *meter.Meter{
 	},
 }
 
-// BenchmarkCount counts one use for one of a thousand clients, in random order
-// on all cores: by a function that is at hand, and by one that is found first.
+// BenchmarkCount counts uses of one of a thousand clients, in random order on all cores.
+// It compares a function that the caller keeps with one that is looked up each time.
 func BenchmarkCount(b *testing.B) {
 	const clients = 1000
 	order := make([]uint16, 1<<16)
@@ -55,7 +55,7 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
-// BenchmarkNew makes counters, files included.
+// BenchmarkNew makes counters, including their files.
 func BenchmarkNew(b *testing.B) {
 	for name, newMeter := range newMeters {
 		b.Run("journal="+name, func(b *testing.B) {

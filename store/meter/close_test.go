@@ -11,8 +11,8 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// TestU07CloseWhileStoreIsDown leaves what could not be told to the next process,
-// or to another Close.
+// TestU07CloseWhileStoreIsDown checks that counts that Close could not record are recorded
+// by the next process, or by another Close.
 func TestU07CloseWhileStoreIsDown(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		for _, unmapped := range []bool{false, true} {
@@ -40,8 +40,8 @@ func TestU07CloseWhileStoreIsDown(t *testing.T) {
 	}
 }
 
-// TestCloseUnderLoad closes while others count: what succeeded is told, and
-// nothing else.
+// TestCloseUnderLoad closes a meter while others count. Exactly the uses that were counted
+// without an error must be recorded.
 func TestCloseUnderLoad(t *testing.T) {
 	for name, newMeter := range newMeters {
 		for range 20 {

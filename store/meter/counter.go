@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// key is what a counter is found by.
+// key identifies a counter.
 type key struct {
 	product        *Product
 	day            store.Day
@@ -28,20 +28,19 @@ func storable(name string) bool {
 	return utf8.ValidString(name) && strings.IndexByte(name, 0) < 0
 }
 
-// A counter is how much one client has used of one product on one day. Its total
-// is in its segment's memory, which stays where it is for as long as the counter
-// can be reached.
+// A counter counts how much one client has used of one product on one day. Its total is
+// in the memory of its segment, which must not be unmapped while the counter is reachable.
 type counter struct {
 	total    *atomic.Int64
 	segment  *segment
 	number   uint32
 	key      key
-	recorded atomic.Int64 // what the store has acknowledged
+	recorded atomic.Int64 // the total that the store has acknowledged
 	add      func(n int64) error
 }
 
-// adder returns the function that adds n or returns an error, never both. It
-// has the total at hand, one step away.
+// adder returns the function that adds n or returns an error, never both. The closure
+// holds the pointer to the total itself, to save a step for each use.
 func (c *counter) adder() func(n int64) error {
 	total := c.total
 	return func(n int64) error {
@@ -54,14 +53,14 @@ func (c *counter) adder() func(n int64) error {
 				return c.refusal(old)
 			}
 			if total.CompareAndSwap(old, old+n) {
-				runtime.KeepAlive(c) // and so the memory that total is in
+				runtime.KeepAlive(c) // keeps the memory of total mapped
 				return nil
 			}
 		}
 	}
 }
 
-// refusal says why nothing can be added to a total.
+// refusal returns the reason why nothing can be added to a total.
 func (c *counter) refusal(total int64) error {
 	switch {
 	case total >= 0:

@@ -14,8 +14,7 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// childFolder is in the environment of a child process: the folder of its
-// journal.
+// childFolder names the environment variable with the folder of a child's journal.
 const childFolder = "AUTHTIER_METER_FOLDER"
 
 const childClients = 20
@@ -28,8 +27,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// countForEver counts, and says before and after each count what it does. Nobody
-// is told but a store that ends with the process.
+// countForEver counts, and prints each count before and after it. It records in a store
+// that ends with the process.
 func countForEver(dir string) error {
 	ctx := context.Background()
 	m, err := meter.Open(ctx, dir, memory.New(), nil)
@@ -42,7 +41,7 @@ func countForEver(dir string) error {
 	}
 	for i := rand.IntN(childClients); ; i++ {
 		client := i % childClients
-		if i%7 == 0 { // new counters all the time, and new files
+		if i%7 == 0 { // make new counters all the time, and so new files
 			if _, err := p.Counter(day, "iss", fmt.Sprint("idle ", i, rand.Uint64())); err != nil {
 				return err
 			}
@@ -59,7 +58,7 @@ func countForEver(dir string) error {
 	}
 }
 
-// killChild lets a child count for a while, kills it, and adds up what it said.
+// killChild lets a child count for a while, kills it, and adds up the printed counts.
 func killChild(t *testing.T, dir string, tried, did map[string]int64) {
 	t.Helper()
 	self, err := os.Executable()
@@ -76,7 +75,7 @@ func killChild(t *testing.T, dir string, tried, did map[string]int64) {
 		var word string
 		var client int
 		if _, err := fmt.Sscan(lines.Text(), &word, &client); err != nil {
-			break // the last line, torn
+			break // the last line may be incomplete
 		}
 		switch word {
 		case "try":
@@ -91,8 +90,8 @@ func killChild(t *testing.T, dir string, tried, did map[string]int64) {
 	cmd.Wait()
 }
 
-// TestKilled kills a process that counts, again and again, each time with a
-// journal that grows. What it had counted is told by the next one.
+// TestKilled repeatedly kills a process that counts, each time with a larger journal. The
+// next process must record its counts.
 func TestKilled(t *testing.T) {
 	dir, db := filepath.Join(t.TempDir(), "usage"), memory.New()
 	tried, did := map[string]int64{}, map[string]int64{}
@@ -118,8 +117,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestSiblingDies has a process tell what another one on the same folder left
-// when it was killed, without a restart.
+// TestSiblingDies kills one of two processes that share a folder. The other one must
+// record its counts without a restart.
 func TestSiblingDies(t *testing.T) {
 	dir, db := filepath.Join(t.TempDir(), "usage"), memory.New()
 	m := open(t, dir, db, meter.Config{})

@@ -9,22 +9,23 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// How long the files of a day are: the first one, and the longest.
+// The sizes of the first file of a day, and of the largest one.
 const (
 	firstSize = 64 << 10
 	lastSize  = 8 << 20
 )
 
-// over reports whether a day is counted on no more.
+// over reports whether a day can no longer be counted on.
 func over(day store.Day, now time.Time) bool { return day < store.DayOf(now)-store.LateDays }
 
-// create makes a counter, unless it is there by now. Making one may take a file,
-// during which others are found, but not made.
+// create makes a counter, unless another caller has made it. This may require a new file.
+// In the meantime counters can be found, but no others can be made.
 func (m *Meter) create(k key) (add func(n int64) error, err error) {
 	n := k.names()
 	if err := n.check(); err != nil {
 		return nil, err
 	}
+
 	m.creating.Lock()
 	defer m.creating.Unlock()
 	c := m.counters.find(&k)
@@ -44,12 +45,11 @@ func (m *Meter) create(k key) (add func(n int64) error, err error) {
 	return c.add, nil
 }
 
-// again is for how long a file that could not be made is not tried again: who
-// asks for counters while the disk is full waits for nobody.
+// again is how long place does not try again to make a file after a failure. Without it,
+// each request would wait for the attempt while the disk is full.
 const again = 100 * time.Millisecond
 
-// place finds room for a counter in the last segment of its day, or makes a new
-// one.
+// place finds room for a counter in the current segment of its day, or makes a new one.
 func (m *Meter) place(c *counter) error {
 	s := m.current[c.key.day]
 	if s != nil && s.place(c) {
@@ -63,8 +63,9 @@ func (m *Meter) place(c *counter) error {
 		size = min(4*s.size, lastSize)
 	}
 	s, err := m.newSegment(c.key.day, size)
+	// A file of the smallest size may still fit on the disk.
 	if err != nil && size > firstSize {
-		s, err = m.newSegment(c.key.day, firstSize) // there may be room for that
+		s, err = m.newSegment(c.key.day, firstSize)
 	}
 	if m.failure, m.failed = err, time.Now(); err != nil {
 		return err
@@ -75,7 +76,7 @@ func (m *Meter) place(c *counter) error {
 	return nil
 }
 
-// newSegment makes the segment that a day is counted in from now on.
+// newSegment makes the segment in which a day is counted from now on.
 func (m *Meter) newSegment(day store.Day, size int64) (*segment, error) {
 	s := newSegment(day, time.Now())
 	if m.folder != nil {
@@ -83,6 +84,9 @@ func (m *Meter) newSegment(day store.Day, size int64) (*segment, error) {
 			return nil, fmt.Errorf("the journal would be longer than %d bytes", m.cfg.MaxBytes)
 		}
 		s.name = fileName(s)
+
+		// The name must be known before the file exists, so that scan does not take it
+		// for the file of another process.
 		m.mu.Lock()
 		m.own[s.name] = true
 		m.mu.Unlock()
@@ -92,6 +96,7 @@ func (m *Meter) newSegment(day store.Day, size int64) (*segment, error) {
 		}
 		m.bytes += size
 	}
+
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.segments = append(m.segments, s)
@@ -99,22 +104,22 @@ func (m *Meter) newSegment(day store.Day, size int64) (*segment, error) {
 	return s, nil
 }
 
-// disown forgets the name of a segment's file, which is not there.
+// disown forgets the name of a segment's file, which does not exist.
 func (m *Meter) disown(s *segment) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.own, s.name)
 }
 
-// all returns the segments that the store is told of.
+// all returns the segments that the store must know.
 func (m *Meter) all() []*segment {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return slices.Clone(m.segments)
 }
 
-// closeSegments makes some segments final. Their days may be counted on in new
-// ones.
+// closeSegments makes the totals of the matching segments final. New segments may count
+// for the same days.
 func (m *Meter) closeSegments(match func(*segment) bool) {
 	m.creating.Lock()
 	defer m.creating.Unlock()
@@ -131,13 +136,15 @@ func (m *Meter) closeSegments(match func(*segment) bool) {
 	if len(closing) == 0 {
 		return
 	}
+
+	// First make sure that create does not return these counters.
 	m.counters.retain(func(c *counter) bool { return !closing[c.segment] })
 	for s := range closing {
 		s.close()
 	}
 }
 
-// drop forgets a segment that the store need not be told of any more.
+// drop forgets a segment that no longer needs to be recorded.
 func (m *Meter) drop(s *segment) error {
 	m.creating.Lock()
 	defer m.creating.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// holes reports whether a file takes less room than it is long.
+// holes reports whether a file has unallocated blocks.
 func holes(fi os.FileInfo) bool { return fi.Sys().(*syscall.Stat_t).Blocks*512 < fi.Size() }
 
 // smallDisk mounts a file system of that size.
@@ -31,8 +31,8 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// TestFullDisk makes counters until the disk is full: that is an error. Those
-// that are there count on, and with space again there are new ones.
+// TestFullDisk makes counters until the disk is full, which must give an error. Existing
+// counters must work on. When there is space again, new ones can be made.
 func TestFullDisk(t *testing.T) {
 	for _, unmapped := range []bool{false, true} {
 		dir := smallDisk(t, "600k")
@@ -55,7 +55,7 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("%d files, want 3 and nothing half-made", n)
 		}
 		must(t, os.Remove(ballast))
-		for full != nil { // a file is tried again after a while
+		for full != nil { // the meter tries again only after a while
 			_, full = p.Counter(day, "iss", clientName(made))
 		}
 		use(t, p, clientName(made), 2)
@@ -66,8 +66,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestReadOnlyFolder opens a folder that cannot be written: what is left in it is
-// told, and there are no counters.
+// TestReadOnlyFolder opens a folder that cannot be written. Files in it must be recorded,
+// and no counters can be made.
 func TestReadOnlyFolder(t *testing.T) {
 	dir := smallDisk(t, "600k")
 	from, _ := left(t, "ab")

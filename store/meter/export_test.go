@@ -6,7 +6,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// What tests of the files need to know of them.
+// Constants of the file format, for tests.
 const (
 	PageSize    = pageSize
 	BlockSize   = blockSize
@@ -18,7 +18,7 @@ const (
 	MaxNames    = maxNames
 )
 
-// Decode reads a journal's file. Size is what its header says.
+// Decode reads a journal file as the meter does.
 func Decode(b []byte) (stream store.Stream, counts []store.Count, torn int, acked bool, err error) {
 	j, err := decode(b)
 	if err != nil {
@@ -36,8 +36,8 @@ func OpenIdle(ctx context.Context, dir string, u store.Usage, cfg *Config) (*Met
 	return open(ctx, dir, u, cfg)
 }
 
-// Start does what is missing in OpenIdle.
+// Start starts the goroutines of a meter from OpenIdle.
 func (m *Meter) Start() { m.start() }
 
-// Scan looks for files that others have left, as Open does every ten seconds.
+// Scan looks for files of other processes, as a meter from Open does every ten seconds.
 func (m *Meter) Scan() error { return m.scan(context.Background()) }

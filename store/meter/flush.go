@@ -21,14 +21,15 @@ func (m *Meter) Flush(ctx context.Context) error {
 	ctx, cancel := m.whileOpen(ctx)
 	defer cancel()
 	err := m.flush(ctx, true)
-	if m.closed.Load() { // even if all was recorded: the last counts may not be among them
+	// Even if err is nil, Close may have made counts final that this flush did not see.
+	if m.closed.Load() {
 		return ErrClosed
 	}
 	return err
 }
 
-// flush records the totals that have changed. With force, or after some silence, it also
-// records that nothing has changed.
+// flush records the totals that have changed. If force is true, or nothing was recorded
+// for a while, it also records that nothing has changed.
 func (m *Meter) flush(ctx context.Context, force bool) error {
 	unlock, err := m.lockFlushing(ctx)
 	if err != nil {
@@ -37,6 +38,7 @@ func (m *Meter) flush(ctx context.Context, force bool) error {
 	defer unlock()
 	now := time.Now()
 	m.closeSegments(func(s *segment) bool { return over(s.day, now) })
+	// If the store has lost earlier counts, one more pass records everything again.
 	forgot, err := m.recordAll(ctx, force)
 	if err == nil && forgot {
 		forgot, err = m.recordAll(ctx, force)
@@ -50,7 +52,7 @@ func (m *Meter) flush(ctx context.Context, force bool) error {
 	return nil
 }
 
-// lockFlushing waits until nobody else flushes, or ctx ends.
+// lockFlushing waits until no other goroutine flushes, or ctx ends.
 func (m *Meter) lockFlushing(ctx context.Context) (unlock func(), err error) {
 	select {
 	case m.flushing <- struct{}{}:
@@ -61,7 +63,7 @@ func (m *Meter) lockFlushing(ctx context.Context) (unlock func(), err error) {
 }
 
 // recordAll records all segments and leftovers. It reports whether the store turned out
-// to have lost earlier counts. Everything must then be recorded again.
+// to have lost earlier counts. In that case everything must be recorded again.
 func (m *Meter) recordAll(ctx context.Context, force bool) (forgot bool, err error) {
 	for _, s := range m.all() {
 		lost, err := m.recordSegment(ctx, s, force)
@@ -100,6 +102,7 @@ func (m *Meter) recordSegment(ctx context.Context, s *segment, force bool) (forg
 	if len(cs) == 0 || silent && (closed || !force && through.Sub(s.spoken) < heartbeat) {
 		return false, m.retire(s, closed, through)
 	}
+
 	before := time.Unix(0, s.through.Load())
 	forgot, err = m.record(ctx, s.stream, &s.seq, before, store.Batch{Through: through, Ended: closed, Counts: counts})
 	switch {
@@ -108,6 +111,7 @@ func (m *Meter) recordSegment(ctx context.Context, s *segment, force bool) (forg
 	case err != nil || forgot:
 		return forgot, err
 	}
+
 	for i, c := range changed {
 		c.recorded.Store(counts[i].Total)
 	}
@@ -117,8 +121,8 @@ func (m *Meter) recordSegment(ctx context.Context, s *segment, force bool) (forg
 	return false, m.retire(s, closed, through)
 }
 
-// unrecorded returns the counters whose totals the store does not know, these totals as
-// counts, and the checksum of all totals that goes into the file.
+// unrecorded returns the counters whose totals the store does not know, and these totals
+// as counts. sum is the sum of all totals, which the file keeps as a checksum.
 func unrecorded(cs []*counter) (changed []*counter, counts []store.Count, sum uint64) {
 	for _, c := range cs {
 		total := c.value()
@@ -131,8 +135,9 @@ func unrecorded(cs []*counter) (changed []*counter, counts []store.Count, sum ui
 	return changed, counts, sum
 }
 
-// record records a stream's counts, in several batches if there are many. The batches
-// before the last one are complete only up to before.
+// record records a stream's counts, in several batches if there are many. Batches before
+// the last one are complete only up to before. forgot reports whether the store has lost
+// earlier batches of the stream.
 func (m *Meter) record(ctx context.Context, stream store.Stream, seq *uint64, before time.Time, t store.Batch) (forgot bool, err error) {
 	for rest := t.Counts; ; {
 		n := min(len(rest), maxBatch)
@@ -140,6 +145,7 @@ func (m *Meter) record(ctx context.Context, stream store.Stream, seq *uint64, be
 		if rest = rest[n:]; len(rest) == 0 {
 			part.Through, part.Ended = t.Through, t.Ended
 		}
+
 		had, err := m.store.Record(ctx, stream, part)
 		if err != nil {
 			return false, err
@@ -152,12 +158,13 @@ func (m *Meter) record(ctx context.Context, stream store.Stream, seq *uint64, be
 	}
 }
 
-// retire removes a segment whose day is over, once the store knows all of it.
+// retire removes a segment once its day is over and the store knows all of it.
 func (m *Meter) retire(s *segment, closed bool, now time.Time) error {
 	cs, _ := s.all()
 	if !closed || !over(s.day, now) || !s.ended && len(cs) > 0 {
 		return nil
 	}
+
 	err := m.drop(s)
 	if m.folder != nil && !m.released {
 		err = errors.Join(err, m.folder.remove(s.name))
@@ -166,8 +173,8 @@ func (m *Meter) retire(s *segment, closed bool, now time.Time) error {
 	return err
 }
 
-// lose gives up a segment whose stream the store has closed. If the store did
-// not acknowledge all of it, its file is set aside.
+// lose gives up a segment whose stream the store has closed. If the store has not
+// acknowledged all of its counts, the file is set aside.
 func (m *Meter) lose(s *segment) error {
 	m.closeSegments(func(o *segment) bool { return o == s })
 	cs, _ := s.all()

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// What the names of journals end in, and of those that are being made.
+// The suffix of the names of journals, and a further one for files that are not finished.
 const (
 	suffix    = ".usage"
 	temporary = ".new"
@@ -28,7 +28,7 @@ type folder struct {
 	unmapped bool
 }
 
-// openFolder opens the folder, which it makes if need be.
+// openFolder opens the folder, which it creates if needed.
 func openFolder(path string, unmapped bool) (*folder, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
@@ -37,6 +37,7 @@ func openFolder(path string, unmapped bool) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	fi, err := root.Stat(".")
 	if err == nil {
 		err = checkFolder(path, fi)
@@ -48,7 +49,7 @@ func openFolder(path string, unmapped bool) (*folder, error) {
 	return &folder{root: root, path: path, unmapped: unmapped}, nil
 }
 
-// names returns the names of what is in the folder.
+// names returns the names of all files in the folder.
 func (f *folder) names() ([]string, error) {
 	d, err := f.root.Open(".")
 	if err != nil {
@@ -58,12 +59,12 @@ func (f *folder) names() ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-// fileName returns the name of a segment's file: day and stream.
+// fileName returns the name of a segment's file, made of its day and stream.
 func fileName(s *segment) string {
 	return fmt.Sprintf("%v-%x%s", s.day, s.stream, suffix)
 }
 
-// create makes the segment a file of that size.
+// create makes the file of the segment.
 func (f *folder) create(s *segment, size int64) error {
 	s.size = size
 	file, err := f.prepare(s)
@@ -74,6 +75,7 @@ func (f *folder) create(s *segment, size int64) error {
 		f.root.Remove(s.name + temporary)
 		return err
 	}
+
 	if err := errors.Join(syncFolder(f.root), f.load(s, file)); err != nil {
 		return errors.Join(err, f.root.Remove(s.name), unlock(file), file.Close())
 	}
@@ -81,17 +83,18 @@ func (f *folder) create(s *segment, size int64) error {
 	return nil
 }
 
-// prepare makes the file under a temporary name: locked, as long as it will ever
-// be, with a header, and on the disk.
+// prepare makes the file under a temporary name. It locks the file, reserves its final
+// size, writes the header, and syncs it.
 func (f *folder) prepare(s *segment) (*os.File, error) {
 	name := s.name + temporary
 	file, err := f.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
 	if err != nil {
 		return nil, err
 	}
+
 	err = lock(file)
 	if err == nil {
-		_, err = f.linked(file, name) // who tidies up may have been faster
+		_, err = f.linked(file, name) // tidy of another process may have removed it
 	}
 	if err == nil {
 		err = allocate(file, s.size)
@@ -102,13 +105,14 @@ func (f *folder) prepare(s *segment) (*os.File, error) {
 	if err == nil {
 		err = file.Sync()
 	}
+
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
 }
 
-// load gives the segment its memory.
+// load gives the segment its memory, which is the mapped file if that is possible.
 func (f *folder) load(s *segment, file *os.File) error {
 	s.used = pageSize
 	if !f.unmapped && mappable(file) {
@@ -126,7 +130,7 @@ func (f *folder) load(s *segment, file *os.File) error {
 	return nil
 }
 
-// linked returns what f is, if name still is its name.
+// linked returns the file's info. It returns errGone if name no longer names the file.
 func (f *folder) linked(file *os.File, name string) (os.FileInfo, error) {
 	is, err := file.Stat()
 	if err != nil {
@@ -139,9 +143,9 @@ func (f *folder) linked(file *os.File, name string) (os.FileInfo, error) {
 	return is, err
 }
 
-// adopt opens a file that nobody counts in, and locks it. It returns errBusy if
-// somebody does, errGone if there is no such file any more, and errForeign if it
-// is not a regular file.
+// adopt opens and locks a file in which nobody counts. It returns errBusy if a process
+// counts in it, errGone if the file no longer exists, and errForeign if it is not a
+// regular file.
 func (f *folder) adopt(name string) (*os.File, error) {
 	fi, err := f.root.Lstat(name)
 	switch {
@@ -152,8 +156,10 @@ func (f *folder) adopt(name string) (*os.File, error) {
 	case !fi.Mode().IsRegular():
 		return nil, errForeign
 	}
+
 	file, err := f.root.OpenFile(name, os.O_RDWR|openFlags, 0)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // perhaps to read it is allowed
+	// A file that cannot be written can perhaps be read, and its counts recorded.
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		file, err = f.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -161,6 +167,8 @@ func (f *folder) adopt(name string) (*os.File, error) {
 	} else if err != nil {
 		return nil, err
 	}
+
+	// Another process may have removed the file before this one had its lock.
 	if err = lock(file); err == nil {
 		_, err = f.linked(file, name)
 	}
@@ -171,7 +179,7 @@ func (f *folder) adopt(name string) (*os.File, error) {
 	return file, nil
 }
 
-// read reads a file that was adopted.
+// read reads a file that adopt has returned.
 func read(file *os.File) (*journal, error) {
 	first := make([]byte, pageSize)
 	n, err := file.ReadAt(first, 0)
@@ -182,6 +190,7 @@ func read(file *os.File) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	all := make([]byte, h.size)
 	if n, err = file.ReadAt(all, 0); err != nil && err != io.EOF {
 		return nil, err
@@ -189,7 +198,7 @@ func read(file *os.File) (*journal, error) {
 	return decode(all[:n])
 }
 
-// remove removes a file that was adopted, or that is the process's own.
+// remove removes a file that was adopted or belongs to this process.
 func (f *folder) remove(name string) error {
 	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -197,7 +206,7 @@ func (f *folder) remove(name string) error {
 	return syncFolder(f.root)
 }
 
-// tidy removes a file that somebody did not live to finish.
+// tidy removes an unfinished file of a process that has ended.
 func (f *folder) tidy(name string) {
 	if !strings.HasSuffix(name, suffix+temporary) {
 		return
@@ -208,7 +217,7 @@ func (f *folder) tidy(name string) {
 	}
 }
 
-// writeZeros gives a file its size where room cannot be reserved otherwise.
+// writeZeros gives a file its size, on systems that cannot reserve room otherwise.
 func writeZeros(f *os.File, size int64) error {
 	zeros := make([]byte, 64<<10)
 	for at := int64(0); at < size; at += int64(len(zeros)) {

@@ -19,7 +19,7 @@ func must(tb testing.TB, err error) {
 	}
 }
 
-// reported returns what a store reports of the day, by client and product.
+// reported returns the store's report of the day, by client and product.
 func reported(t testing.TB, u store.Usage, day int) map[string]int64 {
 	t.Helper()
 	report, err := u.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: store.Day(day), To: store.Day(day)})
@@ -32,7 +32,7 @@ func reported(t testing.TB, u store.Usage, day int) map[string]int64 {
 	return q
 }
 
-// clone copies the files of a folder as they are: nobody holds their locks.
+// clone copies the files of a folder. No process holds the locks of the copies.
 func clone(t testing.TB, from string) (to string) {
 	t.Helper()
 	to = filepath.Join(t.TempDir(), "clone")
@@ -49,8 +49,8 @@ func journals(t testing.TB, dir string) []string {
 	return files
 }
 
-// left returns a folder with the file of a process that counted 1 for client a,
-// 2 for b, and so on, and was killed before it told anybody.
+// left returns a folder with the file of a process that counted 1 for client a, 2 for b,
+// and so on. The process was killed before it recorded anything.
 func left(t testing.TB, clients string) (dir, file string) {
 	t.Helper()
 	alive := filepath.Join(t.TempDir(), "alive")
@@ -62,7 +62,7 @@ func left(t testing.TB, clients string) (dir, file string) {
 	return dir, journals(t, dir)[0]
 }
 
-// change changes a file's bytes.
+// change changes the bytes of a file.
 func change(t testing.TB, file string, f func(b []byte) []byte) {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -96,8 +96,8 @@ func TestLeftoverIsTold(t *testing.T) {
 	}
 }
 
-// TestStoreForgetsLeftovers puts the store back to nothing: what was left and
-// told is told again, and so is what this process has counted.
+// TestStoreForgetsLeftovers puts the store back to an empty one. The meter must record
+// leftovers and its own counts again.
 func TestStoreForgetsLeftovers(t *testing.T) {
 	dir, _ := left(t, "ab")
 	f := &forgetful{Usage: memory.New()}
@@ -116,7 +116,7 @@ func TestTwoProcessesOnOneFolder(t *testing.T) {
 	m1, m2 := open(t, dir, db, meter.Config{}), open(t, dir, db, meter.Config{})
 	use(t, product(t, m1, "p"), "a", 1)
 	use(t, product(t, m2, "p"), "a", 2)
-	m3 := open(t, dir, db, meter.Config{}) // finds the files of both, locked
+	m3 := open(t, dir, db, meter.Config{}) // the files of both are locked
 	for _, m := range []*meter.Meter{m3, m1, m2} {
 		must(t, m.Flush(t.Context()))
 	}
@@ -129,7 +129,7 @@ func TestTwoProcessesOnOneFolder(t *testing.T) {
 	}
 }
 
-// TestClonedFolder starts a folder and its clones at once, on one store.
+// TestClonedFolder opens a folder and its clones at once, on one store.
 func TestClonedFolder(t *testing.T) {
 	dir, _ := left(t, "ab")
 	db := memory.New()
@@ -142,7 +142,7 @@ func TestClonedFolder(t *testing.T) {
 	}
 }
 
-// TestClonedWhileCounting starts a clone of a folder that is counted in.
+// TestClonedWhileCounting opens a clone of a folder in which a process counts.
 func TestClonedWhileCounting(t *testing.T) {
 	dir, db := filepath.Join(t.TempDir(), "usage"), memory.New()
 	m := open(t, dir, db, meter.Config{})
@@ -156,7 +156,7 @@ func TestClonedWhileCounting(t *testing.T) {
 	}
 }
 
-// TestFileSizes fills several files of a day: none grows, or has holes.
+// TestFileSizes fills several files of a day. None may grow or have holes.
 func TestFileSizes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "usage")
 	m := open(t, dir, memory.New(), meter.Config{MaxBytes: 1 << 20})
@@ -181,7 +181,7 @@ func TestFileSizes(t *testing.T) {
 	if s := m.Stats(); s.Bytes != sum || sum > 1<<20 || s.Counters != made-1 || s.Unflushed != 0 {
 		t.Errorf("got %+v for files of %d bytes and %d counters", s, sum, made-1)
 	}
-	use(t, p, "client 7", 3) // those that are there count on
+	use(t, p, "client 7", 3) // existing counters still count
 	if got := quantities(t, m)["client 7 p"]; got != 3 {
 		t.Errorf("got %d, want 3", got)
 	}
@@ -226,7 +226,7 @@ func TestU01U03Names(t *testing.T) {
 			t.Errorf("a product of the name %.20q: no error", client)
 		}
 	}
-	other := open(t, clone(t, dir), memory.New(), meter.Config{}) // reads them from the file
+	other := open(t, clone(t, dir), memory.New(), meter.Config{}) // reads the counts from the file
 	for _, got := range []map[string]int64{quantities(t, m), quantities(t, other)} {
 		for _, client := range good {
 			if got[client+" p"] != 1 {

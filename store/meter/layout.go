@@ -12,11 +12,10 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A journal file is one stream: a page of header, and then slots. A slot is one
-// or more blocks within one page: the total, a word that publishes the slot, and
-// the names of what is counted. Numbers are little-endian, but for the words
-// that are changed in place, total, published and acknowledged, which are the
-// machine's own, like the rest of what is mapped.
+// A journal file is one stream: a page with the header, followed by slots. A slot takes
+// one or more blocks within one page. It holds the total, a word that publishes the slot,
+// and the names of the counter. Numbers are little-endian. The words that change in place
+// (total, published, acknowledged) have the byte order of the machine.
 const (
 	pageSize  = 4096
 	blockSize = 64
@@ -43,10 +42,10 @@ const (
 	maxNames = pageSize - namesAt
 )
 
-// frozen is the bit of a total that says that nothing is added any more.
+// frozen is the bit of a total which means that nothing can be added to it any more.
 const frozen = -1 << 63
 
-// names are what a slot's total is about: API, product, label, issuer, client.
+// names are the names of a counter: API, product, label, issuer, client.
 type names [5]string
 
 func (n *names) length() (sum int) {
@@ -56,7 +55,7 @@ func (n *names) length() (sum int) {
 	return sum
 }
 
-// Why a file or a part of one is set aside.
+// The reasons to set aside a file or a part of it.
 var (
 	errForeign   = errors.New("is not a journal")
 	errNewer     = errors.New("is a journal of a newer version")
@@ -66,14 +65,14 @@ var (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// A header is what a file says about itself.
+// A header describes a file. It is at its beginning.
 type header struct {
 	stream store.Stream
 	day    store.Day
 	size   int64
 }
 
-// encode returns the header's page.
+// encode returns the header as a page.
 func (h *header) encode() []byte {
 	b := make([]byte, pageSize)
 	copy(b, magic)
@@ -85,7 +84,7 @@ func (h *header) encode() []byte {
 	return b
 }
 
-// decodeHeader reads the header that b begins with.
+// decodeHeader reads the header at the beginning of b.
 func decodeHeader(b []byte) (header, error) {
 	if !bytes.HasPrefix(b, []byte(magic)) {
 		return header{}, errForeign
@@ -96,11 +95,13 @@ func decodeHeader(b []byte) (header, error) {
 	if binary.LittleEndian.Uint32(b[versionAt:]) > version {
 		return header{}, errNewer
 	}
+
 	h := header{
 		stream: store.Stream(b[streamAt:dayAt]),
 		day:    store.Day(int64(binary.LittleEndian.Uint64(b[dayAt:]))),
 		size:   int64(binary.LittleEndian.Uint64(b[sizeAt:])),
 	}
+	// The version is checked before the checksum, because a newer header may differ.
 	sound := crc32.Checksum(b[:headSumAt], castagnoli) == binary.LittleEndian.Uint32(b[headSumAt:])
 	if !sound || h.size < pageSize || h.size > maxFile || binary.LittleEndian.Uint32(b[versionAt:]) != version {
 		return header{}, errTorn
@@ -108,16 +109,16 @@ func decodeHeader(b []byte) (header, error) {
 	return h, nil
 }
 
-// A journal is what a file that nobody counts in holds.
+// A journal is the content of a file in which nobody counts.
 type journal struct {
 	header
 	counts []store.Count
-	torn   int  // slots, or runs of them
+	torn   int  // torn slots, or runs of them
 	acked  bool // the store has acknowledged all of it
-	short  bool // the file was truncated: slots may be missing
+	short  bool // the file was truncated, and slots may be missing
 }
 
-// decode reads a file. Slots whose checksum fails have no part in it.
+// decode reads a file. It omits slots whose checksum is wrong.
 func decode(b []byte) (*journal, error) {
 	h, err := decodeHeader(b)
 	if err != nil {
@@ -125,8 +126,9 @@ func decode(b []byte) (*journal, error) {
 	}
 	j := &journal{header: h, short: int64(len(b)) != h.size}
 	b = b[:min(int64(len(b)), h.size)]
+
 	var sum uint64
-	excused := 0 // up to where what is no slot is explained
+	excused := 0 // up to this offset, bytes that are no slot are already explained
 	for at := pageSize; at+blockSize <= len(b); {
 		rest := b[at:min(len(b), at-at%pageSize+pageSize)]
 		total := binary.NativeEndian.Uint64(rest[totalAt:]) &^ (1 << 63)
@@ -139,11 +141,13 @@ func decode(b []byte) (*journal, error) {
 		case total != 0 || binary.NativeEndian.Uint64(rest[publishedAt:]) != 0:
 			j.torn++
 			excused = at + len(rest)
-		default: // never published, and so never counted in
+		default: // the slot was never published, and so never counted in
 			excused = at + unpublished(rest)
 		}
 		at += max(size, blockSize)
 	}
+
+	// The file holds the sum of the totals that the store has acknowledged.
 	j.acked = j.torn == 0 && !j.short && sum == binary.NativeEndian.Uint64(b[ackedAt:])
 	return j, nil
 }
@@ -155,13 +159,13 @@ func (n *names) count(number uint32, day store.Day, total int64) store.Count {
 	}
 }
 
-// slotSize returns how many bytes a slot with those names takes.
+// slotSize returns the number of bytes of a slot with those names.
 func slotSize(n *names) int {
 	return (namesAt + n.length() + blockSize - 1) / blockSize * blockSize
 }
 
-// encodeSlot writes all but the total and the word that publishes the slot, and
-// returns that word. What it writes to holds zeros, and is as long as the slot.
+// encodeSlot writes a slot except its total and the word that publishes it, and returns
+// that word. slot must hold zeros, and must be as long as slotSize says.
 func encodeSlot(stream store.Stream, at int, slot []byte, n *names) uint64 {
 	rest := slot[namesAt:]
 	for i, s := range n {
@@ -171,8 +175,8 @@ func encodeSlot(stream store.Stream, at int, slot []byte, n *names) uint64 {
 	return published(stream, at, slot)
 }
 
-// published returns the word that publishes the slot at that place in the file:
-// its size, and a checksum of its names, its place and the stream.
+// published returns the word that publishes the slot at offset at. It holds the size of
+// the slot, and a checksum of its names, its offset and the stream.
 func published(stream store.Stream, at int, slot []byte) uint64 {
 	var place [len(stream) + 8]byte
 	copy(place[:], stream[:])
@@ -181,8 +185,8 @@ func published(stream store.Stream, at int, slot []byte) uint64 {
 	return 0xC0DE<<48 | uint64(len(slot)/blockSize)<<32 | uint64(sum)
 }
 
-// decodeSlot returns the names and the size of the slot at that place, at the
-// beginning of the rest of its page; the size is 0 if there is none.
+// decodeSlot returns the names and the size of the slot at offset at. rest is the rest of
+// its page, beginning with the slot. The size is 0 if there is no valid slot.
 func decodeSlot(stream store.Stream, at int, rest []byte) (n names, size int) {
 	word := binary.NativeEndian.Uint64(rest[publishedAt:])
 	size = int(word>>32&0xFFFF) * blockSize
@@ -200,7 +204,7 @@ func decodeSlot(stream store.Stream, at int, rest []byte) (n names, size int) {
 	return n, size
 }
 
-// unpublished returns how many bytes a slot takes that nobody lived to publish.
+// unpublished returns the size of a slot that was written, but never published.
 func unpublished(rest []byte) int {
 	size := namesAt
 	for i := range len(names{}) {
@@ -209,12 +213,12 @@ func unpublished(rest []byte) int {
 	return min(size, len(rest))
 }
 
-// word returns the word at that place of a file in memory, for atomic use.
+// word returns the word at an offset of a file in memory, for atomic use.
 func word(memory []byte, at int) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&memory[at : at+8][0]))
 }
 
-// check says why names cannot be counted by, if they cannot.
+// check returns an error if no counter can have these names.
 func (n *names) check() error {
 	if n.length() > maxNames {
 		return fmt.Errorf("meter: names of %d bytes, %d at most", n.length(), maxNames)

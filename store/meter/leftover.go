@@ -13,25 +13,25 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A leftover is a file in the folder that is not this process's own. It is
-// guarded by Meter.flushing.
+// A leftover is a file in the folder that does not belong to this process. Meter.flushing
+// guards it.
 type leftover struct {
 	name     string
 	day      store.Day
 	seq      uint64 // of the last batch that the store acknowledged
 	acked    bool   // the store has acknowledged all of it
-	recorded bool   // and has not lost it since
-	last     bool   // told when its day was over
-	wait     bool   // until the next scan: somebody counts in it, or nobody yet
+	recorded bool   // the store has all of it, and has not lost it since
+	last     bool   // it was recorded after its day was over
+	wait     bool   // until the next scan, because it is in use or not readable yet
 	skip     bool   // it is set aside
 }
 
 // An Aside is a file of the folder that the meter cannot read, or only in part. The meter
-// records the parts that are intact, and leaves the file as it is for the operator to
+// records the parts that are intact. It leaves the file as it is, for the operator to
 // examine and remove.
 type Aside struct {
 	File  string
-	Slots int // how many parts of it are torn; 0 if it is all of it
+	Slots int // number of torn parts; 0 if Err concerns the file as a whole
 	Err   error
 }
 
@@ -53,13 +53,14 @@ func (m *Meter) file(name string) string {
 	return filepath.Join(m.folder.path, name)
 }
 
-// scan looks for files that others have left.
+// scan looks for files of other processes.
 func (m *Meter) scan(ctx context.Context) error {
 	unlock, err := m.lockFlushing(ctx)
 	if err != nil {
 		return fmt.Errorf("meter: %w", err)
 	}
 	defer unlock()
+
 	if m.folder == nil || m.released {
 		return nil
 	}
@@ -67,11 +68,13 @@ func (m *Meter) scan(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("meter: %w", err)
 	}
+
 	there := map[string]bool{}
 	for _, name := range found {
 		m.folder.tidy(name)
 		there[name] = true
 	}
+
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name := range there {
@@ -91,10 +94,11 @@ func (m *Meter) recordLeftovers(ctx context.Context) (forgot bool, err error) {
 	if m.released {
 		return false, nil
 	}
+
 	now, unrecorded := time.Now(), int64(0)
 	for _, l := range m.leftovers {
 		if l.recorded && !l.last && over(l.day, now) {
-			l.recorded = false // once more, before it is removed
+			l.recorded = false // record it once more before it is removed
 		}
 		if l.recorded || l.wait || l.skip {
 			continue
@@ -112,7 +116,7 @@ func (m *Meter) recordLeftovers(ctx context.Context) (forgot bool, err error) {
 	return forgot, err
 }
 
-// recordLeftover records the counts of a file. Its error is the store's.
+// recordLeftover records the counts of a file. It returns only errors of the store.
 func (m *Meter) recordLeftover(ctx context.Context, l *leftover, now time.Time) (forgot bool, err error) {
 	file, err := m.folder.adopt(l.name)
 	if err != nil {
@@ -120,12 +124,14 @@ func (m *Meter) recordLeftover(ctx context.Context, l *leftover, now time.Time) 
 		return false, nil
 	}
 	defer file.Close()
+
 	j, err := read(file)
 	if err != nil {
 		m.unread(l, err)
 		return false, nil
 	}
 	l.day = j.day
+
 	if len(j.counts) > 0 {
 		forgot, err = m.record(ctx, j.stream, &l.seq, j.day.Midnight(), store.Batch{Through: now, Ended: true, Counts: j.counts})
 		if errors.Is(err, store.ErrStreamClosed) {
@@ -139,7 +145,7 @@ func (m *Meter) recordLeftover(ctx context.Context, l *leftover, now time.Time) 
 	return false, m.finish(l, j, now)
 }
 
-// unread notes that a file cannot be read: not yet, or never.
+// unread notes that a file cannot be read, for now or for ever.
 func (m *Meter) unread(l *leftover, err error) {
 	l.wait = true
 	switch {
@@ -152,8 +158,8 @@ func (m *Meter) unread(l *leftover, err error) {
 	}
 }
 
-// acknowledge notes in the file that the store knows all of it. Where that
-// cannot be written, it is told again.
+// acknowledge notes in the file that the store knows all of it. If the file cannot be
+// written, the next process records it again.
 func acknowledge(file *os.File, j *journal) {
 	var sum uint64
 	for _, c := range j.counts {
@@ -162,7 +168,7 @@ func acknowledge(file *os.File, j *journal) {
 	file.WriteAt(binary.NativeEndian.AppendUint64(nil, sum), ackedAt)
 }
 
-// foundClosed decides what becomes of a file whose stream the store has closed.
+// foundClosed handles a file whose stream the store has closed.
 func (m *Meter) foundClosed(l *leftover, j *journal, now time.Time) error {
 	if !l.acked && !j.acked {
 		l.skip = true
@@ -173,8 +179,8 @@ func (m *Meter) foundClosed(l *leftover, j *journal, now time.Time) error {
 	return m.finish(l, j, now)
 }
 
-// finish removes a file when its day is over, unless there is more to it than
-// could be told.
+// finish removes a file when its day is over. It sets the file aside if a part of it
+// could not be recorded.
 func (m *Meter) finish(l *leftover, j *journal, now time.Time) error {
 	switch {
 	case j.short:
@@ -189,7 +195,7 @@ func (m *Meter) finish(l *leftover, j *journal, now time.Time) error {
 	default:
 		l.wait = len(j.counts) == 0
 		m.mu.Lock()
-		delete(m.asides, l.name) // it could not be read, and now it can
+		delete(m.asides, l.name) // it has become readable
 		m.mu.Unlock()
 	}
 	return nil

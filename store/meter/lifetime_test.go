@@ -14,8 +14,8 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// TestOpenRecords opens with a context that then ends, as that of a start-up timeout or
-// a signal does: counts are recorded all the same, and Close records the last ones.
+// TestOpenRecords opens a meter with a context that then ends, like that of a start-up
+// timeout or a signal. The meter must still record, and Close must record the last counts.
 func TestOpenRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New()
@@ -38,7 +38,7 @@ func TestOpenRecords(t *testing.T) {
 	})
 }
 
-// TestOpenRunsByItself refuses a second loop.
+// TestOpenRunsByItself checks that Run fails for a meter from Open.
 func TestOpenRunsByItself(t *testing.T) {
 	m, err := meter.Open(t.Context(), filepath.Join(t.TempDir(), "usage"), memory.New(), nil)
 	must(t, err)
@@ -93,8 +93,8 @@ func (hanging) Record(ctx context.Context, _ store.Stream, _ store.Batch) (uint6
 	return 0, ctx.Err()
 }
 
-// TestCloseIsBounded closes while the store does not answer, and while reports and the
-// meter itself wait for it.
+// TestCloseIsBounded closes a meter while the store does not answer, and while reports
+// and the meter itself wait for the store.
 func TestCloseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, err := meter.Open(t.Context(), filepath.Join(t.TempDir(), "usage"), hanging{memory.New()}, nil)
@@ -143,7 +143,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestOpenArguments opens with arguments that are wrong: the error names all of them.
+// TestOpenArguments opens with wrong arguments. The error must name all of them.
 func TestOpenArguments(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -13,7 +13,7 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// mapped reports whether files of a folder are in the process's memory.
+// mapped reports whether the process has mapped files of a folder.
 func mapped(t *testing.T, dir string) bool {
 	t.Helper()
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -21,8 +21,8 @@ func mapped(t *testing.T, dir string) bool {
 	return strings.Contains(string(maps), dir)
 }
 
-// TestUnmapping: memory stays mapped for as long as a counter can be reached,
-// also when the meter is closed and the file is gone, and no longer.
+// TestUnmapping checks that memory stays mapped as long as a counter can be reached, even
+// after the meter is closed and the file is gone. After that it must be unmapped.
 func TestUnmapping(t *testing.T) {
 	parent, err := os.MkdirTemp("/dev/shm", "meter") // a tmpfs, whose files are mapped
 	must(t, err)

@@ -5,35 +5,35 @@
 //	tile, err := usage.Product("maps", "tile", "map tiles")
 //	h := middleware.Usage(tile, nil)(handler)
 //
-// A count is one atomic addition, to a page of a file that is mapped into
-// memory: the journal. What was added before an answer is in the file before the
-// answer, and outlives the process however it ends. The meter syncs the file ten
-// times a second: a machine that loses its power loses at most the counts since then.
-// The meter records totals and never increments, so that recording one twice, or after a
-// lost reply, changes nothing.
+// A count is one atomic addition to the journal: files whose pages are mapped into
+// memory. A use that was counted before its response was sent is in the file before the
+// response, and outlives the process however it ends. The meter syncs the files ten times
+// a second. A machine that loses its power loses at most the counts since the last sync.
+// The meter records totals and never increments. Recording a total twice, or after a lost
+// reply, therefore changes nothing.
 //
 // # The journal
 //
 // Each process counts in files of its own, one or more for each UTC day, under a
-// lock that ends with the process. Each file is a stream with a random ID. Files
-// of processes that have ended are read by the next one that opens the folder,
-// or by another that has it open, and recorded in the store. They are kept until their
-// day can no longer be counted on, see [store.LateDays]. If the store is put back to an
-// earlier copy, everything is recorded again. A folder that is copied together with its
-// files, as with a cloned disk, doubles nothing.
+// lock that ends with the process. Each file is a stream with a random ID. When a process
+// has ended, another process reads its files and records them in the store: the next one
+// that opens the folder, or one that has it open. Files are kept until their day can no
+// longer be counted on, see [store.LateDays]. If the store is put back to an earlier copy,
+// the meter records everything again. Copying a folder with its files, as when a disk is
+// cloned, doubles nothing.
 //
-// Several processes may share a folder, on one machine. In a container the folder must
-// be on a volume. Otherwise the counts that were not recorded before the container went,
-// those of about a second, are lost.
+// Several processes on one machine may share a folder. In a container the folder must be
+// on a volume. Otherwise the counts that were not recorded when the container ended, those
+// of about a second, are lost.
 //
-// Files are mapped on Linux, where they are on ext4, XFS or tmpfs. On other
-// systems and file systems the same files are written from ordinary memory every 100 ms,
-// because a mapped page may not reach the disk there. A process that is killed then loses
-// up to 100 ms of counts. A journal in use must not be truncated, and must not be copied
-// with shared blocks (cp --reflink).
+// Files on ext4, XFS and tmpfs under Linux are mapped into memory. On other systems and
+// file systems a mapped page may not reach the disk. There the meter counts in ordinary
+// memory, and writes the same files every 100 ms. A process that is killed then loses up
+// to 100 ms of counts. A journal in use must not be truncated, and must not be copied with
+// shared blocks (cp --reflink).
 //
-// The meter leaves files that it cannot read where they are, and reports them by
-// [Meter.Stats] and to the log. See [Aside].
+// The meter leaves files that it cannot read where they are, and reports them in
+// [Meter.Stats] and in the log. See [Aside].
 package meter
 
 import (
@@ -50,7 +50,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Errors of counting. A use that is refused with one of them was not counted.
+// Errors of counting. A use for which one of them was returned was not counted.
 var (
 	// ErrClosed is returned after [Meter.Close].
 	ErrClosed = errors.New("meter: closed")
@@ -64,16 +64,16 @@ var errNoProduct = errors.New("meter: the product is nil, or does not come from 
 // Config configures [Open]. The zero value is ready to use.
 type Config struct {
 	// MaxBytes limits the total size of the files in which this process counts. At
-	// the limit, new counters are refused. A counter takes 128 or 192 bytes for nine
-	// days in most cases. If 0, it is 1 GiB. It must not be less than 64 KiB.
+	// the limit, new counters are refused. A counter usually takes 128 or 192 bytes for
+	// nine days. If 0, it is 1 GiB. It must not be less than 64 KiB.
 	MaxBytes int64
 
 	// Unmapped writes the files every 100 ms instead of mapping them into memory.
 	// A process that is killed then loses up to 100 ms of counts.
 	Unmapped bool
 
-	// Log receives failures, and the files that are set aside. If nil, it is
-	// [slog.Default].
+	// Log receives failures and recoveries, and reports of files that are set aside. If
+	// nil, it is [slog.Default].
 	Log *slog.Logger
 }
 
@@ -86,31 +86,31 @@ type Meter struct {
 	mu       sync.RWMutex
 	products map[[2]string]*Product
 	counters *table            // changed under creating
-	segments []*segment        // that the store is told of
-	own      map[string]bool   // names of files
+	segments []*segment        // the segments that the store must know
+	own      map[string]bool   // names of the files of this process
 	asides   map[string]*Aside // by name
 
-	creating sync.Mutex // before mu
+	creating sync.Mutex // locked before mu
 	current  map[store.Day]*segment
 	bytes    int64
-	failure  error     // why the last file could not be made, if it could not
-	failed   time.Time // when
+	failure  error     // of the last attempt to make a file, or nil
+	failed   time.Time // the time of that attempt
 	closed   atomic.Bool
 
-	flushing   chan struct{} // holds one while somebody flushes; before creating
+	flushing   chan struct{} // holds one element during a flush; taken before creating
 	leftovers  map[string]*leftover
-	unrecorded atomic.Int64 // leftovers
+	unrecorded atomic.Int64 // the number of leftovers that the store does not know
 	released   bool         // the folder is closed
 
 	opened context.Context // ends when Close is called
 	end    context.CancelFunc
-	loops  sync.WaitGroup // of a meter from Open
+	loops  sync.WaitGroup // the goroutines of a meter from Open
 }
 
 // New returns a meter that counts in memory and records in u. It is for tests, for
-// demonstrations and for programs that run it themselves; a program that bills uses
-// [Open]. New starts nothing: call [Meter.Run], and [Meter.Close] in the end. Counts
-// that were not recorded end with the process, even if the store is durable: a process
+// demonstrations and for programs that run it themselves. A program that bills uses
+// [Open]. New starts no goroutines: call [Meter.Run], and [Meter.Close] at the end. Counts
+// that were not recorded end with the process, even if the store is durable. A process
 // that is killed loses up to a second of counts.
 //
 // New panics if u is nil or holds a nil pointer.
@@ -140,9 +140,9 @@ func New(u store.Usage) *Meter {
 // nil pointer, or if a field of cfg is out of its range.
 //
 // A folder must belong to one store. Programs with different stores need folders of
-// their own, even in one container. Otherwise a program that finds the file of another
-// one records it in its own store, and the other store never learns of it. Open cannot
-// find such a mistake, because a file does not say to which store it belongs.
+// their own, even in one container. Otherwise a program records the files of another one
+// in its own store, and the other store never learns of them. Open cannot detect this
+// mistake, because a file does not name its store.
 func Open(ctx context.Context, dir string, u store.Usage, cfg *Config) (*Meter, error) {
 	m, err := open(ctx, dir, u, cfg)
 	if err != nil {
@@ -199,22 +199,22 @@ func (c *Config) check() error {
 	return nil
 }
 
-// A Product is one kind of use of an API that is counted. It is a middleware.Meter. Its
-// methods are safe for concurrent use.
+// A Product is one kind of use of an API. It implements middleware.Meter. It is safe for
+// concurrent use.
 type Product struct {
 	meter            *Meter
 	number           int
 	api, name, label string
 }
 
-// Product returns the product of that API and name; further calls return the same one.
+// Product returns the product of that API and name. Further calls return the same one.
 //
 //	tiles, err := m.Product("maps", "tile", "Map tiles")
 //
-// The order of the first two matters: if they are swapped, all is counted for the API
-// "tile", and the report of "maps" is empty. The label is for people. Product returns an
-// error if m is nil, if the product has another label already, if API or name is empty,
-// or if one of the three is not a name as [Product.Counter] describes it.
+// The order of the first two arguments matters. If they are swapped, all uses are counted
+// for the API "tile", and the report of "maps" is empty. The label is for people. Product
+// returns an error if m is nil, if the product already has another label, if api or name
+// is empty, or if one of the three is not a name as [Product.Counter] describes it.
 func (m *Meter) Product(api, name, label string) (*Product, error) {
 	if m == nil {
 		return nil, errors.New("meter: Product: nil Meter")
@@ -225,6 +225,7 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 	if n := (names{api, name, label}); n.check() != nil {
 		return nil, n.check()
 	}
+
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, ok := m.products[[2]string{api, name}]
@@ -239,14 +240,17 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 }
 
 // Counter returns the function that adds to the use of the client of that issuer on that
-// day, in days since 1 January 1970 UTC, see [store.DayOf]. The function refuses
-// quantities that are not positive or that would overflow. It adds or returns an error,
-// never both. Both return [ErrClosed] after [Meter.Close], and [ErrDayClosed] if the day
-// ended more than [store.LateDays] ago. The function begins to return it at the next
-// flush, so that a flush records all that it has added.
+// day. The day is a number of days since 1 January 1970 UTC, see [store.DayOf]. The
+// function returns an error for quantities that are not positive or that would overflow.
+// It adds or returns an error, never both.
 //
-// Names are UTF-8 without NUL. Those of product, issuer and client have at most 4060
-// bytes together. A nil Product, such as one whose error was ignored, returns an error.
+// Counter and the function return [ErrClosed] after [Meter.Close], and [ErrDayClosed] if
+// the day ended more than [store.LateDays] ago. The function returns the latter only from
+// the next flush on, so that this flush records everything that the function has added.
+//
+// Names are UTF-8 without NUL. The API, name and label of the product, the issuer and the
+// client have at most 4060 bytes in total. On a nil Product, such as one whose error was
+// ignored, Counter returns an error.
 func (p *Product) Counter(day int, issuer, client string) (add func(n int64) error, err error) {
 	if p == nil || p.meter == nil {
 		return nil, errNoProduct
@@ -259,8 +263,9 @@ func (p *Product) Counter(day int, issuer, client string) (add func(n int64) err
 }
 
 // Report flushes and then asks the store, so that the report includes every use that
-// this process admitted before. It returns [ErrClosed] after Close, and otherwise an
-// error if [Meter.Flush] or the store does. See [store.Usage].
+// this process has counted before. It returns [ErrClosed] after Close. Otherwise it
+// returns an error if the Check method of q, [Meter.Flush] or the store does. See
+// [store.Usage].
 func (m *Meter) Report(ctx context.Context, q store.Query) (*store.Report, error) {
 	if err := q.Check(); err != nil {
 		return nil, err
@@ -271,8 +276,8 @@ func (m *Meter) Report(ctx context.Context, q store.Query) (*store.Report, error
 	return m.store.Report(ctx, q)
 }
 
-// isNil reports whether u is nil or holds a nil pointer, which a constructor returns
-// beside an error that nobody has looked at.
+// isNil reports whether u is nil or holds a nil pointer. Such a pointer comes from a
+// constructor whose error was ignored.
 func isNil(u store.Usage) bool {
 	v := reflect.ValueOf(u)
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()

@@ -17,7 +17,7 @@ import (
 
 var day = int(time.Now().Unix() / (24 * 60 * 60))
 
-// open opens a meter that records only when the test flushes it, or starts it.
+// open opens a meter that records only when the test flushes or starts it.
 func open(t testing.TB, dir string, u store.Usage, cfg meter.Config) *meter.Meter {
 	t.Helper()
 	if cfg.Log == nil {
@@ -60,7 +60,7 @@ func use(t *testing.T, p *meter.Product, client string, n int64) {
 	}
 }
 
-// quantities returns the report by client and product.
+// quantities returns the meter's report by client and product.
 func quantities(t *testing.T, m *meter.Meter) map[string]int64 {
 	t.Helper()
 	report, err := m.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: store.Day(day), To: store.Day(day)})
@@ -160,7 +160,7 @@ func TestU07StoreFaults(t *testing.T) {
 	if got := quantities(t, m)["a p"]; got != 7 {
 		t.Errorf("after a failure and a lost reply: got %d, want 7", got)
 	}
-	f.Usage = memory.New() // an empty copy was put back
+	f.Usage = memory.New() // the store was put back to an empty copy
 	if got := quantities(t, m)["a p"]; got != 7 {
 		t.Errorf("after the store went back in time: got %d, want 7", got)
 	}
@@ -213,8 +213,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestU03ManyCounters flushes in several batches, also to a store that has lost
-// the first of them.
+// TestU03ManyCounters flushes in several batches, also to a store that has lost the first
+// of them.
 func TestU03ManyCounters(t *testing.T) {
 	f := &forgetful{Usage: memory.New()}
 	m := meter.New(f)

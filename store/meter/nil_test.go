@@ -10,8 +10,8 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// TestNil makes meters and products of what a constructor returns beside an error that
-// nobody has looked at.
+// TestNil makes meters and products from the nil values that a constructor returns beside
+// an ignored error.
 func TestNil(t *testing.T) {
 	for what, u := range map[string]store.Usage{"nil": nil, "a nil pointer": (*memory.Store)(nil)} {
 		dir := filepath.Join(t.TempDir(), "usage")

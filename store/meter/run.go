@@ -10,13 +10,13 @@ const (
 	syncEvery    = 100 * time.Millisecond
 	flushEvery   = time.Second
 	flushTimeout = 10 * time.Second
-	scanEvery    = 10 // flushes
+	scanEvery    = 10 // flushes between two scans
 )
 
-// Run records the counts of a meter from [New] in the store once a second. It returns
-// when ctx ends, with the cause, or when the meter is closed, with nil. Counts of the
-// last second are then not recorded yet: call [Meter.Close]. A store that fails loses
-// nothing; the counts are recorded when it works again.
+// Run records the counts of a meter from [New] in the store once a second. It returns the
+// cause when ctx ends, and nil when the meter is closed. Counts of the last second are
+// then not recorded yet: call [Meter.Close]. A store that fails loses nothing. The counts
+// are recorded when it works again.
 //
 // A meter from [Open] runs by itself, so that Run returns an error for it.
 func (m *Meter) Run(ctx context.Context) error {
@@ -91,6 +91,7 @@ func (m *Meter) Close() error {
 	m.creating.Unlock()
 	m.end()
 	m.loops.Wait()
+
 	m.closeSegments(func(*segment) bool { return true })
 
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
@@ -112,7 +113,7 @@ func (m *Meter) Close() error {
 	return m.folder.root.Close()
 }
 
-// condition returns a function that calls f, and logs its first failure and the
+// condition returns a function that calls f. It logs the first failure of f, and then its
 // recovery.
 func (m *Meter) condition(bad, good string, f func(context.Context) error) func(ctx context.Context) {
 	failing := false
@@ -139,7 +140,7 @@ func (m *Meter) sync() error {
 	return errors.Join(errs...)
 }
 
-// release lets go of the files, so that others may tell what is in them.
+// release closes the files, so that other processes may record them.
 func (m *Meter) release() error {
 	var errs []error
 	for _, s := range m.all() {

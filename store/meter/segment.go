@@ -15,32 +15,32 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A segment is a stream of one day's counts: a file of the journal, or of a
-// meter without a folder just memory.
+// A segment is a stream of the counts of one day. It is a file of the journal, or memory
+// alone if the meter has no folder.
 type segment struct {
 	header
 	name   string // of the file
 	mapped bool
 
 	mu       sync.Mutex
-	memory   []byte   // the file, as it is or is going to be; nil without a folder
+	memory   []byte   // the content of the file, now or after the next sync; nil without a folder
 	used     int      // bytes of memory
-	slots    []uint32 // where in memory they are
+	slots    []uint32 // their offsets in memory
 	counters []*counter
 	closed   bool     // no counter is added, and all are frozen
-	file     *os.File // holds the lock; nil without a folder, and when let go
+	file     *os.File // holds the lock; nil without a folder, and after release
 
 	syncing     sync.Mutex
-	synced      uint64 // sum at the last sync
-	syncedSlots int    // their number then
-	written     []byte // what the file holds, unless it is mapped
+	synced      uint64 // the checksum at the last sync
+	syncedSlots int    // the number of slots at the last sync
+	written     []byte // the content of the file, if it is not mapped
 
 	// Guarded by Meter.flushing.
 	seq    uint64    // of the last batch that the store acknowledged
-	spoken time.Time // when it did
+	spoken time.Time // when it acknowledged that batch
 	ended  bool      // the store knows that the stream has ended
 
-	through atomic.Int64 // up to when the store knows all, in Unix nanoseconds
+	through atomic.Int64 // the store knows all counts up to here, in Unix nanoseconds
 }
 
 // newSegment returns a segment that has no file.
@@ -56,7 +56,7 @@ func (s *segment) place(c *counter) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.memory == nil {
-		block := new([blockSize / 8]atomic.Int64) // which no other core writes to
+		block := new([blockSize / 8]atomic.Int64) // a cache line that no other counter shares
 		c.number, c.total = uint32(len(s.counters)), &block[0]
 	} else if !s.write(c) {
 		return false
@@ -66,7 +66,7 @@ func (s *segment) place(c *counter) bool {
 	return true
 }
 
-// write makes c a slot of the file. No slot crosses a page.
+// write makes a slot of the file for c. A slot never crosses the end of a page.
 func (s *segment) write(c *counter) bool {
 	n := c.key.names()
 	size := slotSize(&n)
@@ -84,14 +84,14 @@ func (s *segment) write(c *counter) bool {
 	return true
 }
 
-// all returns the counters, and whether there will be more of them or in them.
+// all returns the counters, and whether they are final.
 func (s *segment) all() (cs []*counter, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.counters, s.closed
 }
 
-// close makes all totals final. The caller sees to it that nothing is placed
+// close makes all totals final. The caller must make sure that no counter is placed
 // meanwhile.
 func (s *segment) close() {
 	s.mu.Lock()
@@ -105,7 +105,7 @@ func (s *segment) close() {
 	}
 }
 
-// acknowledge notes in the file that the store knows all totals: their sum.
+// acknowledge stores in the file the sum of the totals that the store has acknowledged.
 func (s *segment) acknowledge(sum uint64) {
 	if s.memory != nil {
 		word(s.memory, ackedAt).Store(int64(sum))
@@ -113,11 +113,11 @@ func (s *segment) acknowledge(sum uint64) {
 	}
 }
 
-// bytes returns how long the file is.
+// bytes returns the size of the file.
 func (s *segment) bytes() int64 { return int64(len(s.memory)) }
 
-// sync makes what was counted survive the machine, and in a file that is not
-// mapped the process.
+// sync makes counts survive a crash of the machine, and in a file that is not mapped a
+// crash of the process.
 func (s *segment) sync() error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
@@ -127,10 +127,12 @@ func (s *segment) sync() error {
 	if f == nil {
 		return nil
 	}
+
 	sum := s.checksum(slots)
 	if len(slots) == s.syncedSlots && sum == s.synced {
 		return nil
 	}
+
 	err := s.save(f, s.memory[:used])
 	if err == nil {
 		s.synced, s.syncedSlots = sum, len(slots)
@@ -138,9 +140,9 @@ func (s *segment) sync() error {
 	return err
 }
 
-// checksum returns a number that differs whenever anything in those slots has
-// changed, because what changes only grows. It is wanted ten times a second, and
-// so does not go by way of the counters.
+// checksum returns a number that differs whenever a slot has changed, because totals only
+// grow. It reads the memory directly instead of the counters, because it runs ten times a
+// second.
 func (s *segment) checksum(slots []uint32) uint64 {
 	sum := uint64(word(s.memory, ackedAt).Load())
 	for _, at := range slots {
@@ -177,7 +179,7 @@ func (s *segment) page(at int) []byte {
 	return page
 }
 
-// release lets go of the file and its lock. The memory stays.
+// release closes the file and gives up its lock. The memory stays usable.
 func (s *segment) release() error {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
@@ -191,7 +193,7 @@ func (s *segment) release() error {
 	return err
 }
 
-// ordinaryMemory returns zeros that may be used atomically, word by word.
+// ordinaryMemory returns zeros that are aligned for atomic use of words.
 func ordinaryMemory(size int) []byte {
 	words := make([]uint64, size/8)
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), size)

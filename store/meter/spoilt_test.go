@@ -16,13 +16,13 @@ import (
 )
 
 func TestSpoiltFiles(t *testing.T) {
-	slot := func(i int) int { return meter.PageSize + i*2*meter.BlockSize } // of 128 bytes, with the names of use
+	slot := func(i int) int { return meter.PageSize + i*2*meter.BlockSize } // slots of use have 128 bytes
 	long := strings.Repeat("x", 60)
 	for name, tt := range map[string]struct {
 		spoil func(b []byte) []byte
-		want  string // how the reason begins
+		want  string // prefix of the reason
 		slots int
-		told  string // clients
+		told  string // clients whose counts must be recorded
 	}{
 		"torn header":         {func(b []byte) []byte { b[meter.HeadLength-10] ^= 1; return b }, "has a torn header", 0, ""},
 		"newer":               {func(b []byte) []byte { b[meter.VersionAt]++; b[100] = 7; return b }, "is a journal of a newer version", 0, ""},
@@ -73,13 +73,13 @@ func TestSpoiltFiles(t *testing.T) {
 			if after, err := os.ReadFile(file); err != nil || len(after) != len(before) {
 				t.Errorf("the file was not left as it was: %d bytes of %d, %v", len(after), len(before), err)
 			}
-			use(t, product(t, m, "p"), "z", 1) // nothing of it stops others
+			use(t, product(t, m, "p"), "z", 1) // others can still count
 			must(t, m.Close())
 		})
 	}
 }
 
-// TestForeign puts all kinds of things into the folder.
+// TestForeign puts all kinds of foreign files into the folder.
 func TestForeign(t *testing.T) {
 	dir, _ := left(t, "a")
 	must(t, os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("x"), 0o600))
@@ -102,8 +102,8 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestStreamClosed tells of a stream that the store has folded: of one that the
-// store had acknowledged nothing is lost.
+// TestStreamClosed records a stream that the store has folded. If the store had
+// acknowledged the stream, nothing is lost.
 func TestStreamClosed(t *testing.T) {
 	dir, file := left(t, "ab")
 	closed := &closing{}
@@ -118,7 +118,7 @@ func TestStreamClosed(t *testing.T) {
 		t.Errorf("%d batches, want 1", closed.batches)
 	}
 	db := memory.New()
-	must(t, open(t, dir, db, meter.Config{}).Flush(t.Context())) // acknowledges
+	must(t, open(t, dir, db, meter.Config{}).Flush(t.Context())) // acknowledges the counts
 	m = open(t, dir, &closing{}, meter.Config{})
 	must(t, m.Flush(t.Context()))
 	if asides := m.Stats().Asides; len(asides) != 0 {
@@ -137,8 +137,8 @@ func (c *closing) Record(context.Context, store.Stream, store.Batch) (uint64, er
 	return 0, store.ErrStreamClosed
 }
 
-// TestLiveStreamClosed loses the stream of a process that counts: what was not
-// acknowledged is set aside, and counting goes on in another one.
+// TestLiveStreamClosed closes the stream of a process that counts. Counts that were not
+// acknowledged are set aside, and the process counts on in another stream.
 func TestLiveStreamClosed(t *testing.T) {
 	db := memory.New()
 	f := &forgetful{Usage: db}
@@ -171,8 +171,8 @@ func TestLiveStreamClosed(t *testing.T) {
 	}
 }
 
-// FuzzDecode spoils a journal: what is read of it was in it, and each slot's
-// checksum is right.
+// FuzzDecode damages a journal. Every count that is read must have been in it, and every
+// slot's checksum must be right.
 func FuzzDecode(f *testing.F) {
 	_, file := left(f, "abcdefghijklmnopqrstuvwxyz")
 	whole, err := os.ReadFile(file)

@@ -9,15 +9,15 @@ import (
 
 // Stats describes the state of a meter, for metrics.
 type Stats struct {
-	Counters  int           // counters that can be added to
-	Unflushed int           // counters with a total that the store has not acknowledged
-	Oldest    time.Duration // the highest possible age of a count among those
-	Leftovers int           // files of processes that have ended, which the store does not know yet
+	Counters  int           // number of counters that can be added to
+	Unflushed int           // number of counters whose total the store has not acknowledged
+	Oldest    time.Duration // upper bound for the age of a count that is not acknowledged
+	Leftovers int           // number of files of other processes that could not be recorded yet
 	Asides    []Aside       // by name
 	Bytes     int64         // total size of the files in which this process counts
 }
 
-// Stats returns the state of the meter. It looks at every counter.
+// Stats returns the state of the meter. Its cost grows with the number of counters.
 func (m *Meter) Stats() Stats {
 	now := time.Now()
 	s := Stats{Leftovers: int(m.unrecorded.Load())}
@@ -29,6 +29,7 @@ func (m *Meter) Stats() Stats {
 			s.Oldest = max(s.Oldest, now.Sub(time.Unix(0, segment.through.Load())))
 		}
 	}
+
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	s.Counters = int(m.counters.count.Load())

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// retried calls f until no signal interrupts it.
+// retried calls f again as long as a signal interrupts it.
 func retried(f func() error) error {
 	for {
 		if err := f(); !errors.Is(err, unix.EINTR) {
@@ -16,7 +16,7 @@ func retried(f func() error) error {
 	}
 }
 
-// allocate gives f that size, and all the room for it.
+// allocate gives f that size, and reserves room on the disk for all of it.
 func allocate(f *os.File, size int64) error {
 	err := retried(func() error { return unix.Fallocate(int(f.Fd()), 0, 0, size) })
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
@@ -25,9 +25,8 @@ func allocate(f *os.File, size int64) error {
 	return os.NewSyscallError("fallocate", err)
 }
 
-// mappable reports whether what is stored to a mapped page of f is in the file
-// at once, and needs no more room: on file systems that are local and write in
-// place.
+// mappable reports whether a write to a mapped page of f is in the file at once, and never
+// needs more room on the disk. That holds for local file systems that write in place.
 func mappable(f *os.File) bool {
 	var s unix.Statfs_t
 	if err := retried(func() error { return unix.Fstatfs(int(f.Fd()), &s) }); err != nil {

@@ -9,7 +9,7 @@ import (
 
 const openFlags = 0
 
-// lock fails: without locks there is no journal.
+// lock fails. Without locks there can be no journal.
 func lock(*os.File) error { return errors.ErrUnsupported }
 
 func unlock(*os.File) error { return nil }

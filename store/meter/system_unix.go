@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFlags neither follow a link nor wait for the other end of a pipe.
+// openFlags make sure that opening neither follows a link nor waits for a pipe.
 const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK
 
-// lock takes f's lock, which ends with its descriptor. It returns errBusy if
-// somebody else has it.
+// lock takes f's lock, which ends with its descriptor. It returns errBusy if another
+// process has the lock.
 func lock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -29,13 +29,13 @@ func lock(f *os.File) error {
 	}
 }
 
-// unlock lets go of f's lock, which a mapping of the file would keep when f is
-// closed.
+// unlock gives up f's lock. Closing f is not enough, because a mapping of the file keeps
+// the lock.
 func unlock(f *os.File) error {
 	return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_UN))
 }
 
-// checkFolder refuses a folder that others can write to.
+// checkFolder returns an error if other users can write to the folder.
 func checkFolder(dir string, fi os.FileInfo) error {
 	if mode := fi.Mode().Perm(); mode&0o022 != 0 {
 		return fmt.Errorf("others can write to %s (mode %#o); expected 0700", dir, mode)

@@ -9,7 +9,7 @@ import (
 
 func allocate(f *os.File, size int64) error { return writeZeros(f, size) }
 
-// mappable reports whether f may be mapped: here, no file may.
+// mappable reports false: files are mapped on Linux only.
 func mappable(*os.File) bool { return false }
 
 func mapFile(*os.File, int) ([]byte, error) { return nil, errors.ErrUnsupported }

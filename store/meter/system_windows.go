@@ -9,9 +9,9 @@ import (
 
 const openFlags = 0
 
-// lock takes f's lock, which ends with its handle. It returns errBusy if
-// somebody else has it. What is locked lies far behind the end of the file, so
-// that the file can be read.
+// lock takes f's lock, which ends with its handle. It returns errBusy if another process
+// has the lock. The locked byte lies far behind the end of the file, so that others can
+// read the file.
 func lock(f *os.File) error {
 	const far = 1 << 30
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
@@ -22,14 +22,15 @@ func lock(f *os.File) error {
 	return os.NewSyscallError("LockFileEx", err)
 }
 
-// unlock has nothing to do: to close f is enough.
+// unlock does nothing, because closing f ends the lock.
 func unlock(*os.File) error { return nil }
 
-// checkFolder leaves it to the folder's access control list who can write.
+// checkFolder does nothing. The access control list of the folder decides who can write.
 func checkFolder(string, os.FileInfo) error { return nil }
 
-// rename gives the file its final name, which an open file cannot be given. Who
-// opens it before it is locked again finds no slot in it.
+// rename gives the file its final name. It closes the file first, because an open file
+// cannot be renamed. A process that opens the file before it is locked again finds no
+// slot in it.
 func rename(root *os.Root, f *os.File, from, to string) (*os.File, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
@@ -47,5 +48,5 @@ func rename(root *os.Root, f *os.File, from, to string) (*os.File, error) {
 	return f, nil
 }
 
-// syncFolder does nothing: a folder cannot be synced.
+// syncFolder does nothing, because Windows cannot sync a folder.
 func syncFolder(*os.Root) error { return nil }

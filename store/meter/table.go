@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// A table finds counters without a lock. One goroutine at a time changes it.
+// A table finds counters without a lock. Only one goroutine at a time may change it.
 type table struct {
 	seed  maphash.Seed
-	now   atomic.Pointer[[]slot] // a power of two, of which at most half are taken
+	now   atomic.Pointer[[]slot] // its length is a power of two; at most half is used
 	count atomic.Int64
 }
 
@@ -20,12 +20,12 @@ func newTable() *table {
 	return t
 }
 
-// hash leaves the issuer out: few clients differ in nothing else.
+// hash leaves out the issuer, because few keys differ in nothing else.
 func (t *table) hash(k *key) uint64 {
 	return (maphash.String(t.seed, k.client) ^ uint64(k.day)<<32 ^ uint64(k.product.number)) * 0x9E3779B97F4A7C15 >> 16
 }
 
-// find returns the counter of that key, or nil.
+// find returns the counter with that key, or nil.
 func (t *table) find(k *key) *counter {
 	slots := *t.now.Load()
 	for i := t.hash(k); ; i++ {
@@ -36,7 +36,7 @@ func (t *table) find(k *key) *counter {
 	}
 }
 
-// insert adds a counter that the table does not hold.
+// insert adds a counter. The table must not hold its key yet.
 func (t *table) insert(c *counter) {
 	slots := *t.now.Load()
 	if 2*(t.count.Add(1)) > int64(len(slots)) {
@@ -55,7 +55,7 @@ func (t *table) put(slots []slot, c *counter) {
 	}
 }
 
-// retain leaves only counters for which keep is true.
+// retain removes the counters for which keep returns false.
 func (t *table) retain(keep func(*counter) bool) {
 	kept := 0
 	for i := range *t.now.Load() {
@@ -71,7 +71,7 @@ func (t *table) retain(keep func(*counter) bool) {
 	t.count.Store(int64(kept))
 }
 
-// rebuild replaces the table by one of that size.
+// rebuild replaces the table by one with size slots.
 func (t *table) rebuild(size int, keep func(*counter) bool) {
 	slots := make([]slot, size)
 	old := *t.now.Load()

@@ -25,7 +25,7 @@ func useOn(t *testing.T, p *meter.Product, day int, client string, n int64) {
 	must(t, add(n))
 }
 
-// recording is a store that remembers what it was told.
+// recording is a store that remembers the batches that it receives.
 type recording struct {
 	store.Usage
 	mu       sync.Mutex
@@ -52,8 +52,8 @@ func (r *recording) batches() []store.Batch {
 	return ts
 }
 
-// TestStarted tells within a second, is silent when there is nothing, and says so
-// every ten seconds.
+// TestStarted checks that a meter records within a second. Without new counts it records
+// nothing but a heartbeat every ten seconds.
 func TestStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := record(memory.New())
@@ -88,7 +88,7 @@ func TestStarted(t *testing.T) {
 	})
 }
 
-// TestMidnight counts on both sides of midnight, late for the day before too.
+// TestMidnight counts on both sides of midnight, also late for the day before.
 func TestMidnight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New()
@@ -103,7 +103,7 @@ func TestMidnight(t *testing.T) {
 		useOn(t, p, today(), "a", 2)
 		time.Sleep(time.Millisecond)
 		useOn(t, p, today(), "a", 10)
-		useOn(t, p, first, "a", 4) // was admitted before midnight
+		useOn(t, p, first, "a", 4) // a request that began before midnight
 		time.Sleep(2 * time.Second)
 		if a, b := reported(t, db, first)["a p"], reported(t, db, first+1)["a p"]; a != 7 || b != 10 {
 			t.Errorf("got %d and %d, want 7 and 10", a, b)
@@ -114,8 +114,8 @@ func TestMidnight(t *testing.T) {
 	})
 }
 
-// TestDayClosed counts on a day until it may no longer be counted on. Its file
-// goes when the store knows it, and no sooner.
+// TestDayClosed counts on a day until it is closed. Its file is removed when the store
+// knows it, and not before.
 func TestDayClosed(t *testing.T) {
 	for _, unmapped := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -160,8 +160,8 @@ func TestDayClosed(t *testing.T) {
 	}
 }
 
-// TestLeftoverIsKept keeps a file of a dead process as long as its day is open,
-// and tells it once more before it goes.
+// TestLeftoverIsKept checks that the file of a dead process is kept as long as its day is
+// open, and recorded once more before it is removed.
 func TestLeftoverIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		alive, db := filepath.Join(t.TempDir(), "alive"), memory.New()
@@ -177,7 +177,7 @@ func TestLeftoverIsKept(t *testing.T) {
 		if got := reported(t, db, d)["a p"]; got != 3 || len(journals(t, dir)) != 1 {
 			t.Errorf("on the last day: got %d and %d files, want 3 and 1", got, len(journals(t, dir)))
 		}
-		f.set(memory.New()) // while no stream of this process would notice
+		f.set(memory.New()) // while this process has no stream that would notice
 		time.Sleep(3 * time.Second)
 		if got := reported(t, f.Usage, d)["a p"]; got != 3 || len(journals(t, dir)) != 0 {
 			t.Errorf("after it: got %d and %d files, want 3 and none", got, len(journals(t, dir)))
@@ -185,8 +185,8 @@ func TestLeftoverIsKept(t *testing.T) {
 	})
 }
 
-// TestFoldedWhileAway starts a process again after the store has folded what the
-// last one told: nothing is lost, doubled, or set aside.
+// TestFoldedWhileAway starts a process again after the store has folded its last stream.
+// Nothing may be lost, doubled or set aside.
 func TestFoldedWhileAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, db := filepath.Join(t.TempDir(), "usage"), memory.New()
@@ -207,7 +207,7 @@ func TestFoldedWhileAway(t *testing.T) {
 	})
 }
 
-// TestClockStepsBack counts on days that, by the clock, have not come yet.
+// TestClockStepsBack counts on days that are in the future after the clock steps back.
 func TestClockStepsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memory.New()
@@ -230,8 +230,8 @@ func TestClockStepsBack(t *testing.T) {
 	})
 }
 
-// TestU07StoreDown counts on while the store is down, and says how much it does not
-// know, and for how long.
+// TestU07StoreDown counts while the store is down. Stats must say how many counts the
+// store does not know, and for how long.
 func TestU07StoreDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &forgetful{Usage: memory.New()}

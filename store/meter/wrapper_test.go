@@ -11,15 +11,15 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// anybody admits every credential.
+// anybody accepts every credential.
 type anybody struct{}
 
 func (anybody) Validate(context.Context, middleware.Credential) (*middleware.Identity, error) {
 	return &middleware.Identity{Client: "a", Issuer: "iss"}, nil
 }
 
-// TestRequestAfterClose makes a request after the meter was closed: it is refused with
-// AUTH-8, and not served for nothing.
+// TestRequestAfterClose makes a request after the meter was closed. It must be refused
+// with AUTH-8, and not served without being counted.
 func TestRequestAfterClose(t *testing.T) {
 	for name, newMeter := range newMeters {
 		m := newMeter(t, memory.New())

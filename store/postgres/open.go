@@ -31,8 +31,8 @@ func checkTransport(cfg *pgx.ConnConfig) error {
 	return nil
 }
 
-// checkDurable returns an error if the server may forget, in a crash, what it has
-// acknowledged to a session of the pool.
+// checkDurable returns an error if the server may forget acknowledged writes of the pool's
+// sessions in a crash.
 func checkDurable(ctx context.Context, pool *pgxpool.Pool) error {
 	var fsync, commit string
 	err := pool.QueryRow(ctx, `SELECT current_setting('fsync'), current_setting('synchronous_commit')`).Scan(&fsync, &commit)

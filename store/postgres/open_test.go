@@ -10,10 +10,9 @@ import (
 	"github.com/authtier/authtier/store/postgres"
 )
 
-// TestS02Volatile opens databases of servers that may lose what they have
-// acknowledged.
+// TestS02Volatile opens databases of servers that may lose acknowledged writes.
 func TestS02Volatile(t *testing.T) {
-	durable, volatile := services.Postgres(t, "fsync=on"), services.SharedPostgres(t) // whose fsync is off
+	durable, volatile := services.Postgres(t, "fsync=on"), services.SharedPostgres(t) // the shared one has fsync off
 	for name, tt := range map[string]struct {
 		dsn   string
 		wants []string // in the error; none if there is no error
@@ -54,11 +53,11 @@ func TestS02Volatile(t *testing.T) {
 	}
 }
 
-// TestS02Plaintext opens databases of other machines, to which nothing may be sent
-// without TLS. These addresses are for documentation: nobody is there.
+// TestS02Plaintext opens databases on other machines, to which nothing may be sent without
+// TLS. The addresses are reserved for documentation, so that no server answers.
 func TestS02Plaintext(t *testing.T) {
 	for dsn, refused := range map[string]bool{
-		"postgres://u:hunter2@192.0.2.1/d":                                                  true, // prefer falls back
+		"postgres://u:hunter2@192.0.2.1/d":                                                  true, // the default falls back to plaintext
 		"postgres://u:hunter2@192.0.2.1/d?sslmode=disable":                                  true,
 		"postgres://u:hunter2@192.0.2.1/d?sslmode=allow":                                    true,
 		"postgres://u:hunter2@127.0.0.1:1,192.0.2.1:5432/d?sslmode=disable":                 true,

@@ -32,23 +32,22 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// A Store is a database. Its methods may be called concurrently.
+// A Store is a database. It is safe for concurrent use.
 type Store struct {
 	*base
 	pool *pgxpool.Pool
 
-	open context.Context // until Close
+	open context.Context // ends when Close is called
 	end  context.CancelFunc
 }
 
-type base = sqlstore.Store // embedded under a name that is not exported
-
+type base = sqlstore.Store // an unexported name, so that the embedded field is too
 var (
 	_ store.Store  = (*Store)(nil)
 	_ store.Hinter = (*Store)(nil)
 )
 
-// channel is what is notified of changes.
+// channel is the name of the channel that is notified of changes.
 const channel = "authtier_changes"
 
 // Config configures [Open]. The zero value is ready to use.
@@ -63,32 +62,35 @@ type Config struct {
 	AllowPlaintext bool
 }
 
-// Open connects to the database of a connection string, a URL or key=value
-// pairs as libpq knows them, and brings its tables up to date. ctx bounds the opening
-// alone, and cfg may be nil. Parameters of the
-// pool, such as pool_max_conns, may be among them. It is an error if the database
-// cannot be reached or written, or is more than one version newer, and if the server
-// may forget what it has acknowledged, see [Config].
+// Open connects to the database of a connection string, and brings its tables up to
+// date. The string is a URL or key=value pairs, as for libpq. It may hold parameters of
+// the pool, such as pool_max_conns. ctx bounds the opening alone. cfg may be nil.
 //
-// It is also an error if a connection without TLS might be made to a host that is
-// neither a loopback address nor a Unix socket, as with the default of sslmode,
-// "prefer". Say sslmode=verify-full, or set AllowPlaintext.
+// Open returns an error if the database cannot be reached or written, or is more than
+// one version newer. It also returns an error if the server may forget acknowledged
+// writes, see [Config].
+//
+// A connection without TLS must go to a loopback address or a Unix socket. Otherwise
+// Open returns an error, also if the connection would only perhaps be without TLS, as
+// with "prefer", the default of sslmode. Set sslmode=verify-full, or AllowPlaintext.
 //
 // Two products, or staging and production, need two databases or two schemas, because
 // API keys, secrets and passwords are valid for all issuers on one store: see
 // [store.Store].
 //
-// Behind a connection pooler in transaction mode, say
-// default_query_exec_mode=exec; changes of other nodes then arrive by polling.
+// Behind a connection pooler in transaction mode, set default_query_exec_mode=exec.
+// Changes of other nodes then arrive by polling.
 func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	var c Config
 	if cfg != nil {
 		c = *cfg
 	}
+
 	pc, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err) // pgx hides the password
 	}
+
 	name := fmt.Sprintf("postgres %s:%d/%s", pc.ConnConfig.Host, pc.ConnConfig.Port, pc.ConnConfig.Database)
 	if pc.ConnConfig.ConnectTimeout == 0 {
 		pc.ConnConfig.ConnectTimeout = time.Second
@@ -96,19 +98,23 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	if !strings.Contains(dsn, "pool_max_conns") {
 		pc.MaxConns = max(pc.MaxConns, 16)
 	}
+
+	// Check before the pool makes connections, which would send the password.
 	if err := checkTransport(pc.ConnConfig); err != nil && !c.AllowPlaintext {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+
 	d := sqlstore.Dialect{
 		Name:     name,
 		Lock:     `SELECT pg_advisory_xact_lock(7021788371)`,
 		Postgres: true,
-		Report:   `SET LOCAL jit = off`,                           // to compile takes longer than it saves
-		Batch:    `SET LOCAL plan_cache_mode = force_custom_plan`, // a plan for an empty table is no plan for a full one
+		Report:   `SET LOCAL jit = off`,                           // compiling takes longer than it saves
+		Batch:    `SET LOCAL plan_cache_mode = force_custom_plan`, // a plan made for an empty table is slow on a full one
 		Notify:   `SELECT pg_notify('` + channel + `', '')`,
 		Write:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 		Snapshot: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
@@ -116,6 +122,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	db := stdlib.OpenDBFromPool(pool)
 	s := &Store{base: sqlstore.New(db, db, d), pool: pool}
 	s.open, s.end = context.WithCancel(context.Background())
+
 	if err := checkDurable(ctx, pool); err != nil && !c.AllowVolatile {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
 	}
@@ -125,7 +132,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the connections, after the calls under way have ended. Later calls and
+// Close closes the connections after the calls under way have ended. Later calls and
 // Hint return errors.
 func (s *Store) Close() error {
 	s.end()
@@ -136,13 +143,14 @@ func (s *Store) Close() error {
 
 const probeTimeout = 2 * time.Second
 
-// Hint implements [store.Hinter] by LISTEN, on a connection of its own. It first
-// sends itself a notification through the pool: behind some poolers none
-// arrives, and nothing else would tell.
+// Hint implements [store.Hinter] by LISTEN, on a connection of its own. It first sends
+// itself a notification through the pool. Behind some poolers no notification arrives,
+// and only this test shows it.
 func (s *Store) Hint(ctx context.Context, f func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.open, func() { cancel(errClosed) })()
+
 	err := s.listen(ctx, f)
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("postgres: listening: %w", cause)
@@ -159,13 +167,15 @@ func (s *Store) listen(ctx context.Context, f func()) error {
 		return fmt.Errorf("postgres: listening: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+
 	if _, err := conn.Exec(ctx, `LISTEN `+channel); err != nil {
 		return fmt.Errorf("postgres: listening: %w", err)
 	}
 	if err := s.probe(ctx, conn); err != nil {
 		return err
 	}
-	f() // what changed before LISTEN
+
+	f() // for changes that were made before LISTEN
 	for {
 		if err := wait(ctx, conn); err != nil {
 			return fmt.Errorf("postgres: listening: %w", err)
@@ -174,6 +184,7 @@ func (s *Store) listen(ctx context.Context, f func()) error {
 	}
 }
 
+// probe sends a notification through the pool, and waits for it on conn.
 func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -181,6 +192,7 @@ func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := s.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, word); err != nil {
 		return fmt.Errorf("postgres: listening: %w", err)
 	}
+
 	for {
 		n, err := conn.WaitForNotification(ctx)
 		switch {
@@ -194,8 +206,8 @@ func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
-// wait returns after a notification. Twice a minute it looks whether the
-// connection is still there.
+// wait returns after a notification. Every 30 seconds it checks that the connection is
+// still alive.
 func wait(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		quiet, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -205,6 +217,7 @@ func wait(ctx context.Context, conn *pgx.Conn) error {
 		if !idle {
 			return err
 		}
+
 		ping, cancel := context.WithTimeout(ctx, probeTimeout)
 		err = conn.Ping(ping)
 		cancel()

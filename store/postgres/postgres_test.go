@@ -20,7 +20,7 @@ import (
 func open(t *testing.T, dsn string) *postgres.Store {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel() // bounds the opening alone
+	defer cancel() // the context bounds the opening alone
 	s, err := postgres.Open(ctx, dsn, &postgres.Config{AllowVolatile: true})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestS02OneVersionNewer(t *testing.T) {
 	}
 }
 
-// TestS02OpenedAtOnce opens an empty database by several nodes.
+// TestS02OpenedAtOnce opens an empty database from several nodes at once.
 func TestS02OpenedAtOnce(t *testing.T) {
 	dsn := services.SharedPostgres(t).Database(t, "")
 	var wg sync.WaitGroup
@@ -111,8 +111,8 @@ func TestS02OpenedAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// TestR03R05LostReply cuts the connection between the commit and its reply: the caller
-// does not know, and there is one token that can be used.
+// TestR03R05LostReply cuts the connection between the commit and its reply. The caller must
+// get an error that is not an answer, and exactly one token must be usable.
 func TestR03R05LostReply(t *testing.T) {
 	server := services.Postgres(t)
 	proxy := faultproxy.New(t, server.Addr())
@@ -136,7 +136,7 @@ func TestR03R05LostReply(t *testing.T) {
 	if next, err := direct.Token(t.Context(), store.DigestOf("next")); err != nil || next.Used {
 		t.Errorf("its successor: got %+v, %v, want it unused", next, err)
 	}
-	// The client, who has no answer, tries again: that is a second use.
+	// The client got no answer and tries again, which is a second use.
 	err = s.RotateRefreshToken(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("again"))
 	if !errors.Is(err, store.ErrReused) {
 		t.Errorf("a second try: got %v, want %v", err, store.ErrReused)
@@ -146,7 +146,7 @@ func TestR03R05LostReply(t *testing.T) {
 	}
 }
 
-// TestHint wants hints soon after changes of another node, and an error when the
+// TestHint expects hints soon after changes of another node, and an error when the
 // connection breaks.
 func TestHint(t *testing.T) {
 	server := services.Postgres(t)
@@ -154,7 +154,7 @@ func TestHint(t *testing.T) {
 	s, other := open(t, services.At(server.DSN(), proxy.Addr())), open(t, server.DSN())
 	hints, ended := make(chan struct{}, 100), make(chan error, 1)
 	go func() { ended <- s.Hint(t.Context(), func() { hints <- struct{}{} }) }()
-	<-hints // it listens
+	<-hints // Hint has begun to listen
 	for range 3 {
 		for len(hints) > 0 {
 			<-hints
@@ -177,8 +177,8 @@ func TestHint(t *testing.T) {
 	}
 }
 
-// TestUsageAfterPutBack tells everything again to a store that went back in time,
-// through a handle that knew it before: nobody gets what another has used.
+// TestUsageAfterPutBack records all counts again in a store that was put back to an earlier
+// copy, through a handle that knew it before. No client may be billed for another.
 func TestUsageAfterPutBack(t *testing.T) {
 	server := services.Postgres(t)
 	open(t, server.DSN()).Close()
@@ -199,7 +199,7 @@ func TestUsageAfterPutBack(t *testing.T) {
 	}
 	tell(1, 1, "a", "bb", "ccc")
 	server.RestoreData(t)
-	for began := time.Now(); ; { // until the connections of before are known to be gone
+	for began := time.Now(); ; { // until the pool has noticed that its connections are gone
 		if _, err := s.Client(t.Context(), "x"); errors.Is(err, store.ErrNotFound) {
 			break
 		}

@@ -27,6 +27,8 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	if reply == "ok" {
 		return nil
 	}
+
+	// An adjustment with the key exists. Repeating the same one is no error.
 	known, _ := reply.([]any)
 	if len(known) != 2 {
 		return fmt.Errorf("redis: a script returned %v", reply)
@@ -52,6 +54,7 @@ func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 	if err != nil {
 		return nil, err
 	}
+
 	var all []store.Adjustment
 	for _, day := range days {
 		as, err := s.adjusted(ctx, q, day)
@@ -64,19 +67,21 @@ func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 			}
 		}
 	}
+
 	slices.SortFunc(all, func(a, b store.Adjustment) int {
 		return cmp.Or(a.Made.Compare(b.Made), cmp.Compare(a.Key, b.Key))
 	})
 	return all, nil
 }
 
-// adjusted returns the adjustments of a day.
+// adjusted returns the adjustments of a day of the series that q asks for.
 func (s *Store) adjusted(ctx context.Context, q store.Query, day store.Day) ([]store.Adjustment, error) {
 	name := "adjusted:" + place(day, q.Issuer, q.API)
 	kept, err := s.scan(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+
 	var as []store.Adjustment
 	for key, text := range kept {
 		a, err := decodeAdjustment(text)
@@ -89,7 +94,7 @@ func (s *Store) adjusted(ctx context.Context, q store.Query, day store.Day) ([]s
 	return as, nil
 }
 
-// encodeAdjustment writes what the key and the place do not say.
+// encodeAdjustment encodes the fields that are not in the key or the place.
 func encodeAdjustment(a store.Adjustment) string {
 	return fmt.Sprintf("%s %d %s", formatTime(a.Made), a.Quantity, formatList([]string{a.Client, a.Product, a.Reason, a.Author}))
 }
@@ -103,6 +108,7 @@ func decodeAdjustment(text string) (a store.Adjustment, err error) {
 	if a.Quantity, err = strconv.ParseInt(quantity, 10, 64); err != nil {
 		return a, err
 	}
+
 	var names []string
 	if err := json.Unmarshal([]byte(what), &names); err != nil {
 		return a, err

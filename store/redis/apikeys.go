@@ -45,7 +45,7 @@ func (r *hash) listedKey() (*store.APIKey, error) {
 	return k, r.err
 }
 
-// apiKeyArgs are the arguments from which a script takes new keys.
+// apiKeyArgs returns the arguments that describe new keys to a script.
 func apiKeyArgs(ks ...store.APIKey) []any {
 	args := []any{len(ks)}
 	for _, k := range ks {
@@ -87,7 +87,7 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 	})
 }
 
-// added returns the scopes that are new.
+// added returns the scopes that old does not contain.
 func added(scopes, old []string) (list []any) {
 	for _, scope := range scopes {
 		if !slices.Contains(old, scope) {

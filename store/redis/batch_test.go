@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// TestLargeBatches creates 10,000 users and keys in a call, all or none, lists them,
+// TestLargeBatches creates 10,000 users and keys in one call, all or none. It lists them,
 // and revokes the keys with their owner.
 func TestLargeBatches(t *testing.T) {
 	const n = 10_000
@@ -87,7 +87,7 @@ func TestLargeBatches(t *testing.T) {
 	if ks, err := h.ListAPIKeys(ctx, "", "", 9); err != nil || len(ks) != 0 {
 		t.Errorf("after the owner was revoked: got %v, %v", ks, err)
 	}
-	for i := range last { // the last one is among the tombstones
+	for i := range last { // the key of the last one is a tombstone
 		keys[i] = apiKey(fmt.Sprintf("new%05d", i), "c")
 	}
 	if err := h.CreateAPIKeys(ctx, keys...); !errors.Is(err, store.ErrRevoked) || !strings.Contains(err.Error(), keys[last].ID) {

@@ -16,8 +16,8 @@ import (
 )
 
 // The sequence of changes is a stream. The ID of change n is "n-0". The entry holds the
-// change's nonce: a cursor is good if its entry exists and has its nonce. The last
-// 4,096 changes are kept.
+// change's nonce: a cursor is valid if its entry exists and has its nonce. The stream
+// keeps the last 4,096 changes.
 
 // Revoke implements [store.Changes].
 func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
@@ -41,6 +41,7 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	if err != nil {
 		return nil, store.Cursor{}, fmt.Errorf("%w (key %schanges)", err, s.prefix)
 	}
+
 	var cs []store.Change
 	for i, e := range entries {
 		change, at, err := decodeEntry(e)
@@ -70,6 +71,7 @@ func decodeEntry(e redis.XMessage) (c store.Change, at store.Cursor, err error) 
 	if uint64(c.Kind) != kind {
 		r.fail("kind", "is too high")
 	}
+
 	if at, err = decodeCursor(e.ID, r.text("nonce")); err != nil {
 		return c, at, err
 	}
@@ -88,17 +90,17 @@ func decodeCursor(id, nonce string) (c store.Cursor, err error) {
 	return c, nil
 }
 
-// snapshotPatience is for millions of revocations.
+// snapshotPatience allows for millions of revocations.
 const snapshotPatience = 10 * time.Second
 
-// Snapshot implements [store.Changes]. It returns no change of a client or user whose
-// version was never raised, because nothing of it is revoked.
+// Snapshot implements [store.Changes]. It omits clients and users whose version was never
+// raised, because nothing of them is revoked.
 func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, error) {
 	return s.snapshot(ctx, false)
 }
 
-// snapshot is Snapshot. empty says that the namespace holds nothing if it has no
-// changes.
+// snapshot implements Snapshot. If empty is true, a namespace without changes holds no
+// records either.
 func (s *Store) snapshot(ctx context.Context, empty bool) ([]store.Change, store.Cursor, error) {
 	var reply any
 	err := callWithin(ctx, snapshotPatience, func(ctx context.Context) error {
@@ -113,6 +115,7 @@ func (s *Store) snapshot(ctx context.Context, empty bool) ([]store.Change, store
 	if err != nil {
 		return nil, store.Cursor{}, err
 	}
+
 	cs, cursor, err := decodeSnapshot(reply)
 	if err != nil {
 		return nil, store.Cursor{}, fmt.Errorf("redis: a snapshot of %s: %w", s.prefix, err)
@@ -120,13 +123,14 @@ func (s *Store) snapshot(ctx context.Context, empty bool) ([]store.Change, store
 	return cs, cursor, nil
 }
 
-// decodeSnapshot decodes the ID and the fields of the last entry, and the hashes
-// of versions and revocations.
+// decodeSnapshot decodes the ID and the fields of the last entry, and the hashes of
+// versions and of revocations.
 func decodeSnapshot(reply any) (cs []store.Change, cursor store.Cursor, err error) {
 	parts, _ := reply.([]any)
 	if len(parts) != 4 {
 		return nil, cursor, fmt.Errorf("it is %v", reply)
 	}
+
 	id, _ := parts[0].(string)
 	last := map[string]any{}
 	for name, value := range pairs(parts[1]) {
@@ -135,6 +139,7 @@ func decodeSnapshot(reply any) (cs []store.Change, cursor store.Cursor, err erro
 	if _, cursor, err = decodeEntry(redis.XMessage{ID: id, Values: last}); err != nil {
 		return nil, cursor, err
 	}
+
 	for field, value := range pairs(parts[2]) {
 		c, err := decodeSubject(field)
 		if c.Version, _ = strconv.ParseUint(value, 10, 64); err != nil || c.Version == 0 {
@@ -142,6 +147,7 @@ func decodeSnapshot(reply any) (cs []store.Change, cursor store.Cursor, err erro
 		}
 		cs = append(cs, c)
 	}
+
 	for field, value := range pairs(parts[3]) {
 		c, errC := decodeSubject(field)
 		var errT error

@@ -41,6 +41,7 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 	if err := record.CheckClient(ctx, &c, s); err != nil {
 		return err
 	}
+
 	secrets := []secret{}
 	for _, sec := range c.Secrets {
 		secrets = append(secrets, keptSecret(sec))

@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// A chain is a family whose token one goroutine rotates; every third is revoked.
+// A chain is a family whose token one goroutine rotates. Every third chain is revoked.
 type chain struct {
 	family  string
 	rotated int  // acknowledged
@@ -21,7 +21,7 @@ type chain struct {
 
 func (c *chain) secret(n int) string { return fmt.Sprint(c.family, "-", n) }
 
-// run goes on until the store fails.
+// run rotates until the store fails.
 func (c *chain) run(t *testing.T, h *redis.Store) {
 	if h.PutTokens(t.Context(), token(c.secret(0), c.family)) != nil {
 		c.rotated = -1
@@ -36,8 +36,8 @@ func (c *chain) run(t *testing.T, h *redis.Store) {
 	c.revoked = h.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: c.family, Until: time.Now().Add(time.Hour)}) == nil
 }
 
-// check compares what is there with what was acknowledged: all of that, and of
-// what was under way either all or nothing.
+// check compares the store with the writes that were acknowledged. All of these must be
+// there. A write that was under way must be there as a whole or not at all.
 func (c *chain) check(t *testing.T, h *redis.Store, inForce map[string]bool) {
 	t.Helper()
 	if c.revoked != inForce[c.family] && c.revoked {
@@ -67,8 +67,8 @@ func (c *chain) check(t *testing.T, h *redis.Store, inForce map[string]bool) {
 	}
 }
 
-// TestKilled kills the server under load, several times. With appendfsync always
-// nothing that was acknowledged is lost.
+// TestKilled repeatedly kills the server under load. With appendfsync=always, no
+// acknowledged write may be lost.
 func TestKilled(t *testing.T) {
 	s := services.Redis(t, "appendfsync=always")
 	h := open(t, s.DSN(), redis.Config{})
@@ -131,8 +131,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestS10PutBack puts the server back to an earlier copy: cursors and sequence
-// numbers of the future that it has lost are noticed.
+// TestS10PutBack puts the server back to an earlier copy. Cursors and sequence numbers
+// from after the copy must be noticed.
 func TestS10PutBack(t *testing.T) {
 	ctx := t.Context()
 	s := services.Redis(t, "appendfsync=always")
@@ -166,7 +166,7 @@ func TestS10PutBack(t *testing.T) {
 	if _, _, err := h.Since(ctx, lost); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a cursor of the lost future: got %v, want %v", err, store.ErrNotFound)
 	}
-	revoke("three") // has the number that "two" had
+	revoke("three") // gets the number that "two" had
 	if cs, _, err := h.Since(ctx, lost); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a cursor whose number is taken again: got %v, %v, want %v", cs, err, store.ErrNotFound)
 	}
@@ -178,8 +178,8 @@ func TestS10PutBack(t *testing.T) {
 	}
 }
 
-// TestFlushed empties the server under a store: what was known is gone, and
-// cursors say so.
+// TestFlushed empties the server under a store. All records are gone, and Since must
+// refuse old cursors.
 func TestFlushed(t *testing.T) {
 	ctx := t.Context()
 	s := services.Redis(t)

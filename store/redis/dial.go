@@ -15,15 +15,17 @@ import (
 	"github.com/authtier/authtier/store/internal/transport"
 )
 
-// timeout is for each step of a call: connecting, writing, reading.
+// timeout limits each step of a call: connecting, writing and reading.
 const timeout = time.Second
 
 // dialer returns a function that makes clients of the server at a DSN.
 func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
 	u, err := url.Parse(dsn)
-	if err != nil { // the error would quote the password
+	// The error of url.Parse would quote the password.
+	if err != nil {
 		return nil, errors.New("the DSN is no URL; characters such as / ? # in a password are to be percent-encoded")
 	}
+
 	if u.Query().Has("addr") {
 		opt, err := redis.ParseClusterURL(dsn)
 		if err != nil {
@@ -46,11 +48,11 @@ func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
 	return func() redis.UniversalClient { return newClient(*opt, local) }, err
 }
 
-// checkTransport returns an error if one of the addresses is another machine's.
+// checkTransport returns an error if one of the addresses belongs to another machine.
 func checkTransport(network string, addrs ...string) error {
 	for _, addr := range addrs {
 		host, _, err := net.SplitHostPort(addr)
-		// A node that does not know its address has an empty one, which is this machine.
+		// A cluster node that does not know its own address reports an empty host.
 		if network == "unix" || err == nil && (host == "" || transport.IsLocal(host)) {
 			continue
 		}
@@ -67,9 +69,9 @@ func redacted(u *url.URL, err error) error {
 	return err
 }
 
-// newClient returns a client that repeats nothing: a rotation whose reply got lost
-// would be taken for a second use of the token. local says that it connects to this
-// machine alone.
+// newClient returns a client that never repeats a command. A repeated rotation, whose
+// first reply was lost, would count as reuse of the token. If local is true, the client
+// connects to this machine alone.
 func newClient(opt redis.Options, local bool) redis.UniversalClient {
 	opt.Protocol = 2
 	opt.DisableIdentity = true
@@ -80,7 +82,8 @@ func newClient(opt redis.Options, local bool) redis.UniversalClient {
 	return silence(redis.NewClient(&opt), local)
 }
 
-// newCluster does the same for a cluster, but for its own retries: see once.
+// newCluster returns such a client of a cluster. Commands that must not be repeated there
+// are marked by once.
 func newCluster(opt redis.ClusterOptions, local bool) redis.UniversalClient {
 	opt.Protocol = 2
 	opt.DisableIdentity = true
@@ -89,18 +92,19 @@ func newCluster(opt redis.ClusterOptions, local bool) redis.UniversalClient {
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = timeout, timeout, timeout, timeout
 	opt.ContextTimeoutEnabled = true
 	opt.DisableRoutingPolicies = true
-	opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false // never a lagging replica
+	// A replica may lag behind, and miss revocations.
+	opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false
 	return silence(redis.NewClusterClient(&opt), local)
 }
 
-// A once is a command that a cluster's client sends again only where the server
-// has said that it did nothing.
+// A once is a command that a cluster's client repeats only if the server has reported
+// that it did nothing.
 type once struct{ *redis.Cmd }
 
-// NoRetry is read by the client.
+// NoRetry reports that the client must not repeat the command.
 func (once) NoRetry() bool { return true }
 
-// node returns a client of the server that has our slot.
+// node returns a client of the server that holds the slot of the namespace.
 func (s *Store) node(ctx context.Context) (*redis.Client, error) {
 	switch db := s.db.(type) {
 	case *redis.Client:

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// TestQuietRests has a server take long to be found missing: for a second it is
-// not looked for again.
+// TestQuietRests makes a dial fail slowly. For a second, the client must not dial again.
 func TestQuietRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dials := 0

@@ -15,7 +15,7 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// everything calls each method once, with what is in the store if it works.
+// everything calls each method once. If the store works, all calls succeed after prepare.
 func everything(ctx context.Context, s *redis.Store) map[string]error {
 	errs := map[string]error{}
 	now, d := time.Now(), store.DigestOf("one")
@@ -68,7 +68,7 @@ func everything(ctx context.Context, s *redis.Store) map[string]error {
 
 func today() store.Day { return store.DayOf(time.Now()) }
 
-// hash returns what looks like the hash of a password.
+// hash returns a text in the form of a password hash.
 func hash(password string) string {
 	return "$2a$10$" + fmt.Sprintf("%x", store.DigestOf(password))[:53]
 }
@@ -85,7 +85,7 @@ func signingKey(id string) store.SigningKey {
 	return store.SigningKey{Set: "set", ID: id, Alg: "ES256", Sealed: []byte("sealed")}
 }
 
-// prepare puts what everything asks for.
+// prepare stores the records that everything uses.
 func prepare(t *testing.T, s *redis.Store) {
 	t.Helper()
 	ctx := t.Context()
@@ -101,7 +101,7 @@ func prepare(t *testing.T, s *redis.Store) {
 	}
 }
 
-// allFail checks that each method fails, with an error that is no answer.
+// allFail checks that each method fails with an error that is not an answer.
 func allFail(t *testing.T, errs map[string]error) {
 	t.Helper()
 	for method, err := range errs {
@@ -131,7 +131,7 @@ func TestEverythingWorks(t *testing.T) {
 	}
 }
 
-// TestS01Gone meets a server that refuses connections, and finds it back.
+// TestS01Gone uses a server that refuses connections, and then works again.
 func TestS01Gone(t *testing.T) {
 	s := services.Redis(t, "appendfsync=always")
 	h := open(t, s.DSN(), redis.Config{})
@@ -145,7 +145,7 @@ func TestS01Gone(t *testing.T) {
 	}
 }
 
-// recovers waits until the store works again: five seconds at most.
+// recovers waits until the store works again. It fails after five seconds.
 func recovers(t *testing.T, h *redis.Store) {
 	t.Helper()
 	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
@@ -159,8 +159,8 @@ func recovers(t *testing.T, h *redis.Store) {
 	}
 }
 
-// TestS01Silent meets a server that accepts connections and says nothing: each call
-// ends within two seconds.
+// TestS01Silent uses a server that accepts connections and never answers. Each call must
+// end within two seconds.
 func TestS01Silent(t *testing.T) {
 	s := services.SharedRedis(t)
 	p := faultproxy.New(t, s.Addr())
@@ -180,7 +180,7 @@ func TestS01Silent(t *testing.T) {
 			}
 		})
 	}
-	for range 50 { // more than there are connections
+	for range 50 { // more than the pool has connections
 		within("Token", func() error { _, err := h.Token(t.Context(), store.DigestOf("one")); return err })
 	}
 	within("RotateRefreshToken", func() error {
@@ -204,8 +204,8 @@ func TestS01Silent(t *testing.T) {
 	recovers(t, h)
 }
 
-// TestR03R05ReplyLost loses the reply to a rotation that happened: the caller gets an
-// error that decides nothing, and nobody has rotated twice.
+// TestR03R05ReplyLost loses the reply to a rotation that was done. The caller must get an
+// error that is not an answer, and the token must be rotated only once.
 func TestR03R05ReplyLost(t *testing.T) {
 	s := services.SharedRedis(t)
 	p := faultproxy.New(t, s.Addr())
@@ -215,7 +215,7 @@ func TestR03R05ReplyLost(t *testing.T) {
 	for round := range 20 {
 		name := func(n string) string { return fmt.Sprint(n, round) }
 		family := name("f")
-		for _, err := range []error{ // the server knows the script then
+		for _, err := range []error{ // makes the server know the script
 			direct.PutTokens(t.Context(), token(name("one"), family), token(name("warm"), name("g"))),
 			h.RotateRefreshToken(t.Context(), store.DigestOf(name("warm")), "c", time.Now(), 0),
 		} {
@@ -232,7 +232,7 @@ func TestR03R05ReplyLost(t *testing.T) {
 		if errOld != nil || errNew != nil || !old.Used {
 			t.Fatalf("after it: old %+v, %v; new %v; want it rotated once", old, errOld, errNew)
 		}
-		// The honest client tries again: that is a second use.
+		// An honest client tries again, which is a second use.
 		err = h.RotateRefreshToken(t.Context(), store.DigestOf(name("one")), "c", time.Now(), 0, token(name("three"), family))
 		if !errors.Is(err, store.ErrReused) {
 			t.Errorf("trying again: got %v, want %v", err, store.ErrReused)
@@ -245,8 +245,8 @@ func TestR03R05ReplyLost(t *testing.T) {
 	}
 }
 
-// TestR05RequestLost cuts all connections again and again while tokens are rotated:
-// there are never two live ones in a family.
+// TestR05RequestLost repeatedly cuts all connections while tokens are rotated. A family
+// must never have two usable tokens.
 func TestR05RequestLost(t *testing.T) {
 	s := services.SharedRedis(t)
 	p := faultproxy.New(t, s.Addr())
@@ -289,8 +289,8 @@ func TestR05RequestLost(t *testing.T) {
 	}
 }
 
-// liveTokens returns how many of the tokens can be used. A rotation whose reply was
-// lost may still be under way, so it looks until two looks in a row see the same.
+// liveTokens returns how many of the tokens can be used. A rotation whose reply was lost
+// may still be under way. liveTokens therefore repeats until two results are equal.
 func liveTokens(t *testing.T, db *redis.Store, secrets []string) int {
 	t.Helper()
 	look := func() (live []string) {
@@ -313,7 +313,7 @@ func liveTokens(t *testing.T, db *redis.Store, secrets []string) int {
 	}
 }
 
-// TestS01Full fills the server's memory: writes fail whole, reads go on.
+// TestS01Full fills the server's memory. Writes must fail as a whole, and reads must work.
 func TestS01Full(t *testing.T) {
 	s := services.Redis(t)
 	h, db := open(t, s.DSN(), redis.Config{}), raw(t, s)

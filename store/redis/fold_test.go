@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store/internal/services"
 )
 
-// used returns what everybody has used, and fails if a report is not whole.
+// used returns the use of all clients, and fails if a report is not complete.
 func used(t *testing.T, s *Store) (sum int64) {
 	t.Helper()
 	report, err := s.Report(t.Context(), store.Query{API: "a", Issuer: "i", To: 99})
@@ -38,8 +38,8 @@ func two(t *testing.T) (a, b *Store) {
 	return a, b
 }
 
-// TestFoldInterrupted folds a stream step by step, as if each sweeper died after
-// one: from the first on the stream is closed, and whoever comes goes on.
+// TestFoldInterrupted folds a stream step by step, as if each sweeper died after one step.
+// The first step must close the stream, and each further one must continue the work.
 func TestFoldInterrupted(t *testing.T) {
 	ctx := t.Context()
 	a, b := two(t)
@@ -89,8 +89,8 @@ func TestFoldInterrupted(t *testing.T) {
 	}
 }
 
-// TestFoldBetweenBatches sweeps while a stream records several batches of old counts:
-// it is folded with all of them, or none is taken.
+// TestFoldBetweenBatches sweeps while a stream records several batches of old counts.
+// Either all of them are folded, or the store takes none.
 func TestFoldBetweenBatches(t *testing.T) {
 	ctx := t.Context()
 	a, b := two(t)
@@ -116,8 +116,8 @@ func TestFoldBetweenBatches(t *testing.T) {
 	}
 }
 
-// TestReportWhileFolding reports a day of too many counts to be read at once, while
-// they are folded in many small steps: no report has any of them twice, or not.
+// TestReportWhileFolding reports a large day while its counts are folded in many small
+// steps. Every report must have each count exactly once.
 func TestReportWhileFolding(t *testing.T) {
 	ctx := t.Context()
 	a, b := two(t)
@@ -141,7 +141,7 @@ func TestReportWhileFolding(t *testing.T) {
 				return
 			}
 			if steps%40 == 0 {
-				time.Sleep(200 * time.Millisecond) // for a report
+				time.Sleep(200 * time.Millisecond) // leaves time for a report
 			}
 		}
 	}()

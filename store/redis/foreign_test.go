@@ -15,8 +15,8 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// dump returns all that the namespace holds: hashes and sets in order, which DUMP does
-// not give them, and everything else in the form of DUMP.
+// dump returns everything that the namespace holds. Hashes and sets are sorted, which DUMP
+// does not do. Everything else has the form of DUMP.
 func dump(t *testing.T, s *services.Service, ns string) map[string]string {
 	t.Helper()
 	db, all := raw(t, s), map[string]string{}
@@ -37,8 +37,8 @@ func dump(t *testing.T, s *services.Service, ns string) map[string]string {
 	return all
 }
 
-// TestC17ForeignTypes puts another type in the place of each key, one at a time.
-// What would read or write it fails and names it, and nothing is changed.
+// TestC17ForeignTypes replaces each key by one of another type, one at a time. Methods that
+// use the key must fail, name it, and change nothing.
 func TestC17ForeignTypes(t *testing.T) {
 	s := services.SharedRedis(t)
 	db, ns := raw(t, s), services.Name()
@@ -99,7 +99,7 @@ func TestC17ForeignTypes(t *testing.T) {
 			}
 		}
 		methods := uses[use]
-		if strings.Contains(name, fmt.Sprintf(":%d:", today())) { // like that of long ago
+		if strings.Contains(name, fmt.Sprintf(":%d:", today())) { // the day of long ago has the same keys
 			continue
 		}
 		if name == "format" || strings.HasPrefix(name, "token:") && name != fmt.Sprintf("token:%x", store.DigestOf("one")) || strings.HasPrefix(name, "tokenid:") || strings.HasPrefix(name, "family:") || strings.HasPrefix(name, "sessionid:") {
@@ -111,7 +111,7 @@ func TestC17ForeignTypes(t *testing.T) {
 		used[use] = true
 		saved := do(t, db, "DUMP", key)
 		do(t, db, "DEL", key)
-		if strings.HasPrefix(name, "apikeyid:") || name == "indexed" { // a string is not foreign
+		if strings.HasPrefix(name, "apikeyid:") || name == "indexed" { // these are strings
 			do(t, db, "RPUSH", key, "foreign")
 		} else {
 			do(t, db, "SET", key, "foreign")
@@ -134,7 +134,7 @@ func TestC17ForeignTypes(t *testing.T) {
 	}
 }
 
-// fill puts one of each record: the client c, the user u, and the API key k.
+// fill stores one record of each type: the client c, the user u, the API key k, and so on.
 func fill(t *testing.T, h *redis.Store) {
 	t.Helper()
 	prepare(t, h)
@@ -159,13 +159,13 @@ func fill(t *testing.T, h *redis.Store) {
 	}
 }
 
-// fold has a stream record a count of long ago, and folds it.
+// fold records a count of a day long ago, and folds its stream.
 func fold(ctx context.Context, h *redis.Store, c store.Count) error {
 	_, err := h.Record(ctx, store.Stream{2}, store.Batch{Seq: 1, Counts: []store.Count{c}})
 	return errors.Join(err, h.Sweep(ctx, time.Now()))
 }
 
-// only calls one method, in such a way that it must touch what is there.
+// only calls one method with arguments for which it must use the stored records.
 func only(ctx context.Context, h *redis.Store, method string) (err error) {
 	now, d := time.Now(), store.DigestOf("one")
 	switch method {
@@ -258,21 +258,21 @@ func only(ctx context.Context, h *redis.Store, method string) (err error) {
 	case "DeleteUser":
 		err = h.DeleteUser(ctx, "u")
 	case "Sweep":
-		err = h.Sweep(ctx, now.Add(-1000*time.Hour)) // nothing has ended
+		err = h.Sweep(ctx, now.Add(-1000*time.Hour)) // at a time when nothing had ended
 	}
 	return err
 }
 
-// TestC17ForeignFields spoils each field of each record, or takes it away.
+// TestC17ForeignFields damages or removes each field of each record.
 func TestC17ForeignFields(t *testing.T) {
 	s := services.SharedRedis(t)
 	db, ns := raw(t, s), services.Name()
 	h := open(t, s.DSN(), redis.Config{Namespace: ns})
 	fill(t, h)
 	reads := map[string]string{"client": "Client", "user": "User", "apikey": "APIKeyByID", "token": "Token", "session": "Session", "signing": "SigningKeys", "streams": "Report", "counts": "Report", "folded": "Report", "adjusted": "Adjustments", "adjustments": "Adjust"}
-	// Any text is good for these, and an empty one too.
+	// Any text is valid in these fields, even an empty one.
 	texts := []string{"id", "family", "client", "user", "audience", "scopes", "password", "first", "last", "lang", "name", "owner"}
-	newer := map[string][]string{ // than some records
+	newer := map[string][]string{ // fields that older records lack
 		"token": {"usedat"}, "apikey": {"created", "used", "name", "owner", "addrs"},
 		"client": {"used:s"}, "user": {"scopes", "limit_scopes"},
 	}
@@ -314,7 +314,7 @@ func TestC17ForeignFields(t *testing.T) {
 	}
 }
 
-// TestC17ForeignChanges spoils the sequence.
+// TestC17ForeignChanges damages the sequence of changes.
 func TestC17ForeignChanges(t *testing.T) {
 	s := services.SharedRedis(t)
 	db := raw(t, s)

@@ -13,8 +13,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A hash holds a record. The first field that is missing or garbled is remembered as
-// the error of the whole, so that half of a record is never taken for one.
+// A hash holds a record. It remembers the first field that is missing or invalid as the
+// error of the whole record, so that a damaged record is never used in part.
 type hash struct {
 	key    string
 	fields map[string]string
@@ -28,6 +28,7 @@ func (s *Store) hash(ctx context.Context, name string) (*hash, error) {
 		r.fields, err = s.db.HGetAll(ctx, r.key).Result()
 		return err
 	})
+
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w (key %.200q)", err, r.key)
@@ -38,7 +39,7 @@ func (s *Store) hash(ctx context.Context, name string) (*hash, error) {
 }
 
 // addFields adds the fields that a node of the previous version has dropped from r. They
-// are in another hash, which need not exist.
+// are in another hash, which may not exist.
 func (s *Store) addFields(ctx context.Context, r *hash, name string) error {
 	added, err := s.hash(ctx, name)
 	if errors.Is(err, store.ErrNotFound) {
@@ -68,7 +69,7 @@ func (r *hash) has(field string) bool {
 	return ok
 }
 
-// text returns a field as it is.
+// text returns the value of a field.
 func (r *hash) text(field string) string {
 	v, ok := r.fields[field]
 	if !ok {
@@ -107,8 +108,8 @@ func (r *hash) time(field string) time.Time {
 	return t
 }
 
-// The IfAny methods read fields that older records lack, and return the zero value
-// then.
+// The IfAny methods read fields that older records lack. They return the zero value if
+// the field is missing.
 
 func (r *hash) timeIfAny(field string) time.Time {
 	if !r.has(field) {
@@ -142,7 +143,7 @@ func (r *hash) list(field string, v any) {
 	}
 }
 
-// counted returns the arguments from which a script takes any number of items.
+// counted returns items preceded by their number, as scripts expect a list.
 func counted(items ...any) []any { return append([]any{len(items)}, items...) }
 
 func formatFlag(b bool) string {
@@ -152,11 +153,11 @@ func formatFlag(b bool) string {
 	return "0"
 }
 
-// formatInstant writes seconds and nanoseconds since 1970, which scripts compare
+// formatInstant writes the seconds since 1970 with nine decimals, which scripts compare
 // as numbers.
 func formatInstant(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond()) }
 
-// formatTime writes an instant, and nothing for the zero time, which means never.
+// formatTime writes a time, or "" for the zero time, which means never.
 func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -189,7 +190,7 @@ func parseDigest(s string) (d store.Digest, err error) {
 	return d, fmt.Errorf("%q is no digest", s)
 }
 
-// formatNames encodes a list of names, none as [].
+// formatNames encodes a list of names. An empty list is [].
 func formatNames(names []string) string {
 	if len(names) == 0 {
 		return "[]"
@@ -197,7 +198,7 @@ func formatNames(names []string) string {
 	return formatList(names)
 }
 
-// formatList encodes what list decodes. No value that is passed can fail.
+// formatList encodes a list as JSON. It panics if v cannot be encoded.
 func formatList(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

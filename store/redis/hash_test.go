@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// FuzzRecords reads any text as each kind of record. What is accepted is written as
-// something that says the same.
+// FuzzRecords decodes any text as each type of record. A record that is accepted must be
+// encoded to an equivalent text.
 func FuzzRecords(f *testing.F) {
 	for _, s := range []string{
 		"", "0.000000000", "1795305600.000000001", "-1.5", "-62135596800.000000000", "1.-00000001", "+1.000000000", "1.0000000001",

@@ -9,22 +9,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// hintBlock is how long the server waits for a change before it answers that there was
+// hintBlock is how long the server waits for a change before it answers that there is
 // none. A broken connection is noticed after that time at the latest.
 const hintBlock = 2 * time.Second
 
 // Hint implements [store.Hinter], on a connection of its own. It also calls f at the
-// beginning, for changes that were made while nobody listened. It returns when the
-// connection breaks or the store is closed. A caller that wants more hints calls it
-// again after a while.
+// beginning, for changes that were made before. It returns when the connection breaks or
+// the store is closed. Callers that want more hints call it again after a while.
 func (s *Store) Hint(ctx context.Context, f func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	db := s.dial()
 	defer db.Close()
+	// Closing the client also ends a read that waits.
 	for _, end := range []context.Context{ctx, s.open} {
-		defer context.AfterFunc(end, func() { db.Close() })() // also a read that waits
+		defer context.AfterFunc(end, func() { db.Close() })()
 	}
 	last, err := s.lastChange(ctx, db)
 	for err == nil {
@@ -50,7 +50,7 @@ func (s *Store) lastChange(ctx context.Context, db redis.UniversalClient) (id st
 	return id, err
 }
 
-// nextChange waits for changes after the last, and returns the ID of the latest.
+// nextChange waits for changes after the last one, and returns the ID of the latest.
 func (s *Store) nextChange(ctx context.Context, db redis.UniversalClient, last string) (string, error) {
 	for {
 		short, cancel := context.WithTimeout(ctx, hintBlock+patience)
@@ -58,7 +58,7 @@ func (s *Store) nextChange(ctx context.Context, db redis.UniversalClient, last s
 		cancel()
 		switch {
 		case errors.Is(err, redis.Nil):
-			// None. Should the stream have begun anew, it waits for too high a number.
+			// If the stream began anew, XREAD would wait for a number that never comes.
 			now, err := s.lastChange(ctx, db)
 			if err != nil || now != last {
 				return now, err

@@ -24,7 +24,7 @@ func listen(ctx context.Context, h *redis.Store) *listener {
 	return l
 }
 
-// hint waits for a hint.
+// hint waits for a hint, and fails after the given time.
 func (l *listener) hint(t *testing.T, within time.Duration) {
 	t.Helper()
 	select {
@@ -36,8 +36,8 @@ func (l *listener) hint(t *testing.T, within time.Duration) {
 	}
 }
 
-// end waits for the end of Hint, and calls spoil again and again: a fault between
-// two reads is none.
+// end waits for Hint to return. It calls spoil repeatedly, because Hint does not notice a
+// fault between two of its reads.
 func (l *listener) end(t *testing.T, within time.Duration, spoil func()) error {
 	t.Helper()
 	for begin := time.Now(); time.Since(begin) < within; {
@@ -59,7 +59,7 @@ func TestHint(t *testing.T) {
 	prepare(t, writer)
 	ctx, cancel := context.WithCancel(t.Context())
 	l := listen(ctx, reader)
-	l.hint(t, 2*time.Second) // for what nobody heard
+	l.hint(t, 2*time.Second) // for changes that were made before
 	_, cursor, err := reader.Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -91,14 +91,14 @@ func TestHint(t *testing.T) {
 	}
 }
 
-// TestHintBreaks breaks the connection: Hint says so, and the next one hints at
-// what happened meanwhile.
+// TestHintBreaks breaks the connection. Hint must return an error, and the next Hint must
+// hint at changes that were made in between.
 func TestHintBreaks(t *testing.T) {
 	s := services.SharedRedis(t)
 	p := faultproxy.New(t, s.Addr())
 	cfg := redis.Config{Namespace: services.Name()}
 	writer, reader := open(t, s.DSN(), cfg), open(t, services.At(s.DSN(), p.Addr()), cfg)
-	for what, spoil := range map[string]func(){ // each of them harmless when repeated
+	for what, spoil := range map[string]func(){ // each can be repeated without harm
 		"reset": p.Reset, "disconnected": p.Disconnect, "silent": p.BlackHole, "refused": func() { p.Refuse(); p.Reset() },
 	} {
 		l := listen(t.Context(), reader)
@@ -120,8 +120,8 @@ func TestHintBreaks(t *testing.T) {
 	}
 }
 
-// TestHintAnew empties the namespace while somebody listens: its numbers begin
-// anew, and are hinted at all the same.
+// TestHintAnew empties the namespace during Hint. The numbers of changes begin again, and
+// hints must still come.
 func TestHintAnew(t *testing.T) {
 	s := services.SharedRedis(t)
 	ns := services.Name()

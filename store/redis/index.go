@@ -21,15 +21,15 @@ import (
 // are created, and in each Sweep.
 //
 // The changes do not suffice if more were made than are kept, or if the namespace comes
-// from the previous version. Then all records are looked for with SCAN. In a namespace
-// that only this version uses, this never happens.
+// from the previous version. The store then looks for all records with SCAN. In a
+// namespace that only this version uses, this never happens.
 
 const (
-	scanCount  = 10_000 // keys that the server looks at, while others wait
+	scanCount  = 10_000 // keys that the server examines in one step, while others wait
 	indexBatch = 500    // records that one script indexes
 )
 
-// list returns the records after a name. decode makes one of a record's fields.
+// list returns a page of records after a name. decode decodes one record.
 func list[T any](
 	ctx context.Context, s *Store, kind, client, after string, limit int, decode func(name string, r *hash) (*T, error),
 ) ([]T, error) {
@@ -66,8 +66,8 @@ func list[T any](
 	return all, nil
 }
 
-// stored returns a record that a script reads, with the fields that a node of the
-// previous version has dropped.
+// stored returns a record, including the fields that a node of the previous version has
+// dropped.
 func (s *Store) stored(ctx context.Context, kind, name string) (*hash, error) {
 	reply, err := s.run(ctx, readRecord, kind, name)
 	if err != nil {
@@ -94,7 +94,7 @@ func decodeFields(reply any) (name string, r *hash, err error) {
 }
 
 // update stores the changed fields of a record if the fields that were read are still
-// the same. scopes are those that an API key gets and did not have.
+// the same. scopes are the scopes that are added to an API key.
 func (s *Store) update(ctx context.Context, kind, name string, raise bool, read, changed []any, scopes ...any) (stored bool, err error) {
 	args := append([]any{kind, name, formatFlag(raise)}, counted(read...)...)
 	args = append(args, counted(changed...)...)
@@ -119,7 +119,8 @@ func (s *Store) index(ctx context.Context) error {
 		return err
 	}
 
-	// The search may have missed what changed since it began. The changes tell it.
+	// The scan may have missed records that changed since it began. Their changes are
+	// after last.
 	err = call(ctx, func(ctx context.Context) error { return s.db.Set(ctx, s.prefix+"indexed", last, 0).Err() })
 	if err != nil {
 		return fmt.Errorf("%w (key %sindexed)", err, s.prefix)
@@ -155,7 +156,7 @@ func (s *Store) indexAll(ctx context.Context) error {
 	return nil
 }
 
-// indexKeys indexes the records among some keys.
+// indexKeys indexes the records among keys.
 func (s *Store) indexKeys(ctx context.Context, keys []string) error {
 	for kind, prefix := range map[string]string{"client": "client:", "user": "user:", "apikey": "apikeyid:"} {
 		var names []any
@@ -164,6 +165,7 @@ func (s *Store) indexKeys(ctx context.Context, keys []string) error {
 				names = append(names, name)
 			}
 		}
+
 		for len(names) > 0 {
 			n := min(indexBatch, len(names))
 			if err := s.do(ctx, indexRecords, append([]any{kind}, counted(names[:n]...)...)...); err != nil {

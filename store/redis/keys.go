@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/store/internal/record"
 )
 
-// A signingKey is what a set keeps under a key's ID.
+// A signingKey is the JSON form of a key, stored in the hash of its set.
 type signingKey struct {
 	Alg       string  `json:"alg"`
 	Sealed    []byte  `json:"sealed"`
@@ -30,6 +30,7 @@ func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey
 	if err != nil {
 		return nil, err
 	}
+
 	var ks []store.SigningKey
 	for id, text := range r.fields {
 		k, err := decodeSigningKey(text)
@@ -39,6 +40,7 @@ func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey
 		k.Set, k.ID = set, id
 		ks = append(ks, k)
 	}
+
 	slices.SortFunc(ks, func(a, b store.SigningKey) int {
 		return cmp.Or(a.Published.Compare(b.Published), cmp.Compare(a.ID, b.ID))
 	})
@@ -53,6 +55,7 @@ func decodeSigningKey(text string) (store.SigningKey, error) {
 	if kept.Published == nil || kept.Signs == nil || kept.Ends == nil {
 		return store.SigningKey{}, errors.New("it lacks a time")
 	}
+
 	published, errP := parseTime(*kept.Published)
 	signs, errS := parseTime(*kept.Signs)
 	ends, errE := parseTime(*kept.Ends)

@@ -15,8 +15,8 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// TestReplaced stores tokens and sessions in the place of others with the same digest:
-// revoking the replaced ones does not reach their successors.
+// TestReplaced stores tokens and sessions with the digests of others, which they replace.
+// Revoking the replaced ones must not revoke their successors.
 func TestReplaced(t *testing.T) {
 	ctx := t.Context()
 	h := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
@@ -49,7 +49,7 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
-// TestSharedID revokes two tokens of one ID.
+// TestSharedID revokes two tokens with the same ID.
 func TestSharedID(t *testing.T) {
 	h := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
 	one, two := token("one", "f"), token("two", "g")
@@ -67,8 +67,8 @@ func TestSharedID(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeft makes more of everything than a sweep drops in a step, and
-// revokes or sweeps it all. What is left is the sequence and the tombstones.
+// TestNothingIsLeft stores more records than a sweep drops in one step, and revokes or
+// sweeps all of them. Only the sequence and the tombstones may be left.
 func TestNothingIsLeft(t *testing.T) {
 	ctx, now := t.Context(), time.Now()
 	s := services.SharedRedis(t)
@@ -117,15 +117,15 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// owned returns a key with all that the previous version does not know.
+// owned returns a key with all fields that the previous version does not know.
 func owned(id, client, owner string) store.APIKey {
 	k := apiKey(id, client)
 	k.Name, k.Owner, k.Addrs = "name of "+id, owner, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	return k
 }
 
-// TestSequenceIsTrimmed makes more changes than are kept, and reads from every
-// cursor there was.
+// TestSequenceIsTrimmed makes more changes than are kept, and reads from every cursor that
+// the store has returned.
 func TestSequenceIsTrimmed(t *testing.T) {
 	const changes, each = 6000, 50
 	ctx := t.Context()

@@ -11,8 +11,8 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// TestOlderRecords reads and changes records as versions wrote them in which
-// secrets had no ID, and nothing said when it was made or used first.
+// TestOlderRecords reads and changes records of old versions, in which secrets had no ID,
+// and the times of creation and first use were not stored.
 func TestOlderRecords(t *testing.T) {
 	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
 	db, h := raw(t, s), open(t, s.DSN(), redis.Config{Namespace: ns})
@@ -40,7 +40,7 @@ func TestOlderRecords(t *testing.T) {
 		}
 		name := key(fmt.Sprintf("token:%x", tk.Digest))
 		do(t, db, "HDEL", name, "usedat")
-		if secret == "beside" { // by a program of then
+		if secret == "beside" { // was marked as used by an old program
 			do(t, db, "HSET", name, "used", "1", "usedat", "")
 		}
 		if got, err := h.Token(ctx, tk.Digest); err != nil || got.Used != (i != 1) || !got.UsedAt.IsZero() {

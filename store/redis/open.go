@@ -10,12 +10,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// format is the version of the data. A version only adds to the data of the one before,
-// so that both run side by side.
+// format is the version of the data. Each version only adds to the data of the one
+// before, so that both can use a namespace at the same time.
 const format = 2
 
-// check asks whether the server and the namespace are fit for use, and sets up an
-// empty namespace.
+// check checks the server and the namespace, and sets up an empty namespace.
 func (s *Store) check(ctx context.Context, volatile bool) error {
 	var node *redis.Client
 	err := call(ctx, func(ctx context.Context) (err error) {
@@ -25,9 +24,11 @@ func (s *Store) check(ctx context.Context, volatile bool) error {
 	if err != nil {
 		return err
 	}
+
 	if err := checkServer(ctx, node, volatile); err != nil {
 		return err
 	}
+
 	known, err := s.checkFormat(ctx, node)
 	if err == nil && !known {
 		err = s.checkEmpty(ctx, node)
@@ -39,6 +40,7 @@ func (s *Store) check(ctx context.Context, volatile bool) error {
 	return err
 }
 
+// checkServer returns an error if the server is a replica or may forget writes.
 func checkServer(ctx context.Context, node *redis.Client, volatile bool) error {
 	var text string
 	err := call(ctx, func(ctx context.Context) (err error) {
@@ -48,6 +50,7 @@ func checkServer(ctx context.Context, node *redis.Client, volatile bool) error {
 	if err != nil {
 		return err
 	}
+
 	info := map[string]string{}
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -56,27 +59,31 @@ func checkServer(ctx context.Context, node *redis.Client, volatile bool) error {
 	if info["role"] != "master" {
 		return fmt.Errorf("redis: the server is a %q, and must be a master", info["role"])
 	}
+
 	if volatile {
 		return nil
 	}
+
 	var errs []error
 	if info["aof_enabled"] != "1" {
 		errs = append(errs, errors.New("redis: the server has no append-only file and would forget revocations: set appendonly yes, or allow volatile servers"))
 	}
-	// The volatile-* policies evict only keys that expire, and ours do not.
+	// The volatile-* policies evict only keys that expire. The keys of a Store do not.
 	if p := info["maxmemory_policy"]; p != "noeviction" && !strings.HasPrefix(p, "volatile-") {
 		errs = append(errs, fmt.Errorf("redis: the server's maxmemory-policy is %q and may evict revocations: set noeviction, or allow volatile servers", p))
 	}
 	return errors.Join(errs...)
 }
 
-// checkFormat says whether the namespace is one that this version can use.
+// checkFormat reports whether the namespace has a format, and fails if this version
+// cannot use it.
 func (s *Store) checkFormat(ctx context.Context, node *redis.Client) (known bool, err error) {
 	var text string
 	err = call(ctx, func(ctx context.Context) (err error) {
 		text, err = node.Get(ctx, s.prefix+"format").Result()
 		return err
 	})
+
 	switch n, errN := strconv.Atoi(text); {
 	case errors.Is(err, redis.Nil):
 		return false, nil
@@ -90,7 +97,7 @@ func (s *Store) checkFormat(ctx context.Context, node *redis.Client) (known bool
 	return true, nil
 }
 
-// checkEmpty looks for keys in a namespace that has no format.
+// checkEmpty returns an error if a namespace without a format holds keys.
 func (s *Store) checkEmpty(ctx context.Context, node *redis.Client) error {
 	var keys []string
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
@@ -104,8 +111,9 @@ func (s *Store) checkEmpty(ctx context.Context, node *redis.Client) error {
 		if len(keys) == 0 {
 			continue
 		}
+		// Another node may have set up the namespace since.
 		if known, err := s.checkFormat(ctx, node); known || err != nil {
-			return err // another node has set it up meanwhile
+			return err
 		}
 		return fmt.Errorf("redis: the namespace holds the key %.200q, which is not ours", keys[0])
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// raw returns a client of the server, for what the store does not do.
+// raw returns a client of the server, for commands that the store does not use.
 func raw(t *testing.T, s *services.Service) *goredis.Client {
 	t.Helper()
 	db := goredis.NewClient(&goredis.Options{Addr: s.Addr(), DisableIdentity: true})
@@ -33,7 +33,7 @@ func do(t *testing.T, db *goredis.Client, args ...any) any {
 	return reply
 }
 
-// refused checks that Open fails with an error that says what.
+// refused checks that Open fails with an error that contains what.
 func refused(t *testing.T, dsn string, cfg redis.Config, what string) {
 	t.Helper()
 	s, err := redis.Open(t.Context(), dsn, &cfg)
@@ -56,7 +56,7 @@ func TestVolatile(t *testing.T) {
 
 	do(t, db, "CONFIG", "SET", "appendonly", "yes")
 	refused(t, dsn, redis.Config{}, "allkeys-lru")
-	do(t, db, "CONFIG", "SET", "maxmemory-policy", "volatile-lru") // our keys do not expire
+	do(t, db, "CONFIG", "SET", "maxmemory-policy", "volatile-lru") // keys of the store do not expire
 	open(t, dsn, redis.Config{})
 
 	do(t, db, "REPLICAOF", "127.0.0.1", "1")
@@ -77,7 +77,7 @@ func TestPassword(t *testing.T) {
 	refused(t, s.DSN(), redis.Config{}, "NOAUTH")
 }
 
-// TestDSN opens what cannot be opened. No error gives the password away.
+// TestDSN opens stores with invalid DSNs. No error may contain the password.
 func TestDSN(t *testing.T) {
 	for dsn, what := range map[string]string{
 		"":                                                 "scheme",
@@ -116,12 +116,12 @@ func TestS02Format(t *testing.T) {
 	if got := do(t, db, "EXISTS", "{"+ns+"}:indexed"); got != int64(1) {
 		t.Error("the records of an empty namespace would be looked for")
 	}
-	do(t, db, "SET", "{"+ns+"}:format", "1") // of the previous version
+	do(t, db, "SET", "{"+ns+"}:format", "1") // the format of the previous version
 	open(t, s.DSN(), cfg)
 	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "2" {
 		t.Errorf("format %v after one of 1, want 2", got)
 	}
-	do(t, db, "SET", "{"+ns+"}:format", "3") // one ahead only adds
+	do(t, db, "SET", "{"+ns+"}:format", "3") // a format one version newer is accepted
 	open(t, s.DSN(), cfg)
 	if got := do(t, db, "GET", "{"+ns+"}:format"); got != "3" {
 		t.Errorf("format %v after one of 3, want 3", got)
@@ -141,7 +141,7 @@ func TestS02Format(t *testing.T) {
 	open(t, s.DSN(), redis.Config{Namespace: ns})
 }
 
-// TestS02OpenTogether sets one namespace up by many at once.
+// TestS02OpenTogether opens one empty namespace many times at once.
 func TestS02OpenTogether(t *testing.T) {
 	s := services.SharedRedis(t)
 	for range 5 {
@@ -170,7 +170,7 @@ func TestS02OpenTogether(t *testing.T) {
 	}
 }
 
-// TestNamespaces keeps two namespaces of one server apart.
+// TestNamespaces checks that two namespaces of one server are separate.
 func TestNamespaces(t *testing.T) {
 	s := services.SharedRedis(t)
 	name := services.Name()
@@ -183,7 +183,7 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-// TestClosed uses a store that was closed.
+// TestClosed uses a store after Close.
 func TestClosed(t *testing.T) {
 	s := open(t, services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()})
 	if err := s.Close(); err != nil {
@@ -197,7 +197,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestCluster uses a cluster of one server that has all slots, until it is gone.
+// TestCluster uses a cluster of one server with all slots, and then stops the server.
 func TestCluster(t *testing.T) {
 	s := services.Redis(t, "cluster-enabled=yes")
 	db := raw(t, s)
@@ -215,7 +215,7 @@ func TestCluster(t *testing.T) {
 	allFail(t, everything(t.Context(), h))
 }
 
-// testSmoke rotates and revokes.
+// testSmoke rotates and revokes tokens.
 func testSmoke(t *testing.T, a, b *redis.Store) {
 	t.Helper()
 	ctx, now := t.Context(), time.Now()

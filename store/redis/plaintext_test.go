@@ -11,8 +11,8 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// TestS02Plaintext opens servers of other machines, to which nothing may be sent
-// without TLS. These addresses are for documentation: nobody is there.
+// TestS02Plaintext opens servers on other machines, to which nothing may be sent without
+// TLS. The addresses are reserved for documentation, so that no server answers.
 func TestS02Plaintext(t *testing.T) {
 	for dsn, refused := range map[string]bool{
 		"redis://u:hunter2@192.0.2.1:6379/0":                                               true,
@@ -43,8 +43,8 @@ func TestS02Plaintext(t *testing.T) {
 	}
 }
 
-// TestS02PlaintextCluster opens a cluster on this machine whose node says that it is on
-// another.
+// TestS02PlaintextCluster opens a cluster on this machine whose node reports the address of
+// another machine.
 func TestS02PlaintextCluster(t *testing.T) {
 	s := services.Redis(t, "cluster-enabled=yes", "cluster-announce-ip=192.0.2.1")
 	do(t, raw(t, s), "CLUSTER", "ADDSLOTSRANGE", 0, 16383)

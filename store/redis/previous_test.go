@@ -17,7 +17,7 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// A previous writes as a node of the previous version does, with the scripts of that
+// A previous writes as a node of the previous version does. It uses the scripts of that
 // version.
 type previous struct {
 	t  *testing.T
@@ -65,7 +65,7 @@ func (p previous) putAPIKey(id, client string) {
 	p.run("putapikey", id, client, d, 10, "id", id, "client", client, "scopes", "null", "created", "", "expires", "")
 }
 
-// revoke revokes n API keys that do not exist, and then those of the IDs.
+// revoke revokes n API keys that do not exist, and then the keys with the given IDs.
 func (p previous) revoke(n int, ids ...string) {
 	p.t.Helper()
 	for i := range n {
@@ -78,7 +78,7 @@ func (p previous) revoke(n int, ids ...string) {
 	p.run("revoke", args...)
 }
 
-// wantLists checks what the lists hold, with pages of two records.
+// wantLists checks all lists, reading pages of two records.
 func wantLists(t *testing.T, what string, h *redis.Store, clients, users, keys, keysOfC []string) {
 	t.Helper()
 	ctx := t.Context()
@@ -128,9 +128,8 @@ func keyPage(h *redis.Store, t *testing.T, client, after string) (ids []string, 
 	return ids, err
 }
 
-// TestPreviousVersionIsListed lists records that the previous version wrote: before
-// this version came, beside it, and while it looked away for more changes than are
-// kept.
+// TestPreviousVersionIsListed lists records that the previous version wrote: before this
+// version was started, at the same time, and while more changes were made than are kept.
 func TestPreviousVersionIsListed(t *testing.T) {
 	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
 	old := previous{t, raw(t, s), ns}
@@ -153,7 +152,7 @@ func TestPreviousVersionIsListed(t *testing.T) {
 	names, keys = []string{"B", "c", "new", "é"}, append(keys, "new")
 	wantLists(t, "written beside", h, names, names, append([]string{"a"}, keys...), keys)
 
-	old.putAPIKey("a", "c") // of another client now
+	old.putAPIKey("a", "c") // belongs to another client now
 	old.run("deleteclient", "B")
 	old.run("deleteuser", "B")
 	old.revoke(0, "key B")
@@ -180,7 +179,7 @@ func TestPreviousVersionIsListed(t *testing.T) {
 	wantLists(t, "and one more", h, clients, slices.Insert(users, 3, "z"), keys, keys)
 }
 
-// TestPreviousVersionDeletesClient has the previous version delete a client whose keys
+// TestPreviousVersionDeletesClient lets the previous version delete a client whose keys
 // this version has created.
 func TestPreviousVersionDeletesClient(t *testing.T) {
 	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
@@ -203,8 +202,8 @@ func TestPreviousVersionDeletesClient(t *testing.T) {
 	}
 }
 
-// TestPreviousVersionKeepsFields writes records anew by the previous version. What it
-// does not know of them stays.
+// TestPreviousVersionKeepsFields lets the previous version write records again. The fields
+// that it does not know must survive.
 func TestPreviousVersionKeepsFields(t *testing.T) {
 	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
 	h, old := open(t, s.DSN(), redis.Config{Namespace: ns}), previous{t, raw(t, s), ns}
@@ -265,8 +264,8 @@ func TestPreviousVersionKeepsFields(t *testing.T) {
 	}
 }
 
-// TestPreviousVersionBetween has the previous version write a record between an
-// update's reading and writing: neither change is lost.
+// TestPreviousVersionBetween lets the previous version write a record while this version
+// updates it, between reading and writing. Neither change may be lost.
 func TestPreviousVersionBetween(t *testing.T) {
 	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
 	h, old := open(t, s.DSN(), redis.Config{Namespace: ns}), previous{t, raw(t, s), ns}
@@ -284,8 +283,8 @@ func TestPreviousVersionBetween(t *testing.T) {
 	}
 }
 
-// TestPreviousVersionLeavesNothing has the previous version delete and write anew what
-// this version has created. No index holds it any more.
+// TestPreviousVersionLeavesNothing lets the previous version delete records of this version
+// and write them again. No index may still hold the deleted ones.
 func TestPreviousVersionLeavesNothing(t *testing.T) {
 	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
 	h, old := open(t, s.DSN(), redis.Config{Namespace: ns}), previous{t, raw(t, s), ns}
@@ -317,7 +316,7 @@ func TestPreviousVersionLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestSequenceLost opens a namespace whose changes are gone: its records are listed.
+// TestSequenceLost opens a namespace whose changes are gone. Its records must be listed.
 func TestSequenceLost(t *testing.T) {
 	s, ns := services.SharedRedis(t), services.Name()
 	old := previous{t, raw(t, s), ns}
@@ -326,8 +325,8 @@ func TestSequenceLost(t *testing.T) {
 	wantLists(t, "without changes", open(t, s.DSN(), redis.Config{Namespace: ns}), nil, []string{"u"}, nil, nil)
 }
 
-// TestSweepIndexes sweeps a namespace of the previous version: its records are listed
-// without a further search, and have all fields.
+// TestSweepIndexes sweeps a namespace of the previous version. Afterwards its records must
+// have all fields, and must be listed without another scan.
 func TestSweepIndexes(t *testing.T) {
 	ctx, s, ns := t.Context(), services.SharedRedis(t), services.Name()
 	old := previous{t, raw(t, s), ns}
@@ -340,13 +339,13 @@ func TestSweepIndexes(t *testing.T) {
 		t.Errorf("limit_scopes is %v, want 0", got)
 	}
 	var cs []store.Change
-	for i := range 5000 { // more than are kept
+	for i := range 5000 { // more changes than are kept
 		cs = append(cs, store.Change{Kind: store.KindAPIKey, ID: fmt.Sprint(i)})
 	}
 	if err := h.Revoke(ctx, cs...); err != nil {
 		t.Fatal(err)
 	}
-	do(t, old.db, "ZADD", "{"+ns+"}:names:user", 1, "u") // a score that a search would take back
+	do(t, old.db, "ZADD", "{"+ns+"}:names:user", 1, "u") // a scan would reset this score
 	wantLists(t, "swept", h, nil, []string{"u"}, nil, nil)
 	if got := fmt.Sprint(do(t, old.db, "ZSCORE", "{"+ns+"}:names:user", "u")); got != "1" {
 		t.Errorf("the score is %v, want 1: the records were looked for again", got)

@@ -10,15 +10,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A quiet has a client meet a server that is gone as a connection that fails: the
-// client would write each refused one to the log of the whole process. The client
-// would also stop trying for a while; quiet does so if an attempt takes long.
+// A quiet makes a failed dial look like a connection that fails. Otherwise the client
+// would write each refused connection to the log of the whole process. The client would
+// also stop dialling for a while. quiet does that itself, after a slow attempt only.
 type quiet struct {
-	local bool // connects to this machine alone: a cluster may name other machines
+	local bool // admits this machine alone; a cluster may name other machines
 
 	mu   sync.Mutex
-	next time.Time // when to try again
-	err  error
+	next time.Time // when to dial again
+	err  error     // of the last slow attempt
 }
 
 const (
@@ -26,7 +26,7 @@ const (
 	rest = time.Second
 )
 
-// silence makes a client quiet, and those that a cluster's client makes.
+// silence adds a quiet to a client, and to the clients of a cluster's nodes.
 func silence(db redis.UniversalClient, local bool) redis.UniversalClient {
 	if c, ok := db.(*redis.ClusterClient); ok {
 		c.OnNewNode(func(node *redis.Client) { node.AddHook(&quiet{local: local}) })
@@ -46,6 +46,7 @@ func (q *quiet) DialHook(next redis.DialHook) redis.DialHook {
 		if resting {
 			return gone{unreachable{err}}, nil
 		}
+
 		if q.local {
 			if err := checkTransport(network, addr); err != nil {
 				return gone{unreachable{err}}, nil
@@ -55,6 +56,7 @@ func (q *quiet) DialHook(next redis.DialHook) redis.DialHook {
 		if err == nil {
 			return c, nil
 		}
+
 		if now := time.Now(); now.Sub(begin) >= slow {
 			q.mu.Lock()
 			q.next, q.err = now.Add(rest), err
@@ -72,13 +74,13 @@ func (*quiet) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 	return next
 }
 
-// An unreachable is an error of which the client may take off a layer.
+// An unreachable wraps an error, because the client may unwrap the error once.
 type unreachable struct{ err error }
 
 func (u unreachable) Error() string { return u.err.Error() }
 func (u unreachable) Unwrap() error { return u.err }
 
-// A gone is a connection to nowhere.
+// A gone is a connection whose reads and writes fail.
 type gone struct{ err error }
 
 func (g gone) Read([]byte) (int, error)       { return 0, g.err }
@@ -90,6 +92,5 @@ func (gone) SetDeadline(time.Time) error      { return nil }
 func (gone) SetReadDeadline(time.Time) error  { return nil }
 func (gone) SetWriteDeadline(time.Time) error { return nil }
 
-// SyscallConn fails, so that the client does not take it for a connection that may
-// be used later.
+// SyscallConn fails, so that the client does not keep g as an idle connection.
 func (g gone) SyscallConn() (syscall.RawConn, error) { return nil, g.err }

@@ -14,13 +14,14 @@ import (
 	"github.com/authtier/authtier/store/redis"
 )
 
-// TestRefused meets a server that refuses connections: the errors say so, with its
-// address, the first call after it works, and nothing is logged; see TestMain.
+// TestRefused uses a server that refuses connections. The errors must say so and name its
+// address, and nothing may be logged (see TestMain). When the server works, the first call
+// must succeed.
 func TestRefused(t *testing.T) {
 	s := services.SharedRedis(t)
 	for name, dsn := range map[string]func(addr string) string{
 		"server": func(addr string) string { return services.At(s.DSN(), addr) },
-		"database": func(addr string) string { // to be chosen first
+		"database": func(addr string) string { // selecting it is the first command
 			return strings.TrimSuffix(services.At(s.DSN(), addr), "/0") + "/1"
 		},
 	} {
@@ -30,7 +31,7 @@ func TestRefused(t *testing.T) {
 			prepare(t, h)
 			p.Refuse()
 			p.Disconnect()
-			h.Token(t.Context(), store.DigestOf("one")) // may still have a connection that ends
+			h.Token(t.Context(), store.DigestOf("one")) // uses up a connection that has ended
 			for range 100 {
 				_, err := h.Token(t.Context(), store.DigestOf("one"))
 				if dial, ok := errors.AsType[*net.OpError](err); !ok || dial.Op != "dial" || !strings.Contains(err.Error(), p.Addr()) {

@@ -4,26 +4,27 @@
 //
 // Each method that must be atomic is one Lua script. All keys of a namespace carry the
 // same hash tag, so that a cluster keeps them in one slot. No key expires by Redis's
-// own clock; [Store.Sweep] drops records that have ended. The server does nothing else
-// while a script runs: to create 10,000 records in one call takes it about 0.2 s.
+// own clock; [Store.Sweep] drops records that have ended. While a script runs, the server
+// does nothing else. Creating 10,000 records in one call takes it about 0.2 s.
 //
-// Redis acknowledges a write before it is on the disk, unless appendfsync is
-// "always". With "everysec", its default, a crash of its system may lose a second
-// of rotations and revocations: a token revoked then is valid again. A server
-// without an append-only file would lose them all, and one that evicts keys might
-// lose any: [Open] refuses both.
+// Redis acknowledges a write before it is on the disk, unless appendfsync is "always".
+// With "everysec", the default, a crash of its system may lose a second of rotations and
+// revocations: a token that was revoked in that second is valid again. A server without
+// an append-only file would lose all of them, and one that evicts keys might lose any.
+// [Open] refuses both.
 //
 // # The previous version
 //
 // Nodes of the previous version may use the same namespace, and their records are
-// listed like any other. The first list, or the first Sweep, looks for records that
-// were written before: once, with SCAN. Fields that the previous version does not know
-// survive when it writes a record again. It does not know the following rules:
+// listed like any other. The first list or Sweep looks once, with SCAN, for records that
+// were written before. Fields that the previous version does not know survive when it
+// writes a record again. That version does not follow these rules:
 //
 //   - It creates again what was revoked. A key that it has revoked cannot be created
 //     again by this version, but another key with the same secret can.
 //   - It leaves no tombstone of a client's secret.
-//   - It leaves the keys of a user whom it revokes or deletes.
+//   - It does not delete the keys of a user whom it revokes or deletes.
+//   - It ignores addresses, owners and the scopes of users.
 //   - It does not look at addresses, owners and the scopes of users.
 package redis
 
@@ -41,7 +42,7 @@ import (
 )
 
 const (
-	patience   = 1500 * time.Millisecond // for one call of the server, all in all
+	patience   = 1500 * time.Millisecond // limits one call of the server in total
 	namespaces = `[A-Za-z0-9_.-]{1,64}`
 )
 
@@ -65,16 +66,16 @@ type Config struct {
 }
 
 // A Store is a namespace of a Redis server. It is safe for concurrent use. Each call of
-// the server ends within two seconds, whatever the context. The outcome of a write that
-// failed in this way is unknown, and the store does not try it again.
+// the server ends within two seconds, even if the context lasts longer. The outcome of a
+// write that timed out is unknown, and the store does not try it again.
 type Store struct {
 	db     redis.UniversalClient
-	dial   func() redis.UniversalClient // another client of the same server
+	dial   func() redis.UniversalClient // makes another client of the same server
 	prefix string
 
-	open    context.Context // until Close
+	open    context.Context // ends when Close is called
 	close   context.CancelFunc
-	closeDB func() error // once
+	closeDB func() error // closes db; later calls return the result of the first
 }
 
 var (
@@ -82,7 +83,7 @@ var (
 	_ store.Hinter = (*Store)(nil)
 )
 
-// Open returns the store at a DSN. ctx bounds the opening alone, and cfg may be nil. The DSN
+// Open returns the store at a DSN. ctx bounds the opening alone. cfg may be nil. The DSN
 // has one of these forms:
 //
 //	redis://user:password@host:port/database
@@ -90,13 +91,14 @@ var (
 //	unix://user:password@/path?db=database
 //	redis://user:password@host:port?addr=host:port&addr=host:port   (a cluster)
 //
-// More parameters are those of go-redis, such as pool_size; timeouts and retries
-// among them have no effect.
+// Other parameters are those of go-redis, such as pool_size. Parameters for timeouts and
+// retries have no effect.
 //
-// Open sets up an empty namespace. It returns an error if dsn or a field of cfg is not
-// of its form, if the namespace holds other keys or the data of a version that is newer
-// by more than one, and if the server is a replica or may forget, see [Config]. A DSN without TLS must name a loopback address or
-// a Unix socket, unless AllowPlaintext is set.
+// Open sets up an empty namespace. It returns an error if dsn or the Namespace is
+// invalid, or if the namespace holds other keys or the data of a version that is more
+// than one newer. It also returns an error if the server is a replica or may forget
+// acknowledged writes, see [Config]. A DSN without TLS must name a loopback address or a
+// Unix socket, unless AllowPlaintext is set.
 func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	var c Config
 	if cfg != nil {
@@ -105,6 +107,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	if c.Namespace == "" {
 		c.Namespace = "authtier"
 	}
+
 	var errs []error
 	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(c.Namespace) {
 		errs = append(errs, fmt.Errorf("redis: the namespace %q is not of the form %s", c.Namespace, namespaces))
@@ -132,7 +135,7 @@ func (s *Store) Close() error {
 	return s.closeDB()
 }
 
-// call runs f, which asks the server once.
+// call runs f, which makes one call of the server, within patience.
 func call(ctx context.Context, f func(context.Context) error) error {
 	return callWithin(ctx, patience, f)
 }
@@ -142,6 +145,7 @@ func callWithin(ctx context.Context, patience time.Duration, f func(context.Cont
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+
 	short, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := f(short)
@@ -156,8 +160,8 @@ func callWithin(ctx context.Context, patience time.Duration, f func(context.Cont
 	return fmt.Errorf("redis: %w", err)
 }
 
-// over returns why ctx has ended, also where a connection with its deadline was
-// quicker than ctx to notice.
+// over returns the reason why ctx has ended, or nil. It compares the deadline itself,
+// because a connection may notice its deadline before ctx does.
 func over(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func open(t *testing.T, dsn string, cfg redis.Config) *redis.Store {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel() // bounds the opening alone
+	defer cancel() // the context bounds the opening alone
 	s, err := redis.Open(ctx, dsn, &cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -19,9 +19,10 @@ import (
 
 const (
 	dayBatch  = 5000 // counts of a day that one script reads
-	scanBatch = 1000 // counts that a report reads at once of a day that has more
+	scanBatch = 1000 // counts that a report reads at once of a larger day
 
-	// While streams of such a day are being folded, a report reads it again, for
+	// If counts are folded while a report reads a larger day, it reads the day again,
+	// for about thirty seconds.
 	// some thirty seconds.
 	readAgain = 350
 	readPause = 100 * time.Millisecond
@@ -32,7 +33,7 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	complete, err := s.complete(ctx) // before the counts, which only grow
+	complete, err := s.complete(ctx) // before the counts, because counts only grow
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +41,7 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	if err != nil {
 		return nil, err
 	}
+
 	all := sums{}
 	for _, day := range days {
 		counts, err := s.counts(ctx, q, day)
@@ -58,8 +60,8 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	return store.NewReport(all.rows, complete), nil
 }
 
-// Sums are rows whose adjustments are not in their quantities yet, so that it is
-// the same in which order they are added up.
+// sums are rows whose quantities do not include the adjustments yet. The order in which
+// they are added up therefore makes no difference.
 type sums map[rowKey]store.Row
 
 type rowKey struct {
@@ -67,7 +69,7 @@ type rowKey struct {
 	day             store.Day
 }
 
-// put adds to a row what is of a day.
+// put adds r, which is of the given day, to the sums if q includes it.
 func (m sums) put(q store.Query, day store.Day, r store.Row) {
 	if q.Client != "" && r.Client != q.Client {
 		return
@@ -93,7 +95,7 @@ func (m sums) add(other sums) {
 	}
 }
 
-// rows yields the rows in their order.
+// rows yields the rows ordered by client, product and day.
 func (m sums) rows(yield func(store.Row, error) bool) {
 	keys := slices.SortedFunc(maps.Keys(m), func(a, b rowKey) int {
 		return cmp.Or(cmp.Compare(a.client, b.client), cmp.Compare(a.product, b.product), cmp.Compare(a.day, b.day))
@@ -107,7 +109,7 @@ func (m sums) rows(yield func(store.Row, error) bool) {
 	}
 }
 
-// complete returns up to when every stream that has not ended has told its counts.
+// complete returns the time up to which every stream that has not ended has recorded.
 func (s *Store) complete(ctx context.Context) (complete time.Time, err error) {
 	now := time.Now()
 	r, err := s.hash(ctx, "streams")
@@ -117,6 +119,7 @@ func (s *Store) complete(ctx context.Context) (complete time.Time, err error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+
 	first := true
 	for stream, told := range r.fields {
 		seq, text, ok := strings.Cut(told, " ")
@@ -132,7 +135,7 @@ func (s *Store) complete(ctx context.Context) (complete time.Time, err error) {
 	return complete, nil
 }
 
-// days returns the days within q that have anything.
+// days returns the days within q that have counts or adjustments.
 func (s *Store) days(ctx context.Context, q store.Query) (days []store.Day, err error) {
 	key := s.prefix + "days:" + series(q.Issuer, q.API)
 	var members []string
@@ -140,9 +143,11 @@ func (s *Store) days(ctx context.Context, q store.Query) (days []store.Day, err 
 		members, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: strconv.Itoa(int(q.From)), Max: strconv.Itoa(int(q.To))}).Result()
 		return err
 	})
+
 	if err != nil {
 		return nil, fmt.Errorf("%w (key %.200q)", err, key)
 	}
+
 	for _, m := range members {
 		day, err := strconv.Atoi(m)
 		if err != nil {
@@ -153,7 +158,7 @@ func (s *Store) days(ctx context.Context, q store.Query) (days []store.Day, err 
 	return days, nil
 }
 
-// counts returns the sums of a day's counts.
+// counts returns the sums of the counts of a day.
 func (s *Store) counts(ctx context.Context, q store.Query, day store.Day) (sums, error) {
 	name := place(day, q.Issuer, q.API)
 	reply, err := s.run(ctx, readDay, name, dayBatch)
@@ -163,11 +168,13 @@ func (s *Store) counts(ctx context.Context, q store.Query, day store.Day) (sums,
 	if reply == "large" {
 		return s.manyCounts(ctx, q, day)
 	}
+
 	parts, _ := reply.([]any)
 	if len(parts) != 3 {
 		return nil, fmt.Errorf("redis: a script returned %v", reply)
 	}
 	all := sums{}
+
 	if err := s.folded(all, q, day, maps.Collect(pairs(parts[1]))); err != nil {
 		return nil, err
 	}
@@ -181,8 +188,8 @@ func (s *Store) counts(ctx context.Context, q store.Query, day store.Day) (sums,
 	return all, nil
 }
 
-// manyCounts reads a day's counts piece by piece. Were some of them moved to those
-// of folded streams meanwhile, it begins anew.
+// manyCounts reads the counts of a day piece by piece. If some of them were folded in the
+// meantime, it begins again.
 func (s *Store) manyCounts(ctx context.Context, q store.Query, day store.Day) (sums, error) {
 	name := place(day, q.Issuer, q.API)
 	for try := range readAgain {
@@ -198,9 +205,11 @@ func (s *Store) manyCounts(ctx context.Context, q store.Query, day store.Day) (s
 		if err != nil {
 			return nil, err
 		}
+		// The pieces belong together only if no counts were moved in the meantime.
 		if before == after {
 			return all, nil
 		}
+		// Wait a little longer after each try, so that the folding can end.
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -225,6 +234,7 @@ func (s *Store) pieces(ctx context.Context, q store.Query, day store.Day) (sums,
 			return nil, err
 		}
 	}
+
 	counts, err := s.scan(ctx, "folded:"+name)
 	if err != nil {
 		return nil, err
@@ -247,7 +257,7 @@ func (s *Store) steps(ctx context.Context, place string) (n string, err error) {
 	return n, nil
 }
 
-// told adds what a stream has told.
+// told adds the counts of a stream.
 func (s *Store) told(to sums, q store.Query, day store.Day, stream string, counts map[string]string) error {
 	for counter, text := range counts {
 		if err := to.count(q, day, text); err != nil {
@@ -258,7 +268,7 @@ func (s *Store) told(to sums, q store.Query, day store.Day, stream string, count
 	return nil
 }
 
-// folded adds what streams had told that were folded.
+// folded adds the counts of the streams that were folded.
 func (s *Store) folded(to sums, q store.Query, day store.Day, counts map[string]string) error {
 	for what, total := range counts {
 		var err error
@@ -274,7 +284,7 @@ func (s *Store) folded(to sums, q store.Query, day store.Day, counts map[string]
 	return nil
 }
 
-// count adds a count that is not zero.
+// count adds a count if it is not zero.
 func (m sums) count(q store.Query, day store.Day, text string) error {
 	r, err := decodeCount(text)
 	if err == nil && r.Quantity > 0 {
@@ -283,8 +293,8 @@ func (m sums) count(q store.Query, day store.Day, text string) error {
 	return err
 }
 
-// scan reads a hash, piece by piece. A piece may repeat what another had, and be
-// the newer one.
+// scan reads a hash piece by piece. A later piece may repeat fields of an earlier one,
+// and then holds the newer values.
 func (s *Store) scan(ctx context.Context, name string) (map[string]string, error) {
 	key, all := s.prefix+name, map[string]string{}
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {

@@ -19,17 +19,17 @@ import (
 //go:embed lua/*.lua
 var lua embed.FS
 
-// A script is run by its digest once the server knows it.
+// A script is run by its digest, which the server knows after the first run.
 type script struct{ source, digest string }
 
-// newScript returns the script of that file, after those of other files.
+// newScript returns the script in a file, preceded by the common code and the files after.
 func newScript(name string, after ...string) *script {
 	var source strings.Builder
 	source.WriteString(file("common"))
 	for _, other := range append(after, name) {
 		source.WriteString(file(other))
 	}
-	sum := sha1.Sum([]byte(source.String())) // the server's name for it
+	sum := sha1.Sum([]byte(source.String())) // the name that EVALSHA expects
 	return &script{source.String(), hex.EncodeToString(sum[:])}
 }
 
@@ -73,7 +73,7 @@ var (
 	readDay        = newScript("day", "totals")
 )
 
-// run returns what the script returns.
+// run runs a script and returns its reply.
 func (s *Store) run(ctx context.Context, sc *script, args ...any) (reply any, err error) {
 	err = call(ctx, func(ctx context.Context) error {
 		reply, err = s.load(ctx, sc, args)
@@ -82,10 +82,10 @@ func (s *Store) run(ctx context.Context, sc *script, args ...any) (reply any, er
 	return reply, err
 }
 
-// load runs a script, which is sent to the server if that does not have it.
+// load runs a script. It sends the source only if the server does not know the script.
 func (s *Store) load(ctx context.Context, sc *script, args []any) (any, error) {
 	reply, err := s.eval(ctx, "evalsha", sc.digest, args)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") { // it did not run
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // the script did not run
 		return s.eval(ctx, "eval", sc.source, args)
 	}
 	return reply, err
@@ -99,17 +99,18 @@ func (s *Store) eval(ctx context.Context, name, source string, args []any) (any,
 	return cmd.Result()
 }
 
-// errChanged means that a record is not as it was read.
+// errChanged means that a record has changed since it was read.
 var errChanged = errors.New("redis: the record has changed")
 
-// outcomes are what a script may return.
+// outcomes are the outcomes that a script may return, and their errors.
 var outcomes = map[string]error{
 	"ok": nil, "missing": store.ErrNotFound, "reused": store.ErrReused,
 	"exists": store.ErrExists, "revoked": store.ErrRevoked, "changed": errChanged,
 }
 
-// do runs a script that returns how it went: an outcome, an outcome with the kind and
-// the name of the record at fault, or "scope" with an API key and the scope at fault.
+// do runs a script that returns an outcome. The outcome may be followed by the type and
+// the name of the record at fault. "scope" is followed by an API key and the scope at
+// fault.
 func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 	reply, err := s.run(ctx, sc, args...)
 	if err != nil {
@@ -137,8 +138,8 @@ func (s *Store) do(ctx context.Context, sc *script, args ...any) error {
 	}
 }
 
-// change runs a script that enters changes. Their nonces are made from a random
-// argument, since a script may enter any number.
+// change runs a script that adds changes. Their nonces are derived from one random
+// argument, because a script may add any number of changes.
 func (s *Store) change(ctx context.Context, sc *script, args ...any) error {
 	return s.do(ctx, sc, append([]any{rand.Text()}, args...)...)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/authtier/authtier/store/internal/record"
 )
 
-// A secret is a client's, as it is kept. The members that may be missing are not
-// in records from before there were any.
+// A secret is the JSON form of a client's secret. Old records lack the members that are
+// omitted if empty.
 type secret struct {
 	ID      string `json:"id,omitempty"`
 	Digest  string `json:"digest"`
@@ -50,8 +50,8 @@ func (s *Store) SecretsOf(ctx context.Context, client string) ([]store.Secret, e
 	return secrets, nil
 }
 
-// lastUses makes secrets those of a listing: without digests, and with the times of
-// their last use.
+// lastUses prepares secrets for a listing: it removes their digests and sets the times
+// of their last use.
 func (r *hash) lastUses(secrets []store.Secret) {
 	for n := range secrets {
 		secrets[n].Digest = store.Digest{}
@@ -75,7 +75,7 @@ func (s *Store) ReplaceSecrets(ctx context.Context, client string, added store.S
 	return s.addSecret(ctx, client, added, until)
 }
 
-// addSecret adds a secret. The others expire at a time, unless that is zero.
+// addSecret adds a secret. If others is not zero, the other secrets expire at that time.
 func (s *Store) addSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
 	return s.change(ctx, addSecret, client, formatInstant(time.Now()), formatTime(others), formatList(keptSecret(added)))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	skew        = time.Hour // by which the clocks of those that use a store may differ
+	skew        = time.Hour // how much the clocks of machines that use a store may differ
 	sweepBatch  = 200       // records that one script drops, while the server waits
 	foldBatch   = 500       // counts that one script adds up
 	forgetBatch = 200       // streams or adjustments that one script forgets
@@ -38,7 +38,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	return errors.Join(s.fold(ctx, store.DayOf(now)-store.LateDays-1), s.index(ctx))
 }
 
-// fold folds the streams that have nothing of a day from limit on. A stream whose
+// fold folds the streams whose counts are all of days before limit. A stream whose
 // folding was interrupted is still among them.
 func (s *Store) fold(ctx context.Context, limit store.Day) error {
 	key := s.prefix + "youngest"
@@ -51,9 +51,11 @@ func (s *Store) fold(ctx context.Context, limit store.Day) error {
 		if err != nil {
 			return fmt.Errorf("%w (key %.200q)", err, key)
 		}
+
 		if len(streams) == 0 {
 			return nil
 		}
+
 		for _, stream := range streams {
 			if err := s.runAll(ctx, fold, stream, int(limit), foldBatch); err != nil {
 				return err
@@ -62,7 +64,7 @@ func (s *Store) fold(ctx context.Context, limit store.Day) error {
 	}
 }
 
-// runAll runs a script until it says that there is no more to do.
+// runAll runs a script until it reports that there is no more to do.
 func (s *Store) runAll(ctx context.Context, sc *script, args ...any) error {
 	for {
 		switch reply, err := s.run(ctx, sc, args...); {

@@ -41,15 +41,16 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 	if err := record.CheckTokens(next); err != nil {
 		return err
 	}
-	since := "" // a first use after that has a grace
+	since := "" // a token whose first use was after since is in its grace
 	if grace > 0 {
 		since = formatInstant(now.Add(-grace))
 	}
+
 	args := append([]any{rand.Text(), formatDigest(old), client, formatInstant(now), since}, tokenArgs(next)...)
 	return s.do(ctx, rotate, args...)
 }
 
-// tokenArgs returns the arguments from which a script takes tokens.
+// tokenArgs returns the arguments that describe tokens to a script.
 func tokenArgs(ts []store.Token) []any {
 	args := []any{len(ts)}
 	for _, t := range ts {
@@ -64,8 +65,8 @@ func tokenArgs(ts []store.Token) []any {
 	return args
 }
 
-// tokenEnds returns from when on a token is of no use: a refresh token's reuse is
-// noticed as long as its family lasts.
+// tokenEnds returns the time from which a token has no effect. A refresh token is kept
+// until its family ends, so that its reuse is noticed.
 func tokenEnds(t store.Token) time.Time {
 	if t.Refresh && !t.Expires.IsZero() && (t.FamilyEnds.IsZero() || t.FamilyEnds.After(t.Expires)) {
 		return t.FamilyEnds

@@ -10,27 +10,27 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Counts of one issuer and API are a series; a place is a day of a series. The
-// keys are:
+// The counts of one issuer and API are a series. A place is a day of a series. The keys
+// are:
 //
-//	streams                   stream -> what it has told, while it has not ended
-//	ended                     stream -> what it has told, or "closed"
+//	streams                   stream -> its state, until it has ended
+//	ended                     stream -> its state, or "closed"
 //	youngest                  streams that are not folded, by their youngest day
-//	places:<stream>           its places, by their day
-//	counts:<stream>:<place>   counter -> its total and what it is of
+//	places:<stream>           places of the stream, by their day
+//	counts:<stream>:<place>   counter -> its total and names
 //	told:<place>              streams that have counts
-//	folded:<place>            what -> the sum of the counts of folded streams;
+//	folded:<place>            names -> the sum of the counts of folded streams;
 //	                          "" -> how many times any were moved or dropped
 //	adjustments               key -> place
 //	adjusted:<place>          key -> adjustment
-//	days:<series>             days that have any of these
-//	series                    those that have days
+//	days:<series>             days that have counts or adjustments
+//	series                    series that have days
 
 const batchSize = 500 // counts that one script records, while the server does nothing else
 
-// Record implements [store.Usage]. One script records some of the counts; the
-// last one records the sequence number, so that it is acknowledged only with all of them. Until
-// then the stream counts as one with something young, and is not folded.
+// Record implements [store.Usage]. Each script records some of the counts. The last one
+// records the sequence number, so that the number acknowledges all counts. Until then
+// the stream counts as young, and is not folded.
 func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) (had uint64, err error) {
 	young := store.DayOf(time.Now())
 	for _, c := range t.Counts {
@@ -39,6 +39,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 		}
 		young = max(young, c.Day)
 	}
+
 	for {
 		n := min(len(t.Counts), batchSize)
 		last := n == len(t.Counts)
@@ -49,6 +50,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 		if reply == "closed" {
 			return 0, store.ErrStreamClosed
 		}
+
 		if last {
 			text, _ := reply.(string)
 			if had, err = strconv.ParseUint(text, 10, 64); err != nil {
@@ -69,10 +71,10 @@ func recordArgs(stream store.Stream, last bool, young store.Day, t store.Batch, 
 	return args
 }
 
-// series names what an issuer counts of an API.
+// series returns the name of the series of an issuer and an API.
 func series(issuer, api string) string { return fmt.Sprintf("%d:%s%s", len(issuer), issuer, api) }
 
-// place names a day of a series.
+// place returns the name of a day of a series.
 func place(day store.Day, issuer, api string) string {
 	return fmt.Sprintf("%d:%s", day, series(issuer, api))
 }

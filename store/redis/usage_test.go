@@ -22,14 +22,14 @@ import (
 
 var all = store.Query{API: "a", Issuer: "i", To: today() + 1}
 
-// longAgo is a day that nobody counts on any more.
+// longAgo is a day that can no longer be counted on.
 const longAgo = 20_000
 
 func adjustment(key string, day store.Day) store.Adjustment {
 	return store.Adjustment{Key: key, API: "a", Issuer: "i", Client: "c", Product: "p", Day: day, Quantity: 1, Reason: "r"}
 }
 
-// rows returns what a report says.
+// rows returns the rows of a report.
 func rows(t *testing.T, h *redis.Store, q store.Query) []store.Row {
 	t.Helper()
 	report, err := h.Report(t.Context(), q)
@@ -46,7 +46,7 @@ func rows(t *testing.T, h *redis.Store, q store.Query) []store.Row {
 	return rs
 }
 
-// quantity returns what everybody used.
+// quantity returns the use of all clients.
 func quantity(t *testing.T, h *redis.Store) (sum int64) {
 	t.Helper()
 	for _, r := range rows(t, h, all) {
@@ -55,8 +55,8 @@ func quantity(t *testing.T, h *redis.Store) (sum int64) {
 	return sum
 }
 
-// TestFoldedExactly folds totals of the same client, some of them too large for
-// floating-point numbers, or for any.
+// TestFoldedExactly folds totals of one client. Some of them, or their sum, are too large
+// for floating-point numbers or for int64.
 func TestFoldedExactly(t *testing.T) {
 	for _, totals := range [][]int64{
 		{0}, {0, 0, 7}, {999_999_999, 1}, {1, 999_999_999, 1_000_000_000, 999_999_999_999_999_999},
@@ -68,7 +68,7 @@ func TestFoldedExactly(t *testing.T) {
 		var want int64
 		for i, total := range totals {
 			c := store.Count{Counter: uint32(i), API: "a", Issuer: "i", Client: "c", Product: "p", Total: total}
-			for _, s := range []store.Stream{{byte(i)}, {255}} { // one of its own, and one for all
+			for _, s := range []store.Stream{{byte(i)}, {255}} { // a stream of its own, and a shared one
 				if _, err := h.Record(t.Context(), s, store.Batch{Seq: 1, Counts: []store.Count{c}}); err != nil {
 					t.Fatal(err)
 				}
@@ -88,9 +88,9 @@ func TestFoldedExactly(t *testing.T) {
 	}
 }
 
-// TestFoldAndRecord records counts of long ago through one handle while two others
-// fold, and a fourth reports. What was acknowledged is counted, once, and no
-// report is ever too high or lower than one before.
+// TestFoldAndRecord records old counts through one handle, while two others fold and a
+// fourth one reports. Acknowledged counts must be counted exactly once. A report must never
+// be too high, or lower than an earlier one.
 func TestFoldAndRecord(t *testing.T) {
 	t.Run("day=small", func(t *testing.T) { testFoldAndRecord(t, 0, 5*time.Millisecond) })
 	t.Run("day=large", func(t *testing.T) { testFoldAndRecord(t, 6000, 250*time.Millisecond) })
@@ -100,7 +100,7 @@ func testFoldAndRecord(t *testing.T, more int, pause time.Duration) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dsn, cfg := services.SharedRedis(t).DSN(), redis.Config{Namespace: services.Name()}
-	cs := []store.Count{{Day: today()}} // so that the others are not folded
+	cs := []store.Count{{Day: today()}} // keeps the stream from being folded
 	for i := range uint32(2 * more) {
 		cs = append(cs, store.Count{Counter: i + 1, Day: store.Day(i % 2), API: "a", Issuer: "i"})
 	}
@@ -175,8 +175,8 @@ func testFoldAndRecord(t *testing.T, more int, pause time.Duration) {
 	t.Logf("%d told, %d refused, %d reports", told.Load(), closed.Load(), reports)
 }
 
-// TestFoldKilled kills the server while it folds, and again: nothing is lost or
-// counted twice, and whoever was not done goes on.
+// TestFoldKilled repeatedly kills the server while it folds. Nothing may be lost or counted
+// twice, and the next fold must continue the work.
 func TestFoldKilled(t *testing.T) {
 	const streams, counters = 30, 600
 	ctx := t.Context()
@@ -221,8 +221,8 @@ func TestFoldKilled(t *testing.T) {
 	t.Logf("%d of 4 folds were cut", cut)
 }
 
-// TestUsageIsForgotten tells, folds and adjusts, more than a step takes, and
-// forgets it all: what is left says which streams there were.
+// TestUsageIsForgotten records, folds and adjusts more than one step can drop, and forgets
+// all of it. Only the names of the streams may be left.
 func TestUsageIsForgotten(t *testing.T) {
 	ctx := t.Context()
 	s, ns := services.SharedRedis(t), services.Name()
@@ -261,7 +261,7 @@ func TestUsageIsForgotten(t *testing.T) {
 	free.API = "other"
 	for _, err := range []error{
 		h.ForgetUsage(ctx, today()-store.LateDays-2), h.Sweep(ctx, time.Now()),
-		h.Adjust(ctx, free), // the key is free again
+		h.Adjust(ctx, free), // the key can be used again
 	} {
 		if err != nil {
 			t.Error(err)
@@ -285,8 +285,8 @@ func TestUsageIsForgotten(t *testing.T) {
 	}
 }
 
-// TestForeignUsage spoils what is told, folded and forgotten. What would touch it
-// fails and names it, and nothing is changed.
+// TestForeignUsage damages counts, sums and adjustments. Methods that use them must fail,
+// name them, and change nothing.
 func TestForeignUsage(t *testing.T) {
 	ctx, s := t.Context(), services.SharedRedis(t)
 	db := raw(t, s)
@@ -349,7 +349,7 @@ func TestForeignUsage(t *testing.T) {
 	}
 }
 
-// TestLikeMemory does the same to a store in memory, and compares what they say.
+// TestLikeMemory does the same to a Redis store and a store in memory, and compares them.
 func TestLikeMemory(t *testing.T) {
 	ctx, now := t.Context(), time.Now()
 	for seed := range uint64(4) {
@@ -363,7 +363,7 @@ func TestLikeMemory(t *testing.T) {
 			case k < 10:
 				batch := store.Batch{Seq: r.Uint64N(1000), Through: now.Add(-time.Duration(r.IntN(1000)) * time.Second), Ended: r.IntN(4) == 0}
 				for range r.IntN(5) {
-					n := r.IntN(12) // of which all but the total follows
+					n := r.IntN(12) // all other fields depend on n, except the total
 					batch.Counts = append(batch.Counts, store.Count{
 						Counter: uint32(n), Day: today() - 5 - store.Day(n%6), Issuer: "i", Client: fmt.Sprint("c", n%3),
 						API: []string{"a", "i:a"}[n%2], Product: fmt.Sprint("p", n%4), Label: fmt.Sprint(n), Total: total(),
@@ -399,7 +399,7 @@ func TestLikeMemory(t *testing.T) {
 					as, err := s.Adjustments(ctx, q)
 					complete := report.CompleteThrough
 					if time.Since(complete) < 10*time.Second && complete.After(now) {
-						complete = now // since none is left that has not ended
+						complete = now // all streams have ended
 					}
 					var rs []store.Row
 					for r, err := range report.Rows() {

@@ -9,10 +9,9 @@ import (
 	"testing"
 )
 
-// TestLocksAreKept opens a database a second time in one process. To open and close
-// its file by anything but SQLite drops the locks that say that somebody is there:
-// then another program takes itself for the last, and removes the log that is still
-// written to.
+// TestLocksAreKept opens a database a second time in one process. If anything but SQLite
+// opened and closed its file, the process would lose its locks. Another program would then
+// believe that nobody else uses the database, and remove the log that is still written to.
 func TestLocksAreKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	open(t, file)

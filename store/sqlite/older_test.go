@@ -14,7 +14,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// older makes the database as the program of a version made it.
+// older makes the database of an old version of the program.
 func older(t *testing.T, file string, version int) *sql.DB {
 	t.Helper()
 	db := raw(t, file, fmt.Sprintf(`PRAGMA application_id = %d`, 0x61757468),
@@ -40,14 +40,14 @@ func older(t *testing.T, file string, version int) *sql.DB {
 	return db
 }
 
-// key is what a name is looked up by.
+// key returns the key by which a name is looked up.
 func key(name string) []byte {
 	sum := sha256.Sum256([]byte(name))
 	return sum[:]
 }
 
-// TestOlderRecords brings up to date what was written before secrets had IDs and
-// first uses a time, and lets a program of then write beside.
+// TestOlderRecords migrates records from before secrets had IDs and first uses had a time.
+// An old program then writes to the same database.
 func TestOlderRecords(t *testing.T) {
 	ctx, file := t.Context(), filepath.Join(t.TempDir(), "a.db")
 	db := older(t, file, 2)

@@ -10,8 +10,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestPlainPasswordIsNowhere gives the store plain passwords in every way there is: each
-// is refused, and no file of the database has a byte of them.
+// TestPlainPasswordIsNowhere passes plain passwords to every method that takes a hash. Each
+// must be refused, and no file of the database may contain one.
 func TestPlainPasswordIsNowhere(t *testing.T) {
 	ctx, file := t.Context(), filepath.Join(t.TempDir(), "a.db")
 	s := open(t, file)
@@ -38,7 +38,7 @@ func TestPlainPasswordIsNowhere(t *testing.T) {
 	wantInFiles(t, file, map[string]bool{"the first name": true, hash: true, "horse": false, "battery": false})
 }
 
-// wantInFiles looks for texts in the files of a database.
+// wantInFiles checks which texts the files of a database contain.
 func wantInFiles(t *testing.T, file string, texts map[string]bool) {
 	t.Helper()
 	var all []byte

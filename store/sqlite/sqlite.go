@@ -1,5 +1,5 @@
-// Package sqlite is a [store.Store] in one file, for a server on one machine that
-// needs no database server.
+// Package sqlite is a [store.Store] in one file, for a server on one machine without a
+// database server.
 //
 //	db, err := sqlite.Open(ctx, "/var/lib/app/auth.db")
 //	defer db.Close()
@@ -7,10 +7,10 @@
 // Several processes on one machine may share the file. It is not safe on a network
 // file system.
 //
-// Acknowledged writes survive a crash of process and machine (write-ahead log,
-// synchronous=FULL). Do not replace the file by an earlier copy without need: all
-// credentials that were revoked since then are valid again for processes that did not
-// know of the revocation.
+// Acknowledged writes survive a crash of the process or the machine (write-ahead log,
+// synchronous=FULL). Do not replace the file by an earlier copy without need. Credentials
+// that were revoked since then become valid again, except in processes that know of the
+// revocation.
 package sqlite
 
 import (
@@ -36,27 +36,27 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// A Store is a database file. Its methods may be called concurrently.
+// A Store is a database file. It is safe for concurrent use.
 type Store struct{ *base }
 
-type base = sqlstore.Store // embedded under a name that is not exported
+type base = sqlstore.Store // an unexported name, so that the embedded field is too
 
 var _ store.Store = (*Store)(nil)
 
-// applicationID tells our files from other people's databases.
+// applicationID marks the files of this package.
 const applicationID = 0x61757468
 
-// patience is how long Open waits for other processes that write.
+// patience is how long Open waits while other processes write.
 const patience = 10 * time.Second
 
-// Open opens the database in the file, or makes one that only its owner may
-// read. It is an error if the file is no SQLite database, is another program's,
-// is more than one version newer, or cannot be written. ctx bounds the opening alone.
+// Open opens the database in the file. If the file does not exist, Open creates one that
+// only its owner can read. It returns an error if the file is not an SQLite database,
+// belongs to another program, is more than one version newer, or cannot be written. ctx
+// bounds the opening alone.
 //
-// A relative path depends on the directory in which the program is started. From
-// another directory, Open makes a new database there: all clients are unknown, and
-// what was revoked is not revoked in it. Programs that run unattended should give an
-// absolute path.
+// A relative path depends on the directory in which the program is started. From another
+// directory, Open makes a new database there, in which all clients are unknown and
+// nothing is revoked. Programs that run unattended should give an absolute path.
 func Open(ctx context.Context, file string) (*Store, error) {
 	if file == "" || strings.HasPrefix(file, ":") || strings.HasPrefix(file, "file:") {
 		return nil, fmt.Errorf("sqlite: %q: expected the path of a file", file)
@@ -73,6 +73,8 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", d.Name, err), write.Close())
 	}
+
+	// Migrate waits until other processes have written, at most as long as patience.
 	s := &Store{sqlstore.New(read, write, d)}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -82,14 +84,15 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	return s, nil
 }
 
-// touch makes the file, or looks into one that is there without changing it. That
-// one only SQLite may open: to close it would drop all locks that the process has
-// on it (POSIX, fcntl).
+// touch creates the file, or checks an existing one without changing it. Only SQLite may
+// open an existing file: closing it here would drop all POSIX locks (fcntl) that this
+// process has on it.
 func touch(ctx context.Context, file string) error {
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
 		return f.Close()
 	}
+
 	info, statErr := os.Stat(file)
 	if !errors.Is(err, fs.ErrExist) || statErr != nil {
 		return errors.Join(err, statErr)
@@ -100,11 +103,13 @@ func touch(ctx context.Context, file string) error {
 	case info.Size() == 0:
 		return nil
 	}
+
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=rw&_pragma=busy_timeout(1000)")
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+
 	ours, err := isOurs(ctx, db)
 	if err == nil && !ours {
 		err = errForeign
@@ -115,14 +120,14 @@ func touch(ctx context.Context, file string) error {
 	return nil
 }
 
-// busy reports whether another process is writing.
+// busy reports whether err means that another process is writing.
 func busy(err error) bool {
-	const sqliteBusy = 5 // extended codes hold it in their low byte
+	const sqliteBusy = 5 // the low byte of extended codes
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && e.Code()&0xff == sqliteBusy
 }
 
-// pool opens a number of connections.
+// pool opens a pool of at most size connections.
 func pool(file string, size int, options string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+
 		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&"+options)
@@ -136,7 +141,7 @@ func pool(file string, size int, options string) (*sql.DB, error) {
 
 var errForeign = errors.New("it is another program's")
 
-// isOurs reports whether a database is marked as ours, or is empty.
+// isOurs reports whether a database has the mark of this package, or is empty.
 func isOurs(ctx context.Context, db interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }) (bool, error) {
@@ -147,7 +152,7 @@ func isOurs(ctx context.Context, db interface {
 	return id == applicationID || id == 0 && tables == 0, err
 }
 
-// own marks a new database as ours, and refuses one that is not.
+// own marks a new database, and refuses that of another program.
 func own(ctx context.Context, tx *sql.Tx) error {
 	ours, err := isOurs(ctx, tx)
 	switch {

@@ -19,7 +19,7 @@ import (
 func open(t *testing.T, file string) *sqlite.Store {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel() // bounds the opening alone
+	defer cancel() // the context bounds the opening alone
 	s, err := sqlite.Open(ctx, file)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestShared(t *testing.T) {
 	})
 }
 
-// raw opens the file as anybody's database.
+// raw opens the file without this package, and runs statements.
 func raw(t *testing.T, file string, statements ...string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
@@ -112,7 +112,7 @@ func TestS02OpenRefuses(t *testing.T) {
 	}
 }
 
-// TestS02OneVersionNewer opens what a newer program has added a table to.
+// TestS02OneVersionNewer opens a database to which a newer program has added a table.
 func TestS02OneVersionNewer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	open(t, file)
@@ -133,8 +133,8 @@ func TestFileIsPrivate(t *testing.T) {
 	}
 }
 
-// TestS01Locked locks the file as another process would: an error soon, which is no
-// answer; reading goes on, and all is well afterwards.
+// TestS01Locked locks the file as another process would. Writes must soon fail with an
+// error that is not an answer. Reads must work, and so must writes afterwards.
 func TestS01Locked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	s, other := open(t, file), raw(t, file)

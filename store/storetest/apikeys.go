@@ -17,8 +17,8 @@ func apiKey(id, client string) store.APIKey {
 	return store.APIKey{ID: id, Client: client, Digest: digest("key " + id)}
 }
 
-// keyIDs returns the IDs of a client's API keys, or of all, in the order of the
-// listing.
+// keyIDs returns the IDs of a client's API keys, or of all API keys if client is empty,
+// in the order of the listing.
 func keyIDs(t *testing.T, s store.Store, client string) (ids []string) {
 	t.Helper()
 	ks, err := s.ListAPIKeys(t.Context(), client, "", 1000)
@@ -42,7 +42,7 @@ func testListAPIKeys(t *testing.T, s store.Store) {
 	in := store.APIKey{
 		ID: "b", Name: "n", Client: "c", Digest: digest("b"), Scopes: []string{"x", "y"}, Owner: "o",
 		Addrs: []netip.Prefix{netip.MustParsePrefix("::1/128")}, Created: start.Add(-time.Hour), Expires: start,
-		LastUsed: start, // which creating ignores
+		LastUsed: start, // must be ignored
 	}
 	must(t, s.CreateAPIKeys(ctx, in))
 	must(t, s.CreateAPIKeys(ctx, apiKey("é", "c"), apiKey("a", "c"), apiKey("B", "c"), apiKey("a2", "C"), apiKey("10", "c"), apiKey("9", "c")))
@@ -57,7 +57,7 @@ func testListAPIKeys(t *testing.T, s store.Store) {
 	if got, err := s.APIKey(ctx, digest("b")); err != nil || !sameAPIKey(*got, in) {
 		t.Errorf("by digest: got %+v, %v, want %+v", got, err, in)
 	}
-	in.Digest = store.Digest{} // which no listing returns
+	in.Digest = store.Digest{} // listings do not return digests
 	ks, err := s.ListAPIKeys(ctx, "c", "", 1000)
 	must(t, err)
 	if !sameAPIKey(ks[4], in) {
@@ -83,8 +83,10 @@ func testReplaceAPIKey(t *testing.T, s store.Store) {
 	next.Scopes, next.Created, next.Expires = []string{"a"}, start, start.Add(9*time.Hour)
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: []string{"a"}}))
 	must(t, s.CreateAPIKeys(ctx, old))
+
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	must(t, s.ReplaceAPIKey(ctx, "old", start, next))
 	old.Expires = start
 	for _, want := range []store.APIKey{old, next} {
@@ -95,10 +97,12 @@ func testReplaceAPIKey(t *testing.T, s store.Store) {
 	wantChanged(t, s, cursor, store.KindAPIKey, "old")
 
 	third := apiKey("third", "c")
+	// A replaced key cannot get a later end.
 	must(t, s.ReplaceAPIKey(ctx, "old", start.Add(time.Hour), third))
 	if got, err := s.APIKeyByID(ctx, "old"); err != nil || !got.Expires.Equal(start) {
 		t.Errorf("replaced again, until later: got %+v, %v, want it to expire at %v", got, err, start)
 	}
+
 	must(t, s.ReplaceAPIKey(ctx, "next", time.Now(), apiKey("fourth", "c")))
 	_, err = s.APIKey(ctx, next.Digest)
 	wantErr(t, "replaced at once", err, store.ErrNotFound)
@@ -107,7 +111,7 @@ func testReplaceAPIKey(t *testing.T, s store.Store) {
 	}
 }
 
-// wantChanged checks that the changes after a cursor are of those IDs.
+// wantChanged checks that the changes after a cursor are of that kind and have these IDs.
 func wantChanged(t *testing.T, s store.Store, after store.Cursor, kind store.Kind, want ...string) {
 	t.Helper()
 	cs, _, err := s.Since(t.Context(), after)
@@ -131,12 +135,15 @@ func testReplaceAPIKeyRefused(t *testing.T, s store.Store) {
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "gone"}))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	taken := apiKey("next", "c")
 	taken.Digest = digest("key other")
 	wantErr(t, "unknown", s.ReplaceAPIKey(ctx, "x", start, apiKey("next", "c")), store.ErrNotFound)
 	wantErr(t, "another client's", s.ReplaceAPIKey(ctx, "k", start, apiKey("next", "d")), store.ErrNotFound)
+
 	revived := apiKey("next", "c")
 	revived.Digest = digest("key gone")
+
 	for what, tt := range map[string]struct {
 		next store.APIKey
 		want error
@@ -150,6 +157,7 @@ func testReplaceAPIKeyRefused(t *testing.T, s store.Store) {
 	} {
 		wantErr(t, what, s.ReplaceAPIKey(ctx, "k", time.Now(), tt.next), tt.want)
 	}
+
 	wantRefused(t, "no ID", s.ReplaceAPIKey(ctx, "k", time.Now(), store.APIKey{Client: "c", Digest: digest("x")}), "ID")
 	if got, want := keyIDs(t, s, "c"), []string{"k", "other"}; !slices.Equal(got, want) {
 		t.Errorf("after refusals: got %q, want %q", got, want)
@@ -162,14 +170,15 @@ func testReplaceAPIKeyRefused(t *testing.T, s store.Store) {
 
 func testReplaceAPIKeyConcurrent(t *testing.T, s store.Store) { testReplaceBetween(t, s, s) }
 
-// testReplaceBetween replaces two keys through both handles at once: with overlap
-// all who do have a successor, and without it one.
+// testReplaceBetween replaces two keys through both handles at once. With overlap, all
+// callers must get a successor. Without overlap, exactly one must.
 func testReplaceBetween(t *testing.T, a, b store.Store) {
 	const callers = 50
 	ctx := t.Context()
 	clients(t, a, "c", "d")
 	must(t, a.CreateAPIKeys(ctx, apiKey("shared", "c")))
 	must(t, b.CreateAPIKeys(ctx, apiKey("once", "d")))
+
 	var won atomic.Int32
 	together(callers, func(i int) {
 		s := []store.Store{a, b}[i/2%2]
@@ -187,6 +196,7 @@ func testReplaceBetween(t *testing.T, a, b store.Store) {
 			t.Errorf("caller %d: %v", i, err)
 		}
 	})
+
 	if ids := keyIDs(t, a, "c"); len(ids) != 1+callers/2 {
 		t.Errorf("replaced with overlap: %d keys, want %d", len(ids), 1+callers/2)
 	}
@@ -198,8 +208,8 @@ func testReplaceBetween(t *testing.T, a, b store.Store) {
 	}
 }
 
-// testReplaceRevokedAPIKey revokes keys while they are replaced: a successor is
-// there only where the key was first.
+// testReplaceRevokedAPIKey revokes keys while they are replaced. A successor may exist only
+// if the key was replaced before it was revoked.
 func testReplaceRevokedAPIKey(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	clients(t, s, "c")
@@ -212,11 +222,14 @@ func testReplaceRevokedAPIKey(t *testing.T, s store.Store) {
 				t.Error(err)
 			}
 		})
+
 		err := s.ReplaceAPIKey(ctx, id, start, apiKey("next "+id, "c"))
 		wg.Wait()
 		if err != nil {
 			wantErr(t, "a key that is being revoked", err, store.ErrNotFound)
 		}
+
+		// Whether it was replaced first or not, the key must be gone now.
 		_, gone := s.APIKey(ctx, digest("key "+id))
 		wantErr(t, "a revoked key", gone, store.ErrNotFound)
 		if _, missing := s.APIKeyByID(ctx, "next "+id); (err == nil) != (missing == nil) {

@@ -31,19 +31,23 @@ func testUsageComplete(t *testing.T, s store.Store) {
 		must(t, err)
 		return r.CompleteThrough
 	}
+
 	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start})
 	record(t, s, store.Stream{2}, store.Batch{Seq: 1, Through: start.Add(time.Minute)})
 	if got := complete(); !got.Equal(start) {
 		t.Errorf("complete through %v, want %v", got, start)
 	}
+
 	record(t, s, store.Stream{1}, store.Batch{Seq: 2, Through: start.Add(time.Second), Ended: true})
 	if got := complete(); !got.Equal(start.Add(time.Minute)) {
 		t.Errorf("after the one behind has ended: complete through %v, want %v", got, start.Add(time.Minute))
 	}
-	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start}) // late
+
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start}) // arrives late
 	if got := complete(); !got.Equal(start.Add(time.Minute)) {
 		t.Errorf("after a late batch of one that has ended: complete through %v", got)
 	}
+
 	record(t, s, store.Stream{2}, store.Batch{Seq: 2, Through: start.Add(time.Minute), Ended: true})
 	if got, now := complete(), time.Now(); got.Before(now.Add(-time.Minute)) || got.After(now.Add(time.Minute)) {
 		t.Errorf("when all have ended: complete through %v, want now", got)
@@ -55,6 +59,7 @@ func testUsageByDay(t *testing.T, s store.Store) {
 		count(0, 9, "a", "p", 1), count(1, 10, "a", "p", 2), count(2, 10, "a", "q", 3), count(3, 11, "b", "p", 4),
 	}})
 	record(t, s, store.Stream{2}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, 10, "a", "p", 10)}})
+
 	q := everything
 	q.From, q.To, q.ByDay = 9, 11, true
 	wantRows(t, "by day", s, q,
@@ -64,7 +69,7 @@ func testUsageByDay(t *testing.T, s store.Store) {
 		store.Row{Client: "b", Product: "p", Label: "label p", Day: 11, Quantity: 4})
 }
 
-// testUsageFolded sweeps streams of old days, of young ones, and of both.
+// testUsageFolded sweeps streams with counts of old days, of young days, and of both.
 func testUsageFolded(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	old, young := store.DayOf(start)-store.LateDays-2, store.DayOf(start)-store.LateDays
@@ -74,11 +79,13 @@ func testUsageFolded(t *testing.T, s store.Store) {
 	a := store.Row{Client: "a", Product: "p", Label: "label p", Quantity: 1111}
 	b := store.Row{Client: "b", Product: "p", Label: "label p", Quantity: 2}
 	wantRows(t, "before", s, everything, a, b)
-	record(t, s, store.Stream{5}, store.Batch{Seq: 1, Through: start}) // has not counted yet
+
+	record(t, s, store.Stream{5}, store.Batch{Seq: 1, Through: start}) // without counts, so it must stay open
 	for range 2 {
 		must(t, s.Sweep(ctx, start))
 		wantRows(t, "folded", s, everything, a, b)
 	}
+
 	record(t, s, store.Stream{5}, store.Batch{Seq: 2, Through: start})
 	for _, stream := range []store.Stream{{1}, {2}} {
 		_, err := s.Record(ctx, stream, store.Batch{Seq: 2, Through: start, Counts: []store.Count{count(0, old, "a", "p", 99)}})
@@ -92,6 +99,7 @@ func testUsageFolded(t *testing.T, s store.Store) {
 	must(t, s.Sweep(ctx, start))
 	a.Quantity += 5
 	wantRows(t, "another one folded into the same", s, everything, a, b)
+
 	q := everything
 	q.ByDay, q.Client = true, "a"
 	wantRows(t, "by day", s, q,
@@ -108,7 +116,8 @@ func testUsageAdjusted(t *testing.T, s store.Store) {
 		Reason: "an outage", Author: "ada", Made: start,
 	}
 	more := store.Adjustment{Key: "k2", API: "api", Issuer: "iss", Client: "b", Product: "p", Day: today, Quantity: 7, Reason: "r", Author: "ada", Made: start.Add(time.Second)}
-	for range 2 { // a repeated one is none
+
+	for range 2 { // repeating the same adjustment changes nothing
 		must(t, s.Adjust(ctx, less))
 		must(t, s.Adjust(ctx, more))
 		less.Made = less.Made.Add(time.Hour)
@@ -117,9 +126,11 @@ func testUsageAdjusted(t *testing.T, s store.Store) {
 	wantRows(t, "adjusted", s, everything,
 		store.Row{Client: "a", Product: "p", Label: "label p", Quantity: 70, Adjusted: -30},
 		store.Row{Client: "b", Product: "p", Quantity: 7, Adjusted: 7})
+
 	other := less
 	other.Quantity = -31
 	wantErr(t, "another adjustment with the key", s.Adjust(ctx, other), store.ErrKeyReused)
+
 	got, err := s.Adjustments(ctx, everything)
 	must(t, err)
 	same := func(a, b store.Adjustment) bool {
@@ -130,6 +141,7 @@ func testUsageAdjusted(t *testing.T, s store.Store) {
 	if !slices.EqualFunc(got, []store.Adjustment{less, more}, same) {
 		t.Errorf("adjustments: got %+v, want %+v", got, []store.Adjustment{less, more})
 	}
+
 	q := everything
 	q.Client, q.To, q.ByDay = "b", today, true
 	wantRows(t, "one client's, by day", s, q, store.Row{Client: "b", Product: "p", Day: today, Quantity: 7, Adjusted: 7})
@@ -145,12 +157,14 @@ func testUsageForgotten(t *testing.T, s store.Store) {
 	for i := range 10 {
 		cs = append(cs, count(uint32(i), today-30*store.Day(i), fmt.Sprint("c", i), "p", 1))
 	}
+
 	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: cs[:1]})
 	record(t, s, store.Stream{2}, store.Batch{Seq: 1, Through: start, Counts: cs[1:]})
 	must(t, s.Adjust(ctx, store.Adjustment{
 		Key: "old", API: "api", Issuer: "iss", Client: "x", Product: "p", Day: today - 200, Quantity: 1, Reason: "r",
 	}))
 	must(t, s.Sweep(ctx, time.Now()))
+
 	if s.ForgetUsage(ctx, today-store.LateDays-1) == nil {
 		t.Error("days that are counted on: forgotten")
 	}

@@ -21,7 +21,7 @@ import (
 // faulty names the fault that a child process has.
 const faulty = "AUTHTIER_FAULTY_STORE"
 
-// broken is a good store, unless one of its functions is set.
+// A broken is a correct store, except for the functions that are set.
 type broken struct {
 	*memory.Store
 	mu   sync.Mutex
@@ -66,7 +66,7 @@ type broken struct {
 	keys      func(ctx context.Context, set string) ([]store.SigningKey, error)
 	putKeys   func(ctx context.Context, ks ...store.SigningKey) error
 	login     func(ctx context.Context, n store.Session) error
-	close     func() error // makes the store a closable one
+	close     func() error // if set, the store has a Close method
 }
 
 func (b *broken) Client(ctx context.Context, id string) (*store.Client, error) {
@@ -189,8 +189,8 @@ func newBroken() *broken {
 	}
 }
 
-// TestBroken runs the suite on each broken store, in a process of its own, and
-// wants it to fail where it should.
+// TestBroken runs the suite on each broken store, in a process of its own. The suite must
+// fail in the expected test.
 func TestBroken(t *testing.T) {
 	if fault := os.Getenv(faulty); fault != "" {
 		run := func(t *testing.T) *broken {
@@ -218,7 +218,7 @@ func TestBroken(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// A store may be broken in a way that no store can be tested on.
+			// A broken store may panic or hang, and must not take the other tests with it.
 			cmd := exec.Command(os.Args[0], "-test.run", "^TestBroken$/"+faults[name].caught, "-test.timeout", "1m")
 			cmd.Env = append(os.Environ(), faulty+"="+name)
 			out, err := cmd.CombinedOutput()
@@ -229,12 +229,12 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestWhole runs the suite on the same store without a fault.
+// TestWhole runs the suite on a store without a fault.
 func TestWhole(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return newBroken() })
 }
 
-// remember and remembered are a copy of the tokens that no revocation reaches.
+// remember and remembered keep a copy of the tokens that no revocation reaches.
 func (b *broken) remember(ts []store.Token) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

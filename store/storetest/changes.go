@@ -14,9 +14,11 @@ func testChanges(t *testing.T, s store.Store) {
 	must(t, s.CreateUsers(ctx, store.User{Login: "u"}))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	if cs, next, err := s.Since(ctx, cursor); err != nil || len(cs) != 0 || next != cursor {
 		t.Fatalf("nothing new: got %v, %v, %v", cs, next, err)
 	}
+
 	want := []store.Change{
 		{Kind: store.KindToken, ID: "t", Until: start},
 		{Kind: store.KindFamily, ID: "f", Until: start.Add(time.Hour)},
@@ -25,10 +27,13 @@ func testChanges(t *testing.T, s store.Store) {
 		{Kind: store.KindSession, ID: "s", Until: start},
 		{Kind: store.KindAPIKey, ID: "k"},
 	}
+
 	must(t, s.Revoke(ctx, want[:2]...))
 	must(t, s.Revoke(ctx, want[2:]...))
+	// Storing and rotating tokens is no change.
 	must(t, s.PutTokens(ctx, refresh("r1", "f2")))
 	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f2")))
+
 	got, next, err := s.Since(ctx, cursor)
 	must(t, err)
 	c, err := s.Client(ctx, "c")
@@ -53,6 +58,7 @@ func testForeignCursor(t *testing.T, s store.Store) {
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	foreign := cursor
 	foreign.Nonce[0]++
 	_, _, err = s.Since(ctx, foreign)
@@ -74,6 +80,7 @@ func testSnapshot(t *testing.T, s store.Store) {
 		store.Change{Kind: store.KindUser, ID: "u"}))
 	u, err := s.User(ctx, "u")
 	must(t, err)
+
 	cs, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	token := slices.IndexFunc(cs, func(c store.Change) bool { return c.Kind == store.KindToken && c.ID == "t" })
@@ -83,16 +90,18 @@ func testSnapshot(t *testing.T, s store.Store) {
 	if token < 0 || user < 0 {
 		t.Errorf("snapshot %+v lacks the token, or the user at version %d", cs, u.Version)
 	}
+
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}))
 	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 1 || cs[0].ID != "f" {
 		t.Errorf("since the snapshot: got %+v, %v, want the family alone", cs, err)
 	}
 }
 
-// testRevokedUntil revokes the same thing until several times: the latest counts.
+// testRevokedUntil revokes one family until several times. The latest time counts.
 func testRevokedUntil(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	hour := func(n int) time.Time { return start.Add(time.Duration(n) * time.Hour) }
+
 	for id, times := range map[string][]time.Time{
 		"longer": {hour(1), hour(3)}, "shorter": {hour(3), hour(1)},
 		"endless": {hour(1), {}}, "no longer endless": {{}, hour(1)},
@@ -101,9 +110,11 @@ func testRevokedUntil(t *testing.T, s store.Store) {
 			must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: id, Until: until}))
 		}
 	}
+
 	must(t, s.Sweep(ctx, hour(3)))
 	cs, _, err := s.Snapshot(ctx)
 	must(t, err)
+
 	got := map[string]time.Time{}
 	for _, c := range cs {
 		got[c.ID] = c.Until

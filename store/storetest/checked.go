@@ -9,8 +9,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// testChecked writes records that can never work: each is refused with the name of
-// the field, and nothing of it is stored.
+// testChecked writes records that can never work. Each must be refused with the name of
+// the field at fault, and nothing of its call may be stored.
 func testChecked(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{secretOf("s", start)}}))

@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// faultsOfChecks are what stores get wrong about records that can never work.
+// faultsOfChecks are faults of stores that accept invalid records.
 var faultsOfChecks = map[string]fault{
 	"a plain password that is stored": {"Run/Checked$", func(b *broken) {
 		plain := map[string]string{}

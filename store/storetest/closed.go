@@ -9,14 +9,14 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A closer is a store that ends.
+// A closer is a store with a Close method.
 type closer interface {
 	store.Store
 	io.Closer
 }
 
-// testClosed uses a store after Close. Every call returns an error that is not an
-// answer, even if the store has read the record before.
+// testClosed uses a store after Close. Every method must return an error, and none may
+// return an answer, even to a question that was asked before.
 func testClosed(t *testing.T, s closer) {
 	must(t, s.CreateClient(t.Context(), store.Client{ID: "c"}))
 	must(t, s.CreateUsers(t.Context(), store.User{Login: "u"}))
@@ -26,6 +26,7 @@ func testClosed(t *testing.T, s closer) {
 	must(t, err)
 	report(t, s, everything)
 
+	// Closing a second time is no error.
 	must(t, s.Close())
 	must(t, s.Close())
 	for what, err := range usedAfterClose(t, s, cursor) {

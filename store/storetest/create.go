@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// testCreateExists creates what exists: nothing of it changes.
+// testCreateExists creates records that exist. They must not change.
 func testCreateExists(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	client := store.Client{ID: "c", Secrets: []store.Secret{secretOf("s", start)}, Scopes: []string{"a"}}
@@ -42,8 +42,8 @@ func testCreateExists(t *testing.T, s store.Store) {
 	}
 }
 
-// wantDead checks that an API key can be created again neither by its ID nor by its
-// digest.
+// wantDead checks that an API key can never be created again, neither with its ID nor
+// with its digest.
 func wantDead(t *testing.T, what string, s store.Store, k store.APIKey) {
 	t.Helper()
 	byID, byDigest := k, k
@@ -114,10 +114,12 @@ func testCreateRevokedSecret(t *testing.T, s store.Store) {
 	}
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{secretOf("new", start)}}))
 	wantDead("a secret of a client that was deleted", "alone")
-	must(t, s.CreateClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("alone", start)}})) // another client's
+	// The tombstone is that of a client: another client may have the secret.
+	must(t, s.CreateClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("alone", start)}}))
 }
 
-// testCreateTogether creates batches of which one record cannot be stored: none is.
+// testCreateTogether creates batches in which one record cannot be stored. Then no record
+// of the batch may be stored.
 func testCreateTogether(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	clients(t, s, "c")
@@ -154,7 +156,7 @@ func testCreateTogether(t *testing.T, s store.Store) {
 	}
 }
 
-// testCreateMany creates more records in a call than a statement takes.
+// testCreateMany creates more records in one call than one statement can hold.
 func testCreateMany(t *testing.T, s store.Store) {
 	const many = 3000
 	ctx := t.Context()
@@ -187,7 +189,7 @@ func testCreateMany(t *testing.T, s store.Store) {
 	for i := range ks {
 		ks[i].ID += "x"
 	}
-	err := s.CreateAPIKeys(ctx, ks[many-1:]...) // of which the first has a known digest
+	err := s.CreateAPIKeys(ctx, ks[many-1:]...) // the digest of the first one exists
 	wantErr(t, "a batch with one that exists", err, store.ErrExists)
 	_, err = s.APIKeyByID(ctx, "newx")
 	wantErr(t, "one of a batch with one that exists", err, store.ErrNotFound)
@@ -195,8 +197,8 @@ func testCreateMany(t *testing.T, s store.Store) {
 
 func testCreateConcurrent(t *testing.T, s store.Store) { testCreateBetween(t, s, s) }
 
-// testCreateBetween creates the same records through both handles at once: one caller
-// succeeds.
+// testCreateBetween creates the same records through both handles at once. Exactly one
+// caller must succeed.
 func testCreateBetween(t *testing.T, a, b store.Store) {
 	const callers, rounds = 8, 5
 	ctx := t.Context()
@@ -217,6 +219,7 @@ func testCreateBetween(t *testing.T, a, b store.Store) {
 				return s.CreateAPIKeys(ctx, store.APIKey{ID: fmt.Sprint(id, "-", i), Client: "of the keys", Digest: digest(id)})
 			},
 		} {
+
 			var created atomic.Int32
 			together(callers, func(i int) {
 				switch err := create([]store.Store{a, b}[i%2], i); {
@@ -226,6 +229,7 @@ func testCreateBetween(t *testing.T, a, b store.Store) {
 					t.Errorf("%s, caller %d: %v", what, i, err)
 				}
 			})
+
 			if created.Load() != 1 {
 				t.Errorf("%s: %d callers created it, want 1", what, created.Load())
 			}
@@ -242,14 +246,15 @@ func testCreateBetween(t *testing.T, a, b store.Store) {
 	}
 }
 
-// testCreateWhileRevoking creates keys again while they are revoked, and while their
-// client is deleted: they stay dead.
+// testCreateWhileRevoking creates keys again while they are revoked, or while their client
+// is deleted. They must stay revoked.
 func testCreateWhileRevoking(t *testing.T, a, b store.Store) {
 	ctx := t.Context()
 	for round := range 20 {
 		client, k := fmt.Sprint("c", round), apiKey(fmt.Sprint("k", round), fmt.Sprint("c", round))
 		clients(t, a, client)
 		must(t, a.CreateAPIKeys(ctx, k))
+
 		together(4, func(i int) {
 			s := []store.Store{a, b}[i/2]
 			if i%2 == 0 {
@@ -269,6 +274,7 @@ func testCreateWhileRevoking(t *testing.T, a, b store.Store) {
 				t.Errorf("revoking: %v", err)
 			}
 		})
+
 		for _, s := range []store.Store{a, b} {
 			_, err := s.APIKey(ctx, k.Digest)
 			wantErr(t, "a key that was revoked while it was created", err, store.ErrNotFound)

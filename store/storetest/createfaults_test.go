@@ -11,8 +11,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// faultsOfCreating are what stores get wrong about new records, and about those that
-// can never be created again.
+// faultsOfCreating are faults in creating records, including records that can never be
+// created again.
 var faultsOfCreating = map[string]fault{
 	"a client that is overwritten": {"Run/CreateExists$", func(b *broken) {
 		b.create = func(ctx context.Context, c store.Client) error {
@@ -199,7 +199,7 @@ var faultsOfCreating = map[string]fault{
 	}},
 }
 
-// revive lets keys that were revoked be created again by one of their names.
+// revive lets a name of a revoked key be used again.
 func revive(b *broken, name func(store.APIKey) string) {
 	seen := map[string]bool{}
 	b.newKeys = func(ctx context.Context, ks ...store.APIKey) error {
@@ -214,7 +214,7 @@ func revive(b *broken, name func(store.APIKey) string) {
 	}
 }
 
-// unburied has the ID of a key that a broken store lets be created again.
+// unburied holds the IDs of keys that a broken store lets be created again.
 var unburied sync.Map
 
 func reviveUnburied(b *broken) {

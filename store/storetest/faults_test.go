@@ -12,14 +12,14 @@ import (
 )
 
 type fault struct {
-	caught string // by which test, as a pattern
+	caught string // a pattern for the test that must fail
 	plant  func(b *broken)
 }
 
-// hour is added to what must not be kept so long, or is.
+// hour is the step by which faulty stores change times.
 const hour = time.Hour
 
-// faults are what stores get wrong.
+// faults are the faults that the suite must find.
 var faults = merged(faultsOfRecords, faultsOfKeys, faultsOfCreating, faultsOfChecks, faultsOfUpdates, faultsOfLists, faultsOfMistakes)
 
 func merged(all ...map[string]fault) map[string]fault {
@@ -197,7 +197,7 @@ var faultsOfRecords = map[string]fault{
 		b.since = func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
 			cs, _, err := b.Store.Since(ctx, c)
 			time.Sleep(time.Millisecond)
-			_, next, headErr := b.Store.Snapshot(ctx) // a cursor read apart
+			_, next, headErr := b.Store.Snapshot(ctx) // reads the cursor separately
 			return cs, next, errors.Join(err, headErr)
 		}
 	}},
@@ -360,7 +360,7 @@ var faultsOfRecords = map[string]fault{
 	"the last total instead of the highest": {"Run/UsageRetold$", func(b *broken) {
 		b.record = func(ctx context.Context, s store.Stream, t store.Batch) (uint64, error) {
 			had, err := b.Store.Record(ctx, s, t)
-			return min(had, t.Seq), err // what it had is said too low
+			return min(had, t.Seq), err // reports too low a number
 		}
 	}},
 	"totals that are kept roughly": {"Run/UsageLarge$", func(b *broken) {
@@ -369,7 +369,7 @@ var faultsOfRecords = map[string]fault{
 				if t.Counts[i].Total < 1<<60 {
 					continue
 				}
-				t.Counts[i].Total = min(t.Counts[i].Total, 1<<62) &^ 1023 // as a floating-point number
+				t.Counts[i].Total = min(t.Counts[i].Total, 1<<62) &^ 1023 // loses precision, as a floating-point number would
 			}
 			return b.Store.Record(ctx, s, t)
 		}

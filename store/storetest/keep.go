@@ -17,6 +17,7 @@ func testRehash(t *testing.T, s store.Store) {
 	must(t, err)
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	must(t, s.Rehash(ctx, "u", weak, strong))
 	after, err := s.User(ctx, "u")
 	must(t, err)
@@ -26,8 +27,10 @@ func testRehash(t *testing.T, s store.Store) {
 	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 0 {
 		t.Errorf("rehashed: got changes %v, %v, want none", cs, err)
 	}
+
 	wantErr(t, "Rehash of a hash that was replaced", s.Rehash(ctx, "u", weak, hash('x')), store.ErrNotFound)
 	wantErr(t, "Rehash of an unknown user", s.Rehash(ctx, "v", weak, hash('x')), store.ErrNotFound)
+
 	must(t, s.SetPassword(ctx, "u", hash('n')))
 	if u, err := s.User(ctx, "u"); err != nil || u.Version <= after.Version || u.Password != hash('n') {
 		t.Errorf("a new password after Rehash: got %v, %v, want the version raised", u, err)
@@ -41,17 +44,20 @@ func testSigningKeys(t *testing.T, s store.Store) {
 	}
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	old := store.SigningKey{Set: "set", ID: "old", Alg: "ES256", Sealed: []byte("\x00sealed"), Published: start, Signs: start}
 	young := store.SigningKey{Set: "set", ID: "young", Alg: "EdDSA", Sealed: []byte("s"), Published: start.Add(time.Hour)}
 	must(t, s.PutSigningKeys(ctx, young, store.SigningKey{Set: "other", ID: "old", Alg: "RS256", Sealed: []byte("s"), Published: start}))
 	must(t, s.PutSigningKeys(ctx, old))
 	young.Signs, old.Ends = start.Add(2*time.Hour), start.Add(3*time.Hour)
 	must(t, s.PutSigningKeys(ctx, old, young))
+
 	got, err := s.SigningKeys(ctx, "set")
 	must(t, err)
 	if !slices.EqualFunc(got, []store.SigningKey{old, young}, sameSigningKey) {
 		t.Errorf("got %+v, want %+v", got, []store.SigningKey{old, young})
 	}
+
 	cs, _, err := s.Since(ctx, cursor)
 	must(t, err)
 	var ids []string
@@ -66,7 +72,7 @@ func testSigningKeys(t *testing.T, s store.Store) {
 	}
 }
 
-// testSigningKeysEnd lets one who has read a key before it ended write it again.
+// testSigningKeysEnd writes a key again that was read before its end was stored.
 func testSigningKeysEnd(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	k := store.SigningKey{Set: "set", ID: "k", Alg: "ES256", Sealed: []byte("s"), Published: start, Signs: start, Ends: start.Add(time.Hour)}
@@ -81,6 +87,7 @@ func testSigningKeysEnd(t *testing.T, s store.Store) {
 			t.Errorf("written again with an end at %v: got %+v, want %+v", ends, got, k)
 		}
 	}
+	// Only an earlier end replaces the stored one.
 	k.Ends = start.Add(time.Minute)
 	must(t, s.PutSigningKeys(ctx, k))
 	if got, err := s.SigningKeys(ctx, "set"); err != nil || len(got) != 1 || !got[0].Ends.Equal(k.Ends) {
@@ -88,7 +95,7 @@ func testSigningKeysEnd(t *testing.T, s store.Store) {
 	}
 }
 
-// testEpoch keeps what ended in 1970, which is not what never ends.
+// testEpoch stores an end in 1970. It must not be confused with the zero time, never.
 func testEpoch(t *testing.T, s store.Store) {
 	ctx, epoch := t.Context(), time.Unix(0, 0)
 	clients(t, s, "c")
@@ -101,14 +108,15 @@ func testEpoch(t *testing.T, s store.Store) {
 	}
 }
 
-// testVersionFloor revokes clients and users at versions that the store has not
-// reached, or not any more.
+// testVersionFloor revokes clients and users at versions that are higher or lower than
+// the stored ones.
 func testVersionFloor(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	clients(t, s, "c")
 	must(t, s.CreateUsers(ctx, store.User{Login: "u"}))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c", Version: 40}, store.Change{Kind: store.KindUser, ID: "u", Version: 50}))
 	c, err := s.Client(ctx, "c")
 	must(t, err)
@@ -119,6 +127,7 @@ func testVersionFloor(t *testing.T, s store.Store) {
 	if c.Version <= 40 || u.Version <= 50 || len(cs) != 2 || cs[0].Version != c.Version || cs[1].Version != u.Version {
 		t.Errorf("raised beyond 40 and 50: got %d, %d, and the changes %+v", c.Version, u.Version, cs)
 	}
+
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindUser, ID: "u", Version: 3}))
 	if after, err := s.User(ctx, "u"); err != nil || after.Version <= u.Version {
 		t.Errorf("raised with a floor that is below: got %v, %v, want more than %d", after, err, u.Version)
@@ -130,8 +139,8 @@ func sameSigningKey(a, b store.SigningKey) bool {
 		a.Published.Equal(b.Published) && a.Signs.Equal(b.Signs) && a.Ends.Equal(b.Ends)
 }
 
-// testSweep puts what ended at several times before and after start, and sweeps
-// as of start: the margin is an hour.
+// testSweep stores records that end at several times before and after start, and sweeps
+// as of start. Records that ended less than an hour before must stay.
 func testSweep(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	put := func(secret string, refresh bool, expires, ends time.Duration) {
@@ -140,6 +149,8 @@ func testSweep(t *testing.T, s store.Store) {
 		token.Refresh, token.Expires, token.FamilyEnds = refresh, start.Add(expires), start.Add(ends)
 		must(t, s.PutTokens(ctx, token))
 	}
+
+	// A used refresh token must stay until its family ends, so that reuse is noticed.
 	put("live", false, time.Minute, time.Hour)
 	put("within the margin", false, -30*time.Minute, -30*time.Minute)
 	put("over", false, -90*time.Minute, time.Hour)
@@ -147,6 +158,7 @@ func testSweep(t *testing.T, s store.Store) {
 	put("over with its family", true, -90*time.Minute, -90*time.Minute)
 	put("revoked", false, time.Minute, time.Hour)
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "family of revoked", Until: start.Add(-90 * time.Minute)}))
+
 	for id, ends := range map[string]time.Duration{"live": -30 * time.Minute, "over": -90 * time.Minute} {
 		must(t, s.PutSession(ctx, store.Session{ID: id, Token: digest("session " + id), User: "u", Expires: start.Add(ends), Ends: start.Add(ends)}))
 		must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: id, Alg: "ES256", Sealed: []byte("s"), Published: start, Ends: start.Add(ends)}))
@@ -154,8 +166,10 @@ func testSweep(t *testing.T, s store.Store) {
 	}
 	must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "endless", Alg: "ES256", Sealed: []byte("s"), Published: start}))
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "endless"}, store.Change{Kind: store.KindUser, ID: "endless"}))
+
 	_, before, err := s.Snapshot(ctx)
 	must(t, err)
+
 	must(t, s.Sweep(ctx, start))
 	for secret, want := range map[string]bool{
 		"live": true, "within the margin": true, "over": false, "over, its reuse to be noticed": true, "over with its family": false,
@@ -163,10 +177,12 @@ func testSweep(t *testing.T, s store.Store) {
 	} {
 		present(t, s, secret, want)
 	}
+
 	_, err = s.Session(ctx, digest("session live"))
 	must(t, err)
 	_, err = s.Session(ctx, digest("session over"))
 	wantErr(t, "session that is over", err, store.ErrNotFound)
+
 	ks, err := s.SigningKeys(ctx, "set")
 	must(t, err)
 	for _, k := range ks {
@@ -177,6 +193,7 @@ func testSweep(t *testing.T, s store.Store) {
 	if len(ks) != 2 {
 		t.Errorf("signing keys: got %+v, want the live one and the endless one", ks)
 	}
+
 	cs, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 	inForce := map[string]bool{}
@@ -189,5 +206,7 @@ func testSweep(t *testing.T, s store.Store) {
 	if cursor != before {
 		t.Error("a sweep moved the cursor")
 	}
+
+	// There is nothing left to sweep.
 	must(t, s.Sweep(ctx, start))
 }

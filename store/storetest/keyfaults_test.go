@@ -9,8 +9,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// faultsOfKeys are what stores get wrong about API keys and secrets that are
-// listed and replaced.
+// faultsOfKeys are faults in listing and replacing API keys and secrets.
 var faultsOfKeys = map[string]fault{
 	"API keys in no order": {"Run/ListAPIKeys$", func(b *broken) {
 		b.listK = func(ctx context.Context, client, after string, limit int) ([]store.APIKey, error) {
@@ -122,7 +121,7 @@ var faultsOfKeys = map[string]fault{
 			}
 			time.Sleep(time.Millisecond)
 			if len(c.Secrets) == 0 {
-				return b.Store.AddSecret(ctx, client, s) // there was none to end
+				return b.Store.AddSecret(ctx, client, s) // there was no other secret
 			}
 			return b.Store.ReplaceSecrets(ctx, client, s, others)
 		}
@@ -175,7 +174,7 @@ var faultsOfKeys = map[string]fault{
 		}
 	}},
 	"a deleted secret that caches keep": {"Run/DeleteSecret$", func(b *broken) {
-		quiet := 0 // changes that are not told
+		quiet := 0 // the number of changes that are hidden
 		b.delSecret = func(ctx context.Context, client, id string) error {
 			err := b.Store.DeleteSecret(ctx, client, id)
 			if err == nil {

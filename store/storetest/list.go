@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// all returns the names of all records of a listing, page by page.
+// all returns the names of all records of a listing. It reads page by page.
 func all[T any](t *testing.T, list func(after string, limit int) ([]T, error), name func(T) string) (names []string) {
 	t.Helper()
 	for after := ""; ; after = names[len(names)-1] {
@@ -42,8 +42,8 @@ func logins(t *testing.T, s store.Store) []string {
 	}, func(u store.User) string { return u.Login })
 }
 
-// listed are names in bytewise order, with beginnings in common that are longer than
-// an index may be.
+// listed are names in an unsorted order. Some have common prefixes that are longer than
+// the keys of an index may be.
 var listed = []string{
 	" ", "10", "9", "A", "B", "a", "a ", "aa", "b", strings.Repeat("x", 254), strings.Repeat("x", 254) + "a",
 	strings.Repeat("x", 254) + "b", strings.Repeat("x", 254) + "~", "y", "e\u0301"[1:] + "z", "é", "日本", "😀",
@@ -54,6 +54,7 @@ func testList(t *testing.T, s store.Store) {
 	names := slices.Clone(listed)
 	slices.Sort(names)
 	clients(t, s, "of the keys")
+
 	for i, n := range slices.Backward(listed) {
 		must(t, s.CreateClient(ctx, store.Client{
 			ID: n, Scopes: []string{"a"}, Default: []string{"a"}, Grants: []string{"password"}, Disabled: true, Secrets: []store.Secret{secretOf("s", start)},
@@ -61,6 +62,7 @@ func testList(t *testing.T, s store.Store) {
 		must(t, s.CreateUsers(ctx, store.User{Login: n, Password: hash('a'), First: "F", Scopes: []string{"a"}, LimitScopes: true}))
 		must(t, s.CreateAPIKeys(ctx, apiKey(n, "of the keys"), apiKey(fmt.Sprint("other ", i), n)))
 	}
+
 	must(t, s.DeleteClient(ctx, "9"))
 	must(t, s.DeleteUser(ctx, "9"))
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "9"}))
@@ -81,6 +83,7 @@ func testList(t *testing.T, s store.Store) {
 			}
 			return page, err
 		})
+
 		keys := func(client string) func(string) ([]string, error) {
 			return func(after string) (page []string, err error) {
 				ks, err := s.ListAPIKeys(ctx, client, after, limit)
@@ -103,11 +106,12 @@ func testList(t *testing.T, s store.Store) {
 	wantLimits(t, s)
 }
 
-// wantPages reads a listing page by page and compares all with the names, in bytewise
+// wantPages reads a listing page by page, and compares all its names with names in bytewise
 // order.
 func wantPages(t *testing.T, what string, limit int, names []string, list func(after string) ([]string, error)) {
 	t.Helper()
 	slices.Sort(names)
+
 	var got []string
 	for after := ""; ; after = got[len(got)-1] {
 		page, err := list(after)
@@ -119,6 +123,7 @@ func wantPages(t *testing.T, what string, limit int, names []string, list func(a
 			break
 		}
 	}
+
 	if !slices.Equal(got, names) {
 		t.Errorf("%s by %d: got %.20q, want %.20q", what, limit, got, names)
 	}
@@ -127,11 +132,12 @@ func wantPages(t *testing.T, what string, limit int, names []string, list func(a
 	}
 }
 
-// wantListed compares one listed record of each kind with what was created, which is
-// there but for what is secret.
+// wantListed compares one listed record of each kind with the record that was created.
+// They must differ only in secret fields.
 func wantListed(t *testing.T, s store.Store) {
 	t.Helper()
 	ctx := t.Context()
+
 	c, err := s.Client(ctx, "A")
 	must(t, err)
 	cs, err := s.ListClients(ctx, "9", 1)
@@ -139,6 +145,7 @@ func wantListed(t *testing.T, s store.Store) {
 	if c.Secrets = withoutDigests(c.Secrets); !sameClient(cs[0], *c) {
 		t.Errorf("listed client: got %+v, want %+v", cs[0], c)
 	}
+
 	u, err := s.User(ctx, "A")
 	must(t, err)
 	us, err := s.ListUsers(ctx, "9", 1)
@@ -146,6 +153,7 @@ func wantListed(t *testing.T, s store.Store) {
 	if u.Password = ""; !sameUser(us[0], *u) {
 		t.Errorf("listed user: got %#v, want %#v", us[0], *u)
 	}
+
 	k, err := s.APIKey(ctx, digest("key A"))
 	must(t, err)
 	ks, err := s.ListAPIKeys(ctx, "of the keys", "9", 1)
@@ -155,6 +163,7 @@ func wantListed(t *testing.T, s store.Store) {
 	if k.Digest = (store.Digest{}); !sameAPIKey(ks[0], *k) || !sameAPIKey(*byID, *k) {
 		t.Errorf("listed API key: got %+v, by ID %+v, want %+v", ks[0], byID, k)
 	}
+
 	secrets, err := s.SecretsOf(ctx, "A")
 	must(t, err)
 	if !slices.EqualFunc(secrets, c.Secrets, sameSecret) {
@@ -174,7 +183,7 @@ func wantLimits(t *testing.T, s store.Store) {
 	}
 }
 
-// testOwners ends the owners of API keys in several ways.
+// testOwners revokes and deletes the owners of API keys.
 func testOwners(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	clients(t, s, "c", "d")
@@ -193,6 +202,7 @@ func testOwners(t *testing.T, s store.Store) {
 		}
 	}
 
+	// Disabling an owner and setting a password leave the keys.
 	must(t, s.UpdateUser(ctx, "ada", func(u *store.User) error { u.Disabled = true; return nil }))
 	must(t, s.SetPassword(ctx, "ada", hash('b')))
 	must(t, s.UpdateUser(ctx, "ada", func(u *store.User) error { u.Disabled = false; return nil }))
@@ -213,14 +223,17 @@ func testOwners(t *testing.T, s store.Store) {
 	must(t, s.DeleteUser(ctx, "bob"))
 	wantKeys("deleted", "A", "a3", "else", "none")
 	wantErr(t, "a key of a deleted owner again", s.CreateAPIKeys(ctx, key("b", "c", "bob")), store.ErrRevoked)
+
 	must(t, s.DeleteUser(ctx, "from elsewhere"))
 	wantKeys("deleted, and in no table of users", "A", "a3", "none")
+
+	// Keys without an owner do not belong to a user with an empty login.
 	must(t, s.DeleteUser(ctx, ""))
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c"}))
 	wantKeys("nobody deleted, and the client", "A", "a3", "none")
 }
 
-// wantChanges checks that the changes after a cursor are these.
+// wantChanges checks that the changes after a cursor are exactly these.
 func wantChanges(t *testing.T, s store.Store, after store.Cursor, want ...store.Change) {
 	t.Helper()
 	got, _, err := s.Since(t.Context(), after)
@@ -230,16 +243,17 @@ func wantChanges(t *testing.T, s store.Store, after store.Cursor, want ...store.
 	}
 }
 
-// testAdminChanges counts changes: none when a record is created, and one when it is
-// updated.
+// testAdminChanges counts changes. Creating a record must add none, and updating it one.
 func testAdminChanges(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{secretOf("s", start)}, Disabled: true}))
 	must(t, s.CreateUsers(ctx, store.User{Login: "u", Disabled: true}, store.User{Login: "v"}))
 	must(t, s.CreateAPIKeys(ctx, apiKey("k", "c"), apiKey("l", "c")))
-	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{}; return nil })) // no change
+
+	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{}; return nil })) // changes nothing
 	must(t, s.UpdateUser(ctx, "u", func(*store.User) error { return nil }))
 	must(t, s.UpdateAPIKey(ctx, "k", func(*store.APIKey) error { return nil }))
 	wantChanges(t, s, cursor)
@@ -264,6 +278,7 @@ func testAdminChanges(t *testing.T, s store.Store) {
 		_, version := versions()
 		want = append(want, store.Change{Kind: store.KindUser, ID: "u", Version: version})
 	}
+
 	client(func(c *store.Client) { c.Disabled = false })
 	client(func(c *store.Client) { c.Scopes = []string{"a"} })
 	client(func(c *store.Client) { c.Disabled = true })

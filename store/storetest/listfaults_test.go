@@ -9,7 +9,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// faultsOfLists are what stores get wrong about listings.
+// faultsOfLists are faults in listings.
 var faultsOfLists = map[string]fault{
 	"a page that begins with the name given": {"Run/List$", func(b *broken) {
 		b.listU = func(ctx context.Context, after string, limit int) ([]store.User, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// faultsOfMistakes are what stores take from programs that are wrong.
+// faultsOfMistakes are faults of stores that accept mistakes of their callers.
 var faultsOfMistakes = map[string]fault{
 	"a revocation of an unknown kind": {"Run/RevokeRefused$", func(b *broken) {
 		b.revoke = func(ctx context.Context, cs ...store.Change) error {
@@ -203,7 +203,7 @@ var faultsOfMistakes = map[string]fault{
 	}},
 }
 
-// widened calls f while the client of a key has the key's scopes too.
+// widened calls f while the client of a key also has the key's scopes.
 func (b *broken) widened(ctx context.Context, k store.APIKey, f func() error) error {
 	c, err := b.Store.Client(ctx, k.Client)
 	if err != nil {

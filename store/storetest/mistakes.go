@@ -9,8 +9,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// testRevokeRefused revokes what names nothing: an error, and nothing of the batch
-// happens.
+// testRevokeRefused revokes invalid changes. Each must be an error, and nothing of its call
+// may be done.
 func testRevokeRefused(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r", "f")))
@@ -34,8 +34,8 @@ func testRevokeRefused(t *testing.T, s store.Store) {
 	}
 }
 
-// testUpdateExpires moves the end of a key: an earlier one is stored, and a later one
-// refused, as from a record that was read before.
+// testUpdateExpires moves the end of a key. An earlier end must be stored. A later one must
+// be refused, even if it comes from a record that was read before.
 func testUpdateExpires(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	clients(t, s, "c")
@@ -70,7 +70,7 @@ func testUpdateExpires(t *testing.T, s store.Store) {
 	wantEnd("an end in the past", past)
 }
 
-// testScopesOfClient gives keys scopes that their client does not have.
+// testScopesOfClient gives keys scopes that their client does not have. All must be refused.
 func testScopesOfClient(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: []string{"a", "b", "<<"}}))
@@ -94,7 +94,7 @@ func testScopesOfClient(t *testing.T, s store.Store) {
 	}
 	must(t, s.UpdateAPIKey(ctx, "bare", scopes("b")))
 
-	// A key keeps what it has when its client is narrowed, and nobody else gets it.
+	// If a client loses a scope, its keys keep it, and no other key can get it.
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"a"}; return nil }))
 	must(t, s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Scopes = []string{"b", "a"}; return nil }))
 	must(t, s.ReplaceAPIKey(ctx, "k", start, key("next", "c", "b")))
@@ -108,7 +108,7 @@ func testScopesOfClient(t *testing.T, s store.Store) {
 	}
 }
 
-// testUntilZero replaces a key and secrets until a time that was forgotten.
+// testUntilZero replaces a key and secrets with a zero until, which must be refused.
 func testUntilZero(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{secretOf("s", start)}}))
@@ -124,7 +124,7 @@ func testUntilZero(t *testing.T, s store.Store) {
 	wantChanges(t, s, cursor)
 }
 
-// testCreateExpired creates keys and secrets that have expired already.
+// testCreateExpired creates keys and secrets that have expired. All must be refused.
 func testCreateExpired(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: []store.Secret{secretOf("s", start)}}))
@@ -147,7 +147,7 @@ func testCreateExpired(t *testing.T, s store.Store) {
 	}
 }
 
-// testCreateTooMany creates more records than a call takes.
+// testCreateTooMany creates more records than one call may create.
 func testCreateTooMany(t *testing.T, s store.Store) {
 	const most = 10_000
 	ctx := t.Context()
@@ -164,7 +164,7 @@ func testCreateTooMany(t *testing.T, s store.Store) {
 	}
 }
 
-// testUsageRefused asks for reports, and makes adjustments, of what can be of no use.
+// testUsageRefused asks for invalid reports and makes invalid adjustments.
 func testUsageRefused(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	today := store.DayOf(time.Now())

@@ -20,12 +20,14 @@ func testClients(t *testing.T, s store.Store) {
 		},
 	}
 	must(t, s.CreateClient(ctx, in))
+
 	got, err := s.Client(ctx, "c")
 	must(t, err)
 	in.Version = got.Version
 	if !sameClient(*got, in) {
 		t.Errorf("got %+v, want %+v", got, in)
 	}
+
 	must(t, s.DeleteClient(ctx, "c"))
 	_, err = s.Client(ctx, "c")
 	wantErr(t, "deleted client", err, store.ErrNotFound)
@@ -50,6 +52,7 @@ func testUsers(t *testing.T, s store.Store) {
 			t.Errorf("got %#v, want %#v", *got, in)
 		}
 	}
+
 	must(t, s.DeleteUser(ctx, "u"))
 	_, err := s.User(ctx, "u")
 	wantErr(t, "deleted user", err, store.ErrNotFound)
@@ -70,15 +73,18 @@ func testAPIKeys(t *testing.T, s store.Store) {
 		Created: start.Add(-time.Hour), Expires: start,
 	}
 	must(t, s.CreateAPIKeys(ctx, in, apiKey("of d", "d")))
+
 	got, err := s.APIKey(ctx, digest("key"))
 	must(t, err)
 	if !sameAPIKey(*got, in) {
 		t.Errorf("got %+v, want %+v", got, in)
 	}
+
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "k"}))
 	_, err = s.APIKey(ctx, digest("key"))
 	wantErr(t, "revoked key", err, store.ErrNotFound)
 
+	// A client that is created again must not get the keys of the deleted one.
 	must(t, s.CreateAPIKeys(ctx, apiKey("of c", "c")))
 	must(t, s.DeleteClient(ctx, "c"))
 	clients(t, s, "c")
@@ -122,6 +128,7 @@ func testVersions(t *testing.T, s store.Store) {
 	if v == 99 {
 		t.Error("the caller chose the version")
 	}
+
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"a"}; return nil }))
 	stays("new scope", client, v)
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = true; return nil }))
@@ -140,6 +147,7 @@ func testVersions(t *testing.T, s store.Store) {
 	if v = user(); v == 99 {
 		t.Error("the caller chose the version")
 	}
+
 	must(t, s.UpdateUser(ctx, "u", func(u *store.User) error { u.First = "F"; return nil }))
 	stays("new first name", user, v)
 	must(t, s.SetPassword(ctx, "u", hash('b')))
@@ -155,7 +163,7 @@ func testVersions(t *testing.T, s store.Store) {
 	raised("user created anew", user, v)
 }
 
-// testNames checks that names are kept and told apart byte by byte, and which ones
+// testNames checks that names are stored and compared byte by byte, and that invalid names
 // are refused.
 func testNames(t *testing.T, s store.Store) {
 	ctx := t.Context()
@@ -168,6 +176,7 @@ func testNames(t *testing.T, s store.Store) {
 		must(t, s.CreateClient(ctx, store.Client{ID: n, Scopes: []string{fmt.Sprint(i)}}))
 		must(t, s.CreateAPIKeys(ctx, store.APIKey{ID: n, Client: n, Digest: digest(n)}))
 	}
+
 	for i, n := range names {
 		u, err := s.User(ctx, n)
 		if err != nil || u.Login != n || u.First != fmt.Sprint(i) {
@@ -190,6 +199,7 @@ func testNames(t *testing.T, s store.Store) {
 		wantRefused(t, fmt.Sprintf("client %.20q", n), s.CreateClient(ctx, store.Client{ID: n}), "ID")
 		wantRefused(t, fmt.Sprintf("API key %.20q", n), s.CreateAPIKeys(ctx, store.APIKey{ID: n, Client: "a", Digest: digest("refused")}), "ID")
 	}
+	// Refused names must not be stored.
 	slices.Sort(names)
 	for what, got := range map[string][]string{"users": logins(t, s), "clients": clientIDs(t, s), "API keys": keyIDs(t, s, "")} {
 		if !slices.Equal(got, names) {
@@ -198,13 +208,14 @@ func testNames(t *testing.T, s store.Store) {
 	}
 }
 
-// testNoSharing checks that callers and store do not share slices.
+// testNoSharing checks that the store and its callers do not share slices.
 func testNoSharing(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	scopes := []string{"a"}
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: scopes, Default: []string{"a"}, Grants: []string{"password"}}))
 	must(t, s.CreateAPIKeys(ctx, store.APIKey{ID: "k", Client: "c", Digest: digest("k"), Scopes: scopes}))
 	must(t, s.CreateUsers(ctx, store.User{Login: "u", Scopes: scopes, LimitScopes: true}))
+
 	read := func() (*store.Client, *store.APIKey, *store.User) {
 		t.Helper()
 		c, err := s.Client(ctx, "c")
@@ -221,6 +232,7 @@ func testNoSharing(t *testing.T, s store.Store) {
 	if c.Scopes[0] != "a" || k.Scopes[0] != "a" || u.Scopes[0] != "a" {
 		t.Error("the store kept the caller's slice")
 	}
+	// Lists that share an array must have no spare capacity.
 	_, _ = append(c.Scopes, "admin"), append(c.Default, "admin")
 	if c.Default[0] != "a" || c.Grants[0] != "password" {
 		t.Error("what is appended to one slice is in another")

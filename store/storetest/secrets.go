@@ -34,20 +34,23 @@ func testListSecrets(t *testing.T, s store.Store) {
 		{ID: "z", Digest: digest("z"), Created: start.Add(-time.Hour), Expires: start}, secretOf("y", start), {ID: `"/é<`, Digest: digest("a")},
 	}
 	stored := slices.Clone(in)
-	stored[0].LastUsed = start // which creating ignores
+	stored[0].LastUsed = start // must be ignored
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: stored}))
 	must(t, s.CreateClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("d", start)}}))
 	clients(t, s, "e")
+
 	c, err := s.Client(ctx, "c")
 	must(t, err)
 	if !slices.EqualFunc(c.Secrets, in, sameSecret) {
 		t.Errorf("with the client: %+v, want %+v", c.Secrets, in)
 	}
+
 	got, err := s.SecretsOf(ctx, "c")
 	must(t, err)
 	if !slices.EqualFunc(got, withoutDigests(in), sameSecret) {
 		t.Errorf("listed %+v, want %+v", got, withoutDigests(in))
 	}
+
 	if got := secretIDs(t, s, "d"); !slices.Equal(got, []string{"d"}) {
 		t.Errorf("secrets of d: %q", got)
 	}
@@ -72,6 +75,7 @@ func testTouch(t *testing.T, s store.Store) {
 	must(t, s.CreateAPIKeys(ctx, apiKey("k", "c"), apiKey("k2", "c")))
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	wantUsed := func(what string, key, secret time.Time) {
 		t.Helper()
 		k, err := s.APIKeyByID(ctx, "k")
@@ -101,6 +105,7 @@ func testTouch(t *testing.T, s store.Store) {
 		t.Errorf("another client's secret of that ID: got %+v, %v, want it never used", d, err)
 	}
 
+	// Only the methods of Lister return the time of the last use.
 	k, err := s.APIKey(ctx, digest("key k"))
 	must(t, err)
 	c, err := s.Client(ctx, "c")
@@ -111,14 +116,15 @@ func testTouch(t *testing.T, s store.Store) {
 	if _, after, err := s.Snapshot(ctx); err != nil || after != cursor {
 		t.Errorf("Touch moved the cursor: %v, %v", after, err)
 	}
+
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"more"}; return nil }))
 	must(t, s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Scopes = []string{"more"}; return nil }))
 	wantUsed("updated", hour(5), hour(5))
 	touchTogether(t, s)
 }
 
-// touchTogether touches one key and one secret by many callers, who come to
-// keys in different orders.
+// touchTogether lets many callers touch the same keys and secrets in different orders.
+// None may fail by a deadlock.
 func touchTogether(t *testing.T, s store.Store) {
 	t.Helper()
 	ctx := t.Context()
@@ -132,6 +138,7 @@ func touchTogether(t *testing.T, s store.Store) {
 			t.Errorf("caller %d: %v", i, err)
 		}
 	})
+
 	want := start.Add(119 * time.Hour)
 	ks, err := s.ListAPIKeys(ctx, "c", "", 9)
 	must(t, err)
@@ -147,8 +154,8 @@ func touchTogether(t *testing.T, s store.Store) {
 	}
 }
 
-// testTouchGone touches what does not exist, or not any more: what comes later
-// under the same name was not used.
+// testTouchGone touches keys and secrets that do not exist, or no longer exist. A later one
+// with the same name must be unused.
 func testTouchGone(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	key := func(round int) string { return fmt.Sprint("k", round) }
@@ -169,6 +176,7 @@ func testTouchGone(t *testing.T, s store.Store) {
 			t.Errorf("%s: got %+v and %+v, want neither used", what, k, secrets)
 		}
 	}
+
 	gone()
 	if _, err := s.Client(ctx, "c"); err == nil {
 		t.Error("Touch made a client")
@@ -187,8 +195,7 @@ func testTouchGone(t *testing.T, s store.Store) {
 	fresh("revoked", 3)
 }
 
-// testAddSecret adds secrets to others, which stay as they are until they have
-// expired.
+// testAddSecret adds secrets. The other secrets must stay until they expire.
 func testAddSecret(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	in := []store.Secret{secretOf("endless", time.Time{}), secretOf("later", start)}
@@ -215,7 +222,7 @@ func testAddSecret(t *testing.T, s store.Store) {
 		t.Errorf("after refusals: got %q, want %q", got, want)
 	}
 
-	// All others expire soon. If that takes longer, they are dropped at once.
+	// The other secrets expire soon. On a slow machine, they are dropped at once.
 	soon := time.Now().Add(50 * time.Millisecond)
 	must(t, s.ReplaceSecrets(ctx, "c", secretOf("last", start), soon))
 	time.Sleep(time.Until(soon) + time.Millisecond)
@@ -228,7 +235,7 @@ func testAddSecret(t *testing.T, s store.Store) {
 	wantErr(t, "one that was dropped", s.AddSecret(ctx, "c", secretOf("later", start)), store.ErrRevoked)
 }
 
-// testReplaceSecrets adds secrets in place of others, which expire sooner then.
+// testReplaceSecrets adds secrets that let the others expire sooner.
 func testReplaceSecrets(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	soon := start.Add(time.Minute)
@@ -273,12 +280,13 @@ func testReplaceSecrets(t *testing.T, s store.Store) {
 
 func testReplaceSecretsConcurrent(t *testing.T, s store.Store) { testReplaceSecretsBetween(t, s, s) }
 
-// testReplaceSecretsBetween adds secrets through both handles at once: none is lost,
-// and each ends those before.
+// testReplaceSecretsBetween adds secrets through both handles at once. None may be lost,
+// and each must let the earlier ones expire.
 func testReplaceSecretsBetween(t *testing.T, a, b store.Store) {
 	const callers = 50
 	ctx := t.Context()
 	clients(t, a, "c")
+
 	together(callers, func(i int) {
 		s := []store.Store{a, b}[i%2]
 		until := start.Add(time.Duration(100-i) * time.Hour)
@@ -286,6 +294,7 @@ func testReplaceSecretsBetween(t *testing.T, a, b store.Store) {
 			t.Errorf("caller %d: %v", i, err)
 		}
 	})
+
 	c, err := b.Client(ctx, "c")
 	must(t, err)
 	endless := 0
@@ -294,6 +303,7 @@ func testReplaceSecretsBetween(t *testing.T, a, b store.Store) {
 			endless++
 		}
 	}
+
 	if len(c.Secrets) != callers || endless != 1 {
 		t.Errorf("%d secrets, %d of them without an end, want %d and the last", len(c.Secrets), endless, callers)
 	}
@@ -304,14 +314,17 @@ func testDeleteSecret(t *testing.T, s store.Store) {
 	for _, id := range []string{"c", "d"} {
 		must(t, s.CreateClient(ctx, store.Client{ID: id, Secrets: []store.Secret{secretOf("a", start), secretOf("m", start), secretOf("b", start)}}))
 	}
+
 	before, err := s.Client(ctx, "c")
 	must(t, err)
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
+
 	must(t, s.DeleteSecret(ctx, "c", "a"))
 	wantErr(t, "again", s.DeleteSecret(ctx, "c", "a"), store.ErrNotFound)
 	wantErr(t, "no ID", s.DeleteSecret(ctx, "c", ""), store.ErrNotFound)
 	wantChanged(t, s, cursor, store.KindClient, "c")
+
 	after, err := s.Client(ctx, "c")
 	must(t, err)
 	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"m", "b"}) || after.Version != before.Version {
@@ -320,6 +333,7 @@ func testDeleteSecret(t *testing.T, s store.Store) {
 	if got := secretIDs(t, s, "d"); len(got) != 3 {
 		t.Errorf("another client: got %q, want all three", got)
 	}
+
 	must(t, s.DeleteSecret(ctx, "c", "b"))
 	wantErr(t, "adding it again", s.ReplaceSecrets(ctx, "c", secretOf("b", start), time.Now()), store.ErrRevoked)
 	must(t, s.AddSecret(ctx, "c", store.Secret{ID: "b", Digest: digest("another")}))

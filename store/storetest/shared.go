@@ -12,8 +12,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// RunShared checks stores that several processes use at once. NewStores returns
-// two handles on one empty store, as two processes would have them.
+// RunShared checks stores that several processes may use at once. newStores must return
+// two handles on one empty store, as two processes would have them. It registers its own
+// cleanup with t.
 func RunShared(t *testing.T, newStores func(t *testing.T) (a, b store.Store)) {
 	for _, tt := range []struct {
 		name string
@@ -38,14 +39,16 @@ func RunShared(t *testing.T, newStores func(t *testing.T) (a, b store.Store)) {
 	}
 }
 
-// testSeen checks that what one has written the other reads.
+// testSeen checks that each handle reads what the other has written.
 func testSeen(t *testing.T, a, b store.Store) {
 	ctx := t.Context()
 	_, cursor, err := a.Snapshot(ctx)
 	must(t, err)
+
 	clients(t, b, "c")
 	must(t, b.PutTokens(ctx, access("a", "f")))
 	must(t, b.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "g", Until: start}))
+
 	if _, err := a.Client(ctx, "c"); err != nil {
 		t.Errorf("client: %v", err)
 	}
@@ -55,17 +58,18 @@ func testSeen(t *testing.T, a, b store.Store) {
 	if len(cs) != 1 || cs[0].ID != "g" {
 		t.Errorf("changes: got %+v, want the family", cs)
 	}
+
 	must(t, a.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f", Until: start}))
 	present(t, b, "a", false)
 }
 
-// testRotateBetween rotates one token through both handles at once, again and
-// again.
+// testRotateBetween repeatedly rotates one token through both handles at once.
 func testRotateBetween(t *testing.T, a, b store.Store) {
 	ctx := t.Context()
 	for round := range 20 {
 		secret, family := fmt.Sprint("r", round), fmt.Sprint("f", round)
 		must(t, a.PutTokens(ctx, refresh(secret, family)))
+
 		var won, late atomic.Int32
 		together(10, func(i int) {
 			s := []store.Store{a, b}[i%2]
@@ -78,6 +82,7 @@ func testRotateBetween(t *testing.T, a, b store.Store) {
 				t.Errorf("caller %d: %v", i, err)
 			}
 		})
+
 		if won.Load() != 1 || late.Load() != 9 {
 			t.Errorf("%d callers succeeded and %d came too late, want 1 and 9", won.Load(), late.Load())
 		}
@@ -87,14 +92,15 @@ func testRotateBetween(t *testing.T, a, b store.Store) {
 	}
 }
 
-// testRevokeInGrace revokes a family while its token is used in its grace, many
-// times at once: no successor is left.
+// testRevokeInGrace revokes a family while many callers use its token within the grace. No
+// successor may be left.
 func testRevokeInGrace(t *testing.T, a, b store.Store) {
 	ctx := t.Context()
 	for round := range 20 {
 		secret, family := fmt.Sprint("r", round), fmt.Sprint("f", round)
 		must(t, a.PutTokens(ctx, refresh(secret, family)))
 		must(t, a.RotateRefreshToken(ctx, digest(secret), "c", start, grace, refresh(fmt.Sprint(secret, "first"), family)))
+
 		together(10, func(i int) {
 			s := []store.Store{a, b}[i%2]
 			if i == 5 {
@@ -108,6 +114,7 @@ func testRevokeInGrace(t *testing.T, a, b store.Store) {
 				t.Errorf("caller %d: %v", i, err)
 			}
 		})
+
 		present(t, b, fmt.Sprint(secret, "first"), false)
 		for i := range 10 {
 			present(t, b, fmt.Sprint(secret, "next", i), false)
@@ -115,14 +122,15 @@ func testRevokeInGrace(t *testing.T, a, b store.Store) {
 	}
 }
 
-// testRevokeWhileRotating revokes a family while its token is rotated as fast as
-// it can be: no successor is left.
+// testRevokeWhileRotating revokes a family while its token is rotated as fast as possible.
+// No successor may be left.
 func testRevokeWhileRotating(t *testing.T, a, b store.Store) {
 	ctx := t.Context()
 	for round := range 20 {
 		family := fmt.Sprint("f", round)
 		name := func(n int) string { return fmt.Sprint(family, "-", n) }
 		must(t, a.PutTokens(ctx, refresh(name(0), family)))
+
 		var wg sync.WaitGroup
 		rotated := make(chan struct{}, 1000)
 		made := 0
@@ -140,6 +148,7 @@ func testRevokeWhileRotating(t *testing.T, a, b store.Store) {
 				rotated <- struct{}{}
 			}
 		})
+
 		for range 3 {
 			<-rotated
 		}
@@ -157,6 +166,7 @@ func testVersionsConcurrent(t *testing.T, a, b store.Store) {
 	clients(t, a, "c")
 	first, err := a.Client(ctx, "c")
 	must(t, err)
+
 	together(callers, func(i int) {
 		for range times {
 			if err := []store.Store{a, b}[i%2].Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c"}); err != nil {
@@ -164,6 +174,7 @@ func testVersionsConcurrent(t *testing.T, a, b store.Store) {
 			}
 		}
 	})
+
 	last, err := b.Client(ctx, "c")
 	must(t, err)
 	if last.Version != first.Version+callers*times {
@@ -171,8 +182,8 @@ func testVersionsConcurrent(t *testing.T, a, b store.Store) {
 	}
 }
 
-// testFollow writes changes through both handles, several in a call, and follows
-// them through one: each comes once, and those of a caller in their order.
+// testFollow writes changes through both handles, several in each call, and follows them
+// through one handle. Each change must come once, and those of one writer in their order.
 func testFollow(t *testing.T, a, b store.Store) {
 	follow(t, b, func(i int) store.Store { return []store.Store{a, b}[i%2] })
 }
@@ -187,6 +198,7 @@ func follow(t *testing.T, reader store.Store, writer func(i int) store.Store) {
 	defer cancel()
 	_, cursor, err := reader.Snapshot(ctx)
 	must(t, err)
+
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
@@ -201,21 +213,25 @@ func follow(t *testing.T, reader store.Store, writer func(i int) store.Store) {
 			}
 		})
 	}
+
 	ended := make(chan struct{})
 	go func() { wg.Wait(); close(ended) }()
 	next := make([]int, writers)
 	total := 0
+
 	for done := false; !done; {
 		select {
 		case <-ended:
-			done = true // and read once more
+			done = true // read once more, for the last changes
 		default:
 		}
+
 		cs, after, err := reader.Since(ctx, cursor)
 		if err != nil {
 			<-ended
 			t.Fatal(err)
 		}
+
 		for _, c := range cs {
 			var w, n int
 			if _, err := fmt.Sscanf(c.ID, "%d:%d", &w, &n); err != nil || w >= writers || n != next[w] {
@@ -225,6 +241,7 @@ func follow(t *testing.T, reader store.Store, writer func(i int) store.Store) {
 			next[w]++
 			total++
 		}
+
 		if after.N-cursor.N != uint64(len(cs)) {
 			t.Errorf("%d changes moved the cursor by %d", len(cs), after.N-cursor.N)
 		}

@@ -19,9 +19,9 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Run checks the stores that newStore returns, an empty one for each subtest.
-// NewStore registers its own cleanup with t. A store that has a Close method is also
-// used after Close. Run under the race detector.
+// Run checks the stores that newStore returns. newStore must return an empty store for
+// each subtest, and registers its own cleanup with t. A store that has a Close method is
+// also used after Close. Run the tests under the race detector.
 func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 	for _, tt := range []struct {
 		name string
@@ -111,8 +111,8 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 	}
 }
 
-// start is a time that every store can keep exactly, at no full minute, and far
-// enough ahead that what the tests store does not expire under them.
+// start is a time that every store can keep exactly. It is not a full minute. It is far
+// enough in the future that records do not expire during the tests.
 var start = time.Now().UTC().Truncate(time.Minute).Add(1000*time.Hour + 17*time.Second)
 
 func digest(s string) store.Digest { return store.DigestOf(s) }
@@ -131,8 +131,8 @@ func wantErr(t *testing.T, what string, got, want error) {
 	}
 }
 
-// wantRefused checks that an error names a field, and is none of those that callers
-// branch on.
+// wantRefused checks that an error names a field, and is not one with which callers
+// compare.
 func wantRefused(t *testing.T, what string, err error, field string) {
 	t.Helper()
 	for _, answer := range []error{store.ErrNotFound, store.ErrExists, store.ErrRevoked, store.ErrConflict, store.ErrReused} {
@@ -145,7 +145,7 @@ func wantRefused(t *testing.T, what string, err error, field string) {
 	}
 }
 
-// hash returns a password's hash, a different one for each letter.
+// hash returns the hash of a password, a different one for each letter.
 func hash(letter byte) string { return "$2b$04$" + strings.Repeat(string(letter), 53) }
 
 // clients creates clients without secrets.
@@ -192,6 +192,7 @@ func testMissing(t *testing.T, s store.Store) {
 	wantErr(t, "ReplaceAPIKey", s.ReplaceAPIKey(ctx, "x", start, apiKey("y", "c")), store.ErrNotFound)
 	wantErr(t, "Renew", s.Renew(ctx, digest("x"), start, start), store.ErrNotFound)
 	wantErr(t, "Rotate", s.RotateRefreshToken(ctx, digest("x"), "c", start, 0), store.ErrNotFound)
+	// Deleting what does not exist, and creating nothing, are no errors.
 	must(t, s.DeleteClient(ctx, "x"))
 	must(t, s.DeleteUser(ctx, "x"))
 	must(t, s.CreateUsers(ctx))
@@ -203,8 +204,10 @@ func testCancelled(t *testing.T, s store.Store) {
 	must(t, s.CreateAPIKeys(t.Context(), store.APIKey{ID: "k", Client: "c", Digest: digest("k")}))
 	must(t, s.CreateUsers(t.Context(), store.User{Login: "u"}))
 	must(t, s.PutTokens(t.Context(), refresh("r", "f")))
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	_, errClient := s.Client(ctx, "c")
 	_, errUser := s.User(ctx, "u")
 	_, errToken := s.Token(ctx, digest("r"))
@@ -237,6 +240,7 @@ func testCancelled(t *testing.T, s store.Store) {
 			t.Errorf("%s with a cancelled context: got %v, want its end", what, err)
 		}
 	}
+
 	if r, err := s.Token(t.Context(), digest("r")); err != nil || r.Used {
 		t.Errorf("after cancelled calls: got %+v, %v, want the token unused", r, err)
 	}
@@ -251,7 +255,7 @@ func testCancelled(t *testing.T, s store.Store) {
 	}
 }
 
-// together runs f n times at once.
+// together runs f n times concurrently.
 func together(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	gate := make(chan struct{})

@@ -19,7 +19,7 @@ func refresh(secret, family string) store.Token {
 	}
 }
 
-// access returns an opaque access token of the same kind.
+// access returns an opaque access token with the same values.
 func access(secret, family string) store.Token {
 	t := refresh(secret, family)
 	t.Refresh = false
@@ -40,6 +40,7 @@ func present(t *testing.T, s store.Store, secret string, want bool) {
 func testTokens(t *testing.T, s store.Store) {
 	in := refresh("r", "f")
 	must(t, s.PutTokens(t.Context(), in, access("a", "f")))
+
 	got, err := s.Token(t.Context(), digest("r"))
 	must(t, err)
 	if !got.Issued.Equal(in.Issued) || !got.Expires.Equal(in.Expires) || !got.FamilyEnds.Equal(in.FamilyEnds) {
@@ -49,6 +50,7 @@ func testTokens(t *testing.T, s store.Store) {
 	if *got != in {
 		t.Errorf("got %+v, want %+v", *got, in)
 	}
+
 	present(t, s, "a", true)
 	must(t, s.PutTokens(t.Context()))
 }
@@ -56,6 +58,7 @@ func testTokens(t *testing.T, s store.Store) {
 func testRotate(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r1", "f")))
+
 	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f"), access("a2", "f")))
 	old, err := s.Token(ctx, digest("r1"))
 	must(t, err)
@@ -74,14 +77,17 @@ func testRotateReuse(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r1", "f"), access("a1", "f"), refresh("other", "g")))
 	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f")))
+
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
-	late := start.Add(2 * time.Hour) // the used token has expired meanwhile
+
+	late := start.Add(2 * time.Hour) // the used token has expired by then
 	wantErr(t, "second use", s.RotateRefreshToken(ctx, digest("r1"), "c", late, 0, refresh("r3", "f")), store.ErrReused)
 	for _, secret := range []string{"r2", "r3", "a1"} {
 		present(t, s, secret, false)
 	}
 	present(t, s, "other", true)
+
 	changes, _, err := s.Since(ctx, cursor)
 	must(t, err)
 	if len(changes) != 1 || changes[0].Kind != store.KindFamily || changes[0].ID != "f" || !changes[0].Until.Equal(start.Add(24*time.Hour)) {
@@ -94,11 +100,14 @@ func testRotateRefused(t *testing.T, s store.Store) {
 	must(t, s.PutTokens(ctx, refresh("r", "f"), access("a", "f")))
 	must(t, s.PutTokens(ctx, refresh("used", "g")))
 	must(t, s.RotateRefreshToken(ctx, digest("used"), "c", start, 0, refresh("next", "g")))
+
 	now := start.Add(time.Hour)
+
 	wantErr(t, "another client", s.RotateRefreshToken(ctx, digest("r"), "d", start, 0, refresh("x", "f")), store.ErrNotFound)
 	wantErr(t, "another client, used", s.RotateRefreshToken(ctx, digest("used"), "d", start, 0, refresh("x", "g")), store.ErrNotFound)
 	wantErr(t, "access token", s.RotateRefreshToken(ctx, digest("a"), "c", start, 0, refresh("x", "f")), store.ErrNotFound)
 	wantErr(t, "expired", s.RotateRefreshToken(ctx, digest("r"), "c", now, 0, refresh("x", "f")), store.ErrNotFound)
+
 	present(t, s, "x", false)
 	present(t, s, "next", true)
 	if r, err := s.Token(ctx, digest("r")); err != nil || r.Used {
@@ -110,6 +119,7 @@ func testRotateConcurrent(t *testing.T, s store.Store) {
 	const callers = 100
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r", "f")))
+
 	var won, reused atomic.Int32
 	together(callers, func(i int) {
 		switch err := s.RotateRefreshToken(ctx, digest("r"), "c", start, 0, refresh(fmt.Sprint("next", i), "f")); {
@@ -121,6 +131,7 @@ func testRotateConcurrent(t *testing.T, s store.Store) {
 			t.Errorf("caller %d: %v", i, err)
 		}
 	})
+
 	if won.Load() != 1 || reused.Load() != callers-1 {
 		t.Errorf("%d callers succeeded and %d came too late, want 1 and %d", won.Load(), reused.Load(), callers-1)
 	}
@@ -129,10 +140,10 @@ func testRotateConcurrent(t *testing.T, s store.Store) {
 	}
 }
 
-// grace is how long a token may be used again in the tests.
+// grace is the period in which the tests may use a token again.
 const grace = 30 * time.Second
 
-// testRotateGrace uses tokens a second time in their grace, and behind it.
+// testRotateGrace uses tokens a second time, within their grace and after it.
 func testRotateGrace(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	usedAt := func(secret string, want time.Time) {
@@ -143,12 +154,14 @@ func testRotateGrace(t *testing.T, s store.Store) {
 			t.Errorf("token %s: used %v at %v, want at %v", secret, got.Used, got.UsedAt, want)
 		}
 	}
+
 	must(t, s.PutTokens(ctx, refresh("r1", "f"), access("a1", "f"), refresh("other", "g")))
 	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f"), access("a2", "f")))
 	usedAt("r1", start)
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
-	// Whoever asks says whether there is a grace, also for what was used without.
+
+	// The caller decides about the grace, also for a token that was first used without one.
 	for i, now := range []time.Time{start, start.Add(20 * time.Second), start.Add(grace - time.Microsecond), start.Add(-time.Second)} {
 		r, a := fmt.Sprint("r3-", i), fmt.Sprint("a3-", i)
 		if err := s.RotateRefreshToken(ctx, digest("r1"), "c", now, grace, refresh(r, "f"), access(a, "f")); err != nil {
@@ -158,12 +171,15 @@ func testRotateGrace(t *testing.T, s store.Store) {
 		present(t, s, a, true)
 		usedAt("r1", start)
 	}
-	for _, secret := range []string{"r2", "r3-0", "r3-1"} { // the pairs are worth the same
+
+	for _, secret := range []string{"r2", "r3-0", "r3-1"} { // all successors have the same rights
 		must(t, s.RotateRefreshToken(ctx, digest(secret), "c", start, grace, refresh("next of "+secret, "f")))
 	}
+
 	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 0 {
 		t.Errorf("changes in the grace: got %v, %v, want none", cs, err)
 	}
+	// A use after the grace is reuse, and revokes the whole family.
 	wantErr(t, "use when the grace ends", s.RotateRefreshToken(ctx, digest("r1"), "c", start.Add(grace), grace, refresh("r4", "f")), store.ErrReused)
 	for _, secret := range []string{"r1", "a1", "r2", "a2", "r3-0", "a3-1", "r3-2", "next of r2", "next of r3-1", "r4"} {
 		present(t, s, secret, false)
@@ -180,6 +196,7 @@ func testRotateGrace(t *testing.T, s store.Store) {
 	must(t, s.PutTokens(ctx, used))
 	usedAt("kept", used.UsedAt)
 	must(t, s.RotateRefreshToken(ctx, digest("kept"), "c", start, grace))
+	// Without the time of its first use, a token has no grace.
 	used = refresh("unknown", "i")
 	used.Used = true
 	must(t, s.PutTokens(ctx, used, refresh("sibling", "i")))
@@ -187,33 +204,37 @@ func testRotateGrace(t *testing.T, s store.Store) {
 	present(t, s, "sibling", false)
 }
 
-// testRotateGraceRefused asks in the grace for what there is none for.
+// testRotateGraceRefused makes uses within the grace that must be refused all the same.
 func testRotateGraceRefused(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r", "f"), refresh("gone", "g"), refresh("once", "h")))
-	last := start.Add(time.Hour - time.Second) // it expires a second later
+	last := start.Add(time.Hour - time.Second) // the tokens expire a second later
 	for _, secret := range []string{"r", "gone", "once"} {
 		family := map[string]string{"r": "f", "gone": "g", "once": "h"}[secret]
 		must(t, s.RotateRefreshToken(ctx, digest(secret), "c", last, grace, refresh("next of "+secret, family)))
 	}
+
 	wantErr(t, "another client", s.RotateRefreshToken(ctx, digest("r"), "d", last, grace, refresh("x", "f")), store.ErrNotFound)
 	wantErr(t, "expired", s.RotateRefreshToken(ctx, digest("r"), "c", last.Add(time.Second), grace, refresh("x", "f")), store.ErrNotFound)
 	present(t, s, "x", false)
 	present(t, s, "next of r", true)
+
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "g", Until: start.Add(24 * time.Hour)}))
 	wantErr(t, "revoked", s.RotateRefreshToken(ctx, digest("gone"), "c", last, grace, refresh("x", "g")), store.ErrNotFound)
 	present(t, s, "x", false)
+
 	wantErr(t, "no grace", s.RotateRefreshToken(ctx, digest("once"), "c", last, 0, refresh("x", "h")), store.ErrReused)
 	present(t, s, "next of once", false)
 	present(t, s, "x", false)
 }
 
-// testRotateGraceConcurrent uses a token many times at once in its grace: all
-// succeed, and one of them was the first.
+// testRotateGraceConcurrent uses a token many times at once within its grace. All callers
+// must succeed, and all must agree on the time of the first use.
 func testRotateGraceConcurrent(t *testing.T, s store.Store) {
 	const callers = 50
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r", "f")))
+
 	var first [callers]time.Time
 	together(callers, func(i int) {
 		now := start.Add(time.Duration(i) * time.Millisecond)
@@ -225,6 +246,7 @@ func testRotateGraceConcurrent(t *testing.T, s store.Store) {
 			first[i] = old.UsedAt
 		}
 	})
+
 	old, err := s.Token(ctx, digest("r"))
 	must(t, err)
 	if n := old.UsedAt.Sub(start) / time.Millisecond; n < 0 || n >= callers || !old.Used {
@@ -236,6 +258,7 @@ func testRotateGraceConcurrent(t *testing.T, s store.Store) {
 		}
 		present(t, s, fmt.Sprint("next", i), true)
 	}
+
 	wantErr(t, "after the grace", s.RotateRefreshToken(ctx, digest("r"), "c", start.Add(time.Minute), grace), store.ErrReused)
 	for i := range callers {
 		present(t, s, fmt.Sprint("next", i), false)
@@ -247,16 +270,18 @@ func testRevokeToken(t *testing.T, s store.Store) {
 	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "id-a1", Until: start}))
 	present(t, s, "a1", false)
 	present(t, s, "a2", true)
-	must(t, s.PutTokens(t.Context(), access("a1", "f"))) // what is revoked is gone, and its name is free
+	// Revoking deletes a token. Its ID and digest can be used again.
+	must(t, s.PutTokens(t.Context(), access("a1", "f")))
 	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "id-a2", Until: start}))
 	present(t, s, "a1", true)
 }
 
-// testRevokeNamesake revokes by the one what is named as a token and its family
-// are both.
+// testRevokeNamesake checks that a token and a family with the same name are revoked
+// separately.
 func testRevokeNamesake(t *testing.T, s store.Store) {
 	must(t, s.PutTokens(t.Context(), access("own", "id-own"), access("sibling", "id-own"), access("a", "f")))
 	must(t, s.PutTokens(t.Context(), access("only", "id-only")))
+
 	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindFamily, ID: "id-a", Until: start}))
 	present(t, s, "a", true)
 	must(t, s.Revoke(t.Context(), store.Change{Kind: store.KindToken, ID: "id-own", Until: start}))
@@ -285,6 +310,7 @@ func testSessions(t *testing.T, s store.Store) {
 		Expires: start.Add(time.Minute), Ends: start.Add(3 * time.Minute),
 	}
 	must(t, s.PutSession(ctx, in))
+
 	expires := func(what string, want time.Duration) {
 		t.Helper()
 		got, err := s.Session(ctx, digest("t"))
@@ -293,11 +319,13 @@ func testSessions(t *testing.T, s store.Store) {
 			t.Errorf("%s: expires at start+%v, want +%v", what, got.Expires.Sub(start), want)
 		}
 	}
+
 	got, err := s.Session(ctx, digest("t"))
 	must(t, err)
 	if got.ID != in.ID || got.Token != in.Token || got.Cookie != in.Cookie || got.User != in.User || got.UserVersion != 7 || !got.Ends.Equal(in.Ends) {
 		t.Errorf("got %+v, want %+v", got, in)
 	}
+
 	must(t, s.Renew(ctx, digest("t"), start, start.Add(2*time.Minute)))
 	expires("renewed", 2*time.Minute)
 	must(t, s.Renew(ctx, digest("t"), start, start.Add(time.Minute)))
@@ -305,6 +333,7 @@ func testSessions(t *testing.T, s store.Store) {
 	must(t, s.Renew(ctx, digest("t"), start, start.Add(time.Hour)))
 	expires("renewed beyond its end", 3*time.Minute)
 	wantErr(t, "renewing an expired session", s.Renew(ctx, digest("t"), start.Add(3*time.Minute), start.Add(time.Hour)), store.ErrNotFound)
+
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindSession, ID: "s1"}))
 	_, err = s.Session(ctx, digest("t"))
 	wantErr(t, "revoked session", err, store.ErrNotFound)

@@ -11,7 +11,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// testUpdate changes each field that an update may change, and leaves the others.
+// testUpdate changes each field that an update may change. The others must stay.
 func testUpdate(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	client := store.Client{ID: "c", Scopes: []string{"a"}, Secrets: []store.Secret{secretOf("s", start)}}
@@ -64,7 +64,7 @@ func testUpdate(t *testing.T, s store.Store) {
 	}
 }
 
-// testUpdateRefused makes updates that must not succeed: they change nothing.
+// testUpdateRefused makes invalid updates. They must change nothing.
 func testUpdateRefused(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Scopes: []string{"a"}, Secrets: []store.Secret{secretOf("s", start), secretOf("s2", start)}}))
@@ -83,6 +83,7 @@ func testUpdateRefused(t *testing.T, s store.Store) {
 	}
 	err = s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Secrets[0].Digest = digest("x"); return nil })
 	wantRefused(t, "client, a secret's digest", err, "Secrets")
+
 	for field, change := range map[string]func(*store.User){
 		"Login": func(u *store.User) { u.Login = "v" }, "Version": func(u *store.User) { u.Version = 0 },
 		"Password": func(u *store.User) { u.Password = hash('b') }, "Lang": func(u *store.User) { u.Lang = "\x00" },
@@ -91,6 +92,7 @@ func testUpdateRefused(t *testing.T, s store.Store) {
 		err := s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = true; change(u); return nil })
 		wantRefused(t, "user, "+field, err, field)
 	}
+
 	for field, change := range map[string]func(*store.APIKey){
 		"ID": func(k *store.APIKey) { k.ID = "l" }, "Client": func(k *store.APIKey) { k.Client = "d" },
 		"Digest": func(k *store.APIKey) { k.Digest = digest("x") }, "Created": func(k *store.APIKey) { k.Created = start },
@@ -100,6 +102,7 @@ func testUpdateRefused(t *testing.T, s store.Store) {
 		err := s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Owner = "o"; change(k); return nil })
 		wantRefused(t, "API key, "+field, err, field)
 	}
+
 	refused := errors.New("refused")
 	for what, err := range map[string]error{
 		"client":  s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = true; return refused }),
@@ -121,13 +124,14 @@ func testUpdateRefused(t *testing.T, s store.Store) {
 	wantChanges(t, s, cursor)
 }
 
-// testUpdateOutside lets an update's function use the store, and panic: it runs
-// outside of any lock and transaction.
+// testUpdateOutside makes the function of an update use the store and panic. Both must
+// work, because the function runs outside of any lock and transaction.
 func testUpdateOutside(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	clients(t, s, "c", "d")
 	must(t, s.CreateUsers(ctx, store.User{Login: "u"}))
 	must(t, s.CreateAPIKeys(ctx, apiKey("k", "c")))
+
 	use := func(name string) error {
 		_, err := s.Client(ctx, "c")
 		return errors.Join(err,
@@ -165,8 +169,8 @@ func testUpdateOutside(t *testing.T, s store.Store) {
 	}
 }
 
-// testUpdateConflict changes a record through the store whenever it is being updated,
-// first a few times, then always.
+// testUpdateConflict changes a record whenever it is being updated, first a few times and
+// then always.
 func testUpdateConflict(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.CreateClient(ctx, store.Client{ID: "c"}))

@@ -12,7 +12,7 @@ import (
 
 func testUpdateConcurrent(t *testing.T, s store.Store) { testUpdateBetween(t, s, s) }
 
-// again repeats an update that came to a conflict.
+// again repeats an update as long as it returns ErrConflict.
 func again(update func() error) error {
 	for {
 		if err := update(); !errors.Is(err, store.ErrConflict) {
@@ -22,7 +22,7 @@ func again(update func() error) error {
 }
 
 // testUpdateBetween lets several writers change different fields of one record through
-// both handles at once: none loses what another has written.
+// both handles at once. No change may be lost.
 func testUpdateBetween(t *testing.T, a, b store.Store) {
 	const rounds = 20
 	ctx := t.Context()
@@ -75,8 +75,7 @@ func testUpdateBetween(t *testing.T, a, b store.Store) {
 	wantPasswordsKept(t, a, b)
 }
 
-// wantPasswordsKept hashes a password anew, and sets another, while the user is
-// updated.
+// wantPasswordsKept rehashes and sets a password while the user is updated.
 func wantPasswordsKept(t *testing.T, a, b store.Store) {
 	t.Helper()
 	ctx := t.Context()

@@ -10,7 +10,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// faultsOfUpdates are what stores get wrong about records that change.
+// faultsOfUpdates are faults in changing records.
 var faultsOfUpdates = map[string]fault{
 	"an update that overwrites another": {"Run/UpdateConcurrent$", func(b *broken) {
 		b.upUser = func(ctx context.Context, login string, f func(*store.User) error) error {
@@ -278,7 +278,7 @@ var faultsOfUpdates = map[string]fault{
 	}},
 }
 
-// disown deletes a user after all keys of that owner have lost it.
+// disown removes the user as owner of all keys, and then deletes the user.
 func (b *broken) disown(ctx context.Context, login string) error {
 	ks, err := b.Store.ListAPIKeys(ctx, "", "", 1000)
 	for _, k := range ks {

@@ -36,12 +36,14 @@ func testUsage(t *testing.T, s store.Store) {
 	otherAPI := count(6, 1, "a", "p", 100)
 	otherAPI.API = "other api"
 	_, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{
+
 		count(0, 1, "b", "p", 1), count(1, 1, "a", "q", 2), count(2, 1, "a", "p", 3),
 		count(3, 2, "a", "p", 4), count(4, 3, "a", "p", 50), foreign, otherAPI,
 	}})
 	must(t, err)
 	_, err = s.Record(ctx, store.Stream{2}, store.Batch{Seq: 1, Through: start, Counts: []store.Count{count(0, 2, "a", "p", 1000)}})
 	must(t, err)
+
 	a := []store.Row{{Client: "a", Product: "p", Label: "label p", Quantity: 1007}, {Client: "a", Product: "q", Label: "label q", Quantity: 2}}
 	b := store.Row{Client: "b", Product: "p", Label: "label p", Quantity: 1}
 	if got := report(t, s, store.Query{API: "api", Issuer: "iss", From: 1, To: 2}); !slices.Equal(got, append(a, b)) {
@@ -50,6 +52,7 @@ func testUsage(t *testing.T, s store.Store) {
 	if got := report(t, s, store.Query{API: "api", Issuer: "iss", Client: "a", From: 1, To: 2}); !slices.Equal(got, a) {
 		t.Errorf("one client's: got %+v, want %+v", got, a)
 	}
+
 	for name, q := range map[string]store.Query{
 		"unknown api":    {API: "x", Issuer: "iss", From: 1, To: 2},
 		"unknown client": {API: "api", Issuer: "iss", Client: "' OR 1=1 --", From: 1, To: 2},
@@ -61,7 +64,7 @@ func testUsage(t *testing.T, s store.Store) {
 	}
 }
 
-// testUsageRetold tells totals twice and out of order, as after lost replies.
+// testUsageRetold records totals twice and out of order, as after lost replies.
 func testUsageRetold(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	for i, step := range []struct{ seq, had, total int64 }{
@@ -72,6 +75,7 @@ func testUsageRetold(t *testing.T, s store.Store) {
 			t.Errorf("batch %d: got %d, %v, want %d", i, had, err, step.had)
 		}
 	}
+
 	rows := report(t, s, store.Query{API: "api", Issuer: "iss", From: 1, To: 1})
 	if len(rows) != 1 || rows[0].Quantity != 12 {
 		t.Errorf("got %+v, want 12", rows)
@@ -88,10 +92,12 @@ func testUsageConcurrent(t *testing.T, s store.Store) {
 			}
 		}
 	})
+
 	rows := report(t, s, store.Query{API: "api", Issuer: "iss", From: 1, To: 1})
 	if len(rows) != 2 || rows[0].Quantity != streams/2*totals || rows[1].Quantity != streams/2*totals {
 		t.Errorf("got %+v, want %d for each of two clients", rows, streams/2*totals)
 	}
+
 	r, err := s.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: 1, To: 1})
 	must(t, err)
 	if !r.CompleteThrough.Equal(start) {
@@ -99,8 +105,8 @@ func testUsageConcurrent(t *testing.T, s store.Store) {
 	}
 }
 
-// testUsageLarge tells more counts in a call than a transaction should take, one
-// of them twice, and totals up to the largest.
+// testUsageLarge records more counts in one call than one transaction should hold, one of
+// them twice, and totals up to the largest possible one.
 func testUsageLarge(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	const counters = 12_000
@@ -110,7 +116,7 @@ func testUsageLarge(t *testing.T, s store.Store) {
 	}
 	cs = append(cs, count(6, 1, "a", "p", 1), count(counters, 2, "b", "p", math.MaxInt64-1), count(counters+1, 3, "b", "p", 7))
 	cs[0].Label = "zz"
-	cs[1].Label = "~" // of a larger total
+	cs[1].Label = "~" // comes after "zz" in alphabetical order
 	had, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: math.MaxInt64, Through: start, Counts: cs})
 	if err != nil || had != 0 {
 		t.Fatalf("got %d, %v", had, err)
@@ -118,6 +124,7 @@ func testUsageLarge(t *testing.T, s store.Store) {
 	if had, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: 7, Through: start, Counts: cs[:1]}); err != nil || had != math.MaxInt64 {
 		t.Errorf("told again: had %d, %v", had, err)
 	}
+
 	var want int64
 	for i := range int64(counters) {
 		want += i % 7
@@ -133,6 +140,7 @@ func testUsageLarge(t *testing.T, s store.Store) {
 	if got := report(t, s, store.Query{API: "api", Issuer: "iss", Client: "b", From: 2, To: 2}); len(got) != 1 || got[0].Quantity != math.MaxInt64-1 {
 		t.Errorf("one day: got %+v, want %d, exactly", got, int64(math.MaxInt64-1))
 	}
+
 	_, err = s.Record(ctx, store.Stream{1}, store.Batch{Seq: 8, Through: start, Counts: []store.Count{count(counters, 2, "b", "p", math.MaxInt64-2)}})
 	must(t, err)
 	if got := report(t, s, store.Query{API: "api", Issuer: "iss", Client: "b", From: 2, To: 2}); len(got) != 1 || got[0].Quantity != math.MaxInt64-1 {

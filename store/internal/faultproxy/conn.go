@@ -8,25 +8,28 @@ import (
 	"time"
 )
 
-// A conn is a client's connection and the one to the target on its behalf.
+// A conn is a connection of a client, and the connection to the target on its behalf.
 type conn struct {
 	client net.Conn
 	once   sync.Once
-	done   chan struct{} // closed when the conn is
+	done   chan struct{} // closed when the conn is closed
 
-	// The proxy's mutex guards the rest, but for the pumps' reading of server.
+	// The proxy's mutex guards the following fields. Only the pumps read server without it.
 	server net.Conn // nil until the target is reached
-	sent   []byte   // by the client since the last reply, while there is a rule
-	rule   *rule    // that matched
+	sent   []byte   // sent by the client since the last reply, while there is a rule
+	rule   *rule    // the rule that matched, or nil
 }
 
+// accept serves the connections that l accepts, until l is closed.
 func (p *Proxy) accept(l net.Listener) {
 	for {
 		client, err := l.Accept()
 		if err != nil {
-			return // refused from now on
+			return
 		}
 		c := &conn{client: client, done: make(chan struct{})}
+
+		// A connection may arrive while the proxy closes. It must not stay open.
 		p.mu.Lock()
 		p.conns[c] = true
 		if p.ended {
@@ -53,10 +56,12 @@ func (p *Proxy) serve(c *conn) {
 		return
 	}
 	defer server.Close()
+
 	p.mu.Lock()
 	c.server = server
 	p.mu.Unlock()
-	if !p.hold(c) { // cut while it dialled: nobody has closed the server's side
+	// If c was closed during the dial, close did not know of server yet.
+	if !p.hold(c) {
 		return
 	}
 	var pumps sync.WaitGroup
@@ -65,7 +70,7 @@ func (p *Proxy) serve(c *conn) {
 	pumps.Wait()
 }
 
-// pump forwards from src to dst what see lets through.
+// pump forwards bytes from src to dst until see returns false or c ends.
 func (p *Proxy) pump(c *conn, dst, src net.Conn, see func(*conn, []byte) bool) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -77,6 +82,7 @@ func (p *Proxy) pump(c *conn, dst, src net.Conn, see func(*conn, []byte) bool) {
 			c.reset()
 			return
 		}
+		// The client or the server has closed its side; the other may go on.
 		if err != nil {
 			dst.(*net.TCPConn).CloseWrite()
 			return
@@ -84,7 +90,7 @@ func (p *Proxy) pump(c *conn, dst, src net.Conn, see func(*conn, []byte) bool) {
 	}
 }
 
-// request looks at what a client has sent.
+// request examines bytes from the client. It returns true: requests always pass.
 func (p *Proxy) request(c *conn, b []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +104,8 @@ func (p *Proxy) request(c *conn, b []byte) bool {
 	return true
 }
 
-// reply looks at what a server has sent: the end, if the rule is for it.
+// reply examines bytes from the server. It closes c, and returns false, if a rule has
+// matched the request.
 func (p *Proxy) reply(c *conn, _ []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,23 +116,27 @@ func (p *Proxy) reply(c *conn, _ []byte) bool {
 	close(c.rule.cut)
 	c.close()
 	return false
+
 }
 
-// hold waits as long as bytes are held back, and says whether c still stands.
+// hold waits as long as bytes are held back, and reports whether c is still open.
 func (p *Proxy) hold(c *conn) bool {
 	p.mu.Lock()
 	delay, open := p.delay, p.open
 	p.mu.Unlock()
+
 	if delay > 0 {
 		select {
 		case <-time.After(delay):
 		case <-c.done:
 		}
 	}
+
 	select {
 	case <-open:
 	case <-c.done:
 	}
+
 	select {
 	case <-c.done:
 		return false
@@ -134,7 +145,7 @@ func (p *Proxy) hold(c *conn) bool {
 	}
 }
 
-// close closes both sides, once.
+// close closes both sides. Only the first call has an effect.
 func (c *conn) close() {
 	c.once.Do(func() {
 		close(c.done)

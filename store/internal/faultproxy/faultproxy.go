@@ -1,10 +1,10 @@
-// Package faultproxy is a TCP proxy on the loopback interface for tests. It damages
-// connections when a test asks for it.
+// Package faultproxy is a TCP proxy on the loopback interface for tests. It breaks or
+// delays connections when a test asks for it.
 //
 //	p := faultproxy.New(t, service.Addr())
 //	store := open(t, services.At(service.DSN(), p.Addr()))
 //	cut := p.CutReply(faultproxy.Containing("COMMIT"))
-//	err := store.Write() // done, but the reply is lost
+//	err := store.Write() // the write is done, but its reply is lost
 package faultproxy
 
 import (
@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// A Proxy forwards connections to its target. Its methods may be called
-// concurrently.
+// A Proxy forwards connections to its target. It is safe for concurrent use.
 type Proxy struct {
 	target, addr string
 
@@ -31,14 +30,13 @@ type Proxy struct {
 	wg sync.WaitGroup
 }
 
-// A rule says after what the next reply is cut.
+// A rule selects the request whose reply is cut.
 type rule struct {
 	match func([]byte) bool
 	cut   chan struct{}
 }
 
-// New returns a proxy for the target, an address of host and port. It ends with
-// the test.
+// New returns a proxy for the target, given as host and port. It ends with the test.
 func New(t testing.TB, target string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,15 +53,15 @@ func New(t testing.TB, target string) *Proxy {
 // Addr returns the host and port of the proxy.
 func (p *Proxy) Addr() string { return p.addr }
 
-// Delay holds back, by d each, what is read on either side. Zero ends it.
+// Delay delays everything that the proxy reads from either side by d. Zero ends the delay.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// BlackHole accepts connections and forwards nothing any more, on the present
-// ones neither, until [Proxy.Heal].
+// BlackHole makes the proxy accept connections and forward nothing, also on the present
+// connections, until [Proxy.Heal].
 func (p *Proxy) BlackHole() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,7 +70,7 @@ func (p *Proxy) BlackHole() {
 	}
 }
 
-// Heal ends [Proxy.BlackHole]: what was held back goes on.
+// Heal ends [Proxy.BlackHole] and forwards the bytes that were held back.
 func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,10 +88,10 @@ func (p *Proxy) passing() bool {
 	}
 }
 
-// Reset cuts all connections without a goodbye: both sides get an RST.
+// Reset cuts all connections: both sides receive an RST.
 func (p *Proxy) Reset() { p.cutAll((*conn).reset) }
 
-// Disconnect closes all connections in good order.
+// Disconnect closes all connections in good order, with a FIN.
 func (p *Proxy) Disconnect() { p.cutAll((*conn).close) }
 
 func (p *Proxy) cutAll(cut func(*conn)) {
@@ -104,7 +102,7 @@ func (p *Proxy) cutAll(cut func(*conn)) {
 	}
 }
 
-// Refuse refuses new connections until [Proxy.Admit]. Present ones go on.
+// Refuse refuses new connections until [Proxy.Admit]. Present connections stay open.
 func (p *Proxy) Refuse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +112,7 @@ func (p *Proxy) Refuse() {
 	}
 }
 
-// Admit ends [Proxy.Refuse].
+// Admit ends [Proxy.Refuse]. It fails the test if the proxy's port is taken.
 func (p *Proxy) Admit(t testing.TB) {
 	t.Helper()
 	p.mu.Lock()
@@ -130,10 +128,12 @@ func (p *Proxy) Admit(t testing.TB) {
 	p.wg.Go(func() { p.accept(l) })
 }
 
-// CutReply waits for a connection on which what the client has sent since the
-// last reply matches. It forwards that, and when the reply comes, closes the
-// connection instead of forwarding it: the server has done what was asked, and
-// the client cannot know. That happens once, and closes the channel.
+// CutReply cuts the reply to the next request that match accepts. sent is everything
+// that a client has sent on one connection since the last reply. The proxy forwards the
+// request. When the reply comes, the proxy closes the connection instead of forwarding
+// it. The server has then done its work, and the client cannot know that.
+//
+// CutReply cuts one reply, and then closes the returned channel.
 func (p *Proxy) CutReply(match func(sent []byte) bool) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,7 +141,7 @@ func (p *Proxy) CutReply(match func(sent []byte) bool) <-chan struct{} {
 	return p.rule.cut
 }
 
-// Containing matches bytes that contain s, in upper or lower case.
+// Containing returns a function that reports whether bytes contain s, ignoring case.
 func Containing(s string) func([]byte) bool {
 	lower := bytes.ToLower([]byte(s))
 	return func(b []byte) bool { return bytes.Contains(bytes.ToLower(b), lower) }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// An echo answers each line with itself, and remembers them.
+// An echo is a server that answers each line with the same line. It remembers all lines.
 type echo struct {
 	net.Listener
 	mu    sync.Mutex
@@ -64,7 +64,7 @@ func newProxy(t *testing.T) (*Proxy, *echo) {
 	return New(t, e.Addr().String()), e
 }
 
-// A client talks in lines.
+// A client sends and receives lines.
 type client struct {
 	net.Conn
 	r *bufio.Reader
@@ -80,7 +80,7 @@ func dial(t *testing.T, p *Proxy) client {
 	return client{c, bufio.NewReader(c)}
 }
 
-// ask waits a second for an answer.
+// ask sends a line and waits a second for the answer.
 func (c client) ask(line string) (string, error) {
 	c.SetDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(c, line+"\n"); err != nil {
@@ -133,7 +133,7 @@ func TestDelay(t *testing.T) {
 	}
 	p.Delay(time.Hour)
 	go c.ask("stuck")
-	time.Sleep(10 * time.Millisecond) // the cleanup does not wait for it
+	time.Sleep(10 * time.Millisecond) // the cleanup must not wait for the delay
 }
 
 func TestCuts(t *testing.T) {
@@ -187,7 +187,7 @@ func TestBlackHole(t *testing.T) {
 			t.Errorf("%s after the black hole: got %q, %v", line, got, err)
 		}
 	}
-	p.BlackHole() // the cleanup does not wait for it
+	p.BlackHole() // the cleanup must not wait for Heal
 }
 
 func TestCutReply(t *testing.T) {
@@ -195,9 +195,9 @@ func TestCutReply(t *testing.T) {
 	one, two := dial(t, p), dial(t, p)
 	cut := p.CutReply(Containing("COMMIT"))
 	one.wantAnswer(t, "com")
-	one.wantAnswer(t, "mit") // another request: no match
+	one.wantAnswer(t, "mit") // a request of its own, so that it does not match
 	two.wantAnswer(t, "begin")
-	io.WriteString(two, "com") // one request in two pieces
+	io.WriteString(two, "com") // the first half of a request
 	time.Sleep(20 * time.Millisecond)
 	if got, err := two.ask("mit now"); err == nil {
 		t.Errorf("got %q, want no answer", got)

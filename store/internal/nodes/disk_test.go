@@ -24,7 +24,7 @@ func smallDisk(t *testing.T) string {
 	must(t, os.Mkdir(dir, 0o777))
 	must(t, os.Chmod(dir, 0o777))
 	for parent := filepath.Dir(dir); parent != os.TempDir() && parent != "/"; parent = filepath.Dir(parent) {
-		must(t, os.Chmod(parent, 0o755)) // the server's user must get there
+		must(t, os.Chmod(parent, 0o755)) // the server's user needs access
 	}
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=4m,mode=777"); err != nil {
 		if os.Getenv("AUTHTIER_REQUIRE_SERVICES") == "1" && os.Getuid() == 0 {
@@ -38,8 +38,8 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// TestS01FullDisk writes until the disk is full: that is an error and no answer,
-// reading goes on, and with space again all is well.
+// TestS01FullDisk writes until the disk is full. Writes must then fail with an error that
+// is not an answer, and reads must work. With free space, everything must work again.
 func TestS01FullDisk(t *testing.T) {
 	for name, tt := range map[string]struct {
 		open func(t *testing.T, disk string) store.Store

@@ -12,12 +12,12 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// bound is within what a node answers while its store fails.
+// bound is the longest time that a node may take to answer while its store fails.
 const bound = 2 * time.Second
 
-// TestS01Faults lets the store fail in every way, and wants answers that blame
-// nobody else, within the bound; what the cache holds goes on; and all is well
-// again soon after.
+// TestS01Faults lets the store fail in every way. All answers must say that the failure is
+// the server's, and come within the bound. Cached credentials must still work. Soon after
+// the fault, everything must work again.
 func TestS01Faults(t *testing.T) {
 	faults := map[string]struct {
 		begin, end func(t *testing.T, s *services.Service, p *faultproxy.Proxy)
@@ -48,7 +48,9 @@ func TestS01Faults(t *testing.T) {
 		p, dsn := proxied(t, s)
 		db, err := kind.open(t.Context(), dsn)
 		must(t, err)
-		fill(t, db) // before the node runs: of later changes it hears, and its cache forgets whom they are about
+		// Changes during the run would make the node's cache forget the credentials that
+		// they are about.
+		fill(t, db)
 		n := serve(t, db, true)
 		for name, fault := range faults {
 			t.Run(name, func(t *testing.T) {
@@ -67,8 +69,8 @@ func TestS01Faults(t *testing.T) {
 	})
 }
 
-// unknownToken returns a token of another issuer, which only a look into the store
-// tells from one of ours.
+// unknownToken returns a token of another issuer. Only a look-up in the store can tell that
+// it is not one of this issuer.
 func unknownToken(t *testing.T) string {
 	t.Helper()
 	db := memory.New()
@@ -112,8 +114,8 @@ func during(t *testing.T, n *node, cached, fresh string) {
 	}
 }
 
-// TestReset cuts all connections again and again under load: a request may fail,
-// and as ours.
+// TestReset repeatedly cuts all connections under load. A request may fail, but only with
+// an answer that says that the failure is the server's.
 func TestReset(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)

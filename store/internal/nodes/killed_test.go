@@ -17,8 +17,8 @@ import (
 	"github.com/authtier/authtier/store/sqlite"
 )
 
-// What a child process gets in its environment: the kind of store, its DSN, and
-// the secret of the refresh token to begin with.
+// The environment variables of a child process: the kind of store, its DSN, and the secret
+// of the first refresh token.
 const childKind, childDSN, childSecret = "AUTHTIER_NODE_KIND", "AUTHTIER_NODE_DSN", "AUTHTIER_NODE_SECRET"
 
 // openers open durable stores.
@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// rotateForEver rotates a token and its successors, and says before and after
-// each rotation what it does.
+// rotateForEver rotates a token and its successors. It prints each rotation before and
+// after it.
 func rotateForEver(kind, dsn, secret string) error {
 	ctx := context.Background()
 	db, err := openers[kind](ctx, dsn)
@@ -67,8 +67,8 @@ func refreshToken(secret string) store.Token {
 	}
 }
 
-// TestR04KilledNode kills a node in the middle of rotations, again and again: the
-// family has one token that can be used, the one before or its successor.
+// TestR04KilledNode repeatedly kills a node in the middle of rotations. The family must
+// always have exactly one usable token: the last one, or its successor.
 func TestR04KilledNode(t *testing.T) {
 	kills := 15
 	if os.Getenv("AUTHTIER_LONG") == "1" {
@@ -100,8 +100,8 @@ func TestR04KilledNode(t *testing.T) {
 	}
 }
 
-// killOne lets a node rotate secret and its successors, kills it, and returns the
-// last tokens that it had or tried to make.
+// killOne lets a node rotate secret and its successors, kills it, and returns the last
+// tokens that the node had or tried to make.
 func killOne(t *testing.T, kind, dsn, secret string) (tried []string, rotations int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])

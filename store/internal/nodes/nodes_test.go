@@ -1,6 +1,6 @@
 // Package nodes tests several nodes that share a store, and single nodes whose store
-// fails. The nodes are real servers, which are killed, paused, cut off and restored to
-// an earlier state. The package has no code beside its tests.
+// fails. The nodes are real servers. The tests kill them, pause them, cut them off and
+// restore them to an earlier state. The package has no code except its tests.
 package nodes
 
 import (
@@ -34,10 +34,10 @@ type closable interface {
 	io.Closer
 }
 
-// A server is a kind of store that runs apart from its nodes.
+// A server is a kind of store that runs in processes of its own.
 type server struct {
-	// A node with the DSN that named returns is known to the server, and until it
-	// has done what the node asked for, as "child".
+	// named returns a DSN with which a node is known to the server as "child", until the
+	// server has done everything that the node asked for.
 	named func(dsn string) string
 	knows func(t testing.TB, s *services.Service) bool
 
@@ -83,7 +83,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// fill stores what the tests use.
+// fill stores the records that the tests use.
 func fill(t *testing.T, db store.Store) {
 	t.Helper()
 	ctx := t.Context()
@@ -96,13 +96,13 @@ func fill(t *testing.T, db store.Store) {
 	must(t, db.CreateAPIKeys(ctx, store.APIKey{ID: "k", Client: "app", Digest: store.DigestOf("key")}))
 }
 
-// A node is what one process of several would be: a store, an issuer, a cache,
-// and a server in front.
+// A node stands for one of several processes: it has a store, an issuer, a cache, and an
+// HTTP server.
 type node struct {
 	db   closable
 	iss  *issuer.Issuer
 	url  string
-	stop func() // as the test's end does
+	stop func() // also called at the end of the test
 	log  *logs
 }
 
@@ -121,7 +121,7 @@ func newNode(t *testing.T, s server, dsn string, opaque bool) *node {
 	return serve(t, db, opaque)
 }
 
-// serve starts a node on a store, which it closes in the end.
+// serve starts a node on a store. The node closes the store when it stops.
 func serve(t *testing.T, db closable, opaque bool) *node {
 	t.Helper()
 	n := &node{db: db, log: &logs{}}
@@ -160,7 +160,7 @@ func serve(t *testing.T, db closable, opaque bool) *node {
 	return n
 }
 
-// get returns the answer's AUTH code, "" for one that admits.
+// get returns the AUTH code of the response, or "" if the request was admitted.
 func (n *node) get(t testing.TB, path, header, value string) string {
 	t.Helper()
 	r, err := http.NewRequest("GET", n.url+path, nil)
@@ -208,10 +208,10 @@ func answer(t testing.TB, r *http.Request) string {
 	return "AUTH-" + string(number)
 }
 
-// ours reports whether an answer says that the failure is ours.
+// ours reports whether an answer says that the failure is the server's.
 func ours(answer string) bool { return answer == "AUTH-4" || answer == "AUTH-8" }
 
-// eventually waits until done, and fails after the time given.
+// eventually waits until done returns true, and fails after the given time.
 func eventually(t testing.TB, within time.Duration, what string, done func() bool) {
 	t.Helper()
 	for began := time.Now(); !done(); time.Sleep(5 * time.Millisecond) {
@@ -235,7 +235,7 @@ func proxied(t *testing.T, s *services.Service) (*faultproxy.Proxy, string) {
 	return p, services.At(s.DSN(), p.Addr())
 }
 
-// logs keep what is logged.
+// logs keeps log lines in memory.
 type logs struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -253,7 +253,7 @@ func (l *logs) String() string {
 	return l.buf.String()
 }
 
-// redisCommand returns what a server answers.
+// redisCommand returns the server's reply to a command.
 func redisCommand(t testing.TB, s *services.Service, command string) string {
 	t.Helper()
 	c, err := net.Dial("tcp", s.Addr())

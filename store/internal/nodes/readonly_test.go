@@ -8,9 +8,8 @@ import (
 	"github.com/authtier/authtier/store/internal/services"
 )
 
-// TestS01ReadOnly lets the store refuse to be written, as after a failover that went
-// wrong or without memory: what is read goes on, and nothing is handed out that
-// was not stored.
+// TestS01ReadOnly makes the store refuse writes, as after a failed failover or without
+// memory. Reads must work. No credential may be issued that was not stored.
 func TestS01ReadOnly(t *testing.T) {
 	redis := func(t *testing.T, s *services.Service, command string) {
 		t.Helper()

@@ -8,9 +8,9 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// TestReplacedOnAnother replaces an API key and a client's secrets on one node:
-// caches on the other refuse the old ones within a second. When they were used
-// last is stored when the nodes end.
+// TestReplacedOnAnother replaces an API key and a client's secrets on one node. The caches
+// of the other node must refuse the old ones within a second. The times of their last use
+// must be stored when the nodes stop.
 func TestReplacedOnAnother(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)

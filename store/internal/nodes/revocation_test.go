@@ -12,8 +12,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// TestC01ThreeNodes revokes each kind of thing on one node, and wants it refused on
-// the others within a second where the store gives no hints.
+// TestC01ThreeNodes revokes credentials of each kind on one node. The others must refuse
+// them within a second, even if the store gives no hints.
 func TestC01ThreeNodes(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		for _, hints := range []bool{true, false} {
@@ -23,7 +23,7 @@ func TestC01ThreeNodes(t *testing.T) {
 				db, err := kind.open(t.Context(), s.DSN())
 				must(t, err)
 				if !hints {
-					db = struct{ closable }{db} // which has no method Hint
+					db = struct{ closable }{db} // hides the method Hint
 				}
 				ns = append(ns, serve(t, db, false))
 			}
@@ -65,8 +65,8 @@ func TestC01ThreeNodes(t *testing.T) {
 	})
 }
 
-// TestS10PutBack lets a store go back in time: each node notices, keeps what it
-// knows to be revoked, and says so.
+// TestS10PutBack puts the store back to an earlier copy. Each node must notice and log it,
+// and must still refuse the credentials whose revocation it knows.
 func TestS10PutBack(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)
@@ -107,9 +107,8 @@ func TestS10PutBack(t *testing.T) {
 	})
 }
 
-// raised mints for a client and a user whose versions the store has forgotten:
-// their tokens are good on all nodes, also on one that starts now, until they are
-// revoked.
+// raised mints tokens for a client and a user whose versions the store has forgotten. All
+// nodes must admit the tokens until they are revoked.
 func raised(t *testing.T, ns []*node) {
 	t.Helper()
 	for _, g := range []issuer.Grant{{Client: "other"}, {Client: "app", User: "bob"}} {
@@ -131,15 +130,15 @@ func raised(t *testing.T, ns []*node) {
 	}
 }
 
-// TestS01KilledServer kills the store's server again and again under load, while
-// tokens are revoked: nobody is blamed for it, and nothing revoked is admitted.
+// TestS01KilledServer repeatedly kills the store's server under load, while tokens are
+// revoked. Failures must be reported as the server's, and no revoked token may be admitted.
 func TestS01KilledServer(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)
 		ns := []*node{newNode(t, kind, s.DSN(), true), newNode(t, kind, s.DSN(), true)}
 		fill(t, ns[0].db)
 		good := mint(t, ns[0])
-		var revoked sync.Map // tokens for which Revoke has returned, and when
+		var revoked sync.Map // from tokens to the times at which RevokeToken returned
 		var admitted, failed atomic.Int64
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
@@ -163,7 +162,7 @@ func TestS01KilledServer(t *testing.T) {
 						}
 					}
 					revoked.Range(func(token, at any) bool {
-						got := n.bearer(t, "/asked", token.(string)) // reads the store itself
+						got := n.bearer(t, "/asked", token.(string)) // this path has no cache
 						if got == "" {
 							t.Errorf("a token revoked %v ago is admitted", time.Since(at.(time.Time)))
 						}

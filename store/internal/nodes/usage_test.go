@@ -13,7 +13,7 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// A counting node has a meter with a journal, and goroutines that count in it.
+// A counting is a node that has a meter with a journal, and goroutines that count in it.
 type counting struct {
 	meter *meter.Meter
 	did   [4]atomic.Int64
@@ -21,7 +21,7 @@ type counting struct {
 
 func today() int { return int(time.Now().Unix() / (24 * 60 * 60)) }
 
-// newCounting counts until the test ends or the returned function is called.
+// newCounting starts a counting. It counts until the returned function is called.
 func newCounting(t *testing.T, db store.Usage) (c *counting, stop func()) {
 	t.Helper()
 	m, err := meter.Open(t.Context(), filepath.Join(t.TempDir(), "usage"), db, nil)
@@ -59,7 +59,7 @@ func newCounting(t *testing.T, db store.Usage) (c *counting, stop func()) {
 	})
 }
 
-// quantities are what the store reports of each client.
+// quantities returns the store's report by client.
 func quantities(t *testing.T, db store.Usage) map[string]int64 {
 	t.Helper()
 	report, err := db.Report(t.Context(), store.Query{API: "api", Issuer: "iss", From: store.Day(today() - 1), To: store.Day(today())})
@@ -72,7 +72,7 @@ func quantities(t *testing.T, db store.Usage) map[string]int64 {
 	return got
 }
 
-// checkCounts compares what the store reports with what nodes have counted.
+// checkCounts compares the store's report with the uses that the nodes have counted.
 func checkCounts(t *testing.T, db store.Usage, nodes ...*counting) {
 	t.Helper()
 	got := quantities(t, db)
@@ -87,9 +87,8 @@ func checkCounts(t *testing.T, db store.Usage, nodes ...*counting) {
 	}
 }
 
-// TestU07UsageWhileServerDies kills the store's server, cuts its connections, and
-// puts it back to an earlier copy, while two nodes count: nothing is lost or
-// counted twice.
+// TestU07UsageWhileServerDies kills the store's server, cuts its connections, and puts it
+// back to an earlier copy, while two nodes count. Nothing may be lost or counted twice.
 func TestU07UsageWhileServerDies(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)
@@ -114,9 +113,9 @@ func TestU07UsageWhileServerDies(t *testing.T) {
 	})
 }
 
-// TestNamesAfterPutBack puts a server back to an earlier copy, after which the names
-// of clients get numbers in another order, and the youngest the one that it had: a
-// node that knows the old ones bills nobody for another.
+// TestNamesAfterPutBack puts a server back to an earlier copy. Afterwards the names of
+// clients get other numbers than before. A node that remembers the old numbers must not
+// bill a client for the use of another one.
 func TestNamesAfterPutBack(t *testing.T) {
 	onServers(t, func(t *testing.T, kind server) {
 		s := kind.start(t)
@@ -131,7 +130,7 @@ func TestNamesAfterPutBack(t *testing.T) {
 			must(t, err)
 			t.Cleanup(func() { opened.Close() })
 			db = opened
-			m := meter.New(db) // flushes when the test says so
+			m := meter.New(db) // records only when the test flushes it
 			p, err := m.Product("api", "p", "")
 			must(t, err)
 			nodes[i] = node{m, p}

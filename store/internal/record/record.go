@@ -10,10 +10,10 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// maxLimit is how many records a List method returns at most.
+// maxLimit is the greatest number of records that a List method returns.
 const maxLimit = 1000
 
-// CheckLimit returns an error if a List method may not have that limit.
+// CheckLimit returns an error if limit is out of the range of a List method.
 func CheckLimit(limit int) error {
 	if limit < 1 || limit > maxLimit {
 		return fmt.Errorf("store: the limit is %d, expected from 1 to %d", limit, maxLimit)
@@ -21,8 +21,8 @@ func CheckLimit(limit int) error {
 	return nil
 }
 
-// maxBatch is how many records one call creates at most. Revocations wait meanwhile, for
-// less than they have.
+// maxBatch is the greatest number of records that one call creates. Revocations wait
+// until the call is done; the limit keeps that time below their own timeout.
 const maxBatch = 10_000
 
 func checkBatch(n int) error {
@@ -32,14 +32,14 @@ func checkBatch(n int) error {
 	return nil
 }
 
-// Error says which record an error is about.
+// Error returns err with the type and the name of the record at fault.
 func Error(what, name string, err error) error {
 	return fmt.Errorf("the %s %.64q: %w", what, name, err)
 }
 
-// CheckClient returns an error if c cannot be created. If there is such a client, it is
-// [store.ErrExists], whatever else is wrong with c: a program may create its clients at
-// every start, also when a secret of theirs has expired.
+// CheckClient returns an error if c cannot be created. If the client exists, the error
+// wraps [store.ErrExists], even if Check fails for another reason. A program can therefore create
+// its clients at every start, even when one of their secrets has expired since.
 func CheckClient(ctx context.Context, c *store.Client, db store.Clients) error {
 	err := c.Check()
 	if err == nil {
@@ -51,13 +51,14 @@ func CheckClient(ctx context.Context, c *store.Client, db store.Clients) error {
 	return err
 }
 
-// CheckAPIKeys returns the first error of the keys' Check methods, or an error
-// wrapping [store.ErrExists] if two keys have the same ID or digest, or if there is a
-// key with the ID of one that cannot be created, see [CheckClient].
+// CheckAPIKeys returns the first error of the keys' Check methods. It returns an error
+// wrapping [store.ErrExists] if two keys have the same ID or digest, or if Check fails
+// for a key whose ID exists, for the reason given at [CheckClient].
 func CheckAPIKeys(ctx context.Context, ks []store.APIKey, db store.Lister) error {
 	if err := checkBatch(len(ks)); err != nil {
 		return err
 	}
+
 	ids, digests := make(map[string]bool, len(ks)), make(map[store.Digest]bool, len(ks))
 	for _, k := range ks {
 		if err := k.Check(); err != nil {
@@ -80,6 +81,7 @@ func CheckUsers(us []store.User) error {
 	if err := checkBatch(len(us)); err != nil {
 		return err
 	}
+
 	logins := make(map[string]bool, len(us))
 	for _, u := range us {
 		if err := u.Check(); err != nil {
@@ -93,8 +95,8 @@ func CheckUsers(us []store.User) error {
 	return nil
 }
 
-// CheckScopes returns an error that names a scope of a key that neither its client nor
-// the key before has. The key before may be nil.
+// CheckScopes returns an error that names a scope of k that neither its client nor the
+// key before has. before may be nil.
 func CheckScopes(k *store.APIKey, client []string, before *store.APIKey) error {
 	for _, scope := range k.Scopes {
 		if !slices.Contains(client, scope) && (before == nil || !slices.Contains(before.Scopes, scope)) {
@@ -104,7 +106,7 @@ func CheckScopes(k *store.APIKey, client []string, before *store.APIKey) error {
 	return nil
 }
 
-// ScopeError is the error for a scope of an API key that its client lacks.
+// ScopeError returns the error for a scope of an API key that its client lacks.
 func ScopeError(id, scope string) error {
 	return fmt.Errorf("store: the API key %.64q: Scopes has %.64q, which its client lacks", id, scope)
 }
@@ -115,8 +117,8 @@ func CheckReplace(until time.Time, next *store.APIKey) error { return orUntil(ne
 // CheckReplaceSecrets returns an error if s cannot replace other secrets.
 func CheckReplaceSecrets(until time.Time, s *store.Secret) error { return orUntil(s.Check(), until) }
 
-// orUntil returns err, or an error for a zero until. Whether that meant at once or never
-// cannot be known, and either may be the opposite of what the caller wants.
+// orUntil returns err, or an error if until is zero. A zero until could mean at once or
+// never, and the wrong guess would be the opposite of the caller's intention.
 func orUntil(err error, until time.Time) error {
 	if err == nil && until.IsZero() {
 		err = errors.New("store: until is zero, expected when what is replaced expires: time.Now() for at once")
@@ -124,7 +126,7 @@ func orUntil(err error, until time.Time) error {
 	return err
 }
 
-// CheckRehash returns an error if a password cannot be rehashed to that.
+// CheckRehash returns an error if hash is empty or not a password hash.
 func CheckRehash(hash string) error {
 	if hash == "" {
 		return errors.New("store: the password: the new hash is empty")
@@ -162,9 +164,8 @@ func CheckSigningKeys(ks []store.SigningKey) error {
 	return nil
 }
 
-// UnshareClient gives c slices of its own. The lists of strings share one array, of
-// which each has a part without room to grow: appending to one list does not change
-// the next.
+// UnshareClient gives c slices of its own. The lists of strings share one array. Each
+// list has no spare capacity, so that appending to it does not change the next one.
 func UnshareClient(c *store.Client) {
 	c.Secrets = slices.Clone(c.Secrets)
 	all := make([]string, 0, len(c.Scopes)+len(c.Default)+len(c.Grants))
@@ -184,7 +185,7 @@ func UnshareAPIKey(k *store.APIKey) {
 	k.Scopes, k.Addrs = slices.Clone(k.Scopes), slices.Clone(k.Addrs)
 }
 
-// SameClient reports whether a and b are equal but for the last use of secrets.
+// SameClient reports whether a and b are equal in everything but LastUsed of secrets.
 func SameClient(a, b *store.Client) bool {
 	return a.ID == b.ID && a.Disabled == b.Disabled && a.Version == b.Version &&
 		slices.EqualFunc(a.Secrets, b.Secrets, sameSecret) && slices.Equal(a.Scopes, b.Scopes) &&
@@ -201,7 +202,7 @@ func SameUser(a, b *store.User) bool {
 		slices.Equal(a.Scopes, b.Scopes) && a.LimitScopes == b.LimitScopes && a.Disabled == b.Disabled && a.Version == b.Version
 }
 
-// SameAPIKey reports whether a and b are equal but for the last use.
+// SameAPIKey reports whether a and b are equal in everything but LastUsed.
 func SameAPIKey(a, b *store.APIKey) bool {
 	return a.ID == b.ID && a.Name == b.Name && a.Client == b.Client && a.Digest == b.Digest && a.Owner == b.Owner &&
 		slices.Equal(a.Scopes, b.Scopes) && slices.Equal(a.Addrs, b.Addrs) &&

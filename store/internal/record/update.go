@@ -9,10 +9,10 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// tries is how often Update reads a record that other writers keep changing.
+// tries is the number of times that Update reads a record that keeps changing.
 const tries = 16
 
-// A Kind knows the records of one type.
+// A Kind holds the functions for the records of one type.
 type Kind[T any] struct {
 	// Unshare gives a record slices of its own.
 	Unshare func(*T)
@@ -47,14 +47,14 @@ func (k Kind[T]) CloneAll(originals []T) []T {
 }
 
 // Update changes a record, as the Update methods of [store.Admin] promise. It calls
-// read, then f with a copy of the record, and then write. The caller holds no lock
-// and no transaction meanwhile: f may call the store, and may panic.
+// read, then f with a copy of the record, and then write. The caller must hold no lock
+// and no transaction, because f may call the store and may panic.
 //
 // read returns a record that nothing else refers to, and an API key without its
-// digest. write stores changed and reports true if the stored record is still the
-// same as old, in the sense of k.Same; if not, it stores nothing and reports false.
-// Both compare and store in one transaction. A record that was deleted in the
-// meantime is [store.ErrNotFound].
+// digest. write compares and stores in one transaction. If the stored record is still
+// the same as old, in the sense of k.Same, write stores changed and reports true.
+// Otherwise it stores nothing and reports false. It returns [store.ErrNotFound] if the
+// record was deleted since.
 //
 // Update does not call write if f changed nothing.
 func Update[T any](
@@ -73,9 +73,10 @@ func Update[T any](
 		if err := f(changed); err != nil {
 			return err
 		}
-		changed = k.Clone(changed) // f may have kept what it was given
+		// f may have kept its argument, and could change it later.
+		changed = k.Clone(changed)
 		if k.Same(old, changed) {
-			return k.check(changed, old) // which finds a change of LastUsed
+			return k.check(changed, old) // finds a change of LastUsed, which Same ignores
 		}
 		if err := k.check(changed, old); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/store/internal/record"
 )
 
-// A cell holds a user and counts what Update does with it.
+// A cell holds a user, and counts the reads and writes of Update.
 type cell struct {
 	user          store.User
 	reads, writes int
@@ -104,8 +104,8 @@ func TestUpdateTriesAgain(t *testing.T) {
 	}
 }
 
-// TestSame changes each field in turn: every field counts, but the time of the last
-// use, which other writers set at any time.
+// TestSame changes each field in turn. The comparison must see every change except that of
+// the last use, which other writers make at any time.
 func TestSame(t *testing.T) {
 	check(t, record.Clients)
 	check(t, record.Users)

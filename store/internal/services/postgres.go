@@ -16,9 +16,9 @@ import (
 
 type postgres struct{}
 
-// Postgres starts a PostgreSQL server. Settings are those of postgresql.conf,
-// such as "fsync=on" and "max_connections=20". Without it nothing is synced,
-// which survives a killed server, and not a crash of the system.
+// Postgres starts a PostgreSQL server that ends with the test. Settings are those of
+// postgresql.conf, such as "max_connections=20". Without the setting "fsync=on", data
+// survives a killed server, but not a crash of the system.
 func Postgres(t testing.TB, settings ...string) *Service {
 	t.Helper()
 	return own(t, postgres{}, settings)
@@ -26,8 +26,8 @@ func Postgres(t testing.TB, settings ...string) *Service {
 
 var sharedPostgres = shared(postgres{})
 
-// SharedPostgres returns the server that the tests of this process share; each
-// should have a [Service.Database] of its own. It must not be paused or stopped.
+// SharedPostgres returns the server that the tests of this process share. Each test
+// should have a [Service.Database] of its own, and must not pause or stop the server.
 func SharedPostgres(t testing.TB) *Service {
 	t.Helper()
 	s, err := sharedPostgres()
@@ -35,9 +35,9 @@ func SharedPostgres(t testing.TB) *Service {
 	return s
 }
 
-// Database creates a database that is gone with the test, and returns its DSN.
-// It is empty, or a copy of the template, a DSN that this method returned and
-// that nobody is connected to.
+// Database creates a database, returns its DSN, and drops it at the end of the test. The
+// database is empty, or a copy of template if that is not empty. The template is a DSN
+// that Database returned; nothing may be connected to it.
 func (s *Service) Database(t testing.TB, template string) string {
 	t.Helper()
 	name, dsn := Name(), *s.url()
@@ -47,14 +47,15 @@ func (s *Service) Database(t testing.TB, template string) string {
 		s.must(t, "Database", err)
 		from = strings.TrimPrefix(u.Path, "/")
 	}
+
 	s.SQL(t, s.DSN(), "CREATE DATABASE "+name+" TEMPLATE "+from)
 	t.Cleanup(func() { s.sql(s.DSN(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
 	dsn.Path = "/" + name
 	return dsn.String()
 }
 
-// SQL executes statements, by psql, and returns the rows that it writes: one a
-// line, with | between columns.
+// SQL runs statements with psql and returns the resulting rows, one on each line, with |
+// between columns.
 func (s *Service) SQL(t testing.TB, dsn, statements string) string {
 	t.Helper()
 	out, err := s.sql(dsn, statements)
@@ -84,8 +85,8 @@ func (s *Service) url() *url.URL {
 	return u
 }
 
-// program returns the path of one of PostgreSQL's programs, of the newest version
-// that is installed.
+// program returns the path of one of PostgreSQL's programs, in the newest version that
+// is installed.
 func program(name string) (string, error) {
 	paths, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
 	version := func(path string) int {
@@ -95,6 +96,7 @@ func program(name string) (string, error) {
 	if len(paths) > 0 {
 		return slices.MaxFunc(paths, func(a, b string) int { return cmp.Compare(version(a), version(b)) }), nil
 	}
+
 	path, err := exec.LookPath(name)
 	if err != nil {
 		return "", fmt.Errorf("PostgreSQL's %s: %w", name, errMissing)
@@ -102,7 +104,7 @@ func program(name string) (string, error) {
 	return path, nil
 }
 
-// cluster makes an empty cluster, once, for every server to start from a copy.
+// cluster makes an empty cluster, once. Every server starts from a copy of it.
 var cluster = sync.OnceValues(func() (string, error) {
 	path, err := program("initdb")
 	if err != nil {
@@ -116,6 +118,7 @@ var cluster = sync.OnceValues(func() (string, error) {
 	if err := makeFolder(dir); err != nil {
 		return "", err
 	}
+
 	cmd := exec.Command(path, "-D", dir, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	cmd.Dir = dir
 	unprivileged(cmd)
@@ -146,7 +149,7 @@ func (postgres) command(port int, settings []string) (*exec.Cmd, error) {
 	return exec.Command(path, args...), nil
 }
 
-// ready reads the file in which the server says how it is, as pg_ctl does.
+// ready reads the file in which the server reports its state, as pg_ctl does.
 func (postgres) ready(s *Service) bool {
 	b, _ := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
 	lines := strings.Split(string(b), "\n")

@@ -16,9 +16,9 @@ import (
 
 type redis struct{}
 
-// Redis starts a Redis server with an append-only file, synced every second.
-// Settings are those of redis.conf, such as "appendfsync=always", and override
-// this.
+// Redis starts a Redis server that ends with the test. It has an append-only file that
+// is synced every second. Settings are those of redis.conf, such as "appendfsync=always",
+// and override these defaults.
 func Redis(t testing.TB, settings ...string) *Service {
 	t.Helper()
 	return own(t, redis{}, settings)
@@ -26,9 +26,8 @@ func Redis(t testing.TB, settings ...string) *Service {
 
 var sharedRedis = shared(redis{})
 
-// SharedRedis returns the server that the tests of this process share; each
-// should keep to a namespace of its own, see [Name]. It must not be paused or
-// stopped.
+// SharedRedis returns the server that the tests of this process share. Each test should
+// use a namespace of its own, see [Name], and must not pause or stop the server.
 func SharedRedis(t testing.TB) *Service {
 	t.Helper()
 	s, err := sharedRedis()
@@ -51,7 +50,8 @@ func (redis) command(port int, settings []string) (*exec.Cmd, error) {
 	return exec.Command(path, args...), nil
 }
 
-// ready asks the server whether it has loaded its data, and whether it is ours.
+// ready reports whether the server has loaded its data. It compares process IDs, because
+// another server may have taken the port.
 func (redis) ready(s *Service) bool {
 	c, err := net.DialTimeout("tcp", s.Addr(), time.Second)
 	if err != nil {

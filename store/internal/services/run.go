@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// errTaken says that the server found its port taken.
+// errTaken means that the server found its port taken.
 var errTaken = errors.New("the port is taken")
 
-// freePort returns a port that nobody listens on, below those that systems give
-// to outgoing connections: it is still free when a killed server comes back.
+// freePort returns a port on which nothing listens. It is below the ports that systems
+// use for outgoing connections, so that it is still free when a killed server restarts.
 func freePort() int {
 	for {
 		port := 10_000 + rand.N(20_000)
@@ -29,11 +29,12 @@ func freePort() int {
 	}
 }
 
-// start runs the program until it is ready.
+// start runs the program and waits until it is ready.
 func (s *Service) start() error {
 	if s.running() {
 		return errors.New("it is running")
 	}
+
 	cmd, err := s.kind.command(s.port, s.settings)
 	if err != nil {
 		return err
@@ -43,11 +44,14 @@ func (s *Service) start() error {
 		return err
 	}
 	defer out.Close()
+
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.data(), out, out
 	unprivileged(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+
+	// The goroutine gets its own channel, because a restart replaces s.ended.
 	s.cmd, s.ended = cmd, make(chan struct{})
 	go func(ended chan struct{}) {
 		cmd.Wait()
@@ -86,7 +90,7 @@ func (s *Service) running() bool {
 	}
 }
 
-// quit ends the server in good order.
+// quit asks the server to end, and waits until it has.
 func (s *Service) quit() error {
 	if !s.running() {
 		return nil
@@ -102,7 +106,7 @@ func (s *Service) quit() error {
 	}
 }
 
-// kill ends the main process first, so that it starts no other ones, then all.
+// kill kills the main process first, so that it starts no others, and then the rest.
 func (s *Service) kill() error {
 	if s.cmd == nil {
 		return nil
@@ -118,8 +122,8 @@ func (s *Service) kill() error {
 	})
 }
 
-// processes returns the processes that run in a folder. PostgreSQL's leave their
-// process group, but all stay in the data folder.
+// processes returns the processes that run in a folder. The processes of PostgreSQL leave
+// their process group, but all stay in the data folder.
 func processes(dir string) (pids []int) {
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, link := range links {
@@ -134,7 +138,7 @@ func processes(dir string) (pids []int) {
 	return pids
 }
 
-// signal sends sig to a process that may have ended.
+// signal sends sig to a process, which may have ended.
 func signal(pid int, sig os.Signal) {
 	if p, err := os.FindProcess(pid); err == nil {
 		p.Signal(sig)
@@ -142,8 +146,8 @@ func signal(pid int, sig os.Signal) {
 	}
 }
 
-// pause stops the processes in a folder. It is done when all are found stopped:
-// one that runs can still start others.
+// pause stops the processes in a folder. It repeats until it finds all of them stopped,
+// because a running process can still start others.
 func pause(dir string) error {
 	return until("they do not stop", func() bool {
 		pids, stopped := processes(dir), 0
@@ -178,7 +182,7 @@ func state(pid int) byte {
 	return after[0]
 }
 
-// until calls done until it says so.
+// until calls done until it returns true, or fails with the complaint after a while.
 func until(complaint string, done func() bool) error {
 	for begin := time.Now(); !done(); time.Sleep(2 * time.Millisecond) {
 		if time.Since(begin) > patience {
@@ -188,7 +192,7 @@ func until(complaint string, done func() bool) error {
 	return nil
 }
 
-// copyFolder puts a copy of from, with its owner, in the place of to.
+// copyFolder replaces to by a copy of from that keeps the owner.
 func copyFolder(from, to string) error {
 	if err := os.RemoveAll(to); err != nil {
 		return err

@@ -29,11 +29,11 @@ import (
 // patience is how long a server may take to start or to end.
 const patience = 30 * time.Second
 
-// errMissing says that a program is not installed.
+// errMissing means that a program is not installed.
 var errMissing = errors.New("not installed")
 
-// A Service is a server. Its methods fail the test if they cannot do what they
-// say. They are called by one goroutine at a time.
+// A Service is a server. Its methods fail the test if they cannot do their work. They
+// are not safe for concurrent use.
 type Service struct {
 	kind     kind
 	folder   string // holds the data, a copy of it, and the log
@@ -44,7 +44,7 @@ type Service struct {
 	ended chan struct{} // closed when cmd has ended
 }
 
-// A kind knows a server's program.
+// A kind describes a server's program.
 type kind interface {
 	// prepare makes the data folder ready for a first start.
 	prepare(data string) error
@@ -106,7 +106,7 @@ func own(t testing.TB, k kind, settings []string) *Service {
 	return s
 }
 
-// need ends the test if there is no service.
+// need skips or fails the test if there is no service.
 func need(t testing.TB, err error) {
 	t.Helper()
 	switch {
@@ -120,7 +120,7 @@ func need(t testing.TB, err error) {
 // Name returns a random name of lower-case letters, for a namespace.
 func Name() string { return "t" + strings.ToLower(rand.Text()) }
 
-// At returns the DSN with the address in the place of its own, for a proxy.
+// At returns the DSN with another address, such as that of a proxy.
 func At(dsn, addr string) string {
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -130,26 +130,26 @@ func At(dsn, addr string) string {
 	return u.String()
 }
 
-// Addr returns host and port.
+// Addr returns the host and port of the server.
 func (s *Service) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
-// DSN returns the URL of the server, for PostgreSQL with its first database.
+// DSN returns the URL of the server. For PostgreSQL, it names the first database.
 func (s *Service) DSN() string { return s.kind.dsn(s.Addr()) }
 
-// Pause stops the server's processes where they are: connections stay open, and
-// nothing is answered until [Service.Resume].
+// Pause stops the server's processes. Connections stay open, and the server answers
+// nothing until [Service.Resume].
 func (s *Service) Pause(t testing.TB) {
 	t.Helper()
 	s.must(t, "Pause", pause(s.folder))
 }
 
-// Resume lets a paused server go on.
+// Resume lets a paused server continue.
 func (s *Service) Resume(t testing.TB) {
 	t.Helper()
 	s.must(t, "Resume", resume(s.folder))
 }
 
-// Kill ends all the server's processes at once, as kill -9 does, paused or not.
+// Kill kills all processes of the server at once, as kill -9 does, even if it is paused.
 func (s *Service) Kill(t testing.TB) {
 	t.Helper()
 	s.must(t, "Kill", s.kill())
@@ -167,8 +167,8 @@ func (s *Service) Start(t testing.TB) {
 	s.must(t, "Start", s.start())
 }
 
-// CopyData copies the data for [Service.RestoreData]. It stops the server for it
-// and starts it again.
+// CopyData copies the data for [Service.RestoreData]. It stops the server before, and
+// starts it again.
 func (s *Service) CopyData(t testing.TB) {
 	t.Helper()
 	s.must(t, "CopyData", s.quit())
@@ -176,8 +176,7 @@ func (s *Service) CopyData(t testing.TB) {
 	s.must(t, "CopyData", s.start())
 }
 
-// RestoreData kills the server, puts its data back to the last copy, and starts
-// it again: it has gone back in time.
+// RestoreData kills the server, restores the last copy of its data, and starts it again.
 func (s *Service) RestoreData(t testing.TB) {
 	t.Helper()
 	s.must(t, "RestoreData", s.kill())
@@ -195,13 +194,13 @@ func (s *Service) must(t testing.TB, what string, err error) {
 func (s *Service) data() string  { return filepath.Join(s.folder, "data") }
 func (s *Service) saved() string { return filepath.Join(s.folder, "saved") }
 
-// log returns the end of what the server wrote since its last start.
+// log returns the last 4 KiB that the server wrote since its last start.
 func (s *Service) log() []byte {
 	b, _ := os.ReadFile(filepath.Join(s.folder, "log"))
 	return bytes.TrimSpace(b[max(0, len(b)-4096):])
 }
 
-// remove ends the server and leaves nothing of it.
+// remove ends the server and removes its folder.
 func (s *Service) remove() error { return errors.Join(s.kill(), os.RemoveAll(s.folder)) }
 
 // shared returns a function that starts a service once for the test process.

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A dialogue asks a server for the value that it keeps, or gives it a new one.
+// A dialogue stores a value in a server, or returns the stored value if value is empty.
 type dialogue func(t *testing.T, s *Service, value string) (string, error)
 
 // sql keeps the value in a table.
@@ -114,10 +114,10 @@ func testLife(t *testing.T, s *Service, ask dialogue) {
 	}
 	s.Resume(t)
 	want("resumed", "one")
-	s.Pause(t) // a paused one ends, too
+	s.Pause(t) // a paused server must end too
 }
 
-// TestDatabases copies a template, in two databases at a time.
+// TestDatabases copies a template to two databases at the same time.
 func TestDatabases(t *testing.T) {
 	s := SharedPostgres(t)
 	template := s.Database(t, "")
@@ -163,11 +163,11 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// ending says how the test process of TestProcessEnds ends.
+// ending names the environment variable that says how the test process ends.
 const ending = "AUTHTIER_TEST_ENDING"
 
-// TestProcessEnds starts services in a test process that ends in several ways
-// without cleaning up.
+// TestProcessEnds starts services in a test process that ends in several ways without
+// cleaning up.
 func TestProcessEnds(t *testing.T) {
 	if how := os.Getenv(ending); how != "" {
 		end(t, how)
@@ -176,7 +176,7 @@ func TestProcessEnds(t *testing.T) {
 	for _, how := range []string{"exit", "kill", "panic", "timeout"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			SharedRedis(t) // or skip
+			SharedRedis(t) // skips the test if Redis is not installed
 			cmd := exec.Command(os.Args[0], "-test.run=^TestProcessEnds$", "-test.timeout=8s")
 			cmd.Env = append(os.Environ(), ending+"="+how)
 			out, err := cmd.CombinedOutput()
@@ -214,5 +214,5 @@ func end(t *testing.T, how string) {
 	case "panic":
 		go panic("in another goroutine")
 	}
-	select {} // until the timeout
+	select {} // until the test times out
 }

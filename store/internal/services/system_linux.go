@@ -13,7 +13,8 @@ import (
 
 var pauseSignal, resumeSignal os.Signal = syscall.SIGSTOP, syscall.SIGCONT
 
-// account is the unprivileged user that servers run as; nil if it is our own.
+// account is the unprivileged user that runs the servers, or nil if this process is not
+// run by root.
 var account = sync.OnceValue(func() *syscall.Credential {
 	if os.Getuid() != 0 {
 		return nil
@@ -30,13 +31,13 @@ var account = sync.OnceValue(func() *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 })
 
-// unprivileged makes cmd run as the account, out of reach of what a terminal
-// sends to our process group.
+// unprivileged makes cmd run as the account, in a process group of its own. Signals that
+// a terminal sends to this process group do not reach it.
 func unprivileged(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: account()}
 }
 
-// makeFolder makes a folder for the account alone.
+// makeFolder makes a folder that only the account can use.
 func makeFolder(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return err
@@ -47,8 +48,8 @@ func makeFolder(path string) error {
 	return nil
 }
 
-// root returns the folder in which everything is. A guard removes it, and ends
-// what runs in it, when this process is gone.
+// root returns the folder that holds all services. A guard process removes it, and ends
+// the servers in it, when this process has ended.
 var root = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "authtier-services-")
 	if err != nil {
@@ -74,8 +75,8 @@ for pass in 1 2 3 4 5 6 7 8 9 10; do
 done
 rm -rf "$1"`
 
-// guard starts the guard. It waits at a pipe whose other end the system closes
-// when this process ends, also by a signal, and nobody before.
+// guard starts the guard process. It waits at a pipe, whose other end the system closes
+// when this process ends, even if a signal kills it.
 func guard(dir string) error {
 	var ends [2]int
 	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
@@ -92,7 +93,7 @@ func guard(dir string) error {
 	return nil
 }
 
-// Give gives a folder to the user that servers run as.
+// Give makes the user that runs the servers the owner of a folder.
 func Give(t testing.TB, path string) {
 	t.Helper()
 	if a := account(); a != nil {

@@ -13,5 +13,5 @@ var pauseSignal, resumeSignal = os.Kill, os.Kill // never sent
 func unprivileged(*exec.Cmd)  {}
 func makeFolder(string) error { return nil }
 
-// root says that services need Linux: processes are found by /proc.
+// root returns an error: services need Linux, because they find processes in /proc.
 func root() (string, error) { return "", fmt.Errorf("a Linux system: %w", errMissing) }

@@ -11,12 +11,12 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// byDay completes a query that groups by day, or not.
+// byDay completes a query that groups by day if by is true.
 func byDay(query string, by bool) string {
 	if by {
 		return strings.ReplaceAll(query, "%DAY%", "day")
 	}
-	// Grouped by a constant, which is no column's position.
+	// The remaining query has a constant day, by which it must not group.
 	return strings.ReplaceAll(strings.ReplaceAll(query, "%DAY% AS day", "0 AS day"), ", %DAY%", "")
 }
 
@@ -43,6 +43,8 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	if err := touched(r, err); !errors.Is(err, store.ErrNotFound) {
 		return s.wrap(what, err)
 	}
+
+	// The key is known. Repeating the same adjustment is no error.
 	var same int
 	err = s.write.QueryRowContext(ctx, `
 		SELECT count(*) FROM authtier_adjustments WHERE key_key = $1 AND scope = $2 AND day = $3
@@ -80,6 +82,7 @@ func (s *Store) adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 		return nil, err
 	}
 	defer rows.Close()
+
 	var as []store.Adjustment
 	for rows.Next() {
 		a := store.Adjustment{API: q.API, Issuer: q.Issuer}
@@ -101,12 +104,14 @@ func (s *Store) adjustedRows(ctx context.Context, q store.Query) ([]store.Row, e
 	if err != nil {
 		return nil, err
 	}
+
 	var rows []store.Row
 	for _, a := range as {
 		row := store.Row{Client: a.Client, Product: a.Product, Quantity: a.Quantity, Adjusted: a.Quantity}
 		if q.ByDay {
 			row.Day = a.Day
 		}
+		// Several adjustments can belong to one row of the report.
 		n, found := slices.BinarySearchFunc(rows, row, compareRows)
 		if !found {
 			rows = slices.Insert(rows, n, row)

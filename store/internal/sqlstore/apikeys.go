@@ -31,7 +31,7 @@ func readAPIKey(scan scan, more ...any) (*store.APIKey, error) {
 	return k, readJSON(addrs, &k.Addrs)
 }
 
-// readListed reads the columns of an API key and when it was used last.
+// readListed reads the columns of an API key with its last use.
 func readListed(scan scan) (*store.APIKey, error) {
 	var used int64
 	k, err := readAPIKey(scan, &used)
@@ -79,7 +79,7 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 	if err := record.CheckAPIKeys(ctx, ks, s); err != nil {
 		return err
 	}
-	// The transaction may go on when the caller does not wait for it any more.
+	// The transaction may still run after the caller has stopped waiting for it.
 	ks = record.APIKeys.CloneAll(ks)
 	return s.create(ctx, "creating API keys", len(ks), func(ctx context.Context, tx *feedTx) error {
 		for chunk := range slices.Chunk(ks, createBatch) {
@@ -118,7 +118,7 @@ func (tx *feedTx) checkClients(ctx context.Context, ks []store.APIKey) error {
 	return nil
 }
 
-// clientScopes returns the scopes of those clients that exist, by ID.
+// clientScopes returns the scopes of the clients that exist, by client ID.
 func (tx *feedTx) clientScopes(ctx context.Context, keys [][]byte) (map[string][]string, error) {
 	query := `SELECT ` + clientColumns + ` FROM authtier_clients WHERE id_key IN ` + tx.dialect.placeholders(1, len(keys))
 	rows, err := tx.QueryContext(ctx, query, anys(keys)...)
@@ -126,6 +126,7 @@ func (tx *feedTx) clientScopes(ctx context.Context, keys [][]byte) (map[string][
 		return nil, err
 	}
 	defer rows.Close()
+
 	scopes := map[string][]string{}
 	for rows.Next() {
 		c, err := readClient(rows.Scan)
@@ -138,7 +139,7 @@ func (tx *feedTx) clientScopes(ctx context.Context, keys [][]byte) (map[string][
 }
 
 // checkScopes returns an error if a key has a scope that neither its client nor the key
-// before has. A key from before may lack its client.
+// before has. The client of an old key may not exist.
 func (tx *feedTx) checkScopes(ctx context.Context, k, before *store.APIKey) error {
 	scopes, err := tx.clientScopes(ctx, [][]byte{key(k.Client)})
 	if err != nil {
@@ -147,13 +148,15 @@ func (tx *feedTx) checkScopes(ctx context.Context, k, before *store.APIKey) erro
 	return record.CheckScopes(k, scopes[k.Client], before)
 }
 
-// createAPIKeys stores keys of which neither ID nor digest is or was in use. Whoever
-// creates or revokes keys holds the head, so that what is read here stays true.
+// createAPIKeys stores keys if none of their IDs and digests is or was in use. Every
+// transaction that creates or revokes keys holds the head. The answers that this
+// function reads therefore stay true until it commits.
 func (tx *feedTx) createAPIKeys(ctx context.Context, ks []store.APIKey) error {
 	ids, digests := make([][]byte, len(ks)), make([][]byte, len(ks))
 	for i := range ks {
 		ids[i], digests[i] = key(ks[i].ID), ks[i].Digest[:]
 	}
+
 	for _, used := range []struct {
 		query string
 		keys  [][]byte
@@ -193,6 +196,7 @@ func (tx *feedTx) insertAPIKeys(ctx context.Context, ks []store.APIKey) error {
 		args = append(args, key(k.ID), []byte(k.ID), k.Digest[:], key(k.Client), []byte(k.Client), scopes,
 			micros(k.Created), micros(k.Expires), []byte(k.Name), []byte(k.Owner), addrs)
 	}
+
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO authtier_api_keys (id_key, id, digest, client_key, client, scopes, created, expires, name, owner, addrs)
 		VALUES `+tx.dialect.placeholders(len(ks), columns), args...)
@@ -211,6 +215,7 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 		if err != nil {
 			return false, err
 		}
+
 		stored := false
 		err = s.change(ctx, "updating an API key", func(ctx context.Context, tx *feedTx) error {
 			now, err := readListed(tx.scan(ctx, apiKeyByID, key(id)))
@@ -244,7 +249,7 @@ func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, n
 	if err := record.CheckReplace(until, &next); err != nil {
 		return err
 	}
-	// The transaction may go on when the caller does not wait for it any more.
+	// The transaction may still run after the caller has stopped waiting for it.
 	next = *record.APIKeys.Clone(&next)
 	return s.change(ctx, "replacing an API key", func(ctx context.Context, tx *feedTx) error {
 		old, err := readListed(tx.scan(ctx, apiKeyByID, key(id)))

@@ -15,7 +15,7 @@ func (s *Store) Revoke(ctx context.Context, cs ...store.Change) error {
 	if err := record.CheckChanges(cs); err != nil {
 		return err
 	}
-	// The transaction may go on when the caller does not wait for it any more.
+	// The transaction may still run after the caller has stopped waiting for it.
 	cs = slices.Clone(cs)
 	return s.change(ctx, "revoking", func(ctx context.Context, tx *feedTx) error {
 		for _, c := range cs {
@@ -35,12 +35,16 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT n, nonce, kind, id, version, until FROM authtier_changes WHERE n >= $1 ORDER BY n`, int64(c.N))
 	if err != nil {
 		return nil, store.Cursor{}, s.wrap(what, err)
 	}
 	defer rows.Close()
+
+	// The first row must be the cursor itself. Otherwise the sequence has been trimmed, or
+	// the database was put back to an earlier copy.
 	var cs []store.Change
 	var at store.Cursor
 	for first := true; rows.Next(); first = false {
@@ -60,6 +64,7 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	if err := rows.Err(); err != nil {
 		return nil, store.Cursor{}, s.wrap(what, err)
 	}
+
 	if at != c && len(cs) == 0 {
 		return nil, store.Cursor{}, store.ErrNotFound
 	}
@@ -95,8 +100,9 @@ func (s *Store) snapshot(ctx context.Context) ([]store.Change, store.Cursor, err
 	var at store.Cursor
 	var nonce []byte
 	err = tx.QueryRowContext(ctx, `SELECT n, nonce FROM authtier_changes ORDER BY n DESC LIMIT 1`).Scan(&at.N, &nonce)
+	// A database without any change is damaged. %v keeps that from becoming ErrNotFound.
 	if err != nil {
-		return nil, store.Cursor{}, fmt.Errorf("the last change: %v", err) // that there is none is no answer
+		return nil, store.Cursor{}, fmt.Errorf("the last change: %v", err)
 	}
 	copy(at.Nonce[:], nonce)
 	rows, err := tx.QueryContext(ctx, `SELECT kind, id, version, until FROM authtier_in_force`)

@@ -51,7 +51,7 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 	if err != nil {
 		return s.wrap("creating a client", err)
 	}
-	// The transaction may go on when the caller does not wait for it any more.
+	// The transaction may still run after the caller has stopped waiting for it.
 	c = *record.Clients.Clone(&c)
 	return s.change(ctx, "creating a client", func(ctx context.Context, tx *feedTx) error {
 		version, err := tx.version(ctx, store.KindClient, c.ID)
@@ -72,7 +72,7 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 	})
 }
 
-// orError returns err, or other if there is none.
+// orError returns err if it is not nil, and other if it is.
 func orError(err, other error) error {
 	if err != nil {
 		return err
@@ -88,6 +88,7 @@ func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Clien
 		if err != nil {
 			return false, err
 		}
+
 		stored := false
 		err = s.change(ctx, "updating a client", func(ctx context.Context, tx *feedTx) error {
 			now, err := readClient(tx.scan(ctx, clientByID, key(id)))
@@ -113,7 +114,7 @@ func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Clien
 	})
 }
 
-// changed enters a client or user at its version, or at a higher one.
+// changed adds the change of a client or user, with its version or with a higher one.
 func (tx *feedTx) changed(ctx context.Context, c store.Change, raise bool) error {
 	if raise {
 		return tx.raise(ctx, c)
@@ -149,8 +150,8 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]sto
 	return cs, s.wrap("listing clients", err)
 }
 
-// list returns the records after a name. The arguments of the query are the beginning
-// of that name, the name, the limit, and then more.
+// list returns a page of records after a name. The arguments of the query are the first
+// 256 bytes of that name, the name, the limit, and then more.
 func list[T any](ctx context.Context, s *Store, query, after string, limit int, read func(scan) (*T, error), more ...any) ([]T, error) {
 	if err := record.CheckLimit(limit); err != nil {
 		return nil, err

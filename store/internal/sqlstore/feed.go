@@ -23,7 +23,7 @@ type feed struct {
 	writing bool
 }
 
-// A job is what one caller has to write.
+// A job is the work of one caller.
 type job struct {
 	ctx  context.Context
 	do   func(ctx context.Context, tx *feedTx) error
@@ -41,14 +41,15 @@ func (tx *feedTx) scan(ctx context.Context, query string, args ...any) scan {
 	return func(into ...any) error { return tx.QueryRowContext(ctx, query, args...).Scan(into...) }
 }
 
-// change runs do in a transaction, together with the changes that it adds.
+// change runs do in a transaction, together with the changes that do adds.
 func (s *Store) change(ctx context.Context, what string, do func(ctx context.Context, tx *feedTx) error) error {
 	if err := ctx.Err(); err != nil {
 		return s.wrap(what, err)
 	}
-	// The transaction before may take as long as it may, and so may this one.
+	// A job may wait for the whole transaction before its own.
 	ctx, cancel := context.WithTimeout(ctx, timeout+timeout/4)
 	defer cancel()
+
 	j := &job{ctx: ctx, do: do, done: make(chan error, 1)}
 	f := &s.feed
 	f.mu.Lock()
@@ -74,10 +75,10 @@ const (
 // create runs do as change does. If there are many records, it runs do in a transaction
 // of its own and gives it more time, since others would not wait that long.
 //
-// Creating is no change, but it needs the head all the same. A revocation and a creation
-// at the same time would each miss what the other has not committed: the key would live
-// although it was revoked. The head puts one of them first. Therefore the number of
-// records is limited.
+// Creating is no change, but it needs the head all the same. Otherwise a revocation and
+// a creation at the same time would each miss the uncommitted writes of the other, and
+// the key would live although it was revoked. The head puts one of them first. It also
+// makes revocations wait, which is why the number of records is limited.
 func (s *Store) create(ctx context.Context, what string, records int, do func(ctx context.Context, tx *feedTx) error) error {
 	if records <= few {
 		return s.change(ctx, what, do)
@@ -96,7 +97,7 @@ func (s *Store) setUpBatch(ctx context.Context, tx *feedTx) error {
 	return err
 }
 
-// writeChanges writes what waits until nothing does.
+// writeChanges runs the waiting jobs until there are none.
 func (s *Store) writeChanges() {
 	f := &s.feed
 	for {
@@ -108,13 +109,14 @@ func (s *Store) writeChanges() {
 		if len(jobs) == 0 {
 			return
 		}
-		// Nobody waits for a job whose context has ended.
+		// A caller whose context has ended does not wait for its job any more.
 		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.ctx.Err() != nil })
 		if len(jobs) == 0 {
 			continue
 		}
 		failed, err := s.writeInTime(jobs)
-		if failed != nil && len(jobs) > 1 { // A job that fails must not fail the others.
+		// A job that fails must not fail the others, so each runs again alone.
+		if failed != nil && len(jobs) > 1 {
 			for _, j := range jobs {
 				if j.ctx.Err() != nil {
 					continue
@@ -130,25 +132,27 @@ func (s *Store) writeChanges() {
 	}
 }
 
-// writeInTime runs jobs in one transaction. It ends with none of their contexts,
-// since others wait for it.
+// writeInTime runs jobs in one transaction. The transaction does not depend on the
+// contexts of the jobs, because ending one caller's must not fail the others.
 func (s *Store) writeInTime(jobs []*job) (failed *job, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return s.writeTogether(ctx, jobs)
 }
 
-// writeTogether runs jobs in one transaction. If a job fails, it says which one.
+// writeTogether runs jobs in one transaction. If a job fails, it returns that job.
 func (s *Store) writeTogether(ctx context.Context, jobs []*job) (failed *job, err error) {
 	sqlTx, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer sqlTx.Rollback()
+
 	tx := &feedTx{Tx: sqlTx, dialect: &s.dialect}
 	var head uint64
+	// A database without a head is damaged. %v keeps that from becoming ErrNotFound.
 	if err := tx.QueryRowContext(ctx, `UPDATE authtier_head SET n = n WHERE one = 1 RETURNING n`).Scan(&head); err != nil {
-		return nil, fmt.Errorf("the head of the changes: %v", err) // that there is none is no answer
+		return nil, fmt.Errorf("the head of the changes: %v", err)
 	}
 	for _, j := range jobs {
 		if err := j.do(ctx, tx); err != nil {
@@ -161,7 +165,7 @@ func (s *Store) writeTogether(ctx context.Context, jobs []*job) (failed *job, er
 	return nil, tx.Commit()
 }
 
-// append enters the transaction's changes after the head.
+// append stores the transaction's changes after the head.
 func (s *Store) append(ctx context.Context, tx *feedTx, head uint64) error {
 	if len(tx.changes) == 0 {
 		return nil
@@ -186,7 +190,7 @@ func (s *Store) append(ctx context.Context, tx *feedTx, head uint64) error {
 	return err
 }
 
-// appendBatch is how many changes one statement enters, if there are as many.
+// appendBatch is how many changes one statement stores, if there are that many.
 const appendBatch = 100
 
 func (tx *feedTx) appendSome(ctx context.Context, head uint64, cs []store.Change) error {
@@ -247,8 +251,8 @@ func (tx *feedTx) raise(ctx context.Context, c store.Change) error {
 	return tx.enter(ctx, c)
 }
 
-// enter adds c to the changes, and to those in force for longer than the
-// sequence is kept. One that is in force is never shortened.
+// enter adds c to the changes. It also adds c to the changes in force, which are kept
+// longer than the sequence. It never shortens a change in force.
 func (tx *feedTx) enter(ctx context.Context, c store.Change) error {
 	if c.Kind != store.KindAPIKey && c.Kind != store.KindSigningKey {
 		var until int64
@@ -268,9 +272,9 @@ func (tx *feedTx) enter(ctx context.Context, c store.Change) error {
 	return nil
 }
 
-// deleteFamily deletes a family's tokens. A rotation that commits meanwhile
-// leaves a successor that the statement did not see, but was waited for: only
-// when there is none left is there none.
+// deleteFamily deletes a family's tokens. The statement waits for a rotation that is
+// about to commit, but does not see the successor that it stores. deleteFamily therefore
+// repeats the statement until it finds no token.
 func (tx *feedTx) deleteFamily(ctx context.Context, family string) error {
 	for {
 		r, err := tx.ExecContext(ctx, `DELETE FROM authtier_tokens WHERE family_key = $1`, key(family))
@@ -283,7 +287,7 @@ func (tx *feedTx) deleteFamily(ctx context.Context, family string) error {
 	}
 }
 
-// version returns the version of a client or user: 1 until it is raised.
+// version returns the version of a client or user. It is 1 until it is raised.
 func (tx *feedTx) version(ctx context.Context, k store.Kind, id string) (uint64, error) {
 	var v uint64
 	err := tx.QueryRowContext(ctx, `SELECT version FROM authtier_in_force WHERE kind = $1 AND id_key = $2`,

@@ -15,12 +15,12 @@ import (
 // foldBatch is how many counts are folded in one transaction.
 const foldBatch = 1000
 
-// fold closes the streams that have nothing young, and adds up what they told. A
-// stream is closed first: whoever tells it more waits, and is then refused. What
-// is left of one that was not folded to the end is folded by the next.
+// fold closes the streams whose counts are all old, and adds these counts up. It closes
+// a stream first, so that a concurrent Record waits, and is then refused. If folding is
+// interrupted, the next fold continues it.
 func (s *Store) fold(ctx context.Context, now time.Time) error {
 	const days = store.LateDays + 1
-	// A stream without counts is young for as long as it is heard of.
+	// A stream without counts counts as young as long as its meter reports.
 	short, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
 	_, err := s.exec(short, `
@@ -47,11 +47,10 @@ func (s *Store) fold(ctx context.Context, now time.Time) error {
 	}
 }
 
-// foldSome folds some counts of a closed stream, and reports whether there were
-// any.
+// foldSome folds some counts of a closed stream, and reports whether there were any.
 func (s *Store) foldSome(ctx context.Context, stream int64) (more bool, err error) {
 	err = s.tx(ctx, "folding", func(ctx context.Context, tx *sql.Tx) error {
-		// Who folds the same stream waits here.
+		// Other transactions that fold the same stream wait here.
 		r, err := tx.ExecContext(ctx, `UPDATE authtier_streams SET folded = 0 WHERE number = $1 AND folded = 0`, stream)
 		if err != nil {
 			return err
@@ -59,6 +58,7 @@ func (s *Store) foldSome(ctx context.Context, stream int64) (more bool, err erro
 		if n, err := r.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
+
 		last, sums, err := someCounts(ctx, tx, stream)
 		if err != nil {
 			return err
@@ -67,6 +67,7 @@ func (s *Store) foldSome(ctx context.Context, stream int64) (more bool, err erro
 			_, err := tx.ExecContext(ctx, `UPDATE authtier_streams SET folded = 1 WHERE number = $1`, stream)
 			return err
 		}
+
 		more = true
 		if err := s.addSums(ctx, tx, sums); err != nil {
 			return err
@@ -77,8 +78,8 @@ func (s *Store) foldSome(ctx context.Context, stream int64) (more bool, err erro
 	return more, err
 }
 
-// someCounts returns the first counts of a stream, added up by what they count,
-// and the ID of the last of them.
+// someCounts returns sums of the first counts of a stream, and the ID of the last of
+// these counts.
 func someCounts(ctx context.Context, tx *sql.Tx, stream int64) (last int64, sums []count, err error) {
 	rows, err := tx.QueryContext(ctx, `
 		SELECT id, scope, day, client, product, label, total FROM authtier_counts
@@ -98,11 +99,13 @@ func someCounts(ctx context.Context, tx *sql.Tx, stream int64) (last int64, sums
 		c.id, c.total = 0, 0
 		of[c] = store.Sum(of[c], total)
 	}
+
 	for c, total := range of {
 		c.total = total
 		sums = append(sums, c)
 	}
-	slices.SortFunc(sums, func(a, b count) int { // two that fold wait for each other in one order
+	// One order for all transactions prevents deadlocks between two that fold.
+	slices.SortFunc(sums, func(a, b count) int {
 		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(a.day, b.day),
 			cmp.Compare(a.client, b.client), cmp.Compare(a.product, b.product), cmp.Compare(a.label, b.label))
 	})
@@ -116,6 +119,7 @@ func (s *Store) addSums(ctx context.Context, tx *sql.Tx, sums []count) error {
 		for _, c := range chunk {
 			args = append(args, c.scope, c.day, c.client, c.product, c.label, c.total)
 		}
+		// A sum that would overflow stays at the largest int64.
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO authtier_folded (scope, day, client, product, label, total) VALUES `+s.dialect.placeholders(len(chunk), columns)+`
 			ON CONFLICT (scope, day, client, product, label) DO UPDATE SET total = CASE

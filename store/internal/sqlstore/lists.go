@@ -7,8 +7,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// clientLists is what a client has several of, as it is stored. Members are only
-// ever added: older programs read on, and ignore them.
+// clientLists holds the lists of a client, as they are stored. New versions only add
+// members, which older programs ignore.
 type clientLists struct {
 	Secrets                 []clientSecret
 	Scopes, Default, Grants []string
@@ -26,12 +26,12 @@ func readLists(b []byte) (l clientLists, err error) {
 	return l, err
 }
 
-// listsOf returns the lists of a client, to be stored.
+// listsOf returns the lists of a client in their stored form.
 func listsOf(c *store.Client) ([]byte, error) {
 	return clientLists{Scopes: c.Scopes, Default: c.Default, Grants: c.Grants}.with(c.Secrets)
 }
 
-// readJSON reads a list, of which none is stored as no bytes or as null.
+// readJSON reads a list. An empty list may be stored as no bytes or as null.
 func readJSON[T any](b []byte, into *[]T) error {
 	if len(b) == 0 {
 		return nil
@@ -52,7 +52,7 @@ func (l clientLists) secrets() (secrets []store.Secret, err error) {
 	return secrets, nil
 }
 
-// with returns the lists with other secrets, to be stored.
+// with returns the lists with other secrets, in their stored form.
 func (l clientLists) with(secrets []store.Secret) ([]byte, error) {
 	l.Secrets = nil
 	for _, s := range secrets {
@@ -63,7 +63,7 @@ func (l clientLists) with(secrets []store.Secret) ([]byte, error) {
 	return json.Marshal(l)
 }
 
-// A lastUses is when a client's secrets were used last, by ID, in microseconds.
+// lastUses are the times when a client's secrets were used last, in microseconds by ID.
 type lastUses map[string]int64
 
 func readLastUses(b []byte) (l lastUses, err error) {
@@ -74,7 +74,7 @@ func readLastUses(b []byte) (l lastUses, err error) {
 	return l, err
 }
 
-// into fills in when secrets were used last.
+// into sets the time of the last use of secrets.
 func (l lastUses) into(secrets []store.Secret) {
 	for n, s := range secrets {
 		if at, ok := l[s.ID]; ok && s.ID != "" {
@@ -83,8 +83,8 @@ func (l lastUses) into(secrets []store.Secret) {
 	}
 }
 
-// of returns what is known of secrets that are there, and with the uses, and
-// whether that is news.
+// of returns the last uses of those secrets, including the given uses. news reports
+// whether one of the given uses is later than the known one.
 func (l lastUses) of(secrets []clientSecret, uses []store.Use) (rest lastUses, news bool) {
 	rest = lastUses{}
 	for _, s := range secrets {
@@ -103,7 +103,7 @@ func (l lastUses) of(secrets []clientSecret, uses []store.Use) (rest lastUses, n
 	return rest, news
 }
 
-// sooner returns the earlier of two ends, where the first is never if zero.
+// sooner returns the earlier of two times of expiry. A zero first time means never.
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b

@@ -12,7 +12,7 @@ import (
 	"github.com/authtier/authtier/store/sqlite"
 )
 
-// BenchmarkCreateAPIKeys imports ten thousand keys at a time, and revokes their owner.
+// BenchmarkCreateAPIKeys creates ten thousand keys at a time, and revokes their owner.
 func BenchmarkCreateAPIKeys(b *testing.B) {
 	for name, open := range map[string]func() (store.Store, error){
 		"sqlite": func() (store.Store, error) { return sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "a.db")) },

@@ -12,31 +12,34 @@ import (
 	"time"
 )
 
-// Migrate brings the database to what files describe: plain SQL, one file a
-// version, run in the order of their names, each once and in one transaction
-// with all others that are missing. Statements end with a semicolon at the end
-// of a line.
+// Migrate brings the database up to date with files. Each file holds plain SQL for one
+// version, in statements that end with a semicolon at the end of a line. Migrate runs
+// the missing files in the order of their names, all in one transaction.
 //
-// Migrations only ever add, so that programs one version apart run side by
-// side: a database that is one version newer is used as it is, two are refused.
-// A file that differs from the one that was run is refused too.
+// Migrations only ever add, so that programs one version apart can use one database. A
+// database that is one version newer is used as it is. Migrate returns an error if the
+// database is more than one version newer, or if a file differs from the one that was
+// run.
 //
-// Own, if not nil, runs first, and may refuse the database.
+// own, if not nil, runs first, and may refuse the database with an error.
 func Migrate(ctx context.Context, s *Store, files fs.FS, own func(context.Context, *sql.Tx) error) error {
 	ms, err := migrations(files)
 	if err != nil {
 		return s.wrap("migrations", err)
 	}
+
 	tx, err := s.begin(ctx)
 	if err != nil {
 		return s.wrap("opening the database", err)
 	}
 	defer tx.Rollback()
+
 	if own != nil {
 		if err := own(ctx, tx); err != nil {
 			return s.wrap("opening the database", err)
 		}
 	}
+
 	if err := migrate(ctx, tx, s.dialect, ms); err != nil {
 		return s.wrap("bringing the database up to date", err)
 	}
@@ -53,6 +56,7 @@ func migrations(files fs.FS) ([]migration, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var ms []migration
 	for _, name := range names {
 		text, err := fs.ReadFile(files, name)
@@ -81,6 +85,7 @@ func migrate(ctx context.Context, tx *sql.Tx, d Dialect, ms []migration) error {
 			return err
 		}
 	}
+
 	_, err := tx.ExecContext(ctx, `
 		CREATE TABLE IF NOT EXISTS authtier_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, sum TEXT NOT NULL, applied TEXT NOT NULL)`)
 	if err != nil {
@@ -112,6 +117,7 @@ func applied(ctx context.Context, tx *sql.Tx) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer rows.Close()
 	var sums []string
 	for rows.Next() {

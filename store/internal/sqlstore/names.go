@@ -14,11 +14,11 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// maxNames is how many numbers of names are remembered.
+// maxNames is the greatest number of names that are remembered.
 const maxNames = 200_000
 
-// names remembers the numbers of names, which never change, unless the database
-// is put back to an earlier copy: then those after it may get other ones.
+// names remembers the numbers of names. They never change, unless the database is put
+// back to an earlier copy: names after it may then get other numbers.
 type names struct {
 	mu sync.Mutex
 	of map[string]int64
@@ -26,13 +26,14 @@ type names struct {
 
 var errNamesLost = errors.New("the database has lost names that it knew")
 
-// hold reports whether numbers are those of the database.
+// hold reports whether numbers are still those of the database.
 func (s *Store) hold(ctx context.Context, tx *sql.Tx, numbers map[string]int64) (bool, error) {
 	for chunk := range slices.Chunk(slices.Collect(maps.Values(numbers)), 2500) {
 		args := make([]any, len(chunk))
 		for i, number := range chunk {
 			args[i] = number
 		}
+
 		there := map[string]int64{}
 		err := scanNames(there)(tx.QueryContext(ctx,
 			`SELECT number, name FROM authtier_names WHERE number IN `+s.dialect.placeholders(1, len(args)), args...))
@@ -70,7 +71,7 @@ func (n *names) put(numbers map[string]int64) {
 	maps.Copy(n.of, numbers)
 }
 
-// framed joins names so that no two lists are joined alike.
+// framed joins names. Different lists of names give different results.
 func framed(names ...string) string {
 	var b []byte
 	for _, n := range names {
@@ -80,8 +81,7 @@ func framed(names ...string) string {
 	return string(b)
 }
 
-// numbersOf returns the numbers of all names in counts, which get one if they
-// have none.
+// numbersOf returns the numbers of all names in counts. Names without a number get one.
 func (s *Store) numbersOf(ctx context.Context, cs []store.Count) (map[string]int64, error) {
 	wanted := map[string]bool{}
 	for _, c := range cs {
@@ -102,7 +102,8 @@ func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string
 			unknown = append(unknown, name)
 		}
 	}
-	slices.Sort(unknown) // several who enter the same wait for each other in one order
+	slices.Sort(unknown) // one order for all, so that concurrent callers never deadlock
+
 	for chunk := range slices.Chunk(unknown, 2500) {
 		numbers, err := s.enterNames(ctx, chunk)
 		if err != nil {
@@ -114,7 +115,7 @@ func (s *Store) numbers(ctx context.Context, wanted map[string]bool) (map[string
 	return known, nil
 }
 
-// enterNames gives numbers to names, and returns them.
+// enterNames returns the numbers of names. Names without a number get one.
 func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64, error) {
 	numbers := map[string]int64{}
 	unknown := func() (rest []string) {
@@ -125,7 +126,9 @@ func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64
 		}
 		return rest
 	}
-	if s.dialect.Postgres { // which draws a number for each name that is there already
+
+	// PostgreSQL would draw a number for each name in addNames, even for known ones.
+	if s.dialect.Postgres {
 		if err := s.readNames(ctx, list, numbers); err != nil {
 			return nil, err
 		}
@@ -135,7 +138,8 @@ func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64
 			return nil, err
 		}
 	}
-	if rest := unknown(); len(rest) > 0 { // others were faster
+	// Names that another process has added in the meantime.
+	if rest := unknown(); len(rest) > 0 {
 		if err := s.readNames(ctx, rest, numbers); err != nil {
 			return nil, err
 		}
@@ -146,7 +150,7 @@ func (s *Store) enterNames(ctx context.Context, list []string) (map[string]int64
 	return numbers, nil
 }
 
-// addNames gives numbers to those of the names that have none.
+// addNames gives numbers to the names that have none.
 func (s *Store) addNames(ctx context.Context, list []string, numbers map[string]int64) error {
 	var args []any
 	for _, name := range list {
@@ -158,7 +162,7 @@ func (s *Store) addNames(ctx context.Context, list []string, numbers map[string]
 	})
 }
 
-// readNames reads the numbers of those names that have one.
+// readNames reads the numbers of the names that have one.
 func (s *Store) readNames(ctx context.Context, list []string, numbers map[string]int64) error {
 	keys := make([]any, len(list))
 	for i, name := range list {
@@ -168,7 +172,7 @@ func (s *Store) readNames(ctx context.Context, list []string, numbers map[string
 		`SELECT number, name FROM authtier_names WHERE key IN `+s.dialect.placeholders(1, len(list)), keys...))
 }
 
-// scanNames returns a function that enters rows into numbers.
+// scanNames returns a function that reads rows into numbers.
 func scanNames(numbers map[string]int64) func(rows *sql.Rows, err error) error {
 	return func(rows *sql.Rows, err error) error {
 		if err != nil {
@@ -187,7 +191,7 @@ func scanNames(numbers map[string]int64) func(rows *sql.Rows, err error) error {
 	}
 }
 
-// number returns a name's number, and 0 if it has none.
+// number returns the number of a name, or 0 if it has none.
 func (s *Store) number(ctx context.Context, name string) (number int64, err error) {
 	err = s.row(ctx, "reading a name", `SELECT number FROM authtier_names WHERE key = $1`, []any{key(name)}, &number)
 	if errors.Is(err, store.ErrNotFound) {
@@ -196,8 +200,8 @@ func (s *Store) number(ctx context.Context, name string) (number int64, err erro
 	return number, err
 }
 
-// placeholders returns rows of placeholders: (?, ?), (?, ?), or numbered where
-// the database wants that. SQLite looks numbered ones up one by one.
+// placeholders returns rows of placeholders, such as (?, ?), (?, ?). They are numbered
+// for PostgreSQL only, because SQLite looks up numbered ones one by one.
 func (d Dialect) placeholders(rows, columns int) string {
 	var b []byte
 	for i := range rows * columns {

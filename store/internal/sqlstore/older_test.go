@@ -19,13 +19,13 @@ import (
 	"github.com/authtier/authtier/store/sqlite"
 )
 
-// previous is the version of the database that the previous program made.
+// previous is the version of the database of the previous program.
 const previous = 4
 
-// oldNames are names that older programs stored, and that none may have today.
+// oldNames are names that older programs stored, and that are invalid today.
 var oldNames = []string{strings.Repeat("x", 64<<10), strings.Repeat("x", 64<<10) + "y", "a\x00b", "a\nb", "\xff\xfe", "\x01"}
 
-// An old is a database that the previous program made.
+// An old is a database of the previous program.
 type old struct {
 	*sql.DB
 	t    *testing.T
@@ -144,8 +144,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestOldNames brings records up to date that could not be written today: they can be
-// read, listed, disabled, revoked and deleted.
+// TestOldNames migrates records that could not be created today. It must be possible to
+// read, list, disable, revoke and delete them.
 func TestOldNames(t *testing.T) {
 	forEach(t, func(t *testing.T, o *old) {
 		ctx := t.Context()
@@ -192,7 +192,7 @@ func TestOldNames(t *testing.T) {
 	})
 }
 
-// wantNames reads the names of all records, one at a time.
+// wantNames reads the names of all records in pages of one record.
 func wantNames(t *testing.T, s store.Store, want []string) {
 	t.Helper()
 	ctx := t.Context()
@@ -221,8 +221,8 @@ func wantNames(t *testing.T, s store.Store, want []string) {
 	}
 }
 
-// TestPreviousVersionRunsOn lets the previous program write what this one has made, and
-// read the rest.
+// TestPreviousVersionRunsOn lets the previous program write records of this program, and
+// read the others.
 func TestPreviousVersionRunsOn(t *testing.T) {
 	forEach(t, func(t *testing.T, o *old) {
 		ctx := t.Context()
@@ -267,8 +267,8 @@ func digest(secret string) []byte {
 	return d[:]
 }
 
-// TestUpdateSeesThePreviousVersion changes a record by a statement of the previous
-// program while it is updated: the update begins again.
+// TestUpdateSeesThePreviousVersion changes a record with a statement of the previous
+// program during an update. The update must begin again.
 func TestUpdateSeesThePreviousVersion(t *testing.T) {
 	forEach(t, func(t *testing.T, o *old) {
 		ctx := t.Context()

@@ -13,12 +13,12 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// batchSize is how many counts one transaction of SQLite records, so that no other
-// waits long. PostgreSQL takes twice as many, because there only rows are locked.
+// batchSize is how many counts one transaction of SQLite records, so that other writers
+// do not wait long. PostgreSQL takes twice as many, because it locks only rows.
 const batchSize = 2500
 
-// Record implements [store.Usage]. Only the last of several transactions
-// records the sequence number, so that it is acknowledged only with all of them.
+// Record implements [store.Usage]. Only the last of several transactions records the
+// sequence number, so that the number acknowledges all counts.
 func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) (had uint64, err error) {
 	for _, c := range t.Counts {
 		if c.Total < 0 || c.Day > math.MaxInt32 || c.Day < math.MinInt32 {
@@ -29,11 +29,13 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 	if s.dialect.Postgres {
 		batch *= 2
 	}
+
 	for {
 		n := min(len(t.Counts), batch)
 		part := t
 		part.Counts = t.Counts[:n]
 		had, err = s.record(ctx, stream, part, n == len(t.Counts))
+		// The numbers of the names were wrong: look them up again.
 		if errors.Is(err, errNamesLost) {
 			s.names.forget()
 			had, err = s.record(ctx, stream, part, n == len(t.Counts))
@@ -45,7 +47,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 	}
 }
 
-// A count is a store.Count in numbers.
+// A count is a store.Count whose names are replaced by their numbers.
 type count struct{ id, scope, day, client, product, label, total int64 }
 
 func (s *Store) record(ctx context.Context, stream store.Stream, t store.Batch, last bool) (had uint64, err error) {
@@ -64,6 +66,7 @@ func (s *Store) record(ctx context.Context, stream store.Stream, t store.Batch, 
 	if err != nil {
 		return 0, err
 	}
+	// Remembered numbers are wrong if the database was put back to an earlier copy.
 	if same, err := s.hold(ctx, tx, numbers); err != nil || !same {
 		if err == nil {
 			err = errNamesLost
@@ -88,9 +91,9 @@ func (s *Store) record(ctx context.Context, stream store.Stream, t store.Batch, 
 	return had, tx.Commit()
 }
 
-// openStream locks a stream, which it makes if there is none, and returns its
-// number and the highest sequence number that it recorded. The number is not drawn
-// for nothing: there are as many as half of an ID holds.
+// openStream locks a stream, which it creates if needed. It returns the stream's number
+// and the highest sequence number that was recorded. It inserts only new streams: an
+// upsert would use up a number each time, and the numbers have only 31 bits.
 func openStream(ctx context.Context, tx *sql.Tx, stream store.Stream) (number int64, had uint64, err error) {
 	var closed int64
 	err = tx.QueryRowContext(ctx, `UPDATE authtier_streams SET id = id WHERE id = $1 RETURNING number, seq, closed`,
@@ -101,6 +104,7 @@ func openStream(ctx context.Context, tx *sql.Tx, stream store.Stream) (number in
 			ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING number, seq, closed`,
 			stream[:], int64(math.MinInt32)).Scan(&number, &had, &closed)
 	}
+
 	switch {
 	case err != nil:
 		return 0, 0, err
@@ -120,7 +124,7 @@ func youngest(cs []store.Count) int64 {
 	return day
 }
 
-// highest returns each counter once, with the highest total recorded, by its ID.
+// highest returns each counter once, with its highest total.
 func highest(stream int64, cs []store.Count, numbers map[string]int64) []count {
 	counts := make([]count, 0, len(cs))
 	for _, c := range cs {
@@ -135,11 +139,12 @@ func highest(stream int64, cs []store.Count, numbers map[string]int64) []count {
 	return slices.CompactFunc(counts, func(a, b count) bool { return a.id == b.id })
 }
 
-// putCounts keeps the highest totals.
+// putCounts stores the counts. A total never decreases.
 func (s *Store) putCounts(ctx context.Context, tx *sql.Tx, cs []count) error {
 	if s.dialect.Postgres {
 		return putArrays(ctx, tx, cs)
 	}
+
 	const columns = 7
 	for chunk := range slices.Chunk(cs, 100) {
 		args := make([]any, 0, columns*len(chunk))
@@ -155,7 +160,7 @@ func (s *Store) putCounts(ctx context.Context, tx *sql.Tx, cs []count) error {
 	return nil
 }
 
-// putArrays updates what is there, which is nearly always all, and inserts the
+// putArrays updates the counts that exist, which nearly always are all, and inserts the
 // rest.
 func putArrays(ctx context.Context, tx *sql.Tx, cs []count) error {
 	var a [7][]int64
@@ -164,12 +169,14 @@ func putArrays(ctx context.Context, tx *sql.Tx, cs []count) error {
 			a[i] = append(a[i], v)
 		}
 	}
+
 	r, err := tx.ExecContext(ctx, `
 		UPDATE authtier_counts c SET total = greatest(c.total, v.total)
 		FROM unnest($1::bigint[], $2::bigint[]) AS v (id, total) WHERE c.id = v.id`, a[0], a[1])
 	if err != nil {
 		return err
 	}
+
 	if n, err := r.RowsAffected(); err != nil || n == int64(len(cs)) {
 		return err
 	}

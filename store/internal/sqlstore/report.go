@@ -12,11 +12,12 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// Report implements [store.Usage]. The rows are read as they are asked for.
+// Report implements [store.Usage]. The rows are read while the caller ranges over them.
 func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error) {
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
+	// Read this time before the counts, so that it does not promise too much.
 	var through sql.NullInt64
 	err := s.row(ctx, "reporting", `SELECT min(through) FROM authtier_streams WHERE ended = 0`, nil, &through)
 	if err != nil {
@@ -26,6 +27,7 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	if through.Valid {
 		complete = timeOf(through.Int64)
 	}
+
 	return store.NewReport(func(yield func(store.Row, error) bool) {
 		if err := s.report(ctx, q, yield); err != nil {
 			yield(store.Row{}, s.wrap("reporting", err))
@@ -33,7 +35,7 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	}, complete), nil
 }
 
-// reportQuery sums the counts of a scope and days.
+// reportQuery adds up the counts of a scope and a range of days.
 const reportQuery = `
 	SELECT c.name, p.name, s.day, l.name, s.high, s.low
 	FROM (
@@ -52,9 +54,9 @@ const reportQuery = `
 	JOIN authtier_names l ON l.number = s.label
 	ORDER BY c.name, p.name, s.day, l.name`
 
-// A sum may be more than an int64 holds, and has three forms: PostgreSQL's is of
-// another type, and SQLite refuses one that is too large, which is then made of
-// two halves.
+// A sum may exceed an int64. The sum therefore has three forms. In PostgreSQL it has
+// another type, and is capped. SQLite refuses a sum that is too large; it is then
+// computed in two halves.
 const (
 	cappedSum = `0 AS high, least(sum(total), 9223372036854775807)::bigint AS low`
 	plainSum  = `0 AS high, sum(total) AS low`
@@ -74,6 +76,7 @@ func (s *Store) report(ctx context.Context, q store.Query, yield func(store.Row,
 		_, err = s.reportBy(ctx, q, cappedSum, args, adjusted, yield)
 		return err
 	}
+	// If a sum is too large, the query is repeated, unless a row was already yielded.
 	begun, err := s.reportBy(ctx, q, plainSum, args, adjusted, yield)
 	if err != nil && !begun && strings.Contains(err.Error(), "integer overflow") {
 		_, err = s.reportBy(ctx, q, twoHalves, args, adjusted, yield)
@@ -81,7 +84,7 @@ func (s *Store) report(ctx context.Context, q store.Query, yield func(store.Row,
 	return err
 }
 
-// reportBy reports with one form of sums, and says whether it has yielded a row.
+// reportBy reports with one form of sums. begun reports whether it has yielded a row.
 func (s *Store) reportBy(ctx context.Context, q store.Query, sums string, args []any, adjusted []store.Row, yield func(store.Row, error) bool) (begun bool, err error) {
 	tx, err := s.read.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
@@ -93,11 +96,13 @@ func (s *Store) reportBy(ctx context.Context, q store.Query, sums string, args [
 			return false, err
 		}
 	}
+
 	rows, err := tx.QueryContext(ctx, byDay(strings.ReplaceAll(reportQuery, "%SUMS%", sums), q.ByDay), args...)
 	if err != nil {
 		return false, err
 	}
 	defer rows.Close()
+
 	for row, err := range merged(joinLabels(rows), adjusted) {
 		if err != nil {
 			return begun, err
@@ -115,6 +120,7 @@ func joinLabels(rows *sql.Rows) iter.Seq2[store.Row, error] {
 	return func(yield func(store.Row, error) bool) {
 		var row store.Row
 		pending := false
+		// Hold each row back until the next one shows that it is complete.
 		for rows.Next() {
 			next, err := scanRow(rows)
 			switch {
@@ -149,6 +155,7 @@ func merged(rows iter.Seq2[store.Row, error], adjusted []store.Row) iter.Seq2[st
 				yield(row, err)
 				return
 			}
+			// Clients without counts can have adjustments, which come before this row.
 			for len(adjusted) > 0 && compareRows(adjusted[0], row) < 0 {
 				if !yield(adjusted[0], nil) {
 					return

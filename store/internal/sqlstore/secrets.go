@@ -24,7 +24,7 @@ func (s *Store) SecretsOf(ctx context.Context, client string) ([]store.Secret, e
 	return c.Secrets, nil
 }
 
-// asListed hides the digests of secrets and fills in when they were used last.
+// asListed hides the digests of secrets and sets the times of their last use.
 func asListed(secrets []store.Secret, used []byte) error {
 	uses, err := readLastUses(used)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Store) ReplaceSecrets(ctx context.Context, client string, added store.S
 	return s.addSecret(ctx, "replacing secrets", client, added, until)
 }
 
-// addSecret adds a secret. The others expire at a time, unless that is zero.
+// addSecret adds a secret. If others is not zero, the other secrets expire at that time.
 func (s *Store) addSecret(ctx context.Context, what, client string, added store.Secret, others time.Time) error {
 	return s.change(ctx, what, func(ctx context.Context, tx *feedTx) error {
 		return tx.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
@@ -107,7 +107,7 @@ func (tx *feedTx) changeSecrets(
 ) error {
 	c := store.Change{Kind: store.KindClient, ID: client}
 	var lists, used []byte
-	// The row is written first, because Touch writes it without holding the head.
+	// Writing the row first locks it against Touch, which does not hold the head.
 	err := tx.QueryRowContext(ctx, `UPDATE authtier_clients SET version = version WHERE id_key = $1 RETURNING version, lists, last_used`,
 		key(client)).Scan(&c.Version, &lists, &used)
 	if err != nil {
@@ -130,8 +130,8 @@ func (tx *feedTx) changeSecrets(
 	return tx.enter(ctx, c)
 }
 
-// changedLists changes the secrets in a client's lists, and forgets when those were
-// used that are gone.
+// changedLists changes the secrets in a client's lists, and drops the last uses of
+// secrets that are gone.
 func changedLists(
 	lists, used []byte, f func(secrets []store.Secret) (kept, dropped []store.Secret, err error),
 ) (newLists, newUsed []byte, dropped []store.Secret, err error) {

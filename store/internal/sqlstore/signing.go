@@ -25,6 +25,7 @@ func (s *Store) signingKeys(ctx context.Context, set string) ([]store.SigningKey
 		return nil, err
 	}
 	defer rows.Close()
+
 	var ks []store.SigningKey
 	for rows.Next() {
 		var id, alg, sealed []byte
@@ -45,11 +46,12 @@ func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) erro
 	if err := record.CheckSigningKeys(ks); err != nil {
 		return err
 	}
-	// The transaction may go on when the caller does not wait for it any more.
+	// The transaction may still run after the caller has stopped waiting for it.
 	ks = slices.Clone(ks)
 	for i := range ks {
 		ks[i].Sealed = bytes.Clone(ks[i].Sealed)
 	}
+
 	return s.change(ctx, "storing signing keys", func(ctx context.Context, tx *feedTx) error {
 		for _, k := range ks {
 			_, err := tx.ExecContext(ctx, `

@@ -1,12 +1,12 @@
 // Package sqlstore implements [store.Store] for SQLite and PostgreSQL, in statements
-// that both understand.
+// that both databases understand.
 //
 //	s := sqlstore.New(read, write, dialect)
 //	err := sqlstore.Migrate(ctx, s, migrations, own)
 //
-// Old names can have any bytes and any length, which neither text columns nor indexes
-// take. Names are therefore kept as bytes and looked up by their SHA-256. Times are
-// microseconds since 1970, and 0 is the zero time.
+// Names in old records can have any bytes and any length. Neither text columns nor
+// indexes can hold such names. They are therefore stored as bytes, and looked up by
+// their SHA-256. Times are microseconds since 1970, and 0 is the zero time.
 package sqlstore
 
 import (
@@ -22,20 +22,20 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A Dialect is what the databases do differently.
+// A Dialect describes how a database differs from the others.
 type Dialect struct {
-	Name     string         // in errors
-	Lock     string         // lets one migrate at a time; "" where a transaction does
-	Notify   string         // is run in each transaction that changes something, if not ""
-	Report   string         // is run in each transaction that reports, if not ""
-	Batch    string         // is run in each transaction that creates many records, if not ""
+	Name     string         // begins error messages
+	Lock     string         // statement that lets one process migrate at a time; may be ""
+	Notify   string         // run in each transaction that changes something, if not ""
+	Report   string         // run in each transaction that reports, if not ""
+	Batch    string         // run in each transaction that creates many records, if not ""
 	Prepare  bool           // keep statements prepared
-	Postgres bool           // rather than SQLite
-	Snapshot *sql.TxOptions // of a transaction whose reads see one state
-	Write    *sql.TxOptions // of one that writes: each statement sees what is committed
+	Postgres bool           // the database is PostgreSQL, not SQLite
+	Snapshot *sql.TxOptions // for transactions whose reads must see one state
+	Write    *sql.TxOptions // for transactions that write; each statement sees committed data
 
-	// Busy reports whether an error says that another process is writing; nil
-	// where the database lets writers wait in turn.
+	// Busy reports whether an error means that another process is writing. It is nil
+	// if the database lets writers wait for each other.
 	Busy func(error) bool
 }
 
@@ -56,17 +56,17 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// New returns the store on a database that is then to be migrated. Read and
-// write may be the same.
+// New returns the store on a database. Call [Migrate] before using it. read and write
+// may be the same.
 func New(read, write *sql.DB, d Dialect) *Store {
 	return &Store{read: read, write: write, dialect: d, insertOne: d.insertTokens(1), insertTwo: d.insertTokens(2)}
 }
 
-// Close closes the database, after the calls under way have ended. Later calls return
+// Close closes the database after the calls under way have ended. Later calls return
 // errors.
 func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
 
-// wrap says what failed, unless err is one that callers branch on.
+// wrap adds what failed to err, unless callers compare err with a store's error.
 func (s *Store) wrap(what string, err error) error {
 	if err == nil {
 		return nil
@@ -151,8 +151,8 @@ func (s *Store) exec(ctx context.Context, query string, args ...any) (r sql.Resu
 	return r, err
 }
 
-// patiently repeats f while another process is writing. It asks often: between
-// the transactions of a busy process there is little time.
+// patiently repeats f while another process is writing. It tries often, because a busy
+// process leaves little time between its transactions.
 func (s *Store) patiently(ctx context.Context, f func() error) error {
 	for {
 		err := f()
@@ -163,7 +163,7 @@ func (s *Store) patiently(ctx context.Context, f func() error) error {
 	}
 }
 
-// key is what a name is looked up by.
+// key returns the key by which a name is looked up.
 func key(name string) []byte {
 	sum := sha256.Sum256([]byte(name))
 	return sum[:]
@@ -174,7 +174,7 @@ func micros(t time.Time) int64 {
 	case t.IsZero():
 		return 0
 	case us == 0:
-		return -1 // which is past, and not never
+		return -1 // 0 would mean never
 	default:
 		return us
 	}
@@ -194,8 +194,8 @@ func integer(b bool) int64 {
 	return 0
 }
 
-// digestOf takes what was read for a digest. What is none is an error: it never
-// matches.
+// digestOf converts a stored digest. It returns an error if b has another length, because
+// such a digest would never match.
 func digestOf(b []byte) (d store.Digest, err error) {
 	if len(b) != len(d) {
 		return d, fmt.Errorf("a digest of %d bytes is stored, expected %d", len(b), len(d))

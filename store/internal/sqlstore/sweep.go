@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	skew       = time.Hour // by which the clocks of those that share the store may differ
-	sweepBatch = 1000      // rows of a transaction, so that no other waits long
-	feedLength = 8192      // changes that are kept at least
+	skew       = time.Hour // how much the clocks of machines that share the store may differ
+	sweepBatch = 1000      // rows of one transaction, so that others do not wait long
+	feedLength = 8192      // the least number of changes that are kept
 )
 
-// sweeps delete what ended before $1, at most $2 rows each.
+// sweeps delete records that ended before $1, at most $2 rows each.
 var sweeps = []string{
 	`DELETE FROM authtier_tokens WHERE digest IN
 		(SELECT digest FROM authtier_tokens WHERE droppable < $1 AND droppable <> 0 ORDER BY droppable LIMIT $2)`,
@@ -28,8 +28,8 @@ var sweeps = []string{
 const trim = `DELETE FROM authtier_changes WHERE n IN
 	(SELECT n FROM authtier_changes WHERE n < (SELECT n FROM authtier_head) - $1 ORDER BY n LIMIT $2)`
 
-// Sweep implements [store.Sweeper]. It also drops changes that are older than
-// the last thousands: who is as far behind takes a Snapshot.
+// Sweep implements [store.Sweeper]. It also drops all but the last changes. A reader that
+// is further behind takes a Snapshot.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	for _, query := range sweeps {
 		if err := s.sweep(ctx, query, micros(now.Add(-skew))); err != nil {
@@ -54,7 +54,8 @@ func (s *Store) sweep(ctx context.Context, query string, arg int64) error {
 func (s *Store) sweepSome(ctx context.Context, query string, arg int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
-	if s.dialect.Postgres { // others that sweep take other rows
+	// Let several processes that sweep at the same time take different rows.
+	if s.dialect.Postgres {
 		query = strings.ReplaceAll(query, "LIMIT $2)", "LIMIT $2 FOR UPDATE SKIP LOCKED)")
 	}
 	r, err := s.exec(ctx, query, arg, int64(sweepBatch))

@@ -12,7 +12,7 @@ import (
 
 const tokenColumns = 18
 
-// insertTokens is the statement that stores n tokens or none.
+// insertTokens returns the statement that stores n tokens or none.
 func (d Dialect) insertTokens(n int) string {
 	return `INSERT INTO authtier_tokens (digest, id_key, id, family_key, family, client, login, audience, scopes,
 		refresh, used, used_at, client_version, user_version, issued, expires, family_ends, droppable) VALUES ` +
@@ -27,6 +27,7 @@ func (s *Store) putTokens(ctx context.Context, e exec, ts []store.Token) error {
 		if len(ts) > 1 {
 			n, query = 2, s.insertTwo
 		}
+
 		args := make([]any, 0, n*tokenColumns)
 		for _, t := range ts[:n] {
 			droppable := t.Expires
@@ -56,7 +57,7 @@ func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return s.wrap("storing tokens", s.putTokens(ctx, s.exec, ts)) // one statement
+	return s.wrap("storing tokens", s.putTokens(ctx, s.exec, ts)) // one statement needs no transaction
 }
 
 // Token implements [store.Tokens].
@@ -72,21 +73,22 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 	if err != nil {
 		return nil, err
 	}
+
 	t.ID, t.Family, t.Client, t.User = string(id), string(family), string(client), string(user)
 	t.Audience, t.Scopes, t.Refresh, t.Used = string(audience), string(scopes), refresh != 0, used != 0
 	t.Issued, t.Expires, t.FamilyEnds, t.UsedAt = timeOf(issued), timeOf(expires), timeOf(familyEnds), timeOf(usedAt)
 	return t, nil
 }
 
-// RotateRefreshToken implements [store.Tokens]. Of those who find the token unused, the
-// database lets one mark it; those in its grace write the row too, as it is, so
-// that whoever revokes the family waits for their successors as for the first.
-// The change that a reuse makes is written apart.
+// RotateRefreshToken implements [store.Tokens]. If several callers find the token unused,
+// the database lets one of them mark it. Uses within the grace also write the row, without
+// changing it, so that a revocation of the family waits for their successors too. The
+// change that a reuse makes is written in a transaction of its own.
 func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client string, now time.Time, grace time.Duration, next ...store.Token) error {
 	if err := record.CheckTokens(next); err != nil {
 		return err
 	}
-	since := int64(math.MaxInt64) // a first use after that has a grace
+	since := int64(math.MaxInt64) // a token whose first use was after since is in its grace
 	if grace > 0 {
 		since = micros(now.Add(-grace))
 	}
@@ -106,6 +108,7 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 			}
 			return err
 		}
+		// The token was not rotated. Find out whether this is reuse.
 		var family []byte
 		var ends int64
 		err = tx.QueryRowContext(ctx, `
@@ -118,6 +121,7 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 		reused = &store.Change{Kind: store.KindFamily, ID: string(family), Until: timeOf(ends)}
 		return nil
 	})
+	// Reuse revokes the family.
 	if err != nil || reused == nil {
 		return err
 	}
@@ -134,6 +138,7 @@ func (s *Store) PutSession(ctx context.Context, n store.Session) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+
 	_, err := s.exec(ctx, `
 		INSERT INTO authtier_sessions (token, id_key, id, cookie, login, user_version, expires, ends)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,

@@ -11,7 +11,7 @@ import (
 	"github.com/authtier/authtier/store/internal/record"
 )
 
-// These queries find tombstones. The kinds are described with the table.
+// These queries find tombstones. The migration that creates the table describes the kinds.
 const (
 	buriedKeyIDs  = `SELECT key FROM authtier_tombstones WHERE kind = 1 AND key IN `
 	buriedKeys    = `SELECT key FROM authtier_tombstones WHERE kind = 2 AND key IN `
@@ -34,6 +34,7 @@ func (tx *feedTx) revokeAPIKeys(ctx context.Context, where string, arg []byte) e
 			return err
 		}
 	}
+
 	for _, id := range ids {
 		tx.changes = append(tx.changes, store.Change{Kind: store.KindAPIKey, ID: id})
 	}
@@ -57,8 +58,8 @@ func (tx *feedTx) apiKeyIDs(ctx context.Context, where string, arg []byte) ([]st
 	return ids, rows.Err()
 }
 
-// buryAPIKey deletes a key and keeps its tombstones. The ID of a key that does not
-// exist gets one too: a key that is revoked first and then created stays dead.
+// buryAPIKey deletes a key and keeps its tombstones. The ID of a key that does not exist
+// gets a tombstone too, so that the key cannot be created after its revocation.
 func (tx *feedTx) buryAPIKey(ctx context.Context, id string) error {
 	for _, statement := range []string{
 		`INSERT INTO authtier_tombstones (kind, key) VALUES (1, $1) ON CONFLICT (kind, key) DO NOTHING`,
@@ -72,7 +73,7 @@ func (tx *feedTx) buryAPIKey(ctx context.Context, id string) error {
 	return nil
 }
 
-// secretKey is what the tombstone of a client's secret is found by.
+// secretKey returns the key of the tombstone of a client's secret.
 func secretKey(client string, d store.Digest) []byte {
 	sum := sha256.Sum256(append(key(client), d[:]...))
 	return sum[:]
@@ -88,6 +89,7 @@ func (tx *feedTx) checkSecrets(ctx context.Context, client string, secrets []sto
 	if err != nil {
 		return err
 	}
+
 	for i, s := range secrets {
 		if buried[string(keys[i])] {
 			return record.Error("secret", s.ID, store.ErrRevoked)
@@ -96,15 +98,14 @@ func (tx *feedTx) checkSecrets(ctx context.Context, client string, secrets []sto
 	return nil
 }
 
-// burySecret keeps the tombstone of a secret that a client has no more.
+// burySecret keeps the tombstone of a secret that a client no longer has.
 func (tx *feedTx) burySecret(ctx context.Context, client string, d store.Digest) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO authtier_tombstones (kind, key) VALUES (3, $1) ON CONFLICT (kind, key) DO NOTHING`,
 		secretKey(client, d))
 	return err
 }
 
-// buryClient deletes a client, if there is one, and keeps the tombstones of its
-// secrets.
+// buryClient deletes a client, if it exists, and keeps the tombstones of its secrets.
 func (tx *feedTx) buryClient(ctx context.Context, id string) error {
 	var lists []byte
 	err := tx.QueryRowContext(ctx, `DELETE FROM authtier_clients WHERE id_key = $1 RETURNING lists`, key(id)).Scan(&lists)
@@ -114,9 +115,10 @@ func (tx *feedTx) buryClient(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	// A client that cannot be read could not authenticate: it needs no tombstones.
 	l, err := readLists(lists)
 	if err != nil {
-		return nil // Nobody could use a client that cannot be read.
+		return nil
 	}
 	for _, secret := range l.Secrets {
 		if d, err := digestOf(secret.Digest); err == nil {
@@ -128,7 +130,7 @@ func (tx *feedTx) buryClient(ctx context.Context, id string) error {
 	return nil
 }
 
-// among returns those of the keys that a query finds, which ends with IN.
+// among returns the keys that a query finds. The query must end with IN.
 func (tx *feedTx) among(ctx context.Context, query string, keys [][]byte) (map[string]bool, error) {
 	found := map[string]bool{}
 	for chunk := range slices.Chunk(keys, createBatch) {

@@ -11,11 +11,11 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// touchBatch is how many uses one transaction notes, where it can note several.
+// touchBatch is how many uses one transaction notes in SQLite.
 const touchBatch = 200
 
-// Touch implements [store.Toucher]. Where writers wait for each other's rows, a
-// transaction takes one alone: it is part of no deadlock with those who revoke.
+// Touch implements [store.Toucher]. In PostgreSQL, where writers lock single rows, each
+// transaction writes one row only. It can therefore not deadlock with a revocation.
 func (s *Store) Touch(ctx context.Context, uses ...store.Use) error {
 	var keys []store.Use
 	clients := map[string][]store.Use{}
@@ -26,6 +26,7 @@ func (s *Store) Touch(ctx context.Context, uses ...store.Use) error {
 			clients[u.Client] = append(clients[u.Client], u)
 		}
 	}
+
 	var writes []func(ctx context.Context, tx *sql.Tx) error
 	for _, u := range keys {
 		writes = append(writes, func(ctx context.Context, tx *sql.Tx) error { return touchKey(ctx, tx, u) })
@@ -33,10 +34,12 @@ func (s *Store) Touch(ctx context.Context, uses ...store.Use) error {
 	for _, client := range slices.Sorted(maps.Keys(clients)) {
 		writes = append(writes, func(ctx context.Context, tx *sql.Tx) error { return touchSecrets(ctx, tx, client, clients[client]) })
 	}
+
 	batch := touchBatch
 	if s.dialect.Postgres {
 		batch = 1
 	}
+
 	for chunk := range slices.Chunk(writes, batch) {
 		err := s.tx(ctx, "noting uses", func(ctx context.Context, tx *sql.Tx) error {
 			for _, write := range chunk {
@@ -70,6 +73,7 @@ func touchSecrets(ctx context.Context, tx *sql.Tx, client string, uses []store.U
 	if err != nil {
 		return err
 	}
+
 	l, err := readLists(lists)
 	if err != nil {
 		return err
@@ -78,6 +82,7 @@ func touchSecrets(ctx context.Context, tx *sql.Tx, client string, uses []store.U
 	if err != nil {
 		return err
 	}
+
 	after, news := before.of(l.Secrets, uses)
 	if !news {
 		return nil

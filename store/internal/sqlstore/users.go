@@ -42,7 +42,7 @@ func (s *Store) CreateUsers(ctx context.Context, us ...store.User) error {
 	if err := record.CheckUsers(us); err != nil {
 		return err
 	}
-	// The transaction may go on when the caller does not wait for it any more.
+	// The transaction may still run after the caller has stopped waiting for it.
 	us = record.Users.CloneAll(us)
 	return s.create(ctx, "creating users", len(us), func(ctx context.Context, tx *feedTx) error {
 		for chunk := range slices.Chunk(us, createBatch) {
@@ -88,7 +88,7 @@ func (tx *feedTx) createUsers(ctx context.Context, us []store.User) error {
 	return err
 }
 
-// userVersions returns the versions of those users of whom there is one, by key.
+// userVersions returns the versions of the users that have one, by key.
 func (tx *feedTx) userVersions(ctx context.Context, keys [][]byte) (map[string]int64, error) {
 	query := fmt.Sprintf(`SELECT id_key, version FROM authtier_in_force WHERE kind = %d AND id_key IN `, store.KindUser)
 	rows, err := tx.QueryContext(ctx, query+tx.dialect.placeholders(1, len(keys)), anys(keys)...)
@@ -96,6 +96,7 @@ func (tx *feedTx) userVersions(ctx context.Context, keys [][]byte) (map[string]i
 		return nil, err
 	}
 	defer rows.Close()
+
 	versions := map[string]int64{}
 	for rows.Next() {
 		var key []byte
@@ -108,7 +109,7 @@ func (tx *feedTx) userVersions(ctx context.Context, keys [][]byte) (map[string]i
 	return versions, rows.Err()
 }
 
-// UpdateUser implements [store.Admin]. It leaves the password alone, which Rehash may
+// UpdateUser implements [store.Admin]. It does not write the password, which Rehash may
 // change at any time.
 func (s *Store) UpdateUser(ctx context.Context, login string, f func(*store.User) error) error {
 	read := func() (*store.User, error) { return s.User(ctx, login) }
@@ -118,6 +119,7 @@ func (s *Store) UpdateUser(ctx context.Context, login string, f func(*store.User
 			return false, err
 		}
 		stored := false
+
 		err = s.change(ctx, "updating a user", func(ctx context.Context, tx *feedTx) error {
 			now, err := readUser(tx.scan(ctx, userByLogin, key(login)))
 			if err != nil {
@@ -169,7 +171,7 @@ func (s *Store) Rehash(ctx context.Context, login, from, to string) error {
 	})
 }
 
-// touched is [store.ErrNotFound] where a statement found nothing.
+// touched returns [store.ErrNotFound] if a statement affected no row.
 func touched(r sql.Result, err error) error {
 	if err != nil {
 		return err

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// IsLocal reports whether connections to a host stay on this machine: it is a loopback
-// address, "localhost", or the path of a Unix socket. An "@" begins the name of a
-// socket that has no path.
+// IsLocal reports whether connections to a host stay on this machine. The host must be a
+// loopback address, "localhost", or the path of a Unix socket. An "@" begins the name of
+// an abstract socket, which has no path.
 func IsLocal(host string) bool {
 	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || strings.EqualFold(host, "localhost") {
 		return true

@@ -1,4 +1,4 @@
--- Keeps an adjustment, or returns where one with its key is, and what it says.
+-- Stores an adjustment. If there is one with its key, returns its place and value instead.
 local key, series, day, value = arg(), arg(), arg(), arg()
 local place = day .. ':' .. series
 local keys, all, days, adjusted = typed('adjustments', 'hash'), typed('series', 'set'), typed('days:' .. series, 'zset'), typed('adjusted:' .. place, 'hash')

@@ -1,5 +1,5 @@
--- Every script begins with this. A script first checks all that it will touch,
--- and then writes: Redis undoes nothing when a script fails half-way.
+-- Every script begins with this file. A script first checks all keys that it will use,
+-- and then writes, because Redis undoes nothing when a script fails half-way.
 --
 -- KEYS[1] names the key of the format. The other keys begin with the same hash
 -- tag, so that they are in its slot.
@@ -15,14 +15,14 @@ end
 
 local function integer(n) return string.format('%.0f', n) end
 
--- number reads what was kept. Times are seconds with a fraction; as floating-point
+-- number converts a stored number. Times are seconds with a fraction. As floating-point
 -- numbers they compare exactly to less than a microsecond.
 local function number(key, text)
 	return tonumber(text) or error(key .. ' holds ' .. text .. ', not a number', 0)
 end
 
--- typed returns the key of that name, and fails if it holds another type. It asks
--- once for each name.
+-- typed returns the key of that name, and fails if the key holds another type. It asks
+-- the server once for each name.
 local types = {}
 local function typed(name, want)
 	local key, got = P .. name, types[name]
@@ -36,8 +36,8 @@ local function typed(name, want)
 	return key
 end
 
--- record returns fields of a record, nothing if there is none, and fails if it
--- lacks one of them.
+-- record returns fields of a record, or nothing if the record does not exist. It fails
+-- if the record lacks one of the fields.
 local function record(name, ...)
 	local key = typed(name, 'hash')
 	if redis.call('EXISTS', key) == 0 then return end
@@ -50,11 +50,10 @@ end
 
 -- Changes
 
--- head is the number of the last change, and seed is what nonces are made of.
--- current says that the indexes hold all that the changes up to head are about:
--- every script of this version then keeps them so. The key "indexed" holds the
--- number and the nonce of the last change of which that is known. A node of the
--- previous version leaves it behind.
+-- head is the number of the last change. Nonces are derived from seed. current means
+-- that the indexes are complete up to head; every script of this version then keeps
+-- them complete. The key "indexed" holds the number and the nonce of the last change up
+-- to which that is known. A node of the previous version does not update it.
 local head, seed, current
 
 local function nonce() return string.sub(redis.sha1hex(seed .. ':' .. integer(head)), 1, 16) end
@@ -74,9 +73,9 @@ local function field(entry, name)
 	return ''
 end
 
--- sequence finds the last change, which append needs. A sequence that is not
--- there begins, with an entry that is no change. empty says that the namespace
--- then holds no records.
+-- sequence finds the last change, which append needs. If there is no sequence yet, it
+-- begins one with an entry that is not a change. empty means that the namespace then
+-- holds no records.
 local function sequence(s, empty)
 	seed = s
 	local key, indexed = typed('changes', 'stream'), typed('indexed', 'string')
@@ -98,19 +97,19 @@ local function sequence(s, empty)
 	return redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
 end
 
--- append enters a change. more says that the same script enters more.
+-- append adds a change. more means that the same script adds further ones.
 local function append(kind, id, version, till, more)
 	head = head + 1
 	entered(kind, id, version, till, more)
 end
 
--- version returns a client's or user's version: 1 until it is raised.
+-- version returns the version of a client or user. It is 1 until it is raised.
 local function version(kind, id)
 	local v = redis.call('HGET', P .. 'versions', kind .. ':' .. id)
 	return v and number(P .. 'versions', v) or 1
 end
 
--- enforce keeps a revocation for Snapshot, no shorter than one before.
+-- enforce stores a revocation for Snapshot. It never shortens an earlier one.
 local function enforce(kind, id, till)
 	local field = kind .. ':' .. id
 	local old = redis.call('HGET', P .. 'revoked', field)
@@ -123,7 +122,7 @@ local function enforce(kind, id, till)
 	end
 end
 
--- Records with indexes. Those that check return the function that writes.
+-- Records with indexes. The functions that check return a function that writes.
 
 local function dropToken(d)
 	local id, family = record('token:' .. d, 'id', 'family')
@@ -148,8 +147,8 @@ local function dropSession(d)
 	end
 end
 
--- Batches. Many records are written by few commands, and Lua passes some thousand
--- arguments to a command at most.
+-- Batches. Few commands write many records. Lua passes at most some thousand arguments
+-- to a command.
 
 local BATCH = 1000
 
@@ -161,7 +160,7 @@ local function batched(command, list, ...)
 	end
 end
 
--- lists returns a function that adds to the list of that key, and the lists.
+-- lists returns a function that adds an item to the list of a key, and all lists.
 local function lists()
 	local all = {}
 	return function(key, item)
@@ -207,7 +206,7 @@ local function dropKeys(ids)
 	end
 end
 
--- each returns a function that calls what drop returns for each member of a set.
+-- each calls drop for each member of a set, and returns a function that calls the results.
 local function each(set, drop)
 	local todo = {}
 	for i, d in ipairs(redis.call('SMEMBERS', typed(set, 'set'))) do todo[i] = drop(d) end
@@ -216,7 +215,7 @@ local function each(set, drop)
 	end
 end
 
--- raise gives a client or user a version higher than before, and than floor.
+-- raise gives a client or user a version that is higher than its own and than floor.
 local function raise(kind, id, floor)
 	local name = (kind == '5' and 'client:' or 'user:') .. id
 	record(name, 'version')
@@ -248,8 +247,8 @@ local function revokeKeys(set, name, value)
 	end
 end
 
--- revoke applies a change to the records and enters it. The caller has called
--- sequence.
+-- revoke applies a change to the records and adds it to the sequence. The script must
+-- have called sequence before.
 local function revoke(kind, id, till, floor)
 	if kind == '5' then return raise(kind, id, floor) end
 	if kind == '6' then
@@ -274,14 +273,14 @@ local function revoke(kind, id, till, floor)
 	end
 end
 
--- fields takes names and values from the arguments, as many as they say.
+-- fields reads a list of names and values from the arguments. It begins with its length.
 local function fields()
 	local all = {}
 	for i = 1, tonumber(arg()) do all[i] = arg() end
 	return all
 end
 
--- putTokens takes tokens from the arguments.
+-- putTokens reads tokens from the arguments, and returns a function that stores them.
 local function putTokens()
 	local todo = {}
 	local ends = typed('ends:token', 'zset')

@@ -1,5 +1,5 @@
--- Adds some of a stream's counts to the sums, and closes it with the first of
--- them, unless it has something of a day from a limit on.
+-- Adds some of a stream's counts to the sums, unless the stream has counts of a day from
+-- a limit on. The first call closes the stream.
 local stream, limit, most = arg(), tonumber(arg()), tonumber(arg())
 local youngest, streams, ended = typed('youngest', 'zset'), typed('streams', 'hash'), typed('ended', 'hash')
 if #stream ~= 32 or not string.match(stream, '^%x+$') then

@@ -1,4 +1,4 @@
--- Drops some of what is kept of the first day of a series, if it is before one.
+-- Drops some data of the first day of a series, if that day is before another one.
 local series, before, most = arg(), arg(), tonumber(arg())
 local all, days, keys = typed('series', 'set'), typed('days:' .. series, 'zset'), typed('adjustments', 'hash')
 local day = redis.call('ZRANGEBYSCORE', days, '-inf', '(' .. before, 'LIMIT', 0, 1)[1]

@@ -1,4 +1,4 @@
--- Returns the records after a name, in their order.
+-- Returns a page of records after a name, in the order of their names.
 sequence(arg())
 if not catchUp() then return 'unindexed' end
 local kind, client, after, limit = arg(), arg(), arg(), tonumber(arg())

@@ -3,7 +3,7 @@ local ends, todo = typed('ends:signing', 'zset'), {}
 for i = 1, tonumber(arg()) do
 	local set, id, till, sealed = arg(), arg(), arg(), arg()
 	local key = typed('signing:' .. set, 'hash')
-	-- The end of a key is never moved to later, or away.
+	-- The end of a stored key is never removed or moved to a later time.
 	local kept = string.match(redis.call('HGET', key, id) or '', '"ends":"([%d.-]+)"}$')
 	if kept and (till == '' or tonumber(till) > tonumber(kept)) then
 		till, sealed = kept, string.gsub(sealed, '"ends":"[%d.-]*"}$', '"ends":"' .. kept .. '"}')

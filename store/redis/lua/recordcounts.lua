@@ -1,5 +1,5 @@
--- Records counts, and with the last ones of a batch what the stream says of itself.
--- Returns the sequence number that it had, or that it is closed.
+-- Records counts. The last counts of a batch come with the state of the stream. Returns
+-- the previous sequence number of the stream, or "closed".
 local stream, last, young, seq, through, ends = arg(), arg(), arg(), arg(), arg(), arg()
 local streams, ended = typed('streams', 'hash'), typed('ended', 'hash')
 local youngest, places, all = typed('youngest', 'zset'), typed('places:' .. stream, 'zset'), typed('series', 'set')

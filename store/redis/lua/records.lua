@@ -1,14 +1,14 @@
 -- Clients, users and API keys. The keys are:
 --
 --	client:<id>, user:<login>     the records
---	apikey:<digest>               those of API keys
+--	apikey:<digest>               the records of API keys
 --	apikeyid:<id>                 digest of an API key
 --	apikeys:<client>              IDs of the client's API keys
 --	owned:<login>                 IDs of the API keys that the user owns
 --	names:client, names:user      IDs and logins in their order
 --	names:apikey                  IDs of all API keys in their order
---	names:apikey:<client>         those of a client
---	indexed                       see "current" among the changes
+--	names:apikey:<client>         IDs of the client's API keys in their order
+--	indexed                       see "current" in common.lua
 --	added:user:<login>            fields that the previous version does not know
 --	added:apikey:<id>
 --	tombstones:apikeyid           IDs of API keys that were revoked or deleted
@@ -18,9 +18,9 @@
 -- The previous version of the program writes only the records, "apikeyid:" and
 -- "apikeys:".
 
--- ADDED holds the fields that the previous version does not know, and what a record
--- without them means. That version drops them when it writes a record. So they are
--- kept a second time in "added:", unless they mean nothing.
+-- ADDED holds the fields that the previous version does not know, with the values that a
+-- record without them has. That version drops the fields when it writes a record. They
+-- are therefore stored a second time in "added:", unless all have these values.
 local ADDED = {
 	client = {},
 	user = {scopes = '[]', limit_scopes = '0'},
@@ -29,7 +29,7 @@ local ADDED = {
 
 local KINDS = {client = '5', user = '6', apikey = '4'}
 
--- stored returns the fields of a record and its key, or nothing if there is none.
+-- stored returns the fields of a record and its key, or nothing if it does not exist.
 local function stored(kind, name)
 	local key = kind .. ':' .. name
 	if kind == 'apikey' then
@@ -46,7 +46,7 @@ local function stored(kind, name)
 	return all, P .. key
 end
 
--- reply is what a script returns of a record.
+-- reply returns a record in the form in which scripts return it.
 local function reply(name, key, all)
 	local flat = {}
 	for k, v in pairs(all) do
@@ -56,8 +56,8 @@ local function reply(name, key, all)
 	return {name, key, flat}
 end
 
--- keep writes the added fields of a record a second time. The caller has checked
--- the type of that key.
+-- keep stores the added fields of a record a second time. The script must have checked
+-- the type of that key before.
 local function keep(kind, name, all)
 	local key, flat, any = P .. 'added:' .. kind .. ':' .. name, {}, false
 	for added, none in pairs(ADDED[kind]) do
@@ -68,9 +68,9 @@ local function keep(kind, name, all)
 	if any then redis.call('HSET', key, unpack(flat)) else redis.call('DEL', key) end
 end
 
--- index puts a record into the indexes and completes its fields, or takes it out if
--- it is gone. An API key that is gone without a script of this version was revoked
--- by a node of the previous one.
+-- index adds a record to the indexes and completes its fields, or removes it if it is
+-- gone. If an API key is gone without a script of this version, a node of the previous
+-- version has revoked it.
 local function index(kind, name)
 	local names, added = typed('names:' .. kind, 'zset'), typed('added:' .. kind .. ':' .. name, 'hash')
 	local all, key = stored(kind, name)
@@ -92,9 +92,9 @@ local function index(kind, name)
 	for field in pairs(ADDED[kind]) do redis.call('HSETNX', key, field, all[field]) end
 end
 
--- catchUp indexes what nodes of the previous version have changed: each of their
--- writes is a change. It returns false if more changes have been made than are kept,
--- or if nothing has ever been indexed. The records must then be looked for.
+-- catchUp indexes the changes of nodes of the previous version, whose writes are all
+-- changes. It returns false if more changes were made than are kept, or if nothing has
+-- ever been indexed. All records must then be looked for.
 local function catchUp()
 	if current then return true end
 	local n, made = string.match(redis.call('GET', P .. 'indexed') or '', '^(%d+) (%x+)$')
@@ -122,7 +122,7 @@ local function typedAll(prefix, names, want)
 	end
 end
 
--- present returns which of some keys exists, and fails if that holds another type.
+-- present returns the index of the first key that exists, and fails if it has another type.
 local function present(prefix, names, want)
 	for from = 1, #names, BATCH do
 		local till, keys = math.min(from + BATCH - 1, #names), {}
@@ -136,7 +136,7 @@ local function present(prefix, names, want)
 	end
 end
 
--- member returns which of some names a set has.
+-- member returns the index of the first name that is in a set.
 local function member(set, names)
 	local key = typed(set, 'set')
 	for from = 1, #names, BATCH do
@@ -147,8 +147,8 @@ local function member(set, names)
 	end
 end
 
--- ordered adds names to a sorted set. All have the same score, so that the set is in
--- the order of the names.
+-- ordered adds names to a sorted set. All have the same score, so that the set is in the
+-- order of the names.
 local function ordered(key, names)
 	local flat = {}
 	for _, name in ipairs(names) do
@@ -158,7 +158,7 @@ local function ordered(key, names)
 	batched('ZADD', flat, key)
 end
 
--- names returns a list of names, which is kept as JSON, as a list and as a set.
+-- names decodes a JSON list of names, and returns it as a list and as a set.
 local function names(key, text)
 	local ok, list = pcall(cjson.decode, text)
 	if ok and list == cjson.null then list = {} end
@@ -168,7 +168,7 @@ local function names(key, text)
 	return list, set
 end
 
--- clientScopes returns the set of a client's scopes, or nothing if there is no client.
+-- clientScopes returns the set of a client's scopes, or nothing without such a client.
 local function clientScopes(client)
 	local text = record('client:' .. client, 'scopes', 'version')
 	if not text then return end
@@ -176,16 +176,16 @@ local function clientScopes(client)
 	return set
 end
 
--- lacking returns the first of some scopes that is in neither set.
+-- lacking returns the first scope that is in neither set.
 local function lacking(scopes, client, before)
 	for _, scope in ipairs(scopes) do
 		if not client[scope] and not before[scope] then return scope end
 	end
 end
 
--- newKeys takes new API keys from the arguments. before is the set of the scopes of
--- the key that they replace, if they do; otherwise their clients must exist. newKeys
--- returns a function that stores them, or nothing and what is wrong with one of them.
+-- newKeys reads new API keys from the arguments. If they replace a key, before is the set
+-- of its scopes; otherwise their clients must exist. newKeys returns a function that
+-- stores the keys, or nil and the error of the first invalid key.
 local function newKeys(before)
 	local keys, ids, digests, clients = {}, {}, {}, {}
 	for i = 1, tonumber(arg()) do

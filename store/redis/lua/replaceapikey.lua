@@ -1,4 +1,4 @@
--- The arguments after the time are those of the successor.
+-- The arguments after the time describe the successor.
 sequence(arg())
 catchUp()
 local now, id, till = arg(), arg(), arg()

@@ -3,8 +3,8 @@ local key = P .. 'token:' .. old
 local owner, refresh, used, expires, family, ends = record('token:' .. old, 'client', 'refresh', 'used', 'expires', 'family', 'familyends')
 if owner ~= client or refresh ~= '1' then return 'missing' end
 
--- graced reports whether the first use is known and lately enough. Records of
--- before, and those that a program of before has marked, do not say when it was.
+-- graced reports whether the first use is known and recent enough. Records that were
+-- written or marked as used by an older version do not say when the first use was.
 local function graced()
 	local first = redis.call('HGET', key, 'usedat')
 	return first and first ~= '' and since ~= '' and number(key, first) > tonumber(since)

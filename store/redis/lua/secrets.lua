@@ -1,5 +1,5 @@
--- A client's secrets are a list in JSON; when one was used last is the field
--- "used:" and its ID.
+-- A client's secrets are a JSON list. The field "used:" followed by the ID of a secret
+-- holds the time of its last use.
 
 local function secretsOf(key, text)
 	local ok, list = pcall(cjson.decode, text)

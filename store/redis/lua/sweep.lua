@@ -1,4 +1,4 @@
--- Drops some of what ended before a time, and returns how much it was.
+-- Drops some records that ended before a time, and returns their number.
 local kind, before, most = arg(), arg(), arg()
 local ends, todo = typed('ends:' .. kind, 'zset'), {}
 

@@ -18,7 +18,7 @@ for i = 1, tonumber(arg()) do
 		end
 	end
 end
--- Of several uses of the same, the latest is written last.
+-- Of several uses of one key or secret, the latest is written last.
 table.sort(todo, function(a, b) return tonumber(a[3]) < tonumber(b[3]) end)
 for _, t in ipairs(todo) do redis.call('HSET', t[1], t[2], t[3]) end
 return 'ok'

@@ -1,6 +1,6 @@
--- Changes a record that is still as it was read. The arguments are its kind and
--- name, whether the version is raised, the fields as read and as changed, and the
--- scopes that an API key gets, which its client must have.
+-- Changes a record if it is still as it was read. The arguments are its kind and name,
+-- whether to raise the version, the fields as read, the changed fields, and the scopes
+-- that are added to an API key. The key's client must have these scopes.
 sequence(arg())
 local kind, name, raised, read, changed, added = arg(), arg(), arg(), fields(), fields(), fields()
 local all, key = stored(kind, name)
