@@ -73,8 +73,9 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 			if !ok {
 				return store.ErrNotFound
 			}
+			// old has no digest, because f must not see it.
 			digest := now.Digest
-			now.Digest = store.Digest{} // old has none, because f must not see it
+			now.Digest = store.Digest{}
 			if stored = record.SameAPIKey(&now, old); !stored {
 				return nil
 			}
@@ -82,6 +83,7 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 				return err
 			}
 
+			// Touch may have changed the last use since old was read.
 			changed.Digest, changed.LastUsed = digest, now.LastUsed
 			s.keys[digest] = *changed
 			s.feed.append(store.Change{Kind: store.KindAPIKey, ID: id})

@@ -100,6 +100,7 @@ func (s *Store) revoke(c store.Change) {
 		return
 	case store.KindUser:
 		s.raise(c)
+		// Keys without an owner do not belong to a user with an empty login.
 		s.revokeKeys(func(k *store.APIKey) bool { return k.Owner == c.ID && c.ID != "" })
 		return
 	}
@@ -145,7 +146,8 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 
-	after := c.N - s.feed.base.N // wraps for a cursor before the base
+	// The subtraction wraps for a cursor before the base, and then fails the check.
+	after := c.N - s.feed.base.N
 	if after > uint64(len(s.feed.entries)) || s.feed.at(after) != c {
 		return nil, store.Cursor{}, store.ErrNotFound
 	}

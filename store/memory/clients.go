@@ -59,7 +59,8 @@ func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Clien
 				return nil
 			}
 
-			changed.Secrets = now.Secrets // their times of last use may be newer
+			// Touch may have changed the times of the last use since old was read.
+			changed.Secrets = now.Secrets
 			s.clients[id] = *changed
 			s.changed(store.Change{Kind: store.KindClient, ID: id, Version: now.Version}, changed.Disabled && !old.Disabled)
 			return nil

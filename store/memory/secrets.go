@@ -49,6 +49,7 @@ func (s *Store) addSecret(ctx context.Context, client string, added store.Secret
 		}
 
 		now := time.Now()
+		// Secrets that have expired are dropped too, so that the list does not grow.
 		for _, old := range secrets {
 			if !others.IsZero() {
 				old.Expires = sooner(old.Expires, others)

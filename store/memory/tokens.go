@@ -81,6 +81,7 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 			return store.ErrNotFound
 		}
 
+		// A use within the grace leaves the time of the first use as it is.
 		if !t.Used {
 			t.Used, t.UsedAt = true, now
 		}

@@ -31,7 +31,8 @@ func (s *Store) touch(u store.Use) {
 	if !ok || n < 0 {
 		return
 	}
-	c.Secrets = slices.Clone(c.Secrets) // readers may still use the old slice
+	// Readers may still use the old slice.
+	c.Secrets = slices.Clone(c.Secrets)
 	c.Secrets[n].LastUsed = later(c.Secrets[n].LastUsed, u.At)
 	s.clients[u.Client] = c
 }

@@ -53,7 +53,8 @@ func (c *counter) adder() func(n int64) error {
 				return c.refusal(old)
 			}
 			if total.CompareAndSwap(old, old+n) {
-				runtime.KeepAlive(c) // keeps the memory of total mapped
+				// The memory of total must stay mapped up to here.
+				runtime.KeepAlive(c)
 				return nil
 			}
 		}

@@ -37,6 +37,7 @@ func (m *Meter) create(k key) (add func(n int64) error, err error) {
 	case over(k.day, time.Now()):
 		return nil, ErrDayClosed
 	}
+
 	c = &counter{key: k}
 	if err := m.place(c); err != nil {
 		return nil, fmt.Errorf("meter: no counter to be had: %w", err)
@@ -63,7 +64,7 @@ func (m *Meter) place(c *counter) error {
 		size = min(4*s.size, lastSize)
 	}
 	s, err := m.newSegment(c.key.day, size)
-	// A file of the smallest size may still fit on the disk.
+	// place must not repeat a failed attempt for each request; a smaller file may fit.
 	if err != nil && size > firstSize {
 		s, err = m.newSegment(c.key.day, firstSize)
 	}

@@ -112,6 +112,7 @@ func (m *Meter) recordSegment(ctx context.Context, s *segment, force bool) (forg
 		return forgot, err
 	}
 
+	// Only now has the store acknowledged these totals.
 	for i, c := range changed {
 		c.recorded.Store(counts[i].Total)
 	}

@@ -94,7 +94,8 @@ func (f *folder) prepare(s *segment) (*os.File, error) {
 
 	err = lock(file)
 	if err == nil {
-		_, err = f.linked(file, name) // tidy of another process may have removed it
+		// tidy of another process may have removed the file before it was locked.
+		_, err = f.linked(file, name)
 	}
 	if err == nil {
 		err = allocate(file, s.size)

@@ -97,12 +97,15 @@ func (m *Meter) recordLeftovers(ctx context.Context) (forgot bool, err error) {
 
 	now, unrecorded := time.Now(), int64(0)
 	for _, l := range m.leftovers {
+		// The store may have lost the counts since they were recorded. Record them once
+		// more, because the file is removed now that its day is over.
 		if l.recorded && !l.last && over(l.day, now) {
-			l.recorded = false // record it once more before it is removed
+			l.recorded = false
 		}
 		if l.recorded || l.wait || l.skip {
 			continue
 		}
+		// After an error, the store is not asked again, but leftovers are still counted.
 		if err == nil {
 			var lost bool
 			lost, err = m.recordLeftover(ctx, l, now)

@@ -86,12 +86,14 @@ func (m *Meter) whileOpen(ctx context.Context) (context.Context, context.CancelF
 //
 // Close the meter after the server has stopped, and before the store.
 func (m *Meter) Close() error {
+	// A create that holds the lock finishes first; later ones see that m is closed.
 	m.creating.Lock()
 	m.closed.Store(true)
 	m.creating.Unlock()
 	m.end()
 	m.loops.Wait()
 
+	// Freeze all totals, so that the last flush records everything that was counted.
 	m.closeSegments(func(*segment) bool { return true })
 
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)

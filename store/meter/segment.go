@@ -56,7 +56,8 @@ func (s *segment) place(c *counter) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.memory == nil {
-		block := new([blockSize / 8]atomic.Int64) // a cache line that no other counter shares
+		// A block is a cache line, so that counters do not slow each other down.
+		block := new([blockSize / 8]atomic.Int64)
 		c.number, c.total = uint32(len(s.counters)), &block[0]
 	} else if !s.write(c) {
 		return false

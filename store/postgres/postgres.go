@@ -175,7 +175,8 @@ func (s *Store) listen(ctx context.Context, f func()) error {
 		return err
 	}
 
-	f() // for changes that were made before LISTEN
+	// Changes that were made before LISTEN send no notification to this connection.
+	f()
 	for {
 		if err := wait(ctx, conn); err != nil {
 			return fmt.Errorf("postgres: listening: %w", err)

@@ -43,6 +43,7 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	}
 
 	var cs []store.Change
+	// The first entry is the cursor itself. Otherwise it belongs to another history.
 	for i, e := range entries {
 		change, at, err := decodeEntry(e)
 		switch {
@@ -54,6 +55,7 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 			return nil, store.Cursor{}, store.ErrNotFound
 		}
 	}
+
 	if len(entries) == 0 {
 		return nil, store.Cursor{}, store.ErrNotFound
 	}

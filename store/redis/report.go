@@ -33,7 +33,8 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	complete, err := s.complete(ctx) // before the counts, because counts only grow
+	// Read this time before the counts, so that it does not promise too much.
+	complete, err := s.complete(ctx)
 	if err != nil {
 		return nil, err
 	}

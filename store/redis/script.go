@@ -85,7 +85,8 @@ func (s *Store) run(ctx context.Context, sc *script, args ...any) (reply any, er
 // load runs a script. It sends the source only if the server does not know the script.
 func (s *Store) load(ctx context.Context, sc *script, args []any) (any, error) {
 	reply, err := s.eval(ctx, "evalsha", sc.digest, args)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") { // the script did not run
+	// The script did not run, so that sending it again does not repeat anything.
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		return s.eval(ctx, "eval", sc.source, args)
 	}
 	return reply, err

@@ -23,6 +23,7 @@ const (
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	before := formatInstant(now.Add(-skew))
 	for _, kind := range []string{"token", "session", "signing", "revoked"} {
+		// Each script drops only some records, because the server waits for it.
 		for more := true; more; {
 			reply, err := s.run(ctx, sweep, kind, before, sweepBatch)
 			if err != nil {

@@ -41,7 +41,8 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 	if err := record.CheckTokens(next); err != nil {
 		return err
 	}
-	since := "" // a token whose first use was after since is in its grace
+	// A token whose first use was after since is in its grace.
+	since := ""
 	if grace > 0 {
 		since = formatInstant(now.Add(-grace))
 	}

@@ -64,7 +64,9 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	if err := touch(ctx, file); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
+
 	d := sqlstore.Dialect{Name: "sqlite " + file, Prepare: true, Busy: busy, Snapshot: &sql.TxOptions{ReadOnly: true}}
+	// SQLite has one writer at a time. Its own waiting is off: the store repeats often.
 	write, err := pool(file, 1, "_txlock=immediate&_pragma=busy_timeout(0)")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Name, err)

@@ -57,7 +57,8 @@ func testListAPIKeys(t *testing.T, s store.Store) {
 	if got, err := s.APIKey(ctx, digest("b")); err != nil || !sameAPIKey(*got, in) {
 		t.Errorf("by digest: got %+v, %v, want %+v", got, err, in)
 	}
-	in.Digest = store.Digest{} // listings do not return digests
+	// Listings do not return digests.
+	in.Digest = store.Digest{}
 	ks, err := s.ListAPIKeys(ctx, "c", "", 1000)
 	must(t, err)
 	if !sameAPIKey(ks[4], in) {

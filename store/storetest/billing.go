@@ -43,7 +43,8 @@ func testUsageComplete(t *testing.T, s store.Store) {
 		t.Errorf("after the one behind has ended: complete through %v, want %v", got, start.Add(time.Minute))
 	}
 
-	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start}) // arrives late
+	// A late batch does not make the stream active again.
+	record(t, s, store.Stream{1}, store.Batch{Seq: 1, Through: start})
 	if got := complete(); !got.Equal(start.Add(time.Minute)) {
 		t.Errorf("after a late batch of one that has ended: complete through %v", got)
 	}
@@ -80,7 +81,8 @@ func testUsageFolded(t *testing.T, s store.Store) {
 	b := store.Row{Client: "b", Product: "p", Label: "label p", Quantity: 2}
 	wantRows(t, "before", s, everything, a, b)
 
-	record(t, s, store.Stream{5}, store.Batch{Seq: 1, Through: start}) // without counts, so it must stay open
+	// A stream without counts must stay open as long as its meter reports.
+	record(t, s, store.Stream{5}, store.Batch{Seq: 1, Through: start})
 	for range 2 {
 		must(t, s.Sweep(ctx, start))
 		wantRows(t, "folded", s, everything, a, b)
@@ -117,7 +119,8 @@ func testUsageAdjusted(t *testing.T, s store.Store) {
 	}
 	more := store.Adjustment{Key: "k2", API: "api", Issuer: "iss", Client: "b", Product: "p", Day: today, Quantity: 7, Reason: "r", Author: "ada", Made: start.Add(time.Second)}
 
-	for range 2 { // repeating the same adjustment changes nothing
+	// Repeating the same adjustment changes nothing.
+	for range 2 {
 		must(t, s.Adjust(ctx, less))
 		must(t, s.Adjust(ctx, more))
 		less.Made = less.Made.Add(time.Hour)

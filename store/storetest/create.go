@@ -189,7 +189,8 @@ func testCreateMany(t *testing.T, s store.Store) {
 	for i := range ks {
 		ks[i].ID += "x"
 	}
-	err := s.CreateAPIKeys(ctx, ks[many-1:]...) // the digest of the first one exists
+	// The digest of the first key exists.
+	err := s.CreateAPIKeys(ctx, ks[many-1:]...)
 	wantErr(t, "a batch with one that exists", err, store.ErrExists)
 	_, err = s.APIKeyByID(ctx, "newx")
 	wantErr(t, "one of a batch with one that exists", err, store.ErrNotFound)

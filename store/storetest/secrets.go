@@ -34,7 +34,8 @@ func testListSecrets(t *testing.T, s store.Store) {
 		{ID: "z", Digest: digest("z"), Created: start.Add(-time.Hour), Expires: start}, secretOf("y", start), {ID: `"/é<`, Digest: digest("a")},
 	}
 	stored := slices.Clone(in)
-	stored[0].LastUsed = start // must be ignored
+	// CreateClient must ignore LastUsed.
+	stored[0].LastUsed = start
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Secrets: stored}))
 	must(t, s.CreateClient(ctx, store.Client{ID: "d", Secrets: []store.Secret{secretOf("d", start)}}))
 	clients(t, s, "e")

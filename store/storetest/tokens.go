@@ -81,7 +81,8 @@ func testRotateReuse(t *testing.T, s store.Store) {
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 
-	late := start.Add(2 * time.Hour) // the used token has expired by then
+	// By this time the used token has expired. Using it is still reuse.
+	late := start.Add(2 * time.Hour)
 	wantErr(t, "second use", s.RotateRefreshToken(ctx, digest("r1"), "c", late, 0, refresh("r3", "f")), store.ErrReused)
 	for _, secret := range []string{"r2", "r3", "a1"} {
 		present(t, s, secret, false)
@@ -172,7 +173,8 @@ func testRotateGrace(t *testing.T, s store.Store) {
 		usedAt("r1", start)
 	}
 
-	for _, secret := range []string{"r2", "r3-0", "r3-1"} { // all successors have the same rights
+	// All successors have the same rights, and can be rotated.
+	for _, secret := range []string{"r2", "r3-0", "r3-1"} {
 		must(t, s.RotateRefreshToken(ctx, digest(secret), "c", start, grace, refresh("next of "+secret, "f")))
 	}
 
@@ -208,7 +210,8 @@ func testRotateGrace(t *testing.T, s store.Store) {
 func testRotateGraceRefused(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.PutTokens(ctx, refresh("r", "f"), refresh("gone", "g"), refresh("once", "h")))
-	last := start.Add(time.Hour - time.Second) // the tokens expire a second later
+	// The tokens expire a second later, within their grace.
+	last := start.Add(time.Hour - time.Second)
 	for _, secret := range []string{"r", "gone", "once"} {
 		family := map[string]string{"r": "f", "gone": "g", "once": "h"}[secret]
 		must(t, s.RotateRefreshToken(ctx, digest(secret), "c", last, grace, refresh("next of "+secret, family)))

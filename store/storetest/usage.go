@@ -116,7 +116,8 @@ func testUsageLarge(t *testing.T, s store.Store) {
 	}
 	cs = append(cs, count(6, 1, "a", "p", 1), count(counters, 2, "b", "p", math.MaxInt64-1), count(counters+1, 3, "b", "p", 7))
 	cs[0].Label = "zz"
-	cs[1].Label = "~" // comes after "zz" in alphabetical order
+	// The label of a row is the last one in alphabetical order.
+	cs[1].Label = "~"
 	had, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: math.MaxInt64, Through: start, Counts: cs})
 	if err != nil || had != 0 {
 		t.Fatalf("got %d, %v", had, err)

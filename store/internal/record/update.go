@@ -76,7 +76,8 @@ func Update[T any](
 		// f may have kept its argument, and could change it later.
 		changed = k.Clone(changed)
 		if k.Same(old, changed) {
-			return k.check(changed, old) // finds a change of LastUsed, which Same ignores
+			// Same ignores LastUsed, but f must not change it either.
+			return k.check(changed, old)
 		}
 		if err := k.check(changed, old); err != nil {
 			return err

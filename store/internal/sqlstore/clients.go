@@ -108,7 +108,8 @@ func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Clien
 			return tx.changed(ctx, c, changed.Disabled && !old.Disabled)
 		})
 		if err != nil {
-			return false, err // The transaction may still be running.
+			// The transaction may still be running, and may still set stored.
+			return false, err
 		}
 		return stored, nil
 	})

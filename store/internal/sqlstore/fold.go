@@ -30,6 +30,7 @@ func (s *Store) fold(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+
 	for {
 		var number int64
 		err := s.write.QueryRowContext(ctx, `SELECT number FROM authtier_streams WHERE closed = 1 AND folded = 0 LIMIT 1`).Scan(&number)
@@ -39,6 +40,7 @@ func (s *Store) fold(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		// Each transaction folds only some counts, so that other writers do not wait long.
 		for more := true; more; {
 			if more, err = s.foldSome(ctx, number); err != nil {
 				return err

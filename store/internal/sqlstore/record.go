@@ -57,11 +57,13 @@ func (s *Store) record(ctx context.Context, stream store.Stream, t store.Batch, 
 	if err != nil {
 		return 0, err
 	}
+
 	tx, err := s.begin(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer tx.Rollback()
+
 	number, had, err := openStream(ctx, tx, stream)
 	if err != nil {
 		return 0, err
@@ -73,9 +75,11 @@ func (s *Store) record(ctx context.Context, stream store.Stream, t store.Batch, 
 		}
 		return 0, err
 	}
+
 	if err := s.putCounts(ctx, tx, highest(number, t.Counts, numbers)); err != nil {
 		return 0, err
 	}
+	// Until all batches are recorded, the store must not acknowledge any of them.
 	if !last {
 		t.Seq, t.Through, t.Ended = 0, time.Time{}, false
 	}

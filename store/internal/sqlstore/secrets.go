@@ -66,6 +66,7 @@ func (s *Store) addSecret(ctx context.Context, what, client string, added store.
 			}
 
 			now := time.Now()
+			// Secrets that have expired are dropped too, so that the list does not grow.
 			for _, old := range secrets {
 				if !others.IsZero() {
 					old.Expires = sooner(old.Expires, others)

@@ -174,7 +174,7 @@ func micros(t time.Time) int64 {
 	case t.IsZero():
 		return 0
 	case us == 0:
-		return -1 // 0 would mean never
+		return -1 // a time in the past, because 0 would mean never
 	default:
 		return us
 	}

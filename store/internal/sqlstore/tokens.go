@@ -88,10 +88,12 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 	if err := record.CheckTokens(next); err != nil {
 		return err
 	}
-	since := int64(math.MaxInt64) // a token whose first use was after since is in its grace
+	// A token whose first use was after since is in its grace.
+	since := int64(math.MaxInt64)
 	if grace > 0 {
 		since = micros(now.Add(-grace))
 	}
+
 	var reused *store.Change
 	err := s.tx(ctx, "rotating a token", func(ctx context.Context, tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `
@@ -108,6 +110,7 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 			}
 			return err
 		}
+
 		// The token was not rotated. Find out whether this is reuse.
 		var family []byte
 		var ends int64
@@ -121,7 +124,8 @@ func (s *Store) RotateRefreshToken(ctx context.Context, old store.Digest, client
 		reused = &store.Change{Kind: store.KindFamily, ID: string(family), Until: timeOf(ends)}
 		return nil
 	})
-	// Reuse revokes the family.
+
+	// Reuse revokes the family, in a transaction that holds the head.
 	if err != nil || reused == nil {
 		return err
 	}

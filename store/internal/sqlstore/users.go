@@ -140,7 +140,8 @@ func (s *Store) UpdateUser(ctx context.Context, login string, f func(*store.User
 			return tx.changed(ctx, c, changed.Disabled && !old.Disabled)
 		})
 		if err != nil {
-			return false, err // The transaction may still be running.
+			// The transaction may still be running, and may still set stored.
+			return false, err
 		}
 		return stored, nil
 	})
