@@ -309,10 +309,10 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "keys", name: "an overlap lengthens a key's life", file: "store/internal/sqlstore/apikeys.go",
-		old: "tx.endAPIKey(ctx, id, sooner(old.Expires, until))", new: "tx.endAPIKey(ctx, id, until)", tests: "./store/sqlite",
+		old: "tx.endAPIKey(ctx, id, record.Sooner(old.Expires, until))", new: "tx.endAPIKey(ctx, id, until)", tests: "./store/sqlite",
 	},
 	{
-		part: "keys", name: "a new secret replaces all others at once", file: "store/memory/secrets.go",
+		part: "keys", name: "a new secret replaces all others at once", file: "store/internal/record/secrets.go",
 		old: "return append(kept, added), dropped, nil", new: "return append(kept[:0], added), dropped, nil", tests: "./store/memory",
 	},
 }

@@ -178,7 +178,7 @@ func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, n
 		}
 
 		change := store.Change{Kind: store.KindAPIKey, ID: id}
-		if old.Expires = sooner(old.Expires, until); old.Expires.After(time.Now()) {
+		if old.Expires = record.Sooner(old.Expires, until); old.Expires.After(time.Now()) {
 			s.keys[old.Digest] = old
 			s.feed.append(change)
 		} else {

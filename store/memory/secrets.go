@@ -40,44 +40,18 @@ func (s *Store) ReplaceSecrets(ctx context.Context, client string, added store.S
 func (s *Store) addSecret(ctx context.Context, client string, added store.Secret, others time.Time) error {
 	added.LastUsed = time.Time{}
 	return s.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
-		same := func(old store.Secret) bool { return old.ID == added.ID || old.Digest == added.Digest }
-		switch {
-		case slices.ContainsFunc(secrets, same):
-			return nil, nil, record.Error("secret", added.ID, store.ErrExists)
-		case s.revoked.hasSecret(client, &added):
-			return nil, nil, record.Error("secret", added.ID, store.ErrRevoked)
+		kept, dropped, err = record.AddSecret(secrets, added, others)
+		if err == nil && s.revoked.hasSecret(client, &added) {
+			err = record.Error("secret", added.ID, store.ErrRevoked)
 		}
-
-		now := time.Now()
-		// Secrets that have expired are dropped too, so that the list does not grow.
-		for _, old := range secrets {
-			if !others.IsZero() {
-				old.Expires = sooner(old.Expires, others)
-			}
-			if old.Expires.IsZero() || old.Expires.After(now) {
-				kept = append(kept, old)
-			} else {
-				dropped = append(dropped, old)
-			}
-		}
-		return append(kept, added), dropped, nil
+		return kept, dropped, err
 	})
 }
 
 // DeleteSecret implements [store.Rotator].
 func (s *Store) DeleteSecret(ctx context.Context, client, id string) error {
 	return s.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
-		for _, old := range secrets {
-			if id != "" && old.ID == id {
-				dropped = append(dropped, old)
-			} else {
-				kept = append(kept, old)
-			}
-		}
-		if len(dropped) == 0 {
-			return nil, nil, store.ErrNotFound
-		}
-		return kept, dropped, nil
+		return record.DropSecret(secrets, id)
 	})
 }
 
@@ -102,12 +76,4 @@ func (s *Store) changeSecrets(
 		s.feed.append(store.Change{Kind: store.KindClient, ID: client, Version: c.Version})
 		return nil
 	})
-}
-
-// sooner returns the earlier of two times of expiry. A zero first time means never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }

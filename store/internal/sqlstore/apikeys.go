@@ -265,7 +265,7 @@ func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, n
 		if err := tx.createAPIKeys(ctx, []store.APIKey{next}); err != nil {
 			return err
 		}
-		return tx.endAPIKey(ctx, id, sooner(old.Expires, until))
+		return tx.endAPIKey(ctx, id, record.Sooner(old.Expires, until))
 	})
 }
 

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/authtier/authtier/store"
 )
@@ -101,12 +100,4 @@ func (l lastUses) of(secrets []clientSecret, uses []store.Use) (rest lastUses, n
 		}
 	}
 	return rest, news
-}
-
-// sooner returns the earlier of two times of expiry. A zero first time means never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/authtier/authtier/store"
@@ -57,27 +56,11 @@ func (s *Store) ReplaceSecrets(ctx context.Context, client string, added store.S
 func (s *Store) addSecret(ctx context.Context, what, client string, added store.Secret, others time.Time) error {
 	return s.change(ctx, what, func(ctx context.Context, tx *feedTx) error {
 		return tx.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
-			same := func(old store.Secret) bool { return old.ID == added.ID || old.Digest == added.Digest }
-			if slices.ContainsFunc(secrets, same) {
-				return nil, nil, record.Error("secret", added.ID, store.ErrExists)
+			kept, dropped, err = record.AddSecret(secrets, added, others)
+			if err == nil {
+				err = tx.checkSecrets(ctx, client, []store.Secret{added})
 			}
-			if err := tx.checkSecrets(ctx, client, []store.Secret{added}); err != nil {
-				return nil, nil, err
-			}
-
-			now := time.Now()
-			// Secrets that have expired are dropped too, so that the list does not grow.
-			for _, old := range secrets {
-				if !others.IsZero() {
-					old.Expires = sooner(old.Expires, others)
-				}
-				if old.Expires.IsZero() || old.Expires.After(now) {
-					kept = append(kept, old)
-				} else {
-					dropped = append(dropped, old)
-				}
-			}
-			return append(kept, added), dropped, nil
+			return kept, dropped, err
 		})
 	})
 }
@@ -86,17 +69,7 @@ func (s *Store) addSecret(ctx context.Context, what, client string, added store.
 func (s *Store) DeleteSecret(ctx context.Context, client, id string) error {
 	return s.change(ctx, "deleting a secret", func(ctx context.Context, tx *feedTx) error {
 		return tx.changeSecrets(ctx, client, func(secrets []store.Secret) (kept, dropped []store.Secret, err error) {
-			for _, old := range secrets {
-				if id != "" && old.ID == id {
-					dropped = append(dropped, old)
-				} else {
-					kept = append(kept, old)
-				}
-			}
-			if len(dropped) == 0 {
-				return nil, nil, store.ErrNotFound
-			}
-			return kept, dropped, nil
+			return record.DropSecret(secrets, id)
 		})
 	})
 }
