@@ -3,7 +3,6 @@ package benchmarks
 import (
 	"testing"
 
-	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
 )
@@ -13,7 +12,7 @@ import (
 func BenchmarkValidate(b *testing.B) {
 	for _, alg := range []string{"HS256", "RS256", "ES256", "EdDSA"} {
 		s := newSite(b, issuer.Config{}, alg, 16)
-		c := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: s.tokens(b, 1)[0]}
+		c := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: s.tokens(b, 1)[0]}
 		b.Run("token="+alg, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

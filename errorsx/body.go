@@ -12,10 +12,10 @@ import (
 // A Refusal is the data that the body of an answer may contain. It contains nothing
 // of the cause.
 type Refusal struct {
-	Code    Code
-	Status  int    // the HTTP status
-	Message string // for people
-	OAuth   string // the error of RFC 6749 section 5.2 or RFC 6750 section 3.1
+	Code       Code
+	Status     int    // the HTTP status
+	Message    string // for people
+	OAuthError string // the error of RFC 6749 section 5.2 or RFC 6750 section 3.1
 
 	// RequestID is the ID under which a failure of the server is logged. It is
 	// empty for all other refusals.
@@ -55,17 +55,17 @@ func render(f func(Refusal) (string, []byte), refusal Refusal) (contentType stri
 // standardBody returns the JSON object of an answer.
 func standardBody(a *answer) []byte {
 	const frame = 96 // bytes for everything but the texts
-	b := make([]byte, 0, frame+len(a.Message)+len(a.OAuth)+len(a.description)+len(a.RequestID))
+	b := make([]byte, 0, frame+len(a.Message)+len(a.OAuthError)+len(a.description)+len(a.RequestID))
 
 	b = append(strconv.AppendInt(append(b, `{"code":"AUTH-`...), int64(a.Code), 10), '"')
 	// If describe removed nothing, the message needs no escapes.
 	if len(a.description) == len(a.Message) {
 		b = append(append(append(b, `,"message":"`...), a.Message...), '"')
-		b = appendMember(append(b, ','), "error", a.OAuth)
+		b = appendMember(append(b, ','), "error", a.OAuthError)
 		b = append(append(append(b, `,"error_description":"`...), a.Message...), '"')
 	} else {
 		b = appendMember(append(b, ','), "message", a.Message)
-		b = appendMember(append(b, ','), "error", a.OAuth)
+		b = appendMember(append(b, ','), "error", a.OAuthError)
 		b = appendMember(append(b, ','), "error_description", a.description)
 	}
 	if a.RequestID != "" {

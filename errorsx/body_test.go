@@ -30,7 +30,7 @@ func TestBody(t *testing.T) {
 			got = r
 			return "text/plain", []byte("mine")
 		}}
-		rec, standard := resource(own, errorsx.SchemeBearer, err), resource(&errorsx.Writer{Dialect: errorsx.RFC, Log: discard}, errorsx.SchemeBearer, err)
+		rec, standard := resource(own, "Bearer", err), resource(&errorsx.Writer{Dialect: errorsx.RFC, Log: discard}, "Bearer", err)
 		if rec.Body.String() != "mine" || rec.Header().Get("Content-Type") != "text/plain" || rec.Code != standard.Code {
 			t.Errorf("%v: got %d %v %s", err, rec.Code, rec.Header(), rec.Body)
 		}
@@ -43,8 +43,8 @@ func TestBody(t *testing.T) {
 		if err := json.Unmarshal(standard.Body.Bytes(), &body); err != nil {
 			t.Fatal(err)
 		}
-		failed := got.Code.Ours()
-		if got.Code.String() != body.Code || got.Status != rec.Code || got.Message != body.Message || got.OAuth != body.Error || (got.RequestID != "") != failed {
+		failed := got.Code.IsServerError()
+		if got.Code.String() != body.Code || got.Status != rec.Code || got.Message != body.Message || got.OAuthError != body.Error || (got.RequestID != "") != failed {
 			t.Errorf("%v: the function got %+v, the standard body is %s", err, got, standard.Body)
 		}
 	}
@@ -58,8 +58,8 @@ func TestBodyFallsBack(t *testing.T) {
 		"no content type": func(errorsx.Refusal) (string, []byte) { return "", []byte("mine") },
 	} {
 		var log bytes.Buffer
-		rec := resource(&errorsx.Writer{Body: body, Log: slog.New(slog.NewJSONHandler(&log, nil))}, errorsx.SchemeBearer, errorsx.TokenExpired)
-		standard := resource(&errorsx.Writer{}, errorsx.SchemeBearer, errorsx.TokenExpired)
+		rec := resource(&errorsx.Writer{Body: body, Log: slog.New(slog.NewJSONHandler(&log, nil))}, "Bearer", errorsx.TokenExpired)
+		standard := resource(&errorsx.Writer{}, "Bearer", errorsx.TokenExpired)
 		if rec.Code != standard.Code || rec.Body.String() != standard.Body.String() || !reflect.DeepEqual(rec.Header(), standard.Header()) {
 			t.Errorf("%s: got %d %v %s", name, rec.Code, rec.Header(), rec.Body)
 		}
@@ -84,7 +84,7 @@ func TestBodyAborts(t *testing.T) {
 func TestBodyIsForResources(t *testing.T) {
 	w := &errorsx.Writer{Body: func(errorsx.Refusal) (string, []byte) { return "text/plain", []byte("mine") }}
 	rec := httptest.NewRecorder()
-	w.TokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), "", errorsx.UnknownToken)
+	w.RefuseAtTokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), "", errorsx.UnknownToken)
 	if rec.Header().Get("Content-Type") != "application/json" || !strings.Contains(rec.Body.String(), `"error":"invalid_grant"`) {
 		t.Errorf("got %v %s", rec.Header(), rec.Body)
 	}

@@ -33,8 +33,8 @@ func TestCauseAtDebugLevel(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
 			w := &errorsx.Writer{Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: tt.level}))}
-			rec := resource(w, errorsx.SchemeBearer, tt.err)
-			if rec.Body.String() != resource(nil, errorsx.SchemeBearer, errorsx.UnknownToken).Body.String() {
+			rec := resource(w, "Bearer", tt.err)
+			if rec.Body.String() != resource(nil, "Bearer", errorsx.UnknownToken).Body.String() {
 				t.Errorf("the client got %s", rec.Body)
 			}
 			if !tt.logged {
@@ -65,7 +65,7 @@ func TestCauseOfInheritedWriter(t *testing.T) {
 	var log bytes.Buffer
 	outer := &errorsx.Writer{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	rec := httptest.NewRecorder()
-	(*errorsx.Writer)(nil).Resource(rec, within(&around{writer: outer}, "GET", "/"), "", &errorsx.Error{Code: errorsx.BadSignature, Err: errors.New("the cause")})
+	(*errorsx.Writer)(nil).Refuse(rec, within(&around{writer: outer}, "GET", "/"), "", &errorsx.Error{Code: errorsx.BadSignature, Err: errors.New("the cause")})
 	if !strings.Contains(log.String(), "the cause") || strings.Contains(rec.Body.String(), "the cause") {
 		t.Errorf("logged %s, answered %s", log.String(), rec.Body)
 	}

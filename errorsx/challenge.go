@@ -9,18 +9,6 @@ import (
 	"unicode/utf8"
 )
 
-// A Scheme is an authentication scheme (RFC 9110 section 11.1). A refusal with the
-// empty scheme has no challenge.
-type Scheme string
-
-// The schemes of this suite. ApiKey is not a registered scheme. It is used because a
-// Basic challenge would open the browser's password dialog.
-const (
-	SchemeBasic  Scheme = "Basic"
-	SchemeBearer Scheme = "Bearer"
-	SchemeAPIKey Scheme = "ApiKey"
-)
-
 // Check returns an error if ResourceMetadata is set and is not an absolute http
 // or https URL without user information and fragment. A program should call it
 // when it starts. A nil Writer has no fault.
@@ -43,13 +31,13 @@ func (w *Writer) Check() error {
 
 // challenges returns one challenge for each scheme. Only the first contains the
 // error.
-func (w *Writer) challenges(a *answer, scheme Scheme, others []Scheme) []string {
+func (w *Writer) challenges(a *answer, scheme string, others []string) []string {
 	metadata := w.metadata(a)
 	b := w.appendChallenge(make([]byte, 0, 128), scheme)
 	// The challenge of a request without a credential of this scheme has no error
 	// (RFC 6750 section 3.1).
-	if e := a.refusal; scheme == SchemeBearer && e.Code != CredentialsMissing && !e.NoError {
-		b = appendQuoted(append(b, ", error="...), a.OAuth)
+	if e := a.refusal; scheme == "Bearer" && e.Code != CredentialsMissing && !e.BareChallenge {
+		b = appendQuoted(append(b, ", error="...), a.OAuthError)
 		b = appendQuoted(append(b, ", error_description="...), a.description)
 		if e.Scope != "" {
 			b = appendQuoted(append(b, ", scope="...), e.Scope)
@@ -84,14 +72,14 @@ func appendMetadata(b []byte, metadata string) []byte {
 }
 
 // appendChallenge appends a challenge without an error.
-func (w *Writer) appendChallenge(b []byte, scheme Scheme) []byte {
+func (w *Writer) appendChallenge(b []byte, scheme string) []byte {
 	realm := "api"
 	if w != nil && w.Realm != "" {
 		realm = w.Realm
 	}
 
 	b = appendQuoted(append(append(b, scheme...), " realm="...), realm)
-	if scheme == SchemeBasic {
+	if scheme == "Basic" {
 		b = append(b, `, charset="UTF-8"`...)
 	}
 	return b

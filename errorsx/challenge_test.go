@@ -25,7 +25,7 @@ func TestResourceMetadata(t *testing.T) {
 		{errorsx.Table, errorsx.TokenExpired, []string{`Bearer realm="api", error="invalid_token", error_description="Token expired"`, `ApiKey realm="api"`}},
 		{errorsx.Table, &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Message: "m", Scope: "a b"}, []string{
 			`Bearer realm="api", error="insufficient_scope", error_description="m", scope="a b"` + param, `ApiKey realm="api"` + param}},
-		{errorsx.Table, &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Message: "m", OAuth: "invalid_scope"}, []string{
+		{errorsx.Table, &errorsx.Error{Code: errorsx.ScopeNotAuthorized, Message: "m", OAuthError: "invalid_scope"}, []string{
 			`Bearer realm="api", error="invalid_scope", error_description="m"`, `ApiKey realm="api"`}},
 		{errorsx.RFC, errorsx.CredentialsMalformed, []string{
 			`Bearer realm="api", error="invalid_request", error_description="Invalid Authorization header"`, `ApiKey realm="api"`}},
@@ -34,13 +34,13 @@ func TestResourceMetadata(t *testing.T) {
 	} {
 		rec := httptest.NewRecorder()
 		w := &errorsx.Writer{Dialect: tt.dialect, ResourceMetadata: url, Log: discard}
-		w.Resource(rec, httptest.NewRequest("GET", "/", nil), errorsx.SchemeBearer, tt.err, errorsx.SchemeAPIKey)
+		w.Refuse(rec, httptest.NewRequest("GET", "/", nil), "Bearer", tt.err, "ApiKey")
 		if got := rec.Header().Values("WWW-Authenticate"); !slices.Equal(got, tt.want) {
 			t.Errorf("%v: got %q, want %q", tt.err, got, tt.want)
 		}
 
 		rec = httptest.NewRecorder()
-		w.TokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), errorsx.SchemeBearer, tt.err)
+		w.RefuseAtTokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), "Bearer", tt.err)
 		if got := rec.Header().Get("WWW-Authenticate"); strings.Contains(got, "resource_metadata") {
 			t.Errorf("%v at the token endpoint: got %s", tt.err, got)
 		}
@@ -51,7 +51,7 @@ func TestResourceMetadata(t *testing.T) {
 // whether or not Check was called.
 func TestResourceMetadataQuoted(t *testing.T) {
 	w := &errorsx.Writer{ResourceMetadata: "https://a.example/\", error=\"x\\\r\nSet-Cookie: a"}
-	got := resource(w, errorsx.SchemeBasic, errorsx.CredentialsMissing).Header().Get("WWW-Authenticate")
+	got := resource(w, "Basic", errorsx.CredentialsMissing).Header().Get("WWW-Authenticate")
 	want := `Basic realm="api", charset="UTF-8", resource_metadata="https://a.example/\", error=\"x\\Set-Cookie: a"`
 	if got != want || w.Check() == nil {
 		t.Errorf("got %s, want %s; Check: %v", got, want, w.Check())

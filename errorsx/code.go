@@ -53,9 +53,9 @@ func (c Code) Error() string {
 	return c.String() + ": " + messages[c]
 }
 
-// Ours reports whether the code is for a failure of the server. Such an answer
+// IsServerError reports whether the code is for a failure of the server. Such an answer
 // contains no cause and no challenge.
-func (c Code) Ours() bool {
+func (c Code) IsServerError() bool {
 	return c == CredentialStore || c == TokenNotMade || c == Internal
 }
 

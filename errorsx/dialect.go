@@ -60,7 +60,7 @@ func rfcStatus(p Place, e *Error, oauth string) int {
 		return http.StatusUnauthorized
 
 	case CredentialsMalformed:
-		if p == Resource && !e.NoError {
+		if p == Resource && !e.BareChallenge {
 			return http.StatusBadRequest
 		}
 		return http.StatusUnauthorized
@@ -108,8 +108,8 @@ var oauthErrors = [...]struct{ resource, token string }{
 
 func oauthError(p Place, e *Error) string {
 	switch {
-	case e.OAuth != "":
-		return e.OAuth
+	case e.OAuthError != "":
+		return e.OAuthError
 	case p == TokenEndpoint:
 		return oauthErrors[e.Code].token
 	}

@@ -36,9 +36,9 @@ type Error struct {
 	// message of a failure of the server is never sent.
 	Message string
 
-	// OAuth is the error of RFC 6749 section 5.2 or RFC 6750 section 3.1. If
+	// OAuthError is the error of RFC 6749 section 5.2 or RFC 6750 section 3.1. If
 	// empty, the dialect chooses it by code and place.
-	OAuth string
+	OAuthError string
 
 	// Scope is the challenge's scope attribute: the required scopes, separated by
 	// spaces.
@@ -51,9 +51,9 @@ type Error struct {
 	// Status, if not 0, is the HTTP status in every dialect.
 	Status int
 
-	// NoError leaves the error out of the challenge, because the request had no
+	// BareChallenge leaves the error out of the challenge, because the request had no
 	// credential of the expected scheme (RFC 6750 section 3.1).
-	NoError bool
+	BareChallenge bool
 
 	// RetryAfter is the answer's Retry-After, rounded up to whole seconds. If it is
 	// not positive, Retry-After is one second with status 429 and 503, and absent
@@ -93,7 +93,7 @@ func (e *Error) message() string {
 	switch {
 	case !e.Code.valid():
 		return messages[Internal]
-	case e.Message == "" || e.Code.Ours():
+	case e.Message == "" || e.Code.IsServerError():
 		return messages[e.Code]
 	}
 	return e.Message
@@ -128,7 +128,7 @@ var bare = func() (es [len(messages)]Error) {
 // failure of a store, such a fault is permanent. Its OAuth error is therefore
 // server_error, and the [RFC] dialect answers 500 instead of 503.
 func Fault(err error) *Error {
-	return &Error{Code: Internal, OAuth: "server_error", Err: err}
+	return &Error{Code: Internal, OAuthError: "server_error", Err: err}
 }
 
 // Recovered turns a panic into a [Fault] and stores it in *err. A function that calls

@@ -26,14 +26,14 @@ func TestStatuses(t *testing.T) {
 		resourceOAuth, tokenAuth string
 	}{
 		{errorsx.Error{Code: 1}, 401, 401, 401, "invalid_token", "invalid_client"},
-		{errorsx.Error{Code: 1, OAuth: "invalid_grant"}, 401, 400, 400, "invalid_grant", "invalid_grant"},
+		{errorsx.Error{Code: 1, OAuthError: "invalid_grant"}, 401, 400, 400, "invalid_grant", "invalid_grant"},
 		{errorsx.Error{Code: 2}, 401, 401, 401, "invalid_request", "invalid_client"},
 		{errorsx.Error{Code: 3}, 401, 400, 401, "invalid_request", "invalid_client"},
-		{errorsx.Error{Code: 3, NoError: true}, 401, 401, 401, "invalid_request", "invalid_client"},
+		{errorsx.Error{Code: 3, BareChallenge: true}, 401, 401, 401, "invalid_request", "invalid_client"},
 		{errorsx.Error{Code: 4}, 500, 503, 503, "temporarily_unavailable", "temporarily_unavailable"},
 		{errorsx.Error{Code: 5}, 500, 500, 500, "server_error", "server_error"},
 		{errorsx.Error{Code: 6}, 422, 400, 400, "invalid_request", "invalid_request"},
-		{errorsx.Error{Code: 6, OAuth: "unsupported_grant_type"}, 422, 400, 400, "unsupported_grant_type", "unsupported_grant_type"},
+		{errorsx.Error{Code: 6, OAuthError: "unsupported_grant_type"}, 422, 400, 400, "unsupported_grant_type", "unsupported_grant_type"},
 		{errorsx.Error{Code: 7}, 403, 403, 400, "insufficient_scope", "invalid_scope"},
 		{errorsx.Error{Code: 8}, 500, 503, 503, "temporarily_unavailable", "temporarily_unavailable"},
 		{*errorsx.Fault(nil), 500, 500, 500, "server_error", "server_error"},
@@ -61,14 +61,14 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-func resource(w *errorsx.Writer, scheme errorsx.Scheme, err error) *httptest.ResponseRecorder {
+func resource(w *errorsx.Writer, scheme string, err error) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
-	w.Resource(rec, httptest.NewRequest("GET", "/path?secret=s3cret", nil), scheme, err)
+	w.Refuse(rec, httptest.NewRequest("GET", "/path?secret=s3cret", nil), scheme, err)
 	return rec
 }
 
 func TestAnswer(t *testing.T) {
-	rec := resource(nil, errorsx.SchemeBearer, errorsx.CredentialsMissing)
+	rec := resource(nil, "Bearer", errorsx.CredentialsMissing)
 	want := `{"code":"AUTH-2","message":"Missing \"Authorization\" header","error":"invalid_request","error_description":"Missing Authorization header"}` + "\n"
 	if rec.Code != 401 || rec.Body.String() != want {
 		t.Errorf("got %d %s, want %s", rec.Code, rec.Body, want)
@@ -85,23 +85,23 @@ func TestAnswer(t *testing.T) {
 func TestChallenges(t *testing.T) {
 	e := errorsx.Error{Code: errorsx.ScopeNotAuthorized, Message: "Say \"é\\\" please", Scope: "a b"}
 	for _, tt := range []struct {
-		scheme errorsx.Scheme
+		scheme string
 		realm  string
 		err    error
 		want   string
 	}{
-		{errorsx.SchemeBearer, "", &e, `Bearer realm="api", error="insufficient_scope", error_description="Say  please", scope="a b"`},
-		{errorsx.SchemeBearer, "", errorsx.TokenExpired, `Bearer realm="api", error="invalid_token", error_description="Token expired"`},
-		{errorsx.SchemeBearer, "", errorsx.CredentialsMissing, `Bearer realm="api"`},
-		{errorsx.SchemeBearer, "", &errorsx.Error{Code: errorsx.CredentialsMalformed, NoError: true}, `Bearer realm="api"`},
-		{errorsx.SchemeBasic, "", &e, `Basic realm="api", charset="UTF-8"`},
-		{errorsx.SchemeAPIKey, "", &e, `ApiKey realm="api"`},
-		{errorsx.SchemeBasic, "a \"b\" \\ \r\nx", &e, `Basic realm="a \"b\" \\ x", charset="UTF-8"`}, // H20
+		{"Bearer", "", &e, `Bearer realm="api", error="insufficient_scope", error_description="Say  please", scope="a b"`},
+		{"Bearer", "", errorsx.TokenExpired, `Bearer realm="api", error="invalid_token", error_description="Token expired"`},
+		{"Bearer", "", errorsx.CredentialsMissing, `Bearer realm="api"`},
+		{"Bearer", "", &errorsx.Error{Code: errorsx.CredentialsMalformed, BareChallenge: true}, `Bearer realm="api"`},
+		{"Basic", "", &e, `Basic realm="api", charset="UTF-8"`},
+		{"ApiKey", "", &e, `ApiKey realm="api"`},
+		{"Basic", "a \"b\" \\ \r\nx", &e, `Basic realm="a \"b\" \\ x", charset="UTF-8"`}, // H20
 		{"", "", &e, ""},
-		{errorsx.SchemeBearer, "", errorsx.CredentialStore, ""},
-		{errorsx.SchemeBearer, "", errorsx.TokenNotMade, ""},
-		{errorsx.SchemeBearer, "", errors.New("any other"), ""},
-		{errorsx.SchemeBearer, "", errorsx.NotFound(), ""},
+		{"Bearer", "", errorsx.CredentialStore, ""},
+		{"Bearer", "", errorsx.TokenNotMade, ""},
+		{"Bearer", "", errors.New("any other"), ""},
+		{"Bearer", "", errorsx.NotFound(), ""},
 	} {
 		rec := resource(&errorsx.Writer{Realm: tt.realm, Log: slog.New(slog.DiscardHandler)}, tt.scheme, tt.err)
 		if got := rec.Header().Get("WWW-Authenticate"); got != tt.want {
@@ -113,22 +113,22 @@ func TestChallenges(t *testing.T) {
 // TestFurtherChallenges tests that only the challenge of the scheme that failed has
 // the error.
 func TestFurtherChallenges(t *testing.T) {
-	others := []errorsx.Scheme{errorsx.SchemeBasic, errorsx.SchemeAPIKey}
+	others := []string{"Basic", "ApiKey"}
 	for _, tt := range []struct {
-		scheme errorsx.Scheme
+		scheme string
 		err    error
 		want   []string
 	}{
-		{errorsx.SchemeBearer, errorsx.TokenExpired, []string{
+		{"Bearer", errorsx.TokenExpired, []string{
 			`Bearer realm="r", error="invalid_token", error_description="Token expired"`, `Basic realm="r", charset="UTF-8"`, `ApiKey realm="r"`}},
-		{errorsx.SchemeBearer, errorsx.CredentialsMissing, []string{`Bearer realm="r"`, `Basic realm="r", charset="UTF-8"`, `ApiKey realm="r"`}},
-		{errorsx.SchemeBearer, errorsx.Internal, nil},
-		{errorsx.SchemeBearer, errors.New("any other"), nil},
-		{errorsx.SchemeBearer, errorsx.NotFound(), nil},
+		{"Bearer", errorsx.CredentialsMissing, []string{`Bearer realm="r"`, `Basic realm="r", charset="UTF-8"`, `ApiKey realm="r"`}},
+		{"Bearer", errorsx.Internal, nil},
+		{"Bearer", errors.New("any other"), nil},
+		{"Bearer", errorsx.NotFound(), nil},
 	} {
 		rec := httptest.NewRecorder()
 		w := &errorsx.Writer{Realm: "r", Log: slog.New(slog.DiscardHandler)}
-		w.Resource(rec, httptest.NewRequest("GET", "/", nil), tt.scheme, tt.err, others...)
+		w.Refuse(rec, httptest.NewRequest("GET", "/", nil), tt.scheme, tt.err, others...)
 		if got := rec.Header().Values("WWW-Authenticate"); !slices.Equal(got, tt.want) {
 			t.Errorf("%v: got %q, want %q", tt.err, got, tt.want)
 		}
@@ -142,7 +142,7 @@ func TestTokenEndpointChallenges401Alone(t *testing.T) {
 		errorsx.InvalidParameter:     "",
 	} {
 		rec := httptest.NewRecorder()
-		(&errorsx.Writer{Dialect: errorsx.RFC}).TokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), errorsx.SchemeBasic, code)
+		(&errorsx.Writer{Dialect: errorsx.RFC}).RefuseAtTokenEndpoint(rec, httptest.NewRequest("POST", "/", nil), "Basic", code)
 		if got := rec.Header().Get("WWW-Authenticate"); got != want {
 			t.Errorf("%v: got %d %q, want %q", code, rec.Code, got, want)
 		}
@@ -156,7 +156,7 @@ func TestOurFailure(t *testing.T) {
 	w := &errorsx.Writer{
 		Dialect: errorsx.RFC, Log: slog.New(slog.NewJSONHandler(&log, nil)),
 	}
-	rec := resource(w, errorsx.SchemeBearer, fmt.Errorf("lookup: %w", errors.New("connection refused by 10.0.0.7")))
+	rec := resource(w, "Bearer", fmt.Errorf("lookup: %w", errors.New("connection refused by 10.0.0.7")))
 	var body, line map[string]any
 	if err := errors.Join(json.Unmarshal(rec.Body.Bytes(), &body), json.Unmarshal(log.Bytes(), &line)); err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestZeroWriter(t *testing.T) {
 	} {
 		for _, ew := range []*errorsx.Writer{nil, {Log: slog.New(slog.DiscardHandler)}} {
 			w := httptest.NewRecorder()
-			ew.Resource(w, httptest.NewRequest("GET", "/", nil), errorsx.SchemeBearer, tt.err)
+			ew.Refuse(w, httptest.NewRequest("GET", "/", nil), "Bearer", tt.err)
 			if w.Code != tt.status || w.Header().Get("Retry-After") != tt.retry {
 				t.Errorf("%v: got %d, Retry-After %q, want %d, %q", tt.err, w.Code, w.Header().Get("Retry-After"), tt.status, tt.retry)
 			}

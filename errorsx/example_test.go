@@ -18,7 +18,7 @@ func ExampleWriter_problemDetails() {
 			"type":   "https://api.example/errors/" + r.Code.String(),
 			"title":  r.Message,
 			"status": r.Status,
-			"error":  r.OAuth,
+			"error":  r.OAuthError,
 		})
 		return "application/problem+json", body
 	}

@@ -25,7 +25,7 @@ func Mux(mux *http.ServeMux) http.Handler {
 		// The path of every pattern begins with a slash, so no pattern serves such a
 		// path.
 		if !strings.HasPrefix(r.URL.Path, "/") {
-			w.Resource(rw, r, "", NotFound())
+			w.Refuse(rw, r, "", NotFound())
 			return
 		}
 
@@ -45,7 +45,7 @@ func Mux(mux *http.ServeMux) http.Handler {
 		h.ServeHTTP(&own, r)
 		switch own.status {
 		case http.StatusNotFound:
-			w.Resource(rw, r, "", NotFound())
+			w.Refuse(rw, r, "", NotFound())
 		case http.StatusMethodNotAllowed:
 			allow := own.header.Get("Allow")
 			if every := everyMethod(mux, r, allow); every != nil {
@@ -53,7 +53,7 @@ func Mux(mux *http.ServeMux) http.Handler {
 				return
 			}
 			rw.Header().Set("Allow", allow)
-			w.Resource(rw, r, "", MethodNotAllowed(allow))
+			w.Refuse(rw, r, "", MethodNotAllowed(allow))
 		default:
 			h.ServeHTTP(rw, r)
 		}

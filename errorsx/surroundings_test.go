@@ -57,13 +57,13 @@ func TestInheritedWriter(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := &around{writer: tt.outer}
 			rec := httptest.NewRecorder()
-			tt.own.Resource(rec, within(a, "GET", "/"), errorsx.SchemeBearer, tt.err)
+			tt.own.Refuse(rec, within(a, "GET", "/"), "Bearer", tt.err)
 			if got := rec.Header().Get("WWW-Authenticate"); rec.Code != tt.resource || !strings.HasPrefix(got, tt.challenge) || got != "" && tt.challenge == "" {
 				t.Errorf("resource: got %d %s, want %d %s", rec.Code, got, tt.resource, tt.challenge)
 			}
 
 			rec = httptest.NewRecorder()
-			tt.own.TokenEndpoint(rec, within(a, "POST", "/"), errorsx.SchemeBasic, tt.err)
+			tt.own.RefuseAtTokenEndpoint(rec, within(a, "POST", "/"), "Basic", tt.err)
 			if got := rec.Header().Get("WWW-Authenticate"); rec.Code != tt.token || (got != "") != (tt.token == 401) {
 				t.Errorf("token endpoint: got %d %q, want %d", rec.Code, got, tt.token)
 			}

@@ -50,33 +50,33 @@ type Writer struct {
 	Log *slog.Logger
 }
 
-// Resource refuses a request to a protected resource with err. It challenges with
+// Refuse refuses a request to a protected resource with err. It challenges with
 // scheme, unless scheme is empty or the fault is the server's or a parameter's.
 //
 // others are further schemes that the resource accepts. Each of them adds a challenge
 // without the error (RFC 9110 section 11.6.1).
-func (w *Writer) Resource(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error, others ...Scheme) {
+func (w *Writer) Refuse(rw http.ResponseWriter, r *http.Request, scheme string, err error, others ...string) {
 	around := surroundingsOf(r)
 	w = w.inherit(around)
 	var a answer
 	w.decide(&a, Resource, err)
 
-	if scheme != "" && !a.Code.Ours() && a.Code != InvalidParameter {
+	if scheme != "" && !a.Code.IsServerError() && a.Code != InvalidParameter {
 		rw.Header()["Www-Authenticate"] = w.challenges(&a, scheme, others)
 	}
 	w.send(rw, r, around, &a)
 }
 
-// TokenEndpoint refuses a request to the token, introspection or revocation endpoint
+// RefuseAtTokenEndpoint refuses a request to the token, introspection or revocation endpoint
 // with err. If the status is 401, it challenges with scheme, the scheme by which
 // clients authenticate there (RFC 6749 section 5.2).
-func (w *Writer) TokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme Scheme, err error) {
+func (w *Writer) RefuseAtTokenEndpoint(rw http.ResponseWriter, r *http.Request, scheme string, err error) {
 	around := surroundingsOf(r)
 	w = w.inherit(around)
 	var a answer
 	w.decide(&a, TokenEndpoint, err)
 
-	if scheme != "" && a.Status == http.StatusUnauthorized && !a.Code.Ours() {
+	if scheme != "" && a.Status == http.StatusUnauthorized && !a.Code.IsServerError() {
 		rw.Header()["Www-Authenticate"] = w.challenges(&a, scheme, nil)
 	}
 	w.send(rw, r, around, &a)
@@ -107,7 +107,7 @@ func (w *Writer) decide(a *answer, p Place, err error) {
 		status = http.StatusInternalServerError
 	}
 
-	a.Code, a.Status, a.Message, a.OAuth = e.Code, status, e.message(), oauth
+	a.Code, a.Status, a.Message, a.OAuthError = e.Code, status, e.message(), oauth
 	a.place, a.refusal, a.cause = p, e, err
 	a.description = describe(a.Message)
 }
@@ -122,7 +122,7 @@ var (
 // send logs the answer, reports it to the surroundings and writes it.
 func (w *Writer) send(rw http.ResponseWriter, r *http.Request, around Surroundings, a *answer) {
 	id := w.report(r, a)
-	if a.Code.Ours() {
+	if a.Code.IsServerError() {
 		a.RequestID = id
 	}
 
@@ -149,7 +149,7 @@ func (w *Writer) send(rw http.ResponseWriter, r *http.Request, around Surroundin
 // cause and level Debug is enabled.
 func (w *Writer) report(r *http.Request, a *answer) (id string) {
 	switch {
-	case !a.Code.Ours():
+	case !a.Code.IsServerError():
 		if a.refusal.Err == nil || !w.log().Enabled(r.Context(), slog.LevelDebug) {
 			return ""
 		}

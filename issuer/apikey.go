@@ -39,8 +39,8 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 
 	i.uses.note("", key.ID, c.Now())
 	id := middleware.Identity{
-		Issuer: i.url, Client: key.Client, Methods: middleware.ByAPIKey, KeyID: key.ID, Expires: key.Expires,
-		Scopes: keyScopes(key, client), Audience: middleware.Scopes(i.cfg.Audience),
+		Issuer: i.url, Client: key.Client, Methods: middleware.ByAPIKey, APIKeyID: key.ID, Expires: key.Expires,
+		Scopes: keyScopes(key, client), Audience: middleware.Audience(i.cfg.Audience),
 		ClientVersion: client.Version,
 	}
 

@@ -73,13 +73,13 @@ func TestS03HungUpAtEachCall(t *testing.T) {
 	type operation func(ctx context.Context) (client string, err error)
 	for name, prepare := range map[string]func(t *testing.T, iss *issuer.Issuer) operation{
 		"API key": func(_ *testing.T, iss *issuer.Issuer) operation {
-			return identified(iss, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"})
+			return identified(iss, middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "key1"})
 		},
 		"secret": func(_ *testing.T, iss *issuer.Issuer) operation {
-			return identified(iss, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"})
+			return identified(iss, middleware.Credential{Scheme: middleware.SchemeBasic, Username: "app", Secret: "app-secret"})
 		},
 		"opaque token": func(t *testing.T, iss *issuer.Issuer) operation {
-			return identified(iss, middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken})
+			return identified(iss, middleware.Credential{Scheme: middleware.SchemeBearer, Secret: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken})
 		},
 		"mint": func(_ *testing.T, iss *issuer.Issuer) operation {
 			return func(ctx context.Context) (string, error) {
@@ -116,7 +116,7 @@ func TestS03HungUpAtEachCall(t *testing.T) {
 			h.at = 0
 			cancel()
 			what := fmt.Sprintf("S03 %s, hung up at call %d", name, at)
-			if code := codeOf(err); reached && err != nil && !code.Ours() {
+			if code := codeOf(err); reached && err != nil && !code.IsServerError() {
 				t.Errorf("%s: refused with %v", what, err)
 			}
 			if got, again := do(t.Context()); name != "refresh" || err != nil { // a refresh that succeeded uses the token up
@@ -124,7 +124,7 @@ func TestS03HungUpAtEachCall(t *testing.T) {
 					t.Errorf("%s: next time %q, %v", what, got, again)
 				}
 			}
-			other := identified(iss, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "other", Secret: "other-secret"})
+			other := identified(iss, middleware.Credential{Scheme: middleware.SchemeBasic, Username: "other", Secret: "other-secret"})
 			if got, err := other(t.Context()); got != "other" || err != nil {
 				t.Errorf("%s: another gets %q, %v", what, got, err)
 			}
@@ -178,7 +178,7 @@ func TestR01ReplayedByWhoHangsUp(t *testing.T) {
 			reached := h.calls >= at
 			h.at = 0
 			cancel()
-			bearer := identified(iss, middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: next.AccessToken})
+			bearer := identified(iss, middleware.Credential{Scheme: middleware.SchemeBearer, Secret: next.AccessToken})
 			if _, err := bearer(t.Context()); !errors.Is(err, errorsx.UnknownToken) {
 				t.Errorf("%s, hung up at call %d: the family's newer token: got %v, want AUTH-12", name, at, err)
 			}

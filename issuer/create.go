@@ -148,7 +148,7 @@ func (i *Issuer) setPassword(ctx context.Context, login, password string) error 
 	// After any other error the store may have changed the password and raised the
 	// version of the user. Until it is read, old tokens cannot be told from new ones.
 	i.revocations.doubt([]store.Change{{Kind: store.KindUser, ID: login}})
-	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindUser, ID: login})
+	i.sinks.Forget(middleware.Revocation{User: login})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
@@ -26,7 +25,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	token := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: tokens.AccessToken}
+	token := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: tokens.AccessToken}
 	id, err := iss.Validate(ctx, token)
 	fmt.Println(id.Client, id.Scopes, err)
 
@@ -52,22 +51,22 @@ func ExampleIssuer_RotateAPIKey() {
 		fmt.Println(err)
 		return
 	}
-	id, err := iss.Validate(ctx, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: old})
+	id, err := iss.Validate(ctx, middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: old})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	key, next, err := iss.RotateAPIKey(ctx, id.KeyID, 24*time.Hour)
+	key, next, err := iss.RotateAPIKey(ctx, id.APIKeyID, 24*time.Hour)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for _, secret := range []string{old, key} { // both work for a day
-		id, err := iss.Validate(ctx, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: secret})
+		id, err := iss.Validate(ctx, middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: secret})
 		fmt.Println(id.Client, id.Scopes, err)
 	}
 	iss.RevokeAPIKey(ctx, next.ID)
-	_, err = iss.Validate(ctx, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
+	_, err = iss.Validate(ctx, middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: key})
 	fmt.Println(err)
 	// Output:
 	// app read <nil>

@@ -33,7 +33,7 @@ var helds = map[string]held{
 			return key, record.ID
 		},
 		credential: func(key string) middleware.Credential {
-			return middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}
+			return middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: key}
 		},
 		rotate: func(ctx context.Context, iss *issuer.Issuer, id string, overlap time.Duration) (string, string, error) {
 			key, record, err := iss.RotateAPIKey(ctx, id, overlap)
@@ -56,7 +56,7 @@ var helds = map[string]held{
 			return secret, record.ID
 		},
 		credential: func(secret string) middleware.Credential {
-			return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret}
+			return middleware.Credential{Scheme: middleware.SchemeBasic, Username: "app", Secret: secret}
 		},
 		rotate: func(ctx context.Context, iss *issuer.Issuer, id string, overlap time.Duration) (string, string, error) {
 			secret, record, err := iss.RotateSecret(ctx, "app", overlap)

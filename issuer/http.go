@@ -60,12 +60,12 @@ func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		return
 	}
-	scheme := errorsx.SchemeBasic
+	scheme := middleware.SchemeBasic
 	if e.issuer.cfg.BehindAPIKey {
-		scheme = errorsx.SchemeAPIKey
+		scheme = middleware.SchemeAPIKey
 	}
 	var inherited *errorsx.Writer
-	inherited.TokenEndpoint(w, r, scheme, err)
+	inherited.RefuseAtTokenEndpoint(w, r, string(scheme), err)
 }
 
 // answer serves a request. The client is authenticated even if the connection is gone,
@@ -154,7 +154,7 @@ func (i *Issuer) requestClient(ctx context.Context, r *http.Request, params form
 	case !errors.Is(err, errorsx.CredentialsMissing):
 		return nil, err
 	case id != "" && secret != "":
-		return i.tryClient(ctx, middleware.Credential{Scheme: errorsx.SchemeBasic, Username: id, Secret: secret}.WithRequest(r))
+		return i.tryClient(ctx, middleware.Credential{Scheme: middleware.SchemeBasic, Username: id, Secret: secret}.WithRequest(r))
 	case id != "":
 		return nil, errorsx.CredentialsIncorrect
 	case secret != "":

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
@@ -21,8 +20,8 @@ func TestImport(t *testing.T) {
 		record, err := iss.ImportAPIKey(issuer.ImportedKey{ID: name, Client: "app", Key: key, AllowWeak: true})
 		must(t, err)
 		must(t, db.CreateAPIKeys(t.Context(), record))
-		id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
-		if err != nil || id.KeyID != name || id.Client != "app" || record.Created.IsZero() {
+		id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: key})
+		if err != nil || id.APIKeyID != name || id.Client != "app" || record.Created.IsZero() {
 			t.Errorf("%.30s: got %+v, %v", key, id, err)
 		}
 	}
@@ -52,7 +51,7 @@ func TestImportSecret(t *testing.T) {
 		record, err := issuer.ImportSecret(issuer.ImportedSecret{ID: fmt.Sprint("imported", n), Secret: secret, AllowWeak: true})
 		must(t, err)
 		must(t, db.AddSecret(t.Context(), "app", record))
-		_, err = iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret})
+		_, err = iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBasic, Username: "app", Secret: secret})
 		wantCode(t, "secret "+string(rune('0'+n)), err, 0)
 	}
 	for what, secret := range map[string]string{"empty": "", "too long": strings.Repeat("x", 6001), "a tab": "a\tb", "not UTF-8": "a\xff"} {
@@ -96,5 +95,5 @@ func TestImportDigest(t *testing.T) {
 	d, err := store.ParseDigest("2C26B46B68FFC68FF99B453C1D30413413422D706483BFA0F98A5E886266E7AE")
 	must(t, err)
 	must(t, db.CreateAPIKeys(t.Context(), store.APIKey{ID: "digest", Client: "app", Digest: d}))
-	wantUse(t, "its key", middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "foo"}, 0, iss)
+	wantUse(t, "its key", middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "foo"}, 0, iss)
 }

@@ -69,9 +69,9 @@ type Issuer struct {
 }
 
 var (
-	_ middleware.Validator = (*Issuer)(nil)
-	_ middleware.Source    = (*Issuer)(nil)
-	_ middleware.Local     = (*Issuer)(nil)
+	_ middleware.Validator        = (*Issuer)(nil)
+	_ middleware.Source           = (*Issuer)(nil)
+	_ middleware.OfflineValidator = (*Issuer)(nil)
 )
 
 // New returns an issuer without goroutines of its own: the program must call

@@ -85,7 +85,7 @@ func codeOf(err error) errorsx.Code {
 // validate returns the identity that a token proves, or the code of the refusal.
 func validate(t testing.TB, v middleware.Validator, token string) (*middleware.Identity, errorsx.Code) {
 	t.Helper()
-	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
+	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
 	return id, codeOf(err)
 }
 

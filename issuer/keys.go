@@ -187,7 +187,8 @@ func (k SigningKey) public() (crypto.PublicKey, error) {
 	case []byte:
 		pub = p
 	}
-	return pub, middleware.CheckKey(k.Alg, pub)
+	_, err := middleware.StaticKeys(middleware.Key{Alg: k.Alg, Public: pub})
+	return pub, err
 }
 
 // Key implements [middleware.Keys]. For an unknown kid, stored keys are read again.
@@ -203,9 +204,9 @@ func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 	return key, err
 }
 
-// Knows implements [middleware.LocalKeys].
+// Knows implements [middleware.OfflineKeys].
 func (ks *KeySet) Knows(kid string) bool {
-	local, ok := ks.now.Load().public.(middleware.LocalKeys)
+	local, ok := ks.now.Load().public.(middleware.OfflineKeys)
 	return ks.stored == nil || kid == "" || ok && local.Knows(kid)
 }
 

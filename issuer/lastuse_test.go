@@ -103,7 +103,7 @@ func TestLastUseWhileTheStoreIsDown(t *testing.T) {
 		s := &touched{Store: newStore(t), down: true}
 		iss := newIssuer(t, s, issuer.Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		stop := running(t, iss)
-		key := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"}
+		key := middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "key1"}
 		wantUse(t, "used", key, 0, iss)
 		hour := time.Now().UTC().Truncate(time.Hour)
 		time.Sleep(5*time.Minute + time.Second)
@@ -149,7 +149,7 @@ func TestUsesAreTold(t *testing.T) {
 		iss := newIssuer(t, unnamed{s}, issuer.Config{})
 		stop := running(t, iss)
 		for _, c := range []struct{ client, secret string }{{"app", "app-secret"}, {"two", "past"}, {"two", "two"}, {"two", "x"}, {"nobody", "x"}} {
-			iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: c.client, Secret: c.secret})
+			iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBasic, Username: c.client, Secret: c.secret})
 		}
 		stop()
 		synctest.Wait()

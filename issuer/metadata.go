@@ -83,7 +83,7 @@ func (i *Issuer) public(document func() any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if i.closed.Load() {
 			var inherited *errorsx.Writer
-			inherited.Resource(w, r, "", errClosed)
+			inherited.Refuse(w, r, "", errClosed)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

@@ -53,7 +53,7 @@ func (i *Issuer) Close() error {
 	i.end()
 
 	// A cache would otherwise go on answering from memory, without asking the issuer.
-	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindEverything})
+	i.sinks.Forget(middleware.Revocation{Everything: true})
 
 	if i.opened != nil {
 		<-i.opened

@@ -21,7 +21,7 @@ import (
 
 // fromSomewhere returns a Basic credential with the address of its sender.
 func fromSomewhere(username, secret string) middleware.Credential {
-	c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: username, Secret: secret}
+	c := middleware.Credential{Scheme: middleware.SchemeBasic, Username: username, Secret: secret}
 	return c.WithAddr(netip.MustParseAddr("192.0.2.1"))
 }
 
@@ -80,8 +80,8 @@ func TestClosedIssuerRefuses(t *testing.T) {
 		must(t, err)
 		token := client(t, iss)
 		good := map[string]middleware.Credential{
-			"token":  {Scheme: errorsx.SchemeBearer, Secret: token},
-			"key":    {Scheme: errorsx.SchemeAPIKey, Secret: "key1"},
+			"token":  {Scheme: middleware.SchemeBearer, Secret: token},
+			"key":    {Scheme: middleware.SchemeAPIKey, Secret: "key1"},
 			"secret": fromSomewhere("app", "app-secret"),
 		}
 		all := map[string]middleware.Validator{"the issuer": iss, "its validator": iss.Validator(), "a stale cache": stale}
@@ -159,11 +159,11 @@ func TestCreate(t *testing.T) {
 	}
 	key, err := iss.CreateAPIKey(ctx, store.APIKey{Client: "new", Owner: "ada", Scopes: []string{"a"}, Name: "n"})
 	must(t, err)
-	id, err := iss.Validate(ctx, middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
-	if err != nil || id.Client != "new" || id.Scopes != "a" || !strings.HasPrefix(key, "authtier_key_"+id.KeyID+"_") {
+	id, err := iss.Validate(ctx, middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: key})
+	if err != nil || id.Client != "new" || id.Scopes != "a" || !strings.HasPrefix(key, "authtier_key_"+id.APIKeyID+"_") {
 		t.Errorf("the new key: got %+v, %v", id, err)
 	}
-	if record, err := db.APIKeyByID(ctx, id.KeyID); err != nil || record.Owner != "ada" || record.Name != "n" || time.Since(record.Created) > time.Minute {
+	if record, err := db.APIKeyByID(ctx, id.APIKeyID); err != nil || record.Owner != "ada" || record.Name != "n" || time.Since(record.Created) > time.Minute {
 		t.Errorf("stored: %+v, %v", record, err)
 	}
 	for what, k := range map[string]store.APIKey{

@@ -81,7 +81,7 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 	// Caches forget the old key even after an error, because the store may have
 	// replaced it all the same.
 	err = db.ReplaceAPIKey(ctx, id, until, record)
-	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id})
+	i.sinks.Forget(middleware.Revocation{APIKeyID: id})
 	return key, record, err
 }
 
@@ -129,7 +129,7 @@ func (i *Issuer) rotateSecret(ctx context.Context, client string, overlap time.D
 	}
 
 	err = db.ReplaceSecrets(ctx, client, record, until)
-	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindClient, ID: client})
+	i.sinks.Forget(middleware.Revocation{Client: client})
 	return secret, record, err
 }
 
@@ -170,7 +170,7 @@ func (i *Issuer) RevokeAPIKey(ctx context.Context, id string) error {
 		err = i.revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: id})
 	} else {
 		// The store has no such key, but a cache may.
-		i.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id})
+		i.sinks.Forget(middleware.Revocation{APIKeyID: id})
 	}
 	if err != nil {
 		return fmt.Errorf("issuer: RevokeAPIKey: %w", err)
@@ -188,7 +188,7 @@ func (i *Issuer) RevokeSecret(ctx context.Context, client, id string) error {
 	db, err := i.rotator()
 	if err == nil {
 		err = db.DeleteSecret(ctx, client, id)
-		i.sinks.Forget(middleware.Revocation{Kind: middleware.KindClient, ID: client})
+		i.sinks.Forget(middleware.Revocation{Client: client})
 	}
 	if err != nil {
 		return fmt.Errorf("issuer: RevokeSecret: %w", err)

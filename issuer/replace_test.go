@@ -172,8 +172,8 @@ func TestReplaceKeepsWhatLimitsAKey(t *testing.T) {
 	if err != nil || stored.Name != "reports" || stored.Owner != "ada" || !slices.Equal(stored.Addrs, networks) {
 		t.Errorf("stored %+v, %v, want the name, owner and networks of the key before", stored, err)
 	}
-	id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
-	if err != nil || id.KeyID != record.ID || id.Scopes != "a" || !strings.HasPrefix(key, "authtier_key_"+record.ID+"_") {
+	id, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: key})
+	if err != nil || id.APIKeyID != record.ID || id.Scopes != "a" || !strings.HasPrefix(key, "authtier_key_"+record.ID+"_") {
 		t.Errorf("got %+v, %v", id, err)
 	}
 	plain, kept, err := iss.RotateSecret(t.Context(), "other", time.Hour)

@@ -109,7 +109,7 @@ func TestR08Ends(t *testing.T) {
 		if _, code := validate(t, iss, tokens.AccessToken); code != errorsx.UnknownToken {
 			t.Errorf("R08 T11 %s: the access token gets %v", name, code)
 		}
-		if _, err := iss.Refresh(t.Context(), "app", tokens.RefreshToken, ""); (err == nil) != tt.left || err != nil && codeOf(err).Ours() {
+		if _, err := iss.Refresh(t.Context(), "app", tokens.RefreshToken, ""); (err == nil) != tt.left || err != nil && codeOf(err).IsServerError() {
 			t.Errorf("R08 T11 %s: the refresh token gets %v", name, err)
 		}
 	}

@@ -107,9 +107,9 @@ func TestR08RevokeUsedRefreshToken(t *testing.T) {
 func TestRevokedWhileTheBodyArrives(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{BehindAPIKey: true})
 	for _, c := range []middleware.Credential{
-		{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"},
-		{Scheme: errorsx.SchemeAPIKey, Secret: "key1"},
-		{Scheme: errorsx.SchemeBearer},
+		{Scheme: middleware.SchemeBasic, Username: "app", Secret: "app-secret"},
+		{Scheme: middleware.SchemeAPIKey, Secret: "key1"},
+		{Scheme: middleware.SchemeBearer},
 	} {
 		if c.Secret == "" {
 			c.Secret = mint(t, iss, issuer.Grant{Client: "app"}).AccessToken
@@ -127,7 +127,7 @@ func TestRevokedWhileTheBodyArrives(t *testing.T) {
 		_, err = iss.Mint(t.Context(), issuer.Grant{Client: "app", By: id})
 		wantCode(t, "minting by "+fmt.Sprint(c), err, errorsx.CredentialsIncorrect)
 	}
-	key, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"})
+	key, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "key1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func TestRevocationsAreRemembered(t *testing.T) {
 
 func TestKeyScopesNarrow(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{BehindAPIKey: true})
-	key, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"})
+	key, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "key1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,13 +62,30 @@ func (i *Issuer) apply(changes []store.Change) {
 	i.revocations.apply(changes, time.Now())
 	rs := make([]middleware.Revocation, len(changes))
 	for n, c := range changes {
-		rs[n] = middleware.Revocation{Kind: middleware.Kind(c.Kind), ID: c.ID}
+		rs[n] = revocationOf(c)
 	}
 	i.sinks.Forget(rs...)
 }
 
-// The kinds of both packages have equal numbers; otherwise this does not compile.
-var _ = [1]struct{}{}[middleware.KindSigningKey-middleware.Kind(store.KindSigningKey)]
+// revocationOf returns the revocation of the identities that c ends.
+func revocationOf(c store.Change) middleware.Revocation {
+	switch c.Kind {
+	case store.KindToken, store.KindSession:
+		return middleware.Revocation{TokenID: c.ID}
+	case store.KindFamily:
+		return middleware.Revocation{Family: c.ID}
+	case store.KindAPIKey:
+		return middleware.Revocation{APIKeyID: c.ID}
+	case store.KindClient:
+		return middleware.Revocation{Client: c.ID}
+	case store.KindUser:
+		return middleware.Revocation{User: c.ID}
+	case store.KindSigningKey:
+		return middleware.Revocation{SigningKeyID: c.ID}
+	}
+	// A later version may have written a kind that this version does not know.
+	return middleware.Revocation{Everything: true}
+}
 
 // Subscribe implements [middleware.Source]: s learns of all revocations that the issuer
 // learns of. If [Issuer.Run] does not run, caches in front of the issuer answer for

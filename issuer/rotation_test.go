@@ -228,7 +228,7 @@ func TestS01UnknownKeyOfASlowStore(t *testing.T) {
 		iss := node(t, c, issuer.Config{AllowStale: true})
 		token := client(t, iss)
 		junk := func(n int) middleware.Credential {
-			return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: madeUp(token, n)}
+			return middleware.Credential{Scheme: middleware.SchemeBearer, Secret: madeUp(token, n)}
 		}
 		cache, err := middleware.NewCache(iss, 100, &middleware.CacheConfig{AllowStale: true})
 		if err != nil {
@@ -238,7 +238,7 @@ func TestS01UnknownKeyOfASlowStore(t *testing.T) {
 		go cache.Validate(t.Context(), junk(0))
 		time.Sleep(c.takes / 2)
 		asked := time.Now()
-		good := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: client(t, iss)}
+		good := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: client(t, iss)}
 		if _, err := cache.Validate(t.Context(), good); err != nil || time.Since(asked) > 0 {
 			t.Errorf("a token of a known key beside made-up ones: %v after %v", err, time.Since(asked))
 		}
@@ -351,7 +351,7 @@ func TestC19RevokeSigningKeyBesideForeignKeys(t *testing.T) {
 	good := mint(t, a, issuer.Grant{Client: "app"}).AccessToken
 	for name, iss := range map[string]*issuer.Issuer{"here": a, "on the other node": b} {
 		bearer := func(token string) error {
-			_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
+			_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
 			return err
 		}
 		if err := bearer(good); err != nil { // makes the other node read the keys

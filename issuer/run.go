@@ -274,6 +274,6 @@ func (i *Issuer) lost(ctx context.Context, snapshot []store.Change, cursor store
 
 	// Subscribers may have missed any change, so that they must forget everything.
 	i.revocations.apply(snapshot, time.Now())
-	i.sinks.Forget(middleware.Revocation{Kind: middleware.KindEverything})
+	i.sinks.Forget(middleware.Revocation{Everything: true})
 	return nil
 }

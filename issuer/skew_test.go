@@ -20,7 +20,7 @@ func TestS04SkewedNodes(t *testing.T) {
 		iss := newIssuer(t, nil, cfg)
 		token := mint(t, iss, issuer.Grant{Client: "app", User: "ada"}).AccessToken
 		at := func(d time.Duration) errorsx.Code {
-			_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}.At(time.Now().Add(d)))
+			_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token}.At(time.Now().Add(d)))
 			return codeOf(err)
 		}
 		for _, tt := range []struct {

@@ -48,7 +48,7 @@ func TestStaleTokensNeedRun(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := &flaky{Store: newStore(t)}
 			iss := newIssuer(t, f, issuer.Config{AllowStale: allow, Log: discard})
-			token := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken}
+			token := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: mint(t, iss, issuer.Grant{Client: "app"}).AccessToken}
 			look := func(when string, want errorsx.Code, cause string) {
 				t.Helper()
 				_, err := iss.Validate(t.Context(), token)

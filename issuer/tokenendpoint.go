@@ -34,7 +34,7 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request, client *stor
 	}
 	if !slices.Contains(client.Grants, grant) {
 		return &errorsx.Error{
-			Code: errorsx.InvalidParameter, OAuth: "unauthorized_client", Client: client.ID,
+			Code: errorsx.InvalidParameter, OAuthError: "unauthorized_client", Client: client.ID,
 			Message: "Invalid \"grant_type\" parameter: the client may not use it",
 		}
 	}
@@ -74,7 +74,7 @@ func (i *Issuer) grantType(r *http.Request, params form.Params) (string, error) 
 		return "", form.Missing("grant_type")
 	case !slices.Contains(i.grants(), grant):
 		return "", &errorsx.Error{
-			Code: errorsx.InvalidParameter, OAuth: "unsupported_grant_type",
+			Code: errorsx.InvalidParameter, OAuthError: "unsupported_grant_type",
 			Message: "Invalid \"grant_type\" parameter: expected one of " + strings.Join(i.grants(), ", "),
 		}
 	}
@@ -97,12 +97,12 @@ func (i *Issuer) passwordGrant(r *http.Request, client *store.Client, params for
 	}
 
 	user, err := i.AuthenticateUser(r.Context(), middleware.Credential{
-		Scheme: errorsx.SchemeBasic, Username: params.Get("username"), Secret: params.Get("password"),
+		Scheme: middleware.SchemeBasic, Username: params.Get("username"), Secret: params.Get("password"),
 	}.WithRequest(r))
 	// The client is authenticated. Wrong credentials of the user are an invalid grant
 	// (RFC 6749 section 5.2).
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
-		return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, OAuth: "invalid_grant", Client: client.ID}
+		return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, OAuthError: "invalid_grant", Client: client.ID}
 	}
 	if err != nil {
 		return nil, err

@@ -105,8 +105,8 @@ func TestC19RememberedByTheOldConfiguration(t *testing.T) {
 		return db.UpdateClient(t.Context(), "app", func(c *store.Client) error { f(c); return nil })
 	}
 	disable := func(c *store.Client) { c.Disabled = true }
-	key := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"}
-	secret := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"}
+	key := middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "key1"}
+	secret := middleware.Credential{Scheme: middleware.SchemeBasic, Username: "app", Secret: "app-secret"}
 	for name, tt := range map[string]struct {
 		c      middleware.Credential
 		change func(db store.Store) error

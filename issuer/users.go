@@ -12,7 +12,7 @@ import (
 )
 
 // AuthenticateUser returns the user that login and password in c authenticate. c.Scheme
-// should be [errorsx.SchemeBasic].
+// should be [middleware.SchemeBasic].
 //
 // It returns [errorsx.CredentialsIncorrect] for an unknown or disabled user, for a user
 // without a password and for a wrong password, after the same amount of work. It
@@ -87,7 +87,7 @@ type passwords struct{ issuer *Issuer }
 // Validate implements [middleware.Validator].
 func (p passwords) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	i := p.issuer
-	if c.Scheme != errorsx.SchemeBasic {
+	if c.Scheme != middleware.SchemeBasic {
 		return nil, errorsx.Fault(fmt.Errorf("issuer: Passwords: a credential of scheme %q", c.Scheme))
 	}
 	user, err := i.tryUser(ctx, c, nil)
@@ -95,7 +95,7 @@ func (p passwords) Validate(ctx context.Context, c middleware.Credential) (*midd
 		return nil, err
 	}
 	return &middleware.Identity{
-		Issuer: i.url, User: user.Login, Methods: middleware.ByBasic, Audience: middleware.Scopes(i.cfg.Audience),
+		Issuer: i.url, User: user.Login, Methods: middleware.ByBasic, Audience: middleware.Audience(i.cfg.Audience),
 	}, nil
 }
 

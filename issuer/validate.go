@@ -22,19 +22,19 @@ func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middle
 		return nil, errClosed
 	}
 	switch c.Scheme {
-	case errorsx.SchemeAPIKey:
+	case middleware.SchemeAPIKey:
 		return i.validateAPIKey(ctx, c)
-	case errorsx.SchemeBasic:
+	case middleware.SchemeBasic:
 		client, expires, err := i.authenticateClient(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		return &middleware.Identity{
 			Issuer: i.url, Client: client.ID, Methods: middleware.ByBasic, Expires: expires,
-			Scopes: middleware.Scopes(strings.Join(client.Scopes, " ")), Audience: middleware.Scopes(i.cfg.Audience),
+			Scopes: middleware.Scopes(strings.Join(client.Scopes, " ")), Audience: middleware.Audience(i.cfg.Audience),
 			ClientVersion: client.Version,
 		}, nil
-	case errorsx.SchemeBearer:
+	case middleware.SchemeBearer:
 		return i.validateToken(ctx, c)
 	}
 	return nil, errorsx.Fault(fmt.Errorf("issuer: a credential of scheme %q", c.Scheme))
@@ -93,23 +93,23 @@ func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*m
 	}
 	return &middleware.Identity{
 		Issuer: i.url, Client: t.Client, User: t.User, Scopes: middleware.Scopes(t.Scopes), Methods: middleware.ByToken,
-		TokenID: t.ID, Family: t.Family, Audience: middleware.Scopes(t.Audience), Expires: t.Expires,
+		TokenID: t.ID, Family: t.Family, Audience: middleware.Audience(t.Audience), Expires: t.Expires,
 		ClientVersion: t.ClientVersion,
 	}, nil
 }
 
-// Local implements [middleware.Local]. It reports true for a signed token, unless the
+// Offline implements [middleware.OfflineValidator]. It reports true for a signed token, unless the
 // token names a key that may have to be read from the store. It also reports true for
 // an opaque token or API key that the issuer refuses by its form alone.
-func (i *Issuer) Local(c middleware.Credential) bool {
+func (i *Issuer) Offline(c middleware.Credential) bool {
 	switch c.Scheme {
-	case errorsx.SchemeBearer:
+	case middleware.SchemeBearer:
 		if signed(c.Secret) {
-			local, ok := i.jwt.(middleware.Local)
-			return i.cfg.OpaqueTokens || ok && local.Local(c)
+			local, ok := i.jwt.(middleware.OfflineValidator)
+			return i.cfg.OpaqueTokens || ok && local.Offline(c)
 		}
 		return !i.wellFormed(c.Secret)
-	case errorsx.SchemeAPIKey:
+	case middleware.SchemeAPIKey:
 		return i.mistypedKey(c.Secret)
 	}
 	return false
@@ -243,7 +243,7 @@ func (i *Issuer) inspect(ctx context.Context, token string, expected func(refres
 	}
 
 	if signed(token) {
-		_, t, err := i.validateJWT(ctx, middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token})
+		_, t, err := i.validateJWT(ctx, middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
 		// The error names the wrong type only for a genuine token.
 		ours := err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked)
 		if ours && !expected(false) {
@@ -277,7 +277,7 @@ func notFoundAs(refusal error, code errorsx.Code, err error) error {
 // unlessRefused returns nil if err refuses a credential. It returns err if it is an
 // internal one or AUTH-13.
 func unlessRefused(err error) error {
-	if e := errorsx.From(err); !e.Code.Ours() && e.Code != errorsx.TooManyRequests {
+	if e := errorsx.From(err); !e.Code.IsServerError() && e.Code != errorsx.TooManyRequests {
 		return nil
 	}
 	return err

@@ -55,9 +55,9 @@ func TestS01O13StoreDown(t *testing.T) {
 		c    middleware.Credential
 		want errorsx.Code
 	}{
-		"API key":      {middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "key1"}, errorsx.CredentialStore},
-		"Basic":        {middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: "app-secret"}, errorsx.CredentialStore},
-		"opaque token": {middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: secret.Generate("authtier_at")}, errorsx.Internal},
+		"API key":      {middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "key1"}, errorsx.CredentialStore},
+		"Basic":        {middleware.Credential{Scheme: middleware.SchemeBasic, Username: "app", Secret: "app-secret"}, errorsx.CredentialStore},
+		"opaque token": {middleware.Credential{Scheme: middleware.SchemeBearer, Secret: secret.Generate("authtier_at")}, errorsx.Internal},
 	} {
 		_, err := iss.Validate(t.Context(), tt.c)
 		wantCode(t, name, err, tt.want)
@@ -93,7 +93,7 @@ func TestJunkReachesNoStore(t *testing.T) {
 		}
 	}
 	key, _ := newAPIKey("app", nil, time.Time{})
-	_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: mistyped(key)})
+	_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: mistyped(key)})
 	wantCode(t, "mistyped API key", err, errorsx.CredentialsIncorrect)
 	if b.reads != 0 {
 		t.Errorf("the store was asked %d times", b.reads)
@@ -153,10 +153,10 @@ func TestValidateAPIKey(t *testing.T) {
 	}
 	must(t, db.UpdateAPIKey(t.Context(), "past", func(k *store.APIKey) error { k.Expires = now; return nil }))
 	check := func(secret string) (*middleware.Identity, error) {
-		return iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: secret}.At(now))
+		return iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: secret}.At(now))
 	}
 	got, err := check(key)
-	if err != nil || got.Client != "app" || got.KeyID != id || got.Scopes != "a b" || got.Methods != middleware.ByAPIKey || !got.Expires.Equal(now.Add(time.Hour)) {
+	if err != nil || got.Client != "app" || got.APIKeyID != id || got.Scopes != "a b" || got.Methods != middleware.ByAPIKey || !got.Expires.Equal(now.Add(time.Hour)) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, secret := range []string{"past", "orphan", "unknown", "KEY1", "key1 "} {
@@ -188,7 +188,7 @@ func TestClientSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for secret, want := range map[string]errorsx.Code{"old": errorsx.CredentialsIncorrect, "ending": 0, "new": 0, "": errorsx.CredentialsIncorrect} {
-		_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "two", Secret: secret}.At(now))
+		_, err := iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBasic, Username: "two", Secret: secret}.At(now))
 		wantCode(t, "secret "+secret, err, want)
 	}
 }
@@ -435,5 +435,5 @@ func TestOldHashesAreReplaced(t *testing.T) {
 
 // login returns a user's login and password as a credential.
 func login(name, password string) middleware.Credential {
-	return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: name, Secret: password}.WithAddr(netip.MustParseAddr("192.0.2.9"))
+	return middleware.Credential{Scheme: middleware.SchemeBasic, Username: name, Secret: password}.WithAddr(netip.MustParseAddr("192.0.2.9"))
 }

@@ -2,8 +2,6 @@ package middleware
 
 import (
 	"net/http"
-
-	"github.com/authtier/authtier/errorsx"
 )
 
 const apiKeyHeader = "X-Api-Key"
@@ -52,7 +50,7 @@ func (cfg APIKeyConfig) guard(v Validator) *guard {
 		header:      header,
 		expected:    "expected printable ASCII",
 		validator:   v,
-		scheme:      errorsx.SchemeAPIKey,
+		scheme:      SchemeAPIKey,
 		otherClient: cfg.AllowOtherClient,
 		from:        from,
 		read: func(r *http.Request) (string, string, *source, error) {

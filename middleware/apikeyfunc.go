@@ -30,7 +30,7 @@ func APIKeyFunc(lookup func(ctx context.Context, sum [32]byte) (client string, e
 		panic("middleware: APIKeyFunc: nil func")
 	}
 	return ValidatorFunc(func(ctx context.Context, c Credential) (*Identity, error) {
-		if c.Scheme != errorsx.SchemeAPIKey {
+		if c.Scheme != SchemeAPIKey {
 			return nil, errorsx.Fault(fmt.Errorf("middleware: APIKeyFunc: a credential of scheme %q", c.Scheme))
 		}
 

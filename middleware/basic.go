@@ -46,7 +46,7 @@ func (cfg BasicConfig) guard(v Validator) *guard {
 		name:        "Basic",
 		header:      header,
 		validator:   v,
-		scheme:      errorsx.SchemeBasic,
+		scheme:      SchemeBasic,
 		otherClient: cfg.AllowOtherClient,
 		from:        from,
 		read: func(r *http.Request) (string, string, *source, error) {
@@ -70,7 +70,7 @@ func ReadBasic(r *http.Request, name string) (Credential, error) {
 	if err != nil {
 		return Credential{}, err
 	}
-	return Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: password, request: r}, nil
+	return Credential{Scheme: SchemeBasic, Username: user, Secret: password, request: r}, nil
 }
 
 func readBasic(h http.Header, name string) (user, password string, err error) {

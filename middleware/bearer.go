@@ -80,7 +80,7 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 		panic("middleware: Bearer: Audience is one audience, and this one holds a blank")
 	}
 	for _, scope := range cfg.QuerySafe {
-		if !ValidScope(scope) {
+		if !validScope(scope) {
 			panic("middleware: Bearer: QuerySafe: not a scope")
 		}
 	}
@@ -109,7 +109,7 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 		header:      b.header,
 		expected:    "expected one token after the scheme Bearer",
 		validator:   v,
-		scheme:      errorsx.SchemeBearer,
+		scheme:      SchemeBearer,
 		otherClient: cfg.AllowOtherClient,
 		from:        b.fromHeader,
 		read:        b.read,
@@ -159,7 +159,7 @@ func (b *bearer) check(id *Identity) error {
 	case b.cfg.Audience != "" && !id.Audience.Has(b.cfg.Audience):
 		return &errorsx.Error{
 			Code: errorsx.UnknownToken, Client: id.Client,
-			Err: newFault(inClaims, "aud", anyOf{b.cfg.Audience}, '[', strings.Fields(string(id.Audience))...),
+			Err: newFault(inClaims, "aud", anyOf{b.cfg.Audience}, '[', id.Audience.List()...),
 		}
 	case b.cfg.RequireUser && id.User == "":
 		return &errorsx.Error{

@@ -62,7 +62,7 @@ const (
 // to find out are not remembered.
 //
 // If several requests miss with the same credential at the same time, one call of the
-// validator serves them all. That call has its own deadline. See [Local] for
+// validator serves them all. That call has its own deadline. See [OfflineValidator] for
 // credentials that need no such call.
 //
 // After Forget returns, a forgotten credential is validated again before it is
@@ -71,7 +71,7 @@ const (
 // revocations. A Cache is safe for concurrent use.
 type Cache struct {
 	validator Validator
-	local     Local
+	local     OfflineValidator
 	ttl       time.Duration
 	stale     bool
 	seed      uint64    // odd
@@ -92,25 +92,27 @@ type cacheShard struct {
 	good     *simplelru.LRU[uint64, *entry] // by the short form of their keys
 	bad      *simplelru.LRU[uint64, *refusal]
 	inFlight map[cacheKey]*flight
-	stats    Stats
+	stats    CacheStats
 	_        [64]byte // padding, so that shards share no cache line
 }
 
-// Stats are counters since the cache was made.
-type Stats struct {
+// CacheStats are counters since the cache was made.
+type CacheStats struct {
 	Hits      uint64 // lookups that found an identity
 	Misses    uint64 // lookups that found nothing
 	Refusals  uint64 // lookups that found a refusal
 	Evictions uint64 // identities dropped to make room for others
-	Flights   uint64 // calls of the validator for credentials that are not [Local]
+	Flights   uint64 // calls of the validator that requests with one credential share
 }
 
-// Local is an optional ability of a [Validator]. Local reports whether the validator
-// judges c by computation alone. A [Cache] limits how many signatures are checked at
-// once, so that junk with fresh signatures does not take all cores from requests with
-// remembered credentials. Local must be safe for concurrent use.
-type Local interface {
-	Local(c Credential) bool
+// An OfflineValidator is a [Validator] that can judge some credentials by computation
+// alone. A [Cache] limits how many of these it validates at once, so that junk with
+// fresh signatures does not take all cores from requests with remembered credentials.
+// It is for packages that implement a Validator; most programs do not need it.
+type OfflineValidator interface {
+	// Offline reports whether c can be judged without asking another service. It must
+	// be safe for concurrent use.
+	Offline(c Credential) bool
 }
 
 // NewCache returns a cache around v for size identities, rounded up to a multiple of
@@ -147,7 +149,7 @@ func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 	if c.ttl == 0 {
 		c.ttl = defaultTTL
 	}
-	c.local, _ = v.(Local)
+	c.local, _ = v.(OfflineValidator)
 
 	perShard := (size + cacheShards - 1) / cacheShards
 	for i := range c.shards {
@@ -313,13 +315,10 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 func (c *Cache) Forget(rs ...Revocation) {
 	c.ring.add(rs)
 	for _, r := range rs {
-		switch r.Kind {
-		case KindEverything:
-			c.purge(true)
-		// The key may be new. Tokens refused because their key was unknown may now be
-		// valid.
-		case KindSigningKey:
-			c.purge(false)
+		// After a change of signing keys, tokens that were refused because their key was
+		// unknown may be valid.
+		if r.Everything || r.SigningKeyID != "" {
+			c.purge(r.Everything)
 		}
 	}
 }
@@ -341,8 +340,8 @@ func (c *Cache) purge(good bool) {
 func (c *Cache) Unwrap() Validator { return c.validator }
 
 // Stats returns the cache's counters.
-func (c *Cache) Stats() Stats {
-	var sum Stats
+func (c *Cache) Stats() CacheStats {
+	var sum CacheStats
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()

@@ -52,7 +52,7 @@ func newCache(t testing.TB, v middleware.Validator, size int, cfg middleware.Cac
 }
 
 func token(s string) middleware.Credential {
-	return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: s}
+	return middleware.Credential{Scheme: middleware.SchemeBearer, Secret: s}
 }
 
 // client returns the client of c, or the code with which c is refused.
@@ -95,14 +95,14 @@ func TestC05CacheKeys(t *testing.T) {
 	}}
 	c := newCache(t, middleware.ValidatorFunc(o.Validate), 1000, middleware.CacheConfig{})
 	basic := func(user, secret string) middleware.Credential {
-		return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: secret}
+		return middleware.Credential{Scheme: middleware.SchemeBasic, Username: user, Secret: secret}
 	}
 	random := pseudorandom(1, 49)
 	credentials := []middleware.Credential{
 		basic("ab", "c"), basic("a", "bc"), basic("a", "b"), basic("a:b", "c"), basic("a", "b:c"), basic("\x00\x00\x00\x01a", "x"),
-		token("x"), {Scheme: errorsx.SchemeAPIKey, Secret: "x"}, basic("x", "x"), token("X"),
-		token("a.b.sig"), token("a.b.sih"), token("sig"), token("a.b."), {Scheme: errorsx.SchemeAPIKey, Secret: "a.b.sig"},
-		token("p_" + random), token("p__" + random[1:]), {Scheme: errorsx.SchemeAPIKey, Secret: "p_k_" + random},
+		token("x"), {Scheme: middleware.SchemeAPIKey, Secret: "x"}, basic("x", "x"), token("X"),
+		token("a.b.sig"), token("a.b.sih"), token("sig"), token("a.b."), {Scheme: middleware.SchemeAPIKey, Secret: "a.b.sig"},
+		token("p_" + random), token("p__" + random[1:]), {Scheme: middleware.SchemeAPIKey, Secret: "p_k_" + random},
 		token("p_" + random[:48] + "!"), token("p_" + random[1:]), token("ey_" + random[1:] + "."), token("ey_a.b." + random),
 	}
 	for range 2 {
@@ -204,11 +204,11 @@ func TestCacheForgetsRefusals(t *testing.T) {
 	c := newCache(t, middleware.ValidatorFunc(o.Validate), 100, middleware.CacheConfig{})
 	client(t, c, token("a"))
 	err = nil
-	c.Forget(middleware.Revocation{Kind: middleware.KindUser, ID: "ada"})
+	c.Forget(middleware.Revocation{User: "ada"})
 	if got := client(t, c, token("a")); got != "AUTH-10" {
 		t.Errorf("remembered: got %s", got)
 	}
-	c.Forget(middleware.Revocation{Kind: middleware.KindSigningKey, ID: "k2"})
+	c.Forget(middleware.Revocation{SigningKeyID: "k2"})
 	if got := client(t, c, token("a")); got != "a" {
 		t.Errorf("with a new key: got %s", got)
 	}
@@ -257,7 +257,7 @@ func TestC04JunkEvictsNothing(t *testing.T) {
 func TestC01CacheForgets(t *testing.T) {
 	id := middleware.Identity{
 		Issuer: "i", Client: "app", User: "ada", Methods: middleware.ByToken,
-		TokenID: "t", Family: "f", KeyID: "k", SignedBy: "s",
+		TokenID: "t", Family: "f", APIKeyID: "k", SigningKeyID: "s",
 	}
 	o := newSource()
 	o.answer = func(context.Context, middleware.Credential) (*middleware.Identity, error) {
@@ -275,18 +275,18 @@ func TestC01CacheForgets(t *testing.T) {
 		r    middleware.Revocation
 		want bool
 	}{
-		{middleware.Revocation{Kind: middleware.KindToken, ID: "t"}, true},
-		{middleware.Revocation{Kind: middleware.KindFamily, ID: "f"}, true},
-		{middleware.Revocation{Kind: middleware.KindSession, ID: "t"}, true},
-		{middleware.Revocation{Kind: middleware.KindAPIKey, ID: "k"}, true},
-		{middleware.Revocation{Kind: middleware.KindClient, ID: "app"}, true},
-		{middleware.Revocation{Kind: middleware.KindUser, ID: "ada"}, true},
-		{middleware.Revocation{Kind: middleware.KindSigningKey, ID: "s"}, true},
-		{middleware.Revocation{Kind: middleware.KindEverything}, true},
-		{middleware.Revocation{Kind: middleware.KindToken, ID: "f"}, false},
-		{middleware.Revocation{Kind: middleware.KindClient, ID: "ada"}, false},
-		{middleware.Revocation{Kind: middleware.KindUser, ID: "app"}, false},
-		{middleware.Revocation{Kind: middleware.KindUser, ID: ""}, false},
+		{middleware.Revocation{TokenID: "t"}, true},
+		{middleware.Revocation{Family: "f"}, true},
+		{middleware.Revocation{APIKeyID: "k"}, true},
+		{middleware.Revocation{Client: "app"}, true},
+		{middleware.Revocation{User: "ada"}, true},
+		{middleware.Revocation{SigningKeyID: "s"}, true},
+		{middleware.Revocation{Everything: true}, true},
+		{middleware.Revocation{TokenID: "f"}, false},
+		{middleware.Revocation{Client: "ada"}, false},
+		{middleware.Revocation{User: "app"}, false},
+		{middleware.Revocation{}, false},
+		{middleware.Revocation{Client: "other", User: "ada"}, true},
 	} {
 		o.Forget(tt.r)
 		if got := asks(); got != tt.want {
@@ -299,7 +299,7 @@ func TestC01CacheForgets(t *testing.T) {
 
 	// These are more revocations than the cache remembers.
 	for i := range 5000 {
-		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: fmt.Sprint(i)})
+		o.Forget(middleware.Revocation{TokenID: fmt.Sprint(i)})
 	}
 	if !asks() {
 		t.Error("an identity that is too far behind was believed")
@@ -347,7 +347,7 @@ func TestC18NewCacheRefuses(t *testing.T) {
 	}{
 		"nil validator": {nil, 1, time.Minute}, "size 0": {v, 0, time.Minute}, "negative size": {v, -1, time.Minute},
 		"negative TTL": {v, 1, -1}, "TTL of a week": {v, 1, 7 * 24 * time.Hour},
-		"no TTL and no source": {v, 1, 0}, "no source in a choice": {middleware.ByScheme{errorsx.SchemeBasic: v}, 1, 0},
+		"no TTL and no source": {v, 1, 0}, "no source in a choice": {middleware.ByScheme{middleware.SchemeBasic: v}, 1, 0},
 		"a throttle":          {newThrottle(t, middleware.ThrottleConfig{}).Around(v), 1, time.Minute},
 		"a throttle inside":   {middleware.Around(newThrottle(t, middleware.ThrottleConfig{}).Around(v), pass), 1, time.Minute},
 		"a chain without end": {endless{}, 1, time.Minute},

@@ -73,7 +73,7 @@ func TestC15SteppedAfterRevocation(t *testing.T) {
 			t.Fatalf("C15 before: got %s", got)
 		}
 		revoked = true
-		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: "id-x"})
+		o.Forget(middleware.Revocation{TokenID: "id-x"})
 		if got := client(t, c, token("x").At(after(t, time.Second, step))); got != "AUTH-12" {
 			t.Errorf("C15 clock set by %v after a revocation: got %s", step, got)
 		}

@@ -36,7 +36,7 @@ func tokenOf(number int) string {
 	return fmt.Sprintf("head.payload-%d.signature-%d", number, number)
 }
 
-func (*crowd) Local(c middleware.Credential) bool { return strings.Contains(c.Secret, ".") }
+func (*crowd) Offline(c middleware.Credential) bool { return strings.Contains(c.Secret, ".") }
 
 func (*crowd) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	number, err := strconv.Atoi(c.Secret[strings.LastIndexByte(c.Secret, '-')+1:])
@@ -50,8 +50,8 @@ func (*crowd) Validate(ctx context.Context, c middleware.Credential) (*middlewar
 		}
 	}
 	id := &middleware.Identity{Issuer: "i", Client: fmt.Sprint("client-", number%crowdClients)}
-	if c.Scheme == errorsx.SchemeAPIKey {
-		id.Methods, id.KeyID = middleware.ByAPIKey, fmt.Sprint("k", number)
+	if c.Scheme == middleware.SchemeAPIKey {
+		id.Methods, id.APIKeyID = middleware.ByAPIKey, fmt.Sprint("k", number)
 	} else {
 		id.Methods, id.User, id.TokenID = middleware.ByToken, fmt.Sprint("user-", number), fmt.Sprint("t", number)
 	}
@@ -71,7 +71,7 @@ func TestC13EveryAnswerIsItsOwn(t *testing.T) {
 		middleware.Chain(middleware.Errors(silent), middleware.Bearer(c, nil)),
 	)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := middleware.IdentityFromContext(r.Context())
-		fmt.Fprint(w, id.Client, " ", id.User, " ", id.TokenID, " ", id.KeyID)
+		fmt.Fprint(w, id.Client, " ", id.User, " ", id.TokenID, " ", id.APIKeyID)
 	}))
 	span := time.Second
 	if long() {
@@ -94,7 +94,7 @@ func TestC13EveryAnswerIsItsOwn(t *testing.T) {
 	}
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			v.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: fmt.Sprint("t", rand.IntN(crowdTokens))})
+			v.Forget(middleware.Revocation{TokenID: fmt.Sprint("t", rand.IntN(crowdTokens))})
 			time.Sleep(time.Millisecond)
 		}
 	})

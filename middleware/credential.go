@@ -7,15 +7,24 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+)
 
-	"github.com/authtier/authtier/errorsx"
+// A Scheme is an authentication scheme (RFC 9110 section 11.1).
+type Scheme string
+
+// The schemes of this suite. ApiKey is not a registered scheme. It is used because a
+// Basic challenge would open the browser's password dialog.
+const (
+	SchemeBasic  Scheme = "Basic"
+	SchemeBearer Scheme = "Bearer"
+	SchemeAPIKey Scheme = "ApiKey"
 )
 
 // A Credential is the proof of identity that a request carries. It is syntactically
 // valid, but nothing else about it has been checked. Its secret does not appear when
 // it is printed, logged or encoded as JSON.
 type Credential struct {
-	Scheme   errorsx.Scheme
+	Scheme   Scheme
 	Username string // set for SchemeBasic alone, and never empty there
 	Secret   string `json:"-"` // never empty
 

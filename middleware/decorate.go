@@ -76,8 +76,8 @@ func (v *copying) Validate(ctx context.Context, c Credential) (*Identity, error)
 func (id *Identity) endWith(proven *Identity) {
 	id.TokenID = cmp.Or(id.TokenID, proven.TokenID)
 	id.Family = cmp.Or(id.Family, proven.Family)
-	id.KeyID = cmp.Or(id.KeyID, proven.KeyID)
-	id.SignedBy = cmp.Or(id.SignedBy, proven.SignedBy)
+	id.APIKeyID = cmp.Or(id.APIKeyID, proven.APIKeyID)
+	id.SigningKeyID = cmp.Or(id.SigningKeyID, proven.SigningKeyID)
 	id.ClientVersion = cmp.Or(id.ClientVersion, proven.ClientVersion)
 	if !proven.Expires.IsZero() && (id.Expires.IsZero() || proven.Expires.Before(id.Expires)) {
 		id.Expires = proven.Expires
@@ -102,7 +102,7 @@ func (d decorated) Unwrap() Validator { return d.next }
 // own issuer and Bearer tokens to the keys of another issuer. A scheme without a
 // validator is a fault in wiring (AUTH-8); a wrapper that reads such a scheme panics
 // when it is made. A ByScheme must not be changed once it is in use.
-type ByScheme map[errorsx.Scheme]Validator
+type ByScheme map[Scheme]Validator
 
 // Validate implements [Validator].
 func (vs ByScheme) Validate(ctx context.Context, c Credential) (*Identity, error) {

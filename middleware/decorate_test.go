@@ -28,7 +28,9 @@ func TestCacheHearsThroughDecorators(t *testing.T) {
 		"Around twice": func(v middleware.Validator) middleware.Validator {
 			return middleware.Around(middleware.Around(v, pass), pass)
 		},
-		"ByScheme": func(v middleware.Validator) middleware.Validator { return middleware.ByScheme{errorsx.SchemeBearer: v} },
+		"ByScheme": func(v middleware.Validator) middleware.Validator {
+			return middleware.ByScheme{middleware.SchemeBearer: v}
+		},
 	} {
 		o := newSource()
 		o.answer = yes
@@ -36,7 +38,7 @@ func TestCacheHearsThroughDecorators(t *testing.T) {
 		for range 2 {
 			client(t, c, token("a"))
 		}
-		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: "id-a"})
+		o.Forget(middleware.Revocation{TokenID: "id-a"})
 		if client(t, c, token("a")); o.asked.Load() != 2 {
 			t.Errorf("%s: asked %d times, want once, and once more after the revocation", name, o.asked.Load())
 		}
@@ -52,7 +54,7 @@ func TestCacheNeedsAllSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := &oracle{}, &oracle{}
 		a.answer, b.answer = yes, yes
-		c := newCache(t, middleware.ByScheme{errorsx.SchemeBearer: a, errorsx.SchemeAPIKey: b}, 10, middleware.CacheConfig{TTL: time.Hour})
+		c := newCache(t, middleware.ByScheme{middleware.SchemeBearer: a, middleware.SchemeAPIKey: b}, 10, middleware.CacheConfig{TTL: time.Hour})
 		fresh := func(o *oracle, d time.Duration) { o.FreshUntil(time.Now().Add(d)) }
 		want := func(want string) {
 			t.Helper()
@@ -74,7 +76,7 @@ func TestCacheNeedsAllSources(t *testing.T) {
 	})
 }
 
-// TestDecoratorIsNotPureComputation tests that a decorated validator is not Local,
+// TestDecoratorIsNotPureComputation tests that a decorated validator is not an OfflineValidator,
 // even if the inner validator is. A decorator may ask a database, so its calls are
 // flights that waiting requests share.
 func TestDecoratorIsNotPureComputation(t *testing.T) {
@@ -199,7 +201,7 @@ func TestNothingIsNilInDisguise(t *testing.T) {
 		"by nothing":         func() { middleware.Around(people, nil) },
 		"a nil meter":        func() { middleware.Usage(m, nil) },
 		"a choice of nothing": func() {
-			middleware.Bearer(middleware.ByScheme{errorsx.SchemeBearer: cache}, nil)
+			middleware.Bearer(middleware.ByScheme{middleware.SchemeBearer: cache}, nil)
 		},
 		"an empty chain": func() { middleware.Chain() },
 		"a nil writer":   func() { middleware.Errors(nil) },
@@ -225,7 +227,7 @@ func TestWithIdentityCountsAsToken(t *testing.T) {
 			next.ServeHTTP(w, r.WithContext(middleware.WithIdentity(r.Context(), id)))
 		})
 	}
-	if id := identity(t, serve(middleware.Chain(own, key)(whoami), "GET", "/", keyApp)); id.Scopes != "read" || id.User != "bob" || id.KeyID != "k1" {
+	if id := identity(t, serve(middleware.Chain(own, key)(whoami), "GET", "/", keyApp)); id.Scopes != "read" || id.User != "bob" || id.APIKeyID != "k1" {
 		t.Errorf("got %+v", id)
 	}
 }
@@ -234,7 +236,7 @@ func TestWithIdentityCountsAsToken(t *testing.T) {
 // Otherwise all clients' failures would count as one client's.
 func TestThrottleWantsAClient(t *testing.T) {
 	throttle := newThrottle(t, middleware.ThrottleConfig{})
-	_, err := throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "ada", Secret: "x"})
+	_, err := throttle.Begin(middleware.Credential{Scheme: middleware.SchemeBasic, Username: "ada", Secret: "x"})
 	if !errors.Is(err, errorsx.Internal) {
 		t.Errorf("got %v, want AUTH-8", err)
 	}
@@ -247,7 +249,7 @@ func TestDecoratorKeepsLimits(t *testing.T) {
 	o := newSource()
 	o.answer = func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		id := middleware.Identity{
-			Issuer: "i", Client: "app", User: "ada", TokenID: "t", Family: "f", KeyID: "k", SignedBy: "s", Expires: end, ClientVersion: 1,
+			Issuer: "i", Client: "app", User: "ada", TokenID: "t", Family: "f", APIKeyID: "k", SigningKeyID: "s", Expires: end, ClientVersion: 1,
 		}
 		id = id.WithOwner("bob").WithScopeLimit().WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 		return &id, nil
@@ -271,7 +273,7 @@ func TestDecoratorKeepsLimits(t *testing.T) {
 			want = expires
 		}
 		id := identity(t, serveFrom(h, "10.0.0.1:1", "Authorization: Bearer x"))
-		if id.TokenID != "t" || id.Family != "f" || id.KeyID != "k" || id.SignedBy != "s" || id.ClientVersion != 1 || !id.Expires.Equal(want) {
+		if id.TokenID != "t" || id.Family != "f" || id.APIKeyID != "k" || id.SigningKeyID != "s" || id.ClientVersion != 1 || !id.Expires.Equal(want) {
 			t.Errorf("%s: got %+v, want the IDs of the original and the end %v", name, id, want)
 		}
 		if id, err := mapped.Validate(t.Context(), token("x")); err != nil || !id.HasScopeLimit() {
@@ -279,7 +281,7 @@ func TestDecoratorKeepsLimits(t *testing.T) {
 		}
 
 		for _, r := range []middleware.Revocation{
-			{Kind: middleware.KindToken, ID: "t"}, {Kind: middleware.KindAPIKey, ID: "k"}, {Kind: middleware.KindUser, ID: "bob"},
+			{TokenID: "t"}, {APIKeyID: "k"}, {User: "bob"},
 		} {
 			before := o.asked.Load()
 			o.Forget(r)

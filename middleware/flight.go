@@ -12,7 +12,7 @@ import (
 // ask returns the validator's answer, and the number of the last revocation before
 // the validator was asked.
 func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
-	if c.local == nil || !c.local.Local(cred) {
+	if c.local == nil || !c.local.Offline(cred) {
 		return c.fly(ctx, k, cred)
 	}
 

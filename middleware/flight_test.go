@@ -92,7 +92,7 @@ func TestC09Leaders(t *testing.T) {
 // time. None waits for the answer to another, or gets it.
 func TestC12FlightsAreOfOneCredential(t *testing.T) {
 	basic := func(user, secret string) middleware.Credential {
-		return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user, Secret: secret}
+		return middleware.Credential{Scheme: middleware.SchemeBasic, Username: user, Secret: secret}
 	}
 	const hash = "$2a$10$abcdefghijklmnopqrstuv"
 	for name, credentials := range map[string][]middleware.Credential{
@@ -100,7 +100,7 @@ func TestC12FlightsAreOfOneCredential(t *testing.T) {
 		"secrets beside each other":            {basic("ada", "pw"), basic("ada", "pw "), basic("ada", "PW"), basic("ada", "p")},
 		"a stored hash as the secret":          {basic("ada", "pw"), basic("ada", hash), basic("ada", "pw"+hash), basic(hash, "pw")},
 		"one string, cut elsewhere":            {basic("adap", "w"), basic("ada", "pw"), basic("a", "dapw"), basic("ada:p", "w")},
-		"one secret in every scheme":           {token("pw"), {Scheme: errorsx.SchemeAPIKey, Secret: "pw"}, basic("pw", "pw")},
+		"one secret in every scheme":           {token("pw"), {Scheme: middleware.SchemeAPIKey, Secret: "pw"}, basic("pw", "pw")},
 		"long ones that end or begin the same": {basic("ada", strings.Repeat("x", 72)+"a"), basic("ada", strings.Repeat("x", 72)+"b"), basic(strings.Repeat("y", 60)+"a", "p"), basic(strings.Repeat("y", 60)+"b", "p")},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -302,7 +302,7 @@ func TestC01RevokedWhileInFlight(t *testing.T) {
 		}
 		time.Sleep(40 * time.Millisecond)
 		revoked.Store(true)
-		o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: "id-x"})
+		o.Forget(middleware.Revocation{TokenID: "id-x"})
 		wg.Wait()
 		if got := client(t, c, token("x")); got != "AUTH-12" {
 			t.Errorf("afterwards: got %s", got)
@@ -348,7 +348,7 @@ func TestC01RevocationsAreNotLost(t *testing.T) {
 		for i := range 100 {
 			time.Sleep(20 * time.Millisecond)
 			revoked.Store(fmt.Sprint(i), true)
-			o.Forget(middleware.Revocation{Kind: middleware.KindToken, ID: fmt.Sprint("id-", i)})
+			o.Forget(middleware.Revocation{TokenID: fmt.Sprint("id-", i)})
 			if got := client(t, c, token(fmt.Sprint(i))); got != "AUTH-12" {
 				t.Errorf("token %d right after its revocation: got %s", i, got)
 			}
@@ -358,10 +358,10 @@ func TestC01RevocationsAreNotLost(t *testing.T) {
 	})
 }
 
-// localFunc is a validator that is Local for every credential.
+// localFunc is a validator that is offline for every credential.
 type localFunc middleware.ValidatorFunc
 
-func (f localFunc) Local(middleware.Credential) bool { return true }
+func (f localFunc) Offline(middleware.Credential) bool { return true }
 
 func (f localFunc) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	return f(ctx, c)

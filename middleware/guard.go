@@ -18,7 +18,7 @@ type guard struct {
 	expected    string // text about the header's value for AUTH-3, unless the value is decoded
 	validator   Validator
 	cache       *Cache // the validator, if it is a Cache
-	scheme      errorsx.Scheme
+	scheme      Scheme
 	otherClient bool
 
 	// from is the source of a credential in the header.
@@ -30,7 +30,7 @@ type guard struct {
 	// absent refuses a request without the credential. others are the further schemes
 	// of its challenges, if there are alternatives.
 	absent error
-	others []errorsx.Scheme
+	others []string
 
 	// anonymous is not nil if requests without a credential are admitted. Their
 	// answers vary by it.
@@ -135,7 +135,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			from.protect(w.Header())
 		}
 		if err != nil {
-			(*errorsx.Writer)(nil).Resource(w, r, g.scheme, err)
+			(*errorsx.Writer)(nil).Refuse(w, r, string(g.scheme), err)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -271,7 +271,7 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 
 // isRefusal reports whether err refuses a credential and is not a failure of the
 // server.
-func isRefusal(err error) bool { return err != nil && !errorsx.From(err).Code.Ours() }
+func isRefusal(err error) bool { return err != nil && !errorsx.From(err).Code.IsServerError() }
 
 // ask calls a validator. It turns a panic and an empty result into faults.
 func ask(ctx context.Context, v Validator, c Credential) (id *Identity, err error) {

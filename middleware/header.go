@@ -55,15 +55,15 @@ func headerName(wrapper, name, def string) string {
 	if name == "" {
 		name = def
 	}
-	if !ValidHeaderName(name) {
+	if !validHeaderName(name) {
 		panic(fmt.Sprintf("middleware: %s: %q is not a header name", wrapper, name))
 	}
 	return http.CanonicalHeaderKey(name)
 }
 
-// ValidHeaderName reports whether name is a valid header name (RFC 9110 section 5.1).
+// validHeaderName reports whether name is a valid header name (RFC 9110 section 5.1).
 // Wrappers panic when they are made with an invalid one.
-func ValidHeaderName(name string) bool {
+func validHeaderName(name string) bool {
 	for i := range len(name) {
 		if !tokenChar(name[i]) {
 			return false
@@ -95,16 +95,16 @@ func isScheme(got, scheme string) bool {
 // wrongScheme returns the refusal of a header that has another scheme, or none.
 func wrongScheme(name, got, expected string) error {
 	err := &errorsx.Error{
-		Code:    errorsx.CredentialsMalformed,
-		Message: fmt.Sprintf("Invalid %q header: expected the scheme %s", shown(name), expected),
-		NoError: true,
+		Code:          errorsx.CredentialsMalformed,
+		Message:       fmt.Sprintf("Invalid %q header: expected the scheme %s", shown(name), expected),
+		BareChallenge: true,
 	}
 
 	// A value that does not begin with a scheme is malformed. Its challenge says so
 	// (RFC 6750 section 3.1).
 	for i := range len(got) {
 		if !tokenChar(got[i]) {
-			err.NoError = false
+			err.BareChallenge = false
 		}
 	}
 	return err
@@ -160,11 +160,11 @@ func appendBase64(b []byte, strict *base64.Encoding, s string) ([]byte, bool) {
 // fitsHeader reports whether a secret consists of characters that its scheme allows
 // in a header. It is true for a Basic credential, which was checked when it was
 // decoded.
-func fitsHeader(scheme errorsx.Scheme, secret string) bool {
+func fitsHeader(scheme Scheme, secret string) bool {
 	switch scheme {
-	case errorsx.SchemeBearer:
+	case SchemeBearer:
 		return token68(secret)
-	case errorsx.SchemeAPIKey:
+	case SchemeAPIKey:
 		return printable(secret)
 	}
 	return true

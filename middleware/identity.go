@@ -24,9 +24,13 @@ func (s Scopes) Has(scope string) bool {
 }
 
 // has is [Scopes.Has] for a scope that is not empty and contains no space.
-func (s Scopes) has(scope string) bool {
-	for rest := string(s); len(rest) >= len(scope); {
-		if n := len(scope); rest[:n] == scope && (len(rest) == n || rest[n] == ' ') {
+func (s Scopes) has(scope string) bool { return contains(string(s), scope) }
+
+// contains reports whether list, whose elements are separated by spaces, contains
+// item. The item must not be empty and must not contain a space.
+func contains(list, item string) bool {
+	for rest := list; len(rest) >= len(item); {
+		if n := len(item); rest[:n] == item && (len(rest) == n || rest[n] == ' ') {
 			return true
 		}
 		next := strings.IndexByte(rest, ' ')
@@ -48,15 +52,15 @@ func (s Scopes) Valid() bool {
 		return true
 	}
 	for token := range strings.SplitSeq(string(s), " ") {
-		if !ValidScope(token) {
+		if !validScope(token) {
 			return false
 		}
 	}
 	return true
 }
 
-// ValidScope reports whether s is one valid scope token (RFC 6749 section 3.3).
-func ValidScope(s string) bool {
+// validScope reports whether s is one valid scope token (RFC 6749 section 3.3).
+func validScope(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
@@ -64,6 +68,18 @@ func ValidScope(s string) bool {
 	}
 	return s != ""
 }
+
+// An Audience is a list of the recipients that a token is for (RFC 7519 section
+// 4.1.3). They are separated by single spaces, so none of them may contain a space.
+type Audience string
+
+// Has reports whether recipient is one of a.
+func (a Audience) Has(recipient string) bool {
+	return recipient != "" && strings.IndexByte(recipient, ' ') < 0 && contains(string(a), recipient)
+}
+
+// List returns the recipients as a slice, which is empty for an empty a.
+func (a Audience) List() []string { return strings.Fields(string(a)) }
 
 // Methods is the set of methods that proved an identity.
 type Methods uint8
@@ -77,27 +93,27 @@ const (
 
 // methodOf returns the method by which a credential of that scheme proves an
 // identity.
-func methodOf(s errorsx.Scheme) Methods {
+func methodOf(s Scheme) Methods {
 	switch s {
-	case errorsx.SchemeAPIKey:
+	case SchemeAPIKey:
 		return ByAPIKey
-	case errorsx.SchemeBasic:
+	case SchemeBasic:
 		return ByBasic
 	}
 	return ByToken
 }
 
 // scheme returns the scheme of the credential whose scopes count.
-func (m Methods) scheme() errorsx.Scheme {
+func (m Methods) scheme() Scheme {
 	switch {
 	case m.Has(ByToken):
-		return errorsx.SchemeBearer
+		return SchemeBearer
 	case m.Has(ByBasic):
-		return errorsx.SchemeBasic
+		return SchemeBasic
 	case m.Has(ByAPIKey):
-		return errorsx.SchemeAPIKey
+		return SchemeAPIKey
 	}
-	return errorsx.SchemeBearer
+	return SchemeBearer
 }
 
 // Has reports whether m contains all methods of n. It is false if n is empty.
@@ -127,13 +143,13 @@ type Identity struct {
 	ClientVersion uint64
 
 	// A [Revocation] names an identity by one of these IDs.
-	TokenID  string // the token's jti
-	Family   string // ID of a group of tokens that are revoked together
-	KeyID    string // the API key's ID
-	SignedBy string // kid of the key that signed the token
+	TokenID      string // the token's jti
+	Family       string // ID of a group of tokens that are revoked together
+	APIKeyID     string // the API key's ID
+	SigningKeyID string // kid of the key that signed the token
 
-	// Audience is the list of the token's audiences, separated by spaces.
-	Audience Scopes
+	// Audience is the list of the token's audiences.
+	Audience Audience
 
 	// Expires is the time at which the proof ends. If zero, the proof does not
 	// expire.
@@ -218,8 +234,8 @@ func (id *Identity) remembered() *memo {
 func (a *Identity) includes(b *Identity) bool {
 	switch b.Methods {
 	case ByAPIKey:
-		if b.KeyID != "" {
-			return a.KeyID == b.KeyID
+		if b.APIKeyID != "" {
+			return a.APIKeyID == b.APIKeyID
 		}
 	case ByToken:
 		if b.TokenID != "" {
@@ -229,7 +245,7 @@ func (a *Identity) includes(b *Identity) bool {
 		return b.User == "" || a.User == b.User
 	}
 	// Without an ID, two credentials count as the same only if they say the same.
-	return a.TokenID == "" && a.KeyID == "" && a.User == b.User && a.Scopes == b.Scopes && a.claims == b.claims
+	return a.TokenID == "" && a.APIKeyID == "" && a.User == b.User && a.Scopes == b.Scopes && a.claims == b.claims
 }
 
 // names reports whether id names a client or a user. id may be nil.
@@ -317,8 +333,8 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 	m.memo = nil
 	m.Methods |= other.Methods
 
-	if m.KeyID == "" {
-		m.KeyID = other.KeyID
+	if m.APIKeyID == "" {
+		m.APIKeyID = other.APIKeyID
 	}
 	if m.Client == "" {
 		m.Client = other.Client

@@ -106,7 +106,7 @@ type introspector struct {
 
 // Validate implements [Validator].
 func (v *introspector) Validate(ctx context.Context, c Credential) (*Identity, error) {
-	if c.Scheme != errorsx.SchemeBearer {
+	if c.Scheme != SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("middleware: Introspection: a credential of scheme %s", c.Scheme))
 	}
 	body, err := v.ask(ctx, c.Secret)
@@ -256,7 +256,7 @@ func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) 
 		Scopes:   Scopes(p.Scope.s),
 		Methods:  ByToken,
 		TokenID:  p.ID.s,
-		Audience: Scopes(strings.Join(p.Audience.list, " ")),
+		Audience: Audience(strings.Join(p.Audience.list, " ")),
 		Expires:  expires,
 		claims:   a.object,
 	}, nil

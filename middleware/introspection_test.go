@@ -252,7 +252,7 @@ func TestS09Introspection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: "t0ken"}
+		c := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: "t0ken"}
 		_, err = v.Validate(t.Context(), c)
 		if errorsx.From(err).Code != errorsx.Internal || strings.Contains(err.Error(), "t0ken") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v", name, err)
@@ -283,8 +283,8 @@ func TestIntrospectionConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: "k"})
-	if e, ok := errors.AsType[*errorsx.Error](err); !ok || e.OAuth != "server_error" {
+	_, err = v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "k"})
+	if e, ok := errors.AsType[*errorsx.Error](err); !ok || e.OAuthError != "server_error" {
 		t.Errorf("an API key: got %v, want a fault in wiring", err)
 	}
 }

@@ -99,8 +99,8 @@ func (vs jwtIssuers) Validate(ctx context.Context, c Credential) (*Identity, err
 	return v.validate(ctx, c, t)
 }
 
-// Local implements [Local].
-func (vs jwtIssuers) Local(c Credential) bool {
+// Offline implements [OfflineValidator].
+func (vs jwtIssuers) Offline(c Credential) bool {
 	t, err := readJWT(c, nil)
 	if err != nil {
 		return true
@@ -108,7 +108,7 @@ func (vs jwtIssuers) Local(c Credential) bool {
 
 	// A token of an unknown issuer is refused without looking for a key.
 	v := vs.of(t)
-	return v == nil || v.Local(c)
+	return v == nil || v.Offline(c)
 }
 
 // liveIssuers are issuers of which some have keys that report withdrawn keys.
@@ -176,7 +176,7 @@ func (s *member) FreshUntil(until time.Time) {
 	}
 
 	if forget {
-		s.sink.Forget(Revocation{Kind: KindEverything})
+		s.sink.Forget(Revocation{Everything: true})
 	}
 	s.sink.FreshUntil(first)
 }

@@ -78,7 +78,7 @@ func TestJ06SameKidAtTwoIssuers(t *testing.T) {
 			}
 		}
 	}
-	if _, err := v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "a", Secret: "b"}); err == nil || errorsx.From(err).Code != errorsx.Internal {
+	if _, err := v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBasic, Username: "a", Secret: "b"}); err == nil || errorsx.From(err).Code != errorsx.Internal {
 		t.Errorf("a password: got %v, want a fault in wiring", err)
 	}
 	if n := c.Stats().Flights; n != 0 {

@@ -111,7 +111,7 @@ func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 	v := &jwtValidator{keys: keys, cfg: cfg}
 	v.static, _ = keys.(staticKeys)
 	v.remote, _ = keys.(*RemoteKeys)
-	v.local, _ = keys.(LocalKeys)
+	v.local, _ = keys.(OfflineKeys)
 
 	for _, t := range cfg.Types {
 		v.types = append(v.types, mediaType(t))
@@ -123,7 +123,7 @@ type jwtValidator struct {
 	keys   Keys
 	static staticKeys  // keys, if they are of that type
 	remote *RemoteKeys // keys, if they are of that type
-	local  LocalKeys   // keys, if they implement it
+	local  OfflineKeys // keys, if they implement it
 	cfg    JWTConfig
 	types  []string
 	known  atomic.Pointer[knownHeader] // the header of the last token whose signature was right
@@ -135,9 +135,9 @@ type liveJWT struct {
 	Source
 }
 
-// Local implements [Local]. It reports whether the key is at hand, or whether no key
+// Offline implements [OfflineValidator]. It reports whether the key is at hand, or whether no key
 // will be looked for.
-func (v *jwtValidator) Local(c Credential) bool {
+func (v *jwtValidator) Offline(c Credential) bool {
 	return v.static != nil || v.local != nil && v.local.Knows(v.kid(c.Secret))
 }
 
@@ -165,7 +165,7 @@ func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, e
 
 // readJWT parses a credential as a token.
 func readJWT(c Credential, known *knownHeader) (*token, error) {
-	if c.Scheme != errorsx.SchemeBearer {
+	if c.Scheme != SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("middleware: JWT: a credential of scheme %s", c.Scheme))
 	}
 	t, err := parseJWT(c.Secret, known)
@@ -233,7 +233,7 @@ func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err er
 
 	// StaticKeys and RemoteKeys check their keys when they read them.
 	if v.static == nil && v.remote == nil {
-		if err := CheckKey(alg, key); err != nil {
+		if err := checkKey(alg, key); err != nil {
 			return "", errorsx.Fault(fmt.Errorf("middleware: JWT: key %q: %w", kid, err))
 		}
 	}
@@ -288,16 +288,16 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identi
 	}
 
 	return &Identity{
-		Issuer:   v.cfg.Issuer,
-		Client:   client,
-		User:     user,
-		Scopes:   Scopes(c.Scope.s),
-		Methods:  ByToken,
-		TokenID:  c.ID.s,
-		SignedBy: kid,
-		Audience: Scopes(strings.Join(c.Audience.list, " ")),
-		Expires:  expires,
-		claims:   t.encodedPayload(),
+		Issuer:       v.cfg.Issuer,
+		Client:       client,
+		User:         user,
+		Scopes:       Scopes(c.Scope.s),
+		Methods:      ByToken,
+		TokenID:      c.ID.s,
+		SigningKeyID: kid,
+		Audience:     Audience(strings.Join(c.Audience.list, " ")),
+		Expires:      expires,
+		claims:       t.encodedPayload(),
 	}, nil
 }
 

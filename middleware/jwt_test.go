@@ -135,7 +135,7 @@ func good(t testing.TB, alg string) string { return sign(t, alg, header(alg, nil
 // judge returns the identity, or the code of the refusal.
 func judge(t testing.TB, v middleware.Validator, token string, at time.Time) (*middleware.Identity, errorsx.Code) {
 	t.Helper()
-	c := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}
+	c := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token}
 	id, err := v.Validate(t.Context(), c.At(at))
 	if err == nil {
 		return id, 0
@@ -154,7 +154,7 @@ func TestJWTAccepts(t *testing.T) {
 			t.Errorf("%s: refused with %v", alg, code)
 			continue
 		}
-		if id.Client != "app" || id.User != "" || id.Scopes != "a b" || id.TokenID != "1" || id.SignedBy != alg ||
+		if id.Client != "app" || id.User != "" || id.Scopes != "a b" || id.TokenID != "1" || id.SigningKeyID != alg ||
 			id.Issuer != testIssuer || id.Audience != testAudience || !id.Expires.Equal(testTime.Add(time.Hour)) {
 			t.Errorf("%s: got %+v", alg, id)
 		}

@@ -187,9 +187,9 @@ func (ks staticKeys) without(others staticKeys) []Revocation {
 		switch now, ok := others[kid]; {
 		case ok && now.is(k.alg, k.key()):
 		case kid == "":
-			gone = append(gone, Revocation{Kind: KindEverything})
+			gone = append(gone, Revocation{Everything: true})
 		default:
-			gone = append(gone, Revocation{Kind: KindSigningKey, ID: kid})
+			gone = append(gone, Revocation{SigningKeyID: kid})
 		}
 	}
 	return gone

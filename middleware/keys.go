@@ -24,11 +24,13 @@ type Keys interface {
 	Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error)
 }
 
-// LocalKeys is an optional ability of [Keys]. Knows reports whether Key answers for
-// kid without asking another service. Behind a [Cache], a token with any other kid
-// waits in a call that requests share, and so does not occupy a place for checking
-// signatures. Knows must be safe for concurrent use.
-type LocalKeys interface {
+// OfflineKeys is an optional ability of [Keys]. It is for packages that implement Keys;
+// most programs do not need it. Behind a [Cache], a token whose kid is not known waits
+// in a call that requests share, and so does not occupy a place for checking
+// signatures.
+type OfflineKeys interface {
+	// Knows reports whether Key answers for kid without asking another service. It
+	// must be safe for concurrent use.
 	Knows(kid string) bool
 }
 
@@ -66,8 +68,10 @@ type staticKey struct {
 }
 
 // StaticKeys returns keys that never change. It returns an error if there is no key,
-// if [CheckKey] returns one for a key, if two keys have the same ID, or if a key
-// without an ID is not the only one.
+// if two keys have the same ID, or if a key without an ID is not the only one. It also
+// returns an error for a key that is not of its algorithm or too weak: RSA needs at
+// least 2048 bits and an odd exponent of at least 65537, an HMAC key at least the
+// length of the hash (RFC 7518 section 3.2), and an ECDSA key the algorithm's curve.
 func StaticKeys(keys ...Key) (Keys, error) {
 	ks := staticKeys{}
 	var errs []error
@@ -76,7 +80,7 @@ func StaticKeys(keys ...Key) (Keys, error) {
 	}
 
 	for _, k := range keys {
-		if err := CheckKey(k.Alg, k.Public); err != nil {
+		if err := checkKey(k.Alg, k.Public); err != nil {
 			errs = append(errs, fmt.Errorf("middleware: StaticKeys: key %q: %w", k.ID, err))
 		}
 		if _, twice := ks[k.ID]; twice {
@@ -106,7 +110,7 @@ func (ks staticKeys) Key(_ context.Context, kid, alg string) (crypto.PublicKey, 
 	return k.key(), nil
 }
 
-// Knows implements [LocalKeys].
+// Knows implements [OfflineKeys].
 func (ks staticKeys) Knows(kid string) bool {
 	_, ok := ks[kid]
 	_, alone := ks[""]
@@ -130,11 +134,11 @@ func init() {
 var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
 var hmacSizes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 
-// CheckKey returns an error unless alg is supported and key is a strong enough key
+// checkKey returns an error unless alg is supported and key is a strong enough key
 // for it. RSA needs at least 2048 bits and an odd exponent of at least 65537. An HMAC
 // key must be at least as long as the hash (RFC 7518 section 3.2). An ECDSA key must
 // be on the algorithm's curve.
-func CheckKey(alg string, key crypto.PublicKey) error {
+func checkKey(alg string, key crypto.PublicKey) error {
 	if methods[alg] == nil {
 		return fmt.Errorf("algorithm %q is not supported", alg)
 	}

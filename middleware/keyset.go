@@ -131,7 +131,7 @@ func parseKey(raw []byte) (Key, error) {
 	if big, ok := k.Public.(*rsa.PublicKey); ok && big.N.BitLen() > maxRSABits {
 		return k, fmt.Errorf("RSA of more than %d bits", maxRSABits)
 	}
-	return k, CheckKey(k.Alg, k.Public)
+	return k, checkKey(k.Alg, k.Public)
 }
 
 // verifies returns an error if the JWK says that it is not for signatures, or if it

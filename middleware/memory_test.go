@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 )
 
@@ -22,10 +21,10 @@ import (
 func long() bool { return os.Getenv("AUTHTIER_LONG") == "1" }
 
 // ownStrings is a validator that returns newly allocated strings, as one that reads
-// them from a database does. It is Local, so that flights do not slow the test down.
+// them from a database does. It is offline, so that flights do not slow the test down.
 type ownStrings struct{}
 
-func (ownStrings) Local(middleware.Credential) bool { return true }
+func (ownStrings) Offline(middleware.Credential) bool { return true }
 
 func (ownStrings) Validate(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	id := strings.Clone(c.Secret[len(c.Secret)-26:])
@@ -104,7 +103,7 @@ func remember(t *testing.T, c *middleware.Cache, n int, token func(i int) string
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < n; i += workers {
-				if _, err := c.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token(i)}); err != nil {
+				if _, err := c.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token(i)}); err != nil {
 					t.Error(err)
 					return
 				}

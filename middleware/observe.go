@@ -74,7 +74,7 @@ func Observe(f func(r *http.Request, d Decision)) Wrapper {
 			s, r := join(r)
 			if s.openedBy() != nil || s.identity.Load() != nil && !s.has(given) {
 				err := errors.New("middleware: Observe must stand outside of the wrappers that authenticate, whose refusals it would not see")
-				(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.Fault(err))
+				(*errorsx.Writer)(nil).Refuse(w, r, "", errorsx.Fault(err))
 				return
 			}
 

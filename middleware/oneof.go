@@ -87,7 +87,7 @@ func (o *oneOf) prepare() {
 				w.known = append(w.known, string(other.scheme))
 			}
 			if other.scheme != w.scheme {
-				w.others = appendNew(w.others, other.scheme)
+				w.others = appendNew(w.others, string(other.scheme))
 			}
 		}
 
@@ -129,7 +129,7 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 			from.protect(w.Header())
 		}
 		if err != nil {
-			(*errorsx.Writer)(nil).Resource(w, r, way.scheme, err, way.others...)
+			(*errorsx.Writer)(nil).Refuse(w, r, string(way.scheme), err, way.others...)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -192,7 +192,7 @@ func (w *option) offered(r *http.Request) (bool, error) {
 
 // bare reports whether g's credential is the whole value of a header, without a
 // scheme.
-func (g *guard) bare() bool { return g.scheme == errorsx.SchemeAPIKey }
+func (g *guard) bare() bool { return g.scheme == SchemeAPIKey }
 
 // queryOffers reports whether a query has a token, or may have one that does not
 // decode.

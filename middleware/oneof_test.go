@@ -233,7 +233,7 @@ func TestOneOfByScheme(t *testing.T) {
 	cache := newCache(t, middleware.ValidatorFunc(passwords), 100, middleware.CacheConfig{})
 	h := middleware.Chain(
 		middleware.Proxy(&middleware.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}),
-		middleware.OneOf(middleware.ByScheme{errorsx.SchemeAPIKey: keys, errorsx.SchemeBasic: throttle.Around(cache)},
+		middleware.OneOf(middleware.ByScheme{middleware.SchemeAPIKey: keys, middleware.SchemeBasic: throttle.Around(cache)},
 			middleware.APIKeyConfig{}, middleware.BasicConfig{}),
 	)(whoami)
 	try := func(lines ...string) string { // the client is 192.0.2.1
@@ -271,5 +271,5 @@ func TestOneOfByScheme(t *testing.T) {
 			t.Error("a way without a validator: no panic")
 		}
 	}()
-	middleware.OneOf(middleware.ByScheme{errorsx.SchemeAPIKey: keys}, middleware.BearerConfig{})
+	middleware.OneOf(middleware.ByScheme{middleware.SchemeAPIKey: keys}, middleware.BearerConfig{})
 }

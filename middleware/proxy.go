@@ -57,7 +57,7 @@ func Proxy(cfg *ProxyConfig) Wrapper {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s, r := join(r)
 			if err := s.mayAskProxies(); err != nil {
-				(*errorsx.Writer)(nil).Resource(w, r, "", err)
+				(*errorsx.Writer)(nil).Refuse(w, r, "", err)
 				return
 			}
 			s.peer.Store(p.peer(r))

@@ -69,7 +69,7 @@ const (
 //
 // If a set cannot be fetched, is not JSON, is larger than 1 MiB or has no key that
 // verifies tokens, the last good set is used until MaxAge. A single key is skipped if
-// it is malformed, not for signatures, too weak (see [CheckKey]), an RSA key of more
+// it is malformed, not for signatures, too weak (see [StaticKeys]), an RSA key of more
 // than 8192 bits, private or symmetric. It is also skipped if an earlier key has its
 // kid, or if it has no kid and is not the only key. A key without alg is for ES256,
 // ES384, ES512 or EdDSA by its curve, or for RS256.
@@ -209,7 +209,7 @@ func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey
 	return s.keys.Key(ctx, kid, alg)
 }
 
-// Knows implements [LocalKeys]. The set is never fetched for a token without a kid.
+// Knows implements [OfflineKeys]. The set is never fetched for a token without a kid.
 func (r *RemoteKeys) Knows(kid string) bool { return kid == "" || r.state.Load().has(kid) }
 
 func (s *keySet) has(kid string) bool {

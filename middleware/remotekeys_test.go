@@ -180,7 +180,7 @@ func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
 	if _, ok := tokensOf(t, allKeys(t)).(middleware.Source); ok {
 		t.Error("JWT of static keys is a Source")
 	}
-	local := v.(middleware.Local)
+	local := v.(middleware.OfflineValidator)
 	for _, tt := range []struct {
 		token string
 		local bool
@@ -193,8 +193,8 @@ func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
 		{"", true},
 	} {
 		for range 2 { // the second time the header is known
-			if got := local.Local(token(tt.token)); got != tt.local {
-				t.Errorf("Local(%s) = %t, want %t", tt.token, got, tt.local)
+			if got := local.Offline(token(tt.token)); got != tt.local {
+				t.Errorf("Offline(%s) = %t, want %t", tt.token, got, tt.local)
 			}
 			judge(t, v, tt.token, time.Now())
 		}
@@ -444,8 +444,6 @@ func TestOpenRemoteKeysConfig(t *testing.T) {
 	}
 }
 
-// FuzzKeySet tests that no set yields a key that [middleware.CheckKey] refuses, and
-// that a good set replaces any other.
 // ended returns a context that has ended, so that nothing waits with it.
 func ended(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())

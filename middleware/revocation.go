@@ -7,46 +7,29 @@ import (
 	"time"
 )
 
-// Kind is the kind of thing that a [Revocation] names.
-type Kind uint8
-
-// The kinds, and the field of [Identity] with which a revocation's ID is compared.
-const (
-	KindToken      Kind = 1 + iota // TokenID
-	KindFamily                     // Family
-	KindSession                    // TokenID, which is the session's ID
-	KindAPIKey                     // KeyID
-	KindClient                     // Client
-	KindUser                       // User, or the owner that WithOwner set
-	KindSigningKey                 // SignedBy
-	KindEverything                 // matches every identity; ID is empty
-)
-
 // A Revocation says that some identities were revoked or changed, so that results
-// remembered for them are no longer valid.
+// remembered for them are no longer valid. It names all identities in which at least
+// one field equals the revocation's field of the same name. Empty fields name none.
 type Revocation struct {
-	Kind Kind
-	ID   string
+	TokenID      string // also a session's ID
+	Family       string
+	APIKeyID     string
+	Client       string
+	User         string // also the owner that WithOwner set
+	SigningKeyID string
+
+	Everything bool // names all identities
 }
 
-// matches reports whether r applies to id.
-func (r Revocation) matches(id *Identity) bool {
-	switch r.Kind {
-	case KindToken, KindSession:
-		return r.ID == id.TokenID
-	case KindFamily:
-		return r.ID == id.Family
-	case KindAPIKey:
-		return r.ID == id.KeyID
-	case KindClient:
-		return r.ID == id.Client
-	case KindUser:
-		return id.ownedBy(r.ID)
-	case KindSigningKey:
-		return r.ID == id.SignedBy
-	}
-	// KindEverything. A kind that this version does not know matches everything too.
-	return true
+// matches reports whether r names id.
+func (r *Revocation) matches(id *Identity) bool {
+	return r.Everything ||
+		r.TokenID != "" && r.TokenID == id.TokenID ||
+		r.Family != "" && r.Family == id.Family ||
+		r.APIKeyID != "" && r.APIKeyID == id.APIKeyID ||
+		r.Client != "" && r.Client == id.Client ||
+		r.User != "" && id.ownedBy(r.User) ||
+		r.SigningKeyID != "" && r.SigningKeyID == id.SigningKeyID
 }
 
 // A Sink remembers identities and receives the reports of a [Source]. Its methods

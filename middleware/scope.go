@@ -54,7 +54,7 @@ func scopeList(wrapper string, scopes []string) string {
 		panic("middleware: " + wrapper + ": no scope given")
 	}
 	for _, scope := range scopes {
-		if !ValidScope(scope) {
+		if !validScope(scope) {
 			panic(fmt.Sprintf("middleware: %s: %q is not a scope", wrapper, scope))
 		}
 	}
@@ -99,12 +99,12 @@ func (s *state) authenticated(wrapper string) (*Identity, error) {
 // refuse refuses a request. It challenges with the scheme of the credential whose
 // scopes count, or of the wrapper that admitted the request without a credential.
 func (s *state) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	scheme := errorsx.SchemeBearer
+	scheme := SchemeBearer
 	if id := s.identity.Load(); id != nil {
 		scheme = id.Methods.scheme()
 	} else if g := s.openedBy(); g != nil {
-		s.usage.Load().writer.Resource(w, r, g.scheme, err, g.others...)
+		s.usage.Load().writer.Refuse(w, r, string(g.scheme), err, g.others...)
 		return
 	}
-	(*errorsx.Writer)(nil).Resource(w, r, scheme, err)
+	(*errorsx.Writer)(nil).Refuse(w, r, string(scheme), err)
 }

@@ -124,7 +124,7 @@ func TestCheckRefusesWhatAuthenticatesNobody(t *testing.T) {
 // and a request that ends before the store answers. The client's address must not
 // change.
 func TestProxyOutlivesATimeout(t *testing.T) {
-	limited := middleware.Identity{Issuer: "i", Client: "app", KeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	limited := middleware.Identity{Issuer: "i", Client: "app", APIKeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	ended, done := make(chan struct{}), make(chan struct{})
 	slow := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		<-ended
@@ -146,7 +146,7 @@ func TestProxyOutlivesATimeout(t *testing.T) {
 // TestThiefLearnsNothing tests that the answers to a key that is limited to other
 // networks and to an unknown key are equal, headers included.
 func TestThiefLearnsNothing(t *testing.T) {
-	limited := middleware.Identity{Issuer: "i", Client: "app", KeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	limited := middleware.Identity{Issuer: "i", Client: "app", APIKeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		if c.Secret != "key" {
 			return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, Message: "The API key is incorrect"}
@@ -169,9 +169,9 @@ func TestEveryLeafTells(t *testing.T) {
 		v  middleware.Validator
 		ok bool
 	}{
-		"both":         {middleware.ByScheme{errorsx.SchemeAPIKey: told, errorsx.SchemeBearer: middleware.Around(told, pass)}, true},
-		"one of two":   {middleware.ByScheme{errorsx.SchemeAPIKey: told, errorsx.SchemeBearer: silent}, false},
-		"deeper":       {middleware.Around(middleware.ByScheme{errorsx.SchemeAPIKey: told, errorsx.SchemeBearer: silent}, pass), false},
+		"both":         {middleware.ByScheme{middleware.SchemeAPIKey: told, middleware.SchemeBearer: middleware.Around(told, pass)}, true},
+		"one of two":   {middleware.ByScheme{middleware.SchemeAPIKey: told, middleware.SchemeBearer: silent}, false},
+		"deeper":       {middleware.Around(middleware.ByScheme{middleware.SchemeAPIKey: told, middleware.SchemeBearer: silent}, pass), false},
 		"none of none": {middleware.ByScheme{}, false},
 	} {
 		if _, err := middleware.NewCache(tt.v, 10, nil); (err == nil) != tt.ok {

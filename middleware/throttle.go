@@ -139,7 +139,7 @@ type throttled struct {
 // Validate implements [Validator]. An attempt outlives its request. Otherwise a
 // client could avoid the failure by closing the connection.
 func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, err error) {
-	if c.Scheme != errorsx.SchemeBasic {
+	if c.Scheme != SchemeBasic {
 		return v.validator.Validate(ctx, c)
 	}
 	attempt, err := v.throttle.Begin(c)

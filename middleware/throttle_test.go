@@ -251,7 +251,7 @@ func TestB07(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttle := newThrottle(t, middleware.ThrottleConfig{})
 		begin := func(user, from string) (*middleware.Attempt, error) {
-			return throttle.Begin(middleware.Credential{Scheme: errorsx.SchemeBasic, Username: user}.WithAddr(netip.MustParseAddr(from)))
+			return throttle.Begin(middleware.Credential{Scheme: middleware.SchemeBasic, Username: user}.WithAddr(netip.MustParseAddr(from)))
 		}
 		fail := func(user, from string) {
 			if attempt, err := begin(user, from); err == nil {
@@ -349,8 +349,8 @@ func TestThrottleAliases(t *testing.T) {
 	guesses := 0
 	for n := range 100 {
 		for _, c := range []middleware.Credential{
-			{Scheme: errorsx.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", n)},
-			{Scheme: errorsx.SchemeBasic, Username: "App", Secret: "own"},
+			{Scheme: middleware.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", n)},
+			{Scheme: middleware.SchemeBasic, Username: "App", Secret: "own"},
 		} {
 			if _, err := guard.Validate(t.Context(), c.WithAddr(netip.MustParseAddr("192.0.2.1"))); errors.Is(err, errorsx.CredentialsIncorrect) {
 				guesses++
@@ -401,7 +401,7 @@ func TestThrottleBursts(t *testing.T) {
 			var wg sync.WaitGroup
 			for g := range 100 {
 				wg.Go(func() {
-					c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", g)}
+					c := middleware.Credential{Scheme: middleware.SchemeBasic, Username: "app", Secret: fmt.Sprint("guess", g)}
 					if _, err := guard.Validate(t.Context(), c.WithAddr(netip.MustParseAddr("192.0.2.1"))); errors.Is(err, errorsx.CredentialsIncorrect) {
 						n.Add(1)
 					}

@@ -123,7 +123,7 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tier, ok := t.paths.find(r.URL)
 		if !ok {
-			(*errorsx.Writer)(nil).Resource(w, r, "", errorsx.NotFound())
+			(*errorsx.Writer)(nil).Refuse(w, r, "", errorsx.NotFound())
 			return
 		}
 
@@ -159,7 +159,7 @@ type authenticatedAlone struct {
 func (a *authenticatedAlone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s := stateOf(r.Context()); !s.identity.Load().names() && !s.has(openedHere) {
 		fault := errorsx.Fault(fmt.Errorf("middleware: Tiers: the guard of %s authenticates nobody", a.prefix))
-		(*errorsx.Writer)(nil).Resource(w, r, "", fault)
+		(*errorsx.Writer)(nil).Refuse(w, r, "", fault)
 		return
 	}
 	a.next.ServeHTTP(w, r)

@@ -20,7 +20,7 @@ import (
 // causeOf returns the cause and the code with which v refuses the token at testTime.
 func causeOf(t testing.TB, v middleware.Validator, token string) (string, errorsx.Code) {
 	t.Helper()
-	c := middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}
+	c := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token}
 	_, err := v.Validate(t.Context(), c.At(testTime))
 	if err == nil {
 		return "", 0
@@ -161,7 +161,7 @@ func checkMarked(t testing.TB, validators []middleware.Validator, marked members
 
 		for _, v := range validators {
 			for _, token := range tokens {
-				_, err := v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: token}.At(testTime))
+				_, err := v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token}.At(testTime))
 				if err != nil && strings.Contains(err.Error(), hidden) {
 					t.Errorf("%v %v: %v", f, marked, err)
 				}
@@ -195,7 +195,7 @@ func TestNoOtherClaimInCauses(t *testing.T) {
 					}
 				}
 				s.says(200, active(changes))
-				_, err := v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: "t0ken"}.At(testTime))
+				_, err := v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: "t0ken"}.At(testTime))
 				if err != nil && strings.Contains(err.Error(), hidden) {
 					t.Errorf("%v: %v", changes, err)
 				}

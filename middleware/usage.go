@@ -85,7 +85,7 @@ func Usage(m Meter, cfg *UsageConfig) Wrapper {
 			c, err := u.count(s)
 			switch {
 			case err != nil:
-				(*errorsx.Writer)(nil).Resource(w, r, "", err)
+				(*errorsx.Writer)(nil).Refuse(w, r, "", err)
 			case c != nil && !c.lost && cfg.CountStatus != nil:
 				u.serveByStatus(w, r, next, s, c)
 			default:
@@ -122,7 +122,7 @@ func (w *usageWrapper) count(s *state) (*counted, error) {
 		}
 	}
 
-	c, failed := w.counter(id, Day(s.now))
+	c, failed := w.counter(id, dayOf(s.now))
 	if failed != nil && !w.cfg.AllowUncounted {
 		return nil, failed
 	}
@@ -191,8 +191,8 @@ func (w *usageWrapper) first(c *counted) error {
 	return c.add(1)
 }
 
-// Day returns the UTC day of t, as the number of days since 1 January 1970.
-func Day(t time.Time) int {
+// dayOf returns the UTC day of t, as the number of days since 1 January 1970.
+func dayOf(t time.Time) int {
 	const seconds = 24 * 60 * 60
 	return int((t.Unix() - (t.Unix()%seconds+seconds)%seconds) / seconds)
 }

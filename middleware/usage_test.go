@@ -3,8 +3,10 @@ package middleware_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/authtier/authtier/middleware"
@@ -62,16 +64,29 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-func TestDay(t *testing.T) {
-	for day, want := range map[string]int{"1970-01-01": 0, "1969-12-31": -1, "2025-01-01": 20089, "1969-12-30": -2} {
-		morning, err := time.Parse(time.DateOnly, day)
-		if err != nil {
-			t.Fatal(err)
+// TestUsageDay tests that a request counts for the UTC day on which it began, as the
+// number of days since 1970. The clock of synctest starts with the year 2000.
+func TestUsageDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &dayMeter{}
+		h := middleware.Chain(bearer, middleware.Usage(m, nil))(whoami)
+		time.Sleep(24*time.Hour - 1)
+		serve(h, "GET", "/", tokenAda)
+		time.Sleep(1)
+		serve(h, "GET", "/", tokenAda)
+
+		if want := []int{10957, 10958}; !slices.Equal(m.days, want) {
+			t.Errorf("just before and at midnight: got the days %v, want %v", m.days, want)
 		}
-		if got, late := middleware.Day(morning), middleware.Day(morning.Add(24*time.Hour-1)); got != want || late != want {
-			t.Errorf("%s: got %d in the morning and %d at night, want %d", day, got, late, want)
-		}
-	}
+	})
+}
+
+// A dayMeter notes the days of the counters that it is asked for.
+type dayMeter struct{ days []int }
+
+func (m *dayMeter) Counter(day int, _, _ string) (func(int64) error, error) {
+	m.days = append(m.days, day)
+	return func(int64) error { return nil }, nil
 }
 
 // TestUsageWithoutIdentity puts Usage outside of the wrapper that authenticates, or

@@ -33,7 +33,7 @@ func (w *usageWrapper) serveByStatus(rw http.ResponseWriter, r *http.Request, ne
 		for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Location"} {
 			rw.Header().Del(name)
 		}
-		outside.Resource(rw, r, "", err)
+		outside.Refuse(rw, r, "", err)
 	}
 
 	next.ServeHTTP(sw, r)

@@ -24,7 +24,7 @@ type directory map[string]middleware.Identity
 
 func (d directory) Validate(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	secret := c.Secret
-	if c.Scheme == errorsx.SchemeBasic {
+	if c.Scheme == middleware.SchemeBasic {
 		secret = c.Username + ":" + c.Secret
 	}
 	id, ok := d[secret]
@@ -35,9 +35,9 @@ func (d directory) Validate(_ context.Context, c middleware.Credential) (*middle
 }
 
 var people = directory{
-	"key-app":      {Issuer: "i", Client: "app", Scopes: "from-key", Methods: middleware.ByAPIKey, KeyID: "k1"},
-	"key-other":    {Issuer: "i", Client: "other", Methods: middleware.ByAPIKey, KeyID: "k2"},
-	"key-foreign":  {Issuer: "j", Client: "app", Methods: middleware.ByAPIKey, KeyID: "k3"},
+	"key-app":      {Issuer: "i", Client: "app", Scopes: "from-key", Methods: middleware.ByAPIKey, APIKeyID: "k1"},
+	"key-other":    {Issuer: "i", Client: "other", Methods: middleware.ByAPIKey, APIKeyID: "k2"},
+	"key-foreign":  {Issuer: "j", Client: "app", Methods: middleware.ByAPIKey, APIKeyID: "k3"},
 	"token-ada":    {Issuer: "i", Client: "app", User: "ada", Scopes: "read files", Methods: middleware.ByToken, TokenID: "t1", Audience: "a1 a2"},
 	"token-app":    {Issuer: "i", Client: "app", Scopes: "files", Methods: middleware.ByToken, TokenID: "t2"},
 	"token-bare":   {Issuer: "i", Client: "app", Methods: middleware.ByToken, TokenID: "t3"},
@@ -137,7 +137,7 @@ func TestMerge(t *testing.T) {
 func TestAllowOtherClient(t *testing.T) {
 	guard := middleware.Chain(key, middleware.Bearer(people, &middleware.BearerConfig{AllowOtherClient: true}))
 	id := identity(t, serve(guard(whoami), "GET", "/", "X-API-KEY: key-other", tokenAda))
-	if id.Client != "app" || id.KeyID != "k2" {
+	if id.Client != "app" || id.APIKeyID != "k2" {
 		t.Errorf("got %+v, want the token's client", id)
 	}
 	if w := serve(guard(whoami), "GET", "/", "X-API-KEY: key-foreign", tokenAda); code(w) != "AUTH-1" {
@@ -162,7 +162,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 		t.Errorf("after acceptance: got %+v, %t", seen, ok)
 	}
 	serve(h, "GET", "/", keyApp, "Authorization: Bearer unknown")
-	if !ok || seen.User != "" || seen.KeyID != "k1" {
+	if !ok || seen.User != "" || seen.APIKeyID != "k1" {
 		t.Errorf("after a refusal: got %+v, want the key's identity alone", seen)
 	}
 }
@@ -174,7 +174,7 @@ func TestTiersMerge(t *testing.T) {
 	h := middleware.Chain(key, inner)(whoami)
 
 	w := serve(h, "GET", "/", keyApp, tokenAda)
-	if id := identity(t, w); id.KeyID != "k1" || id.User != "ada" {
+	if id := identity(t, w); id.APIKeyID != "k1" || id.User != "ada" {
 		t.Errorf("a key outside and a token inside: got %+v", id)
 	}
 	w = serve(h, "GET", "/", "X-API-KEY: key-other", tokenAda)
@@ -182,7 +182,7 @@ func TestTiersMerge(t *testing.T) {
 		t.Errorf("of two clients: got %d %s, want AUTH-1", w.Code, w.Body)
 	}
 	w = serve(h, "GET", "/open/x", keyApp)
-	if id := identity(t, w); id.KeyID != "k1" || id.Client != "app" {
+	if id := identity(t, w); id.APIKeyID != "k1" || id.Client != "app" {
 		t.Errorf("in an open tier: got %+v", id)
 	}
 }
@@ -196,7 +196,7 @@ func TestC14WithIdentityIsNotShared(t *testing.T) {
 	if w.Code != 200 {
 		t.Fatalf("got %d %s", w.Code, w.Body)
 	}
-	if id, _ := middleware.IdentityFromContext(base); id.Client != "base" || id.KeyID != "" {
+	if id, _ := middleware.IdentityFromContext(base); id.Client != "base" || id.APIKeyID != "" {
 		t.Errorf("a request changed the context it came from: %+v", id)
 	}
 	w = httptest.NewRecorder()
@@ -413,7 +413,7 @@ func TestValidatorSeesNoState(t *testing.T) {
 }
 
 func TestCredentialHidesItsSecret(t *testing.T) {
-	c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "ada", Secret: "s3cret"}
+	c := middleware.Credential{Scheme: middleware.SchemeBasic, Username: "ada", Secret: "s3cret"}
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "c", c, "wrapped", []any{c})
 	js, err := json.Marshal(c)

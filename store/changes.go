@@ -6,11 +6,6 @@ import (
 )
 
 // A Kind says what a [Change] is about. Stores keep the numbers, which never change.
-//
-// Package middleware, which does not import this one, has kinds of the same names and
-// numbers for its caches, from middleware.KindToken to middleware.KindSigningKey. The
-// issuer converts between the two, and does not compile if they differ. Caches know
-// one more kind, middleware.KindEverything, which no store keeps.
 type Kind uint8
 
 // The kinds.

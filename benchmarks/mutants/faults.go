@@ -181,11 +181,11 @@ var requestFaults = []fault{
 	},
 	{
 		part: "cache", name: "a family's revocation reaches no token", file: "middleware/revocation.go",
-		old: "return r.ID == id.Family", new: "return r.ID == id.TokenID",
+		old: "r.Family != \"\" && r.Family == id.Family ||", new: "r.Family != \"\" && r.Family == id.TokenID ||",
 	},
 	{
 		part: "cache", name: "failures of ours are remembered", file: "middleware/entry.go",
-		old: "if e.Code.Ours() || e.Code == errorsx.TooManyRequests {", new: "if e == nil {",
+		old: "if e.Code.IsServerError() || e.Code == errorsx.TooManyRequests {", new: "if e == nil {",
 	},
 	{
 		part: "cache", name: "a refusal outlives nbf", file: "middleware/entry.go",
@@ -247,7 +247,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
-		old: "rest[:n] == scope && (len(rest) == n || rest[n] == ' ') {", new: "rest[:n] == scope {",
+		old: "rest[:n] == item && (len(rest) == n || rest[n] == ' ') {", new: "rest[:n] == item {",
 	},
 	{
 		part: "wrappers", name: "a query token may have any scope", file: "middleware/guard.go",
@@ -263,6 +263,6 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "refused requests count", file: "middleware/usage.go",
-		old: "\t\treturn nil, s.nobodyToBill()", new: "\t\tif add, err := w.meter.Counter(Day(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, s.nobodyToBill()",
+		old: "\t\treturn nil, s.nobodyToBill()", new: "\t\tif add, err := w.meter.Counter(dayOf(s.now), \"\", \"\"); err == nil {\n\t\t\tadd(1)\n\t\t}\n\t\treturn nil, s.nobodyToBill()",
 	},
 }

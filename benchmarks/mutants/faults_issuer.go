@@ -97,7 +97,7 @@ var issuerFaults = []fault{
 	},
 	{
 		part: "users", name: "caches keep the old password's tokens", file: "issuer/create.go",
-		old: "i.sinks.Forget(middleware.Revocation{Kind: middleware.KindUser, ID: login})", new: "_ = middleware.KindUser",
+		old: "i.sinks.Forget(middleware.Revocation{User: login})", new: "_ = login",
 	},
 	{
 		part: "users", name: "a key's limit ends with its scopes", file: "issuer/apikey.go",

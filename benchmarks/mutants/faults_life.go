@@ -63,7 +63,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "issuer", name: "a made-up key takes a place for signatures", file: "issuer/validate.go",
-		old: "return i.cfg.OpaqueTokens || ok && local.Local(c)", new: "return i.cfg.OpaqueTokens || ok && local != nil",
+		old: "return i.cfg.OpaqueTokens || ok && local.Offline(c)", new: "return i.cfg.OpaqueTokens || ok && local != nil",
 	},
 	{
 		part: "issuer", name: "a look for a key ends with its request", file: "issuer/storedkeys.go",
@@ -172,7 +172,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "others", name: "refusals outlive a new key", file: "middleware/cache.go",
-		old: "\t\t\tc.purge(false)\n", new: "",
+		old: "if r.Everything || r.SigningKeyID != \"\" {", new: "if r.Everything {",
 	},
 	{
 		part: "throttle", name: "a block lets right passwords through", file: "middleware/throttle.go",
@@ -213,11 +213,11 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "writer", name: "a failure of ours challenges", file: "errorsx/writer.go",
-		old: "if scheme != \"\" && !a.Code.Ours() && a.Code != InvalidParameter {", new: "if scheme != \"\" && a.Code != InvalidParameter {",
+		old: "if scheme != \"\" && !a.Code.IsServerError() && a.Code != InvalidParameter {", new: "if scheme != \"\" && a.Code != InvalidParameter {",
 	},
 	{
 		part: "writer", name: "an internal message is sent", file: "errorsx/error.go",
-		old: "case e.Message == \"\" || e.Code.Ours():", new: "case e.Message == \"\":",
+		old: "case e.Message == \"\" || e.Code.IsServerError():", new: "case e.Message == \"\":",
 	},
 	{
 		part: "writer", name: "answers may be stored", file: "errorsx/writer.go",
@@ -241,7 +241,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "writer", name: "a client reads the ID of a refusal in the log", file: "errorsx/writer.go",
-		old: "if a.Code.Ours() {\n\t\ta.RequestID", new: "if true {\n\t\ta.RequestID",
+		old: "if a.Code.IsServerError() {\n\t\ta.RequestID", new: "if true {\n\t\ta.RequestID",
 	},
 	{
 		part: "writer", name: "a dialect may admit", file: "errorsx/writer.go",
@@ -305,7 +305,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "keys", name: "caches are not told of replaced keys", file: "issuer/replace.go",
-		old: "\ti.sinks.Forget(middleware.Revocation{Kind: middleware.KindAPIKey, ID: id})\n\treturn key, record, err", new: "\treturn key, record, err",
+		old: "\ti.sinks.Forget(middleware.Revocation{APIKeyID: id})\n\treturn key, record, err", new: "\treturn key, record, err",
 	},
 	{
 		part: "keys", name: "an overlap lengthens a key's life", file: "store/internal/sqlstore/apikeys.go",

@@ -58,7 +58,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "chain", name: "a decorator is judged as pure computation", file: "middleware/cache.go",
-		old: "c.local, _ = v.(Local)", new: "c.local, _ = all[len(all)-1].(Local)",
+		old: "c.local, _ = v.(OfflineValidator)", new: "c.local, _ = all[len(all)-1].(OfflineValidator)",
 	},
 	{
 		part: "chain", name: "a decorator around a cache is passed by", file: "middleware/guard.go",

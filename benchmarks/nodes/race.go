@@ -161,7 +161,7 @@ func (n *node) credential(ctx context.Context, what string) (middleware.Credenti
 			return none, nil, err
 		}
 		keyID := strings.Split(key, "_")[2]
-		c := middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key}
+		c := middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: key}
 		revoke := func(ctx context.Context) error { return n.iss.RevokeAPIKey(ctx, keyID) }
 		return c, revoke, nil
 	}
@@ -181,5 +181,5 @@ func (n *node) credential(ctx context.Context, what string) (middleware.Credenti
 	if what == "token" {
 		revoke = func(ctx context.Context) error { return n.iss.RevokeToken(ctx, tokens.AccessToken) }
 	}
-	return middleware.Credential{Scheme: errorsx.SchemeBearer, Secret: tokens.AccessToken}, revoke, nil
+	return middleware.Credential{Scheme: middleware.SchemeBearer, Secret: tokens.AccessToken}, revoke, nil
 }

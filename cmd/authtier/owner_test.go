@@ -81,7 +81,7 @@ func newOwnerNode(t *testing.T, db store.Store) ownerNode {
 // code returns the code with which a validator refuses an API key, or 0.
 func keyCode(t *testing.T, v middleware.Validator, key string) errorsx.Code {
 	t.Helper()
-	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: key})
+	id, err := v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: key})
 	if err != nil {
 		return errorsx.From(err).Code
 	}

@@ -84,7 +84,7 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 
 	// The password is not the client's secret, so it is tried as an access token.
 	username := c.Username
-	c.Scheme, c.Username = errorsx.SchemeBearer, ""
+	c.Scheme, c.Username = middleware.SchemeBearer, ""
 	id, err = v.issuer.Validate(ctx, c)
 	if err == nil {
 		// Only the client's own tokens count, not those of its users.
@@ -95,7 +95,7 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 	}
 
 	switch e := errorsx.From(err); {
-	case e.Code.Ours():
+	case e.Code.IsServerError():
 		return nil, err
 	case e.Client == username && (e.Code == errorsx.TokenExpired || e.Code == errorsx.UnknownToken):
 		return nil, err
@@ -131,7 +131,7 @@ var crossOrigin = http.NewCrossOriginProtection()
 func refusing(h func(http.ResponseWriter, *http.Request, middleware.Identity) error) http.Handler {
 	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
 		var inherited *errorsx.Writer
-		inherited.Resource(w, r, errorsx.SchemeBasic, err)
+		inherited.Refuse(w, r, string(middleware.SchemeBasic), err)
 	}
 
 	return form.Refusing("partner: the store", refuse, func(w http.ResponseWriter, r *http.Request) error {

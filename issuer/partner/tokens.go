@@ -111,8 +111,8 @@ func (p *Partner) mint(w http.ResponseWriter, r *http.Request, id middleware.Ide
 
 	// A scope with a space would count as two, and an empty scope would mean the
 	// default.
-	refused := &errorsx.Error{Code: errorsx.ScopeNotAuthorized, OAuth: "invalid_scope", Client: id.Client}
-	malformed := func(s string) bool { return !middleware.ValidScope(s) }
+	refused := &errorsx.Error{Code: errorsx.ScopeNotAuthorized, OAuthError: "invalid_scope", Client: id.Client}
+	malformed := func(s string) bool { return s == "" || strings.Contains(s, " ") || !middleware.Scopes(s).Valid() }
 	if len(scopes) == 0 || slices.ContainsFunc(scopes, malformed) {
 		return refused
 	}

@@ -39,23 +39,23 @@ func (m *Manager) Register(mux *http.ServeMux) {
 // refuse challenges for a token, as all routes but login do.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var inherited *errorsx.Writer
-	inherited.Resource(w, r, errorsx.SchemeBearer, err)
+	inherited.Refuse(w, r, string(middleware.SchemeBearer), err)
 }
 
 // refuseLogin challenges for login and password.
 func refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Header.Get("Sec-Fetch-Dest") != "empty" {
 		var inherited *errorsx.Writer
-		inherited.Resource(w, r, errorsx.SchemeBasic, err)
+		inherited.Refuse(w, r, string(middleware.SchemeBasic), err)
 		return
 	}
 
 	// A script in a browser sent the request. A Basic challenge would open the
 	// browser's own password dialog. The script sent no token, so the Bearer challenge
 	// names no error (RFC 6750 section 3.1).
-	if e := errorsx.From(err); !e.Code.Ours() {
+	if e := errorsx.From(err); !e.Code.IsServerError() {
 		bare := *e
-		bare.NoError = true
+		bare.BareChallenge = true
 		err = &bare
 	}
 	refuse(w, r, err)
@@ -101,7 +101,7 @@ func (m *Manager) credential(r *http.Request, in *loginInput) (middleware.Creden
 		}
 	}
 	for _, place := range in.places {
-		c := middleware.Credential{Scheme: errorsx.SchemeBasic, Username: place.Get("username"), Secret: place.Get("password")}
+		c := middleware.Credential{Scheme: middleware.SchemeBasic, Username: place.Get("username"), Secret: place.Get("password")}
 		switch {
 		case c.Username != "" && c.Secret != "":
 			return c, nil

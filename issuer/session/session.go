@@ -148,20 +148,26 @@ func setDefaults(cfg *Config) {
 func (cfg *Config) check() error {
 	var errs []error
 	errs = append(errs, form.CheckBase(cfg.Base))
-	if !middleware.ValidHeaderName(cfg.Header) {
-		errs = append(errs, fmt.Errorf("header %q: not a header name", cfg.Header))
+	if !isToken(cfg.Header) {
+		errs = append(errs, fmt.Errorf("Header is %q, expected the name of a header", cfg.Header))
+	}
+	if !isToken(cfg.Cookie) {
+		errs = append(errs, fmt.Errorf("Cookie is %q, expected the name of a cookie", cfg.Cookie))
 	}
 	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout || cfg.MaxAge > middleware.MaxLifetime {
 		errs = append(errs, fmt.Errorf("timeout is %v and max age %v, expected at least 1s, and then at least the timeout and at most %v",
 			cfg.Timeout, cfg.MaxAge, middleware.MaxLifetime))
 	}
-	if err := (&http.Cookie{Name: cfg.Cookie, Value: "x"}).Valid(); err != nil {
-		errs = append(errs, fmt.Errorf("cookie name: %w", err))
-	}
 	for _, r := range cfg.Redirects {
 		errs = append(errs, r.check())
 	}
 	return errors.Join(errs...)
+}
+
+// isToken reports whether name is a token (RFC 9110 section 5.6.2). The names of headers
+// and cookies are tokens.
+func isToken(name string) bool {
+	return (&http.Cookie{Name: name, Value: "x"}).Valid() == nil
 }
 
 // tokenPrefix begins session tokens.

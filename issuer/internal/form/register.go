@@ -60,6 +60,6 @@ func allowing(allowed []string, h http.Handler) http.Handler {
 		}
 		w.Header().Set("Allow", allow)
 		var inherited *errorsx.Writer
-		inherited.Resource(w, r, "", errorsx.MethodNotAllowed(allow))
+		inherited.Refuse(w, r, "", errorsx.MethodNotAllowed(allow))
 	})
 }

@@ -25,10 +25,10 @@ func TestReplacedOnAnother(t *testing.T) {
 			return 0
 		}
 		key := func(secret string) middleware.Credential {
-			return middleware.Credential{Scheme: errorsx.SchemeAPIKey, Secret: secret}
+			return middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: secret}
 		}
 		secret := func(secret string) middleware.Credential {
-			return middleware.Credential{Scheme: errorsx.SchemeBasic, Username: "app", Secret: secret}
+			return middleware.Credential{Scheme: middleware.SchemeBasic, Username: "app", Secret: secret}
 		}
 		olds := map[string]middleware.Credential{"key": key("key"), "secret": secret("app-secret")}
 		for what, old := range olds {
