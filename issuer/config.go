@@ -15,7 +15,8 @@ import (
 
 	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/issuer/internal/hook"
-	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
 
@@ -136,7 +137,7 @@ type Config struct {
 	// Throttle slows down guessing of client secrets and user passwords at the
 	// endpoints. If nil, the issuer creates a throttle that trusts no proxies.
 	// AllowUnthrottled turns that off; it is an error to set both.
-	Throttle         *middleware.Throttle
+	Throttle         *throttle.Throttle
 	AllowUnthrottled bool
 
 	// BcryptCost is the highest cost of bcrypt hashes that were imported from another
@@ -276,8 +277,8 @@ func (cfg *Config) checkStoredKeys(db Store) error {
 	if _, ok := db.(store.SigningKeys); !ok && !hook.IsNil(db) {
 		errs = append(errs, fmt.Errorf("the store, a %T, is no store.SigningKeys", db))
 	}
-	if cfg.MaxTTL < time.Second || cfg.MaxTTL > middleware.MaxLifetime {
-		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, middleware.MaxLifetime))
+	if cfg.MaxTTL < time.Second || cfg.MaxTTL > idp.MaxLifetime {
+		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, idp.MaxLifetime))
 	}
 	if !slices.Contains(generated, cfg.SigningAlg) {
 		errs = append(errs, fmt.Errorf("SigningAlg is %q, expected one of %v", cfg.SigningAlg, generated))
@@ -327,7 +328,7 @@ func (cfg *Config) maxTTL() time.Duration {
 	if cfg.hasStoredKeys() {
 		return cfg.MaxTTL
 	}
-	return middleware.MaxLifetime
+	return idp.MaxLifetime
 }
 
 // usualTTL is the longest lifetime of an access token, unless this configuration or a

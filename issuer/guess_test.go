@@ -15,12 +15,13 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
 
-func newThrottle(t testing.TB, cfg middleware.ThrottleConfig) *middleware.Throttle {
+func newThrottle(t testing.TB, cfg throttle.Config) *throttle.Throttle {
 	t.Helper()
-	throttle, err := middleware.NewThrottle(&cfg)
+	throttle, err := throttle.New(&cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func ask(h http.Handler, from, client, secret string, form url.Values) *httptest
 // TestB04Guesses checks that all endpoints that take a password share one throttle.
 func TestB04Guesses(t *testing.T) {
 	db := newStore(t)
-	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 3})
+	throttle := newThrottle(t, throttle.Config{Failures: 3})
 	iss := newIssuer(t, db, issuer.Config{Throttle: throttle, AllowPassword: true})
 	sessions, err := session.New(iss, db, nil)
 	if err != nil {
@@ -128,7 +129,7 @@ func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	iss := newIssuer(t, db, issuer.Config{Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 2})})
+	iss := newIssuer(t, db, issuer.Config{Throttle: newThrottle(t, throttle.Config{Failures: 2})})
 	h := iss.TokenHandler()
 	grant := url.Values{"grant_type": {"client_credentials"}}
 	for range 10 {
@@ -148,7 +149,7 @@ func TestFormEncodedSecretsAreNoGuesses(t *testing.T) {
 
 // TestGuessesAtOnce sends a hundred wrong guesses before the first of them has failed.
 func TestGuessesAtOnce(t *testing.T) {
-	iss := newIssuer(t, nil, issuer.Config{Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 5})})
+	iss := newIssuer(t, nil, issuer.Config{Throttle: newThrottle(t, throttle.Config{Failures: 5})})
 	var wg sync.WaitGroup
 	tried := make(chan int, 100)
 	for n := range cap(tried) {

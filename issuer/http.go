@@ -13,6 +13,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
 
@@ -187,7 +188,7 @@ func (i *Issuer) basicClient(ctx context.Context, c middleware.Credential, bodyI
 // tryClient returns the client that one of the readings of a credential authenticates.
 // If none does, that counts as one failure for each client ID.
 func (i *Issuer) tryClient(ctx context.Context, readings ...middleware.Credential) (client *store.Client, err error) {
-	var attempts [2]*middleware.Attempt // one for each reading
+	var attempts [2]*throttle.Attempt // one for each reading
 	defer func() {
 		for _, a := range slices.Backward(attempts[:]) {
 			a.End(err)

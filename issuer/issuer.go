@@ -19,7 +19,7 @@
 // and rotate; a second use of one ends its family (RFC 9700 section 4.14.2).
 //
 // The package has no authorization code flow, on purpose. A team that needs one has an
-// identity provider, and [middleware.JWT] verifies the provider's tokens.
+// identity provider, and [idp.JWT] verifies the provider's tokens.
 package issuer
 
 import (
@@ -31,6 +31,8 @@ import (
 	"sync/atomic"
 
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
 
@@ -105,7 +107,7 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issue
 	}
 	if cfg.Throttle == nil && !cfg.AllowUnthrottled {
 		// The default configuration is valid, so that there is no error.
-		cfg.Throttle, _ = middleware.NewThrottle(nil)
+		cfg.Throttle, _ = throttle.New(nil)
 	}
 
 	i := &Issuer{
@@ -124,7 +126,7 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issue
 	if i.keys, err = cfg.keySet(ctx, db); err != nil {
 		return nil, err
 	}
-	i.jwt, err = middleware.JWT(i.keys, middleware.JWTConfig{Issuer: url, Audience: []string{cfg.Audience}})
+	i.jwt, err = idp.JWT(i.keys, idp.JWTConfig{Issuer: url, Audience: []string{cfg.Audience}})
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
@@ -427,7 +428,7 @@ func TestS07Config(t *testing.T) {
 	must(t, err)
 	keys, err := issuer.NewKeySet(key)
 	must(t, err)
-	throttle := newThrottle(t, middleware.ThrottleConfig{})
+	throttle := newThrottle(t, throttle.Config{})
 	good := configured{testURL, db, issuer.Config{AllowEphemeralKeys: true}}
 	for name, change := range map[string]func(*configured){
 		"no issuer":     func(c *configured) { c.url = "" },

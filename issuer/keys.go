@@ -18,7 +18,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 // A SigningKey signs access tokens, with one algorithm.
@@ -69,7 +69,7 @@ func GenerateKey(alg string) (SigningKey, error) {
 }
 
 // A KeySet signs with one key and verifies with all its keys. It implements
-// [middleware.Keys]. Issuers that differ in audience may share it. Its methods are safe
+// [idp.Keys]. Issuers that differ in audience may share it. Its methods are safe
 // for concurrent use. Use [NewKeySet]: the zero value has no key.
 type KeySet struct {
 	now    atomic.Pointer[keys]
@@ -78,7 +78,7 @@ type KeySet struct {
 
 // keys is the state of a KeySet at one time. It never changes.
 type keys struct {
-	public middleware.Keys
+	public idp.Keys
 	header string                              // JOSE header of the tokens, encoded
 	signer func(signed string) ([]byte, error) // a function, so that printing a KeySet cannot show the key
 	jwks   []byte
@@ -105,7 +105,7 @@ func NewKeySet(signer SigningKey, verifiers ...SigningKey) (*KeySet, error) {
 func newKeys(signing []SigningKey) (*keys, error) {
 	// IDs are filled in below, and must not change the caller's slice.
 	signing = slices.Clone(signing)
-	var public []middleware.Key
+	var public []idp.Key
 	set := struct {
 		Keys []jwk `json:"keys"`
 	}{Keys: []jwk{}}
@@ -132,10 +132,10 @@ func newKeys(signing []SigningKey) (*keys, error) {
 		if published && !slices.Contains(algs, j.Alg) {
 			algs = append(algs, j.Alg)
 		}
-		public = append(public, middleware.Key{ID: k.ID, Alg: k.Alg, Public: pub})
+		public = append(public, idp.Key{ID: k.ID, Alg: k.Alg, Public: pub})
 	}
 
-	static, err := middleware.StaticKeys(public...)
+	static, err := idp.StaticKeys(public...)
 	if err != nil {
 		return nil, err
 	}
@@ -187,26 +187,26 @@ func (k SigningKey) public() (crypto.PublicKey, error) {
 	case []byte:
 		pub = p
 	}
-	_, err := middleware.StaticKeys(middleware.Key{Alg: k.Alg, Public: pub})
+	_, err := idp.StaticKeys(idp.Key{Alg: k.Alg, Public: pub})
 	return pub, err
 }
 
-// Key implements [middleware.Keys]. For an unknown kid, stored keys are read again.
+// Key implements [idp.Keys]. For an unknown kid, stored keys are read again.
 func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
 	// Every token of the issuer names its key.
 	if kid == "" {
-		return nil, middleware.ErrNoKey
+		return nil, idp.ErrNoKey
 	}
 	key, err := ks.now.Load().public.Key(ctx, kid, alg)
-	if errors.Is(err, middleware.ErrNoKey) && ks.stored != nil {
+	if errors.Is(err, idp.ErrNoKey) && ks.stored != nil {
 		return ks.unknown(ctx, kid, alg)
 	}
 	return key, err
 }
 
-// Knows implements [middleware.OfflineKeys].
+// Knows implements [idp.OfflineKeys].
 func (ks *KeySet) Knows(kid string) bool {
-	local, ok := ks.now.Load().public.(middleware.OfflineKeys)
+	local, ok := ks.now.Load().public.(idp.OfflineKeys)
 	return ks.stored == nil || kid == "" || ok && local.Knows(kid)
 }
 

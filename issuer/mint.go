@@ -30,7 +30,7 @@ type Grant struct {
 	Scope string
 
 	// TTL is the lifetime of the access token, rounded down to whole seconds. It is at
-	// least a second and at most [middleware.MaxLifetime], or with stored keys
+	// least a second and at most [idp.MaxLifetime], or with stored keys
 	// [Config].MaxTTL. If 0, it is [Config].AccessTTL.
 	TTL time.Duration
 

@@ -16,6 +16,7 @@ import (
 	"github.com/authtier/authtier/issuer/partner"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
 
@@ -129,7 +130,7 @@ func TestClosedIssuerRefuses(t *testing.T) {
 
 // TestValidatorIsThrottled guesses a secret while the cache remembers the correct one.
 func TestValidatorIsThrottled(t *testing.T) {
-	iss := opened(t, newStore(t), issuer.Config{AllowEphemeralKeys: true, Throttle: newThrottle(t, middleware.ThrottleConfig{Failures: 2})})
+	iss := opened(t, newStore(t), issuer.Config{AllowEphemeralKeys: true, Throttle: newThrottle(t, throttle.Config{Failures: 2})})
 	try := func(secret string) errorsx.Code {
 		_, err := iss.Validator().Validate(t.Context(), fromSomewhere("app", secret))
 		return codeOf(err)

@@ -21,6 +21,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
@@ -366,11 +367,11 @@ func TestD09NothingPrintsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verify, err := middleware.StaticKeys(middleware.Key{ID: "k", Alg: "HS256", Public: secret})
+	verify, err := idp.StaticKeys(idp.Key{ID: "k", Alg: "HS256", Public: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := middleware.JWT(verify, middleware.JWTConfig{Issuer: testURL, Audience: []string{"a"}})
+	tokens, err := idp.JWT(verify, idp.JWTConfig{Issuer: testURL, Audience: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,8 +386,8 @@ func TestD09NothingPrintsSecrets(t *testing.T) {
 	ecdsa, err := issuer.GenerateKey("ES256")
 	must(t, err)
 	for _, v := range []any{
-		issuer.SigningKey{ID: "k", Alg: "HS256", Private: secret}, ecdsa, middleware.Key{ID: "k", Alg: "HS256", Public: secret},
-		middleware.IntrospectionConfig{ClientID: "c", ClientSecret: string(secret)}, issuer.Config{EncryptionKey: secret},
+		issuer.SigningKey{ID: "k", Alg: "HS256", Private: secret}, ecdsa, idp.Key{ID: "k", Alg: "HS256", Public: secret},
+		idp.IntrospectionConfig{ClientID: "c", ClientSecret: string(secret)}, issuer.Config{EncryptionKey: secret},
 		issuer.ImportedKey{ID: "k", Key: string(secret)}, issuer.ImportedSecret{ID: "k", Secret: string(secret)},
 	} {
 		inside := struct{ V any }{v}

@@ -20,6 +20,7 @@ import (
 	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
 
@@ -134,7 +135,7 @@ func prefixed(prefix string, list []string) []string {
 // that guesses at the secret is throttled.
 func TestO12IntrospectionScan(t *testing.T) {
 	db := &counting{Store: newStore(t)}
-	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 5})
+	throttle := newThrottle(t, throttle.Config{Failures: 5})
 	iss := newIssuer(t, db, issuer.Config{OpaqueTokens: true, Throttle: throttle})
 	h := iss.IntrospectHandler()
 	others := mint(t, iss, issuer.Grant{Client: "other"}).AccessToken

@@ -7,6 +7,7 @@ import (
 
 	"github.com/authtier/authtier/issuer/internal/hook"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 	"github.com/authtier/authtier/store"
 )
 
@@ -53,7 +54,7 @@ func (i *Issuer) RevokeSession(ctx context.Context, id string) error {
 	if !isSessionID(id) {
 		return fmt.Errorf("issuer: RevokeSession: %w: expected an ID of 32 hexadecimal digits", store.ErrNotFound)
 	}
-	if err := (sessions{i, middleware.MaxLifetime}).Revoke(ctx, id); err != nil {
+	if err := (sessions{i, idp.MaxLifetime}).Revoke(ctx, id); err != nil {
 		return fmt.Errorf("issuer: RevokeSession: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
 
@@ -37,7 +38,7 @@ func (i *Issuer) AuthenticateUser(ctx context.Context, c middleware.Credential) 
 
 // tryUser checks the password. When its turn to hash comes, it asks the throttle again:
 // a client that guesses with many requests at once has failed by then.
-func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *middleware.Attempt) (*store.User, error) {
+func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *throttle.Attempt) (*store.User, error) {
 	user, err := i.User(ctx, c.Username)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
@@ -74,7 +75,7 @@ func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *
 }
 
 // Passwords returns a validator of the users' logins and passwords, for Basic. Put it
-// behind a [middleware.Cache], and the cache behind a [middleware.Throttle], because
+// behind a [middleware.Cache], and the cache behind a [throttle.Throttle], because
 // the issuer's own throttle does not apply here.
 //
 // The validator tells the cache when users change. With [Config].Users it learns only

@@ -2,6 +2,8 @@ package middleware
 
 import (
 	"net/http"
+
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 const apiKeyHeader = "X-Api-Key"
@@ -39,7 +41,7 @@ func APIKey(v Validator, cfg *APIKeyConfig) Wrapper {
 
 // guard implements [Way].
 func (cfg APIKeyConfig) guard(v Validator) *guard {
-	if isNil(v) {
+	if wiring.IsNil(v) {
 		panic("middleware: APIKey: nil Validator")
 	}
 	header := headerName("APIKey", cfg.Header, apiKeyHeader)

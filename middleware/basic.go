@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // BasicConfig configures [Basic]. The zero value is ready to use.
@@ -36,7 +37,7 @@ func Basic(v Validator, cfg *BasicConfig) Wrapper {
 
 // guard implements [Way].
 func (cfg BasicConfig) guard(v Validator) *guard {
-	if isNil(v) {
+	if wiring.IsNil(v) {
 		panic("middleware: Basic: nil Validator")
 	}
 	header := headerName("Basic", cfg.Header, "Authorization")

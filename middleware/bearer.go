@@ -2,11 +2,14 @@ package middleware
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/syntax"
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // BearerConfig configures [Bearer]. The zero value is ready to use.
@@ -67,7 +70,7 @@ func Bearer(v Validator, cfg *BearerConfig) Wrapper {
 
 // guard implements [Way].
 func (cfg BearerConfig) guard(v Validator) *guard {
-	if isNil(v) {
+	if wiring.IsNil(v) {
 		panic("middleware: Bearer: nil Validator")
 	}
 	if cfg.QuerySafe != nil && len(cfg.QuerySafe) == 0 {
@@ -159,7 +162,7 @@ func (b *bearer) check(id *Identity) error {
 	case b.cfg.Audience != "" && !id.Audience.Has(b.cfg.Audience):
 		return &errorsx.Error{
 			Code: errorsx.UnknownToken, Client: id.Client,
-			Err: newFault(inClaims, "aud", anyOf{b.cfg.Audience}, '[', id.Audience.List()...),
+			Err: &wrongAudience{b.cfg.Audience, id.Audience},
 		}
 	case b.cfg.RequireUser && id.User == "":
 		return &errorsx.Error{
@@ -206,7 +209,7 @@ func queryToken(query string) (string, error) {
 		why = "repeated"
 	case tokens[0] == "":
 		why = "empty"
-	case len(tokens[0]) > maxCredential:
+	case len(tokens[0]) > syntax.MaxCredential:
 		why = "more than 8192 bytes"
 	default:
 		return tokens[0], nil
@@ -215,4 +218,16 @@ func queryToken(query string) (string, error) {
 	return "", &errorsx.Error{
 		Code: errorsx.CredentialsMalformed, Message: "Invalid \"access_token\" parameter: " + why,
 	}
+}
+
+// wrongAudience is the cause of the refusal of a token for another recipient. Its text
+// is made only when Error is called.
+type wrongAudience struct {
+	want  string
+	found Audience
+}
+
+// Error shows at most 64 bytes of the token's audience.
+func (e *wrongAudience) Error() string {
+	return fmt.Sprintf("claim \"aud\": expected %q, found %.64q", e.want, string(e.found))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/deadline"
 )
 
 // CacheConfig configures a [Cache]. The zero value is ready to use.
@@ -79,7 +80,7 @@ type Cache struct {
 
 	shards [cacheShards]cacheShard
 	ring   ring
-	fresh  atomic.Pointer[limit] // nil: no source, so the cache is always fresh
+	fresh  atomic.Pointer[deadline.Deadline] // nil: no source, so the cache is always fresh
 	feeds  feeds
 
 	flying   chan struct{} // holds an element for each flight
@@ -169,7 +170,7 @@ func (cfg *CacheConfig) check(all []Validator) error {
 	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(*Cache); return ok }) {
 		errs = append(errs, errors.New("the validator already contains a Cache"))
 	}
-	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(throttled); return ok }) {
+	if slices.ContainsFunc(all, isThrottle) {
 		errs = append(errs, errors.New("a throttle inside of the cache, expected it around the cache: it does not hear of attempts that the cache answers"))
 	}
 
@@ -221,7 +222,7 @@ func (c *Cache) shard(k *cacheKey) *cacheShard {
 // hit returns the entry or the refusal that is remembered for a credential, or
 // neither. It returns AUTH-8 if a source has not reported for too long.
 func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
-	if fresh := c.fresh.Load(); fresh != nil && !c.stale && fresh.past(now) {
+	if fresh := c.fresh.Load(); fresh != nil && !c.stale && fresh.Passed(now) {
 		return nil, &errorsx.Error{
 			Code: errorsx.Internal, Err: errors.New("middleware: Cache: revocations have not been heard of for too long"),
 		}
@@ -308,6 +309,12 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 		return nil, number, err
 	}
 	return c.remember(k, cred, asked, id, number), number, nil
+}
+
+// isThrottle reports whether v has the mark of the validators of package throttle.
+func isThrottle(v Validator) bool {
+	_, ok := v.(interface{ OutsideCache() })
+	return ok
 }
 
 // Forget drops the identities that the revocations match. After it returns, no

@@ -34,17 +34,19 @@ type Credential struct {
 }
 
 // From returns the address of the client that sent the credential, see [ClientAddr].
-// Throttles use it. A validator must not decide by it whether a credential is
-// genuine. It is the zero Addr if the address is not known.
-func (c Credential) From() netip.Addr {
+// It is the zero Addr if the address is not known. carried is false if the credential
+// has neither a request nor an address, so that nobody could know where it came from.
+//
+// Throttles use it. A validator must not decide by it whether a credential is genuine.
+func (c Credential) From() (addr netip.Addr, carried bool) {
 	if c.request == nil {
-		return c.from
+		return c.from, c.from.IsValid()
 	}
-	return ClientAddr(c.request)
+	return ClientAddr(c.request), true
 }
 
 // WithRequest returns c as if r carried it. It is for handlers that authenticate
-// clients or users themselves. A [Throttle] needs the request, or the address that
+// clients or users themselves. A throttle needs the request, or the address that
 // [Credential.WithAddr] sets.
 func (c Credential) WithRequest(r *http.Request) Credential {
 	c.request = r
@@ -106,6 +108,9 @@ type Validator interface {
 	// The result must depend on c alone. A validator returns an [errorsx.Fault] for a
 	// scheme that it does not support. Validate must be safe for concurrent use and
 	// must not retain c.
+	//
+	// If the error of a refused credential has a method ValidFrom() time.Time, the
+	// credential becomes valid at that time, and a [Cache] forgets the refusal then.
 	//
 	// A validator that wraps others also has a method Unwrap() Validator or Unwrap()
 	// []Validator that returns them. Through it, a [Cache] finds every [Source]

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // Around returns a validator that calls f instead of v. f gets v as next and decides
@@ -32,7 +33,7 @@ import (
 //
 // Around panics if v or f is nil.
 func Around(v Validator, f func(ctx context.Context, c Credential, next Validator) (*Identity, error)) Validator {
-	if isNil(v) || f == nil {
+	if wiring.IsNil(v) || f == nil {
 		panic("middleware: Around: nil Validator or func")
 	}
 	return decorated{v, f}
@@ -132,7 +133,7 @@ func chain(v Validator) ([]Validator, error) {
 		}
 	}
 
-	if slices.ContainsFunc(all, func(v Validator) bool { return isNil(v) }) {
+	if slices.ContainsFunc(all, func(v Validator) bool { return wiring.IsNil(v) }) {
 		return nil, errors.New("a nil Validator")
 	}
 	return all, nil

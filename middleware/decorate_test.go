@@ -11,6 +11,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 )
 
 // blind wraps a validator and hides its type.
@@ -188,7 +189,7 @@ func TestUsageNeedsSomebodyToBill(t *testing.T) {
 // a meter. A constructor returns one together with an error that the caller ignored.
 func TestNothingIsNilInDisguise(t *testing.T) {
 	var cache *middleware.Cache
-	var throttle *middleware.Throttle
+	var limit *throttle.Throttle
 	var choice middleware.ByScheme
 	var f middleware.ValidatorFunc
 	var m *tally
@@ -196,7 +197,7 @@ func TestNothingIsNilInDisguise(t *testing.T) {
 		"a nil cache":        func() { middleware.Bearer(cache, nil) },
 		"a nil choice":       func() { middleware.APIKey(choice, nil) },
 		"a nil function":     func() { middleware.Basic(f, nil) },
-		"a nil throttle":     func() { throttle.Around(people) },
+		"a nil throttle":     func() { limit.Around(people) },
 		"decorating nothing": func() { middleware.Around(cache, pass) },
 		"by nothing":         func() { middleware.Around(people, nil) },
 		"a nil meter":        func() { middleware.Usage(m, nil) },
@@ -235,7 +236,7 @@ func TestWithIdentityCountsAsToken(t *testing.T) {
 // TestThrottleWantsAClient tests that a credential without an address is a fault.
 // Otherwise all clients' failures would count as one client's.
 func TestThrottleWantsAClient(t *testing.T) {
-	throttle := newThrottle(t, middleware.ThrottleConfig{})
+	throttle := newThrottle(t, 0)
 	_, err := throttle.Begin(middleware.Credential{Scheme: middleware.SchemeBasic, Username: "ada", Secret: "x"})
 	if !errors.Is(err, errorsx.Internal) {
 		t.Errorf("got %v, want AUTH-8", err)

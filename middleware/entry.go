@@ -169,6 +169,12 @@ func (id *Identity) intern() {
 	}
 }
 
+// notYetValid is the refusal of a credential that becomes valid at a later time.
+type notYetValid interface {
+	error
+	ValidFrom() time.Time
+}
+
 // rememberRefusal stores a refusal for refusalTTL, unless it is a failure of the
 // server or AUTH-13. A token that becomes valid earlier is refused only until then.
 func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
@@ -178,8 +184,8 @@ func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
 	}
 
 	until := asked.Add(refusalTTL)
-	if early, ok := errors.AsType[*notYetValid](err); ok && early.from.Before(until) {
-		until = early.from
+	if early, ok := errors.AsType[notYetValid](err); ok && early.ValidFrom().Before(until) {
+		until = early.ValidFrom()
 	}
 
 	s := c.shard(&k)

@@ -3,14 +3,9 @@ package middleware
 import (
 	"sync"
 	"time"
+
+	"github.com/authtier/authtier/middleware/internal/deadline"
 )
-
-// A limit is a point in time. It has passed as soon as either clock says so, because
-// the monotonic clock stands still while the machine sleeps and the wall clock may be
-// set back.
-type limit struct{ monotonic, wall time.Time }
-
-func (l *limit) past(now time.Time) bool { return now.After(l.monotonic) || now.After(l.wall) }
 
 // A feed receives the reports of one Source for a cache.
 type feed struct {
@@ -31,9 +26,9 @@ func (c *Cache) subscribe(sources []Source) {
 		c.feeds.all = append(c.feeds.all, &feed{cache: c})
 	}
 
-	// A source may report during Subscribe, so the zero limit is stored first.
+	// A source may report during Subscribe, so the zero deadline is stored first.
 	if len(sources) > 0 {
-		c.fresh.Store(&limit{})
+		c.fresh.Store(new(deadline.Deadline))
 	}
 
 	for n, source := range sources {
@@ -57,5 +52,5 @@ func (f *feed) FreshUntil(t time.Time) {
 			t = other.fresh
 		}
 	}
-	f.cache.fresh.Store(&limit{t, t.Round(0)})
+	f.cache.fresh.Store(new(deadline.At(t)))
 }

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,11 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/syntax"
 )
-
-// maxCredential is the largest size, in bytes, of a credential's header value or of a
-// token in the query. A larger one is refused without reading it.
-const maxCredential = 8 << 10
 
 // one returns the only value of the header with that canonical name. An empty value
 // counts as missing. Several values are malformed, even if one of them is empty.
@@ -23,7 +19,7 @@ func one(h http.Header, name string) (string, error) {
 		return "", missing(name)
 	case len(v) > 1:
 		return "", malformed(name, "more than one value")
-	case len(v[0]) > maxCredential:
+	case len(v[0]) > syntax.MaxCredential:
 		return "", malformed(name, "more than 8192 bytes")
 	default:
 		return v[0], nil
@@ -65,7 +61,7 @@ func headerName(wrapper, name, def string) string {
 // Wrappers panic when they are made with an invalid one.
 func validHeaderName(name string) bool {
 	for i := range len(name) {
-		if !tokenChar(name[i]) {
+		if !syntax.TokenChar(name[i]) {
 			return false
 		}
 	}
@@ -103,7 +99,7 @@ func wrongScheme(name, got, expected string) error {
 	// A value that does not begin with a scheme is malformed. Its challenge says so
 	// (RFC 6750 section 3.1).
 	for i := range len(got) {
-		if !tokenChar(got[i]) {
+		if !syntax.TokenChar(got[i]) {
 			err.BareChallenge = false
 		}
 	}
@@ -119,13 +115,13 @@ func basicUserPass(name, value string) (user, password string, err error) {
 	}
 
 	var stack [128]byte
-	b, ok := appendBase64(stack[:0], strictStd, encoded)
+	b, ok := syntax.AppendBase64(stack[:0], syntax.StdBase64, encoded)
 	if !ok || encoded == "" {
 		return "", "", malformed(name, "expected padded base64 after the scheme Basic")
 	}
 
 	decoded := string(b)
-	if !printable(decoded) && (!utf8.ValidString(decoded) || strings.ContainsFunc(decoded, unicode.IsControl)) {
+	if !syntax.Printable(decoded) && (!utf8.ValidString(decoded) || strings.ContainsFunc(decoded, unicode.IsControl)) {
 		return "", "", malformed(name, "expected UTF-8 without control characters")
 	}
 
@@ -136,73 +132,15 @@ func basicUserPass(name, value string) (user, password string, err error) {
 	return user, password, nil
 }
 
-// The base64 encodings of credentials. Unused bits must be zero.
-var (
-	strictStd = base64.StdEncoding.Strict()
-	strictURL = base64.RawURLEncoding.Strict()
-)
-
-// decodeBase64 decodes s, which must be the only spelling of its bytes in a strict
-// encoding. It refuses line breaks, which the standard library skips.
-func decodeBase64(strict *base64.Encoding, s string) ([]byte, bool) {
-	return appendBase64(nil, strict, s)
-}
-
-// appendBase64 is like decodeBase64 and appends the result to b.
-func appendBase64(b []byte, strict *base64.Encoding, s string) ([]byte, bool) {
-	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
-		return nil, false
-	}
-	b, err := strict.AppendDecode(b, []byte(s))
-	return b, err == nil
-}
-
 // fitsHeader reports whether a secret consists of characters that its scheme allows
 // in a header. It is true for a Basic credential, which was checked when it was
 // decoded.
 func fitsHeader(scheme Scheme, secret string) bool {
 	switch scheme {
 	case SchemeBearer:
-		return token68(secret)
+		return syntax.Token68(secret)
 	case SchemeAPIKey:
-		return printable(secret)
-	}
-	return true
-}
-
-// token68 reports whether s is a token68 (RFC 9110 section 11.2).
-func token68(s string) bool {
-	body := strings.TrimRight(s, "=")
-	for i := range len(body) {
-		if !token68Chars[body[i]] {
-			return false
-		}
-	}
-	return body != ""
-}
-
-var token68Chars = func() (t [256]bool) {
-	for c := range t {
-		t[c] = alphanumeric(byte(c)) || strings.IndexByte("-._~+/", byte(c)) >= 0
-	}
-	return t
-}()
-
-// tokenChar reports whether c may occur in a token (RFC 9110 section 5.6.2). Schemes
-// and header names are tokens.
-func tokenChar(c byte) bool {
-	return alphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
-
-func alphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-func printable(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
+		return syntax.Printable(secret)
 	}
 	return true
 }

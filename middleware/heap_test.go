@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -55,7 +56,8 @@ func basicValue(i int) string {
 
 // jwtOf returns a text in the form of a JWT, with a secret as its signature.
 func jwtOf(i int) string {
-	return b64(`{"alg":"HS256"}`) + "." + b64(`{"jti":"`+strconv.Itoa(i)+`"}`) + "." + secretOf(jwtSignature, i)
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(`{"alg":"HS256"}`)) + "." + encode([]byte(`{"jti":"`+strconv.Itoa(i)+`"}`)) + "." + secretOf(jwtSignature, i)
 }
 
 // digests is a validator that stores only the SHA-256 of credentials.
@@ -201,4 +203,14 @@ func send(t *testing.T, conn net.Conn, answers *bufio.Reader, number int) {
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != want {
 		t.Errorf("request %d: got %s, %v, want %d", number, resp.Status, err, want)
 	}
+}
+
+// pseudorandom returns n characters that depend only on i.
+func pseudorandom(i, n int) string {
+	random := rand.New(rand.NewPCG(uint64(i), 0))
+	b := make([]byte, n)
+	for at := range b {
+		b[at] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"[random.Uint32()%32]
+	}
+	return string(b)
 }

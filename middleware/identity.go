@@ -170,10 +170,11 @@ func (id Identity) Claims() string {
 	return string(b)
 }
 
-// WithClaims returns a copy of id with these claims. object must be a JSON object. It
-// is for validators.
-func (id Identity) WithClaims(object string) Identity {
-	id.claims = object
+// WithClaims returns a copy of id with these claims. They must be a JSON object, either
+// as it is or in base64url without padding, the form of a JWT's payload. WithClaims is
+// for packages that implement a [Validator]; most programs do not need it.
+func (id Identity) WithClaims(claims string) Identity {
+	id.claims = claims
 	return id
 }
 

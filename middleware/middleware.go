@@ -23,7 +23,6 @@ package middleware
 
 import (
 	"net/http"
-	"reflect"
 	"slices"
 )
 
@@ -50,19 +49,6 @@ func Chain(wrappers ...Wrapper) Wrapper {
 		}
 		return next
 	}
-}
-
-// isNil reports whether v is nil or holds a nil pointer, map or function. Such a
-// value often comes from a constructor whose error was ignored.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Func:
-		return r.IsNil()
-	}
-	return false
 }
 
 // notNil panics if a wrapper is given a nil handler.

@@ -229,7 +229,7 @@ func TestOneOfOneAllocation(t *testing.T) {
 // a proxy.
 func TestOneOfByScheme(t *testing.T) {
 	keys := directory{"a-key": {Issuer: "i", Client: "app", Methods: middleware.ByAPIKey}}
-	throttle := newThrottle(t, middleware.ThrottleConfig{Failures: 1})
+	throttle := newThrottle(t, 1)
 	cache := newCache(t, middleware.ValidatorFunc(passwords), 100, middleware.CacheConfig{})
 	h := middleware.Chain(
 		middleware.Proxy(&middleware.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}),

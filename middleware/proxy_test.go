@@ -12,6 +12,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 )
 
 // behind lists the proxies that the tests trust.
@@ -162,7 +163,7 @@ func TestProxyTwice(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	}
-	throttled := middleware.Basic(newThrottle(t, middleware.ThrottleConfig{}).Around(people), nil)
+	throttled := middleware.Basic(newThrottle(t, 0).Around(people), nil)
 	pass := "Authorization: Basic " + b64std("app:pass")
 	for name, tt := range map[string]struct {
 		wrapper middleware.Wrapper
@@ -208,7 +209,7 @@ func TestProxyPanics(t *testing.T) {
 // TestDecoratedThrottleKnowsTheClient has a validator that logs around a throttle,
 // behind a proxy. The failures of one client must not lock another one out.
 func TestDecoratedThrottleKnowsTheClient(t *testing.T) {
-	throttled := newThrottle(t, middleware.ThrottleConfig{Failures: 2}).Around(middleware.ValidatorFunc(passwords))
+	throttled := newThrottle(t, 2).Around(middleware.ValidatorFunc(passwords))
 	logs := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		return throttled.Validate(ctx, c)
 	})
@@ -264,4 +265,25 @@ func TestAddrs(t *testing.T) {
 			t.Errorf("%s: a thief reads %s, and %s for an unknown key", name, elsewhere, wrong)
 		}
 	}
+}
+
+// unixSocket is the RemoteAddr of a client that connects over a Unix socket.
+const unixSocket = "@"
+
+// passwords is a validator of the client app, whose password is "pass".
+func passwords(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	if c.Username != "app" || c.Secret != "pass" {
+		return nil, errorsx.CredentialsIncorrect
+	}
+	return &middleware.Identity{Issuer: "i", Client: "app"}, nil
+}
+
+// newThrottle returns a throttle that allows that number of failures.
+func newThrottle(t testing.TB, failures int) *throttle.Throttle {
+	t.Helper()
+	limit, err := throttle.New(&throttle.Config{Failures: failures})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return limit
 }

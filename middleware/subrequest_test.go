@@ -252,30 +252,3 @@ func TestAddUsageAfterAnInnerOne(t *testing.T) {
 		t.Errorf("got %v, want 101 and 1", got)
 	}
 }
-
-// TestMachinesAreNoUsers tests that a client's own token has no user if sub names the
-// user.
-func TestMachinesAreNoUsers(t *testing.T) {
-	tokens, err := middleware.JWT(staticKeys(t, "ES256", "ES256"), middleware.JWTConfig{
-		Issuer: testIssuer, Audience: []string{testAudience}, UserClaim: "sub",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := middleware.Bearer(tokens, &middleware.BearerConfig{RequireUser: true})(whoami)
-	for sub, want := range map[string]string{"batch-job": "AUTH-9", "ada": ""} {
-		line := "Authorization: Bearer " + fresh(t, "ES256", "ES256", members{"sub": sub, "client_id": "batch-job"})
-		if w := serve(h, "GET", "/", line); code(w) != want {
-			t.Errorf("sub %q: got %d %s, want %q", sub, w.Code, w.Body, want)
-		}
-	}
-	for _, issuer := range []string{"https://login.example/{tenantid}/v2.0", "https://login.example/}"} {
-		cfg := middleware.JWTConfig{Issuer: issuer, Audience: []string{testAudience}}
-		if _, err := middleware.JWT(staticKeys(t, "ES256", "ES256"), cfg); err == nil {
-			t.Errorf("issuer %s: no error", issuer)
-		}
-	}
-	if _, err := middleware.JWT((*middleware.RemoteKeys)(nil), middleware.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}}); err == nil {
-		t.Error("nil keys: no error")
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/paths"
 )
 
 // A TierTable maps path prefixes to the wrappers that guard them.
@@ -51,15 +52,15 @@ func (t TierTable) Check() error {
 
 // paths returns the table for looking up paths. A tier's number is the index of its
 // prefix in sorted order.
-func (t TierTable) paths() (*pathTable, error) {
-	var table pathTable
+func (t TierTable) paths() (*paths.Table, error) {
+	var table paths.Table
 	var errs []error
 	if len(t) == 0 {
 		errs = append(errs, errors.New("no tier"))
 	}
 
 	for _, prefix := range t.prefixes() {
-		if err := table.add(prefix); err != nil {
+		if err := table.Add(prefix); err != nil {
 			errs = append(errs, fmt.Errorf("prefix %q: %w", prefix, err))
 		}
 		if t[prefix] == nil {
@@ -100,7 +101,7 @@ func Tiers(table TierTable, cfg *TiersConfig) Wrapper {
 }
 
 type tiers struct {
-	paths          *pathTable
+	paths          *paths.Table
 	prefixes       []string
 	wrappers       []Wrapper
 	allowPreflight bool
@@ -121,7 +122,7 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 	}
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tier, ok := t.paths.find(r.URL)
+		tier, ok := t.paths.Find(r.URL)
 		if !ok {
 			(*errorsx.Writer)(nil).Refuse(w, r, "", errorsx.NotFound())
 			return

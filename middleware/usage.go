@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // A Meter counts the uses of one product. A meter.Product is a Meter.
@@ -71,7 +72,7 @@ type counted struct {
 // inner wrapper changes the client. A refusal by an inner wrapper, such as Scope, is
 // counted. cfg may be nil. Usage panics if m is nil.
 func Usage(m Meter, cfg *UsageConfig) Wrapper {
-	if isNil(m) {
+	if wiring.IsNil(m) {
 		panic("middleware: Usage: nil Meter")
 	}
 	if cfg == nil {

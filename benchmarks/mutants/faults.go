@@ -10,152 +10,152 @@ var faults = slices.Concat(
 // requestFaults are in the code that accepts or refuses a request.
 var requestFaults = []fault{
 	{
-		part: "verifier", name: "exp is not checked", file: "middleware/jwt.go",
+		part: "verifier", name: "exp is not checked", file: "middleware/idp/jwt.go",
 		old: "case !now.Before(expires):\n\t\te := &errorsx", new: "case false:\n\t\te := &errorsx",
 	},
 	{
-		part: "verifier", name: "a token is good in the second of its exp", file: "middleware/jwt.go",
+		part: "verifier", name: "a token is good in the second of its exp", file: "middleware/idp/jwt.go",
 		old: "expires := c.Expires.t.Add(v.cfg.Leeway)", new: "expires := c.Expires.t.Add(v.cfg.Leeway + 1)",
 	},
 	{
-		part: "verifier", name: "times beyond what is exact are taken", file: "middleware/jwtclaims.go",
+		part: "verifier", name: "times beyond what is exact are taken", file: "middleware/idp/jwtclaims.go",
 		old: "err != nil || math.Abs(f) >= 1<<53", new: "err != nil",
 	},
 	{
-		part: "verifier", name: "nbf is not checked", file: "middleware/jwt.go",
+		part: "verifier", name: "nbf is not checked", file: "middleware/idp/jwt.go",
 		old: "case c.NotBefore.t.After(soon), c.Issued.t.After(soon):", new: "case c.Issued.t.After(soon):",
 	},
 	{
-		part: "verifier", name: "iss is not checked", file: "middleware/jwt.go",
+		part: "verifier", name: "iss is not checked", file: "middleware/idp/jwt.go",
 		old: "iss.s != v.cfg.Issuer {", new: "iss == nil {",
 	},
 	{
-		part: "verifier", name: "an audience may begin like ours", file: "middleware/jwt.go",
+		part: "verifier", name: "an audience may begin like ours", file: "middleware/idp/jwt.go",
 		old: "return slices.Contains(v.cfg.Audience, a)",
 		new: "return slices.ContainsFunc(v.cfg.Audience, func(own string) bool { return strings.HasPrefix(own, a) })",
 	},
 	{
-		part: "verifier", name: "typ is not checked", file: "middleware/jwt.go",
+		part: "verifier", name: "typ is not checked", file: "middleware/idp/jwt.go",
 		old: "if !t.header.Typ.is(v.types) {", new: "if false {",
 	},
 	{
-		part: "verifier", name: "the signature is not checked", file: "middleware/jwt.go",
+		part: "verifier", name: "the signature is not checked", file: "middleware/idp/jwt.go",
 		old: "if err := method.Verify(t.signed, t.signature, key); err != nil {", new: "if err := method.Verify(t.signed, t.signature, key); err == nil && false {",
 	},
 	{
-		part: "verifier", name: "the token chooses the algorithm", file: "middleware/keys.go",
+		part: "verifier", name: "the token chooses the algorithm", file: "middleware/idp/keys.go",
 		old: "if !ok || k.alg != alg {", new: "if !ok {",
 	},
 	{
-		part: "verifier", name: "an absent kid takes any key", file: "middleware/keys.go",
+		part: "verifier", name: "an absent kid takes any key", file: "middleware/idp/keys.go",
 		old: "\tif !ok {\n\t\tk, ok = ks[\"\"]\n\t}",
 		new: "\tif !ok {\n\t\tfor _, k = range ks {\n\t\t\tok = true\n\t\t}\n\t}",
 	},
 	{
-		part: "verifier", name: "crit is ignored", file: "middleware/jwtparse.go",
+		part: "verifier", name: "crit is ignored", file: "middleware/idp/jwtparse.go",
 		old: "[]value{h.Crit, h.B64,", new: "[]value{nil, h.B64,",
 	},
 	{
-		part: "verifier", name: "a key in the header is ignored, not refused", file: "middleware/jwtparse.go",
+		part: "verifier", name: "a key in the header is ignored, not refused", file: "middleware/idp/jwtparse.go",
 		old: "h.Jku, h.X5u, h.Jwk, h.X5c}", new: "nil, h.X5u, nil, h.X5c}",
 	},
 	{
-		part: "verifier", name: "unused bits of base64 are ignored", file: "middleware/header.go",
-		old: "strictURL = base64.RawURLEncoding.Strict()", new: "strictURL = base64.RawURLEncoding",
+		part: "verifier", name: "unused bits of base64 are ignored", file: "middleware/internal/syntax/syntax.go",
+		old: "URLBase64 = base64.RawURLEncoding.Strict()", new: "URLBase64 = base64.RawURLEncoding", tests: "./middleware ./middleware/idp",
 	},
 	{
-		part: "verifier", name: "line breaks in base64 are skipped", file: "middleware/header.go",
-		old: "if strings.IndexByte(s, '\\n') >= 0 || strings.IndexByte(s, '\\r') >= 0 {", new: "if strings.IndexByte(s, '\\r') >= 0 {",
+		part: "verifier", name: "line breaks in base64 are skipped", file: "middleware/internal/syntax/syntax.go",
+		old: "if strings.IndexByte(s, '\\n') >= 0 || strings.IndexByte(s, '\\r') >= 0 {", new: "if strings.IndexByte(s, '\\r') >= 0 {", tests: "./middleware ./middleware/idp",
 	},
 	{
-		part: "verifier", name: "small RSA keys are taken", file: "middleware/keys.go",
+		part: "verifier", name: "small RSA keys are taken", file: "middleware/idp/keys.go",
 		old: "k.N.BitLen() >= 2048", new: "k.N.BitLen() >= 1024",
 	},
 	{
-		part: "verifier", name: "a cause shows the value of any claim", file: "middleware/tokenfault.go",
+		part: "verifier", name: "a cause shows the value of any claim", file: "middleware/idp/tokenfault.go",
 		old: "if slices.Contains(shown, name) {", new: "if len(shown) > 0 {",
 	},
 	{
-		part: "verifier", name: "a cause shows the whole of a value", file: "middleware/tokenfault.go",
+		part: "verifier", name: "a cause shows the whole of a value", file: "middleware/idp/tokenfault.go",
 		old: "const maxShown = 64", new: "const maxShown = 1 << 20",
 	},
 	{
-		part: "verifier", name: "a token may be valid for years", file: "middleware/jwt.go",
+		part: "verifier", name: "a token may be valid for years", file: "middleware/idp/jwt.go",
 		old: "case c.Issued.present() && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:", new: "case false:",
 	},
 
 	{
-		part: "paths", name: "dot segments are not removed", file: "middleware/readings.go",
-		old: "\tremoveDotSegments,\n", new: "",
+		part: "paths", name: "dot segments are not removed", file: "middleware/internal/paths/readings.go",
+		old: "\tremoveDotSegments,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "nothing is decoded", file: "middleware/readings.go",
-		old: "\tdecodeOnce,\n\tdecodeDots,\n\tdecodeAllButSlashes,\n", new: "",
+		part: "paths", name: "nothing is decoded", file: "middleware/internal/paths/readings.go",
+		old: "\tdecodeOnce,\n\tdecodeDots,\n\tdecodeAllButSlashes,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "escaped dots alone are not decoded", file: "middleware/readings.go",
-		old: "\tdecodeDots,\n\tdecodeAllButSlashes,\n", new: "",
+		part: "paths", name: "escaped dots alone are not decoded", file: "middleware/internal/paths/readings.go",
+		old: "\tdecodeDots,\n\tdecodeAllButSlashes,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "backslashes are no slashes", file: "middleware/readings.go",
-		old: "\tslashBackslashes,\n", new: "",
+		part: "paths", name: "backslashes are no slashes", file: "middleware/internal/paths/readings.go",
+		old: "\tslashBackslashes,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "parameters are not cut", file: "middleware/readings.go",
-		old: "\tcutParameters,\n", new: "",
+		part: "paths", name: "parameters are not cut", file: "middleware/internal/paths/readings.go",
+		old: "\tcutParameters,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "slashes are not merged", file: "middleware/readings.go",
-		old: "\tmergeSlashes,\n", new: "",
+		part: "paths", name: "slashes are not merged", file: "middleware/internal/paths/readings.go",
+		old: "\tmergeSlashes,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "segments are not cut at NUL", file: "middleware/readings.go",
-		old: "\tcutSegments,\n\tcutPath,\n", new: "",
+		part: "paths", name: "segments are not cut at NUL", file: "middleware/internal/paths/readings.go",
+		old: "\tcutSegments,\n\tcutPath,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "trailing dots and blanks stay", file: "middleware/readings.go",
-		old: "\ttrimSpace,\n\ttrimBlanks,\n\ttrimBlanksAndDots,\n", new: "",
+		part: "paths", name: "trailing dots and blanks stay", file: "middleware/internal/paths/readings.go",
+		old: "\ttrimSpace,\n\ttrimBlanks,\n\ttrimBlanksAndDots,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "an authority is no authority", file: "middleware/readings.go",
-		old: "\tdropAuthority,\n", new: "",
+		part: "paths", name: "an authority is no authority", file: "middleware/internal/paths/readings.go",
+		old: "\tdropAuthority,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "letter case is compared", file: "middleware/path.go",
+		part: "paths", name: "letter case is compared", file: "middleware/internal/paths/path.go",
 		old: "return tier, strings.HasPrefix(path, prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/')",
-		new: "return tier, prefix != path[:0]+\"x\"",
+		new: "return tier, prefix != path[:0]+\"x\"", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "the first reading decides", file: "middleware/path.go",
-		old: "covered && rs.tier >= 0 && tier != rs.tier:", new: "false:",
+		part: "paths", name: "the first reading decides", file: "middleware/internal/paths/path.go",
+		old: "covered && rs.tier >= 0 && tier != rs.tier:", new: "false:", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "prefixes end within a segment", file: "middleware/path.go",
+		part: "paths", name: "prefixes end within a segment", file: "middleware/internal/paths/path.go",
 		old: "\tif t.deep(depth) {\n\t\tcuts = append(cuts, len(path))\n\t}",
-		new: "\tfor i := range path {\n\t\tcuts = append(cuts, i)\n\t}\n\tif t.deep(depth) {\n\t\tcuts = append(cuts, len(path))\n\t}",
+		new: "\tfor i := range path {\n\t\tcuts = append(cuts, i)\n\t}\n\tif t.deep(depth) {\n\t\tcuts = append(cuts, len(path))\n\t}", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "the shortest prefix wins", file: "middleware/path.go",
-		old: "for k := len(cuts) - 1; k >= 0; k-- {", new: "for k := range cuts {",
+		part: "paths", name: "the shortest prefix wins", file: "middleware/internal/paths/path.go",
+		old: "for k := len(cuts) - 1; k >= 0; k-- {", new: "for k := range cuts {", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "percent signs are plain", file: "middleware/path.go",
-		old: "strings.IndexByte(`%\\;?#`, c)", new: "strings.IndexByte(`\\;?#`, c)",
+		part: "paths", name: "percent signs are plain", file: "middleware/internal/paths/path.go",
+		old: "strings.IndexByte(`%\\;?#`, c)", new: "strings.IndexByte(`\\;?#`, c)", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "what has too many readings is let through", file: "middleware/path.go",
-		old: "\t\tif len(rs.all) > maxReadings {\n\t\t\treturn false", new: "\t\tif len(rs.all) > maxReadings {\n\t\t\treturn true",
+		part: "paths", name: "what has too many readings is let through", file: "middleware/internal/paths/path.go",
+		old: "\t\tif len(rs.all) > maxReadings {\n\t\t\treturn false", new: "\t\tif len(rs.all) > maxReadings {\n\t\t\treturn true", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "a raw path that is none is not judged as sent", file: "middleware/path.go",
-		old: "if u.RawPath != \"\" && u.RawPath != sent[0] {", new: "if false {",
+		part: "paths", name: "a raw path that is none is not judged as sent", file: "middleware/internal/paths/path.go",
+		old: "if u.RawPath != \"\" && u.RawPath != sent[0] {", new: "if false {", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "a path is not looked up as it was sent", file: "middleware/path.go",
+		part: "paths", name: "a path is not looked up as it was sent", file: "middleware/internal/paths/path.go",
 		old: "return rs.tier, rs.agree(true)", new: "return rs.tier, true", tests: "./middleware ./cmd/authtier",
 	},
 	{
-		part: "paths", name: "an authority follows two slashes and no more", file: "middleware/readings.go",
+		part: "paths", name: "an authority follows two slashes and no more", file: "middleware/internal/paths/readings.go",
 		old: "\trest = strings.TrimLeft(rest, \"/\")\n", new: "", tests: "./middleware ./cmd/authtier",
 	},
 
@@ -189,7 +189,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "cache", name: "a refusal outlives nbf", file: "middleware/entry.go",
-		old: "&& early.from.Before(until) {", new: "&& early.from.Before(asked) {",
+		old: "&& early.ValidFrom().Before(until) {", new: "&& early.ValidFrom().Before(asked) {", tests: "./middleware/idp",
 	},
 	{
 		part: "cache", name: "keys are not framed", file: "middleware/entry.go",
@@ -205,7 +205,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "cache", name: "staleness is ignored", file: "middleware/cache.go",
-		old: "fresh != nil && !c.stale && fresh.past(now)", new: "fresh != nil && c.stale && fresh.past(now)",
+		old: "fresh != nil && !c.stale && fresh.Passed(now)", new: "fresh != nil && c.stale && fresh.Passed(now)",
 	},
 	{
 		part: "cache", name: "a flight ends with its first request", file: "middleware/flight.go",
@@ -227,7 +227,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "wrappers", name: "a credential may be of any size", file: "middleware/header.go",
-		old: "case len(v[0]) > maxCredential:", new: "case false:",
+		old: "case len(v[0]) > syntax.MaxCredential:", new: "case false:",
 	},
 	{
 		part: "wrappers", name: "key and token of two clients merge", file: "middleware/identity.go",

@@ -175,19 +175,19 @@ var lifeFaults = []fault{
 		old: "if r.Everything || r.SigningKeyID != \"\" {", new: "if r.Everything {",
 	},
 	{
-		part: "throttle", name: "a block lets right passwords through", file: "middleware/throttle.go",
+		part: "throttle", name: "a block lets right passwords through", file: "middleware/throttle/throttle.go",
 		old: "if wait := f.until.Sub(now); wait > 0 {", new: "if wait := f.until.Sub(now); wait > 0 && c.Secret == \"\" {",
 	},
 	{
-		part: "throttle", name: "a client that hangs up has not failed", file: "middleware/throttle.go",
+		part: "throttle", name: "a client that hangs up has not failed", file: "middleware/throttle/throttle.go",
 		old: "Validate(context.WithoutCancel(ctx), c)", new: "Validate(ctx, c)",
 	},
 	{
-		part: "throttle", name: "many may try after a block", file: "middleware/throttle.go",
+		part: "throttle", name: "many may try after a block", file: "middleware/throttle/throttle.go",
 		old: "if f.tried {", new: "if false {",
 	},
 	{
-		part: "throttle", name: "names that failed are never forgotten", file: "middleware/throttle.go",
+		part: "throttle", name: "names that failed are never forgotten", file: "middleware/throttle/throttle.go",
 		old: "if !ok || !f.over(now, t.cfg) {\n\t\t\treturn", new: "if !ok || f != nil {\n\t\t\treturn",
 	},
 	{
@@ -195,15 +195,15 @@ var lifeFaults = []fault{
 		old: "if !p.trusts(addr) && !(isUnix && len(p.trusted) > 0) {", new: "if false {",
 	},
 	{
-		part: "throttle", name: "an address is an account's own", file: "middleware/throttle.go",
-		old: "network(c.From())}}", new: "network(netip.Addr{})}}",
+		part: "throttle", name: "an address is an account's own", file: "middleware/throttle/throttle.go",
+		old: "network(address)}}", new: "network(netip.Addr{})}}",
 	},
 	{
-		part: "throttle", name: "blocks do not grow", file: "middleware/throttle.go",
+		part: "throttle", name: "blocks do not grow", file: "middleware/throttle/throttle.go",
 		old: "firstBlock<<min(f.blocks, 20)", new: "firstBlock",
 	},
 	{
-		part: "throttle", name: "many names push out what is blocked", file: "middleware/throttle.go",
+		part: "throttle", name: "many names push out what is blocked", file: "middleware/throttle/throttle.go",
 		old: "if t.addresses[p.address] < maxPerAddress ||", new: "if true ||",
 	},
 
@@ -253,44 +253,44 @@ var lifeFaults = []fault{
 	},
 
 	{
-		part: "others", name: "made-up kids have the set fetched each time", file: "middleware/keyrefresh.go",
+		part: "others", name: "made-up kids have the set fetched each time", file: "middleware/idp/keyrefresh.go",
 		old: "if r.fetch == nil && r.limiter.Allow() {", new: "if r.fetch == nil {",
 	},
 	{
-		part: "others", name: "a set that cannot be fetched makes kids unknown", file: "middleware/remotekeys.go",
+		part: "others", name: "a set that cannot be fetched makes kids unknown", file: "middleware/idp/remotekeys.go",
 		old: "case !s.has(kid) && s.err != nil:", new: "case false:",
 	},
 	{
-		part: "others", name: "a set is relied upon for ever", file: "middleware/remotekeys.go",
-		old: "case s.until.past(time.Now()):", new: "case s.until.past(time.Now()) && len(s.keys) == 0:",
+		part: "others", name: "a set is relied upon for ever", file: "middleware/idp/remotekeys.go",
+		old: "case s.until.Passed(time.Now()):", new: "case s.until.past(time.Now()) && len(s.keys) == 0:",
 	},
 	{
-		part: "others", name: "caches are not told of withdrawn keys", file: "middleware/keyrefresh.go",
+		part: "others", name: "caches are not told of withdrawn keys", file: "middleware/idp/keyrefresh.go",
 		old: "r.sinks.Forget(gone...)", new: "_ = gone",
 	},
 	{
-		part: "others", name: "redirects lead to other hosts", file: "middleware/remote.go",
+		part: "others", name: "redirects lead to other hosts", file: "middleware/idp/remote.go",
 		old: "case r.URL.Scheme != from.Scheme || r.URL.Host != from.Host:", new: "case r.URL.Scheme != from.Scheme:",
 	},
 	{
-		part: "others", name: "bodies have no limit", file: "middleware/remote.go",
+		part: "others", name: "bodies have no limit", file: "middleware/idp/remote.go",
 		old: "if len(body) > maxRemoteBody {", new: "if false {",
 	},
 	{
-		part: "others", name: "private keys of a set are used", file: "middleware/keyset.go",
+		part: "others", name: "private keys of a set are used", file: "middleware/idp/keyset.go",
 		old: "[]value{j.D, j.P,", new: "[]value{j.P,",
 	},
 	{
-		part: "others", name: "any trusted issuer's keys will do", file: "middleware/issuers.go",
+		part: "others", name: "any trusted issuer's keys will do", file: "middleware/idp/issuers.go",
 		old: "func (vs jwtIssuers) of(t *token) *jwtValidator { return vs[t.claims.Issuer.s] }",
 		new: "func (vs jwtIssuers) of(t *token) *jwtValidator {\n\tfor _, v := range vs {\n\t\treturn v\n\t}\n\treturn nil\n}",
 	},
 	{
-		part: "others", name: "what is not active is admitted", file: "middleware/introspection.go",
+		part: "others", name: "what is not active is admitted", file: "middleware/idp/introspection.go",
 		old: "case !a.active:", new: "case false:",
 	},
 	{
-		part: "others", name: "another issuer's answer is believed", file: "middleware/introspection.go",
+		part: "others", name: "another issuer's answer is believed", file: "middleware/idp/introspection.go",
 		old: "case p.Issuer.present() && p.Issuer.s != v.cfg.Issuer:", new: "case false:",
 	},
 	{

@@ -135,7 +135,7 @@ var mistakeFaults = []fault{
 		old: "EncryptionKey []byte `json:\"-\"`", new: "EncryptionKey []byte",
 	},
 	{
-		part: "mistakes", name: "a client's secret is printed", file: "middleware/introspection.go",
+		part: "mistakes", name: "a client's secret is printed", file: "middleware/idp/introspection.go",
 		old: "func (cfg IntrospectionConfig) Format(", new: "func (cfg IntrospectionConfig) format(", tests: "./issuer",
 	},
 	{

@@ -41,8 +41,8 @@ var wiringFaults = []fault{
 		old: "if !addr.IsValid() {", new: "if false {",
 	},
 	{
-		part: "proxy", name: "a credential without a client is throttled", file: "middleware/throttle.go",
-		old: "if c.request == nil && !c.from.IsValid() {", new: "if false {",
+		part: "proxy", name: "a credential without a client is throttled", file: "middleware/throttle/throttle.go",
+		old: "if !carried {", new: "if carried = true; !carried {", tests: "./middleware",
 	},
 	{
 		part: "chain", name: "a decorator hides a source", file: "middleware/cache.go",
@@ -71,7 +71,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "chain", name: "a throttle may stand inside of a cache", file: "middleware/cache.go",
-		old: "{ _, ok := v.(throttled); return ok }", new: "{ _, ok := v.(throttled); return ok && false }",
+		old: "v.(interface{ OutsideCache() })", new: "v.(interface{ InsideCache() })",
 	},
 	{
 		part: "identity", name: "a validator says how it was proven", file: "middleware/identity.go",
@@ -102,8 +102,8 @@ var wiringFaults = []fault{
 		old: "!s.identity.Load().names() && !s.has(openedHere) {", new: "s == nil {",
 	},
 	{
-		part: "order", name: "a router's pattern is a prefix", file: "middleware/path.go",
-		old: "if strings.ContainsAny(prefix, \"{}*\") || strings.Contains(prefix, \"/:\") {", new: "if false {",
+		part: "order", name: "a router's pattern is a prefix", file: "middleware/internal/paths/path.go",
+		old: "if strings.ContainsAny(prefix, \"{}*\") || strings.Contains(prefix, \"/:\") {", new: "if false {", tests: "./middleware",
 	},
 	{
 		part: "anonymous", name: "a wrong credential is let in as none", file: "middleware/guard.go",
@@ -154,7 +154,7 @@ var wiringFaults = []fault{
 		old: "if b.TokenID != \"\" {", new: "if true {",
 	},
 	{
-		part: "request", name: "a machine is a user", file: "middleware/jwtclaims.go",
+		part: "request", name: "a machine is a user", file: "middleware/idp/jwtclaims.go",
 		old: "if claim == \"sub\" && (c.s == p.Client.s || c.s == p.Party.s) {", new: "if false {",
 	},
 	{
@@ -207,11 +207,11 @@ var wiringFaults = []fault{
 		old: "e.limitsScopes = e.limitsScopes || limits.limitsScopes", new: "_ = limits.limitsScopes",
 	},
 	{
-		part: "wiring", name: "a bound token is a plain one", file: "middleware/jwt.go",
+		part: "wiring", name: "a bound token is a plain one", file: "middleware/idp/jwt.go",
 		old: "case c.bound(inClaims) != nil:", new: "case foreign != nil:",
 	},
 	{
-		part: "wiring", name: "an introspected bound token is a plain one", file: "middleware/introspection.go",
+		part: "wiring", name: "an introspected bound token is a plain one", file: "middleware/idp/introspection.go",
 		old: "case p.bound(inAnswer) != nil:", new: "case !a.active:",
 	},
 	{

@@ -16,6 +16,7 @@ import (
 	"github.com/authtier/authtier/issuer/partner"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 	"github.com/authtier/authtier/store/meter"
@@ -102,8 +103,8 @@ var demoUser = person{store.User{Login: "user_email@email.com"}, "user_password"
 // newThrottle returns the throttle of one system. Each system has its own, because
 // their accounts are separate. It allows many failures, so that people can try things
 // out.
-func newThrottle() (*middleware.Throttle, error) {
-	return middleware.NewThrottle(&middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
+func newThrottle() (*throttle.Throttle, error) {
+	return throttle.New(&throttle.Config{Failures: 1000, Window: time.Minute})
 }
 
 func secret(s string) []store.Secret { return []store.Secret{{ID: "s1", Digest: store.DigestOf(s)}} }

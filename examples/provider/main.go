@@ -8,16 +8,17 @@ import (
 	"net/http"
 
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
-func run(ctx context.Context, keySet string, provider middleware.JWTConfig) error {
-	keys, err := middleware.OpenRemoteKeys(ctx, keySet, nil)
+func run(ctx context.Context, keySet string, provider idp.JWTConfig) error {
+	keys, err := idp.OpenRemoteKeys(ctx, keySet, nil)
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
 
-	tokens, err := middleware.JWT(keys, provider)
+	tokens, err := idp.JWT(keys, provider)
 	if err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func reports(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
-	log.Fatal(run(context.Background(), "https://id.example.com/jwks.json", middleware.JWTConfig{
+	log.Fatal(run(context.Background(), "https://id.example.com/jwks.json", idp.JWTConfig{
 		Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"},
 		Types: []string{"at+jwt", "JWT"}, UserClaim: "sub",
 	}))

@@ -14,7 +14,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/authtier/authtier/examples/internal/program"
-	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 // A provider is an identity provider with one key.
@@ -56,7 +56,7 @@ func TestProvider(t *testing.T) {
 	p := newProvider(t)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(t.Context(), p.URL, middleware.JWTConfig{
+		ended <- run(t.Context(), p.URL, idp.JWTConfig{
 			Issuer: p.URL, Audience: []string{"https://api.example.com"}, Types: []string{"at+jwt", "JWT"}, UserClaim: "sub",
 		})
 	}()

@@ -28,6 +28,7 @@ import (
 	"github.com/authtier/authtier/issuer/internal/hook"
 	"github.com/authtier/authtier/issuer/internal/secret"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 	"github.com/authtier/authtier/store"
 )
 
@@ -41,7 +42,7 @@ type Config struct {
 	// five minutes.
 	//
 	// MaxAge is how long a session lasts at most. It is between Timeout and
-	// [middleware.MaxLifetime], which is how long revocations of sessions are
+	// [idp.MaxLifetime], which is how long revocations of sessions are
 	// remembered. If 0, it is twelve hours, or Timeout if that is longer.
 	Timeout, MaxAge time.Duration
 
@@ -154,9 +155,9 @@ func (cfg *Config) check() error {
 	if !isToken(cfg.Cookie) {
 		errs = append(errs, fmt.Errorf("Cookie is %q, expected the name of a cookie", cfg.Cookie))
 	}
-	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout || cfg.MaxAge > middleware.MaxLifetime {
+	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout || cfg.MaxAge > idp.MaxLifetime {
 		errs = append(errs, fmt.Errorf("timeout is %v and max age %v, expected at least 1s, and then at least the timeout and at most %v",
-			cfg.Timeout, cfg.MaxAge, middleware.MaxLifetime))
+			cfg.Timeout, cfg.MaxAge, idp.MaxLifetime))
 	}
 	for _, r := range cfg.Redirects {
 		errs = append(errs, r.check())

@@ -21,6 +21,7 @@ import (
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
@@ -345,7 +346,7 @@ func TestS07Config(t *testing.T) {
 		"short timeout":        {Timeout: time.Second - 1},
 		"negative timeout":     {Timeout: -time.Second},
 		"max age":              {Timeout: time.Hour, MaxAge: time.Minute},
-		"endless":              {MaxAge: middleware.MaxLifetime + 1},
+		"endless":              {MaxAge: idp.MaxLifetime + 1},
 		"cookie name":          {Cookie: "a b"},
 		"relative redirect":    {Redirects: []session.Redirect{{URI: "/cb"}}},
 		"redirect with query":  {Redirects: []session.Redirect{{URI: "https://a.example/cb?x=1"}}},

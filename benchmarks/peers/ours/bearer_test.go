@@ -7,6 +7,7 @@ import (
 
 	"github.com/authtier/authtier/benchmarks/peers/bench"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 // bearer is Bearer with the checks that the peers make too.
@@ -18,9 +19,9 @@ func bearer(v middleware.Validator) http.Handler {
 // validator verifies what s signs, without a cache.
 func validator(tb testing.TB, s *bench.Signer) middleware.Validator {
 	tb.Helper()
-	keys, err := middleware.StaticKeys(middleware.Key{ID: "k1", Alg: s.Alg, Public: s.Public})
+	keys, err := idp.StaticKeys(idp.Key{ID: "k1", Alg: s.Alg, Public: s.Public})
 	bench.Must(tb, err)
-	v, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: bench.IssuerURL, Audience: []string{bench.Audience}})
+	v, err := idp.JWT(keys, idp.JWTConfig{Issuer: bench.IssuerURL, Audience: []string{bench.Audience}})
 	bench.Must(tb, err)
 	return v
 }

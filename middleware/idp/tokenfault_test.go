@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 // causeOf returns the cause and the code with which v refuses the token at testTime.
@@ -36,7 +37,7 @@ func causeOf(t testing.TB, v middleware.Validator, token string) (string, errors
 // TestJWTCauses tests that a cause names the claim, the expectation and, for a few
 // claims, the value.
 func TestJWTCauses(t *testing.T) {
-	one := newJWT(t, middleware.JWTConfig{})
+	one := newJWT(t, idp.JWTConfig{})
 	several := tokensOfAll(t, trusted(allKeys(t), testIssuer), trusted(allKeys(t), otherIssuer))
 	hs := func(head, pay members) string { return sign(t, "HS256", header("HS256", head), payload(pay)) }
 	const now = "2030-03-17T17:46:40Z"
@@ -80,7 +81,7 @@ func TestJWTCauses(t *testing.T) {
 		{"alg", hs(members{"alg": "none"}, nil), one,
 			`header member "alg": expected one of ["ES256" "ES384" "ES512" "EdDSA" "HS256" "HS384" "HS512" "RS256" "RS384" "RS512"], found "none"`},
 		{"alg a number", hs(members{"alg": 0}, nil), one, `header member "alg": expected a string, found a number`},
-		{"kid", hs(members{"kid": "x"}, nil), one, `header member "kid": expected the ID of a known HS256 key, found "x"; middleware: no such key`},
+		{"kid", hs(members{"kid": "x"}, nil), one, `header member "kid": expected the ID of a known HS256 key, found "x"; idp: no such key`},
 		{"kid empty", hs(members{"kid": ""}, nil), one, `header member "kid": expected a string that is not empty, found ""`},
 		{"jku", hs(members{"jku": "https://evil.example"}, nil), one, `header member "jku": expected no such member, found a string`},
 		{"crit", hs(members{"crit": []string{"x"}}, nil), one, `header member "crit": expected no such member, found a list`},
@@ -103,7 +104,7 @@ func TestJWTCauses(t *testing.T) {
 // TestIntrospectionCauses is the same test for an introspected token.
 func TestIntrospectionCauses(t *testing.T) {
 	s := &remote{}
-	v := introspection(t, s, func(c *middleware.IntrospectionConfig) { c.Audience = []string{testAudience, "b"} })
+	v := introspection(t, s, func(c *idp.IntrospectionConfig) { c.Audience = []string{testAudience, "b"} })
 	const now = "2030-03-17T17:46:40Z"
 	for _, tt := range []struct {
 		changes members
@@ -173,7 +174,7 @@ func checkMarked(t testing.TB, validators []middleware.Validator, marked members
 // markedValidators returns validators of JWTs that read the user from several claims.
 func markedValidators(t testing.TB) []middleware.Validator {
 	return []middleware.Validator{
-		newJWT(t, middleware.JWTConfig{}), newJWT(t, middleware.JWTConfig{UserClaim: "sub", Types: []string{"JWT", "at+jwt"}}), newJWT(t, middleware.JWTConfig{UserClaim: "email"}),
+		newJWT(t, idp.JWTConfig{}), newJWT(t, idp.JWTConfig{UserClaim: "sub", Types: []string{"JWT", "at+jwt"}}), newJWT(t, idp.JWTConfig{UserClaim: "email"}),
 		tokensOfAll(t, trusted(allKeys(t), testIssuer), trusted(allKeys(t), otherIssuer)),
 	}
 }
@@ -183,7 +184,7 @@ func markedValidators(t testing.TB) []middleware.Validator {
 func TestNoOtherClaimInCauses(t *testing.T) {
 	validators := markedValidators(t)
 	s := &remote{}
-	v := introspection(t, s, func(c *middleware.IntrospectionConfig) { c.UserClaim = "email" })
+	v := introspection(t, s, func(c *idp.IntrospectionConfig) { c.UserClaim = "email" })
 	for _, name := range []string{"sub", "username", "email", "jti", "scope", "exp", "nbf", "iat", "cnf", "token_type", "token_use", hidden} {
 		for _, value := range []any{hidden, "\x00" + hidden, " " + hidden, []string{hidden}, members{hidden: hidden}, []any{7, members{"a": hidden}}} {
 			checkMarked(t, validators, members{name: value})
@@ -225,7 +226,7 @@ func TestNoCredentialInLog(t *testing.T) {
 	var log bytes.Buffer
 	ew := &errorsx.Writer{Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	s := &remote{}
-	jwts := newJWT(t, middleware.JWTConfig{})
+	jwts := newJWT(t, idp.JWTConfig{})
 	bearer := func(v middleware.Validator, cfg middleware.BearerConfig) middleware.Wrapper {
 		return middleware.Chain(middleware.Errors(ew), middleware.Bearer(v, &cfg))
 	}

@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"crypto/ecdsa"
@@ -10,14 +10,14 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 func TestJ29StaticKeysRefuses(t *testing.T) {
 	weak, _ := rsa.GenerateKey(rand.Reader, 1024)
 	strong := public(signers()["RS256"]).(*rsa.PublicKey)
 	ec := public(signers()["ES256"])
-	for name, keys := range map[string][]middleware.Key{
+	for name, keys := range map[string][]idp.Key{
 		"none":                 {},
 		"RSA of 1024 bits":     {{ID: "k", Alg: "RS256", Public: &weak.PublicKey}},
 		"exponent 1":           {{ID: "k", Alg: "RS256", Public: &rsa.PublicKey{N: strong.N, E: 1}}},
@@ -31,7 +31,7 @@ func TestJ29StaticKeysRefuses(t *testing.T) {
 		"one ID twice":         {{ID: "k", Alg: "ES256", Public: ec}, {ID: "k", Alg: "RS256", Public: strong}},
 		"no ID beside another": {{ID: "", Alg: "ES256", Public: ec}, {ID: "k", Alg: "RS256", Public: strong}},
 	} {
-		if _, err := middleware.StaticKeys(keys...); err == nil {
+		if _, err := idp.StaticKeys(keys...); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"encoding/json"
@@ -13,15 +13,16 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
-func introspection(t testing.TB, s *remote, changes ...func(*middleware.IntrospectionConfig)) middleware.Validator {
+func introspection(t testing.TB, s *remote, changes ...func(*idp.IntrospectionConfig)) middleware.Validator {
 	t.Helper()
-	cfg := middleware.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer, Client: s.client()}
+	cfg := idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer, Client: s.client()}
 	for _, change := range changes {
 		change(&cfg)
 	}
-	v, err := middleware.Introspection("https://id.example/introspect", cfg)
+	v, err := idp.Introspection("https://id.example/introspect", cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func TestIntrospectionRequest(t *testing.T) {
 		io.WriteString(w, active(nil))
 	}))
 	defer server.Close()
-	v, err := middleware.Introspection(server.URL, middleware.IntrospectionConfig{ClientID: "r:s %", ClientSecret: "s +é", Issuer: testIssuer})
+	v, err := idp.Introspection(server.URL, idp.IntrospectionConfig{ClientID: "r:s %", ClientSecret: "s +é", Issuer: testIssuer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func TestIntrospectionJudges(t *testing.T) {
 	} {
 		s := &remote{}
 		s.says(200, tt.answer)
-		v := introspection(t, s, func(c *middleware.IntrospectionConfig) { c.Audience = []string{testAudience} })
+		v := introspection(t, s, func(c *idp.IntrospectionConfig) { c.Audience = []string{testAudience} })
 		if id, code := judge(t, v, "token", testTime); code != tt.code {
 			t.Errorf("%s: got %+v, %v, want %v", tt.name, id, code, tt.code)
 		}
@@ -147,7 +148,7 @@ func TestIntrospectionUser(t *testing.T) {
 	for claim, want := range map[string]string{"": "ada", "username": "ada", "sub": "u1", "login": "lovelace", "absent": ""} {
 		s := &remote{}
 		s.says(200, active(members{"login": "lovelace"}))
-		v := introspection(t, s, func(c *middleware.IntrospectionConfig) { c.UserClaim = claim })
+		v := introspection(t, s, func(c *idp.IntrospectionConfig) { c.UserClaim = claim })
 		if id, code := judge(t, v, "token", testTime); code != 0 || id.User != want {
 			t.Errorf("%q: got %+v, %v", claim, id, code)
 		}
@@ -248,7 +249,7 @@ func TestS09Introspection(t *testing.T) {
 		},
 	} {
 		server := httptest.NewServer(answer)
-		v, err := middleware.Introspection(server.URL, middleware.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer})
+		v, err := idp.Introspection(server.URL, idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,24 +263,24 @@ func TestS09Introspection(t *testing.T) {
 }
 
 func TestIntrospectionConfig(t *testing.T) {
-	good := middleware.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer}
-	for name, set := range map[string]func(*middleware.IntrospectionConfig){
-		"no client":      func(c *middleware.IntrospectionConfig) { c.ClientID = "" },
-		"no secret":      func(c *middleware.IntrospectionConfig) { c.ClientSecret = "" },
-		"no issuer":      func(c *middleware.IntrospectionConfig) { c.Issuer = "" },
-		"empty audience": func(c *middleware.IntrospectionConfig) { c.Audience = []string{""} },
-		"leeway":         func(c *middleware.IntrospectionConfig) { c.Leeway = time.Hour },
+	good := idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer}
+	for name, set := range map[string]func(*idp.IntrospectionConfig){
+		"no client":      func(c *idp.IntrospectionConfig) { c.ClientID = "" },
+		"no secret":      func(c *idp.IntrospectionConfig) { c.ClientSecret = "" },
+		"no issuer":      func(c *idp.IntrospectionConfig) { c.Issuer = "" },
+		"empty audience": func(c *idp.IntrospectionConfig) { c.Audience = []string{""} },
+		"leeway":         func(c *idp.IntrospectionConfig) { c.Leeway = time.Hour },
 	} {
 		cfg := good
 		set(&cfg)
-		if _, err := middleware.Introspection("https://id.example/", cfg); err == nil {
+		if _, err := idp.Introspection("https://id.example/", cfg); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := middleware.Introspection("http://id.example/", good); err == nil {
+	if _, err := idp.Introspection("http://id.example/", good); err == nil {
 		t.Error("http is accepted")
 	}
-	v, err := middleware.Introspection("https://id.example/", good)
+	v, err := idp.Introspection("https://id.example/", good)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"cmp"
@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/internal/syntax"
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // JWTConfig configures [JWT].
@@ -45,11 +48,11 @@ type JWTConfig struct {
 const MaxLifetime = 366 * 24 * time.Hour
 
 // JWT returns a validator of signed access tokens in the compact serialization (RFC
-// 7519), such as those of RFC 9068. The validator is a [Source] if keys are one. With
+// 7519), such as those of RFC 9068. The validator is a [middleware.Source] if keys are one. With
 // [StaticKeys] it needs neither a store nor the network:
 //
-//	keys, err := middleware.StaticKeys(middleware.Key{ID: "k1", Alg: "ES256", Public: public})
-//	tokens, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}})
+//	keys, err := idp.StaticKeys(idp.Key{ID: "k1", Alg: "ES256", Public: public})
+//	tokens, err := idp.JWT(keys, idp.JWTConfig{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}})
 //	http.ListenAndServe("127.0.0.1:8080", middleware.Bearer(tokens, nil)(mux))
 //
 // The key decides the algorithm, not the token. The base64url of a token must have no
@@ -68,12 +71,12 @@ const MaxLifetime = 366 * 24 * time.Hour
 // aud, client_id, azp, typ, alg and kid. Of all others it shows only the JSON kind.
 //
 // JWT returns an error if keys is nil or if cfg is invalid.
-func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
+func JWT(keys Keys, cfg JWTConfig) (middleware.Validator, error) {
 	v, err := newJWT(keys, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("middleware: JWT: %w", err)
+		return nil, fmt.Errorf("idp: JWT: %w", err)
 	}
-	if source, ok := keys.(Source); ok {
+	if source, ok := keys.(middleware.Source); ok {
 		return &liveJWT{v, source}, nil
 	}
 	return v, nil
@@ -81,7 +84,7 @@ func JWT(keys Keys, cfg JWTConfig) (Validator, error) {
 
 func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 	var errs []error
-	if isNil(keys) {
+	if wiring.IsNil(keys) {
 		errs = append(errs, errors.New("nil Keys"))
 	}
 	if cfg.Issuer == "" {
@@ -132,12 +135,12 @@ type jwtValidator struct {
 // A liveJWT is a validator whose keys report withdrawn keys.
 type liveJWT struct {
 	*jwtValidator
-	Source
+	middleware.Source
 }
 
-// Offline implements [OfflineValidator]. It reports whether the key is at hand, or whether no key
+// Offline implements [middleware.OfflineValidator]. It reports whether the key is at hand, or whether no key
 // will be looked for.
-func (v *jwtValidator) Offline(c Credential) bool {
+func (v *jwtValidator) Offline(c middleware.Credential) bool {
 	return v.static != nil || v.local != nil && v.local.Knows(v.kid(c.Secret))
 }
 
@@ -147,15 +150,15 @@ func (v *jwtValidator) kid(secret string) string {
 	t := &token{head: head}
 	if known := v.known.Load(); known != nil && known.encoded == head {
 		t.header = known.header
-	} else if len(head) > maxCredential || t.readHeader() != nil {
+	} else if len(head) > syntax.MaxCredential || t.readHeader() != nil {
 		return ""
 	}
 	kid, _, _ := t.header.key()
 	return kid
 }
 
-// Validate implements [Validator].
-func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, error) {
+// Validate implements [middleware.Validator].
+func (v *jwtValidator) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	t, err := readJWT(c, v.known.Load())
 	if err != nil {
 		return nil, err
@@ -164,9 +167,9 @@ func (v *jwtValidator) Validate(ctx context.Context, c Credential) (*Identity, e
 }
 
 // readJWT parses a credential as a token.
-func readJWT(c Credential, known *knownHeader) (*token, error) {
-	if c.Scheme != SchemeBearer {
-		return nil, errorsx.Fault(fmt.Errorf("middleware: JWT: a credential of scheme %s", c.Scheme))
+func readJWT(c middleware.Credential, known *knownHeader) (*token, error) {
+	if c.Scheme != middleware.SchemeBearer {
+		return nil, errorsx.Fault(fmt.Errorf("idp: JWT: a credential of scheme %s", c.Scheme))
 	}
 	t, err := parseJWT(c.Secret, known)
 	if err != nil {
@@ -180,7 +183,7 @@ func refused(code errorsx.Code, cause error) error {
 	return &errorsx.Error{Code: code, Err: cause}
 }
 
-func (v *jwtValidator) validate(ctx context.Context, c Credential, t *token) (*Identity, error) {
+func (v *jwtValidator) validate(ctx context.Context, c middleware.Credential, t *token) (*middleware.Identity, error) {
 	// A key of this issuer must not verify a token of another one.
 	if iss := &t.claims.Issuer; iss.s != v.cfg.Issuer {
 		return nil, refused(errorsx.UnknownToken, iss.fault(inClaims, "iss", anyOf{v.cfg.Issuer}))
@@ -211,6 +214,9 @@ type notYetValid struct {
 	from time.Time
 }
 
+// ValidFrom returns that time. [middleware.Cache] asks for it.
+func (f *notYetValid) ValidFrom() time.Time { return f.from }
+
 // verify checks the signature with a key of the token's own algorithm, and
 // returns the key's ID.
 func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err error) {
@@ -234,7 +240,7 @@ func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err er
 	// StaticKeys and RemoteKeys check their keys when they read them.
 	if v.static == nil && v.remote == nil {
 		if err := checkKey(alg, key); err != nil {
-			return "", errorsx.Fault(fmt.Errorf("middleware: JWT: key %q: %w", kid, err))
+			return "", errorsx.Fault(fmt.Errorf("idp: JWT: key %q: %w", kid, err))
 		}
 	}
 
@@ -257,7 +263,7 @@ func (h *header) badKey(want fmt.Stringer, err error) *tokenFault {
 }
 
 // judge decides on the claims of a token whose signature is right.
-func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identity, error) {
+func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*middleware.Identity, error) {
 	c := &t.claims
 	client := cmp.Or(c.Client.s, c.Party.s)
 	foreign := v.foreign(c)
@@ -287,18 +293,19 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*Identi
 		return nil, refused(errorsx.UnknownToken, c.Expires.fault(inClaims, "exp", words("a time at most 366 days after iat")))
 	}
 
-	return &Identity{
+	id := middleware.Identity{
 		Issuer:       v.cfg.Issuer,
 		Client:       client,
 		User:         user,
-		Scopes:       Scopes(c.Scope.s),
-		Methods:      ByToken,
+		Scopes:       middleware.Scopes(c.Scope.s),
+		Methods:      middleware.ByToken,
 		TokenID:      c.ID.s,
 		SigningKeyID: kid,
-		Audience:     Audience(strings.Join(c.Audience.list, " ")),
+		Audience:     middleware.Audience(strings.Join(c.Audience.list, " ")),
 		Expires:      expires,
-		claims:       t.encodedPayload(),
-	}, nil
+	}
+	id = id.WithClaims(t.encodedPayload())
+	return &id, nil
 }
 
 // foreign returns the fault of a token of another audience, or nil.

@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 // TestJ05RandomKids tests that invented kids cause one fetch per cooldown and do not
@@ -18,7 +19,7 @@ import (
 func TestJ05RandomKids(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Hour, Cooldown: 10 * time.Second})
+		keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Hour, Cooldown: 10 * time.Second})
 		c := newCache(t, tokensOf(t, keys), 100, middleware.CacheConfig{})
 		s.does(func(r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
@@ -48,7 +49,7 @@ func TestJ05RandomKids(t *testing.T) {
 		wg.Wait()
 		before := heap()
 		for i := range 9000 {
-			if _, err := keys.Key(t.Context(), fmt.Sprint("kid", i), "ES256"); !errors.Is(err, middleware.ErrNoKey) {
+			if _, err := keys.Key(t.Context(), fmt.Sprint("kid", i), "ES256"); !errors.Is(err, idp.ErrNoKey) {
 				t.Fatal(err)
 			}
 		}
@@ -72,7 +73,7 @@ func TestJ05RandomKids(t *testing.T) {
 func TestJ31Rotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		c := newCache(t, tokensOf(t, remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Minute})), 100, middleware.CacheConfig{TTL: 24 * time.Hour})
+		c := newCache(t, tokensOf(t, remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Minute})), 100, middleware.CacheConfig{TTL: 24 * time.Hour})
 		old, new := fresh(t, "ES256", "ES256", nil), fresh(t, "EdDSA", "EdDSA", nil)
 		check := func(when string, oldCode, newCode errorsx.Code) {
 			t.Helper()
@@ -113,7 +114,7 @@ func TestJ31RotationUnderLoad(t *testing.T) {
 				return response(200, body), nil
 			})
 		}
-		keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Second, Cooldown: time.Second})
+		keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Second, Cooldown: time.Second})
 		c := newCache(t, tokensOf(t, keys), 1000, middleware.CacheConfig{})
 		set := []members{jwkOf(t, "ES256", nil)}
 		var wg sync.WaitGroup
@@ -139,7 +140,7 @@ func TestJ31RotationUnderLoad(t *testing.T) {
 func TestJ31RotationDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Minute})
+		keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Minute})
 		s.does(func(*http.Request) (*http.Response, error) {
 			time.Sleep(500 * time.Millisecond)
 			return response(200, jwks(jwkOf(t, "ES256", nil))), nil

@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 // TestRemoteKeysSkips tests that one bad key does not make the others unusable.
@@ -65,7 +65,7 @@ func TestRemoteKeysSkips(t *testing.T) {
 			s := &remote{}
 			b, _ := json.Marshal(map[string]any{"keys": []any{jwkOf(t, "EdDSA", nil), bad}})
 			s.says(200, string(b))
-			keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Log: slog.New(slog.NewTextHandler(&log, nil))})
+			keys := remoteKeys(t, s, idp.RemoteKeysConfig{Log: slog.New(slog.NewTextHandler(&log, nil))})
 			if code := ask(t, tokensOf(t, keys), fresh(t, "EdDSA", "EdDSA", nil)); code != 0 {
 				t.Errorf("the good key: got %v", code)
 			}
@@ -76,7 +76,7 @@ func TestRemoteKeysSkips(t *testing.T) {
 				t.Errorf("logged %d times: %s", n, &log)
 			}
 			for _, alg := range []string{"HS256", "RS256", "ES256"} {
-				if key, err := keys.Key(t.Context(), "x", alg); !errors.Is(err, middleware.ErrNoKey) {
+				if key, err := keys.Key(t.Context(), "x", alg); !errors.Is(err, idp.ErrNoKey) {
 					t.Errorf("%s: got %T, %v", alg, key, err)
 				}
 			}
@@ -98,7 +98,7 @@ func TestRemoteKeysKeepsOddKeys(t *testing.T) {
 		if name == "the same twice" {
 			s = publishes(jwkOf(t, "ES256", nil), jwkOf(t, "ES256", changes))
 		}
-		v := tokensOf(t, remoteKeys(t, s, middleware.RemoteKeysConfig{}))
+		v := tokensOf(t, remoteKeys(t, s, idp.RemoteKeysConfig{}))
 		if code := ask(t, v, fresh(t, "ES256", "ES256", nil)); code != 0 || s.fetches.Load() != 1 {
 			t.Errorf("%s: got %v after %d fetches", name, code, s.fetches.Load())
 		}
@@ -124,7 +124,7 @@ func TestRemoteKeysBadSets(t *testing.T) {
 			if s.says(status, body); status != 200 {
 				s.says(status, good)
 			}
-			_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+			_, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &idp.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
 			if err == nil {
 				t.Errorf("%s, status %d: accepted", name, status)
 			}
@@ -132,20 +132,20 @@ func TestRemoteKeysBadSets(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &remote{}
 			s.says(200, good)
-			keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Second})
+			keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Second})
 			s.says(200, body)
 			time.Sleep(10 * time.Second)
 			if _, err := keys.Key(t.Context(), "ES256", "ES256"); err != nil || keys.Stats().Err == nil {
 				t.Errorf("%s: the last good set is not kept: %v", name, err)
 			}
-			if _, err := keys.Key(t.Context(), "other", "ES256"); err == nil || errors.Is(err, middleware.ErrNoKey) {
+			if _, err := keys.Key(t.Context(), "other", "ES256"); err == nil || errors.Is(err, idp.ErrNoKey) {
 				t.Errorf("%s: an unknown kid: got %v, want no decision", name, err)
 			}
 		})
 	}
 }
 
-// FuzzKeySet tests that no set yields a key that [middleware.StaticKeys] refuses, and
+// FuzzKeySet tests that no set yields a key that [idp.StaticKeys] refuses, and
 // that a good set replaces any other.
 func FuzzKeySet(f *testing.F) {
 	good := jwks(jwkOf(f, "ES256", nil))
@@ -160,9 +160,9 @@ func FuzzKeySet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		s := &remote{}
 		s.says(200, body)
-		cfg := middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)}
+		cfg := idp.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)}
 		kids := append(kidsOf(body), "", "ES256", "x")
-		if keys, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &cfg); err == nil {
+		if keys, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &cfg); err == nil {
 			for _, kid := range kids {
 				for _, alg := range algs {
 					if key, err := keys.Key(ended(t), kid, alg); err == nil {
@@ -177,7 +177,7 @@ func FuzzKeySet(f *testing.F) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			s.says(200, good)
-			keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Second})
+			keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Second})
 			s.says(200, body)
 			time.Sleep(time.Second + 1)
 			s.says(200, good)
@@ -191,7 +191,7 @@ func FuzzKeySet(f *testing.F) {
 
 // checkKey returns an error unless key is a strong key for the algorithm.
 func checkKey(alg string, key crypto.PublicKey) error {
-	_, err := middleware.StaticKeys(middleware.Key{Alg: alg, Public: key})
+	_, err := idp.StaticKeys(idp.Key{Alg: alg, Public: key})
 	return err
 }
 

@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"log/slog"
@@ -9,30 +9,31 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 const otherIssuer = "https://other.example"
 
-func trusted(keys middleware.Keys, issuer string, changes ...func(*middleware.JWTConfig)) middleware.TrustedIssuer {
-	cfg := middleware.JWTConfig{Issuer: issuer, Audience: []string{testAudience}}
+func trusted(keys idp.Keys, issuer string, changes ...func(*idp.JWTConfig)) idp.TrustedIssuer {
+	cfg := idp.JWTConfig{Issuer: issuer, Audience: []string{testAudience}}
 	for _, change := range changes {
 		change(&cfg)
 	}
-	return middleware.TrustedIssuer{Keys: keys, JWTConfig: cfg}
+	return idp.TrustedIssuer{Keys: keys, JWTConfig: cfg}
 }
 
-func staticKeys(t testing.TB, id, alg string) middleware.Keys {
+func staticKeys(t testing.TB, id, alg string) idp.Keys {
 	t.Helper()
-	keys, err := middleware.StaticKeys(middleware.Key{ID: id, Alg: alg, Public: public(signers()[alg])})
+	keys, err := idp.StaticKeys(idp.Key{ID: id, Alg: alg, Public: public(signers()[alg])})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return keys
 }
 
-func tokensOfAll(t testing.TB, issuers ...middleware.TrustedIssuer) middleware.Validator {
+func tokensOfAll(t testing.TB, issuers ...idp.TrustedIssuer) middleware.Validator {
 	t.Helper()
-	v, err := middleware.JWTs(issuers...)
+	v, err := idp.JWTs(issuers...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,8 +45,8 @@ func tokensOfAll(t testing.TB, issuers ...middleware.TrustedIssuer) middleware.V
 func TestJ06SameKidAtTwoIssuers(t *testing.T) {
 	v := tokensOfAll(t,
 		trusted(staticKeys(t, "k", "ES256"), testIssuer),
-		trusted(staticKeys(t, "k", "EdDSA"), otherIssuer, func(c *middleware.JWTConfig) { c.UserClaim, c.Audience = "sub", []string{"theirs"} }),
-		trusted(staticKeys(t, "k", "RS256"), "https://third.example", func(c *middleware.JWTConfig) { c.Types = []string{"JWT"} }))
+		trusted(staticKeys(t, "k", "EdDSA"), otherIssuer, func(c *idp.JWTConfig) { c.UserClaim, c.Audience = "sub", []string{"theirs"} }),
+		trusted(staticKeys(t, "k", "RS256"), "https://third.example", func(c *idp.JWTConfig) { c.Types = []string{"JWT"} }))
 	c := newCache(t, v, 100, middleware.CacheConfig{})
 	kid := members{"kid": "k"}
 	of := func(alg string, pay members) string { return sign(t, alg, header(alg, kid), payload(pay)) }
@@ -93,7 +94,7 @@ func TestJ06SameKidAtTwoIssuers(t *testing.T) {
 func TestC19JWTsForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))
-		cfg := middleware.RemoteKeysConfig{Refresh: time.Minute}
+		cfg := idp.RemoteKeysConfig{Refresh: time.Minute}
 		v := tokensOfAll(t, trusted(remoteKeys(t, a, cfg), testIssuer), trusted(remoteKeys(t, b, cfg), otherIssuer))
 		c := newCache(t, v, 100, middleware.CacheConfig{TTL: time.Hour})
 		first, second := fresh(t, "ES256", "ES256", nil), fresh(t, "EdDSA", "EdDSA", members{"iss": otherIssuer})
@@ -119,7 +120,7 @@ func TestJWTsOneIssuerDown(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))
 		never := &remote{}
 		never.fails()
-		empty, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &middleware.RemoteKeysConfig{
+		empty, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &idp.RemoteKeysConfig{
 			AllowEmptyStart: true, Client: never.client(), Log: slog.New(slog.DiscardHandler),
 		})
 
@@ -127,7 +128,7 @@ func TestJWTsOneIssuerDown(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { empty.Close() })
-		cfg := middleware.RemoteKeysConfig{Refresh: time.Minute, MaxAge: time.Hour}
+		cfg := idp.RemoteKeysConfig{Refresh: time.Minute, MaxAge: time.Hour}
 		v := tokensOfAll(t, trusted(remoteKeys(t, a, cfg), testIssuer), trusted(remoteKeys(t, b, cfg), otherIssuer),
 			trusted(staticKeys(t, "RS256", "RS256"), "https://static.example"), trusted(empty, "https://never.example"))
 		c := newCache(t, v, 100, middleware.CacheConfig{TTL: 24 * time.Hour})
@@ -165,18 +166,18 @@ func TestJWTsOneIssuerDown(t *testing.T) {
 
 func TestJWTsConfig(t *testing.T) {
 	keys := allKeys(t)
-	for name, issuers := range map[string][]middleware.TrustedIssuer{
+	for name, issuers := range map[string][]idp.TrustedIssuer{
 		"none":        nil,
 		"nil keys":    {trusted(nil, testIssuer)},
 		"no issuer":   {trusted(keys, "")},
 		"twice":       {trusted(keys, testIssuer), trusted(keys, testIssuer)},
-		"no audience": {trusted(keys, testIssuer), {Keys: keys, JWTConfig: middleware.JWTConfig{Issuer: otherIssuer}}},
+		"no audience": {trusted(keys, testIssuer), {Keys: keys, JWTConfig: idp.JWTConfig{Issuer: otherIssuer}}},
 	} {
-		if _, err := middleware.JWTs(issuers...); err == nil {
+		if _, err := idp.JWTs(issuers...); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	_, err := middleware.JWTs(trusted(nil, testIssuer), trusted(keys, otherIssuer), trusted(keys, otherIssuer))
+	_, err := idp.JWTs(trusted(nil, testIssuer), trusted(keys, otherIssuer), trusted(keys, otherIssuer))
 	if err == nil || !strings.Contains(err.Error(), "nil Keys") || !strings.Contains(err.Error(), "given twice") {
 		t.Errorf("not everything is told at once: %v", err)
 	}

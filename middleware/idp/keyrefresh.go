@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"cmp"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/internal/deadline"
 )
 
 // run fetches the set at regular intervals and when a fetch is requested, until ctx
@@ -116,7 +118,7 @@ func (r *RemoteKeys) refresh(ctx context.Context) {
 
 // get fetches the set from the issuer.
 func (r *RemoteKeys) get(ctx context.Context) (keys staticKeys, skipped []error, err error) {
-	defer errorsx.Recovered("middleware: RemoteKeys: the client", &err)
+	defer errorsx.Recovered("idp: RemoteKeys: the client", &err)
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
@@ -144,14 +146,14 @@ func (r *RemoteKeys) keep(ctx context.Context, err error) {
 	}
 
 	// Nothing has changed, but the report lets JWTs notice a set that became too old.
-	r.sinks.FreshUntil(s.until.monotonic)
+	r.sinks.FreshUntil(s.until.Time())
 }
 
 // replace makes s the current set. It revokes the tokens of keys that are gone before
 // it reports s as fresh, so that no cache admits such a token again.
 func (r *RemoteKeys) replace(ctx context.Context, s *keySet, skipped []error) {
 	until := s.good.Add(r.cfg.MaxAge)
-	s.until = limit{until, until.Round(0)}
+	s.until = deadline.At(until)
 
 	old := r.state.Swap(s)
 	if gone := old.keys.without(s.keys); len(gone) > 0 {
@@ -181,15 +183,15 @@ func errorText(err error) string {
 // without returns revocations for the keys that others lack or hold in another form.
 // A key without ID may have signed tokens with any kid, so its removal revokes
 // everything.
-func (ks staticKeys) without(others staticKeys) []Revocation {
-	var gone []Revocation
+func (ks staticKeys) without(others staticKeys) []middleware.Revocation {
+	var gone []middleware.Revocation
 	for kid, k := range ks {
 		switch now, ok := others[kid]; {
 		case ok && now.is(k.alg, k.key()):
 		case kid == "":
-			gone = append(gone, Revocation{Everything: true})
+			gone = append(gone, middleware.Revocation{Everything: true})
 		default:
-			gone = append(gone, Revocation{SigningKeyID: kid})
+			gone = append(gone, middleware.Revocation{SigningKeyID: kid})
 		}
 	}
 	return gone

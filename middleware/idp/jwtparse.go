@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/authtier/authtier/middleware/internal/syntax"
 )
 
 // A token is a parsed compact JWS. Nothing in it is verified yet. Its base64url has
@@ -23,7 +25,7 @@ type token struct {
 
 // The reasons why a text is not a token.
 var (
-	errTooLong  = fmt.Errorf("token: longer than %d bytes", maxCredential)
+	errTooLong  = fmt.Errorf("token: longer than %d bytes", syntax.MaxCredential)
 	errSegments = errors.New("token: expected three segments, separated by dots")
 	errBase64   = errors.New("token: expected base64url without padding in each segment")
 	errPayload  = errors.New("payload: expected a JSON object")
@@ -35,15 +37,15 @@ var (
 func parseJWT(s string, known *knownHeader) (*token, error) {
 	first := strings.IndexByte(s, '.')
 	last := first + 1 + strings.IndexByte(s[first+1:], '.')
-	if len(s) > maxCredential {
+	if len(s) > syntax.MaxCredential {
 		return nil, errTooLong
 	}
 	if first <= 0 || last <= first || strings.IndexByte(s[last+1:], '.') >= 0 {
 		return nil, errSegments
 	}
 
-	signature, ok1 := decodeBase64(strictURL, s[last+1:])
-	claims, ok2 := decodeBase64(strictURL, s[first+1:last])
+	signature, ok1 := syntax.DecodeBase64(syntax.URLBase64, s[last+1:])
+	claims, ok2 := syntax.DecodeBase64(syntax.URLBase64, s[first+1:last])
 	if !ok1 || !ok2 {
 		return nil, errBase64
 	}
@@ -71,7 +73,7 @@ type knownHeader struct {
 }
 
 func (t *token) readHeader() error {
-	head, ok := decodeBase64(strictURL, t.head)
+	head, ok := syntax.DecodeBase64(syntax.URLBase64, t.head)
 	if !ok {
 		return errBase64
 	}

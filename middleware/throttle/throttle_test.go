@@ -1,7 +1,8 @@
-package middleware_test
+package throttle_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/throttle"
 )
 
 // passwords is a validator of the client app, whose password is "pass". The passwords
@@ -38,13 +41,45 @@ func passwords(_ context.Context, c middleware.Credential) (*middleware.Identity
 	return &middleware.Identity{Issuer: "i", Client: "app", Methods: middleware.ByBasic}, nil
 }
 
-func newThrottle(t testing.TB, cfg middleware.ThrottleConfig) *middleware.Throttle {
+// quiet answers refusals and logs nothing.
+var quiet = &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}
+
+// admitted is the handler behind the throttle.
+var admitted = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+
+// code returns the code of an answer, or "" if it has none.
+func code(w *httptest.ResponseRecorder) string {
+	var b struct{ Code string }
+	json.Unmarshal(w.Body.Bytes(), &b)
+	return b.Code
+}
+
+// heap returns the size of all live objects.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC() // frees the contents of pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// newCache returns a cache around v.
+func newCache(t testing.TB, v middleware.Validator) *middleware.Cache {
 	t.Helper()
-	throttle, err := middleware.NewThrottle(&cfg)
+	c, err := middleware.NewCache(v, 1000, &middleware.CacheConfig{TTL: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return throttle
+	return c
+}
+
+func newThrottle(t testing.TB, cfg throttle.Config) *throttle.Throttle {
+	t.Helper()
+	tt, err := throttle.New(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tt
 }
 
 // A knocker tries passwords at a throttled server.
@@ -56,13 +91,12 @@ type knocker struct {
 // unixSocket is the RemoteAddr of a client that connects over a Unix socket.
 const unixSocket = "@"
 
-func newKnocker(t testing.TB, cfg middleware.ThrottleConfig, proxies ...netip.Prefix) knocker {
-	cache := newCache(t, middleware.ValidatorFunc(passwords), 1000, middleware.CacheConfig{})
-	quiet := &errorsx.Writer{Log: slog.New(slog.DiscardHandler)}
+func newKnocker(t testing.TB, cfg throttle.Config, proxies ...netip.Prefix) knocker {
+	cache := newCache(t, middleware.ValidatorFunc(passwords))
 	h := middleware.Chain(
 		middleware.Proxy(&middleware.ProxyConfig{Trusted: proxies}),
 		middleware.Chain(middleware.Errors(quiet), middleware.Basic(newThrottle(t, cfg).Around(cache), nil)),
-	)(whoami)
+	)(admitted)
 	return knocker{t, func(w *httptest.ResponseRecorder, from, user, password string, lines []string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = from
@@ -107,7 +141,7 @@ const here, there = "192.0.2.1:1000", "192.0.2.2:1000"
 
 func TestThrottleBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3})
+		k := newKnocker(t, throttle.Config{Failures: 3})
 		// The cache remembers the right password.
 		k.want("", here, "app", "pass")
 		k.fail(4, here, "app")
@@ -140,7 +174,7 @@ func TestThrottleBlocks(t *testing.T) {
 
 func TestThrottleForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3, Window: time.Minute})
+		k := newKnocker(t, throttle.Config{Failures: 3, Window: time.Minute})
 		k.fail(3, here, "app")
 		// Three failures in a minute are allowed.
 		for range 50 {
@@ -161,7 +195,7 @@ func TestThrottleForgets(t *testing.T) {
 // beginning of the next one. 1000 in a minute are allowed.
 func TestThrottleIsFairToBursts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKnocker(t, middleware.ThrottleConfig{Failures: 1000, Window: time.Minute})
+		k := newKnocker(t, throttle.Config{Failures: 1000, Window: time.Minute})
 		for range 20 {
 			k.fail(999, here, "app")
 			time.Sleep(time.Minute)
@@ -173,7 +207,7 @@ func TestThrottleIsFairToBursts(t *testing.T) {
 // TestThrottleCountsFailuresAlone tests that only a wrong password counts as a
 // failure.
 func TestThrottleCountsFailuresAlone(t *testing.T) {
-	k := newKnocker(t, middleware.ThrottleConfig{Failures: 1})
+	k := newKnocker(t, throttle.Config{Failures: 1})
 	for password, want := range map[string]string{"expired": "AUTH-11", "revoked": "AUTH-12", "down": "AUTH-8", "pass": ""} {
 		for range 20 {
 			k.want(want, here, "app", password)
@@ -184,11 +218,11 @@ func TestThrottleCountsFailuresAlone(t *testing.T) {
 // TestB04 spells one account, and one address, in several ways.
 func TestB04(t *testing.T) {
 	for _, name := range []string{"APP", "App", " app", "app ", "\u00a0app"} {
-		k := newKnocker(t, middleware.ThrottleConfig{Failures: 2})
+		k := newKnocker(t, throttle.Config{Failures: 2})
 		k.fail(3, here, name)
 		k.want("AUTH-13", here, "app", "pass")
 	}
-	aliases := newKnocker(t, middleware.ThrottleConfig{Failures: 2, Canonical: func(name string) string {
+	aliases := newKnocker(t, throttle.Config{Failures: 2, Canonical: func(name string) string {
 		name, _, _ = strings.Cut(name, "+")
 		return name
 	}})
@@ -219,7 +253,7 @@ func TestB04(t *testing.T) {
 		{"no Unix socket", []string{"@pipe", "X-Forwarded-For: 1.1.1.1"}, []string{"", "X-Forwarded-For: 2.2.2.2"}, proxies, true},
 		{"a bare address", []string{"10.0.0.1", "X-Forwarded-For: 1.1.1.1"}, []string{"10.0.0.2", "X-Forwarded-For: 2.2.2.2"}, proxies, false},
 	} {
-		k := newKnocker(t, middleware.ThrottleConfig{Failures: 2}, tt.trusted...)
+		k := newKnocker(t, throttle.Config{Failures: 2}, tt.trusted...)
 		for i := range 3 {
 			k.try(tt.first[0], "app", fmt.Sprint("guess", i), tt.first[1:]...)
 		}
@@ -235,7 +269,7 @@ func TestB04(t *testing.T) {
 
 // TestB06 has a stranger who tries to lock a victim out.
 func TestB06(t *testing.T) {
-	k := newKnocker(t, middleware.ThrottleConfig{})
+	k := newKnocker(t, throttle.Config{})
 	for n := range 250 * 11 {
 		k.try(fmt.Sprintf("203.0.113.%d:1", n%250), "app", fmt.Sprint("guess", n))
 	}
@@ -249,9 +283,9 @@ func TestB06(t *testing.T) {
 // clients must not be affected.
 func TestB07(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		throttle := newThrottle(t, middleware.ThrottleConfig{})
-		begin := func(user, from string) (*middleware.Attempt, error) {
-			return throttle.Begin(middleware.Credential{Scheme: middleware.SchemeBasic, Username: user}.WithAddr(netip.MustParseAddr(from)))
+		limit := newThrottle(t, throttle.Config{})
+		begin := func(user, from string) (*throttle.Attempt, error) {
+			return limit.Begin(middleware.Credential{Scheme: middleware.SchemeBasic, Username: user}.WithAddr(netip.MustParseAddr(from)))
 		}
 		fail := func(user, from string) {
 			if attempt, err := begin(user, from); err == nil {
@@ -268,7 +302,7 @@ func TestB07(t *testing.T) {
 			fail("victim", "192.0.2.2")
 		}
 		names := 100_000
-		if long() {
+		if os.Getenv("AUTHTIER_LONG") == "1" {
 			names = 1_000_000
 		}
 		before := heap()
@@ -296,14 +330,14 @@ func TestB07(t *testing.T) {
 		if grown := heap() - before; grown > 24<<20 {
 			t.Errorf("after %d failures: %d MiB more than before", 2*names, grown>>20)
 		}
-		runtime.KeepAlive(throttle)
+		runtime.KeepAlive(limit)
 	})
 }
 
 // TestB07ActiveAttack sends many other names between any two guesses.
 func TestB07ActiveAttack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKnocker(t, middleware.ThrottleConfig{Failures: 5})
+		k := newKnocker(t, throttle.Config{Failures: 5})
 		guesses := 0
 		for n := range 5_000 {
 			k.try(here, fmt.Sprint("name", n), "x")
@@ -320,7 +354,7 @@ func TestB07ActiveAttack(t *testing.T) {
 // TestThrottleConcurrently lets many clients guess while one sends the right
 // password.
 func TestThrottleConcurrently(t *testing.T) {
-	k := newKnocker(t, middleware.ThrottleConfig{})
+	k := newKnocker(t, throttle.Config{})
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
@@ -345,7 +379,7 @@ func TestThrottleAliases(t *testing.T) {
 		}
 		return &middleware.Identity{Client: "App"}, nil
 	})
-	guard := newThrottle(t, middleware.ThrottleConfig{Failures: 3}).Around(v)
+	guard := newThrottle(t, throttle.Config{Failures: 3}).Around(v)
 	guesses := 0
 	for n := range 100 {
 		for _, c := range []middleware.Credential{
@@ -370,7 +404,7 @@ func TestThrottleHangingUp(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			return passwords(ctx, c)
 		})
-		h := middleware.Chain(middleware.Errors(silent), middleware.Basic(newThrottle(t, middleware.ThrottleConfig{Failures: 3}).Around(newCache(t, slow, 100, middleware.CacheConfig{})), nil))(whoami)
+		h := middleware.Chain(middleware.Errors(quiet), middleware.Basic(newThrottle(t, throttle.Config{Failures: 3}).Around(newCache(t, slow)), nil))(admitted)
 		counts := map[string]int{}
 		for n := range 40 {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
@@ -394,7 +428,7 @@ func TestThrottleBursts(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 			return passwords(ctx, c)
 		})
-		guard := newThrottle(t, middleware.ThrottleConfig{Failures: 5}).Around(slow)
+		guard := newThrottle(t, throttle.Config{Failures: 5}).Around(slow)
 		var tried []int64
 		for range 8 {
 			var n atomic.Int64
@@ -421,7 +455,7 @@ func TestThrottleBursts(t *testing.T) {
 // until they are forgotten.
 func TestThrottleForgetsNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKnocker(t, middleware.ThrottleConfig{Failures: 3, Window: time.Minute})
+		k := newKnocker(t, throttle.Config{Failures: 3, Window: time.Minute})
 		for n := range 300 {
 			k.try(here, fmt.Sprint("name", n), "x")
 		}
@@ -436,10 +470,10 @@ func TestThrottleForgetsNames(t *testing.T) {
 }
 
 func TestNewThrottleRefuses(t *testing.T) {
-	for _, cfg := range []middleware.ThrottleConfig{
+	for _, cfg := range []throttle.Config{
 		{Failures: -1}, {Window: -time.Second},
 	} {
-		if throttle, err := middleware.NewThrottle(&cfg); err == nil || throttle != nil {
+		if throttle, err := throttle.New(&cfg); err == nil || throttle != nil {
 			t.Errorf("%+v: got %v, %v, want an error", cfg, throttle, err)
 		}
 	}
@@ -448,5 +482,5 @@ func TestNewThrottleRefuses(t *testing.T) {
 			t.Error("Around(nil): no panic")
 		}
 	}()
-	newThrottle(t, middleware.ThrottleConfig{}).Around(nil)
+	newThrottle(t, throttle.Config{}).Around(nil)
 }

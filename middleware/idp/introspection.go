@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"cmp"
@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
 )
 
 // IntrospectionConfig configures [Introspection].
@@ -60,7 +61,7 @@ const introspectionTimeout = 2 * time.Second
 
 // Introspection returns a validator that asks an authorization server's introspection
 // endpoint about each token (RFC 7662). The endpoint is an https URL, or an http URL
-// on loopback. Put a [Cache] around the validator, because otherwise every request
+// on loopback. Put a [middleware.Cache] around the validator, because otherwise every request
 // waits for the endpoint. Nothing notifies that cache of revocations, so its TTL must
 // be set. A revoked token stays accepted for that long.
 //
@@ -75,7 +76,7 @@ const introspectionTimeout = 2 * time.Second
 // token or an ID token. The causes of refusals are like those of [JWT].
 //
 // Introspection returns an error if the endpoint or cfg is invalid.
-func Introspection(endpoint string, cfg IntrospectionConfig) (Validator, error) {
+func Introspection(endpoint string, cfg IntrospectionConfig) (middleware.Validator, error) {
 	errs := []error{remoteURL(endpoint)}
 	if cfg.ClientID == "" || cfg.ClientSecret == "" {
 		errs = append(errs, errors.New("no ClientID, or no ClientSecret"))
@@ -91,7 +92,7 @@ func Introspection(endpoint string, cfg IntrospectionConfig) (Validator, error) 
 	}
 
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("middleware: Introspection: %w", err)
+		return nil, fmt.Errorf("idp: Introspection: %w", err)
 	}
 
 	cfg.UserClaim = cmp.Or(cfg.UserClaim, "username")
@@ -104,25 +105,25 @@ type introspector struct {
 	client   *http.Client
 }
 
-// Validate implements [Validator].
-func (v *introspector) Validate(ctx context.Context, c Credential) (*Identity, error) {
-	if c.Scheme != SchemeBearer {
-		return nil, errorsx.Fault(fmt.Errorf("middleware: Introspection: a credential of scheme %s", c.Scheme))
+// Validate implements [middleware.Validator].
+func (v *introspector) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+	if c.Scheme != middleware.SchemeBearer {
+		return nil, errorsx.Fault(fmt.Errorf("idp: Introspection: a credential of scheme %s", c.Scheme))
 	}
 	body, err := v.ask(ctx, c.Secret)
 	if err != nil {
-		return nil, fmt.Errorf("middleware: Introspection: %w", err)
+		return nil, fmt.Errorf("idp: Introspection: %w", err)
 	}
 	a, err := v.read(body)
 	if err != nil {
-		return nil, fmt.Errorf("middleware: Introspection: the answer: %w", err)
+		return nil, fmt.Errorf("idp: Introspection: the answer: %w", err)
 	}
 	return v.judge(c.Now(), a)
 }
 
 // ask returns the endpoint's answer about a token (RFC 7662 section 2.1).
 func (v *introspector) ask(ctx context.Context, token string) (body []byte, err error) {
-	defer errorsx.Recovered("middleware: Introspection: the client", &err)
+	defer errorsx.Recovered("idp: Introspection: the client", &err)
 	ctx, cancel := context.WithTimeout(ctx, introspectionTimeout)
 	defer cancel()
 
@@ -207,7 +208,7 @@ func (a *introspected) check() error {
 	}
 
 	switch {
-	case p.Scope.wrong() || !Scopes(p.Scope.s).Valid():
+	case p.Scope.wrong() || !middleware.Scopes(p.Scope.s).Valid():
 		return p.Scope.fault(inAnswer, "scope", wantScopes)
 	case p.Audience.wrong:
 		return p.Audience.fault(inAnswer, "aud", wantAudience)
@@ -220,9 +221,9 @@ func (a *introspected) check() error {
 }
 
 // judge decides on a token by the endpoint's answer.
-func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) {
+func (v *introspector) judge(now time.Time, a *introspected) (*middleware.Identity, error) {
 	p := &a.claims
-	refuse := func(code errorsx.Code, cause error) (*Identity, error) {
+	refuse := func(code errorsx.Code, cause error) (*middleware.Identity, error) {
 		return nil, &errorsx.Error{Code: code, Client: p.Client.s, Err: cause}
 	}
 
@@ -249,17 +250,18 @@ func (v *introspector) judge(now time.Time, a *introspected) (*Identity, error) 
 		return refuse(errorsx.UnknownToken, &notYetValid{fault, p.NotBefore.t.Add(-v.cfg.Leeway)})
 	}
 
-	return &Identity{
+	id := middleware.Identity{
 		Issuer:   v.cfg.Issuer,
 		Client:   p.Client.s,
 		User:     a.user,
-		Scopes:   Scopes(p.Scope.s),
-		Methods:  ByToken,
+		Scopes:   middleware.Scopes(p.Scope.s),
+		Methods:  middleware.ByToken,
 		TokenID:  p.ID.s,
-		Audience: Audience(strings.Join(p.Audience.list, " ")),
+		Audience: middleware.Audience(strings.Join(p.Audience.list, " ")),
 		Expires:  expires,
-		claims:   a.object,
-	}, nil
+	}
+	id = id.WithClaims(a.object)
+	return &id, nil
 }
 
 // otherType returns the fault of a token that is not a Bearer access token, or nil.

@@ -1,4 +1,8 @@
-package middleware
+// Package throttle limits the guessing of passwords and client secrets.
+//
+//	t, err := throttle.New(nil)
+//	h := middleware.Basic(t.Around(passwords), nil)(mux)
+package throttle
 
 import (
 	"cmp"
@@ -14,10 +18,12 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
-// ThrottleConfig configures a [Throttle]. The zero value is ready to use.
-type ThrottleConfig struct {
+// Config configures a [Throttle]. The zero value is ready to use.
+type Config struct {
 	// Failures is the number of attempts at one account from one address that may
 	// fail within Window. If 0, Failures is 10 and Window is 15 minutes. Window must
 	// be at least a second.
@@ -41,8 +47,8 @@ type ThrottleConfig struct {
 // (AUTH-1), for each pair of account and address. An address is an IPv4 address or
 // the first 64 bits of an IPv6 address. Clients cannot lock each other's accounts: a
 // correct credential from an address that has not failed is always admitted. That
-// needs the client's address: without one, as on a Unix socket without [Proxy], all
-// clients share one address and can block each other's accounts.
+// needs the client's address: without one, as on a Unix socket without
+// [middleware.Proxy], all clients share one address and can block each other's accounts.
 //
 // While a pair is blocked, all attempts are AUTH-13, even correct ones: otherwise the
 // block would not stop the guessing. After a block, attempts are tried one at a time
@@ -59,7 +65,7 @@ type ThrottleConfig struct {
 // *Throttle allows every attempt, but [Throttle.Around] of it panics. A Throttle is
 // safe for concurrent use.
 type Throttle struct {
-	cfg ThrottleConfig
+	cfg Config
 
 	mu        sync.Mutex
 	failing   *simplelru.LRU[pair, *failures] // pairs that were never blocked
@@ -92,15 +98,15 @@ type failures struct {
 	tried  bool // an attempt after a block is under way
 }
 
-// NewThrottle returns a throttle without failures. c may be nil. It returns an error
+// New returns a throttle without failures. c may be nil. It returns an error
 // if Failures or Window is negative, or if Window is less than a second and not 0.
-func NewThrottle(c *ThrottleConfig) (*Throttle, error) {
-	var cfg ThrottleConfig
+func New(c *Config) (*Throttle, error) {
+	var cfg Config
 	if c != nil {
 		cfg = *c
 	}
 	if cfg.Failures < 0 || cfg.Window < 0 || cfg.Window > 0 && cfg.Window < time.Second {
-		return nil, fmt.Errorf("middleware: NewThrottle: %d failures in %v, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds",
+		return nil, fmt.Errorf("throttle: New: %d failures in %v, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds",
 			cfg.Failures, cfg.Window)
 	}
 
@@ -118,28 +124,28 @@ func NewThrottle(c *ThrottleConfig) (*Throttle, error) {
 }
 
 // Around returns a validator that calls v and throttles its Basic credentials. It
-// must be around a [Cache], because attempts that a cache answers must be counted
-// too; [NewCache] returns an error if it contains a throttle. Around panics if t or v
+// must be around a [middleware.Cache], because attempts that a cache answers must be counted
+// too; [middleware.NewCache] returns an error if it contains a throttle. Around panics if t or v
 // is nil.
-func (t *Throttle) Around(v Validator) Validator {
+func (t *Throttle) Around(v middleware.Validator) middleware.Validator {
 	if t == nil {
-		panic("middleware: Throttle.Around: nil Throttle")
+		panic("throttle.Around: nil Throttle")
 	}
-	if isNil(v) {
-		panic("middleware: Throttle.Around: nil Validator")
+	if wiring.IsNil(v) {
+		panic("throttle.Around: nil middleware.Validator")
 	}
 	return throttled{t, v}
 }
 
 type throttled struct {
 	throttle  *Throttle
-	validator Validator
+	validator middleware.Validator
 }
 
-// Validate implements [Validator]. An attempt outlives its request. Otherwise a
+// Validate implements [middleware.Validator]. An attempt outlives its request. Otherwise a
 // client could avoid the failure by closing the connection.
-func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, err error) {
-	if c.Scheme != SchemeBasic {
+func (v throttled) Validate(ctx context.Context, c middleware.Credential) (id *middleware.Identity, err error) {
+	if c.Scheme != middleware.SchemeBasic {
 		return v.validator.Validate(ctx, c)
 	}
 	attempt, err := v.throttle.Begin(c)
@@ -151,24 +157,29 @@ func (v throttled) Validate(ctx context.Context, c Credential) (id *Identity, er
 	return v.validator.Validate(context.WithoutCancel(ctx), c)
 }
 
+// OutsideCache is the mark by which [middleware.NewCache] finds a throttle. A cache
+// must not contain one, because it would hide attempts from it.
+func (v throttled) OutsideCache() {}
+
 // Unwrap returns the throttled validator.
-func (v throttled) Unwrap() Validator { return v.validator }
+func (v throttled) Unwrap() middleware.Validator { return v.validator }
 
 // Begin returns an [Attempt] if the credential may be tried at c.Now. The account is
 // c.Username and the address is c.From(). If the pair is blocked, Begin returns
 // AUTH-13 with the time to wait. It returns AUTH-8 if c has neither a request nor an
 // address. A nil Throttle returns a nil Attempt.
-func (t *Throttle) Begin(c Credential) (*Attempt, error) {
+func (t *Throttle) Begin(c middleware.Credential) (*Attempt, error) {
 	if t == nil {
 		return nil, nil
 	}
-	if c.request == nil && !c.from.IsValid() {
-		return nil, errorsx.Fault(errors.New("middleware: Throttle: a credential without a request or address: " +
+	address, carried := c.From()
+	if !carried {
+		return nil, errorsx.Fault(errors.New("throttle: a credential without a request or address: " +
 			"pass on the one that the wrapper gives, or call WithRequest or WithAddr"))
 	}
 
 	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
-	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(c.From())}}
+	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(address)}}
 	now := c.Now()
 
 	t.mu.Lock()
@@ -311,7 +322,7 @@ func network(a netip.Addr) netip.Addr {
 
 // note counts a failure. Attempts that began before a block may fail during it. They
 // raise the level, but do not prolong the block.
-func (f *failures) note(now time.Time, cfg ThrottleConfig) {
+func (f *failures) note(now time.Time, cfg Config) {
 	if f.over(now, cfg) {
 		*f = failures{}
 	}
@@ -323,12 +334,12 @@ func (f *failures) note(now time.Time, cfg ThrottleConfig) {
 	}
 }
 
-func (f *failures) levelAt(now time.Time, cfg ThrottleConfig) float64 {
+func (f *failures) levelAt(now time.Time, cfg Config) float64 {
 	return max(0, f.level-float64(cfg.Failures)*float64(now.Sub(f.last))/float64(cfg.Window))
 }
 
 // over reports whether all failures have expired and the last block ended more than a
 // Window ago.
-func (f *failures) over(now time.Time, cfg ThrottleConfig) bool {
+func (f *failures) over(now time.Time, cfg Config) bool {
 	return f.levelAt(now, cfg) == 0 && (f.blocks == 0 || now.Sub(f.until) > cfg.Window)
 }

@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"context"
@@ -23,6 +23,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 const (
@@ -52,23 +53,23 @@ func public(k crypto.PrivateKey) crypto.PublicKey {
 }
 
 // allKeys returns the keys of signers, each under the name of its algorithm.
-func allKeys(t testing.TB) middleware.Keys {
+func allKeys(t testing.TB) idp.Keys {
 	t.Helper()
-	var keys []middleware.Key
+	var keys []idp.Key
 	for alg, k := range signers() {
-		keys = append(keys, middleware.Key{ID: alg, Alg: alg, Public: public(k)})
+		keys = append(keys, idp.Key{ID: alg, Alg: alg, Public: public(k)})
 	}
-	ks, err := middleware.StaticKeys(keys...)
+	ks, err := idp.StaticKeys(keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ks
 }
 
-func newJWT(t testing.TB, cfg middleware.JWTConfig) middleware.Validator {
+func newJWT(t testing.TB, cfg idp.JWTConfig) middleware.Validator {
 	t.Helper()
 	cfg.Issuer, cfg.Audience = testIssuer, []string{testAudience}
-	v, err := middleware.JWT(allKeys(t), cfg)
+	v, err := idp.JWT(allKeys(t), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,7 @@ func judge(t testing.TB, v middleware.Validator, token string, at time.Time) (*m
 }
 
 func TestJWTAccepts(t *testing.T) {
-	v := newJWT(t, middleware.JWTConfig{})
+	v := newJWT(t, idp.JWTConfig{})
 	for alg := range signers() {
 		id, code := judge(t, v, good(t, alg), testTime)
 		if code != 0 {
@@ -176,7 +177,7 @@ func TestJWTAccepts(t *testing.T) {
 // refusals returns tokens by the code with which they are refused. Their names are
 // the attacks.
 func TestJWTRefuses(t *testing.T) {
-	v := newJWT(t, middleware.JWTConfig{})
+	v := newJWT(t, idp.JWTConfig{})
 	hs := func(head, pay members) string { return sign(t, "HS256", header("HS256", head), payload(pay)) }
 	es := good(t, "ES256")
 	cut := strings.LastIndex(es, ".") + 1
@@ -385,7 +386,7 @@ func mustDecode(t testing.TB, s string) []byte {
 // TestJ12MalleableTwin is J12. The ECDSA signature (r, n-s) is as valid as (r, s), so
 // a revocation must name a token by its ID, not by its signature.
 func TestJ12MalleableTwin(t *testing.T) {
-	v, es := newJWT(t, middleware.JWTConfig{}), good(t, "ES256")
+	v, es := newJWT(t, idp.JWTConfig{}), good(t, "ES256")
 	cut := strings.LastIndex(es, ".") + 1
 	sig := mustDecode(t, es[cut:])
 	s := new(big.Int).Sub(elliptic.P256().Params().N, new(big.Int).SetBytes(sig[32:]))
@@ -413,7 +414,7 @@ func TestJ22Clock(t *testing.T) {
 		{30 * time.Second, testTime.Add(-30 * time.Second), 0},
 		{30 * time.Second, testTime.Add(-31 * time.Second), errorsx.UnknownToken},
 	} {
-		v := newJWT(t, middleware.JWTConfig{Leeway: tt.leeway})
+		v := newJWT(t, idp.JWTConfig{Leeway: tt.leeway})
 		if _, code := judge(t, v, token, tt.at); code != tt.code {
 			t.Errorf("leeway %v, %v from exp: got %v, want %v", tt.leeway, tt.at.Sub(exp), code, tt.code)
 		}
@@ -424,12 +425,12 @@ func TestJ25Types(t *testing.T) {
 	for typ, want := range map[string]errorsx.Code{
 		"at+jwt": 0, "AT+JWT": 0, "application/at+jwt": 0, "JWT": 0, "jwt": 0, "": errorsx.WrongTokenType, "logout+jwt": errorsx.WrongTokenType,
 	} {
-		v := newJWT(t, middleware.JWTConfig{Types: []string{"at+jwt", "JWT"}})
+		v := newJWT(t, idp.JWTConfig{Types: []string{"at+jwt", "JWT"}})
 		if _, code := judge(t, v, sign(t, "HS256", header("HS256", members{"typ": typ}), payload(nil)), testTime); code != want {
 			t.Errorf("typ %q: got %v, want %v", typ, code, want)
 		}
 	}
-	v := newJWT(t, middleware.JWTConfig{Types: []string{""}, UserClaim: "sub"})
+	v := newJWT(t, idp.JWTConfig{Types: []string{""}, UserClaim: "sub"})
 	plain := sign(t, "HS256", header("HS256", members{"typ": nil}), payload(members{"client_id": nil, "jti": nil, "iat": nil, "azp": "spa"}))
 	if id, code := judge(t, v, plain, testTime); code != 0 || id.Client != "spa" || id.User != "ada" {
 		t.Errorf("another issuer's token without typ: got %+v, %v", id, code)
@@ -438,8 +439,8 @@ func TestJ25Types(t *testing.T) {
 
 func TestJWTKeyFailureIsOurs(t *testing.T) {
 	down := errors.New("key set unreachable")
-	v, err := middleware.JWT(keysFunc(func() (crypto.PublicKey, error) { return nil, down }),
-		middleware.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
+	v, err := idp.JWT(keysFunc(func() (crypto.PublicKey, error) { return nil, down }),
+		idp.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -451,20 +452,20 @@ func TestJWTKeyFailureIsOurs(t *testing.T) {
 func TestJWTConfig(t *testing.T) {
 	keys := allKeys(t)
 	for name, tt := range map[string]struct {
-		keys middleware.Keys
-		cfg  middleware.JWTConfig
+		keys idp.Keys
+		cfg  idp.JWTConfig
 	}{
-		"nil keys":    {nil, middleware.JWTConfig{Issuer: "i", Audience: []string{"a"}}},
-		"no issuer":   {keys, middleware.JWTConfig{Audience: []string{"a"}}},
-		"no audience": {keys, middleware.JWTConfig{Issuer: "i"}},
-		"empty one":   {keys, middleware.JWTConfig{Issuer: "i", Audience: []string{""}}},
-		"leeway":      {keys, middleware.JWTConfig{Issuer: "i", Audience: []string{"a"}, Leeway: 2 * time.Minute}},
+		"nil keys":    {nil, idp.JWTConfig{Issuer: "i", Audience: []string{"a"}}},
+		"no issuer":   {keys, idp.JWTConfig{Audience: []string{"a"}}},
+		"no audience": {keys, idp.JWTConfig{Issuer: "i"}},
+		"empty one":   {keys, idp.JWTConfig{Issuer: "i", Audience: []string{""}}},
+		"leeway":      {keys, idp.JWTConfig{Issuer: "i", Audience: []string{"a"}, Leeway: 2 * time.Minute}},
 	} {
-		if _, err := middleware.JWT(tt.keys, tt.cfg); err == nil {
+		if _, err := idp.JWT(tt.keys, tt.cfg); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if s := fmt.Sprintf("%v %+v %#v", middleware.Key{Public: []byte("s3cret")}, middleware.Key{Public: []byte("s3cret")}, middleware.Key{Public: []byte("s3cret")}); strings.Contains(s, "s3cret") || strings.Contains(s, "115") {
+	if s := fmt.Sprintf("%v %+v %#v", idp.Key{Public: []byte("s3cret")}, idp.Key{Public: []byte("s3cret")}, idp.Key{Public: []byte("s3cret")}); strings.Contains(s, "s3cret") || strings.Contains(s, "115") {
 		t.Errorf("a key prints as %s", s)
 	}
 }
@@ -477,7 +478,7 @@ func FuzzJWT(f *testing.F) {
 	f.Add(strings.ToLower(token))
 	f.Add(b64(`{"alg":"none"}`) + "." + b64(payload(nil)) + ".")
 	f.Add(b64(`{"alg":"HS256","kid":"HS256","typ":"at+jwt"}`) + ".e30.AAAA")
-	v := newJWT(f, middleware.JWTConfig{})
+	v := newJWT(f, idp.JWTConfig{})
 	f.Fuzz(func(t *testing.T, s string) {
 		id, code := judge(t, v, s, testTime)
 		if (code == 0) != (s == token) {
@@ -489,7 +490,7 @@ func FuzzJWT(f *testing.F) {
 	})
 }
 
-// keysFunc is [middleware.Keys] that gives the same answer to every question.
+// keysFunc is [idp.Keys] that gives the same answer to every question.
 type keysFunc func() (crypto.PublicKey, error)
 
 func (f keysFunc) Key(context.Context, string, string) (crypto.PublicKey, error) { return f() }

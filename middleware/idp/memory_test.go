@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 // long reports whether tests may take minutes.
@@ -44,11 +45,11 @@ func TestC04MemoryOpaque(t *testing.T) {
 // well.
 func TestC04MemoryJWT(t *testing.T) {
 	secret := []byte(strings.Repeat("k", 32))
-	keys, err := middleware.StaticKeys(middleware.Key{Alg: "HS256", Public: secret})
+	keys, err := idp.StaticKeys(idp.Key{Alg: "HS256", Public: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
+	v, err := idp.JWT(keys, idp.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,7 @@ func TestC04MemoryJWT(t *testing.T) {
 
 // hs256 signs a payload as an access token.
 func hs256(secret, payload []byte) string {
-	b := []byte(b64(`{"alg":"HS256","typ":"at+jwt"}`) + ".")
+	b := []byte(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"at+jwt"}`)) + ".")
 	b = base64.RawURLEncoding.AppendEncode(b, payload)
 	mac := hmac.New(sha256.New, secret)
 	mac.Write(b)

@@ -1,9 +1,11 @@
-package middleware
+package paths
 
 import (
 	"bytes"
 	"strings"
 	"unicode"
+
+	"github.com/authtier/authtier/middleware/internal/syntax"
 )
 
 // rewritings are the ways in which servers are known to rewrite a path. Lookup itself
@@ -39,7 +41,7 @@ func decodeAllButSlashes(p string) string {
 // decodeUnreserved decodes the characters that mean the same with and without an
 // escape (RFC 3986 section 2.3), except the dot.
 func decodeUnreserved(p string) string {
-	return decode(p, func(c byte) bool { return alphanumeric(c) || c == '-' || c == '_' || c == '~' })
+	return decode(p, func(c byte) bool { return syntax.Alphanumeric(c) || c == '-' || c == '_' || c == '~' })
 }
 
 func decode(p string, want func(byte) bool) string {

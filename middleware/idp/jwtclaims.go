@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"fmt"
@@ -10,6 +10,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/internal/syntax"
 )
 
 // payload holds the claims that a token may have (RFC 7519 section 4.1, RFC 9068
@@ -185,7 +188,7 @@ func (p *payload) check(at bool) error {
 	switch {
 	case p.Party.s != "" && p.Client.s != "" && p.Party.s != p.Client.s:
 		return p.Party.fault(inClaims, "azp", clientID(p.Client.s))
-	case p.Scope.wrong() || !Scopes(p.Scope.s).Valid():
+	case p.Scope.wrong() || !middleware.Scopes(p.Scope.s).Valid():
 		return p.Scope.fault(inClaims, "scope", wantScopes)
 	case p.Audience.wrong || len(p.Audience.list) == 0:
 		return p.Audience.fault(inClaims, "aud", wantAudience)
@@ -225,7 +228,7 @@ func (c *textClaim) misnamed(part, name string) *tokenFault {
 func (t *token) user(claim string) (string, error) {
 	var raw []byte
 	if claim != "username" && claim != "sub" {
-		raw, _ = decodeBase64(strictURL, t.signed[len(t.head)+1:])
+		raw, _ = syntax.DecodeBase64(syntax.URLBase64, t.signed[len(t.head)+1:])
 	}
 	return t.claims.userIn(inClaims, claim, raw)
 }

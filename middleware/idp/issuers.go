@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"context"
@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/internal/deadline"
 )
 
 // A TrustedIssuer is one of several issuers whose tokens are accepted.
 type TrustedIssuer struct {
-	// Keys verify the tokens of this issuer alone. If they are a [Source], their Key
+	// Keys verify the tokens of this issuer alone. If they are a [middleware.Source], their Key
 	// method must return an error once they are no longer fresh, as [RemoteKeys] do.
 	Keys Keys
 
@@ -25,9 +27,9 @@ type TrustedIssuer struct {
 // JWTs returns a validator of the tokens of several issuers. It judges each token as
 // [JWT] does with the keys and the config of the token's issuer:
 //
-//	tokens, err := middleware.JWTs(
-//		middleware.TrustedIssuer{Keys: staff, JWTConfig: middleware.JWTConfig{Issuer: "https://staff.example", Audience: audience}},
-//		middleware.TrustedIssuer{Keys: partners, JWTConfig: middleware.JWTConfig{Issuer: "https://partners.example", Audience: audience}},
+//	tokens, err := idp.JWTs(
+//		idp.TrustedIssuer{Keys: staff, JWTConfig: idp.JWTConfig{Issuer: "https://staff.example", Audience: audience}},
+//		idp.TrustedIssuer{Keys: partners, JWTConfig: idp.JWTConfig{Issuer: "https://partners.example", Audience: audience}},
 //	)
 //
 // The iss of the token decides whose keys are tried. No other issuer's keys are
@@ -35,7 +37,7 @@ type TrustedIssuer struct {
 // issuers may have keys with the same ID. A token whose iss is none of the issuers is
 // AUTH-12.
 //
-// The validator is a [Source] if some of the keys are one. It is fresh until the
+// The validator is a [middleware.Source] if some of the keys are one. It is fresh until the
 // first of its issuers is not. When an issuer's keys become too old, all remembered
 // identities are forgotten, and that issuer's tokens are AUTH-8. Tokens of the others
 // are validated again. This happens at the next report of any source; [RemoteKeys]
@@ -43,9 +45,9 @@ type TrustedIssuer struct {
 //
 // JWTs returns an error if no issuer is given, if one is given twice, and if JWT
 // would return one. It names everything that is wrong.
-func JWTs(issuers ...TrustedIssuer) (Validator, error) {
+func JWTs(issuers ...TrustedIssuer) (middleware.Validator, error) {
 	vs := jwtIssuers{}
-	var live []Source
+	var live []middleware.Source
 	var errs []error
 	if len(issuers) == 0 {
 		errs = append(errs, errors.New("no issuer"))
@@ -61,13 +63,13 @@ func JWTs(issuers ...TrustedIssuer) (Validator, error) {
 		}
 		vs[issuer.Issuer] = v
 
-		if source, ok := issuer.Keys.(Source); ok {
+		if source, ok := issuer.Keys.(middleware.Source); ok {
 			live = append(live, source)
 		}
 	}
 
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("middleware: JWTs: %w", err)
+		return nil, fmt.Errorf("idp: JWTs: %w", err)
 	}
 	if len(live) > 0 {
 		return &liveIssuers{vs, live}, nil
@@ -86,8 +88,8 @@ type issuerNames jwtIssuers
 
 func (vs issuerNames) String() string { return anyOf(slices.Sorted(maps.Keys(vs))).String() }
 
-// Validate implements [Validator].
-func (vs jwtIssuers) Validate(ctx context.Context, c Credential) (*Identity, error) {
+// Validate implements [middleware.Validator].
+func (vs jwtIssuers) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	t, err := readJWT(c, nil)
 	if err != nil {
 		return nil, err
@@ -99,8 +101,8 @@ func (vs jwtIssuers) Validate(ctx context.Context, c Credential) (*Identity, err
 	return v.validate(ctx, c, t)
 }
 
-// Offline implements [OfflineValidator].
-func (vs jwtIssuers) Offline(c Credential) bool {
+// Offline implements [middleware.OfflineValidator].
+func (vs jwtIssuers) Offline(c middleware.Credential) bool {
 	t, err := readJWT(c, nil)
 	if err != nil {
 		return true
@@ -114,12 +116,12 @@ func (vs jwtIssuers) Offline(c Credential) bool {
 // liveIssuers are issuers of which some have keys that report withdrawn keys.
 type liveIssuers struct {
 	jwtIssuers
-	sources []Source
+	sources []middleware.Source
 }
 
-// Subscribe implements [Source].
-func (vs *liveIssuers) Subscribe(s Sink) (cancel func()) {
-	t := &together{sink: s, until: make([]limit, len(vs.sources)), stale: make([]bool, len(vs.sources))}
+// Subscribe implements [middleware.Source].
+func (vs *liveIssuers) Subscribe(s middleware.Sink) (cancel func()) {
+	t := &together{sink: s, until: make([]deadline.Deadline, len(vs.sources)), stale: make([]bool, len(vs.sources))}
 	for i := range t.stale {
 		// No source has reported yet, so there is nothing to forget.
 		t.stale[i] = true
@@ -140,9 +142,9 @@ func (vs *liveIssuers) Subscribe(s Sink) (cancel func()) {
 // together combines the reports of several sources for one sink.
 type together struct {
 	mu    sync.Mutex
-	sink  Sink
-	until []limit // of each source
-	stale []bool  // which sources were not fresh at the last report of any
+	sink  middleware.Sink
+	until []deadline.Deadline // of each source
+	stale []bool              // which sources were not fresh at the last report of any
 }
 
 // A member is the sink of one of the sources.
@@ -151,32 +153,32 @@ type member struct {
 	i int
 }
 
-// Forget implements [Sink].
-func (s *member) Forget(rs ...Revocation) { s.sink.Forget(rs...) }
+// Forget implements [middleware.Sink].
+func (s *member) Forget(rs ...middleware.Revocation) { s.sink.Forget(rs...) }
 
 // forever is longer than the lifetime of any process.
 const forever = 100 * 366 * 24 * time.Hour
 
-// FreshUntil implements [Sink]. A source that is no longer fresh does not count,
+// FreshUntil implements [middleware.Sink]. A source that is no longer fresh does not count,
 // because all that was remembered of it has been forgotten.
 func (s *member) FreshUntil(until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.until[s.i] = limit{until, until.Round(0)}
+	s.until[s.i] = deadline.At(until)
 
 	now := time.Now()
 	first, forget := now.Add(forever), false
 	for i, u := range s.until {
-		past := u.past(now)
+		past := u.Passed(now)
 		forget = forget || past && !s.stale[i]
 		s.stale[i] = past
-		if !past && u.monotonic.Before(first) {
-			first = u.monotonic
+		if !past && u.Before(first) {
+			first = u.Time()
 		}
 	}
 
 	if forget {
-		s.sink.Forget(Revocation{Everything: true})
+		s.sink.Forget(middleware.Revocation{Everything: true})
 	}
 	s.sink.FreshUntil(first)
 }

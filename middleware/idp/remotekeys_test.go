@@ -1,4 +1,4 @@
-package middleware_test
+package idp_test
 
 import (
 	"bytes"
@@ -22,6 +22,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 )
 
 const testJWKS = "https://id.example/jwks"
@@ -101,13 +102,13 @@ func jwkOf(t testing.TB, signer string, changes members) members {
 	return changed(m, changes)
 }
 
-func remoteKeys(t testing.TB, s *remote, cfg middleware.RemoteKeysConfig) *middleware.RemoteKeys {
+func remoteKeys(t testing.TB, s *remote, cfg idp.RemoteKeysConfig) *idp.RemoteKeys {
 	t.Helper()
 	cfg.Client = s.client()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	keys, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &cfg)
+	keys, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +116,9 @@ func remoteKeys(t testing.TB, s *remote, cfg middleware.RemoteKeysConfig) *middl
 	return keys
 }
 
-func tokensOf(t testing.TB, keys middleware.Keys) middleware.Validator {
+func tokensOf(t testing.TB, keys idp.Keys) middleware.Validator {
 	t.Helper()
-	v, err := middleware.JWT(keys, middleware.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
+	v, err := idp.JWT(keys, idp.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func TestRemoteKeys(t *testing.T) {
 			jwkOf(t, "RS256", members{"kid": "512", "alg": "RS512"})))
 	}))
 	defer server.Close()
-	keys, err := middleware.OpenRemoteKeys(t.Context(), server.URL, nil)
+	keys, err := idp.OpenRemoteKeys(t.Context(), server.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func TestRemoteKeys(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ kid, alg string }{{"RS256", "RS512"}, {"512", "RS256"}, {"ES256", "ES384"}, {"ES256", "HS256"}, {"", "ES256"}} {
-		if key, err := keys.Key(t.Context(), tt.kid, tt.alg); !errors.Is(err, middleware.ErrNoKey) {
+		if key, err := keys.Key(t.Context(), tt.kid, tt.alg); !errors.Is(err, idp.ErrNoKey) {
 			t.Errorf("kid %q for %s: got %T, %v", tt.kid, tt.alg, key, err)
 		}
 	}
@@ -173,7 +174,7 @@ func TestRemoteKeys(t *testing.T) {
 // TestRemoteKeysIsSourceAndLocal tests that a cache subscribes, and that it starts
 // flights only for tokens whose key is not at hand.
 func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
-	v := tokensOf(t, remoteKeys(t, publishes(jwkOf(t, "ES256", nil)), middleware.RemoteKeysConfig{}))
+	v := tokensOf(t, remoteKeys(t, publishes(jwkOf(t, "ES256", nil)), idp.RemoteKeysConfig{}))
 	if _, ok := v.(middleware.Source); !ok {
 		t.Error("JWT of remote keys is no Source")
 	}
@@ -213,7 +214,7 @@ func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
 func TestRemoteKeysDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		keys := remoteKeys(t, s, middleware.RemoteKeysConfig{Refresh: time.Minute, MaxAge: time.Hour})
+		keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Minute, MaxAge: time.Hour})
 		v := tokensOf(t, keys)
 		c := newCache(t, v, 100, middleware.CacheConfig{})
 		good, unknown := fresh(t, "ES256", "ES256", nil), fresh(t, "EdDSA", "EdDSA", nil)
@@ -254,7 +255,7 @@ func TestRemoteKeysDown(t *testing.T) {
 func TestRemoteKeysSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		keys := remoteKeys(t, s, middleware.RemoteKeysConfig{})
+		keys := remoteKeys(t, s, idp.RemoteKeysConfig{})
 		s.does(func(*http.Request) (*http.Response, error) {
 			time.Sleep(3 * time.Second)
 			return response(200, jwks(jwkOf(t, "EdDSA", nil))), nil
@@ -264,7 +265,7 @@ func TestRemoteKeysSlow(t *testing.T) {
 		for i := range 50 {
 			ctx, cancel := context.WithCancel(t.Context())
 			wg.Go(func() {
-				if _, err := keys.Key(ctx, "EdDSA", "EdDSA"); err == nil || errors.Is(err, middleware.ErrNoKey) {
+				if _, err := keys.Key(ctx, "EdDSA", "EdDSA"); err == nil || errors.Is(err, idp.ErrNoKey) {
 					t.Errorf("got %v, want no decision", err)
 				}
 			})
@@ -291,7 +292,7 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 		s.hangs()
 		start, cancel := context.WithTimeout(t.Context(), time.Second) // it bounds only the first fetch
 		defer cancel()
-		keys, err := middleware.OpenRemoteKeys(start, testJWKS, &middleware.RemoteKeysConfig{
+		keys, err := idp.OpenRemoteKeys(start, testJWKS, &idp.RemoteKeysConfig{
 			AllowEmptyStart: true, MaxAge: time.Hour, Client: s.client(), Log: slog.New(slog.DiscardHandler),
 		})
 
@@ -305,7 +306,7 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 				t.Errorf("got %v, want a failure of ours", code)
 			}
 		}
-		if _, err := keys.Key(t.Context(), "", "ES256"); err == nil || errors.Is(err, middleware.ErrNoKey) {
+		if _, err := keys.Key(t.Context(), "", "ES256"); err == nil || errors.Is(err, idp.ErrNoKey) {
 			t.Errorf("without kid: got %v, want a failure of ours", err)
 		}
 		s.says(200, jwks(jwkOf(t, "ES256", nil)))
@@ -318,7 +319,7 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 		keys.Close()
 		began := time.Now()
 		for _, kid := range []string{"other", "ES256", ""} {
-			if _, err := keys.Key(t.Context(), kid, "ES256"); err == nil || errors.Is(err, middleware.ErrNoKey) || time.Since(began) > 0 {
+			if _, err := keys.Key(t.Context(), kid, "ES256"); err == nil || errors.Is(err, idp.ErrNoKey) || time.Since(began) > 0 {
 				t.Errorf("key %q after Close: got %v after %v, want no decision", kid, err, time.Since(began))
 			}
 		}
@@ -366,11 +367,11 @@ func TestS09RemoteKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(tt.answer)
 			defer server.Close()
-			cfg := middleware.RemoteKeysConfig{Log: slog.New(slog.DiscardHandler), Timeout: 5 * time.Second}
+			cfg := idp.RemoteKeysConfig{Log: slog.New(slog.DiscardHandler), Timeout: 5 * time.Second}
 			if strings.HasPrefix(name, "slow") {
 				cfg.Timeout = 50 * time.Millisecond
 			}
-			if _, err := middleware.OpenRemoteKeys(t.Context(), server.URL, &cfg); (err == nil) != tt.ok {
+			if _, err := idp.OpenRemoteKeys(t.Context(), server.URL, &cfg); (err == nil) != tt.ok {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -390,7 +391,7 @@ func TestRemoteKeysRedirects(t *testing.T) {
 			resp.Header.Set("Location", to)
 			return resp, nil
 		})
-		_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+		_, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &idp.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
 		if err == nil || s.fetches.Load() > 4 {
 			t.Errorf("to %s: got %v after %d requests", to, err, s.fetches.Load())
 		}
@@ -410,35 +411,35 @@ func redirectOnce(w http.ResponseWriter, r *http.Request, body string) {
 func TestRemoteKeysPanickingClient(t *testing.T) {
 	s := &remote{}
 	s.does(func(*http.Request) (*http.Response, error) { panic("broken") })
-	_, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &middleware.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+	_, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &idp.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
 	if err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestOpenRemoteKeysConfig(t *testing.T) {
-	good := middleware.RemoteKeysConfig{AllowEmptyStart: true, Client: publishes(jwkOf(t, "ES256", nil)).client(), Log: slog.New(slog.DiscardHandler)}
+	good := idp.RemoteKeysConfig{AllowEmptyStart: true, Client: publishes(jwkOf(t, "ES256", nil)).client(), Log: slog.New(slog.DiscardHandler)}
 	for _, url := range []string{"", "id.example/jwks", "http://id.example/jwks", "http://127.0.0.1.example/", "ftp://id.example", "https://", "https:///jwks",
 		"https://a:s3cret@id.example/", "https://id.example/#x", "https://id.exa mple/", "file:///etc/passwd", ":"} {
-		_, err := middleware.OpenRemoteKeys(t.Context(), url, &good)
+		_, err := idp.OpenRemoteKeys(t.Context(), url, &good)
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: got %v", url, err)
 		}
 	}
 	for _, url := range []string{testJWKS, "http://127.0.0.1:1/", "http://[::1]/", "http://localhost:8080/jwks?x=y"} {
-		if _, err := middleware.OpenRemoteKeys(t.Context(), url, &good); err != nil {
+		if _, err := idp.OpenRemoteKeys(t.Context(), url, &good); err != nil {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
-	for name, set := range map[string]func(*middleware.RemoteKeysConfig){
-		"refresh":  func(c *middleware.RemoteKeysConfig) { c.Refresh = time.Millisecond },
-		"max age":  func(c *middleware.RemoteKeysConfig) { c.MaxAge = time.Minute },
-		"cooldown": func(c *middleware.RemoteKeysConfig) { c.Cooldown = -1 },
-		"timeout":  func(c *middleware.RemoteKeysConfig) { c.Timeout = -1 },
+	for name, set := range map[string]func(*idp.RemoteKeysConfig){
+		"refresh":  func(c *idp.RemoteKeysConfig) { c.Refresh = time.Millisecond },
+		"max age":  func(c *idp.RemoteKeysConfig) { c.MaxAge = time.Minute },
+		"cooldown": func(c *idp.RemoteKeysConfig) { c.Cooldown = -1 },
+		"timeout":  func(c *idp.RemoteKeysConfig) { c.Timeout = -1 },
 	} {
 		cfg := good
 		set(&cfg)
-		if _, err := middleware.OpenRemoteKeys(t.Context(), testJWKS, &cfg); err == nil {
+		if _, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &cfg); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"context"
@@ -25,7 +25,7 @@ type Keys interface {
 }
 
 // OfflineKeys is an optional ability of [Keys]. It is for packages that implement Keys;
-// most programs do not need it. Behind a [Cache], a token whose kid is not known waits
+// most programs do not need it. Behind a [middleware.Cache], a token whose kid is not known waits
 // in a call that requests share, and so does not occupy a place for checking
 // signatures.
 type OfflineKeys interface {
@@ -35,7 +35,7 @@ type OfflineKeys interface {
 }
 
 // ErrNoKey is returned by [Keys] if no key has the requested ID and algorithm.
-var ErrNoKey = errors.New("middleware: no such key")
+var ErrNoKey = errors.New("idp: no such key")
 
 // A Key verifies tokens of one algorithm.
 type Key struct {
@@ -76,18 +76,18 @@ func StaticKeys(keys ...Key) (Keys, error) {
 	ks := staticKeys{}
 	var errs []error
 	if len(keys) == 0 {
-		errs = append(errs, errors.New("middleware: StaticKeys: no key"))
+		errs = append(errs, errors.New("idp: StaticKeys: no key"))
 	}
 
 	for _, k := range keys {
 		if err := checkKey(k.Alg, k.Public); err != nil {
-			errs = append(errs, fmt.Errorf("middleware: StaticKeys: key %q: %w", k.ID, err))
+			errs = append(errs, fmt.Errorf("idp: StaticKeys: key %q: %w", k.ID, err))
 		}
 		if _, twice := ks[k.ID]; twice {
-			errs = append(errs, fmt.Errorf("middleware: StaticKeys: two keys with the ID %q", k.ID))
+			errs = append(errs, fmt.Errorf("idp: StaticKeys: two keys with the ID %q", k.ID))
 		}
 		if k.ID == "" && len(keys) > 1 {
-			errs = append(errs, errors.New("middleware: StaticKeys: a key without an ID beside others"))
+			errs = append(errs, errors.New("idp: StaticKeys: a key without an ID beside others"))
 		}
 		ks[k.ID] = staticKey{k.Alg, func() crypto.PublicKey { return k.Public }}
 	}

@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"cmp"
@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/internal/deadline"
 )
 
 // RemoteKeysConfig configures [RemoteKeys]. The zero value is ready to use.
@@ -74,7 +77,7 @@ const (
 // kid, or if it has no kid and is not the only key. A key without alg is for ES256,
 // ES384, ES512 or EdDSA by its curve, or for RS256.
 //
-// RemoteKeys are a [Source]: a [Cache] around a [JWT] with these keys forgets the
+// RemoteKeys are a [middleware.Source]: a [middleware.Cache] around a [JWT] with these keys forgets the
 // tokens of a key that is withdrawn or replaced. RemoteKeys are safe for concurrent
 // use.
 type RemoteKeys struct {
@@ -85,7 +88,7 @@ type RemoteKeys struct {
 	ended   <-chan struct{} // closed when no more fetches begin
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the goroutine has ended
-	sinks   Sinks
+	sinks   middleware.Sinks
 	state   atomic.Pointer[keySet]
 
 	mu    sync.Mutex
@@ -101,9 +104,9 @@ type RemoteKeys struct {
 type keySet struct {
 	keys    staticKeys
 	skipped int
-	good    time.Time // when the fetch of keys began
-	until   limit     // when the set becomes too old
-	err     error     // of the last fetch since, or nil
+	good    time.Time         // when the fetch of keys began
+	until   deadline.Deadline // when the set becomes too old
+	err     error             // of the last fetch since, or nil
 }
 
 // A keyFetch is one fetch, shared by all requests that wait for it.
@@ -128,7 +131,7 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 	cfg.Cooldown = cmp.Or(cfg.Cooldown, defaultCooldown)
 	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
 	if err := errors.Join(remoteURL(url), cfg.check()); err != nil {
-		return nil, fmt.Errorf("middleware: OpenRemoteKeys: %w", err)
+		return nil, fmt.Errorf("idp: OpenRemoteKeys: %w", err)
 	}
 
 	r := &RemoteKeys{
@@ -146,7 +149,7 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 		r.ask()
 	} else if r.refresh(ctx); r.state.Load().err != nil {
 		cancel()
-		return nil, fmt.Errorf("middleware: OpenRemoteKeys: %w", r.state.Load().err)
+		return nil, fmt.Errorf("idp: OpenRemoteKeys: %w", r.state.Load().err)
 	}
 
 	go func() {
@@ -159,7 +162,7 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 }
 
 // Close stops the fetching and waits until its goroutine has ended. From then on
-// every token is AUTH-8, even one that a [Cache] remembers. Close always returns nil.
+// every token is AUTH-8, even one that a [middleware.Cache] remembers. Close always returns nil.
 func (r *RemoteKeys) Close() error {
 	r.cancel()
 	<-r.done
@@ -187,7 +190,7 @@ func (cfg RemoteKeysConfig) check() error {
 func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
 	select {
 	case <-r.ended:
-		return nil, errors.New("middleware: RemoteKeys: closed")
+		return nil, errors.New("idp: RemoteKeys: closed")
 	default:
 	}
 
@@ -195,16 +198,16 @@ func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey
 	if kid != "" && !s.has(kid) {
 		var err error
 		if s, err = r.search(ctx, kid); err != nil {
-			return nil, fmt.Errorf("middleware: RemoteKeys: an unknown key: %w", err)
+			return nil, fmt.Errorf("idp: RemoteKeys: an unknown key: %w", err)
 		}
 	}
 
 	switch {
-	case s.until.past(time.Now()):
-		return nil, errors.Join(errors.New("middleware: RemoteKeys: the key set is too old"), s.err)
+	case s.until.Passed(time.Now()):
+		return nil, errors.Join(errors.New("idp: RemoteKeys: the key set is too old"), s.err)
 	// The set may lack the key only because the fetch failed.
 	case !s.has(kid) && s.err != nil:
-		return nil, fmt.Errorf("middleware: RemoteKeys: an unknown key, and the set could not be fetched: %w", s.err)
+		return nil, fmt.Errorf("idp: RemoteKeys: an unknown key, and the set could not be fetched: %w", s.err)
 	}
 	return s.keys.Key(ctx, kid, alg)
 }
@@ -218,9 +221,9 @@ func (s *keySet) has(kid string) bool {
 	return ok || alone
 }
 
-// Subscribe implements [Source]. s learns of keys that are withdrawn or replaced, and
+// Subscribe implements [middleware.Source]. s learns of keys that are withdrawn or replaced, and
 // of the time until which the set is used.
-func (r *RemoteKeys) Subscribe(s Sink) (cancel func()) { return r.sinks.Subscribe(s) }
+func (r *RemoteKeys) Subscribe(s middleware.Sink) (cancel func()) { return r.sinks.Subscribe(s) }
 
 // RemoteKeysStats describe the state of a key set.
 type RemoteKeysStats struct {

@@ -1,15 +1,17 @@
-package middleware
+package paths_test
 
 import (
 	"net/url"
 	"testing"
+
+	"github.com/authtier/authtier/middleware/internal/paths"
 )
 
-func demoTable(t testing.TB) *pathTable {
+func demoTable(t testing.TB) *paths.Table {
 	t.Helper()
-	var table pathTable
+	var table paths.Table
 	for _, p := range []string{"/ext/", "/public/", "/user/", "/pro/"} {
-		if err := table.add(p); err != nil {
+		if err := table.Add(p); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -18,7 +20,7 @@ func demoTable(t testing.TB) *pathTable {
 
 func TestPlainPathAllocatesNothing(t *testing.T) {
 	table, u := demoTable(t), &url.URL{Path: "/user/profile/42"}
-	if n := testing.AllocsPerRun(100, func() { table.find(u) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { table.Find(u) }); n != 0 {
 		t.Errorf("finding the tier of %s: %v allocations, want none", u.Path, n)
 	}
 }
@@ -30,7 +32,7 @@ func BenchmarkFind(b *testing.B) {
 			u := &url.URL{Path: path}
 			b.ReportAllocs()
 			for b.Loop() {
-				table.find(u)
+				table.Find(u)
 			}
 		})
 	}

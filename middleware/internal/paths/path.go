@@ -1,24 +1,26 @@
-package middleware
+// Package paths decides which tier a path belongs to.
+//
+// A server behind this one may read a path in another way: it may decode it once more,
+// merge slashes or cut parameters. A path is therefore accepted only if all such
+// readings of it belong to one tier. Nothing is repaired; an ambiguous path is refused.
+package paths
 
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
-
-// This file decides which tier a path belongs to. A server behind this one may read a
-// path in another way: it may decode it once more, merge slashes or cut parameters. A
-// path is therefore accepted only if all such readings of it belong to one tier.
-// Nothing is repaired; an ambiguous path is refused.
 
 const (
 	maxOddPath  = 2 << 10 // bytes of a path that is not plain
 	maxReadings = 32
 )
 
-// A pathTable finds the tier of a path by its longest prefix.
-type pathTable struct {
+// A Table finds the tier of a path by its longest prefix. The zero value has no
+// prefix. A Table is safe for concurrent use once all prefixes are added.
+type Table struct {
 	tiers  map[string]int // by the prefix without its last slash, in folded letter case
 	exact  []string       // the same prefixes in the letter case in which they were given
 	depths []bool         // whether a prefix has that number of segments
@@ -30,8 +32,9 @@ var (
 	errPrefixTwice   = errors.New("another prefix reads the same")
 )
 
-// add stores a prefix under the next index.
-func (t *pathTable) add(prefix string) error {
+// Add stores a prefix under the next index, from 0. It returns an error if the prefix
+// is not a plain path between slashes, or reads like an earlier one.
+func (t *Table) Add(prefix string) error {
 	if strings.ContainsAny(prefix, "{}*") || strings.Contains(prefix, "/:") {
 		return errPrefixPattern
 	}
@@ -57,9 +60,9 @@ func (t *pathTable) add(prefix string) error {
 	return nil
 }
 
-// find returns the index of the tier that u's path belongs to. It returns false if
+// Find returns the index of the tier that u's path belongs to. It returns false if
 // the path belongs to no tier, or can be read as belonging to another one.
-func (t *pathTable) find(u *url.URL) (int, bool) {
+func (t *Table) Find(u *url.URL) (int, bool) {
 	// Most paths are plain. They have one reading, so one lookup decides.
 	if u.RawPath == "" || u.RawPath == u.Path {
 		var stack [8]int
@@ -79,7 +82,7 @@ func (t *pathTable) find(u *url.URL) (int, bool) {
 // longest returns the tier of the longest prefix of path. It returns false if there
 // is none, or if the prefix matches only without regard to letter case. folded is
 // path in folded letter case, and cuts are the positions that scan returned.
-func (t *pathTable) longest(path, folded string, cuts []int) (int, bool) {
+func (t *Table) longest(path, folded string, cuts []int) (int, bool) {
 	for k := len(cuts) - 1; k >= 0; k-- {
 		if tier, ok := t.tiers[folded[:cuts[k]]]; ok {
 			prefix := t.exact[tier]
@@ -92,7 +95,7 @@ func (t *pathTable) longest(path, folded string, cuts []int) (int, bool) {
 // closure looks up every reading of u's path and requires one result. Escaped
 // unreserved characters count as decoded. A router that keeps them escaped uses the
 // path as it was sent. That reading may belong to no tier, but not to another tier.
-func (t *pathTable) closure(u *url.URL) (int, bool) {
+func (t *Table) closure(u *url.URL) (int, bool) {
 	sent := []string{u.EscapedPath()}
 	// Such a RawPath is invalid by RFC 3986, and routers differ in which path they
 	// use.
@@ -106,22 +109,31 @@ func (t *pathTable) closure(u *url.URL) (int, bool) {
 
 	rs := readings{table: t, tier: -1}
 	for _, p := range sent {
-		rs.all = appendNew(rs.all, decodeUnreserved(p))
+		rs.add(decodeUnreserved(p))
 	}
 	if !rs.agree(false) {
 		return 0, false
 	}
 
-	rs.all = appendNew(rs.all, sent...)
+	for _, p := range sent {
+		rs.add(p)
+	}
 	return rs.tier, rs.agree(true)
 }
 
 // readings is the set of readings of one path.
 type readings struct {
-	table *pathTable
+	table *Table
 	tier  int
 	all   []string
 	seen  int // how many have been looked up
+}
+
+// add appends a reading, unless it is known already.
+func (rs *readings) add(path string) {
+	if !slices.Contains(rs.all, path) {
+		rs.all = append(rs.all, path)
+	}
 }
 
 // agree looks up the readings that have not been looked up, and all their rewritings.
@@ -143,7 +155,7 @@ func (rs *readings) agree(allowNone bool) bool {
 
 		// Rewritings combine, so each new reading is rewritten in turn.
 		for _, rewrite := range rewritings {
-			rs.all = appendNew(rs.all, rewrite(path))
+			rs.add(rewrite(path))
 		}
 		if len(rs.all) > maxReadings {
 			return false
@@ -163,7 +175,7 @@ const (
 // scan returns the class of path. It appends to cuts the positions at which a prefix
 // of the table may end: after as many segments as some prefix has. Capitals count
 // only in those first segments that prefixes can cover.
-func (t *pathTable) scan(path string, cuts []int) (class int, _ []int) {
+func (t *Table) scan(path string, cuts []int) (class int, _ []int) {
 	if path == "" || path[0] != '/' || path[len(path)-1] == '.' {
 		class = odd
 	}
@@ -204,7 +216,7 @@ func (t *pathTable) scan(path string, cuts []int) (class int, _ []int) {
 }
 
 // deep reports whether a prefix has that number of segments.
-func (t *pathTable) deep(depth int) bool { return depth < len(t.depths) && t.depths[depth] }
+func (t *Table) deep(depth int) bool { return depth < len(t.depths) && t.depths[depth] }
 
 // The classes of bytes in a path.
 const (

@@ -1,4 +1,4 @@
-package middleware
+package idp
 
 import (
 	"fmt"
