@@ -22,9 +22,9 @@ import (
 // database, put a [Cache] around the validator. Nothing notifies such a cache that a
 // key was revoked, so a revoked key works until the cache's TTL is over.
 //
-// The identity has no Issuer. It cannot be merged with that of a token, and [Usage]
-// cannot bill it. Write a [ValidatorFunc] if you need either. APIKeyFunc panics if
-// lookup is nil.
+// The identity has no Issuer and no scopes. It cannot be merged with that of a token,
+// [Usage] cannot bill it, and [Scope] refuses it. Write a [ValidatorFunc] if you need
+// one of these. APIKeyFunc panics if lookup is nil.
 func APIKeyFunc(lookup func(ctx context.Context, sum [32]byte) (client string, err error)) Validator {
 	if lookup == nil {
 		panic("middleware: APIKeyFunc: nil func")

@@ -14,7 +14,7 @@ import (
 func ExampleChain() {
 	proxies := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	audit := func(r *http.Request, d middleware.Decision) {
-		fmt.Println(middleware.ClientAddr(r), d.Status, d.Code())
+		fmt.Println(middleware.ClientAddr(r), d.Status, d.Code().String())
 	}
 	mux := middleware.Bearer(demoTokens, nil)(hello)
 
@@ -32,6 +32,6 @@ func ExampleChain() {
 	h.ServeHTTP(w, r)
 	fmt.Println(w.Header().Get("WWW-Authenticate"))
 	// Output:
-	// 203.0.113.9 401 AUTH-12: Invalid token
+	// 203.0.113.9 401 AUTH-12
 	// Bearer realm="shop", error="invalid_token", error_description="Invalid token"
 }

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -73,4 +74,28 @@ func ExampleTiers() {
 	// /user/x 401
 	// /public/..%2fuser/x 404
 	// /elsewhere 404
+}
+
+// A validator of API keys that have scopes and whose use can be billed.
+func ExampleValidatorFunc() {
+	clients := map[[32]byte]string{sha256.Sum256([]byte("s3cret-key")): "acme"}
+
+	keys := middleware.ValidatorFunc(func(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
+		client := clients[sha256.Sum256([]byte(c.Secret))]
+		if client == "" {
+			return nil, errorsx.CredentialsIncorrect // AUTH-1
+		}
+		return &middleware.Identity{Issuer: "https://api.example.com", Client: client, Scopes: "reports:read"}, nil
+	})
+
+	for _, scope := range []string{"reports:read", "reports:write"} {
+		guard := middleware.Chain(middleware.APIKey(keys, nil), middleware.Scope(scope))
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-API-KEY", "s3cret-key")
+		id, err := middleware.Check(r, guard)
+		fmt.Println(scope, id.Client, err)
+	}
+	// Output:
+	// reports:read acme <nil>
+	// reports:write  AUTH-7: The request needs a scope that its credentials do not have
 }

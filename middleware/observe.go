@@ -38,7 +38,9 @@ type Decision struct {
 // Admitted reports whether nothing inside refused the request.
 func (d *Decision) Admitted() bool { return d.Refusal == nil }
 
-// Code returns the refusal's code, or 0 for an admitted request.
+// Code returns the refusal's code, or 0 for an admitted request. For a log, use its
+// String method, or the Refusal, whose text names the header or parameter at fault.
+// Package fmt prints a Code with the general text of all such refusals.
 func (d *Decision) Code() errorsx.Code {
 	if d.Refusal == nil {
 		return 0

@@ -2,6 +2,7 @@ package idp_test
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,6 +65,17 @@ func TestMachinesAreNoUsers(t *testing.T) {
 		if want == 0 && (err != nil || id.User != sub) || want != 0 && errorsx.From(err).Code != want {
 			t.Errorf("sub %q: got %+v, %v, want %v", sub, id, err, want)
 		}
+	}
+}
+
+// TestNobodysToken tests that a token that names neither a client nor a user is the
+// token's fault, and that the cause names the claims.
+func TestNobodysToken(t *testing.T) {
+	v := newJWT(t, idp.JWTConfig{Types: []string{"JWT"}, UserClaim: "login"})
+	signed := sign(t, "HS256", header("HS256", members{"typ": "JWT"}), payload(members{"client_id": nil, "azp": nil, "username": nil}))
+	cause, code := causeOf(t, v, signed)
+	if code != errorsx.UnknownToken || !strings.Contains(cause, "login") || !strings.Contains(cause, "client_id") {
+		t.Errorf("got %v, %s, want AUTH-12 and the names of the claims", code, cause)
 	}
 }
 

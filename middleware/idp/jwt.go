@@ -37,6 +37,9 @@ type JWTConfig struct {
 	// providers give a client's own token another sub, such as the ID of a service
 	// account. It then counts as a user: choose a claim that only users have. Do not
 	// use a claim that users can set themselves, such as "email".
+	//
+	// A token that names neither a user in this claim nor a client in client_id or azp
+	// is AUTH-12.
 	UserClaim string
 
 	// Leeway is the tolerance for the issuer's clock when exp, nbf and iat are
@@ -60,6 +63,10 @@ const MaxLifetime = 366 * 24 * time.Hour
 // names. The claims iss, aud, sub and exp are required, and in an at+jwt also iat,
 // jti and client_id. A token is refused if it has critical extensions, or names its
 // own key (jku, x5u, jwk, x5c).
+//
+// The client is the claim client_id, or azp if there is none. The scopes are the claim
+// scope. For a provider that uses other claims, translate them with
+// [middleware.Around], which the example of [JWT] shows.
 //
 // The first of these checks that fails decides the error code: the form of the token
 // and its iss (AUTH-12), the key and the signature (AUTH-10), the type (AUTH-9), the
@@ -286,6 +293,8 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*middle
 	case c.bound(inClaims) != nil:
 		return nil, refused(errorsx.UnknownToken, c.bound(inClaims))
 
+	case client == "" && user == "":
+		return nil, refused(errorsx.UnknownToken, newFault(inClaims, v.cfg.UserClaim, words("a user in it, or a client in client_id or azp"), 0))
 	case c.NotBefore.t.After(soon), c.Issued.t.After(soon):
 		return nil, refused(errorsx.UnknownToken, c.early(soon, v.cfg.Leeway))
 

@@ -119,9 +119,10 @@ var faultsOfKeys = map[string]fault{
 			if err != nil {
 				return err
 			}
-			time.Sleep(time.Millisecond)
 			if len(c.Secrets) == 0 {
-				return b.Store.AddSecret(ctx, client, s) // there was no other secret
+				// By now, all other callers have read the same.
+				time.Sleep(100 * time.Millisecond)
+				return b.Store.AddSecret(ctx, client, s)
 			}
 			return b.Store.ReplaceSecrets(ctx, client, s, others)
 		}
