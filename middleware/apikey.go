@@ -46,7 +46,7 @@ func (cfg APIKeyConfig) guard(v Validator) *guard {
 	}
 	header := headerName("APIKey", cfg.Header, apiKeyHeader)
 
-	from := &source{vary: []string{shown(header)}, private: true}
+	from := &location{vary: []string{shown(header)}, private: true}
 	g := &guard{
 		name:        "APIKey",
 		header:      header,
@@ -55,7 +55,7 @@ func (cfg APIKeyConfig) guard(v Validator) *guard {
 		scheme:      SchemeAPIKey,
 		otherClient: cfg.AllowOtherClient,
 		from:        from,
-		read: func(r *http.Request) (string, string, *source, error) {
+		read: func(r *http.Request) (string, string, *location, error) {
 			key, err := one(r.Header, header)
 			return "", key, from, err
 		},

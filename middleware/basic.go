@@ -42,7 +42,7 @@ func (cfg BasicConfig) guard(v Validator) *guard {
 	}
 	header := headerName("Basic", cfg.Header, "Authorization")
 
-	from := headerSource(header)
+	from := headerLocation(header)
 	g := &guard{
 		name:        "Basic",
 		header:      header,
@@ -50,7 +50,7 @@ func (cfg BasicConfig) guard(v Validator) *guard {
 		scheme:      SchemeBasic,
 		otherClient: cfg.AllowOtherClient,
 		from:        from,
-		read: func(r *http.Request) (string, string, *source, error) {
+		read: func(r *http.Request) (string, string, *location, error) {
 			user, password, err := readBasic(r.Header, header)
 			return user, password, from, err
 		},

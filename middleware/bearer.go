@@ -94,7 +94,7 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 		querySafe: Scopes(strings.Join(cfg.QuerySafe, " ")),
 	}
 
-	b.fromHeader = headerSource(b.header)
+	b.fromHeader = headerLocation(b.header)
 	if cfg.Vary != "" {
 		b.fromHeader.vary = append(b.fromHeader.vary, headerName("Bearer", cfg.Vary, ""))
 		b.fromHeader.private = true
@@ -102,7 +102,7 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 
 	// Without a token in the query, the header decides. So the answer to a token from
 	// the query varies by the header too.
-	b.fromQuery = &source{query: true, private: true, vary: append([]string{b.header}, b.fromHeader.vary...)}
+	b.fromQuery = &location{query: true, private: true, vary: append([]string{b.header}, b.fromHeader.vary...)}
 	if b.header != "Authorization" {
 		b.fromQuery.vary = b.fromHeader.vary
 	}
@@ -133,10 +133,10 @@ type bearer struct {
 	header                string
 	cfg                   BearerConfig
 	querySafe             Scopes
-	fromHeader, fromQuery *source
+	fromHeader, fromQuery *location
 }
 
-func (b *bearer) read(r *http.Request) (username, token string, from *source, err error) {
+func (b *bearer) read(r *http.Request) (username, token string, from *location, err error) {
 	value, err := one(r.Header, b.header)
 	if b.cfg.QuerySafe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		token, qerr := queryToken(r.URL.RawQuery)

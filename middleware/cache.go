@@ -294,7 +294,7 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 	// asked is the request's time. If the validation had to wait, the entry expires
 	// earlier.
 	asked := cred.Now()
-	id, err = ask(ctx, c.validator, cred)
+	id, err = callValidator(ctx, c.validator, cred)
 	if err == nil {
 		id = id.provenBy(methodOf(cred.Scheme))
 	}

@@ -21,8 +21,8 @@ type guard struct {
 	scheme      Scheme
 	otherClient bool
 
-	// from is the source of a credential in the header.
-	from *source
+	// from is the location of a credential in the header.
+	from *location
 
 	// nobody is the counter of a request that is admitted without a credential.
 	nobody *counted
@@ -34,11 +34,11 @@ type guard struct {
 
 	// anonymous is not nil if requests without a credential are admitted. Their
 	// answers vary by it.
-	anonymous *source
+	anonymous *location
 
 	// read finds the credential in the request. The characters of a credential that
 	// is not decoded are checked later, in identify.
-	read func(r *http.Request) (username, secret string, from *source, err error)
+	read func(r *http.Request) (username, secret string, from *location, err error)
 
 	// check runs the route's own checks of the identity. It may be nil.
 	check func(id *Identity) error
@@ -51,9 +51,9 @@ type guard struct {
 	confirm func(r *http.Request, id Identity) error
 }
 
-// A source is a place in requests where credentials are found. Its header values are
+// A location is a place in requests where credentials are found. Its header values are
 // shared by all answers and must not be changed.
-type source struct {
+type location struct {
 	query   bool
 	vary    []string
 	private bool // shared caches would not protect the answer by themselves
@@ -64,17 +64,17 @@ var (
 	noReferrerValue = []string{"no-referrer"}
 )
 
-// headerSource returns the source of credentials in a header, by its canonical name.
-func headerSource(name string) *source {
+// headerLocation returns the location of credentials in a header, by its canonical name.
+func headerLocation(name string) *location {
 	if name == "Authorization" {
-		return &source{}
+		return &location{}
 	}
-	return &source{vary: []string{name}, private: true}
+	return &location{vary: []string{name}, private: true}
 }
 
 // protect sets the headers that keep shared caches from giving an answer to others.
 // Authorization needs none, because caches protect it (RFC 9111 section 3.5).
-func (s *source) protect(h http.Header) {
+func (s *location) protect(h http.Header) {
 	if !s.private && len(s.vary) == 0 {
 		return
 	}
@@ -123,7 +123,7 @@ func (g *guard) prepare() {
 // the headers that are read, including Authorization.
 func (g *guard) allowAnonymous() {
 	g.from.vary = appendNew([]string{shown(g.header)}, g.from.vary...)
-	g.anonymous = &source{vary: g.from.vary}
+	g.anonymous = &location{vary: g.from.vary}
 }
 
 func (g *guard) wrap(next http.Handler) http.Handler {
@@ -142,9 +142,9 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// authenticate publishes the request's identity after the last check. The source is
+// authenticate publishes the request's identity after the last check. The location is
 // nil if no credential was proven and the answer is the same for everybody.
-func (g *guard) authenticate(s *state, r *http.Request) (*source, error) {
+func (g *guard) authenticate(s *state, r *http.Request) (*location, error) {
 	username, secret, from, err := g.read(r)
 	switch {
 	case err == nil:
@@ -262,7 +262,7 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 	if g.cache != nil {
 		return g.cache.miss(withoutState(r.Context()), k, c)
 	}
-	id, err := ask(withoutState(r.Context()), g.validator, c)
+	id, err := callValidator(withoutState(r.Context()), g.validator, c)
 	if err != nil {
 		return nil, err
 	}
@@ -273,8 +273,8 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 // server.
 func isRefusal(err error) bool { return err != nil && !errorsx.From(err).Code.IsServerError() }
 
-// ask calls a validator. It turns a panic and an empty result into faults.
-func ask(ctx context.Context, v Validator, c Credential) (id *Identity, err error) {
+// callValidator calls a validator. It turns a panic and an empty result into faults.
+func callValidator(ctx context.Context, v Validator, c Credential) (id *Identity, err error) {
 	defer errorsx.Recovered("middleware: the validator", &err)
 	id, err = v.Validate(ctx, c)
 	switch {

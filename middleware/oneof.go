@@ -66,8 +66,8 @@ func OneOf(v Validator, ways ...Way) Wrapper {
 
 type oneOf struct {
 	ways            []*option
-	from, fromQuery *source // the sources of a credential in a header and in the query
-	anonymous       *source // the source of anonymous requests, or nil if they are refused
+	from, fromQuery *location // the locations of a credential in a header and in the query
+	anonymous       *location // the location that stands for anonymous requests, or nil if they are refused
 	missing         error
 }
 
@@ -79,7 +79,7 @@ type option struct {
 
 // prepare computes the values that are the same for all requests.
 func (o *oneOf) prepare() {
-	o.from, o.fromQuery = &source{}, &source{query: true, private: true}
+	o.from, o.fromQuery = &location{}, &location{query: true, private: true}
 	var names []string
 	for _, w := range o.ways {
 		for _, other := range o.ways {
@@ -98,7 +98,7 @@ func (o *oneOf) prepare() {
 	}
 
 	if o.ways[0].anonymous != nil {
-		o.anonymous = &source{vary: o.fromQuery.vary}
+		o.anonymous = &location{vary: o.fromQuery.vary}
 	}
 	if o.from.private || o.anonymous != nil {
 		o.from.vary = o.fromQuery.vary
@@ -136,9 +136,9 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 	})
 }
 
-// authenticate authenticates the request by one way and returns that way. The source
+// authenticate authenticates the request by one way and returns that way. The location
 // is the same for every way, because the next request may use another one.
-func (o *oneOf) authenticate(s *state, r *http.Request) (*option, *source, error) {
+func (o *oneOf) authenticate(s *state, r *http.Request) (*option, *location, error) {
 	way, err := o.choose(r)
 	switch {
 	case err == o.missing && o.anonymous != nil:

@@ -173,7 +173,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "cache", name: "the number is read after the validation", file: "middleware/cache.go",
-		old: "\tid, err = ask(ctx, c.validator, cred)\n", new: "\tid, err = ask(ctx, c.validator, cred)\n\tnumber = c.ring.count.Load()\n",
+		old: "\tid, err = callValidator(ctx, c.validator, cred)\n", new: "\tid, err = callValidator(ctx, c.validator, cred)\n\tnumber = c.ring.count.Load()\n",
 	},
 	{
 		part: "cache", name: "what fell out of the ring is believed", file: "middleware/revocation.go",

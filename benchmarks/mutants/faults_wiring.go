@@ -111,7 +111,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "anonymous", name: "answers to nobody do not vary", file: "middleware/guard.go",
-		old: "g.anonymous = &source{vary: g.from.vary}", new: "g.anonymous = &source{}",
+		old: "g.anonymous = &location{vary: g.from.vary}", new: "g.anonymous = &location{}",
 	},
 	{
 		part: "anonymous", name: "Scope asks nobody for a credential", file: "middleware/scope.go",

@@ -110,7 +110,7 @@ func (v *introspector) Validate(ctx context.Context, c middleware.Credential) (*
 	if c.Scheme != middleware.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("idp: Introspection: a credential of scheme %s", c.Scheme))
 	}
-	body, err := v.ask(ctx, c.Secret)
+	body, err := v.post(ctx, c.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("idp: Introspection: %w", err)
 	}
@@ -121,8 +121,8 @@ func (v *introspector) Validate(ctx context.Context, c middleware.Credential) (*
 	return v.judge(c.Now(), a)
 }
 
-// ask returns the endpoint's answer about a token (RFC 7662 section 2.1).
-func (v *introspector) ask(ctx context.Context, token string) (body []byte, err error) {
+// post returns the endpoint's answer about a token (RFC 7662 section 2.1).
+func (v *introspector) post(ctx context.Context, token string) (body []byte, err error) {
 	defer errorsx.Recovered("idp: Introspection: the client", &err)
 	ctx, cancel := context.WithTimeout(ctx, introspectionTimeout)
 	defer cancel()

@@ -67,7 +67,7 @@ func (r *RemoteKeys) join() (f *keyFetch, late bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fetch == nil && r.limiter.Allow() {
-		r.ask()
+		r.requestFetch()
 	}
 	if r.fetch == nil {
 		return nil, false
@@ -75,8 +75,8 @@ func (r *RemoteKeys) join() (f *keyFetch, late bool) {
 	return r.fetch, r.fetch.begun
 }
 
-// ask requests a fetch. The caller holds mu, or r is not yet shared.
-func (r *RemoteKeys) ask() {
+// requestFetch requests a fetch. The caller holds mu, or r is not yet shared.
+func (r *RemoteKeys) requestFetch() {
 	r.fetch = &keyFetch{done: make(chan struct{})}
 	select {
 	case r.wake <- struct{}{}:

@@ -146,7 +146,7 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 	r.state.Store(&keySet{err: errors.New("no key set was fetched yet")})
 
 	if cfg.AllowEmptyStart {
-		r.ask()
+		r.requestFetch()
 	} else if r.refresh(ctx); r.state.Load().err != nil {
 		cancel()
 		return nil, fmt.Errorf("idp: OpenRemoteKeys: %w", r.state.Load().err)
