@@ -15,6 +15,8 @@ import (
 
 	"github.com/authtier/authtier/issuer/internal/form"
 	"github.com/authtier/authtier/issuer/internal/hook"
+	"github.com/authtier/authtier/issuer/internal/keyring"
+	"github.com/authtier/authtier/issuer/internal/password"
 	"github.com/authtier/authtier/middleware/idp"
 	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
@@ -225,8 +227,8 @@ func (cfg *Config) check(url string, db Store) error {
 	if err := form.CheckBase(cfg.Base); err != nil {
 		errs = append(errs, fmt.Errorf("the Base: %w", err))
 	}
-	if c := cfg.BcryptCost; c != 0 && (c < bcrypt.MinCost || c > maxBcryptCost) {
-		errs = append(errs, fmt.Errorf("BcryptCost is %d, expected %d to %d", c, bcrypt.MinCost, maxBcryptCost))
+	if c := cfg.BcryptCost; c != 0 && (c < bcrypt.MinCost || c > password.MaxBcryptCost) {
+		errs = append(errs, fmt.Errorf("BcryptCost is %d, expected %d to %d", c, bcrypt.MinCost, password.MaxBcryptCost))
 	}
 	if cfg.Throttle != nil && cfg.AllowUnthrottled {
 		errs = append(errs, errors.New("both Throttle and AllowUnthrottled are set, expected one of them"))
@@ -257,7 +259,7 @@ func (cfg *Config) checkKeys(db Store) error {
 			"OpaqueTokens needs none, and AllowEphemeralKeys accepts one that ends with the process"))
 	case len(ways) > 1:
 		errs = append(errs, fmt.Errorf("%s are set, expected one of them", strings.Join(ways, " and ")))
-	case cfg.Keys != nil && cfg.Keys.now.Load() == nil:
+	case cfg.Keys != nil && cfg.Keys.ring == nil:
 		errs = append(errs, errors.New("the set of Keys has no key: NewKeySet returns a set that has one"))
 	}
 
@@ -280,11 +282,11 @@ func (cfg *Config) checkStoredKeys(db Store) error {
 	if cfg.MaxTTL < time.Second || cfg.MaxTTL > idp.MaxLifetime {
 		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, idp.MaxLifetime))
 	}
-	if !slices.Contains(generated, cfg.SigningAlg) {
-		errs = append(errs, fmt.Errorf("SigningAlg is %q, expected one of %v", cfg.SigningAlg, generated))
+	if !slices.Contains(keyring.Algs, cfg.SigningAlg) {
+		errs = append(errs, fmt.Errorf("SigningAlg is %q, expected one of %v", cfg.SigningAlg, keyring.Algs))
 	}
 	if cfg.EncryptionKey != nil {
-		_, err := newSealer(cfg.EncryptionKey)
+		err := keyring.CheckEncryptionKey(cfg.EncryptionKey)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

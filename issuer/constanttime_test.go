@@ -13,9 +13,9 @@ import (
 // compare digests and hashes with an operator.
 func TestConstantTime(t *testing.T) {
 	for file, names := range map[string][]string{
-		"validate.go":        {"authenticateClient"},
-		"password.go":        {"matches"},
-		"session/wrapper.go": {"confirm"},
+		"clientauth.go":                 {"authenticateClient"},
+		"internal/password/password.go": {"matches"},
+		"session/wrapper.go":            {"confirm"},
 	} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		if err != nil {

@@ -30,6 +30,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/authtier/authtier/issuer/internal/keyring"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/middleware/idp"
 	"github.com/authtier/authtier/middleware/throttle"
@@ -51,7 +52,7 @@ type Issuer struct {
 	db          Store
 	cfg         Config
 	users       store.Users
-	keys        *KeySet
+	keys        *keyring.Ring
 	jwt         middleware.Validator
 	revocations revocations
 	sinks       middleware.Sinks
@@ -141,22 +142,25 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issue
 // keySet returns the signing keys: the stored ones, the given ones, or a new key. With
 // opaque tokens the new key signs nothing. It is then an HMAC key, because these are
 // not published.
-func (cfg *Config) keySet(ctx context.Context, db Store) (*KeySet, error) {
+func (cfg *Config) keySet(ctx context.Context, db Store) (*keyring.Ring, error) {
 	switch {
 	case cfg.hasStoredKeys():
-		return openKeys(ctx, db.(store.SigningKeys), cfg)
+		return keyring.Open(ctx, db.(store.SigningKeys), keyring.Config{
+			Set: cfg.KeySetName, Alg: cfg.SigningAlg, MaxTTL: cfg.MaxTTL,
+			File: cfg.KeyFile, AllowReadable: cfg.AllowReadableKeyFile, Variable: cfg.KeyVariable, EncryptionKey: cfg.EncryptionKey,
+		})
 	case cfg.Keys != nil:
-		return cfg.Keys, nil
+		return cfg.Keys.ring, nil
 	}
 	alg := "ES256"
 	if cfg.OpaqueTokens {
 		alg = "HS256"
 	}
-	key, err := GenerateKey(alg)
+	key, err := keyring.Generate(alg)
 	if err != nil {
 		return nil, err
 	}
-	return NewKeySet(key)
+	return keyring.New(key)
 }
 
 // ownUsers reports whether the users are in a table outside the store.

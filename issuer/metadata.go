@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/internal/keyring"
 )
 
 // metadata is the document of RFC 8414 section 2.
@@ -66,17 +67,14 @@ type openIDMetadata struct {
 // for resource servers that look for the key set only there; the issuer makes no ID
 // tokens. The algorithms are those of the keys that [Issuer.KeysHandler] publishes.
 func (i *Issuer) openIDMetadata() any {
-	return openIDMetadata{i.commonMetadata(), []string{"public"}, i.keys.now.Load().algs}
+	return openIDMetadata{i.commonMetadata(), []string{"public"}, i.keys.Algs()}
 }
 
 // KeysHandler returns a handler of the public keys that verify this issuer's tokens
 // (RFC 7517). It does not publish symmetric keys.
 func (i *Issuer) KeysHandler() http.Handler {
-	return i.public(func() any { return json.RawMessage(i.keys.now.Load().jwks) })
+	return i.public(func() any { return json.RawMessage(i.keys.JWKS()) })
 }
-
-// publicAge is how long caches may keep a public document.
-const publicAge = 5 * time.Minute
 
 // public returns a handler of a document that any cache may keep.
 func (i *Issuer) public(document func() any) http.Handler {
@@ -87,7 +85,7 @@ func (i *Issuer) public(document func() any) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", publicAge/time.Second))
+		w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", keyring.PublicAge/time.Second))
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 
 		// A write error means that the client has gone.

@@ -294,5 +294,5 @@ func (i *Issuer) sign(t *store.Token) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return i.keys.sign(payload)
+	return i.keys.Sign(payload)
 }

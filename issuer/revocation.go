@@ -4,50 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
-	"github.com/authtier/authtier/errorsx"
-	"github.com/authtier/authtier/issuer/internal/form"
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
 	"github.com/authtier/authtier/store"
 )
-
-// RevokeHandler returns the revocation endpoint (RFC 7009). A client revokes its own
-// tokens there; [Issuer.RevokeToken] says which other tokens are revoked with one.
-//
-// The response is 200 with the body {}, also for a token that is unknown, already
-// revoked or another client's. If the store fails, the request is refused with AUTH-8.
-func (i *Issuer) RevokeHandler() http.Handler {
-	return newEndpoint(i, i.serveRevocation, "token", "token_type_hint")
-}
-
-func (i *Issuer) serveRevocation(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error {
-	if params.Get("token") == "" {
-		return form.Missing("token")
-	}
-	if err := i.revokeOwn(r.Context(), client.ID, params.Get("token")); err != nil {
-		return &errorsx.Error{Code: errorsx.Internal, Err: fmt.Errorf("issuer: revocation: %w", err)}
-	}
-
-	// Some clients parse the body of every response.
-	form.WriteJSON(w, http.StatusOK, struct{}{})
-	return nil
-}
-
-// revokeOwn revokes a token of the client. It does nothing if the token is another
-// client's.
-func (i *Issuer) revokeOwn(ctx context.Context, client, token string) error {
-	ctx, cancel := lasting(ctx)
-	defer cancel()
-	t, err := i.revocable(ctx, token)
-	switch {
-	case err != nil:
-		return unlessRefused(err)
-	case t.Client != client:
-		return nil
-	}
-	return i.revokeRecord(ctx, t)
-}
 
 // RevokeToken revokes a token of this issuer, whichever client it belongs to.
 //
@@ -170,4 +132,89 @@ const revokeTimeout = 5 * time.Second
 // lasting returns the context of a revocation. It does not end with ctx.
 func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+}
+
+// RevokeAPIKey revokes the API key with the given ID. When it returns, this issuer and
+// the caches in front of it refuse the key. Others on the same store do so within a
+// second. Like [Issuer.RevokeToken], it goes on when ctx ends.
+//
+// RevokeAPIKey returns [store.ErrNotFound] if no key has that ID, for example because
+// it was revoked before, or because id is the key itself.
+func (i *Issuer) RevokeAPIKey(ctx context.Context, id string) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	db, err := i.rotator()
+	if err == nil {
+		err = ifMissing(db.APIKeyByID(ctx, id))
+	}
+	if err == nil {
+		err = i.revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: id})
+	} else {
+		// The store has no such key, but a cache may.
+		i.sinks.Forget(middleware.Revocation{APIKeyID: id})
+	}
+	if err != nil {
+		return fmt.Errorf("issuer: RevokeAPIKey: %w", err)
+	}
+	return nil
+}
+
+// RevokeSecret revokes one of a client's secrets, by its ID, as [Issuer.RevokeAPIKey]
+// revokes a key. Tokens that the client got with it stay valid; to revoke them, call
+// [Issuer.RevokeClient]. RevokeSecret returns [store.ErrNotFound] if there is no such
+// client or secret.
+func (i *Issuer) RevokeSecret(ctx context.Context, client, id string) error {
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	db, err := i.rotator()
+	if err == nil {
+		err = db.DeleteSecret(ctx, client, id)
+		i.sinks.Forget(middleware.Revocation{Client: client})
+	}
+	if err != nil {
+		return fmt.Errorf("issuer: RevokeSecret: %w", err)
+	}
+	return nil
+}
+
+// RevokeSession revokes the session with the given ID, which is [store.Session].ID and
+// the TokenID of the session's identities. It takes effect as soon as
+// [Issuer.RevokeClient] does.
+//
+// An ID has 32 hexadecimal digits in lower case. For anything else, such as a session's
+// token, RevokeSession returns [store.ErrNotFound]. An ID that no session has is not an
+// error, because stores find sessions by their tokens only.
+//
+// The user's other sessions, tokens and password stay valid.
+func (i *Issuer) RevokeSession(ctx context.Context, id string) error {
+	if !isSessionID(id) {
+		return fmt.Errorf("issuer: RevokeSession: %w: expected an ID of 32 hexadecimal digits", store.ErrNotFound)
+	}
+	if err := (sessions{i, idp.MaxLifetime}).Revoke(ctx, id); err != nil {
+		return fmt.Errorf("issuer: RevokeSession: %w", err)
+	}
+	return nil
+}
+
+func isSessionID(id string) bool {
+	for n := range len(id) {
+		if c := id[n]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(id) == 32
+}
+
+// RevokeSigningKey ends a signing key at once, for example because it has leaked. When
+// it returns, this issuer refuses the tokens that the key signed. Other nodes do so
+// when they learn of it. If the key is the one that signs, a new key signs from now on.
+// Caches of the key set may not know the new key for up to five minutes.
+//
+// RevokeSigningKey returns an error if the keys are not stored ([Config].KeyFile), and
+// [store.ErrNotFound] if no stored key has that ID.
+func (i *Issuer) RevokeSigningKey(ctx context.Context, kid string) error {
+	if err := i.keys.Revoke(ctx, kid); err != nil {
+		return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
+	}
+	return i.follow(ctx)
 }

@@ -4,13 +4,154 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
-var errFixedKeys = errors.New("the keys never change: only stored ones do, see Config.KeyFile")
+// A rotator is a store that can replace API keys and secrets.
+type rotator interface {
+	store.Lister
+	store.Rotator
+}
+
+// rotator returns the store, if it can replace API keys and secrets.
+func (i *Issuer) rotator() (rotator, error) {
+	if i.closed.Load() {
+		return nil, errClosed
+	}
+	if db, ok := i.db.(rotator); ok {
+		return db, nil
+	}
+	return nil, fmt.Errorf("the store, a %T, is no store.Lister and store.Rotator", i.db)
+}
+
+// RotateAPIKey replaces the API key with the given ID. It returns the new key, which
+// cannot be read again later, and its record. The new key has the client, name, owner,
+// scopes and networks of the old one.
+//
+// Both keys work for the overlap, unless the old one expires sooner. The overlap is 0
+// or at least a second. If it is 0, the old key is deleted: this issuer and the caches
+// in front of it refuse it when RotateAPIKey returns, and others as soon as a revoked
+// key.
+//
+// The new key lives as long as the old one was to live from its creation, or for ever
+// if the old one had no end. If the old key was replaced before, the end of its overlap
+// counts as its end. To end the new key sooner, call the store's UpdateAPIKey.
+//
+// The new key copies the old one as RotateAPIKey read it. It may lack a change of
+// scopes, owner or networks that is made at the same moment. After such a race, check
+// the returned record.
+//
+// RotateAPIKey returns [store.ErrNotFound] if there is no such key, or if it is revoked
+// at the same time. After any other error the store may have replaced the key by one
+// that nobody knows.
+func (i *Issuer) RotateAPIKey(ctx context.Context, id string, overlap time.Duration) (key string, record store.APIKey, err error) {
+	key, record, err = i.rotateAPIKey(ctx, id, overlap)
+	if err != nil {
+		return "", store.APIKey{}, fmt.Errorf("issuer: RotateAPIKey: %w", err)
+	}
+	return key, record, nil
+}
+
+func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Duration) (string, store.APIKey, error) {
+	db, err := i.rotator()
+	if err != nil {
+		return "", store.APIKey{}, err
+	}
+	until, err := endOf(overlap)
+	if err != nil {
+		return "", store.APIKey{}, err
+	}
+
+	old, err := db.APIKeyByID(ctx, id)
+	if err != nil {
+		return "", store.APIKey{}, err
+	}
+	expires, err := heirExpires(old.Created, old.Expires)
+	if err != nil {
+		return "", store.APIKey{}, err
+	}
+
+	key, record := i.newAPIKey()
+	record.Client, record.Scopes, record.Expires = old.Client, old.Scopes, expires
+	record.Name, record.Owner, record.Addrs = old.Name, old.Owner, old.Addrs
+
+	// Caches forget the old key even after an error, because the store may have
+	// replaced it all the same.
+	err = db.ReplaceAPIKey(ctx, id, until, record)
+	i.sinks.Forget(middleware.Revocation{APIKeyID: id})
+	return key, record, err
+}
+
+// RotateSecret gives a client a new secret. It returns the secret, which cannot be read
+// again later, and its record. All other secrets of the client work for the overlap,
+// unless they expire sooner. The overlap is 0 or at least a second. If it is 0, they
+// are refused from now on, as [Issuer.RotateAPIKey] says. Tokens of the client stay
+// valid.
+//
+// The new secret lives as long as the client's last one was to live from its creation,
+// or for ever if that had no end or there was none. To end it, call
+// [Issuer.RevokeSecret].
+//
+// RotateSecret returns [store.ErrNotFound] if there is no such client. After any other
+// error the store may have replaced the secrets by one that nobody knows.
+func (i *Issuer) RotateSecret(ctx context.Context, client string, overlap time.Duration) (secret string, record store.Secret, err error) {
+	secret, record, err = i.rotateSecret(ctx, client, overlap)
+	if err != nil {
+		return "", store.Secret{}, fmt.Errorf("issuer: RotateSecret: %w", err)
+	}
+	return secret, record, nil
+}
+
+func (i *Issuer) rotateSecret(ctx context.Context, client string, overlap time.Duration) (string, store.Secret, error) {
+	db, err := i.rotator()
+	if err != nil {
+		return "", store.Secret{}, err
+	}
+	until, err := endOf(overlap)
+	if err != nil {
+		return "", store.Secret{}, err
+	}
+
+	olds, err := db.SecretsOf(ctx, client)
+	if err != nil {
+		return "", store.Secret{}, err
+	}
+
+	secret, record := i.newSecret()
+	if len(olds) > 0 {
+		last := olds[len(olds)-1]
+		if record.Expires, err = heirExpires(last.Created, last.Expires); err != nil {
+			return "", store.Secret{}, err
+		}
+	}
+
+	err = db.ReplaceSecrets(ctx, client, record, until)
+	i.sinks.Forget(middleware.Revocation{Client: client})
+	return secret, record, err
+}
+
+// endOf returns when an overlap that begins now ends.
+func endOf(overlap time.Duration) (time.Time, error) {
+	if overlap != 0 && overlap < time.Second {
+		return time.Time{}, fmt.Errorf("the overlap is %v, expected none or at least a second (a number without a unit is nanoseconds)", overlap)
+	}
+	return time.Now().Add(overlap), nil
+}
+
+// heirExpires returns when the successor of a key or secret expires that was to live
+// from created to expires.
+func heirExpires(created, expires time.Time) (time.Time, error) {
+	switch {
+	case expires.IsZero():
+		return time.Time{}, nil
+	case created.IsZero() || !expires.After(created):
+		return time.Time{}, errors.New("how long the old one was to live is not known, and so is not how long the new one is")
+	}
+	return time.Now().UTC().Add(expires.Sub(created)).Truncate(time.Microsecond), nil
+}
 
 // RotateSigningKey publishes a new signing key and returns its ID. The key verifies at
 // once. It begins to sign five and a half minutes later, when every cache of the key
@@ -22,135 +163,9 @@ var errFixedKeys = errors.New("the keys never change: only stored ones do, see C
 //
 // RotateSigningKey returns an error if the keys are not stored ([Config].KeyFile).
 func (i *Issuer) RotateSigningKey(ctx context.Context) (kid string, err error) {
-	s := i.keys.stored
-	if s == nil {
-		return "", fmt.Errorf("issuer: RotateSigningKey: %w", errFixedKeys)
-	}
-	r, err := s.make(time.Now(), time.Time{})
-	if err == nil {
-		err = s.db.PutSigningKeys(ctx, r)
-	}
+	kid, err = i.keys.Rotate(ctx)
 	if err != nil {
 		return "", fmt.Errorf("issuer: RotateSigningKey: %w", err)
 	}
-	return r.ID, i.follow(ctx)
-}
-
-// RevokeSigningKey ends a signing key at once, for example because it has leaked. When
-// it returns, this issuer refuses the tokens that the key signed. Other nodes do so
-// when they learn of it. If the key is the one that signs, a new key signs from now on.
-// Caches of the key set may not know the new key for up to five minutes.
-//
-// RevokeSigningKey returns an error if the keys are not stored ([Config].KeyFile), and
-// [store.ErrNotFound] if no stored key has that ID.
-func (i *Issuer) RevokeSigningKey(ctx context.Context, kid string) error {
-	s := i.keys.stored
-	if s == nil {
-		return fmt.Errorf("issuer: RevokeSigningKey: %w", errFixedKeys)
-	}
-	records, err := s.db.SigningKeys(ctx, s.set)
-	if err != nil {
-		return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
-	}
-
-	now := time.Now()
-	changed := []store.SigningKey{}
-	records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) })
-	n := slices.IndexFunc(records, func(r store.SigningKey) bool { return r.ID == kid })
-	if n < 0 {
-		return fmt.Errorf("issuer: RevokeSigningKey: key %q: %w", kid, store.ErrNotFound)
-	}
-
-	// If this key signs, a new one must take over at once.
-	if opened, _, _ := s.open(records); signs(opened, kid) {
-		next, err := s.make(now, signsAfter(records, now))
-		if err != nil {
-			return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
-		}
-		changed = append(changed, next)
-	}
-
-	// Both changes are stored at once, so that no node sees one without the other. The
-	// end lies in the past, for nodes whose clock is behind.
-	records[n].Ends = now.Add(-clockSkew)
-	if err := s.db.PutSigningKeys(ctx, append(changed, records[n])...); err != nil {
-		return fmt.Errorf("issuer: RevokeSigningKey: %w", err)
-	}
-	return i.follow(ctx)
-}
-
-// signs reports whether the key with that ID is the one that signs.
-func signs(records []store.SigningKey, kid string) bool {
-	n := signerOf(records)
-	return n >= 0 && records[n].ID == kid
-}
-
-// tend lets the newest key sign when its time has come, ends the keys before it, and
-// drops those that have ended. All nodes may do so at once, because they make the same
-// changes.
-func (ks *KeySet) tend(ctx context.Context, now time.Time) error {
-	s := ks.stored
-	s.mu.Lock()
-	changed := due(s.records, now, s.maxTTL)
-	stale := slices.ContainsFunc(s.records, func(r store.SigningKey) bool { return ended(r, now) })
-	s.mu.Unlock()
-
-	// Another node may have made these changes already, so the keys are read again
-	// first.
-	if len(changed) > 0 {
-		if err := ks.reload(ctx); err != nil {
-			return err
-		}
-		s.mu.Lock()
-		changed = due(s.records, now, s.maxTTL)
-		s.mu.Unlock()
-		if err := s.db.PutSigningKeys(ctx, changed...); err != nil {
-			return fmt.Errorf("storing the signing keys: %w", err)
-		}
-	}
-
-	if len(changed) > 0 || stale {
-		return ks.reload(ctx)
-	}
-	return nil
-}
-
-// signsAfter returns now, or a moment after the last key began to sign, whichever is
-// later. The clock of the node that let that key sign may be ahead.
-func signsAfter(records []store.SigningKey, now time.Time) time.Time {
-	for _, r := range records {
-		if !r.Signs.Before(now) {
-			now = r.Signs.Add(time.Millisecond)
-		}
-	}
-	return now
-}
-
-// due returns the records that must change now, with their changes.
-func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []store.SigningKey {
-	current := slices.DeleteFunc(slices.Clone(records), func(r store.SigningKey) bool { return ended(r, now) })
-
-	next := -1
-	for i, r := range current {
-		if r.Signs.IsZero() && r.Ends.IsZero() && now.Sub(r.Published) >= publishedBefore {
-			// The records are in the order of their publication.
-			next = i
-		}
-	}
-
-	var changed []store.SigningKey
-	if next >= 0 {
-		current[next].Signs = signsAfter(current, now)
-		changed = append(changed, current[next])
-	}
-
-	signer := signerOf(current)
-	for i, r := range current {
-		replaced := !r.Signs.IsZero() && i != signer || r.Signs.IsZero() && i < next
-		if replaced && r.Ends.IsZero() {
-			r.Ends = now.Add(maxTTL + replacedSigns)
-			changed = append(changed, r)
-		}
-	}
-	return changed
+	return kid, i.follow(ctx)
 }

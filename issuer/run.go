@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/authtier/authtier/issuer/internal/keyring"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
@@ -87,8 +88,8 @@ func (i *Issuer) follows(parent context.Context) error {
 		case <-wake:
 		}
 		failing(ctx, i.follow(ctx))
-		if i.keys.stored != nil {
-			keysFailing(ctx, i.keys.tend(ctx, time.Now()))
+		if i.keys.IsStored() {
+			keysFailing(ctx, i.keys.Tend(ctx, time.Now()))
 		}
 	}
 }
@@ -222,7 +223,7 @@ func (i *Issuer) freshen(until time.Time) {
 
 // followKeys reads the signing keys again if they may have changed.
 func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bool) error {
-	if i.keys.stored == nil {
+	if !i.keys.IsStored() {
 		return nil
 	}
 	for _, c := range changes {
@@ -232,15 +233,15 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 		return nil
 	}
 
-	err := i.keys.reload(ctx)
-	if errors.Is(err, errNoSigner) {
+	err := i.keys.Reload(ctx)
+	if errors.Is(err, keyring.ErrNoSigner) {
 		// The keys that were read before stay in use, because their tokens are still
 		// genuine.
 		i.logger().ErrorContext(ctx, "authtier: signing keys are gone", "issuer", i.url, "cause", err)
 		err = nil
 	}
 
-	if foreign := i.keys.stored.unopened(); foreign != nil {
+	if foreign := i.keys.Unopened(); foreign != nil {
 		i.logger().ErrorContext(ctx, "authtier: signing keys are left out", "issuer", i.url, "cause", foreign)
 	}
 	return err

@@ -7,10 +7,19 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/issuer/internal/password"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
+
+// HashPassword returns the argon2id hash of a password in PHC form, for the Password of
+// a store.User. It waits for its turn among all hashing of the process. If too many
+// passwords wait, the error wraps errorsx.TooManyRequests. If ctx ends first, the error
+// is its cause.
+func HashPassword(ctx context.Context, plain string) (string, error) {
+	return password.Hash(ctx, plain)
+}
 
 // AuthenticateUser returns the user that login and password in c authenticate. c.Scheme
 // should be [middleware.SchemeBasic].
@@ -53,9 +62,9 @@ func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *
 
 	var ok bool
 	var refused error
-	err = hashing.do(ctx, func() {
+	err = password.Do(ctx, func() {
 		if refused = attempt.Blocked(); refused == nil {
-			ok = checkPassword(hash, c.Secret, i.cfg.BcryptCost)
+			ok = password.Matches(hash, c.Secret, i.cfg.BcryptCost)
 		}
 	})
 	if err == nil {
@@ -68,7 +77,7 @@ func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *
 	if !ok {
 		return nil, errorsx.CredentialsIncorrect
 	}
-	if outdated(hash) {
+	if password.Outdated(hash) {
 		i.rehash(ctx, c.Username, hash, c.Secret)
 	}
 	return user, nil

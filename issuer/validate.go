@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,36 +37,6 @@ func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middle
 		return i.validateToken(ctx, c)
 	}
 	return nil, errorsx.Fault(fmt.Errorf("issuer: a credential of scheme %q", c.Scheme))
-}
-
-// authenticateClient returns the client that the ID and secret in c authenticate, and
-// when the secret expires. The work and the error are the same whether the ID or the
-// secret is wrong.
-func (i *Issuer) authenticateClient(ctx context.Context, c middleware.Credential) (*store.Client, time.Time, error) {
-	digest := store.DigestOf(c.Secret)
-	client, err := i.db.Client(ctx, c.Username)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		// An unknown client takes as long as one with a secret.
-		client = &store.Client{Secrets: make([]store.Secret, 1), Disabled: true}
-	case err != nil:
-		return nil, time.Time{}, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
-	}
-
-	// Every secret is compared, so that the time does not tell which one matches.
-	match := -1
-	for n, s := range client.Secrets {
-		same := subtle.ConstantTimeCompare(digest[:], s.Digest[:]) == 1
-		if same && (s.Expires.IsZero() || s.Expires.After(c.Now())) {
-			match = n
-		}
-	}
-	if match < 0 || client.Disabled {
-		return nil, time.Time{}, errorsx.CredentialsIncorrect
-	}
-
-	i.uses.note(client.ID, client.Secrets[match].ID, c.Now())
-	return client, client.Secrets[match].Expires, nil
 }
 
 func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
@@ -217,52 +186,6 @@ var errRevoked = errors.New("issuer: the token is revoked")
 
 func revoked(t *store.Token) error {
 	return &errorsx.Error{Code: errorsx.UnknownToken, Client: t.Client, Err: errRevoked}
-}
-
-// InspectAccess returns the record of a valid access token. If the token is not valid,
-// it returns the error with which [Issuer.Validate] refuses it. For a refresh token in
-// the store this is [errorsx.WrongTokenType], even if it has expired.
-func (i *Issuer) InspectAccess(ctx context.Context, token string) (*store.Token, error) {
-	return i.inspect(ctx, token, func(refresh bool) bool { return !refresh })
-}
-
-// InspectRefresh is like [Issuer.InspectAccess] for a refresh token. For an access
-// token it returns [errorsx.WrongTokenType].
-func (i *Issuer) InspectRefresh(ctx context.Context, token string) (*store.Token, error) {
-	return i.inspect(ctx, token, func(refresh bool) bool { return refresh })
-}
-
-// inspectAny is for the introspection endpoint, which accepts both types.
-func (i *Issuer) inspectAny(ctx context.Context, token string) (*store.Token, error) {
-	return i.inspect(ctx, token, func(bool) bool { return true })
-}
-
-func (i *Issuer) inspect(ctx context.Context, token string, expected func(refresh bool) bool) (*store.Token, error) {
-	if i.closed.Load() {
-		return nil, errClosed
-	}
-
-	if signed(token) {
-		_, t, err := i.validateJWT(ctx, middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
-		// The error names the wrong type only for a genuine token.
-		ours := err == nil || errors.Is(err, errorsx.TokenExpired) || errors.Is(err, errRevoked)
-		if ours && !expected(false) {
-			return nil, errorsx.WrongTokenType
-		}
-		return t, err
-	}
-
-	t, err := i.opaque(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	if !expected(t.Refresh) {
-		return nil, &errorsx.Error{Code: errorsx.WrongTokenType, Client: t.Client}
-	}
-	if err := i.checkToken(t, time.Now()); err != nil {
-		return nil, err
-	}
-	return t, nil
 }
 
 // notFoundAs returns refusal if err is [store.ErrNotFound], and any other error as an

@@ -3,35 +3,35 @@ package main
 // issuerFaults make the endpoints of the issuer reveal or grant too much.
 var issuerFaults = []fault{
 	{
-		part: "endpoints", name: "a resource server is told that a refresh token is active", file: "issuer/introspection.go",
+		part: "endpoints", name: "a resource server is told that a refresh token is active", file: "issuer/introspectendpoint.go",
 		old: "return own && hint == \"refresh_token\"", new: "return own || hint == \"refresh_token\"", tests: "./issuer ./cmd/authtier",
 	},
 	{
-		part: "endpoints", name: "a refresh token is active without a hint", file: "issuer/introspection.go",
+		part: "endpoints", name: "a refresh token is active without a hint", file: "issuer/introspectendpoint.go",
 		old: "return own && hint == \"refresh_token\"", new: "return own",
 	},
 	{
-		part: "endpoints", name: "a revocation has no body", file: "issuer/revocation.go",
+		part: "endpoints", name: "a revocation has no body", file: "issuer/revokeendpoint.go",
 		old: "form.WriteJSON(w, http.StatusOK, struct{}{})", new: "form.NoStore(w.Header())", tests: "./cmd/authtier",
 	},
 	{
-		part: "endpoints", name: "symmetric algorithms are discovered", file: "issuer/keys.go",
-		old: "if published && !slices.Contains(algs, j.Alg) {", new: "if !slices.Contains(algs, j.Alg) {",
+		part: "endpoints", name: "symmetric algorithms are discovered", file: "issuer/internal/keyring/ring.go",
+		old: "if published && !slices.Contains(algs, j.Alg) {", new: "if !slices.Contains(algs, j.Alg) {", tests: "./issuer",
 	},
 	{
-		part: "endpoints", name: "the OpenID metadata is before the issuer's path", file: "issuer/http.go",
+		part: "endpoints", name: "the OpenID metadata is before the issuer's path", file: "issuer/endpoint.go",
 		old: "i.path()+openIDPath", new: "openIDPath+i.path()",
 	},
 	{
-		part: "endpoints", name: "an API key in front takes the secret's place", file: "issuer/http.go",
+		part: "endpoints", name: "an API key in front takes the secret's place", file: "issuer/endpoint.go",
 		old: "\tif e.issuer.cfg.BehindAPIKey {\n\t\tclient, err", new: "\tif _, ok := middleware.IdentityFromContext(ctx); ok || e.issuer.cfg.BehindAPIKey {\n\t\tclient, err",
 	},
 	{
-		part: "endpoints", name: "another issuer's key is a client", file: "issuer/http.go",
+		part: "endpoints", name: "another issuer's key is a client", file: "issuer/clientauth.go",
 		old: "case key.Issuer != i.url:", new: "case key.Issuer == \"\":",
 	},
 	{
-		part: "endpoints", name: "any identity in front is an API key", file: "issuer/http.go",
+		part: "endpoints", name: "any identity in front is an API key", file: "issuer/clientauth.go",
 		old: "case !key.Methods.Has(middleware.ByAPIKey):", new: "case key.Methods == 0:",
 	},
 	{
@@ -84,7 +84,7 @@ var issuerFaults = []fault{
 		old: "id = id.WithOwner(key.Owner)", new: "id.User = key.Owner", tests: "./cmd/authtier",
 	},
 	{
-		part: "users", name: "a replaced key works from everywhere", file: "issuer/replace.go",
+		part: "users", name: "a replaced key works from everywhere", file: "issuer/rotation.go",
 		old: "record.Name, record.Owner, record.Addrs = old.Name, old.Owner, old.Addrs", new: "record.Name, record.Owner = old.Name, old.Owner",
 	},
 	{

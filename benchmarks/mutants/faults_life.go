@@ -54,11 +54,11 @@ var lifeFaults = []fault{
 	},
 
 	{
-		part: "issuer", name: "a password is hashed for who has left", file: "issuer/hashing.go",
+		part: "issuer", name: "a password is hashed for who has left", file: "issuer/internal/password/limiter.go",
 		old: "\t\tl.queue = slices.Delete(l.queue, i, i+1)\n", new: "",
 	},
 	{
-		part: "issuer", name: "a place is lost with every hash", file: "issuer/hashing.go",
+		part: "issuer", name: "a place is lost with every hash", file: "issuer/internal/password/limiter.go",
 		old: "\tl.free = append(l.free, j)\n}\n\n// dequeue", new: "}\n\n// dequeue",
 	},
 	{
@@ -66,24 +66,24 @@ var lifeFaults = []fault{
 		old: "return i.cfg.OpaqueTokens || ok && local.Offline(c)", new: "return i.cfg.OpaqueTokens || ok && local != nil",
 	},
 	{
-		part: "issuer", name: "a look for a key ends with its request", file: "issuer/storedkeys.go",
-		old: "context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)\n\t\tdefer cancel()\n\t\ts.failed", new: "context.WithTimeout(ctx, pollTimeout)\n\t\tdefer cancel()\n\t\ts.failed",
+		part: "issuer", name: "a look for a key ends with its request", file: "issuer/internal/keyring/stored.go",
+		old: "context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)\n\t\tdefer cancel()\n\t\ts.failed", new: "context.WithTimeout(ctx, lookTimeout)\n\t\tdefer cancel()\n\t\ts.failed", tests: "./issuer",
 	},
 	{
-		part: "issuer", name: "r is not padded", file: "issuer/signing.go",
-		old: "copy(signature[32-len(r):], r)", new: "copy(signature, r)",
+		part: "issuer", name: "r is not padded", file: "issuer/internal/keyring/signer.go",
+		old: "copy(signature[32-len(r):], r)", new: "copy(signature, r)", tests: "./issuer",
 	},
 	{
-		part: "issuer", name: "a secret's end is ignored", file: "issuer/validate.go",
+		part: "issuer", name: "a secret's end is ignored", file: "issuer/clientauth.go",
 		old: "if same && (s.Expires.IsZero() || s.Expires.After(c.Now())) {", new: "if same {",
 	},
 	{
-		part: "issuer", name: "secrets are compared with ==", file: "issuer/validate.go",
+		part: "issuer", name: "secrets are compared with ==", file: "issuer/clientauth.go",
 		old: "same := subtle.ConstantTimeCompare(digest[:], s.Digest[:]) == 1", new: "_, same := subtle.ConstantTimeCompare, digest == s.Digest",
 	},
 	{
-		part: "issuer", name: "password hashes are compared with ==", file: "issuer/password.go",
-		old: "return subtle.ConstantTimeCompare(got, h.key) == 1", new: "return subtle.ConstantTimeCompare(got, got) == 1 && string(got) == string(h.key)",
+		part: "issuer", name: "password hashes are compared with ==", file: "issuer/internal/password/password.go",
+		old: "return subtle.ConstantTimeCompare(got, h.key) == 1", new: "return subtle.ConstantTimeCompare(got, got) == 1 && string(got) == string(h.key)", tests: "./issuer",
 	},
 	{
 		part: "issuer", name: "unknown users cost no hash", file: "issuer/users.go",
@@ -110,11 +110,11 @@ var lifeFaults = []fault{
 		old: "case i.revocations.isStale(now) && !(i", new: "case i.revocations.isStale(now) && (i",
 	},
 	{
-		part: "issuer", name: "anybody introspects any token", file: "issuer/introspection.go",
+		part: "issuer", name: "anybody introspects any token", file: "issuer/introspectendpoint.go",
 		old: "return own || slices.Contains(client.Scopes, IntrospectScope)", new: "return own || slices.Contains(append(client.Scopes, IntrospectScope), IntrospectScope)",
 	},
 	{
-		part: "issuer", name: "a failed revocation answers 200", file: "issuer/revocation.go",
+		part: "issuer", name: "a failed revocation answers 200", file: "issuer/revokeendpoint.go",
 		old: "return &errorsx.Error{Code: errorsx.Internal, Err: fmt.Errorf(\"issuer: revocation: %w\", err)}", new: "_ = fmt.Errorf(\"issuer: revocation: %w\", &errorsx.Error{})",
 	},
 	{
@@ -135,7 +135,7 @@ var lifeFaults = []fault{
 		old: "i.refresh(context.WithoutCancel(r.Context()), client,", new: "i.refresh(context.Context(r.Context()), client,",
 	},
 	{
-		part: "issuer", name: "a client that hangs up is not known", file: "issuer/http.go",
+		part: "issuer", name: "a client that hangs up is not known", file: "issuer/endpoint.go",
 		old: "ctx := context.WithoutCancel(r.Context())", new: "ctx := r.Context()",
 	},
 	{
@@ -159,12 +159,12 @@ var lifeFaults = []fault{
 		old: "!(isUnix && len(p.trusted) > 0)", new: "!(isUnix && false)",
 	},
 	{
-		part: "keys", name: "a key that nobody can open is what signs", file: "issuer/rotation.go",
-		old: "if opened, _, _ := s.open(records); signs(opened, kid) {", new: "if signs(records, kid) {",
+		part: "keys", name: "a key that nobody can open is what signs", file: "issuer/internal/keyring/rotation.go",
+		old: "if opened, _, _ := s.open(records); signs(opened, kid) {", new: "if signs(records, kid) {", tests: "./issuer",
 	},
 	{
-		part: "keys", name: "who cannot open the others' keys leaves its own", file: "issuer/storedkeys.go",
-		old: "\t\tfirst.Ends = now.Add(-clockSkew)\n", new: "",
+		part: "keys", name: "who cannot open the others' keys leaves its own", file: "issuer/internal/keyring/stored.go",
+		old: "\t\tfirst.Ends = now.Add(-clockSkew)\n", new: "", tests: "./issuer",
 	},
 	{
 		part: "issuer", name: "much that is revoked is not waited for", file: "issuer/run.go",
@@ -300,11 +300,11 @@ var lifeFaults = []fault{
 	},
 
 	{
-		part: "keys", name: "a replaced key never ends", file: "issuer/replace.go",
+		part: "keys", name: "a replaced key never ends", file: "issuer/rotation.go",
 		old: "err = db.ReplaceAPIKey(ctx, id, until, record)", new: "err = db.ReplaceAPIKey(ctx, id, until.AddDate(1, 0, 0), record)",
 	},
 	{
-		part: "keys", name: "caches are not told of replaced keys", file: "issuer/replace.go",
+		part: "keys", name: "caches are not told of replaced keys", file: "issuer/rotation.go",
 		old: "\ti.sinks.Forget(middleware.Revocation{APIKeyID: id})\n\treturn key, record, err", new: "\treturn key, record, err",
 	},
 	{

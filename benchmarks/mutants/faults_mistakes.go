@@ -51,7 +51,7 @@ var mistakeFaults = []fault{
 		old: "\tif errors.Is(err, store.ErrNotFound) {\n\t\treturn err\n\t}\n\treturn nil", new: "\tif errors.Is(err, store.ErrConflict) {\n\t\treturn err\n\t}\n\treturn nil",
 	},
 	{
-		part: "mistakes", name: "a session's token is its ID", file: "issuer/sessions.go",
+		part: "mistakes", name: "a session's token is its ID", file: "issuer/revocation.go",
 		old: "\tif !isSessionID(id) {", new: "\tif !isSessionID(id) && id == \"\" {",
 	},
 	{
@@ -71,7 +71,7 @@ var mistakeFaults = []fault{
 		old: "if revoked, _ := i.revocations.of(t); revoked {", new: "if revoked, _ := i.revocations.of(t); revoked && false {",
 	},
 	{
-		part: "mistakes", name: "a key and another credential are a key", file: "issuer/http.go",
+		part: "mistakes", name: "a key and another credential are a key", file: "issuer/clientauth.go",
 		old: "case key.Methods != middleware.ByAPIKey:", new: "case key.Methods == 0:",
 	},
 	{
@@ -107,7 +107,7 @@ var mistakeFaults = []fault{
 		old: "\tdefer i.runs.Add(-1)\n", new: "",
 	},
 	{
-		part: "mistakes", name: "a refresh token is an access token", file: "issuer/validate.go",
+		part: "mistakes", name: "a refresh token is an access token", file: "issuer/inspect.go",
 		old: "func(refresh bool) bool { return !refresh }", new: "func(bool) bool { return true }",
 	},
 	{
@@ -127,8 +127,8 @@ var mistakeFaults = []fault{
 		old: "Private crypto.PrivateKey `json:\"-\"`", new: "Private crypto.PrivateKey",
 	},
 	{
-		part: "mistakes", name: "a buffer of zeros is an encryption key", file: "issuer/encryption.go",
-		old: "if bytes.Count(key, key[:1]) == keySize {", new: "if bytes.Count(key, key[:1]) > keySize {",
+		part: "mistakes", name: "a buffer of zeros is an encryption key", file: "issuer/internal/keyring/sealer.go",
+		old: "if bytes.Count(key, key[:1]) == keySize {", new: "if bytes.Count(key, key[:1]) > keySize {", tests: "./issuer",
 	},
 	{
 		part: "mistakes", name: "an encryption key is JSON", file: "issuer/config.go",
@@ -139,7 +139,7 @@ var mistakeFaults = []fault{
 		old: "func (cfg IntrospectionConfig) Format(", new: "func (cfg IntrospectionConfig) format(", tests: "./issuer",
 	},
 	{
-		part: "mistakes", name: "an overlap of nanoseconds", file: "issuer/replace.go",
+		part: "mistakes", name: "an overlap of nanoseconds", file: "issuer/rotation.go",
 		old: "if overlap != 0 && overlap < time.Second {", new: "if overlap < 0 {",
 	},
 	{
@@ -159,7 +159,7 @@ var mistakeFaults = []fault{
 		old: "\t\talg = \"HS256\"\n", new: "\t\talg = \"EdDSA\"\n",
 	},
 	{
-		part: "mistakes", name: "no key in front is our failure", file: "issuer/http.go",
+		part: "mistakes", name: "no key in front is our failure", file: "issuer/clientauth.go",
 		old: "return nil, missingKey(errNoKeyInFront)", new: "return nil, errorsx.Fault(errNoKeyInFront)",
 	},
 	{

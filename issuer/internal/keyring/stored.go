@@ -1,4 +1,4 @@
-package issuer
+package keyring
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// storedKeys are the keys of a set that several nodes share.
-type storedKeys struct {
+// stored are the keys of a set that several nodes share.
+type stored struct {
 	db     store.SigningKeys
 	set    string // its name
 	alg    string // of new keys
@@ -32,7 +32,7 @@ type storedKeys struct {
 const (
 	// publishedBefore is how long a key is published before it signs. By then every
 	// cache of the key set has read it again, and so has every node.
-	publishedBefore = publicAge + 30*time.Second
+	publishedBefore = PublicAge + 30*time.Second
 
 	// replacedSigns is how long a node may go on signing with a key that was replaced.
 	replacedSigns = time.Minute
@@ -41,17 +41,31 @@ const (
 	// cause. Sending an unknown kid costs an attacker nothing.
 	lookAgain = time.Second
 
+	// lookTimeout bounds such a read.
+	lookTimeout = 2 * time.Second
+
 	// clockSkew is how far the end of a revoked key is put into the past, so that it
 	// has ended for nodes whose clock is behind. It is less than a sweep waits.
 	clockSkew = 10 * time.Minute
 )
 
-// openKeys returns the key set that db stores, and makes its first key if there is
-// none. cfg must have been checked.
-func openKeys(ctx context.Context, db store.SigningKeys, cfg *Config) (*KeySet, error) {
-	s := &storedKeys{
-		db: db, set: cfg.KeySetName, alg: cfg.SigningAlg, maxTTL: cfg.MaxTTL, looking: make(chan struct{}, 1),
-	}
+// Config says where stored keys are and how they are encrypted. One of File, Variable and
+// EncryptionKey must be set.
+type Config struct {
+	Set    string        // name of the set in the store
+	Alg    string        // of new keys, one of Algs
+	MaxTTL time.Duration // the longest lifetime of a token
+
+	File          string // holds the encryption key in base64, and is created for a new set
+	AllowReadable bool   // others may read File
+	Variable      string // environment variable with the same content
+	EncryptionKey []byte
+}
+
+// Open returns the ring of keys that db stores, and makes its first key if there is
+// none. It returns an error if the encryption key does not decrypt all of them.
+func Open(ctx context.Context, db store.SigningKeys, cfg Config) (*Ring, error) {
+	s := &stored{db: db, set: cfg.Set, alg: cfg.Alg, maxTTL: cfg.MaxTTL, looking: make(chan struct{}, 1)}
 	records, err := db.SigningKeys(ctx, s.set)
 	if err != nil {
 		return nil, fmt.Errorf("reading the signing keys: %w", err)
@@ -65,9 +79,9 @@ func openKeys(ctx context.Context, db store.SigningKeys, cfg *Config) (*KeySet, 
 		return nil, err
 	}
 
-	ks := &KeySet{stored: s}
+	ks := &Ring{stored: s}
 	// A node with another encryption key than the others must not start.
-	if err := errors.Join(ks.reload(ctx), s.unopened()); err != nil {
+	if err := errors.Join(ks.Reload(ctx), s.unopened()); err != nil {
 		return nil, err
 	}
 
@@ -78,14 +92,14 @@ func openKeys(ctx context.Context, db store.SigningKeys, cfg *Config) (*KeySet, 
 }
 
 // makeFirst makes the first key of a set. It signs at once.
-func (ks *KeySet) makeFirst(ctx context.Context) error {
+func (ks *Ring) makeFirst(ctx context.Context) error {
 	s, now := ks.stored, time.Now()
 	first, err := s.make(now, now)
 	if err == nil {
 		err = s.db.PutSigningKeys(ctx, first)
 	}
 	if err == nil {
-		err = ks.reload(ctx)
+		err = ks.Reload(ctx)
 	}
 	if err != nil {
 		return err
@@ -102,8 +116,8 @@ func (ks *KeySet) makeFirst(ctx context.Context) error {
 
 // make makes a key that signs from the given time on. If signs is zero, it does not
 // sign yet.
-func (s *storedKeys) make(published, signs time.Time) (store.SigningKey, error) {
-	k, err := GenerateKey(s.alg)
+func (s *stored) make(published, signs time.Time) (store.SigningKey, error) {
+	k, err := Generate(s.alg)
 	if err != nil {
 		return store.SigningKey{}, err
 	}
@@ -121,9 +135,9 @@ func (s *storedKeys) make(published, signs time.Time) (store.SigningKey, error) 
 	return r, err
 }
 
-// reload reads the keys. If the store has none, the set stays as it is: the tokens of
+// Reload reads the keys. If the store has none, the set stays as it is: the tokens of
 // this node are genuine even if the store has lost the keys.
-func (ks *KeySet) reload(ctx context.Context) error {
+func (ks *Ring) Reload(ctx context.Context) error {
 	s := ks.stored
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +146,7 @@ func (ks *KeySet) reload(ctx context.Context) error {
 		return fmt.Errorf("reading the signing keys: %w", err)
 	}
 	now := time.Now()
-	var signing []SigningKey
+	var signing []Key
 	s.records, signing, s.foreign = s.open(slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) }))
 	return ks.build(s.records, signing)
 }
@@ -140,33 +154,37 @@ func (ks *KeySet) reload(ctx context.Context) error {
 // open decrypts records. It leaves out those that it cannot decrypt. A record that a
 // node with another encryption key made must not keep revoked keys in use, and must not
 // delay a rotation.
-func (s *storedKeys) open(records []store.SigningKey) (opened []store.SigningKey, keys []SigningKey, foreign error) {
+func (s *stored) open(records []store.SigningKey) (opened []store.SigningKey, keys []Key, foreign error) {
 	for _, r := range records {
 		private, err := s.sealer.open(r)
 		if err != nil {
 			foreign = errors.Join(foreign, err)
 			continue
 		}
-		opened, keys = append(opened, r), append(keys, SigningKey{ID: r.ID, Alg: r.Alg, Private: private})
+		opened, keys = append(opened, r), append(keys, Key{ID: r.ID, Alg: r.Alg, Private: private})
 	}
 	return opened, keys, foreign
 }
 
+// Unopened returns why records of the last read are left out, or nil if none are.
+func (ks *Ring) Unopened() error { return ks.stored.unopened() }
+
 // unopened returns why records of the last read are left out, or nil if none are.
-func (s *storedKeys) unopened() error {
+func (s *stored) unopened() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.foreign
 }
 
-var errNoSigner = errors.New("the store has no key that signs any more")
+// ErrNoSigner means that the keys which were read before stay in use.
+var ErrNoSigner = errors.New("the store has no key that signs any more")
 
 // build puts the keys of the records to use. None of the records may have ended.
-func (ks *KeySet) build(records []store.SigningKey, signing []SigningKey) error {
+func (ks *Ring) build(records []store.SigningKey, signing []Key) error {
 	signer := signerOf(records)
 	if signer < 0 {
 		if ks.now.Load() != nil {
-			return errNoSigner
+			return ErrNoSigner
 		}
 		return nil
 	}
@@ -196,8 +214,8 @@ func signerOf(rs []store.SigningKey) int {
 }
 
 // unknown looks for a key that may have been added a moment ago.
-func (ks *KeySet) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
-	if err := ks.stored.look(ctx, ks.reload); err != nil {
+func (ks *Ring) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	if err := ks.stored.look(ctx, ks.Reload); err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
 	return ks.now.Load().public.Key(ctx, kid, alg)
@@ -206,7 +224,7 @@ func (ks *KeySet) unknown(ctx context.Context, kid, alg string) (crypto.PublicKe
 // look reads the store, unless that happened a moment ago, and returns the error of the
 // last read. After a failed read, a node must not deny that a key exists. The read goes
 // on when ctx ends, because other requests may wait for it.
-func (s *storedKeys) look(ctx context.Context, read func(context.Context) error) error {
+func (s *stored) look(ctx context.Context, read func(context.Context) error) error {
 	select {
 	case s.looking <- struct{}{}:
 	case <-ctx.Done():
@@ -215,7 +233,7 @@ func (s *storedKeys) look(ctx context.Context, read func(context.Context) error)
 	defer func() { <-s.looking }()
 
 	if time.Since(s.looked) >= lookAgain {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 		defer cancel()
 		s.failed = read(ctx)
 		s.looked = time.Now()

@@ -1,4 +1,4 @@
-package issuer
+package password
 
 import (
 	"context"
@@ -80,6 +80,12 @@ func newLimiter(cores int) *limiter {
 	}
 	return l
 }
+
+// Do runs f, which hashes a password, when its turn among all hashing of the process
+// comes. It returns [errorsx.TooManyRequests] if too many wait, or if the wait gets too
+// long or comes near the deadline of ctx. If ctx ends first, the error is its cause. If
+// f panics, Do returns a fault.
+func Do(ctx context.Context, f func()) error { return hashing.do(ctx, f) }
 
 // do runs f when its turn comes. It refuses with AUTH-13 if too many wait, or if the
 // wait gets too long or comes near the deadline of ctx. If f panics, do returns an

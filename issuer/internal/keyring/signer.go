@@ -1,4 +1,4 @@
-package issuer
+package keyring
 
 import (
 	"crypto"
@@ -12,7 +12,7 @@ import (
 )
 
 // signer returns the function that signs with k. k must have been checked.
-func (k SigningKey) signer() func(signed string) ([]byte, error) {
+func (k Key) signer() func(signed string) ([]byte, error) {
 	if key, ok := k.Private.(*ecdsa.PrivateKey); ok {
 		return func(signed string) ([]byte, error) { return signES256(key, signed) }
 	}

@@ -1,4 +1,4 @@
-package issuer
+package keyring
 
 import (
 	"bytes"
@@ -40,6 +40,12 @@ func parseKey(text []byte) ([]byte, error) {
 // encryption key. A sealed key is bound to the set, ID and algorithm of its record, and
 // does not open under others.
 type sealer struct{ aead cipher.AEAD }
+
+// CheckEncryptionKey returns an error unless key can encrypt signing keys.
+func CheckEncryptionKey(key []byte) error {
+	_, err := newSealer(key)
+	return err
+}
 
 func newSealer(key []byte) (sealer, error) {
 	if len(key) != keySize {

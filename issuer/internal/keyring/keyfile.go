@@ -1,4 +1,4 @@
-package issuer
+package keyring
 
 import (
 	"bytes"
@@ -20,14 +20,14 @@ import (
 // durable before anything is encrypted with it.
 func (cfg *Config) encryptionKey(isNew bool) (key []byte, err error) {
 	switch {
-	case cfg.KeyFile != "":
+	case cfg.File != "":
 		if key, err = cfg.keyFile(isNew); err != nil {
-			return nil, fmt.Errorf("the key file %q: %w", cfg.KeyFile, err)
+			return nil, fmt.Errorf("the key file %q: %w", cfg.File, err)
 		}
 		return key, nil
-	case cfg.KeyVariable != "":
-		if key, err = parseKey([]byte(os.Getenv(cfg.KeyVariable))); err != nil {
-			return nil, fmt.Errorf("the environment variable %q: %w", cfg.KeyVariable, err)
+	case cfg.Variable != "":
+		if key, err = parseKey([]byte(os.Getenv(cfg.Variable))); err != nil {
+			return nil, fmt.Errorf("the environment variable %q: %w", cfg.Variable, err)
 		}
 		return key, nil
 	}
@@ -35,25 +35,25 @@ func (cfg *Config) encryptionKey(isNew bool) (key []byte, err error) {
 }
 
 func (cfg *Config) keyFile(isNew bool) ([]byte, error) {
-	key, err := readKeyFile(cfg.KeyFile, cfg.AllowReadableKeyFile)
+	key, err := readKeyFile(cfg.File, cfg.AllowReadable)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !isNew:
 		return nil, fmt.Errorf("%w, and the store has signing keys that were encrypted with it: put it back", err)
 	case errors.Is(err, fs.ErrNotExist):
-		if err := makeKeyFile(cfg.KeyFile); err != nil {
+		if err := makeKeyFile(cfg.File); err != nil {
 			return nil, err
 		}
-		key, err = readKeyFile(cfg.KeyFile, cfg.AllowReadableKeyFile)
+		key, err = readKeyFile(cfg.File, cfg.AllowReadable)
 	}
 	if err != nil || !isNew {
 		return key, err
 	}
 
 	// The process that created the file may have died before the file was durable.
-	if err := syncKeyFile(cfg.KeyFile); err != nil {
+	if err := syncKeyFile(cfg.File); err != nil {
 		return nil, err
 	}
-	removeLeftovers(cfg.KeyFile)
+	removeLeftovers(cfg.File)
 	return key, nil
 }
 

@@ -1,4 +1,6 @@
-package issuer
+// Package password hashes passwords and compares them with their hashes. It limits the
+// cores and the memory that this takes in the whole process.
+package password
 
 import (
 	"context"
@@ -21,18 +23,16 @@ const (
 	argonSalt   = 16
 	argonKey    = 32
 
-	maxBcryptCost = 15 // takes over a second
+	MaxBcryptCost = 15 // takes over a second
 )
 
-// HashPassword returns the argon2id hash of a password in PHC form, for the Password of
-// a store.User. It waits for its turn among all hashing of the process. If too many
-// passwords wait, the error wraps errorsx.TooManyRequests. If ctx ends first, the error
-// is its cause.
-func HashPassword(ctx context.Context, password string) (string, error) {
+// Hash returns the argon2id hash of a password in PHC form. It waits for its turn as
+// [Do] does.
+func Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, argonSalt)
 	rand.Read(salt)
 	var hash string
-	err := hashing.do(ctx, func() {
+	err := Do(ctx, func() {
 		key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonLanes, argonKey)
 		hash = encodeArgon(salt, key)
 	})
@@ -53,20 +53,20 @@ func encodeArgon(salt, key []byte) string {
 		argonMemory, argonTime, argonLanes, enc.EncodeToString(salt), enc.EncodeToString(key))
 }
 
-// outdated reports whether a hash differs in kind or cost from those of HashPassword.
-func outdated(hash string) bool {
+// Outdated reports whether a hash differs in kind or cost from those of [Hash].
+func Outdated(hash string) bool {
 	h, ok := parseArgon(hash)
 	return !ok || h.memory != argonMemory || h.time != argonTime || h.lanes != argonLanes || len(h.key) != argonKey
 }
 
-// checkPassword reports whether the hash is one of the password: argon2id in PHC form,
+// Matches reports whether the hash is one of the password: argon2id in PHC form,
 // or bcrypt ($2a$, $2b$, $2y$). A hash in another form matches no password.
 //
-// Every password that does not match costs the same: an argon2id hash as HashPassword
+// Every password that does not match costs the same: an argon2id hash as Hash
 // makes it, and, if bcryptCost is not 0, a bcrypt hash of that cost. Extra work makes
 // up for a cheaper hash. A hash that costs more is compared all the same, and then
 // takes longer.
-func checkPassword(hash, password string, bcryptCost int) bool {
+func Matches(hash, password string, bcryptCost int) bool {
 	old := isBcrypt(hash)
 	a, readable := parseArgon(hash)
 	if !readable {

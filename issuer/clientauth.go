@@ -2,12 +2,12 @@ package issuer
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -16,92 +16,6 @@ import (
 	"github.com/authtier/authtier/middleware/throttle"
 	"github.com/authtier/authtier/store"
 )
-
-// Register adds the issuer's endpoints to mux, and no other path. Below the path of the
-// issuer's URL these are {Base}/token, {Base}/introspect, {Base}/revoke and
-// /.well-known/jwks.json.
-//
-// It also adds the metadata that names them: /.well-known/oauth-authorization-server
-// before the path of the issuer's URL (RFC 8414 section 3.1), and
-// /.well-known/openid-configuration below it (OpenID Connect Discovery 1.0 section 4).
-//
-// Each path is registered once for each method, so that it does not conflict with a
-// pattern of the program such as "GET /". A wrong method is refused with AUTH-6 and
-// status 405.
-func (i *Issuer) Register(mux *http.ServeMux) {
-	base := i.path() + i.cfg.Base
-	form.Register(mux, base+"/token", i.TokenHandler())
-	form.Register(mux, base+"/introspect", i.IntrospectHandler())
-	form.Register(mux, base+"/revoke", i.RevokeHandler())
-	form.Register(mux, i.path()+keysPath, i.KeysHandler(), http.MethodGet)
-	form.Register(mux, metadataPath+i.path(), i.public(i.metadata), http.MethodGet)
-	form.Register(mux, i.path()+openIDPath, i.public(i.openIDMetadata), http.MethodGet)
-}
-
-// An endpoint authenticates its client (RFC 6749 section 2.3) and then serves the
-// request.
-type endpoint struct {
-	issuer *Issuer
-	serve  serveFunc
-	params []string // known parameters
-	warned *sync.Once
-}
-
-type serveFunc func(w http.ResponseWriter, r *http.Request, client *store.Client, params form.Params) error
-
-func newEndpoint(i *Issuer, serve serveFunc, params ...string) http.Handler {
-	if !i.cfg.BehindAPIKey {
-		params = append(params, "client_id", "client_secret")
-	}
-	return endpoint{i, serve, params, new(sync.Once)}
-}
-
-func (e endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	err := e.answer(w, r)
-	if err == nil {
-		return
-	}
-	scheme := middleware.SchemeBasic
-	if e.issuer.cfg.BehindAPIKey {
-		scheme = middleware.SchemeAPIKey
-	}
-	var inherited *errorsx.Writer
-	inherited.RefuseAtTokenEndpoint(w, r, string(scheme), err)
-}
-
-// answer serves a request. The client is authenticated even if the connection is gone,
-// because the request may be one that must take effect, such as a revocation.
-func (e endpoint) answer(w http.ResponseWriter, r *http.Request) (err error) {
-	defer errorsx.Recovered("issuer: the store", &err)
-	if e.issuer.closed.Load() {
-		return errClosed
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return errorsx.MethodNotAllowed(http.MethodPost)
-	}
-
-	body, err := form.ReadBody(w, r)
-	if err != nil {
-		return err
-	}
-	params, err := body.Params(e.params...)
-	if err != nil {
-		return err
-	}
-
-	var client *store.Client
-	ctx := context.WithoutCancel(r.Context())
-	if e.issuer.cfg.BehindAPIKey {
-		client, err = e.keyClient(ctx)
-	} else {
-		client, err = e.issuer.requestClient(ctx, r, params)
-	}
-	if err != nil {
-		return err
-	}
-	return e.serve(w, r, client, params)
-}
 
 // keyClient returns the client of the API key that a wrapper in front has accepted. If
 // the key has scopes, the client gets tokens for these only.
@@ -225,4 +139,34 @@ func formDecoded(c middleware.Credential) (middleware.Credential, bool) {
 	differs := err1 == nil && err2 == nil && (user != c.Username || secret != c.Secret)
 	c.Username, c.Secret = user, secret
 	return c, differs
+}
+
+// authenticateClient returns the client that the ID and secret in c authenticate, and
+// when the secret expires. The work and the error are the same whether the ID or the
+// secret is wrong.
+func (i *Issuer) authenticateClient(ctx context.Context, c middleware.Credential) (*store.Client, time.Time, error) {
+	digest := store.DigestOf(c.Secret)
+	client, err := i.db.Client(ctx, c.Username)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		// An unknown client takes as long as one with a secret.
+		client = &store.Client{Secrets: make([]store.Secret, 1), Disabled: true}
+	case err != nil:
+		return nil, time.Time{}, &errorsx.Error{Code: errorsx.CredentialStore, Err: err}
+	}
+
+	// Every secret is compared, so that the time does not tell which one matches.
+	match := -1
+	for n, s := range client.Secrets {
+		same := subtle.ConstantTimeCompare(digest[:], s.Digest[:]) == 1
+		if same && (s.Expires.IsZero() || s.Expires.After(c.Now())) {
+			match = n
+		}
+	}
+	if match < 0 || client.Disabled {
+		return nil, time.Time{}, errorsx.CredentialsIncorrect
+	}
+
+	i.uses.note(client.ID, client.Secrets[match].ID, c.Now())
+	return client, client.Secrets[match].Expires, nil
 }

@@ -1,0 +1,142 @@
+// Package keyring holds the signing keys of an issuer: it generates, encrypts, stores,
+// rotates and revokes them, signs with one of them and verifies with all.
+//
+//	ring, err := keyring.Open(ctx, db, keyring.Config{Set: "main", Alg: "ES256", MaxTTL: time.Hour, EncryptionKey: key})
+//	token, err := ring.Sign(payload)
+package keyring
+
+import (
+	"context"
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/authtier/authtier/middleware/idp"
+)
+
+// PublicAge is how long caches may keep the published key set.
+const PublicAge = 5 * time.Minute
+
+// A Ring signs with one key and verifies with all its keys. It implements [idp.Keys]
+// and [idp.OfflineKeys]. Its methods are safe for concurrent use. Use [New] or [Open]:
+// the zero value has no key.
+type Ring struct {
+	now    atomic.Pointer[keys]
+	stored *stored // nil for keys that never change
+}
+
+// keys is the state of a KeySet at one time. It never changes.
+type keys struct {
+	public idp.Keys
+	header string                              // JOSE header of the tokens, encoded
+	signer func(signed string) ([]byte, error) // a function, so that printing a KeySet cannot show the key
+	jwks   []byte
+	algs   []string // algorithms of the keys in jwks, each once
+}
+
+// New returns a ring of keys that never change. The first one signs. It returns an error
+// if a key does not fit its algorithm, is too weak for it, or has the ID of another.
+func New(signing ...Key) (*Ring, error) {
+	k, err := newKeys(signing)
+	if err != nil {
+		return nil, err
+	}
+	r := &Ring{}
+	r.now.Store(k)
+	return r, nil
+}
+
+// newKeys returns the keys of a set. The first one signs.
+func newKeys(signing []Key) (*keys, error) {
+	// IDs are filled in below, and must not change the caller's slice.
+	signing = slices.Clone(signing)
+	var public []idp.Key
+	set := struct {
+		Keys []jwk `json:"keys"`
+	}{Keys: []jwk{}}
+	algs := []string{}
+	for i, k := range signing {
+		pub, err := k.public()
+		if err != nil {
+			return nil, fmt.Errorf("key %d: %w", i, err)
+		}
+
+		j, published := newJWK(k.Alg, pub)
+		if k.ID == "" {
+			if !published {
+				return nil, fmt.Errorf("key %d: an %s key needs an ID", i, k.Alg)
+			}
+			k.ID = j.thumbprint()
+		}
+
+		signing[i].ID = k.ID
+		j.ID = k.ID
+		if published {
+			set.Keys = append(set.Keys, j)
+		}
+		if published && !slices.Contains(algs, j.Alg) {
+			algs = append(algs, j.Alg)
+		}
+		public = append(public, idp.Key{ID: k.ID, Alg: k.Alg, Public: pub})
+	}
+
+	static, err := idp.StaticKeys(public...)
+	if err != nil {
+		return nil, err
+	}
+
+	signer := signing[0]
+	header, err := json.Marshal(map[string]string{"alg": signer.Alg, "kid": signer.ID, "typ": "at+jwt"})
+	if err != nil {
+		return nil, err
+	}
+	jwks, err := json.Marshal(set)
+	return &keys{
+		public: static, header: base64.RawURLEncoding.EncodeToString(header), jwks: jwks, algs: algs,
+		signer: signer.signer(),
+	}, err
+}
+
+// Sign returns the compact serialization of a token with that payload.
+func (ks *Ring) Sign(payload []byte) (string, error) {
+	k := ks.now.Load()
+	signed := k.header + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signature, err := k.signer(signed)
+	if err != nil {
+		return "", err
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// Key implements [idp.Keys]. For an unknown kid, stored keys are read again.
+func (ks *Ring) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	// Every token of the issuer names its key.
+	if kid == "" {
+		return nil, idp.ErrNoKey
+	}
+	key, err := ks.now.Load().public.Key(ctx, kid, alg)
+	if errors.Is(err, idp.ErrNoKey) && ks.stored != nil {
+		return ks.unknown(ctx, kid, alg)
+	}
+	return key, err
+}
+
+// Knows implements [idp.OfflineKeys].
+func (ks *Ring) Knows(kid string) bool {
+	local, ok := ks.now.Load().public.(idp.OfflineKeys)
+	return ks.stored == nil || kid == "" || ok && local.Knows(kid)
+}
+
+// JWKS returns the published key set (RFC 7517). It has no symmetric key.
+func (ks *Ring) JWKS() []byte { return ks.now.Load().jwks }
+
+// Algs returns the algorithms of the published keys, each once.
+func (ks *Ring) Algs() []string { return ks.now.Load().algs }
+
+// IsStored reports whether the keys are in a store, so that they can change.
+func (ks *Ring) IsStored() bool { return ks.stored != nil }
