@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"strings"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/meter/internal/journal"
 )
 
 // key identifies a counter.
@@ -19,13 +18,8 @@ type key struct {
 	issuer, client string
 }
 
-func (k *key) names() names {
-	return names{k.product.api, k.product.name, k.product.label, k.issuer, k.client}
-}
-
-// storable reports whether every store can hold a name.
-func storable(name string) bool {
-	return utf8.ValidString(name) && strings.IndexByte(name, 0) < 0
+func (k *key) names() journal.Names {
+	return journal.Names{k.product.api, k.product.name, k.product.label, k.issuer, k.client}
 }
 
 // A counter counts how much one client has used of one product on one day. Its total is
@@ -74,13 +68,13 @@ func (c *counter) refusal(total int64) error {
 
 // value returns the total.
 func (c *counter) value() int64 {
-	total := c.total.Load() &^ frozen
+	total := c.total.Load() &^ journal.Frozen
 	runtime.KeepAlive(c)
 	return total
 }
 
 // freeze makes the total final.
 func (c *counter) freeze() {
-	c.total.Or(frozen)
+	c.total.Or(journal.Frozen)
 	runtime.KeepAlive(c)
 }

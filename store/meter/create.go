@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/meter/internal/journal"
 )
 
 // The sizes of the first file of a day, and of the largest one.
@@ -22,8 +23,8 @@ func over(day store.Day, now time.Time) bool { return day < store.DayOf(now)-sto
 // In the meantime counters can be found, but no others can be made.
 func (m *Meter) create(k key) (add func(n int64) error, err error) {
 	n := k.names()
-	if err := n.check(); err != nil {
-		return nil, err
+	if err := n.Check(); err != nil {
+		return nil, fmt.Errorf("meter: %w", err)
 	}
 
 	m.creating.Lock()
@@ -61,7 +62,7 @@ func (m *Meter) place(c *counter) error {
 	}
 	size := int64(firstSize)
 	if s != nil {
-		size = min(4*s.size, lastSize)
+		size = min(4*max(s.bytes(), firstSize), lastSize)
 	}
 	s, err := m.newSegment(c.key.day, size)
 	// place must not repeat a failed attempt for each request; a smaller file may fit.
@@ -84,15 +85,16 @@ func (m *Meter) newSegment(day store.Day, size int64) (*segment, error) {
 		if m.bytes+size > m.cfg.MaxBytes {
 			return nil, fmt.Errorf("the journal would be longer than %d bytes", m.cfg.MaxBytes)
 		}
-		s.name = fileName(s)
 
 		// The name must be known before the file exists, so that scan does not take it
 		// for the file of another process.
+		name := journal.FileName(s.stream, day)
 		m.mu.Lock()
-		m.own[s.name] = true
+		m.own[name] = true
 		m.mu.Unlock()
-		if err := m.folder.create(s, size); err != nil {
-			m.disown(s)
+		var err error
+		if s.file, err = m.folder.Create(s.stream, day, size); err != nil {
+			m.disown(name)
 			return nil, err
 		}
 		m.bytes += size
@@ -105,11 +107,11 @@ func (m *Meter) newSegment(day store.Day, size int64) (*segment, error) {
 	return s, nil
 }
 
-// disown forgets the name of a segment's file, which does not exist.
-func (m *Meter) disown(s *segment) {
+// disown forgets the name of a file of this process, which does not exist.
+func (m *Meter) disown(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.own, s.name)
+	delete(m.own, name)
 }
 
 // all returns the segments that the store must know.

@@ -4,31 +4,34 @@ import (
 	"context"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/meter/internal/journal"
 )
 
 // Constants of the file format, for tests.
 const (
-	PageSize    = pageSize
-	BlockSize   = blockSize
-	HeadLength  = headLength
-	VersionAt   = versionAt
-	PublishedAt = publishedAt
-	NamesAt     = namesAt
+	PageSize    = journal.PageSize
+	BlockSize   = journal.BlockSize
+	HeadLength  = journal.HeadLength
+	VersionAt   = journal.VersionAt
+	PublishedAt = journal.PublishedAt
+	NamesAt     = journal.NamesAt
 	FirstSize   = firstSize
-	MaxNames    = maxNames
+	MaxNames    = journal.MaxNames
 )
 
 // Decode reads a journal file as the meter does.
 func Decode(b []byte) (stream store.Stream, counts []store.Count, torn int, acked bool, err error) {
-	j, err := decode(b)
+	j, err := journal.Decode(b)
 	if err != nil {
 		return store.Stream{}, nil, 0, false, err
 	}
-	return j.stream, j.counts, j.torn, j.acked, nil
+	return j.Stream, j.Counts, j.Torn, j.Acked, nil
 }
 
 // Published returns the word that publishes the slot at that place.
-func Published(stream store.Stream, at int, slot []byte) uint64 { return published(stream, at, slot) }
+func Published(stream store.Stream, at int, slot []byte) uint64 {
+	return journal.Published(stream, at, slot)
+}
 
 // OpenIdle is Open without the goroutines, so that a test decides when counts are
 // recorded.

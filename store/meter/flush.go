@@ -130,7 +130,7 @@ func unrecorded(cs []*counter) (changed []*counter, counts []store.Count, sum ui
 		sum += uint64(total)
 		if total != c.recorded.Load() {
 			n := c.key.names()
-			changed, counts = append(changed, c), append(counts, n.count(c.number, c.key.day, total))
+			changed, counts = append(changed, c), append(counts, n.Count(c.number, c.key.day, total))
 		}
 	}
 	return changed, counts, sum
@@ -168,8 +168,8 @@ func (m *Meter) retire(s *segment, closed bool, now time.Time) error {
 
 	err := m.drop(s)
 	if m.folder != nil && !m.released {
-		err = errors.Join(err, m.folder.remove(s.name))
-		m.disown(s)
+		err = errors.Join(err, m.folder.Remove(s.name()))
+		m.disown(s.name())
 	}
 	return err
 }
@@ -180,7 +180,7 @@ func (m *Meter) lose(s *segment) error {
 	m.closeSegments(func(o *segment) bool { return o == s })
 	cs, _ := s.all()
 	if _, lost, _ := unrecorded(cs); len(lost) > 0 {
-		m.setAside(s.name, 0, fmt.Errorf("%w, and %d of its counts were not acknowledged", store.ErrStreamClosed, len(lost)))
+		m.setAside(s.name(), 0, fmt.Errorf("%w, and %d of its counts were not acknowledged", store.ErrStreamClosed, len(lost)))
 	}
 	return m.drop(s)
 }

@@ -2,15 +2,13 @@ package meter
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/meter/internal/journal"
 )
 
 // A leftover is a file in the folder that does not belong to this process. Meter.flushing
@@ -50,7 +48,7 @@ func (m *Meter) file(name string) string {
 	if m.folder == nil {
 		return name
 	}
-	return filepath.Join(m.folder.path, name)
+	return m.folder.Path(name)
 }
 
 // scan looks for files of other processes.
@@ -64,14 +62,14 @@ func (m *Meter) scan(ctx context.Context) error {
 	if m.folder == nil || m.released {
 		return nil
 	}
-	found, err := m.folder.names()
+	found, err := m.folder.Names()
 	if err != nil {
 		return fmt.Errorf("meter: %w", err)
 	}
 
 	there := map[string]bool{}
 	for _, name := range found {
-		m.folder.tidy(name)
+		m.folder.Tidy(name)
 		there[name] = true
 	}
 
@@ -121,29 +119,29 @@ func (m *Meter) recordLeftovers(ctx context.Context) (forgot bool, err error) {
 
 // recordLeftover records the counts of a file. It returns only errors of the store.
 func (m *Meter) recordLeftover(ctx context.Context, l *leftover, now time.Time) (forgot bool, err error) {
-	file, err := m.folder.adopt(l.name)
+	file, err := m.folder.Adopt(l.name)
 	if err != nil {
 		m.unread(l, err)
 		return false, nil
 	}
 	defer file.Close()
 
-	j, err := read(file)
+	j, err := journal.Read(file)
 	if err != nil {
 		m.unread(l, err)
 		return false, nil
 	}
-	l.day = j.day
+	l.day = j.Day
 
-	if len(j.counts) > 0 {
-		forgot, err = m.record(ctx, j.stream, &l.seq, j.day.Midnight(), store.Batch{Through: now, Ended: true, Counts: j.counts})
+	if len(j.Counts) > 0 {
+		forgot, err = m.record(ctx, j.Stream, &l.seq, j.Day.Midnight(), store.Batch{Through: now, Ended: true, Counts: j.Counts})
 		if errors.Is(err, store.ErrStreamClosed) {
 			return false, m.foundClosed(l, j, now)
 		} else if err != nil || forgot {
 			return forgot, err
 		}
-		acknowledge(file, j)
-		l.acked, l.recorded, l.last = true, true, over(j.day, now)
+		journal.Acknowledge(file, j)
+		l.acked, l.recorded, l.last = true, true, over(j.Day, now)
 	}
 	return false, m.finish(l, j, now)
 }
@@ -152,51 +150,41 @@ func (m *Meter) recordLeftover(ctx context.Context, l *leftover, now time.Time) 
 func (m *Meter) unread(l *leftover, err error) {
 	l.wait = true
 	switch {
-	case errors.Is(err, errBusy):
-	case errors.Is(err, errGone):
+	case errors.Is(err, journal.ErrBusy):
+	case errors.Is(err, journal.ErrGone):
 		delete(m.leftovers, l.name)
 	default:
-		l.skip = errors.Is(err, errForeign) || errors.Is(err, errNewer) || errors.Is(err, errTorn)
+		l.skip = errors.Is(err, journal.ErrForeign) || errors.Is(err, journal.ErrNewer) || errors.Is(err, journal.ErrTorn)
 		m.setAside(l.name, 0, err)
 	}
 }
 
-// acknowledge notes in the file that the store knows all of it. If the file cannot be
-// written, the next process records it again.
-func acknowledge(file *os.File, j *journal) {
-	var sum uint64
-	for _, c := range j.counts {
-		sum += uint64(c.Total)
-	}
-	file.WriteAt(binary.NativeEndian.AppendUint64(nil, sum), ackedAt)
-}
-
 // foundClosed handles a file whose stream the store has closed.
-func (m *Meter) foundClosed(l *leftover, j *journal, now time.Time) error {
-	if !l.acked && !j.acked {
+func (m *Meter) foundClosed(l *leftover, j *journal.Content, now time.Time) error {
+	if !l.acked && !j.Acked {
 		l.skip = true
-		m.setAside(l.name, j.torn, fmt.Errorf("%w, and some of its counts may not have been acknowledged", store.ErrStreamClosed))
+		m.setAside(l.name, j.Torn, fmt.Errorf("%w, and some of its counts may not have been acknowledged", store.ErrStreamClosed))
 		return nil
 	}
-	l.acked, l.recorded, l.last = true, true, over(j.day, now)
+	l.acked, l.recorded, l.last = true, true, over(j.Day, now)
 	return m.finish(l, j, now)
 }
 
 // finish removes a file when its day is over. It sets the file aside if a part of it
 // could not be recorded.
-func (m *Meter) finish(l *leftover, j *journal, now time.Time) error {
+func (m *Meter) finish(l *leftover, j *journal.Content, now time.Time) error {
 	switch {
-	case j.short:
-		m.setAside(l.name, j.torn, errTruncated)
-	case j.torn > 0:
-		m.setAside(l.name, j.torn, errors.New("has torn slots"))
-	case over(j.day, now):
+	case j.Short:
+		m.setAside(l.name, j.Torn, journal.ErrTruncated)
+	case j.Torn > 0:
+		m.setAside(l.name, j.Torn, errors.New("has torn slots"))
+	case over(j.Day, now):
 		delete(m.leftovers, l.name)
-		if err := m.folder.remove(l.name); err != nil {
+		if err := m.folder.Remove(l.name); err != nil {
 			m.log().Error("authtier: a journal of usage cannot be removed", "file", m.file(l.name), "cause", err)
 		}
 	default:
-		l.wait = len(j.counts) == 0
+		l.wait = len(j.Counts) == 0
 		m.mu.Lock()
 		delete(m.asides, l.name) // it has become readable
 		m.mu.Unlock()

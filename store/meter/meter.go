@@ -48,6 +48,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/meter/internal/journal"
 )
 
 // Errors of counting. A use for which one of them was returned was not counted.
@@ -80,7 +81,7 @@ type Config struct {
 // A Meter holds the counts of one process. Its methods are safe for concurrent use.
 type Meter struct {
 	store  store.Usage
-	folder *folder // nil in memory
+	folder *journal.Folder // nil in memory
 	cfg    Config
 
 	mu       sync.RWMutex
@@ -165,14 +166,14 @@ func open(ctx context.Context, dir string, u store.Usage, cfg *Config) (*Meter, 
 		return nil, err
 	}
 
-	f, err := openFolder(dir, c.Unmapped)
+	f, err := journal.OpenFolder(dir, c.Unmapped)
 	if err != nil {
 		return nil, err
 	}
 	m := New(u)
 	m.folder, m.cfg = f, c
 	if err := m.scan(ctx); err != nil {
-		return nil, errors.Join(err, f.root.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return m, nil
 }
@@ -222,8 +223,8 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 	if api == "" || name == "" {
 		return nil, fmt.Errorf("meter: product %q of API %q: neither may be empty", name, api)
 	}
-	if n := (names{api, name, label}); n.check() != nil {
-		return nil, n.check()
+	if err := (&journal.Names{api, name, label}).Check(); err != nil {
+		return nil, fmt.Errorf("meter: %w", err)
 	}
 
 	m.mu.Lock()

@@ -112,7 +112,7 @@ func (m *Meter) Close() error {
 		return nil
 	}
 	m.released = true
-	return m.folder.root.Close()
+	return m.folder.Close()
 }
 
 // condition returns a function that calls f. It logs the first failure of f, and then its

@@ -1,13 +1,17 @@
-package meter
+package journal
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/authtier/authtier/store"
 )
 
 // The suffix of the names of journals, and a further one for files that are not finished.
@@ -16,20 +20,22 @@ const (
 	temporary = ".new"
 )
 
+// The reasons why a file cannot be adopted.
 var (
-	errBusy = errors.New("somebody counts in it")
-	errGone = errors.New("is gone")
+	ErrBusy = errors.New("somebody counts in it")
+	ErrGone = errors.New("is gone")
 )
 
-// A folder holds journals.
-type folder struct {
+// A Folder holds journals. Its methods are safe for concurrent use.
+type Folder struct {
 	root     *os.Root
 	path     string
 	unmapped bool
 }
 
-// openFolder opens the folder, which it creates if needed.
-func openFolder(path string, unmapped bool) (*folder, error) {
+// OpenFolder opens the folder, which it creates if needed. Files are not mapped if
+// unmapped is set. It returns an error if other users can write to the folder.
+func OpenFolder(path string, unmapped bool) (*Folder, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
@@ -46,11 +52,11 @@ func openFolder(path string, unmapped bool) (*folder, error) {
 		root.Close()
 		return nil, err
 	}
-	return &folder{root: root, path: path, unmapped: unmapped}, nil
+	return &Folder{root: root, path: path, unmapped: unmapped}, nil
 }
 
-// names returns the names of all files in the folder.
-func (f *folder) names() ([]string, error) {
+// Names returns the names of all files in the folder.
+func (f *Folder) Names() ([]string, error) {
 	d, err := f.root.Open(".")
 	if err != nil {
 		return nil, err
@@ -59,33 +65,40 @@ func (f *folder) names() ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-// fileName returns the name of a segment's file, made of its day and stream.
-func fileName(s *segment) string {
-	return fmt.Sprintf("%v-%x%s", s.day, s.stream, suffix)
+// Path returns the path of a file in the folder.
+func (f *Folder) Path(name string) string { return filepath.Join(f.path, name) }
+
+// Close closes the folder. Its files stay open.
+func (f *Folder) Close() error { return f.root.Close() }
+
+// FileName returns the name of the file of a stream of that day.
+func FileName(stream store.Stream, day store.Day) string {
+	return fmt.Sprintf("%v-%x%s", day, stream, suffix)
 }
 
-// create makes the file of the segment.
-func (f *folder) create(s *segment, size int64) error {
-	s.size = size
+// Create makes the file of a stream, with that size. The process that made a file holds
+// its lock until [File.Release].
+func (f *Folder) Create(stream store.Stream, day store.Day, size int64) (*File, error) {
+	s := &File{header: header{Stream: stream, Day: day, Size: size}, name: FileName(stream, day)}
 	file, err := f.prepare(s)
 	if err == nil {
 		file, err = rename(f.root, file, s.name+temporary, s.name)
 	}
 	if err != nil {
 		f.root.Remove(s.name + temporary)
-		return err
+		return nil, err
 	}
 
 	if err := errors.Join(syncFolder(f.root), f.load(s, file)); err != nil {
-		return errors.Join(err, f.root.Remove(s.name), unlock(file), file.Close())
+		return nil, errors.Join(err, f.root.Remove(s.name), unlock(file), file.Close())
 	}
 	s.file = file
-	return nil
+	return s, nil
 }
 
 // prepare makes the file under a temporary name. It locks the file, reserves its final
 // size, writes the header, and syncs it.
-func (f *folder) prepare(s *segment) (*os.File, error) {
+func (f *Folder) prepare(s *File) (*os.File, error) {
 	name := s.name + temporary
 	file, err := f.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|openFlags, 0o600)
 	if err != nil {
@@ -94,11 +107,11 @@ func (f *folder) prepare(s *segment) (*os.File, error) {
 
 	err = lock(file)
 	if err == nil {
-		// tidy of another process may have removed the file before it was locked.
+		// Tidy of another process may have removed the file before it was locked.
 		_, err = f.linked(file, name)
 	}
 	if err == nil {
-		err = allocate(file, s.size)
+		err = allocate(file, s.Size)
 	}
 	if err == nil {
 		_, err = file.WriteAt(s.encode(), 0)
@@ -113,11 +126,11 @@ func (f *folder) prepare(s *segment) (*os.File, error) {
 	return file, nil
 }
 
-// load gives the segment its memory, which is the mapped file if that is possible.
-func (f *folder) load(s *segment, file *os.File) error {
-	s.used = pageSize
+// load gives the file its memory, which is the mapped file if that is possible.
+func (f *Folder) load(s *File, file *os.File) error {
+	s.used = PageSize
 	if !f.unmapped && mappable(file) {
-		memory, err := mapFile(file, int(s.size))
+		memory, err := mapFile(file, int(s.Size))
 		if err != nil {
 			return err
 		}
@@ -125,37 +138,37 @@ func (f *folder) load(s *segment, file *os.File) error {
 		runtime.AddCleanup(s, unmap, memory)
 		return nil
 	}
-	s.memory, s.written = ordinaryMemory(int(s.size)), make([]byte, s.size)
+	s.memory, s.written = ordinaryMemory(int(s.Size)), make([]byte, s.Size)
 	copy(s.memory, s.encode())
 	copy(s.written, s.memory)
 	return nil
 }
 
-// linked returns the file's info. It returns errGone if name no longer names the file.
-func (f *folder) linked(file *os.File, name string) (os.FileInfo, error) {
+// linked returns the file's info. It returns ErrGone if name no longer names the file.
+func (f *Folder) linked(file *os.File, name string) (os.FileInfo, error) {
 	is, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	named, err := f.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(is, named) {
-		return nil, errGone
+		return nil, ErrGone
 	}
 	return is, err
 }
 
-// adopt opens and locks a file in which nobody counts. It returns errBusy if a process
-// counts in it, errGone if the file no longer exists, and errForeign if it is not a
+// Adopt opens and locks a file in which nobody counts. It returns ErrBusy if a process
+// counts in it, ErrGone if the file no longer exists, and ErrForeign if it is not a
 // regular file.
-func (f *folder) adopt(name string) (*os.File, error) {
+func (f *Folder) Adopt(name string) (*os.File, error) {
 	fi, err := f.root.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errGone
+		return nil, ErrGone
 	case err != nil:
 		return nil, err
 	case !fi.Mode().IsRegular():
-		return nil, errForeign
+		return nil, ErrForeign
 	}
 
 	file, err := f.root.OpenFile(name, os.O_RDWR|openFlags, 0)
@@ -164,7 +177,7 @@ func (f *folder) adopt(name string) (*os.File, error) {
 		file, err = f.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errGone
+		return nil, ErrGone
 	} else if err != nil {
 		return nil, err
 	}
@@ -180,9 +193,9 @@ func (f *folder) adopt(name string) (*os.File, error) {
 	return file, nil
 }
 
-// read reads a file that adopt has returned.
-func read(file *os.File) (*journal, error) {
-	first := make([]byte, pageSize)
+// Read reads a file that [Folder.Adopt] has returned.
+func Read(file *os.File) (*Content, error) {
+	first := make([]byte, PageSize)
 	n, err := file.ReadAt(first, 0)
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -192,27 +205,27 @@ func read(file *os.File) (*journal, error) {
 		return nil, err
 	}
 
-	all := make([]byte, h.size)
+	all := make([]byte, h.Size)
 	if n, err = file.ReadAt(all, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
-	return decode(all[:n])
+	return Decode(all[:n])
 }
 
-// remove removes a file that was adopted or belongs to this process.
-func (f *folder) remove(name string) error {
+// Remove removes a file that was adopted or belongs to this process.
+func (f *Folder) Remove(name string) error {
 	if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return syncFolder(f.root)
 }
 
-// tidy removes an unfinished file of a process that has ended.
-func (f *folder) tidy(name string) {
+// Tidy removes an unfinished file of a process that has ended.
+func (f *Folder) Tidy(name string) {
 	if !strings.HasSuffix(name, suffix+temporary) {
 		return
 	}
-	if file, err := f.adopt(name); err == nil {
+	if file, err := f.Adopt(name); err == nil {
 		f.root.Remove(name)
 		file.Close()
 	}
@@ -227,4 +240,14 @@ func writeZeros(f *os.File, size int64) error {
 		}
 	}
 	return f.Sync()
+}
+
+// Acknowledge notes in an adopted file that the store knows all of c. If the file cannot
+// be written, the next process records it again.
+func Acknowledge(file *os.File, c *Content) {
+	var sum uint64
+	for _, count := range c.Counts {
+		sum += uint64(count.Total)
+	}
+	file.WriteAt(binary.NativeEndian.AppendUint64(nil, sum), ackedAt)
 }

@@ -1,6 +1,6 @@
 //go:build !windows && (!unix || aix || solaris)
 
-package meter
+package journal
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package meter
+package journal
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package meter
+package journal
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 const openFlags = 0
 
-// lock takes f's lock, which ends with its handle. It returns errBusy if another process
+// lock takes f's lock, which ends with its handle. It returns ErrBusy if another process
 // has the lock. The locked byte lies far behind the end of the file, so that others can
 // read the file.
 func lock(f *os.File) error {
@@ -17,7 +17,7 @@ func lock(f *os.File) error {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
 		0, 1, 0, &windows.Overlapped{OffsetHigh: far})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return errBusy
+		return ErrBusy
 	}
 	return os.NewSyscallError("LockFileEx", err)
 }

@@ -1,6 +1,6 @@
 //go:build unix && !aix && !solaris
 
-package meter
+package journal
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 // openFlags make sure that opening neither follows a link nor waits for a pipe.
 const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK
 
-// lock takes f's lock, which ends with its descriptor. It returns errBusy if another
+// lock takes f's lock, which ends with its descriptor. It returns ErrBusy if another
 // process has the lock.
 func lock(f *os.File) error {
 	for {
@@ -22,7 +22,7 @@ func lock(f *os.File) error {
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EWOULDBLOCK):
-			return errBusy
+			return ErrBusy
 		default:
 			return os.NewSyscallError("flock", err)
 		}
