@@ -267,80 +267,10 @@ func (c *Cache) catchUp(e *entry) bool {
 	return holds
 }
 
-// miss asks the validator. If a revocation arrives while the validator answers, miss
-// asks again.
-func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identity, error) {
-	for range 3 {
-		id, number, err := c.ask(ctx, k, cred)
-		if err != nil {
-			return nil, err
-		}
-		if _, holds := c.ring.since(number, id); holds {
-			// A flight may have started before this request, so the identity may have
-			// expired.
-			return id.unexpired(cred.Now())
-		}
-	}
-	return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the identity is revoked again and again")}
-}
-
-// validate asks the validator and remembers its answer. It remembers a refusal only
-// if refusals is set, which means that the refusal took work to find out.
-func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refusals bool) (id *Identity, number uint64, err error) {
-	// The number is read before the validator is asked. A revocation that arrives
-	// while it answers then has a higher number.
-	number = c.ring.count.Load()
-
-	// asked is the request's time. If the validation had to wait, the entry expires
-	// earlier.
-	asked := cred.Now()
-	id, err = callValidator(ctx, c.validator, cred)
-	if err == nil {
-		id = id.provenBy(methodOf(cred.Scheme))
-	}
-	switch {
-	case ctx.Err() != nil, len(cred.Secret)+len(cred.Username) > maxCached:
-		// The answer is too late, or the credential too large, to be remembered.
-		return id, number, err
-	case err != nil:
-		if refusals {
-			c.rememberRefusal(k, asked, err)
-		}
-		return nil, number, err
-	}
-	return c.remember(k, cred, asked, id, number), number, nil
-}
-
 // isThrottle reports whether v has the mark of the validators of package throttle.
 func isThrottle(v Validator) bool {
 	_, ok := v.(interface{ OutsideCache() })
 	return ok
-}
-
-// Forget drops the identities that the revocations match. After it returns, no
-// identity that was validated before is answered again.
-func (c *Cache) Forget(rs ...Revocation) {
-	c.ring.add(rs)
-	for _, r := range rs {
-		// After a change of signing keys, tokens that were refused because their key was
-		// unknown may be valid.
-		if r.Everything || r.SigningKeyID != "" {
-			c.purge(r.Everything)
-		}
-	}
-}
-
-// purge drops all refusals. If good is set, it drops all identities too.
-func (c *Cache) purge(good bool) {
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		if good {
-			s.good.Purge()
-		}
-		s.bad.Purge()
-		s.mu.Unlock()
-	}
 }
 
 // Unwrap returns the validator inside of the cache.

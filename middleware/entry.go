@@ -3,12 +3,9 @@ package middleware
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"strings"
 	"time"
 	"unique"
-
-	"github.com/authtier/authtier/errorsx"
 )
 
 type digest [sha256.Size]byte
@@ -133,63 +130,9 @@ type refusal struct {
 	until time.Time
 }
 
-// remember stores an identity. If a revocation arrived during the validation, the
-// number tells the next hit.
-func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
-	e := &entry{
-		number: number, identity: *id, key: k.kept(), until: asked.Sub(c.start) + c.ttl,
-		fits: fitsHeader(cred.Scheme, cred.Secret),
-	}
-
-	e.identity.memo, e.memo.of = &e.memo, &e.identity
-	// The monotonic clock stands still while the machine sleeps, so the expiry must
-	// be compared by the wall clock.
-	e.identity.Expires = id.Expires.Round(0)
-	if head, ok := strings.CutSuffix(e.key.open, id.claims); ok {
-		// The key already holds the encoded payload, so the two share one string.
-		e.identity.claims = e.key.open[len(head):]
-	}
-	e.identity.intern()
-
-	s := c.shard(&k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	if s.good.Add(k.short(), e) {
-		s.stats.Evictions++
-	}
-	s.bad.Remove(k.short())
-	return &e.identity
-}
-
 // intern shares the strings that are the same in many identities.
 func (id *Identity) intern() {
 	for _, s := range []*string{&id.Issuer, &id.Client, (*string)(&id.Scopes), (*string)(&id.Audience), &id.SigningKeyID} {
 		*s = unique.Make(*s).Value()
 	}
-}
-
-// notYetValid is the refusal of a credential that becomes valid at a later time.
-type notYetValid interface {
-	error
-	ValidFrom() time.Time
-}
-
-// rememberRefusal stores a refusal for refusalTTL, unless it is a failure of the
-// server or AUTH-13. A token that becomes valid earlier is refused only until then.
-func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
-	e := errorsx.From(err)
-	if e.Code.IsServerError() || e.Code == errorsx.TooManyRequests {
-		return
-	}
-
-	until := asked.Add(refusalTTL)
-	if early, ok := errors.AsType[notYetValid](err); ok && early.ValidFrom().Before(until) {
-		until = early.ValidFrom()
-	}
-
-	s := c.shard(&k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bad.Add(k.short(), &refusal{key: k.kept(), err: err, until: until})
 }

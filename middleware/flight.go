@@ -9,56 +9,6 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// ask returns the validator's answer, and the number of the last revocation before
-// the validator was asked.
-func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
-	if c.local == nil || !c.local.Offline(cred) {
-		return c.fly(ctx, k, cred)
-	}
-
-	// Without a signature there is no expensive work, so neither a limit nor a
-	// remembered refusal is needed.
-	if _, _, signed := cutSignature(cred.Secret); !signed {
-		return c.validate(ctx, k, cred, false)
-	}
-
-	if err := c.enterCheck(ctx); err != nil {
-		return nil, 0, err
-	}
-	defer func() { <-c.checking }()
-	return c.validate(ctx, k, cred, true)
-}
-
-// enterCheck waits for a place to check a signature. It refuses with AUTH-13 if too
-// many requests wait already.
-func (c *Cache) enterCheck(ctx context.Context) error {
-	// A free place needs neither a timer nor the queue.
-	select {
-	case c.checking <- struct{}{}:
-		return nil
-	default:
-	}
-
-	defer c.queued.Add(-1)
-	if c.queued.Add(1) > maxChecksQueue {
-		return &errorsx.Error{
-			Code: errorsx.TooManyRequests, RetryAfter: time.Second,
-			Err: errors.New("middleware: Cache: too many signatures to check"),
-		}
-	}
-
-	timeout := time.NewTimer(flightTimeout)
-	defer timeout.Stop()
-	select {
-	case c.checking <- struct{}{}:
-		return nil
-	case <-timeout.C:
-		return &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many signatures to check")}
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // A flight is one call of the validator. All requests that wait for the same
 // credential share it. It continues even if the request that started it ends.
 type flight struct {

@@ -54,3 +54,29 @@ func (f *feed) FreshUntil(t time.Time) {
 	}
 	f.cache.fresh.Store(new(deadline.At(t)))
 }
+
+// Forget drops the identities that the revocations match. After it returns, no
+// identity that was validated before is answered again.
+func (c *Cache) Forget(rs ...Revocation) {
+	c.ring.add(rs)
+	for _, r := range rs {
+		// After a change of signing keys, tokens that were refused because their key was
+		// unknown may be valid.
+		if r.Everything || r.SigningKeyID != "" {
+			c.purge(r.Everything)
+		}
+	}
+}
+
+// purge drops all refusals. If good is set, it drops all identities too.
+func (c *Cache) purge(good bool) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		if good {
+			s.good.Purge()
+		}
+		s.bad.Purge()
+		s.mu.Unlock()
+	}
+}

@@ -10,11 +10,11 @@ var faults = slices.Concat(
 // requestFaults are in the code that accepts or refuses a request.
 var requestFaults = []fault{
 	{
-		part: "verifier", name: "exp is not checked", file: "middleware/idp/jwt.go",
+		part: "verifier", name: "exp is not checked", file: "middleware/idp/jwtjudge.go",
 		old: "case !now.Before(expires):\n\t\te := &errorsx", new: "case false:\n\t\te := &errorsx",
 	},
 	{
-		part: "verifier", name: "a token is good in the second of its exp", file: "middleware/idp/jwt.go",
+		part: "verifier", name: "a token is good in the second of its exp", file: "middleware/idp/jwtjudge.go",
 		old: "expires := c.Expires.t.Add(v.cfg.Leeway)", new: "expires := c.Expires.t.Add(v.cfg.Leeway + 1)",
 	},
 	{
@@ -22,7 +22,7 @@ var requestFaults = []fault{
 		old: "err != nil || math.Abs(f) >= 1<<53", new: "err != nil",
 	},
 	{
-		part: "verifier", name: "nbf is not checked", file: "middleware/idp/jwt.go",
+		part: "verifier", name: "nbf is not checked", file: "middleware/idp/jwtjudge.go",
 		old: "case c.NotBefore.t.After(soon), c.Issued.t.After(soon):", new: "case c.Issued.t.After(soon):",
 	},
 	{
@@ -30,7 +30,7 @@ var requestFaults = []fault{
 		old: "iss.s != v.cfg.Issuer {", new: "iss == nil {",
 	},
 	{
-		part: "verifier", name: "an audience may begin like ours", file: "middleware/idp/jwt.go",
+		part: "verifier", name: "an audience may begin like ours", file: "middleware/idp/jwtjudge.go",
 		old: "return slices.Contains(v.cfg.Audience, a)",
 		new: "return slices.ContainsFunc(v.cfg.Audience, func(own string) bool { return strings.HasPrefix(own, a) })",
 	},
@@ -80,7 +80,7 @@ var requestFaults = []fault{
 		old: "const maxShown = 64", new: "const maxShown = 1 << 20",
 	},
 	{
-		part: "verifier", name: "a token may be valid for years", file: "middleware/idp/jwt.go",
+		part: "verifier", name: "a token may be valid for years", file: "middleware/idp/jwtjudge.go",
 		old: "case c.Issued.present() && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:", new: "case false:",
 	},
 
@@ -168,11 +168,11 @@ var requestFaults = []fault{
 		old: "upTo, holds := c.ring.since(e.number, &e.identity)", new: "upTo, holds := c.ring.count.Load(), true",
 	},
 	{
-		part: "cache", name: "an answer overtaken by a revocation is given", file: "middleware/cache.go",
+		part: "cache", name: "an answer overtaken by a revocation is given", file: "middleware/miss.go",
 		old: "if _, holds := c.ring.since(number, id); holds {", new: "if _, holds := c.ring.since(number, id); holds || true {",
 	},
 	{
-		part: "cache", name: "the number is read after the validation", file: "middleware/cache.go",
+		part: "cache", name: "the number is read after the validation", file: "middleware/miss.go",
 		old: "\tid, err = callValidator(ctx, c.validator, cred)\n", new: "\tid, err = callValidator(ctx, c.validator, cred)\n\tnumber = c.ring.count.Load()\n",
 	},
 	{
@@ -184,11 +184,11 @@ var requestFaults = []fault{
 		old: "r.Family != \"\" && r.Family == id.Family ||", new: "r.Family != \"\" && r.Family == id.TokenID ||",
 	},
 	{
-		part: "cache", name: "failures of ours are remembered", file: "middleware/entry.go",
+		part: "cache", name: "failures of ours are remembered", file: "middleware/miss.go",
 		old: "if e.Code.IsServerError() || e.Code == errorsx.TooManyRequests {", new: "if e == nil {",
 	},
 	{
-		part: "cache", name: "a refusal outlives nbf", file: "middleware/entry.go",
+		part: "cache", name: "a refusal outlives nbf", file: "middleware/miss.go",
 		old: "&& early.ValidFrom().Before(until) {", new: "&& early.ValidFrom().Before(asked) {", tests: "./middleware/idp",
 	},
 	{
@@ -246,7 +246,7 @@ var requestFaults = []fault{
 		old: "return slices.ContainsFunc(anyOf, id.Scopes.has)", new: "return id.Scopes != \"\" && len(anyOf) > 0",
 	},
 	{
-		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/identity.go",
+		part: "wrappers", name: "a scope may begin like one that is needed", file: "middleware/scopes.go",
 		old: "rest[:n] == item && (len(rest) == n || rest[n] == ' ') {", new: "rest[:n] == item {",
 	},
 	{

@@ -35,7 +35,7 @@ var issuerFaults = []fault{
 		old: "case !key.Methods.Has(middleware.ByAPIKey):", new: "case key.Methods == 0:",
 	},
 	{
-		part: "endpoints", name: "keys that end with the process need no word", file: "issuer/config.go",
+		part: "endpoints", name: "keys that end with the process need no word", file: "issuer/configcheck.go",
 		old: "case len(ways) == 0 && !cfg.AllowEphemeralKeys:", new: "case len(ways) == 0 && cfg.AllowStale:",
 	},
 	{

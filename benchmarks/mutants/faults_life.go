@@ -171,7 +171,7 @@ var lifeFaults = []fault{
 		old: "context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)", new: "context.WithTimeout(ctx, pollTimeout)",
 	},
 	{
-		part: "others", name: "refusals outlive a new key", file: "middleware/cache.go",
+		part: "others", name: "refusals outlive a new key", file: "middleware/fresh.go",
 		old: "if r.Everything || r.SigningKeyID != \"\" {", new: "if r.Everything {",
 	},
 	{
@@ -179,7 +179,7 @@ var lifeFaults = []fault{
 		old: "if wait := f.until.Sub(now); wait > 0 {", new: "if wait := f.until.Sub(now); wait > 0 && c.Secret == \"\" {",
 	},
 	{
-		part: "throttle", name: "a client that hangs up has not failed", file: "middleware/throttle/throttle.go",
+		part: "throttle", name: "a client that hangs up has not failed", file: "middleware/throttle/around.go",
 		old: "Validate(context.WithoutCancel(ctx), c)", new: "Validate(ctx, c)",
 	},
 	{
@@ -199,7 +199,7 @@ var lifeFaults = []fault{
 		old: "network(address)}}", new: "network(netip.Addr{})}}",
 	},
 	{
-		part: "throttle", name: "blocks do not grow", file: "middleware/throttle/throttle.go",
+		part: "throttle", name: "blocks do not grow", file: "middleware/throttle/failures.go",
 		old: "firstBlock<<min(f.blocks, 20)", new: "firstBlock",
 	},
 	{

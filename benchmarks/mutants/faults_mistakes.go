@@ -143,7 +143,7 @@ var mistakeFaults = []fault{
 		old: "if overlap != 0 && overlap < time.Second {", new: "if overlap < 0 {",
 	},
 	{
-		part: "mistakes", name: "a grace of nanoseconds", file: "issuer/config.go",
+		part: "mistakes", name: "a grace of nanoseconds", file: "issuer/configcheck.go",
 		old: "g != 0 && g < minRefreshGrace ||", new: "g < 0 ||",
 	},
 	{
@@ -151,7 +151,7 @@ var mistakeFaults = []fault{
 		old: "u.Scheme == \"http\" && form.Loopback(u.Hostname())", new: "u.Scheme == \"http\"",
 	},
 	{
-		part: "mistakes", name: "keys beside opaque tokens sign nothing", file: "issuer/config.go",
+		part: "mistakes", name: "keys beside opaque tokens sign nothing", file: "issuer/configcheck.go",
 		old: "case len(ways) > 1:", new: "case len(ways) > 2:",
 	},
 	{

@@ -207,7 +207,7 @@ var wiringFaults = []fault{
 		old: "e.limitsScopes = e.limitsScopes || limits.limitsScopes", new: "_ = limits.limitsScopes",
 	},
 	{
-		part: "wiring", name: "a bound token is a plain one", file: "middleware/idp/jwt.go",
+		part: "wiring", name: "a bound token is a plain one", file: "middleware/idp/jwtjudge.go",
 		old: "case c.bound(inClaims) != nil:", new: "case foreign != nil:",
 	},
 	{

@@ -6,7 +6,6 @@ package throttle
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
-	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // Config configures a [Throttle]. The zero value is ready to use.
@@ -89,15 +87,6 @@ type pair struct {
 // others is the account under which an address counts beyond maxPerAddress.
 var others [16]byte
 
-// failures are the failures of one pair.
-type failures struct {
-	level  float64 // number of failures that have not expired
-	last   time.Time
-	blocks int // number of blocks so far
-	until  time.Time
-	tried  bool // an attempt after a block is under way
-}
-
 // New returns a throttle without failures. c may be nil. It returns an error
 // if Failures or Window is negative, or if Window is less than a second and not 0.
 func New(c *Config) (*Throttle, error) {
@@ -122,47 +111,6 @@ func New(c *Config) (*Throttle, error) {
 	t.blocked, _ = simplelru.NewLRU(maxPairs, t.forgotten)
 	return t, nil
 }
-
-// Around returns a validator that calls v and throttles its Basic credentials. It
-// must be around a [middleware.Cache], because attempts that a cache answers must be counted
-// too; [middleware.NewCache] returns an error if it contains a throttle. Around panics if t or v
-// is nil.
-func (t *Throttle) Around(v middleware.Validator) middleware.Validator {
-	if t == nil {
-		panic("throttle.Around: nil Throttle")
-	}
-	if wiring.IsNil(v) {
-		panic("throttle.Around: nil middleware.Validator")
-	}
-	return throttled{t, v}
-}
-
-type throttled struct {
-	throttle  *Throttle
-	validator middleware.Validator
-}
-
-// Validate implements [middleware.Validator]. An attempt outlives its request. Otherwise a
-// client could avoid the failure by closing the connection.
-func (v throttled) Validate(ctx context.Context, c middleware.Credential) (id *middleware.Identity, err error) {
-	if c.Scheme != middleware.SchemeBasic {
-		return v.validator.Validate(ctx, c)
-	}
-	attempt, err := v.throttle.Begin(c)
-	if err != nil {
-		return nil, err
-	}
-
-	defer func() { attempt.End(err) }()
-	return v.validator.Validate(context.WithoutCancel(ctx), c)
-}
-
-// OutsideCache is the mark by which [middleware.NewCache] finds a throttle. A cache
-// must not contain one, because it would hide attempts from it.
-func (v throttled) OutsideCache() {}
-
-// Unwrap returns the throttled validator.
-func (v throttled) Unwrap() middleware.Validator { return v.validator }
 
 // Begin returns an [Attempt] if the credential may be tried at c.Now. The account is
 // c.Username and the address is c.From(). If the pair is blocked, Begin returns
@@ -318,28 +266,4 @@ func network(a netip.Addr) netip.Addr {
 		return p.Addr()
 	}
 	return a
-}
-
-// note counts a failure. Attempts that began before a block may fail during it. They
-// raise the level, but do not prolong the block.
-func (f *failures) note(now time.Time, cfg Config) {
-	if f.over(now, cfg) {
-		*f = failures{}
-	}
-	f.level = f.levelAt(now, cfg) + 1
-	f.last = now
-	if !now.Before(f.until) && (f.blocks > 0 || f.level > float64(cfg.Failures)) {
-		f.until = now.Add(min(firstBlock<<min(f.blocks, 20), longestBlock))
-		f.blocks++
-	}
-}
-
-func (f *failures) levelAt(now time.Time, cfg Config) float64 {
-	return max(0, f.level-float64(cfg.Failures)*float64(now.Sub(f.last))/float64(cfg.Window))
-}
-
-// over reports whether all failures have expired and the last block ended more than a
-// Window ago.
-func (f *failures) over(now time.Time, cfg Config) bool {
-	return f.levelAt(now, cfg) == 0 && (f.blocks == 0 || now.Sub(f.until) > cfg.Window)
 }

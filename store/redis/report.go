@@ -1,13 +1,10 @@
 package redis
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,55 +56,6 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 		}
 	}
 	return store.NewReport(all.rows, complete), nil
-}
-
-// sums are rows whose quantities do not include the adjustments yet. The order in which
-// they are added up therefore makes no difference.
-type sums map[rowKey]store.Row
-
-type rowKey struct {
-	client, product string
-	day             store.Day
-}
-
-// put adds r, which is of the given day, to the sums if q includes it.
-func (m sums) put(q store.Query, day store.Day, r store.Row) {
-	if q.Client != "" && r.Client != q.Client {
-		return
-	}
-	if q.ByDay {
-		r.Day = day
-	}
-	m.addRow(r)
-}
-
-func (m sums) addRow(r store.Row) {
-	k := rowKey{r.Client, r.Product, r.Day}
-	old := m[k]
-	r.Label = max(r.Label, old.Label)
-	r.Quantity = store.Sum(r.Quantity, old.Quantity)
-	r.Adjusted = store.Sum(r.Adjusted, old.Adjusted)
-	m[k] = r
-}
-
-func (m sums) add(other sums) {
-	for _, r := range other {
-		m.addRow(r)
-	}
-}
-
-// rows yields the rows ordered by client, product and day.
-func (m sums) rows(yield func(store.Row, error) bool) {
-	keys := slices.SortedFunc(maps.Keys(m), func(a, b rowKey) int {
-		return cmp.Or(cmp.Compare(a.client, b.client), cmp.Compare(a.product, b.product), cmp.Compare(a.day, b.day))
-	})
-	for _, k := range keys {
-		r := m[k]
-		r.Quantity = store.Sum(r.Quantity, r.Adjusted)
-		if !yield(r, nil) {
-			return
-		}
-	}
 }
 
 // complete returns the time up to which every stream that has not ended has recorded.
@@ -285,15 +233,6 @@ func (s *Store) folded(to sums, q store.Query, day store.Day, counts map[string]
 	return nil
 }
 
-// count adds a count if it is not zero.
-func (m sums) count(q store.Query, day store.Day, text string) error {
-	r, err := decodeCount(text)
-	if err == nil && r.Quantity > 0 {
-		m.put(q, day, r)
-	}
-	return err
-}
-
 // scan reads a hash piece by piece. A later piece may repeat fields of an earlier one,
 // and then holds the newer values.
 func (s *Store) scan(ctx context.Context, name string) (map[string]string, error) {
@@ -324,20 +263,4 @@ func (s *Store) members(ctx context.Context, name string) (all []string, err err
 		return nil, fmt.Errorf("%w (key %.200q)", err, s.prefix+name)
 	}
 	return all, nil
-}
-
-func decodeCount(text string) (r store.Row, err error) {
-	total, what, _ := strings.Cut(text, " ")
-	if r.Quantity, err = strconv.ParseInt(total, 10, 64); err != nil {
-		return r, err
-	}
-	var names []string
-	if err := json.Unmarshal([]byte(what), &names); err != nil {
-		return r, err
-	}
-	if len(names) != 3 || r.Quantity < 0 {
-		return r, errors.New("it does not name a client, a product and a label")
-	}
-	r.Client, r.Product, r.Label = names[0], names[1], names[2]
-	return r, nil
 }

@@ -1,0 +1,158 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+)
+
+// miss asks the validator. If a revocation arrives while the validator answers, miss
+// asks again.
+func (c *Cache) miss(ctx context.Context, k cacheKey, cred Credential) (*Identity, error) {
+	for range 3 {
+		id, number, err := c.ask(ctx, k, cred)
+		if err != nil {
+			return nil, err
+		}
+		if _, holds := c.ring.since(number, id); holds {
+			// A flight may have started before this request, so the identity may have
+			// expired.
+			return id.unexpired(cred.Now())
+		}
+	}
+	return nil, &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: the identity is revoked again and again")}
+}
+
+// ask returns the validator's answer, and the number of the last revocation before
+// the validator was asked.
+func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity, uint64, error) {
+	if c.local == nil || !c.local.Offline(cred) {
+		return c.fly(ctx, k, cred)
+	}
+
+	// Without a signature there is no expensive work, so neither a limit nor a
+	// remembered refusal is needed.
+	if _, _, signed := cutSignature(cred.Secret); !signed {
+		return c.validate(ctx, k, cred, false)
+	}
+
+	if err := c.enterCheck(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer func() { <-c.checking }()
+	return c.validate(ctx, k, cred, true)
+}
+
+// validate asks the validator and remembers its answer. It remembers a refusal only
+// if refusals is set, which means that the refusal took work to find out.
+func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refusals bool) (id *Identity, number uint64, err error) {
+	// The number is read before the validator is asked. A revocation that arrives
+	// while it answers then has a higher number.
+	number = c.ring.count.Load()
+
+	// asked is the request's time. If the validation had to wait, the entry expires
+	// earlier.
+	asked := cred.Now()
+	id, err = callValidator(ctx, c.validator, cred)
+	if err == nil {
+		id = id.provenBy(methodOf(cred.Scheme))
+	}
+	switch {
+	case ctx.Err() != nil, len(cred.Secret)+len(cred.Username) > maxCached:
+		// The answer is too late, or the credential too large, to be remembered.
+		return id, number, err
+	case err != nil:
+		if refusals {
+			c.rememberRefusal(k, asked, err)
+		}
+		return nil, number, err
+	}
+	return c.remember(k, cred, asked, id, number), number, nil
+}
+
+// remember stores an identity. If a revocation arrived during the validation, the
+// number tells the next hit.
+func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
+	e := &entry{
+		number: number, identity: *id, key: k.kept(), until: asked.Sub(c.start) + c.ttl,
+		fits: fitsHeader(cred.Scheme, cred.Secret),
+	}
+
+	e.identity.memo, e.memo.of = &e.memo, &e.identity
+	// The monotonic clock stands still while the machine sleeps, so the expiry must
+	// be compared by the wall clock.
+	e.identity.Expires = id.Expires.Round(0)
+	if head, ok := strings.CutSuffix(e.key.open, id.claims); ok {
+		// The key already holds the encoded payload, so the two share one string.
+		e.identity.claims = e.key.open[len(head):]
+	}
+	e.identity.intern()
+
+	s := c.shard(&k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	if s.good.Add(k.short(), e) {
+		s.stats.Evictions++
+	}
+	s.bad.Remove(k.short())
+	return &e.identity
+}
+
+// notYetValid is the refusal of a credential that becomes valid at a later time.
+type notYetValid interface {
+	error
+	ValidFrom() time.Time
+}
+
+// rememberRefusal stores a refusal for refusalTTL, unless it is a failure of the
+// server or AUTH-13. A token that becomes valid earlier is refused only until then.
+func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
+	e := errorsx.From(err)
+	if e.Code.IsServerError() || e.Code == errorsx.TooManyRequests {
+		return
+	}
+
+	until := asked.Add(refusalTTL)
+	if early, ok := errors.AsType[notYetValid](err); ok && early.ValidFrom().Before(until) {
+		until = early.ValidFrom()
+	}
+
+	s := c.shard(&k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bad.Add(k.short(), &refusal{key: k.kept(), err: err, until: until})
+}
+
+// enterCheck waits for a place to check a signature. It refuses with AUTH-13 if too
+// many requests wait already.
+func (c *Cache) enterCheck(ctx context.Context) error {
+	// A free place needs neither a timer nor the queue.
+	select {
+	case c.checking <- struct{}{}:
+		return nil
+	default:
+	}
+
+	defer c.queued.Add(-1)
+	if c.queued.Add(1) > maxChecksQueue {
+		return &errorsx.Error{
+			Code: errorsx.TooManyRequests, RetryAfter: time.Second,
+			Err: errors.New("middleware: Cache: too many signatures to check"),
+		}
+	}
+
+	timeout := time.NewTimer(flightTimeout)
+	defer timeout.Stop()
+	select {
+	case c.checking <- struct{}{}:
+		return nil
+	case <-timeout.C:
+		return &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many signatures to check")}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
