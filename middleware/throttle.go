@@ -56,10 +56,12 @@ type ThrottleConfig struct {
 // blocked. It drops the least recently tried ones first. If an address has failed
 // with 256 accounts, all further accounts from it count as one, so that invented
 // names do not evict other clients' failures. A Throttle takes at most 20 MiB. A nil
-// *Throttle allows every attempt, but [Throttle.Around] of it panics. A Throttle is
-// safe for concurrent use.
+// *Throttle allows every attempt, but [Throttle.Around] of it panics. The zero value is
+// ready to use, with the limits of the zero [ThrottleConfig]. A Throttle is safe for
+// concurrent use.
 type Throttle struct {
-	cfg ThrottleConfig
+	once sync.Once // calls setUp, because the zero value is ready to use
+	cfg  ThrottleConfig
 
 	mu        sync.Mutex
 	failing   *simplelru.LRU[pair, *failures] // pairs that were never blocked
@@ -93,28 +95,45 @@ type failures struct {
 }
 
 // NewThrottle returns a throttle without failures. c may be nil. It returns an error
-// if Failures or Window is negative, or if Window is less than a second and not 0.
+// that names every fault: if Failures or Window is negative, and if Window is less than
+// a second and not 0.
 func NewThrottle(c *ThrottleConfig) (*Throttle, error) {
 	var cfg ThrottleConfig
 	if c != nil {
 		cfg = *c
 	}
-	if cfg.Failures < 0 || cfg.Window < 0 || cfg.Window > 0 && cfg.Window < time.Second {
-		return nil, fmt.Errorf("middleware: NewThrottle: %d failures in %v, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds",
-			cfg.Failures, cfg.Window)
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("middleware: NewThrottle: %w", err)
 	}
+	t := &Throttle{cfg: cfg}
+	t.once.Do(t.setUp)
+	return t, nil
+}
 
+func (cfg *ThrottleConfig) check() error {
+	var errs []error
+	if cfg.Failures < 0 {
+		errs = append(errs, fmt.Errorf("the number of Failures is %d, expected at least 1, or 0 for 10", cfg.Failures))
+	}
+	if cfg.Window != 0 && cfg.Window < time.Second {
+		errs = append(errs, fmt.Errorf("the Window is %v, expected at least 1s, or 0 for 15m: a number without a unit is nanoseconds", cfg.Window))
+	}
+	return errors.Join(errs...)
+}
+
+// setUp sets defaults and makes the lists.
+func (t *Throttle) setUp() {
+	cfg := &t.cfg
 	cfg.Failures = cmp.Or(cfg.Failures, 10)
 	cfg.Window = cmp.Or(cfg.Window, 15*time.Minute)
 	if cfg.Canonical == nil {
 		cfg.Canonical = func(username string) string { return strings.ToLower(strings.TrimSpace(username)) }
 	}
 
-	t := &Throttle{cfg: cfg, addresses: map[netip.Addr]int{}}
+	t.addresses = map[netip.Addr]int{}
 	// NewLRU fails only for a size of 0.
 	t.failing, _ = simplelru.NewLRU(maxPairs, t.forgotten)
 	t.blocked, _ = simplelru.NewLRU(maxPairs, t.forgotten)
-	return t, nil
 }
 
 // Around returns a validator that calls v and throttles its Basic credentials. It
@@ -122,11 +141,15 @@ func NewThrottle(c *ThrottleConfig) (*Throttle, error) {
 // too; [NewCache] returns an error if it contains a throttle. Around panics if t or v
 // is nil.
 func (t *Throttle) Around(v Validator) Validator {
+	var errs []error
 	if t == nil {
-		panic("middleware: Throttle.Around: nil Throttle")
+		errs = append(errs, errors.New("nil Throttle"))
 	}
 	if isNil(v) {
-		panic("middleware: Throttle.Around: nil Validator")
+		errs = append(errs, errors.New("nil Validator"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		panic("middleware: Throttle.Around: " + err.Error())
 	}
 	return throttled{t, v}
 }
@@ -167,6 +190,7 @@ func (t *Throttle) Begin(c Credential) (*Attempt, error) {
 			"pass on the one that the wrapper gives, or call WithRequest or WithAddr"))
 	}
 
+	t.once.Do(t.setUp)
 	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
 	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(c.From())}}
 	now := c.Now()
