@@ -2,31 +2,34 @@ package errorsx
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"unicode/utf8"
 )
 
-// Check returns an error if ResourceMetadata is set and is not an absolute http
-// or https URL without user information and fragment. A program should call it
-// when it starts. A nil Writer has no fault.
+// Check returns an error that names every fault of ResourceMetadata: if it is set and
+// is not an absolute http or https URL without user information and fragment, or
+// contains a character that a URL must escape. A program should call it when it
+// starts. A nil Writer has no fault.
 func (w *Writer) Check() error {
 	if w == nil || w.ResourceMetadata == "" {
 		return nil
 	}
 
+	var errs []error
 	u, err := url.Parse(w.ResourceMetadata)
 	switch {
 	case err != nil:
-		return fmt.Errorf("errorsx: ResourceMetadata: %w", err)
-	case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil, strings.Contains(w.ResourceMetadata, "#"):
-		return errors.New("errorsx: ResourceMetadata: expected an absolute http or https URL without user information and fragment")
-	case plain(w.ResourceMetadata) < len(w.ResourceMetadata), strings.Contains(w.ResourceMetadata, " "):
-		return errors.New("errorsx: ResourceMetadata: contains a character that a URL must escape")
+		// The parser's error could contain a password from the URL.
+		errs = append(errs, errors.New("errorsx: ResourceMetadata: the URL does not parse"))
+	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.User != nil, strings.Contains(w.ResourceMetadata, "#"):
+		errs = append(errs, errors.New("errorsx: ResourceMetadata: expected an absolute http or https URL without user information and fragment"))
 	}
-	return nil
+	if plain(w.ResourceMetadata) < len(w.ResourceMetadata) || strings.Contains(w.ResourceMetadata, " ") {
+		errs = append(errs, errors.New("errorsx: ResourceMetadata: contains a character that a URL must escape"))
+	}
+	return errors.Join(errs...)
 }
 
 // challenges returns one challenge for each scheme. Only the first contains the

@@ -2,8 +2,6 @@ package middleware
 
 import (
 	"net/http"
-
-	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 const apiKeyHeader = "X-Api-Key"
@@ -26,8 +24,10 @@ type APIKeyConfig struct {
 
 // APIKey admits a request only with a valid API key in its header: one value of
 // printable ASCII. The identity is the client that owns the key. If the request also
-// has a token, the key's scopes do not count. cfg may be nil. APIKey panics if v is
-// nil or if Header cannot be a header's name.
+// has a token, the key's scopes do not count. cfg may be nil.
+//
+// APIKey panics if v is nil or contains a nil Validator, if v has no validator for API
+// keys ([ByScheme]), and if Header is not a header's name.
 //
 // Answers vary by the header and are private, unless the handler sets another
 // Cache-Control. Shared caches protect answers to Authorization, but to no other
@@ -36,15 +36,12 @@ func APIKey(v Validator, cfg *APIKeyConfig) Wrapper {
 	if cfg == nil {
 		cfg = &APIKeyConfig{}
 	}
-	return cfg.guard(v).wrapper()
+	return wrapperOf(v, cfg)
 }
 
 // guard implements [Way].
-func (cfg APIKeyConfig) guard(v Validator) *guard {
-	if wiring.IsNil(v) {
-		panic("middleware: APIKey: nil Validator")
-	}
-	header := headerName("APIKey", cfg.Header, apiKeyHeader)
+func (cfg APIKeyConfig) guard(v Validator) (*guard, error) {
+	header, err := headerName("Header", cfg.Header, apiKeyHeader)
 
 	from := &location{vary: []string{shown(header)}, private: true}
 	g := &guard{
@@ -64,5 +61,5 @@ func (cfg APIKeyConfig) guard(v Validator) *guard {
 	if cfg.AllowAnonymous {
 		g.allowAnonymous()
 	}
-	return g
+	return g, err
 }

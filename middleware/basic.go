@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"github.com/authtier/authtier/errorsx"
-	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // BasicConfig configures [Basic]. The zero value is ready to use.
@@ -27,20 +26,20 @@ type BasicConfig struct {
 // Basic admits a request only with valid Basic credentials (RFC 7617). The header
 // must have one value, in padded base64 with unused bits zero. The decoded text must
 // be UTF-8 without control characters and is split at the first colon. cfg may be
-// nil. Basic panics if v is nil or if Header cannot be a header's name.
+// nil.
+//
+// Basic panics if v is nil or contains a nil Validator, if v has no validator for
+// Basic ([ByScheme]), and if Header is not a header's name.
 func Basic(v Validator, cfg *BasicConfig) Wrapper {
 	if cfg == nil {
 		cfg = &BasicConfig{}
 	}
-	return cfg.guard(v).wrapper()
+	return wrapperOf(v, cfg)
 }
 
 // guard implements [Way].
-func (cfg BasicConfig) guard(v Validator) *guard {
-	if wiring.IsNil(v) {
-		panic("middleware: Basic: nil Validator")
-	}
-	header := headerName("Basic", cfg.Header, "Authorization")
+func (cfg BasicConfig) guard(v Validator) (*guard, error) {
+	header, err := headerName("Header", cfg.Header, "Authorization")
 
 	from := headerLocation(header)
 	g := &guard{
@@ -59,7 +58,7 @@ func (cfg BasicConfig) guard(v Validator) *guard {
 	if cfg.AllowAnonymous {
 		g.allowAnonymous()
 	}
-	return g
+	return g, err
 }
 
 // ReadBasic returns the Basic credential in the header of r that name names. It is

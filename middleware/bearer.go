@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware/internal/syntax"
-	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // BearerConfig configures [Bearer]. The zero value is ready to use.
@@ -44,7 +44,7 @@ type BearerConfig struct {
 	Confirm func(r *http.Request, id Identity) error
 
 	// Vary names the header that Confirm reads. If it is set, answers vary by that
-	// header and are private.
+	// header and are private. It cannot be set without Confirm.
 	Vary string
 
 	// AllowAnonymous admits a request without a token and proves no identity for it.
@@ -55,8 +55,10 @@ type BearerConfig struct {
 }
 
 // Bearer admits a request only with a valid access token in its Authorization header
-// (RFC 6750 section 2.1). cfg may be nil. Bearer panics if v is nil or if cfg is
-// invalid.
+// (RFC 6750 section 2.1). cfg may be nil.
+//
+// Bearer panics if v is nil or contains a nil Validator, if v has no validator for
+// tokens ([ByScheme]), and if a field of cfg is invalid or contradicts another one.
 //
 // Answers to tokens from another header or the query are private, unless the handler
 // sets another Cache-Control. Shared caches protect answers to Authorization, but to
@@ -65,38 +67,43 @@ func Bearer(v Validator, cfg *BearerConfig) Wrapper {
 	if cfg == nil {
 		cfg = &BearerConfig{}
 	}
-	return cfg.guard(v).wrapper()
+	return wrapperOf(v, cfg)
 }
 
-// guard implements [Way].
-func (cfg BearerConfig) guard(v Validator) *guard {
-	if wiring.IsNil(v) {
-		panic("middleware: Bearer: nil Validator")
-	}
+// check returns an error that names every fault of cfg but those of its headers.
+func (cfg *BearerConfig) check() error {
+	var errs []error
 	if cfg.QuerySafe != nil && len(cfg.QuerySafe) == 0 {
-		panic("middleware: Bearer: QuerySafe is empty, so that no token in the query could be accepted: expected nil or scopes")
-	}
-	if cfg.AllowAnonymous && cfg.RequireUser {
-		panic("middleware: Bearer: RequireUser and AllowAnonymous contradict each other")
-	}
-	if strings.ContainsAny(cfg.Audience, " ") {
-		panic("middleware: Bearer: Audience is one audience, and this one holds a blank")
+		errs = append(errs, errors.New("QuerySafe is empty, so that no token in the query could be accepted: expected nil or scopes"))
 	}
 	for _, scope := range cfg.QuerySafe {
 		if !validScope(scope) {
-			panic("middleware: Bearer: QuerySafe: not a scope")
+			errs = append(errs, fmt.Errorf("QuerySafe: %q is not a scope", scope))
 		}
 	}
-
-	b := &bearer{
-		header:    headerName("Bearer", cfg.Header, "Authorization"),
-		cfg:       cfg,
-		querySafe: Scopes(strings.Join(cfg.QuerySafe, " ")),
+	if cfg.AllowAnonymous && cfg.RequireUser {
+		errs = append(errs, errors.New("RequireUser and AllowAnonymous contradict each other"))
 	}
+	if strings.ContainsFunc(cfg.Audience, unicode.IsSpace) {
+		errs = append(errs, fmt.Errorf("the Audience is one audience, and %q holds a blank", cfg.Audience))
+	}
+	if cfg.Vary != "" && cfg.Confirm == nil {
+		errs = append(errs, errors.New("Vary names the header that Confirm reads, and Confirm is nil"))
+	}
+	return errors.Join(errs...)
+}
+
+// guard implements [Way].
+func (cfg BearerConfig) guard(v Validator) (*guard, error) {
+	header, err := headerName("Header", cfg.Header, "Authorization")
+	errs := []error{err, cfg.check()}
+	b := &bearer{header: header, cfg: cfg, querySafe: Scopes(strings.Join(cfg.QuerySafe, " "))}
 
 	b.fromHeader = headerLocation(b.header)
 	if cfg.Vary != "" {
-		b.fromHeader.vary = append(b.fromHeader.vary, headerName("Bearer", cfg.Vary, ""))
+		vary, err := headerName("Vary", cfg.Vary, "")
+		errs = append(errs, err)
+		b.fromHeader.vary = append(b.fromHeader.vary, vary)
 		b.fromHeader.private = true
 	}
 
@@ -126,7 +133,7 @@ func (cfg BearerConfig) guard(v Validator) *guard {
 	if cfg.AllowAnonymous {
 		g.allowAnonymous()
 	}
-	return g
+	return g, errors.Join(errs...)
 }
 
 type bearer struct {

@@ -125,9 +125,9 @@ type OfflineValidator interface {
 // notifies the cache of revocations. TTL must then be set to the time for which a
 // revoked credential may stay admitted. The same holds for a [PartialSource].
 //
-// NewCache returns an error if v or a validator inside is nil, a Cache or a throttle,
-// if size is not between 1 and 2^30, and if TTL is missing or out of range. cfg may
-// be nil.
+// NewCache returns an error that names every fault: if v or a validator inside is nil,
+// a Cache, a throttle or an empty [ByScheme], if size is not between 1 and 2^30, and if
+// TTL is missing or out of range. cfg may be nil.
 func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 	if cfg == nil {
 		cfg = &CacheConfig{}
@@ -135,9 +135,9 @@ func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 	all, err := chain(v)
 	sources := sources(all)
 	if err == nil {
-		err = cfg.check(all)
+		err = cfg.checkChain(all)
 	}
-	if err = errors.Join(err, checkSize(size)); err != nil {
+	if err = errors.Join(err, cfg.check(), checkSize(size)); err != nil {
 		return nil, fmt.Errorf("middleware: NewCache: %w", err)
 	}
 
@@ -165,17 +165,21 @@ func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 	return c, nil
 }
 
-func (cfg *CacheConfig) check(all []Validator) error {
+func (cfg *CacheConfig) check() error {
+	if cfg.TTL < 0 || cfg.TTL > maxTTL || cfg.TTL > 0 && cfg.TTL < minTTL {
+		return fmt.Errorf("TTL is %v, expected %v to %v: a number without a unit is nanoseconds", cfg.TTL, minTTL, maxTTL)
+	}
+	return nil
+}
+
+// checkChain returns an error if the cache cannot be around these validators.
+func (cfg *CacheConfig) checkChain(all []Validator) error {
 	var errs []error
 	if slices.ContainsFunc(all, func(v Validator) bool { _, ok := v.(*Cache); return ok }) {
 		errs = append(errs, errors.New("the validator already contains a Cache"))
 	}
 	if slices.ContainsFunc(all, isThrottle) {
 		errs = append(errs, errors.New("a throttle inside of the cache, expected it around the cache: it does not hear of attempts that the cache answers"))
-	}
-
-	if cfg.TTL < 0 || cfg.TTL > maxTTL || cfg.TTL > 0 && cfg.TTL < minTTL {
-		errs = append(errs, fmt.Errorf("TTL is %v, expected %v to %v: a number without a unit is nanoseconds", cfg.TTL, minTTL, maxTTL))
 	}
 
 	if silent := silentIn(all[0]); cfg.TTL == 0 && silent != nil {
@@ -191,7 +195,7 @@ func (cfg *CacheConfig) check(all []Validator) error {
 
 func checkSize(size int) error {
 	if size <= 0 || size > 1<<30 {
-		return fmt.Errorf("size is %d, expected a number of entries", size)
+		return fmt.Errorf("size is %d, expected a number of entries up to 2^30", size)
 	}
 	return nil
 }
@@ -267,9 +271,14 @@ func (c *Cache) catchUp(e *entry) bool {
 	return holds
 }
 
-// isThrottle reports whether v has the mark of the validators of package throttle.
+// A throttled is a validator of package throttle, which carries this mark.
+type throttled interface {
+	OutsideCache()
+	Unwrap() Validator
+}
+
 func isThrottle(v Validator) bool {
-	_, ok := v.(interface{ OutsideCache() })
+	_, ok := v.(throttled)
 	return ok
 }
 

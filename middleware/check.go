@@ -14,9 +14,13 @@ import (
 //
 // The identity is the zero Identity if wrapper admits r without a credential. An
 // [Observe] around r sees the refusal. Headers that wrapper sets on an answer, such
-// as Vary, are lost. Check returns AUTH-8 if wrapper authenticates nobody, or if it
-// neither calls its handler nor refuses through an [errorsx.Writer].
+// as Vary, are lost. Check returns AUTH-8 if wrapper is nil, if it authenticates nobody,
+// or if it neither calls its handler nor refuses through an [errorsx.Writer].
 func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
+	if wrapper == nil {
+		return Identity{}, errorsx.Fault(errors.New("middleware: Check: nil Wrapper"))
+	}
+
 	// A state of its own keeps the identity of this check out of other checks of r.
 	s, r := fork(r, stateOf(r.Context()))
 	// That an outer wrapper admitted r without a credential says nothing about wrapper.

@@ -33,9 +33,14 @@ import (
 //
 // Around panics if v or f is nil.
 func Around(v Validator, f func(ctx context.Context, c Credential, next Validator) (*Identity, error)) Validator {
-	if wiring.IsNil(v) || f == nil {
-		panic("middleware: Around: nil Validator or func")
+	var errs []error
+	if wiring.IsNil(v) {
+		errs = append(errs, errors.New("nil Validator"))
 	}
+	if f == nil {
+		errs = append(errs, errors.New("nil func"))
+	}
+	mustWire("Around", errs...)
 	return decorated{v, f}
 }
 
@@ -102,7 +107,9 @@ func (d decorated) Unwrap() Validator { return d.next }
 // ByScheme maps each scheme to its validator. For example, API keys may go to your
 // own issuer and Bearer tokens to the keys of another issuer. A scheme without a
 // validator is a fault in wiring (AUTH-8); a wrapper that reads such a scheme panics
-// when it is made. A ByScheme must not be changed once it is in use.
+// when it is made. So does a wrapper around a ByScheme that is empty or has a nil
+// Validator, and [NewCache] returns an error. A ByScheme must not be changed once it is
+// in use.
 type ByScheme map[Scheme]Validator
 
 // Validate implements [Validator].
@@ -116,7 +123,21 @@ func (vs ByScheme) Validate(ctx context.Context, c Credential) (*Identity, error
 
 // Unwrap returns the validators of all schemes.
 func (vs ByScheme) Unwrap() []Validator {
-	return slices.DeleteFunc(slices.Collect(maps.Values(vs)), func(v Validator) bool { return v == nil })
+	return slices.DeleteFunc(slices.Collect(maps.Values(vs)), func(v Validator) bool { return wiring.IsNil(v) })
+}
+
+// check returns an error that names every scheme whose validator is nil.
+func (vs ByScheme) check() error {
+	var errs []error
+	if len(vs) == 0 {
+		errs = append(errs, errors.New("an empty ByScheme"))
+	}
+	for _, scheme := range slices.Sorted(maps.Keys(vs)) {
+		if wiring.IsNil(vs[scheme]) {
+			errs = append(errs, fmt.Errorf("a nil Validator for the scheme %q", scheme))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // maxChain is the largest number of validators that one validator may contain. A
@@ -126,17 +147,62 @@ const maxChain = 1000
 // chain returns v and the validators inside of it, the outermost first.
 func chain(v Validator) ([]Validator, error) {
 	all := []Validator{v}
+	var errs []error
 	for n := 0; n < len(all); n++ {
+		vs, ok := all[n].(ByScheme)
+		switch {
+		case wiring.IsNil(all[n]):
+			errs = append(errs, errors.New("a nil Validator"))
+			continue
+		case ok:
+			errs = append(errs, vs.check())
+		}
+
 		all = append(all, wrapped(all[n])...)
 		if len(all) > maxChain {
 			return nil, fmt.Errorf("the validator wraps more than %d others, or itself", maxChain)
 		}
 	}
 
-	if slices.ContainsFunc(all, func(v Validator) bool { return wiring.IsNil(v) }) {
-		return nil, errors.New("a nil Validator")
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return all, nil
+}
+
+// checkValidator returns an error if v or a validator inside is nil, or if v has no
+// validator for one of the schemes.
+func checkValidator(v Validator, schemes ...Scheme) error {
+	if _, err := chain(v); err != nil {
+		return err
+	}
+	var errs []error
+	for _, scheme := range schemes {
+		if !supports(v, scheme) {
+			errs = append(errs, fmt.Errorf("no validator for the scheme %s", scheme))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// supports reports whether v passes on credentials of a scheme. It looks for a ByScheme
+// inside of caches and throttles. Other decorators may handle a scheme themselves.
+func supports(v Validator, scheme Scheme) bool {
+	for {
+		switch w := v.(type) {
+		case *Cache:
+			v = w.validator
+		case throttled:
+			v = w.Unwrap()
+		case ByScheme:
+			if w[scheme] == nil {
+				return false
+			}
+			v = w[scheme]
+		default:
+			return true
+		}
+	}
 }
 
 // wrapped returns the validators that v wraps.

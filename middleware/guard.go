@@ -99,21 +99,18 @@ func (s *location) protect(h http.Header) {
 	}
 }
 
-// wrapper returns the guard as a Wrapper.
-func (g *guard) wrapper() Wrapper {
+// wrapperOf returns the wrapper that authenticates in one way. It panics if v or way
+// has a fault.
+func wrapperOf(v Validator, way Way) Wrapper {
+	g, err := way.guard(v)
+	mustWire(g.name, checkValidator(v, g.scheme), err)
 	g.prepare()
 	return g.wrap
 }
 
-// prepare checks the validator, which is not nil. Only if the validator itself is a
-// cache may hits skip it: the code of a decorator must run on each request.
+// prepare sets the fields that do not depend on the way. Only if the validator itself
+// is a cache may hits skip it: the code of a decorator must run on each request.
 func (g *guard) prepare() {
-	if vs, ok := g.validator.(ByScheme); ok && vs[g.scheme] == nil {
-		panic("middleware: " + g.name + ": no validator for the scheme " + string(g.scheme))
-	}
-	if _, err := chain(g.validator); err != nil {
-		panic("middleware: " + g.name + ": " + err.Error())
-	}
 	g.cache, _ = g.validator.(*Cache)
 	g.absent = missing(g.header)
 	g.nobody = &counted{openedBy: g, writer: &errorsx.Writer{}, add: func(int64) error { return nil }}

@@ -46,19 +46,20 @@ func shown(name string) string {
 }
 
 // headerName returns the canonical form of name, or of def if name is empty. It
-// panics if it is not a valid header name.
-func headerName(wrapper, name, def string) string {
+// returns an error that names the field if it is not a valid header name. Requests
+// have no header of the name Host, because net/http moves it into another field.
+func headerName(field, name, def string) (string, error) {
 	if name == "" {
 		name = def
 	}
-	if !validHeaderName(name) {
-		panic(fmt.Sprintf("middleware: %s: %q is not a header name", wrapper, name))
+	canonical := http.CanonicalHeaderKey(name)
+	if !validHeaderName(name) || canonical == "Host" {
+		return canonical, fmt.Errorf("%s: %q is not a header name, or not one that a handler can read", field, name)
 	}
-	return http.CanonicalHeaderKey(name)
+	return canonical, nil
 }
 
 // validHeaderName reports whether name is a valid header name (RFC 9110 section 5.1).
-// Wrappers panic when they are made with an invalid one.
 func validHeaderName(name string) bool {
 	for i := range len(name) {
 		if !syntax.TokenChar(name[i]) {

@@ -22,38 +22,60 @@
 package middleware
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // A Wrapper returns a handler that checks requests before it calls the given handler.
 // It does not change the given handler. A Wrapper may be used for several handlers.
+//
+// The wrappers of this package panic if the given handler is nil or holds a nil
+// pointer.
 type Wrapper = func(http.Handler) http.Handler
 
 // Chain composes wrappers. The first wrapper is the outermost and sees requests
-// first. Chain panics if there is no wrapper, because nothing would be guarded, or if
-// one is nil.
+// first. Chain panics if there is no wrapper, because nothing would be guarded, and if
+// some are nil. The chain panics if a wrapper returns a nil handler.
 func Chain(wrappers ...Wrapper) Wrapper {
+	var errs []error
 	if len(wrappers) == 0 {
-		panic("middleware: Chain: no wrapper")
+		errs = append(errs, errors.New("no wrapper"))
 	}
 	ws := slices.Clone(wrappers)
-	for _, w := range ws {
+	for i, w := range ws {
 		if w == nil {
-			panic("middleware: Chain: nil Wrapper")
+			errs = append(errs, fmt.Errorf("wrapper %d is nil", i+1))
 		}
 	}
+	mustWire("Chain", errs...)
+
 	return func(next http.Handler) http.Handler {
-		for _, w := range slices.Backward(ws) {
-			next = w(next)
+		notNil("Chain", next)
+		for i, w := range slices.Backward(ws) {
+			if next = w(next); wiring.IsNil(next) {
+				panic(fmt.Sprintf("middleware: Chain: wrapper %d returned a nil Handler", i+1))
+			}
 		}
 		return next
 	}
 }
 
-// notNil panics if a wrapper is given a nil handler.
+// mustWire panics if a constructor has found faults in its arguments. The text of the
+// panic names the constructor and all faults.
+func mustWire(constructor string, faults ...error) {
+	if err := errors.Join(faults...); err != nil {
+		panic("middleware: " + constructor + ": " + err.Error())
+	}
+}
+
+// notNil panics if a wrapper is given a nil handler. Such a handler would panic at the
+// first request.
 func notNil(wrapper string, next http.Handler) {
-	if next == nil {
+	if wiring.IsNil(next) {
 		panic("middleware: " + wrapper + ": nil Handler")
 	}
 }

@@ -1,17 +1,22 @@
 package middleware
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // A Way is one of several ways to authenticate a request: an [APIKeyConfig], a
 // [BasicConfig] or a [BearerConfig].
 type Way interface {
-	guard(v Validator) *guard
+	// guard returns the guard of the way with v as its validator, which may be nil.
+	// The error names every fault of the way. The guard is never nil.
+	guard(v Validator) (*guard, error)
 }
 
 // OneOf admits a request with any one of several credentials:
@@ -31,37 +36,45 @@ type Way interface {
 // schemes of the others (RFC 9110 section 11.6.1). Every answer has the headers that
 // any of the ways needs, because the next request may use another way.
 //
-// OneOf panics if v is nil, if no way is given, if a way is nil or invalid, if only
-// some of them set AllowAnonymous, and if a way can never decide because an earlier
-// one reads the same header.
+// OneOf panics if no way is given, if a way is nil, if only some of them set
+// AllowAnonymous, and if a way can never decide because an earlier one reads the same
+// header. It also panics if the wrapper of one of the ways would.
 func OneOf(v Validator, ways ...Way) Wrapper {
-	if len(ways) == 0 {
-		panic("middleware: OneOf: no way given")
-	}
 	o := &oneOf{}
-	for _, way := range ways {
-		if way == nil {
-			panic("middleware: OneOf: nil Way")
+	var errs []error
+	var schemes []Scheme
+	if len(ways) == 0 {
+		errs = append(errs, errors.New("no way given"))
+	}
+	for i, way := range ways {
+		if wiring.IsNil(way) {
+			errs = append(errs, fmt.Errorf("way %d is nil", i+1))
+			continue
 		}
 
-		g := way.guard(v)
-		g.prepare()
-
-		for _, w := range o.ways {
-			if w.header == g.header && (w.scheme == g.scheme || w.bare() || g.bare()) {
-				panic("middleware: OneOf: two ways read the same " + g.header + " header")
-			}
+		g, err := way.guard(v)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("way %d, %s: %w", i+1, g.name, err))
 		}
-
+		if slices.ContainsFunc(o.ways, func(w *option) bool { return w.hides(g) }) {
+			errs = append(errs, fmt.Errorf("way %d, %s: an earlier way reads the same %s header", i+1, g.name, shown(g.header)))
+		}
+		schemes = appendNew(schemes, g.scheme)
 		o.ways = append(o.ways, &option{guard: g})
 	}
-	for _, w := range o.ways {
-		if (w.anonymous == nil) != (o.ways[0].anonymous == nil) {
-			panic("middleware: OneOf: AllowAnonymous is set for some ways and not for all")
-		}
+
+	mixed := func(w *option) bool { return (w.anonymous == nil) != (o.ways[0].anonymous == nil) }
+	if slices.ContainsFunc(o.ways, mixed) {
+		errs = append(errs, errors.New("AllowAnonymous is set for some ways and not for all"))
 	}
+	mustWire("OneOf", append(errs, checkValidator(v, schemes...))...)
 	o.prepare()
 	return o.wrap
+}
+
+// hides reports whether g can never decide, because w comes before it.
+func (w *option) hides(g *guard) bool {
+	return w.header == g.header && (w.scheme == g.scheme || w.bare() || g.bare())
 }
 
 type oneOf struct {
@@ -82,6 +95,7 @@ func (o *oneOf) prepare() {
 	o.from, o.fromQuery = &location{}, &location{query: true, private: true}
 	var names []string
 	for _, w := range o.ways {
+		w.prepare()
 		for _, other := range o.ways {
 			if other.header == w.header {
 				w.known = append(w.known, string(other.scheme))

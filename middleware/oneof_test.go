@@ -115,7 +115,7 @@ func TestOneOfProtectsAnswers(t *testing.T) {
 	}{
 		"Authorization alone": {[]middleware.Way{middleware.BearerConfig{}, middleware.BasicConfig{}}, nil, ""},
 		"a key too":           {[]middleware.Way{middleware.BearerConfig{}, middleware.APIKeyConfig{}}, []string{"Authorization", "X-API-KEY"}, "private"},
-		"what Confirm reads": {[]middleware.Way{middleware.BearerConfig{Vary: "Cookie"}, middleware.BasicConfig{Header: "X-Basic"}},
+		"what Confirm reads": {[]middleware.Way{middleware.BearerConfig{Vary: "Cookie", Confirm: confirms}, middleware.BasicConfig{Header: "X-Basic"}},
 			[]string{"Authorization", "Cookie", "X-Basic"}, "private"},
 	} {
 		w := serve(middleware.OneOf(people, tt.ways...)(whoami), "GET", "/", "Authorization: Bearer token-ada")

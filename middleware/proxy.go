@@ -93,19 +93,21 @@ func newProxies(cfg *ProxyConfig) *proxies {
 	if cfg == nil {
 		cfg = &ProxyConfig{}
 	}
+	var errs []error
 	for _, p := range cfg.Trusted {
 		if !p.IsValid() || p.Masked() != p || p.Addr().Is4In6() {
-			panic(fmt.Sprintf("middleware: Proxy: Trusted has %v, expected a prefix without bits beyond its length", p))
+			errs = append(errs, fmt.Errorf("the list Trusted has %v, expected a prefix without bits beyond its length", p))
 		}
 		if p.Bits() == 0 {
-			panic(fmt.Sprintf("middleware: Proxy: Trusted has %v, so that every client could choose its address: expected the networks of the proxies", p))
+			errs = append(errs, fmt.Errorf("the list Trusted has %v, so that every client could choose its address: expected the networks of the proxies", p))
 		}
 	}
 
 	header := cmp.Or(cfg.Header, forwardedFor)
 	if header != forwardedFor && header != forwarded {
-		panic(fmt.Sprintf("middleware: Proxy: Header is %q, expected %s or %s", header, forwardedFor, forwarded))
+		errs = append(errs, fmt.Errorf("the Header is %q, expected %s or %s", header, forwardedFor, forwarded))
 	}
+	mustWire("Proxy", errs...)
 	return &proxies{slices.Clone(cfg.Trusted), header}
 }
 

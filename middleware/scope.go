@@ -32,7 +32,8 @@ func Scope(anyOf ...string) Wrapper {
 }
 
 // AllScopes admits a request only if its identity has all of the scopes. Otherwise it
-// is like [Scope]. Its refusal lists all scopes that are needed.
+// is like [Scope]. Its refusal lists all scopes that are needed. AllScopes panics if no
+// scope is given, and if one is not a scope token.
 func AllScopes(all ...string) Wrapper {
 	needed := scopeList("AllScopes", all)
 	all = slices.Clone(all)
@@ -50,14 +51,16 @@ func AllScopes(all ...string) Wrapper {
 // scopeList joins the scopes. It panics if there is none, or if one is not a scope
 // token.
 func scopeList(wrapper string, scopes []string) string {
+	var errs []error
 	if len(scopes) == 0 {
-		panic("middleware: " + wrapper + ": no scope given")
+		errs = append(errs, errors.New("no scope given"))
 	}
 	for _, scope := range scopes {
 		if !validScope(scope) {
-			panic(fmt.Sprintf("middleware: %s: %q is not a scope", wrapper, scope))
+			errs = append(errs, fmt.Errorf("%q is not a scope", scope))
 		}
 	}
+	mustWire(wrapper, errs...)
 	return strings.Join(scopes, " ")
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware/internal/paths"
+	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
 // A TierTable maps path prefixes to the wrappers that guard them.
@@ -84,12 +85,11 @@ func (t TierTable) prefixes() []string { return slices.Sorted(maps.Keys(t)) }
 // in an unguarded tier. It is merged with the identity that the tier proves, so both
 // must be of the same issuer and client.
 //
-// cfg may be nil. Tiers panics if the table's Check returns an error.
+// cfg may be nil. Tiers panics if the table's Check returns an error. The wrapper that
+// it returns panics if a wrapper of the table returns a nil handler.
 func Tiers(table TierTable, cfg *TiersConfig) Wrapper {
 	paths, err := table.paths()
-	if err != nil {
-		panic("middleware: Tiers: " + err.Error())
-	}
+	mustWire("Tiers", err)
 	if cfg == nil {
 		cfg = &TiersConfig{}
 	}
@@ -110,9 +110,13 @@ type tiers struct {
 func (t *tiers) wrap(next http.Handler) http.Handler {
 	notNil("Tiers", next)
 	guarded := make([]http.Handler, len(t.wrappers))
+	var errs []error
 	for i, wrapper := range t.wrappers {
 		inner := &authenticatedAlone{next, t.prefixes[i]}
 		guarded[i] = wrapper(inner)
+		if wiring.IsNil(guarded[i]) {
+			errs = append(errs, fmt.Errorf("prefix %q: the Wrapper returned a nil Handler", t.prefixes[i]))
+		}
 
 		// Unguarded authenticates nobody, and that is no fault. It must be alone: other
 		// wrappers between it and inner guard the tier.
@@ -120,6 +124,7 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 			guarded[i] = next
 		}
 	}
+	mustWire("Tiers", errs...)
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tier, ok := t.paths.Find(r.URL)

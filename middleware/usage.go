@@ -87,7 +87,7 @@ func Usage(m Meter, cfg *UsageConfig) Wrapper {
 			switch {
 			case err != nil:
 				(*errorsx.Writer)(nil).Refuse(w, r, "", err)
-			case c != nil && !c.lost && cfg.CountStatus != nil:
+			case c != nil && !c.lost && u.cfg.CountStatus != nil:
 				u.serveByStatus(w, r, next, s, c)
 			default:
 				next.ServeHTTP(w, r)

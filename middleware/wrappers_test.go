@@ -307,7 +307,7 @@ func TestC20AnswersArePrivate(t *testing.T) {
 	sets := func(name, value string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Add(name, value) })
 	}
-	custom := middleware.Bearer(people, &middleware.BearerConfig{Header: "x-token", Vary: "cookie"})
+	custom := middleware.Bearer(people, &middleware.BearerConfig{Header: "x-token", Vary: "cookie", Confirm: confirms})
 	for _, tt := range []struct {
 		name          string
 		guard         middleware.Wrapper

@@ -75,21 +75,17 @@ const introspectionTimeout = 2 * time.Second
 // AUTH-9 if its token_type is not Bearer, or if the answer says that it is a refresh
 // token or an ID token. The causes of refusals are like those of [JWT].
 //
-// Introspection returns an error if the endpoint or cfg is invalid.
+// Introspection returns an error that names every fault: if the endpoint is no such
+// URL, and if a field of cfg is missing or invalid.
 func Introspection(endpoint string, cfg IntrospectionConfig) (middleware.Validator, error) {
 	errs := []error{remoteURL(endpoint)}
-	if cfg.ClientID == "" || cfg.ClientSecret == "" {
-		errs = append(errs, errors.New("no ClientID, or no ClientSecret"))
+	if cfg.ClientID == "" {
+		errs = append(errs, errors.New("no ClientID"))
 	}
-	if cfg.Issuer == "" {
-		errs = append(errs, errors.New("no Issuer"))
+	if cfg.ClientSecret == "" {
+		errs = append(errs, errors.New("no ClientSecret"))
 	}
-	if slices.Contains(cfg.Audience, "") {
-		errs = append(errs, errors.New("an empty Audience"))
-	}
-	if cfg.Leeway < 0 || cfg.Leeway > time.Minute {
-		errs = append(errs, fmt.Errorf("leeway %v, expected 0 to 1m", cfg.Leeway))
-	}
+	errs = append(errs, checkTrust(cfg.Issuer, cfg.Audience, cfg.UserClaim, cfg.Leeway))
 
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("idp: Introspection: %w", err)

@@ -58,7 +58,7 @@ func JWTs(issuers ...TrustedIssuer) (middleware.Validator, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("issuer %q: %w", issuer.Issuer, err))
 		}
-		if _, twice := vs[issuer.Issuer]; twice {
+		if _, twice := vs[issuer.Issuer]; twice && issuer.Issuer != "" {
 			errs = append(errs, fmt.Errorf("issuer %q: given twice", issuer.Issuer))
 		}
 		vs[issuer.Issuer] = v

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
@@ -76,7 +77,8 @@ const MaxLifetime = 366 * 24 * time.Hour
 // expectation and the value found. It shows at most 64 bytes of the values of iss,
 // aud, client_id, azp, typ, alg and kid. Of all others it shows only the JSON kind.
 //
-// JWT returns an error if keys is nil or if cfg is invalid.
+// JWT returns an error that names every fault: if keys is nil, and if a field of cfg is
+// missing or invalid.
 func JWT(keys Keys, cfg JWTConfig) (middleware.Validator, error) {
 	v, err := newJWT(keys, cfg)
 	if err != nil {
@@ -93,18 +95,21 @@ func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 	if wiring.IsNil(keys) {
 		errs = append(errs, errors.New("nil Keys"))
 	}
-	if cfg.Issuer == "" {
-		errs = append(errs, errors.New("no Issuer"))
+	if r, ok := keys.(*RemoteKeys); ok && r != nil && r.state.Load() == nil {
+		errs = append(errs, errors.New("the Keys are RemoteKeys that OpenRemoteKeys has not made"))
 	}
 	if strings.ContainsAny(cfg.Issuer, "{}") {
 		errs = append(errs, fmt.Errorf("the Issuer %q is a template, and iss is compared with it as it is: expected one issuer's URL", cfg.Issuer))
 	}
-	if len(cfg.Audience) == 0 || slices.Contains(cfg.Audience, "") {
-		errs = append(errs, errors.New("no Audience, or an empty one"))
+	if len(cfg.Audience) == 0 {
+		errs = append(errs, errors.New("no Audience"))
 	}
-	if cfg.Leeway < 0 || cfg.Leeway > time.Minute {
-		errs = append(errs, fmt.Errorf("leeway %v, expected 0 to 1m", cfg.Leeway))
+	for _, t := range cfg.Types {
+		if strings.ContainsFunc(t, unicode.IsSpace) {
+			errs = append(errs, fmt.Errorf("the Types have %q, which holds a blank", t))
+		}
 	}
+	errs = append(errs, checkTrust(cfg.Issuer, cfg.Audience, cfg.UserClaim, cfg.Leeway))
 
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -126,6 +131,31 @@ func newJWT(keys Keys, cfg JWTConfig) (*jwtValidator, error) {
 		v.types = append(v.types, mediaType(t))
 	}
 	return v, nil
+}
+
+// checkTrust returns an error that names every fault of the fields that [JWTConfig] and
+// [IntrospectionConfig] share. A name with blanks around it, as from a file's line,
+// would match no token.
+func checkTrust(issuer string, audience []string, userClaim string, leeway time.Duration) error {
+	var errs []error
+	switch {
+	case issuer == "":
+		errs = append(errs, errors.New("no Issuer"))
+	case strings.TrimSpace(issuer) != issuer:
+		errs = append(errs, fmt.Errorf("the Issuer %q has blanks around it", issuer))
+	}
+	for _, a := range audience {
+		if a == "" || strings.ContainsFunc(a, unicode.IsSpace) {
+			errs = append(errs, fmt.Errorf("the Audience has %q, expected names that are not empty and hold no blank", a))
+		}
+	}
+	if slices.Contains([]string{"iss", "aud", "exp", "nbf", "iat", "jti"}, userClaim) {
+		errs = append(errs, fmt.Errorf("UserClaim is %q, which names no user", userClaim))
+	}
+	if leeway < 0 || leeway > time.Minute {
+		errs = append(errs, fmt.Errorf("the Leeway is %v, expected 0 to 1m", leeway))
+	}
+	return errors.Join(errs...)
 }
 
 type jwtValidator struct {

@@ -41,7 +41,7 @@ var signers = sync.OnceValue(func() map[string]crypto.PrivateKey {
 	_, ed, _ := ed25519.GenerateKey(rand.Reader)
 	rs, _ := rsa.GenerateKey(rand.Reader, 2048)
 	return map[string]crypto.PrivateKey{
-		"ES256": ec, "ES384": ec384, "EdDSA": ed, "RS256": rs, "HS256": []byte(strings.Repeat("k", 32)),
+		"ES256": ec, "ES384": ec384, "EdDSA": ed, "RS256": rs, "HS256": []byte(strings.Repeat("key-", 8)),
 	}
 })
 

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -72,6 +73,8 @@ type staticKey struct {
 // returns an error for a key that is not of its algorithm or too weak: RSA needs at
 // least 2048 bits and an odd exponent of at least 65537, an HMAC key at least the
 // length of the hash (RFC 7518 section 3.2), and an ECDSA key the algorithm's curve.
+// An HMAC or Ed25519 key of equal bytes is an error too, because it is probably a buffer
+// that was never filled. The error names every fault.
 func StaticKeys(keys ...Key) (Keys, error) {
 	ks := staticKeys{}
 	var errs []error
@@ -137,34 +140,44 @@ var hmacSizes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 // checkKey returns an error unless alg is supported and key is a strong enough key
 // for it. RSA needs at least 2048 bits and an odd exponent of at least 65537. An HMAC
 // key must be at least as long as the hash (RFC 7518 section 3.2). An ECDSA key must
-// be on the algorithm's curve.
+// be on the algorithm's curve. An HMAC or Ed25519 key must not be equal bytes.
 func checkKey(alg string, key crypto.PublicKey) error {
 	if methods[alg] == nil {
 		return fmt.Errorf("algorithm %q is not supported", alg)
 	}
 
-	ok := false
+	ok, equal := false, false
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
 		_, err := ecdsaBytes(k)
 		ok = err == nil && curves[alg] == k.Curve
 	case ed25519.PublicKey:
 		ok = alg == "EdDSA" && len(k) == ed25519.PublicKeySize
+		equal = areEqual(k)
 	case *rsa.PublicKey:
 		ok = alg[:2] == "RS" && k != nil && k.N != nil && k.N.BitLen() >= 2048 && k.E >= 65537 && k.E%2 == 1
 	case []byte:
 		ok = hmacSizes[alg] > 0 && len(k) >= hmacSizes[alg]
+		equal = areEqual(k)
 	}
 
 	if !ok {
 		return fmt.Errorf("a %T is no key for %s, or too weak for it", key, alg)
 	}
+	if equal {
+		return fmt.Errorf("the key for %s is equal bytes, and anybody could sign with it: was it read?", alg)
+	}
 	return nil
 }
 
+// areEqual reports whether the bytes of a key are equal. Such a key is probably a buffer
+// that was never filled.
+func areEqual(key []byte) bool { return len(key) > 0 && bytes.Count(key, key[:1]) == len(key) }
+
 // ecdsaBytes encodes k. It returns an error unless k is a point of its curve.
 func ecdsaBytes(k *ecdsa.PublicKey) ([]byte, error) {
-	if k == nil || k.Curve == nil {
+	//lint:ignore SA1019 only the fields show that a coordinate is missing
+	if k == nil || k.Curve == nil || k.X == nil || k.Y == nil {
 		return nil, errors.New("no key")
 	}
 	return k.Bytes()

@@ -44,7 +44,7 @@ func TestC04MemoryOpaque(t *testing.T) {
 // default it remembers an eighth of the tokens, which fills the cache's maps equally
 // well.
 func TestC04MemoryJWT(t *testing.T) {
-	secret := []byte(strings.Repeat("k", 32))
+	secret := []byte(strings.Repeat("key-", 8))
 	keys, err := idp.StaticKeys(idp.Key{Alg: "HS256", Public: secret})
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ type RemoteKeysConfig struct {
 	// If 0, it is ten seconds. At least a second.
 	Cooldown time.Duration
 
-	// Timeout bounds one fetch. If 0, it is five seconds.
+	// Timeout bounds one fetch. If 0, it is five seconds. At least a millisecond.
 	Timeout time.Duration
 
 	// AllowEmptyStart makes [OpenRemoteKeys] return before the first fetch. Every
@@ -53,6 +53,7 @@ const (
 	defaultMaxAge   = 24 * time.Hour
 	defaultCooldown = 10 * time.Second
 	defaultTimeout  = 5 * time.Second
+	minFetchTimeout = time.Millisecond
 	retryRefresh    = 10 * time.Second // after a failed fetch
 	searchTimeout   = 2 * time.Second  // for a request whose key the set lacks
 )
@@ -119,8 +120,9 @@ type keyFetch struct {
 // until Close. url must be https, or http on loopback. ctx bounds only the first
 // fetch. Redirects to other hosts are not followed. c may be nil.
 //
-// It returns an error if url or the config is invalid. It also returns an error if
-// the first fetch fails, unless AllowEmptyStart is set.
+// It returns an error that names every fault if ctx is nil, or if url or a field of c
+// is invalid. It also returns an error if the first fetch fails, unless AllowEmptyStart
+// is set.
 func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*RemoteKeys, error) {
 	var cfg RemoteKeysConfig
 	if c != nil {
@@ -130,7 +132,11 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 	cfg.MaxAge = cmp.Or(cfg.MaxAge, max(defaultMaxAge, cfg.Refresh))
 	cfg.Cooldown = cmp.Or(cfg.Cooldown, defaultCooldown)
 	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
-	if err := errors.Join(remoteURL(url), cfg.check()); err != nil {
+	errs := []error{remoteURL(url), cfg.check()}
+	if ctx == nil {
+		errs = append(errs, errors.New("nil Context"))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("idp: OpenRemoteKeys: %w", err)
 	}
 
@@ -172,16 +178,16 @@ func (r *RemoteKeys) Close() error {
 func (cfg RemoteKeysConfig) check() error {
 	var errs []error
 	if cfg.Refresh < time.Second {
-		errs = append(errs, fmt.Errorf("refresh is %v, expected at least 1s", cfg.Refresh))
+		errs = append(errs, fmt.Errorf("the Refresh is %v, expected at least 1s", cfg.Refresh))
 	}
 	if cfg.MaxAge < cfg.Refresh {
-		errs = append(errs, fmt.Errorf("max age is %v, expected at least refresh, %v", cfg.MaxAge, cfg.Refresh))
+		errs = append(errs, fmt.Errorf("the MaxAge is %v, expected at least the Refresh, %v", cfg.MaxAge, cfg.Refresh))
 	}
 	if cfg.Cooldown < time.Second {
-		errs = append(errs, fmt.Errorf("cooldown is %v, expected at least 1s", cfg.Cooldown))
+		errs = append(errs, fmt.Errorf("the Cooldown is %v, expected at least 1s", cfg.Cooldown))
 	}
-	if cfg.Timeout < 0 {
-		errs = append(errs, fmt.Errorf("timeout is %v", cfg.Timeout))
+	if cfg.Timeout < minFetchTimeout {
+		errs = append(errs, fmt.Errorf("the Timeout is %v, expected at least %v: a number without a unit is nanoseconds", cfg.Timeout, minFetchTimeout))
 	}
 	return errors.Join(errs...)
 }

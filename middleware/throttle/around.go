@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"context"
+	"errors"
 
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/middleware/internal/wiring"
@@ -12,11 +13,15 @@ import (
 // too; [middleware.NewCache] returns an error if it contains a throttle. Around panics if t or v
 // is nil.
 func (t *Throttle) Around(v middleware.Validator) middleware.Validator {
+	var errs []error
 	if t == nil {
-		panic("throttle.Around: nil Throttle")
+		errs = append(errs, errors.New("nil Throttle"))
 	}
 	if wiring.IsNil(v) {
-		panic("throttle.Around: nil middleware.Validator")
+		errs = append(errs, errors.New("nil Validator"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		panic("throttle: Around: " + err.Error())
 	}
 	return throttled{t, v}
 }

@@ -60,10 +60,12 @@ type Config struct {
 // blocked. It drops the least recently tried ones first. If an address has failed
 // with 256 accounts, all further accounts from it count as one, so that invented
 // names do not evict other clients' failures. A Throttle takes at most 20 MiB. A nil
-// *Throttle allows every attempt, but [Throttle.Around] of it panics. A Throttle is
-// safe for concurrent use.
+// *Throttle allows every attempt, but [Throttle.Around] of it panics. The zero value is
+// ready to use, with the limits of the zero [Config]. A Throttle is safe for
+// concurrent use.
 type Throttle struct {
-	cfg Config
+	once sync.Once // calls setUp, because the zero value is ready to use
+	cfg  Config
 
 	mu        sync.Mutex
 	failing   *simplelru.LRU[pair, *failures] // pairs that were never blocked
@@ -88,28 +90,45 @@ type pair struct {
 var others [16]byte
 
 // New returns a throttle without failures. c may be nil. It returns an error
-// if Failures or Window is negative, or if Window is less than a second and not 0.
+// that names every fault: if Failures or Window is negative, and if Window is less than
+// a second and not 0.
 func New(c *Config) (*Throttle, error) {
 	var cfg Config
 	if c != nil {
 		cfg = *c
 	}
-	if cfg.Failures < 0 || cfg.Window < 0 || cfg.Window > 0 && cfg.Window < time.Second {
-		return nil, fmt.Errorf("throttle: New: %d failures in %v, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds",
-			cfg.Failures, cfg.Window)
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("throttle: New: %w", err)
 	}
+	t := &Throttle{cfg: cfg}
+	t.once.Do(t.setUp)
+	return t, nil
+}
 
+func (cfg *Config) check() error {
+	var errs []error
+	if cfg.Failures < 0 {
+		errs = append(errs, fmt.Errorf("the number of Failures is %d, expected at least 1, or 0 for 10", cfg.Failures))
+	}
+	if cfg.Window != 0 && cfg.Window < time.Second {
+		errs = append(errs, fmt.Errorf("the Window is %v, expected at least 1s, or 0 for 15m: a number without a unit is nanoseconds", cfg.Window))
+	}
+	return errors.Join(errs...)
+}
+
+// setUp sets defaults and makes the lists.
+func (t *Throttle) setUp() {
+	cfg := &t.cfg
 	cfg.Failures = cmp.Or(cfg.Failures, 10)
 	cfg.Window = cmp.Or(cfg.Window, 15*time.Minute)
 	if cfg.Canonical == nil {
 		cfg.Canonical = func(username string) string { return strings.ToLower(strings.TrimSpace(username)) }
 	}
 
-	t := &Throttle{cfg: cfg, addresses: map[netip.Addr]int{}}
+	t.addresses = map[netip.Addr]int{}
 	// NewLRU fails only for a size of 0.
 	t.failing, _ = simplelru.NewLRU(maxPairs, t.forgotten)
 	t.blocked, _ = simplelru.NewLRU(maxPairs, t.forgotten)
-	return t, nil
 }
 
 // Begin returns an [Attempt] if the credential may be tried at c.Now. The account is
@@ -126,6 +145,7 @@ func (t *Throttle) Begin(c middleware.Credential) (*Attempt, error) {
 			"pass on the one that the wrapper gives, or call WithRequest or WithAddr"))
 	}
 
+	t.once.Do(t.setUp)
 	sum := sha256.Sum256([]byte(t.cfg.Canonical(c.Username)))
 	a := &Attempt{throttle: t, pair: pair{[16]byte(sum[:16]), network(address)}}
 	now := c.Now()
