@@ -1,6 +1,7 @@
 // Package errorsx defines refusals and renders them as JSON answers.
 //
 //	h := middleware.Errors(&errorsx.Writer{Dialect: errorsx.RFC})(errorsx.Mux(mux))
+//	return nil, errorsx.CredentialsIncorrect // in a validator
 //
 // Wrappers and handlers refuse a request with an [*Error] or a bare [Code]. A
 // [Writer] turns it into the JSON answer:

@@ -1,4 +1,4 @@
-// Package middleware authenticates and authorizes net/http requests.
+// Package middleware authenticates, authorizes and counts net/http requests.
 //
 //	h := middleware.Bearer(tokens, &middleware.BearerConfig{RequireUser: true})(mux)
 //	mux.Handle("GET /reports/{id}", middleware.Scope("reports:read")(reports))
@@ -7,8 +7,9 @@
 // whose zero value is ready to use, and which may be nil. Handlers read the result
 // with [IdentityFromContext].
 //
-// A [Validator] decides whether a credential is genuine. It may be an issuer, a [JWT]
-// validator for tokens that others sign, or an [APIKeyFunc] for API keys of your own.
+// A [Validator] decides whether a credential is genuine. It may be an issuer, a JWT
+// validator of package idp for tokens that others sign, or an [APIKeyFunc] for API keys
+// of your own.
 // Several wrappers around one handler prove one identity: a request with an [APIKey]
 // and a [Bearer] token of different clients is refused. [Tiers] chooses the wrappers
 // by path.

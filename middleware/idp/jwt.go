@@ -1,3 +1,16 @@
+// Package idp accepts the access tokens of identity providers and of other issuers.
+//
+//	keys, err := idp.OpenRemoteKeys(ctx, "https://id.example.com/keys", nil)
+//	tokens, err := idp.JWT(keys, idp.JWTConfig{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}})
+//	h := middleware.Bearer(tokens, nil)(mux)
+//
+// [JWT] verifies the signed tokens of one issuer, and [JWTs] those of several. The keys
+// are [RemoteKeys], which follow a key set (RFC 7517), or [StaticKeys].
+//
+// [Introspection] asks the issuer about each token (RFC 7662). Opaque tokens need it.
+//
+// Put a [middleware.Cache] around each of these validators. It learns of keys that
+// RemoteKeys find withdrawn. Around StaticKeys and Introspection it needs a TTL.
 package idp
 
 import (

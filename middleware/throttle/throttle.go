@@ -2,6 +2,9 @@
 //
 //	t, err := throttle.New(nil)
 //	h := middleware.Basic(t.Around(passwords), nil)(mux)
+//
+// An issuer has a throttle of its own, unless its configuration names one. A program that
+// checks the same passwords in other places shares one [Throttle] among all of them.
 package throttle
 
 import (

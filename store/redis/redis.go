@@ -1,6 +1,7 @@
 // Package redis is a [store.Store] in Redis 7 or later, for several nodes.
 //
-//	s, err := redis.Open(ctx, "rediss://user:password@redis.example.com/0", nil)
+//	db, err := redis.Open(ctx, "rediss://user:password@redis.example.com/0", nil)
+//	defer db.Close()
 //
 // Each method that must be atomic is one Lua script. All keys of a namespace carry the
 // same hash tag, so that a cluster keeps them in one slot. No key expires by Redis's
@@ -25,7 +26,6 @@
 //   - It leaves no tombstone of a client's secret.
 //   - It does not delete the keys of a user whom it revokes or deletes.
 //   - It ignores addresses, owners and the scopes of users.
-//   - It does not look at addresses, owners and the scopes of users.
 package redis
 
 import (

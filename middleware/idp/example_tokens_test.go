@@ -1,0 +1,143 @@
+package idp_test
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/idp"
+)
+
+// These are the private keys of two identity providers.
+var (
+	_, exampleKey1, _ = ed25519.GenerateKey(nil)
+	_, exampleKey2, _ = ed25519.GenerateKey(nil)
+)
+
+// examplePublic returns the public part of a private key.
+func examplePublic(id string, private ed25519.PrivateKey) idp.Key {
+	return idp.Key{ID: id, Alg: "EdDSA", Public: private.Public()}
+}
+
+// exampleToken signs an access token for a client, as a provider does.
+func exampleToken(kid string, private ed25519.PrivateKey, issuer, audience, client string) string {
+	now := time.Now()
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+		"iss": issuer, "aud": audience, "sub": client, "client_id": client, "scope": "reports:read",
+		"jti": "1", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	})
+	token.Header["typ"], token.Header["kid"] = "at+jwt", kid
+	signed, err := token.SignedString(private)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return signed
+}
+
+// exampleCheck prints the verdict of a validator on a token.
+func exampleCheck(v middleware.Validator, token string) {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	id, err := middleware.Check(r, middleware.Bearer(v, nil))
+	fmt.Printf("%q %v\n", id.Client, err)
+}
+
+func ExampleJWT() {
+	const issuer, audience = "https://id.example.com", "https://api.example.com"
+	keys, err := idp.StaticKeys(examplePublic("k1", exampleKey1))
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := idp.JWT(keys, idp.JWTConfig{Issuer: issuer, Audience: []string{audience}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	exampleCheck(tokens, exampleToken("k1", exampleKey1, issuer, audience, "app"))
+	exampleCheck(tokens, exampleToken("k1", exampleKey1, issuer, "https://shop.example.com", "app"))
+	exampleCheck(tokens, exampleToken("k1", exampleKey1, "https://id.example.org", audience, "app"))
+	exampleCheck(tokens, exampleToken("k1", exampleKey2, issuer, audience, "app")) // not the key k1
+	// Output:
+	// "app" <nil>
+	// "" AUTH-12: Invalid token: claim "aud": expected "https://api.example.com", found "https://shop.example.com"
+	// "" AUTH-12: Invalid token: claim "iss": expected "https://id.example.com", found "https://id.example.org"
+	// "" AUTH-10: Invalid token signature: header member "kid": expected the ID of the EdDSA key that made the signature, found "k1"; ed25519: verification error
+}
+
+// Each issuer signs with keys of its own, and no issuer can sign for another one.
+func ExampleJWTs() {
+	audience := []string{"https://api.example.com"}
+	staff, err := idp.StaticKeys(examplePublic("k1", exampleKey1))
+	if err != nil {
+		log.Fatal(err)
+	}
+	partners, err := idp.StaticKeys(examplePublic("k1", exampleKey2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := idp.JWTs(
+		idp.TrustedIssuer{Keys: staff, JWTConfig: idp.JWTConfig{Issuer: "https://staff.example", Audience: audience}},
+		idp.TrustedIssuer{Keys: partners, JWTConfig: idp.JWTConfig{Issuer: "https://partners.example", Audience: audience}},
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	exampleCheck(tokens, exampleToken("k1", exampleKey1, "https://staff.example", audience[0], "desk"))
+	exampleCheck(tokens, exampleToken("k1", exampleKey2, "https://partners.example", audience[0], "acme"))
+	exampleCheck(tokens, exampleToken("k1", exampleKey2, "https://staff.example", audience[0], "acme")) // forged
+	// Output:
+	// "desk" <nil>
+	// "acme" <nil>
+	// "" AUTH-10: Invalid token signature: header member "kid": expected the ID of the EdDSA key that made the signature, found "k1"; ed25519: verification error
+}
+
+// A key that is too weak for its algorithm is an error, and so is a key of another kind.
+func ExampleStaticKeys() {
+	_, err := idp.StaticKeys(examplePublic("k1", exampleKey1), examplePublic("k2", exampleKey2))
+	fmt.Println(err)
+	_, err = idp.StaticKeys(idp.Key{ID: "k3", Alg: "HS256", Public: []byte("secret")})
+	fmt.Println(err)
+	_, err = idp.StaticKeys(idp.Key{ID: "k4", Alg: "ES256", Public: exampleKey1.Public()})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// idp: StaticKeys: key "k3": a []uint8 is no key for HS256, or too weak for it
+	// idp: StaticKeys: key "k4": a ed25519.PublicKey is no key for ES256, or too weak for it
+}
+
+func ExampleIntrospection() {
+	// This server stands in for the endpoint of a provider. It knows one token.
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := `{"active":false}`
+		if client, secret, _ := r.BasicAuth(); client == "api" && secret == "api-secret" && r.FormValue("token") == "opaque-1" {
+			answer = `{"active":true,"client_id":"app","username":"ada","scope":"reports:read"}`
+		}
+		fmt.Fprint(w, answer)
+	}))
+	defer provider.Close()
+
+	tokens, err := idp.Introspection(provider.URL, idp.IntrospectionConfig{
+		ClientID: "api", ClientSecret: "api-secret", Issuer: "https://id.example.com",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Nothing tells the cache of a revocation, so that a revoked token works for a minute.
+	cache, err := middleware.NewCache(tokens, 10_000, &middleware.CacheConfig{TTL: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	exampleCheck(cache, "opaque-1")
+	exampleCheck(cache, "guess")
+	// Output:
+	// "app" <nil>
+	// "" AUTH-12: Invalid token: member "active": expected true, found false
+}
