@@ -71,7 +71,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "chain", name: "a throttle may stand inside of a cache", file: "middleware/cache.go",
-		old: "v.(interface{ OutsideCache() })", new: "v.(interface{ InsideCache() })",
+		old: "_, ok := v.(throttled)\n\treturn ok", new: "_, ok := v.(throttled)\n\treturn ok && false",
 	},
 	{
 		part: "identity", name: "a validator says how it was proven", file: "middleware/identity.go",
