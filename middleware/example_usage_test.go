@@ -75,7 +75,7 @@ func ExampleAddUsage() {
 	key(usage(reports)).ServeHTTP(w, r)
 	fmt.Println(records.uses["acme"])
 
-	key(reports).ServeHTTP(w, r) // here Usage was forgotten
+	key(reports).ServeHTTP(w, r) // without Usage, this is an error
 	fmt.Println(records.uses["acme"])
 	// Output:
 	// 21

@@ -40,7 +40,7 @@ func ExampleAPIKeyFunc() {
 	// "" AUTH-1: The API key is incorrect
 }
 
-// Keys are those of one validator, and tokens are those of another one.
+// One validator knows the API keys, and another one knows the tokens.
 func ExampleByScheme() {
 	auth := middleware.ByScheme{
 		middleware.SchemeAPIKey: demoIdentities(map[string]middleware.Identity{"key-1": {Client: "acme"}}),

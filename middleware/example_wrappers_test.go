@@ -141,7 +141,7 @@ func ExampleIdentityFromContext() {
 	// "" false
 }
 
-// The rest of the paths needs a key.
+// All other paths need a key.
 func ExampleUnguarded() {
 	guard := middleware.Tiers(middleware.TierTable{
 		"/":        middleware.APIKey(demoSecrets, nil),
