@@ -43,15 +43,15 @@ func (i *Issuer) createClient(ctx context.Context, c store.Client) (string, erro
 }
 
 // CreateAPIKey stores a new API key for k.Client and returns it. The key has the form
-// prefix_id_secret, with a checksum. It cannot be read again later. Its ID may be shown
-// and logged.
+// prefix_id_secret, with a checksum. It cannot be read again later. Its ID, which is the
+// part of 12 characters between the last two underscores, may be shown and logged.
 //
 // CreateAPIKey sets ID, Digest and Created, which must be empty. If Expires is zero,
 // the key never expires. If Owner is not empty, that user must exist.
 //
-// A key with scopes gets tokens for these only. A key without scopes passes no route
-// that requires a scope. At an endpoint behind the key it does not limit the client:
-// there an empty list means all scopes of the client.
+// A route that requires a scope refuses a key without scopes. With
+// [Config].BehindAPIKey, a key with scopes gets tokens for these scopes only, and a key
+// without scopes gets tokens for any scope of its client.
 //
 // CreateAPIKey returns [store.ErrNotFound] if the client or the owner does not exist.
 // The key is empty unless the error is nil.

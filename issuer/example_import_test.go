@@ -99,6 +99,6 @@ func ExampleIssuer_ImportAPIKey() {
 	// Output:
 	// <nil>
 	// "acme" <nil>
-	// issuer: ImportAPIKey: the secret has 8 bytes, expected at least 16 unless AllowWeak is set
+	// issuer: ImportAPIKey: the key has 8 bytes, expected at least 16 unless AllowWeak is set
 	// "" AUTH-1: The API key is incorrect
 }

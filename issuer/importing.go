@@ -51,7 +51,7 @@ func (k ImportedKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(
 // If only the SHA-256 digest of a key is known, use [store.ParseDigest] to make its
 // record.
 func (i *Issuer) ImportAPIKey(k ImportedKey) (store.APIKey, error) {
-	err := errors.Join(named("ID", k.ID), named("Client", k.Client), importable(k.ID, k.Key, maxKey, k.AllowWeak))
+	err := errors.Join(named("ID", k.ID), named("Client", k.Client), importable("key", k.ID, k.Key, maxKey, k.AllowWeak))
 	switch {
 	case err != nil:
 	case !headerText(k.Key):
@@ -85,7 +85,7 @@ func (s ImportedSecret) LogValue() slog.Value { return slog.StringValue(fmt.Spri
 // empty or they are equal. It also returns an error if the secret is too long, too weak
 // or cannot be sent with Basic.
 func ImportSecret(s ImportedSecret) (store.Secret, error) {
-	err := errors.Join(named("ID", s.ID), importable(s.ID, s.Secret, maxSecretImport, s.AllowWeak))
+	err := errors.Join(named("ID", s.ID), importable("secret", s.ID, s.Secret, maxSecretImport, s.AllowWeak))
 	if err == nil && !basicText(s.Secret) {
 		err = errors.New("the secret holds what Basic cannot carry: expected UTF-8 without control characters")
 	}
@@ -103,16 +103,16 @@ func named(what, name string) error {
 }
 
 // importable returns an error if a secret with that ID must not be imported.
-func importable(id, secret string, most int, allowWeak bool) error {
+func importable(what, id, secret string, most int, allowWeak bool) error {
 	switch {
 	case secret == "":
-		return errors.New("there is no secret")
+		return fmt.Errorf("there is no %s", what)
 	case secret == id:
-		return errors.New("the secret equals its ID, which may be shown and logged")
+		return fmt.Errorf("the %s equals its ID, which may be shown and logged", what)
 	case len(secret) < minSecret && !allowWeak:
-		return fmt.Errorf("the secret has %d bytes, expected at least %d unless AllowWeak is set", len(secret), minSecret)
+		return fmt.Errorf("the %s has %d bytes, expected at least %d unless AllowWeak is set", what, len(secret), minSecret)
 	case len(secret) > most:
-		return fmt.Errorf("the secret has %d bytes, expected at most %d", len(secret), most)
+		return fmt.Errorf("the %s has %d bytes, expected at most %d", what, len(secret), most)
 	}
 	return nil
 }

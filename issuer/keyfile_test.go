@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/authtier/authtier/issuer"
@@ -113,7 +112,7 @@ func TestKeyFileIsRefused(t *testing.T) {
 func TestKeyFileElsewhere(t *testing.T) {
 	folder := t.TempDir()
 	pipe := filepath.Join(folder, "pipe")
-	must(t, syscall.Mkfifo(pipe, 0o600))
+	makePipe(t, pipe)
 	dangling := filepath.Join(folder, "dangling")
 	must(t, os.Symlink(filepath.Join(folder, "nowhere"), dangling))
 	for name, file := range map[string]string{

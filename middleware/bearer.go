@@ -29,8 +29,8 @@ type BearerConfig struct {
 	// or have at least one scope.
 	QuerySafe []string
 
-	// RequireUser refuses a token that names no user, such as a client's own. It
-	// cannot be combined with AllowAnonymous.
+	// RequireUser refuses a token that names no user, such as a client's own, with
+	// AUTH-9. It cannot be combined with AllowAnonymous.
 	RequireUser bool
 
 	// AllowOtherClient lets the token belong to another client than the request's
@@ -88,7 +88,7 @@ func (cfg *BearerConfig) check() error {
 		errs = append(errs, fmt.Errorf("the Audience is one audience, and %q holds a blank", cfg.Audience))
 	}
 	if cfg.Vary != "" && cfg.Confirm == nil {
-		errs = append(errs, errors.New("Vary names the header that Confirm reads, and Confirm is nil"))
+		errs = append(errs, errors.New("the Vary names the header that Confirm reads, and Confirm is nil"))
 	}
 	return errors.Join(errs...)
 }

@@ -107,7 +107,9 @@ func (r *ring) since(number uint64, id *Identity) (upTo uint64, holds bool) {
 }
 
 // Sinks are the subscribers of a [Source]. The zero value has none and is ready to
-// use. Sinks are safe for concurrent use.
+// use. Its owner must call FreshUntil before the first request and again while it
+// runs: until then, and after each such time, a [Cache] answers AUTH-8. Sinks are safe
+// for concurrent use.
 type Sinks struct {
 	mu    sync.Mutex
 	sinks []*subscription

@@ -150,10 +150,10 @@ func (cfg *Config) check() error {
 	var errs []error
 	errs = append(errs, form.CheckBase(cfg.Base))
 	if !isToken(cfg.Header) {
-		errs = append(errs, fmt.Errorf("Header is %q, expected the name of a header", cfg.Header))
+		errs = append(errs, fmt.Errorf("the Header is %q, expected the name of a header", cfg.Header))
 	}
 	if !isToken(cfg.Cookie) {
-		errs = append(errs, fmt.Errorf("Cookie is %q, expected the name of a cookie", cfg.Cookie))
+		errs = append(errs, fmt.Errorf("the Cookie is %q, expected the name of a cookie", cfg.Cookie))
 	}
 	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout || cfg.MaxAge > idp.MaxLifetime {
 		errs = append(errs, fmt.Errorf("timeout is %v and max age %v, expected at least 1s, and then at least the timeout and at most %v",

@@ -108,7 +108,7 @@ func ExampleStaticKeys() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// idp: StaticKeys: key "k3": a []uint8 is no key for HS256, or too weak for it
+	// idp: StaticKeys: key "k3": an HMAC key of 6 bytes is too weak for HS256, expected at least 32
 	// idp: StaticKeys: key "k4": a ed25519.PublicKey is no key for ES256, or too weak for it
 }
 

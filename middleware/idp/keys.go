@@ -158,6 +158,9 @@ func checkKey(alg string, key crypto.PublicKey) error {
 		ok = alg[:2] == "RS" && k != nil && k.N != nil && k.N.BitLen() >= 2048 && k.E >= 65537 && k.E%2 == 1
 	case []byte:
 		ok = hmacSizes[alg] > 0 && len(k) >= hmacSizes[alg]
+		if size := hmacSizes[alg]; size > len(k) {
+			return fmt.Errorf("an HMAC key of %d bytes is too weak for %s, expected at least %d", len(k), alg, size)
+		}
 		equal = areEqual(k)
 	}
 

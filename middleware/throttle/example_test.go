@@ -28,7 +28,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// throttle: New: 3 failures in 60ns, expected a number that is not negative, and at least a second: a number without a unit is nanoseconds
+	// throttle: New: the Window is 60ns, expected at least 1s, or 0 for 15m: a number without a unit is nanoseconds
 }
 
 // The block of one address leaves the account open to others.
