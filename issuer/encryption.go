@@ -43,10 +43,10 @@ type sealer struct{ aead cipher.AEAD }
 
 func newSealer(key []byte) (sealer, error) {
 	if len(key) != keySize {
-		return sealer{}, fmt.Errorf("the encryption key has %d bytes, expected %d", len(key), keySize)
+		return sealer{}, fmt.Errorf("it has %d bytes, expected %d", len(key), keySize)
 	}
 	if bytes.Count(key, key[:1]) == keySize {
-		return sealer{}, fmt.Errorf("the encryption key is %d equal bytes: was it read?", keySize)
+		return sealer{}, fmt.Errorf("it is %d equal bytes: was it read?", keySize)
 	}
 
 	derived, err := hkdf.Key(sha256.New, key, nil, "authtier signing keys", 32)

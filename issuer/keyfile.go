@@ -19,19 +19,24 @@ import (
 // store has no signing key yet. Only then is a missing key file created, and it is made
 // durable before anything is encrypted with it.
 func (cfg *Config) encryptionKey(isNew bool) (key []byte, err error) {
+	source := "the EncryptionKey"
 	switch {
 	case cfg.KeyFile != "":
-		if key, err = cfg.keyFile(isNew); err != nil {
-			return nil, fmt.Errorf("the key file %q: %w", cfg.KeyFile, err)
-		}
-		return key, nil
+		source = fmt.Sprintf("the key file %q", cfg.KeyFile)
+		key, err = cfg.keyFile(isNew)
 	case cfg.KeyVariable != "":
-		if key, err = parseKey([]byte(os.Getenv(cfg.KeyVariable))); err != nil {
-			return nil, fmt.Errorf("the environment variable %q: %w", cfg.KeyVariable, err)
-		}
-		return key, nil
+		source = fmt.Sprintf("the environment variable %q", cfg.KeyVariable)
+		key, err = parseKey([]byte(os.Getenv(cfg.KeyVariable)))
+	default:
+		key = cfg.EncryptionKey
 	}
-	return cfg.EncryptionKey, nil
+	if err == nil {
+		_, err = newSealer(key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	return key, nil
 }
 
 func (cfg *Config) keyFile(isNew bool) ([]byte, error) {

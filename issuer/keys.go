@@ -18,6 +18,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/authtier/authtier/middleware"
 )
 
@@ -89,8 +91,8 @@ type keys struct {
 // verifiers are keys that signed before or will sign later. A key that has leaked must
 // be neither.
 //
-// NewKeySet returns an error if a key does not fit its algorithm, is too weak for it,
-// or has the ID of another.
+// NewKeySet returns an error that names every key that does not fit its algorithm, is
+// too weak for it, cannot sign, or has the ID of another.
 func NewKeySet(signer SigningKey, verifiers ...SigningKey) (*KeySet, error) {
 	k, err := newKeys(append([]SigningKey{signer}, verifiers...))
 	if err != nil {
@@ -110,17 +112,20 @@ func newKeys(signing []SigningKey) (*keys, error) {
 		Keys []jwk `json:"keys"`
 	}{Keys: []jwk{}}
 	algs := []string{}
+	var errs []error
 	for i, k := range signing {
 		pub, err := k.public()
 		if err != nil {
-			return nil, fmt.Errorf("key %d: %w", i, err)
+			errs = append(errs, fmt.Errorf("key %d: %w", i, err))
+			continue
 		}
 
 		j, published := newJWK(k.Alg, pub)
+		if k.ID == "" && !published {
+			errs = append(errs, fmt.Errorf("key %d: an %s key needs an ID", i, k.Alg))
+			continue
+		}
 		if k.ID == "" {
-			if !published {
-				return nil, fmt.Errorf("key %d: an %s key needs an ID", i, k.Alg)
-			}
 			k.ID = j.thumbprint()
 		}
 
@@ -136,7 +141,10 @@ func newKeys(signing []SigningKey) (*keys, error) {
 	}
 
 	static, err := middleware.StaticKeys(public...)
-	if err != nil {
+	if err != nil && len(public) > 0 {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 
@@ -173,6 +181,10 @@ func (k SigningKey) public() (crypto.PublicKey, error) {
 	var pub crypto.PublicKey
 	switch p := k.Private.(type) {
 	case *ecdsa.PrivateKey:
+		//lint:ignore SA1019 only the field shows that the private part is missing
+		if p == nil || p.D == nil {
+			return nil, errors.New("an ECDSA key without its private part")
+		}
 		pub = &p.PublicKey
 	case ed25519.PrivateKey:
 		if len(p) != ed25519.PrivateKeySize {
@@ -180,6 +192,9 @@ func (k SigningKey) public() (crypto.PublicKey, error) {
 		}
 		pub = p.Public()
 	case *rsa.PrivateKey:
+		if p == nil {
+			return nil, errors.New("a nil RSA key")
+		}
 		if err := p.Validate(); err != nil {
 			return nil, err
 		}
@@ -187,8 +202,20 @@ func (k SigningKey) public() (crypto.PublicKey, error) {
 	case []byte:
 		pub = p
 	}
-	_, err := middleware.StaticKeys(middleware.Key{Alg: k.Alg, Public: pub})
-	return pub, err
+	if _, err := middleware.StaticKeys(middleware.Key{Alg: k.Alg, Public: pub}); err != nil {
+		return nil, err
+	}
+
+	// No token could be verified if the two parts were of different keys.
+	const probe = "probe"
+	signature, err := k.signer()(probe)
+	if err == nil {
+		err = jwt.GetSigningMethod(k.Alg).Verify(probe, signature, pub)
+	}
+	if err != nil {
+		return nil, errors.New("its private part does not belong to its public part")
+	}
+	return pub, nil
 }
 
 // Key implements [middleware.Keys]. For an unknown kid, stored keys are read again.
@@ -197,7 +224,11 @@ func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 	if kid == "" {
 		return nil, middleware.ErrNoKey
 	}
-	key, err := ks.now.Load().public.Key(ctx, kid, alg)
+	now := ks.now.Load()
+	if now == nil {
+		return nil, errors.New("issuer: the KeySet does not come from NewKeySet")
+	}
+	key, err := now.public.Key(ctx, kid, alg)
 	if errors.Is(err, middleware.ErrNoKey) && ks.stored != nil {
 		return ks.unknown(ctx, kid, alg)
 	}
@@ -206,8 +237,11 @@ func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 
 // Knows implements [middleware.OfflineKeys].
 func (ks *KeySet) Knows(kid string) bool {
+	if ks.stored == nil || kid == "" {
+		return true
+	}
 	local, ok := ks.now.Load().public.(middleware.OfflineKeys)
-	return ks.stored == nil || kid == "" || ok && local.Knows(kid)
+	return ok && local.Knows(kid)
 }
 
 // A jwk is a public key (RFC 7517, RFC 7518 section 6, RFC 8037). It has no field that
