@@ -218,15 +218,16 @@ func word(memory []byte, at int) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&memory[at : at+8][0]))
 }
 
-// check returns an error if no counter can have these names.
+// check returns an error that names every fault if no counter can have these names.
 func (n *names) check() error {
+	var errs []error
 	if n.length() > maxNames {
-		return fmt.Errorf("meter: names of %d bytes, %d at most", n.length(), maxNames)
+		errs = append(errs, fmt.Errorf("meter: names of %d bytes, %d at most", n.length(), maxNames))
 	}
 	for _, s := range n {
 		if !storable(s) {
-			return fmt.Errorf("meter: the name %.40q is not UTF-8, or holds NUL", s)
+			errs = append(errs, fmt.Errorf("meter: the name %.40q is not UTF-8, or holds NUL", s))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
