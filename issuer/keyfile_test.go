@@ -8,18 +8,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
-	"github.com/authtier/authtier/store/sqlite"
 )
 
 var keyText = base64.StdEncoding.EncodeToString(encryptionKey) + "\n"
@@ -233,66 +229,6 @@ func TestKeyFileOfAHaltedOpening(t *testing.T) {
 		}
 		if again, err := os.ReadFile(file); err != nil || made != nil && !bytes.Equal(made, again) || signingKeys(t, db) != 1 {
 			t.Errorf("%s: the file was replaced, or a key was lost: %v, and %d signing keys", at, err, signingKeys(t, db))
-		}
-	}
-}
-
-// TestOpenWithAKeyFile is the process that TestKeyFileOfAKilledProcess kills.
-func TestOpenWithAKeyFile(t *testing.T) {
-	dir := os.Getenv("AUTHTIER_TEST_KEY_FOLDER")
-	if dir == "" {
-		t.Skip("it is run by TestKeyFileOfAKilledProcess")
-	}
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, "auth.db"))
-	must(t, err)
-	defer db.Close()
-	must(t, openWith(t, db, issuer.Config{KeyFile: filepath.Join(dir, "keys", "auth.key")}))
-}
-
-// TestKeyFileOfAKilledProcess kills a process as soon as the folder of its key file
-// shows that it has reached a step. Whatever it has done by then, the next start must
-// work, and must find the key of the store.
-func TestKeyFileOfAKilledProcess(t *testing.T) {
-	seen := func(suffix string) func(keys string) bool {
-		return func(keys string) bool {
-			entries, err := os.ReadDir(keys)
-			return err != nil || slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), suffix) })
-		}
-	}
-	for name, reached := range map[string]func(keys string) bool{
-		"a temporary file": seen(".new"), "the key file": seen(".key"), "the end": func(string) bool { return false },
-	} {
-		for range 3 {
-			dir := t.TempDir()
-			keys, file := filepath.Join(dir, "keys"), filepath.Join(dir, "keys", "auth.key")
-			must(t, os.Mkdir(keys, 0o700))
-			db, err := sqlite.Open(t.Context(), filepath.Join(dir, "auth.db"))
-			must(t, err)
-
-			child := exec.Command(os.Args[0], "-test.run=^TestOpenWithAKeyFile$")
-			child.Env = append(os.Environ(), "AUTHTIER_TEST_KEY_FOLDER="+dir)
-			must(t, child.Start())
-			var dead atomic.Bool
-			ended := make(chan struct{})
-			go func() {
-				child.Wait() // the error is that it was killed
-				dead.Store(true)
-				close(ended)
-			}()
-			for !dead.Load() && !reached(keys) {
-			}
-			child.Process.Kill() // the error is that it has ended
-			<-ended
-
-			for range 2 {
-				if err := openWith(t, db, issuer.Config{KeyFile: file}); err != nil {
-					t.Errorf("killed at %s: %v", name, err)
-				}
-			}
-			if entries, err := os.ReadDir(keys); err != nil || len(entries) != 1 || signingKeys(t, db) != 1 {
-				t.Errorf("killed at %s: left in the folder: %v, %v, and %d signing keys", name, entries, err, signingKeys(t, db))
-			}
-			must(t, db.Close())
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (cfg *BearerConfig) check() error {
 		errs = append(errs, fmt.Errorf("the Audience is one audience, and %q holds a blank", cfg.Audience))
 	}
 	if cfg.Vary != "" && cfg.Confirm == nil {
-		errs = append(errs, errors.New("Vary names the header that Confirm reads, and Confirm is nil"))
+		errs = append(errs, errors.New("the field Vary names the header that Confirm reads, and Confirm is nil"))
 	}
 	return errors.Join(errs...)
 }
