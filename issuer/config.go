@@ -111,7 +111,7 @@ type Config struct {
 	// issuer.
 	Audience string
 
-	// Prefix begins every generated token, API key and client secret. It may hold
+	// Prefix begins every generated token, API key and client secret. It has at most 64
 	// lower-case letters and digits. If empty, it is "authtier". The issuer recognizes
 	// its tokens by it: after a change, all earlier refresh tokens and opaque access
 	// tokens are refused (AUTH-12).

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -19,7 +20,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-var prefixForm = regexp.MustCompile(`^[a-z0-9]+$`)
+var prefixForm = regexp.MustCompile(`^[a-z0-9]{1,64}$`)
 
 // check returns everything that is wrong with the configuration of an issuer.
 func (cfg *Config) check(url string, db Store) error {
@@ -33,14 +34,19 @@ func (cfg *Config) check(url string, db Store) error {
 		errs = append(errs, errors.New("no Users, and the store has none"))
 	}
 
-	if strings.Contains(cfg.Audience, " ") {
-		errs = append(errs, fmt.Errorf("audience %q holds a space", cfg.Audience))
+	if cfg.Users != nil && hook.IsNil(cfg.Users) {
+		errs = append(errs, fmt.Errorf("the Users are a nil %T", cfg.Users))
+	}
+
+	// A fault of the URL is not reported again for the audience that is made of it.
+	if cfg.Audience != url && strings.ContainsFunc(cfg.Audience, unicode.IsSpace) {
+		errs = append(errs, fmt.Errorf("the Audience %q holds a blank", cfg.Audience))
 	}
 	if !prefixForm.MatchString(cfg.Prefix) {
-		errs = append(errs, fmt.Errorf("prefix %q: expected lower-case letters and digits", cfg.Prefix))
+		errs = append(errs, fmt.Errorf("the Prefix is %.80q, expected 1 to 64 lower-case letters and digits", cfg.Prefix))
 	}
 	if err := form.CheckBase(cfg.Base); err != nil {
-		errs = append(errs, fmt.Errorf("the Base: %w", err))
+		errs = append(errs, fmt.Errorf("the Base %w", err))
 	}
 	if c := cfg.BcryptCost; c != 0 && (c < bcrypt.MinCost || c > password.MaxBcryptCost) {
 		errs = append(errs, fmt.Errorf("BcryptCost is %d, expected %d to %d", c, bcrypt.MinCost, password.MaxBcryptCost))
@@ -74,7 +80,8 @@ func (cfg *Config) checkKeys(db Store) error {
 			"OpaqueTokens needs none, and AllowEphemeralKeys accepts one that ends with the process"))
 	case len(ways) > 1:
 		errs = append(errs, fmt.Errorf("%s are set, expected one of them", strings.Join(ways, " and ")))
-	case cfg.Keys != nil && cfg.Keys.ring == nil:
+	}
+	if cfg.Keys != nil && cfg.Keys.ring == nil {
 		errs = append(errs, errors.New("the set of Keys has no key: NewKeySet returns a set that has one"))
 	}
 
@@ -100,10 +107,8 @@ func (cfg *Config) checkStoredKeys(db Store) error {
 	if !slices.Contains(keyring.Algs, cfg.SigningAlg) {
 		errs = append(errs, fmt.Errorf("SigningAlg is %q, expected one of %v", cfg.SigningAlg, keyring.Algs))
 	}
-	if cfg.EncryptionKey != nil {
-		err := keyring.CheckEncryptionKey(cfg.EncryptionKey)
-		errs = append(errs, err)
-	}
+	stored := cfg.storedKeys()
+	errs = append(errs, stored.CheckEncryptionKey())
 	return errors.Join(errs...)
 }
 
@@ -141,10 +146,12 @@ func checkURL(raw string) error {
 		return err
 	case u.Scheme != "https" && !(u.Scheme == "http" && form.Loopback(u.Hostname())):
 		return errors.New("expected an https URL, or http on loopback")
-	case u.Host == "" || u.User != nil || strings.ContainsAny(raw, "?#") || strings.HasSuffix(raw, "/"):
+	case u.Hostname() == "" || u.User != nil || strings.ContainsAny(raw, "?#") || strings.HasSuffix(raw, "/"):
 		return errors.New("expected a host, and neither user, query, fragment nor a last slash")
 	case u.Path != "":
-		return form.CheckBase(u.Path)
+		if err := form.CheckBase(u.Path); err != nil {
+			return fmt.Errorf("the path %w", err)
+		}
 	}
 	return nil
 }

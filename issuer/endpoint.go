@@ -23,6 +23,10 @@ import (
 // pattern of the program such as "GET /". A wrong method is refused with AUTH-6 and
 // status 405.
 func (i *Issuer) Register(mux *http.ServeMux) {
+	i.mustExist("Register")
+	if mux == nil {
+		panic("issuer: Register: nil ServeMux")
+	}
 	base := i.path() + i.cfg.Base
 	form.Register(mux, base+"/token", i.TokenHandler())
 	form.Register(mux, base+"/introspect", i.IntrospectHandler())

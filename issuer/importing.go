@@ -51,15 +51,14 @@ func (k ImportedKey) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(
 // If only the SHA-256 digest of a key is known, use [store.ParseDigest] to make its
 // record.
 func (i *Issuer) ImportAPIKey(k ImportedKey) (store.APIKey, error) {
-	err := errors.Join(named("ID", k.ID), named("Client", k.Client), importable("key", k.ID, k.Key, maxKey, k.AllowWeak))
-	switch {
-	case err != nil:
-	case !headerText(k.Key):
-		err = errors.New("the key holds what no header does: expected printable ASCII, and no space at either end")
-	case i.mistypedKey(k.Key):
-		err = fmt.Errorf("the key begins with %s_ and has another checksum: it is mistyped, or cut off", i.keyPrefix)
+	errs := []error{named("ID", k.ID), named("Client", k.Client), importable("key", k.ID, k.Key, maxKey, k.AllowWeak)}
+	if !headerText(k.Key) {
+		errs = append(errs, errors.New("the key holds what no header does: expected printable ASCII, and no space at either end"))
 	}
-	if err != nil {
+	if i.mistypedKey(k.Key) {
+		errs = append(errs, fmt.Errorf("the key begins with %s_ and has another checksum: it is mistyped, or cut off", i.keyPrefix))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return store.APIKey{}, fmt.Errorf("issuer: ImportAPIKey: %w", err)
 	}
 	return store.APIKey{ID: k.ID, Client: k.Client, Digest: store.DigestOf(k.Key), Created: created()}, nil
@@ -85,11 +84,11 @@ func (s ImportedSecret) LogValue() slog.Value { return slog.StringValue(fmt.Spri
 // empty or they are equal. It also returns an error if the secret is too long, too weak
 // or cannot be sent with Basic.
 func ImportSecret(s ImportedSecret) (store.Secret, error) {
-	err := errors.Join(named("ID", s.ID), importable("secret", s.ID, s.Secret, maxSecretImport, s.AllowWeak))
-	if err == nil && !basicText(s.Secret) {
-		err = errors.New("the secret holds what Basic cannot carry: expected UTF-8 without control characters")
+	errs := []error{named("ID", s.ID), importable("secret", s.ID, s.Secret, maxSecretImport, s.AllowWeak)}
+	if !basicText(s.Secret) {
+		errs = append(errs, errors.New("the secret holds what Basic cannot carry: expected UTF-8 without control characters"))
 	}
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return store.Secret{}, fmt.Errorf("issuer: ImportSecret: %w", err)
 	}
 	return store.Secret{ID: s.ID, Digest: store.DigestOf(s.Secret), Created: created()}, nil
@@ -124,7 +123,7 @@ func headerText(s string) bool {
 			return false
 		}
 	}
-	return s[0] != ' ' && s[len(s)-1] != ' '
+	return !strings.HasPrefix(s, " ") && !strings.HasSuffix(s, " ")
 }
 
 // basicText reports whether Basic can carry s.

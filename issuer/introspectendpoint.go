@@ -37,6 +37,7 @@ type introspection struct {
 // token_type_hint=refresh_token. Many resource servers check active alone, and would
 // otherwise accept a refresh token as an access token.
 func (i *Issuer) IntrospectHandler() http.Handler {
+	i.mustExist("IntrospectHandler")
 	return newEndpoint(i, i.introspect, "token", "token_type_hint")
 }
 

@@ -24,12 +24,14 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
 	"sync"
 	"sync/atomic"
 
+	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/internal/keyring"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/middleware/idp"
@@ -47,6 +49,10 @@ type Store interface {
 
 // An Issuer mints, validates and revokes credentials. Its methods are safe for
 // concurrent use.
+//
+// [Issuer.Register] and the methods that return a validator or a handler panic if the
+// Issuer is nil or does not come from [Open] or [New]. Register also panics if mux is
+// nil.
 type Issuer struct {
 	url         string
 	db          Store
@@ -87,8 +93,9 @@ var (
 // signing keys need a [store.SigningKeys]. If db is a [store.Toucher], it is told when
 // keys and secrets were last used.
 //
-// cfg must not be nil, as for Open. The error joins everything that is wrong with url,
-// db and cfg. New reads the store's revocations before it returns.
+// cfg must not be nil, as for Open. New returns an error that joins everything that is
+// wrong with ctx, url, db and cfg. New reads the store's revocations before it returns.
+// A panic of the store is an error too.
 func New(ctx context.Context, url string, db Store, cfg *Config) (*Issuer, error) {
 	i, err := newIssuer(ctx, url, db, cfg)
 	if err != nil {
@@ -97,9 +104,14 @@ func New(ctx context.Context, url string, db Store, cfg *Config) (*Issuer, error
 	return i, nil
 }
 
-func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issuer, error) {
+func newIssuer(ctx context.Context, url string, db Store, given *Config) (_ *Issuer, err error) {
+	defer errorsx.Recovered("the store", &err)
 	cfg := given.withDefaults(url)
-	if err := cfg.check(url, db); err != nil {
+	errs := []error{cfg.check(url, db)}
+	if ctx == nil {
+		errs = append(errs, errors.New("nil Context"))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 
@@ -123,7 +135,6 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issue
 		i.users = db.(store.Users)
 	}
 
-	var err error
 	if i.keys, err = cfg.keySet(ctx, db); err != nil {
 		return nil, err
 	}
@@ -145,10 +156,7 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (*Issue
 func (cfg *Config) keySet(ctx context.Context, db Store) (*keyring.Ring, error) {
 	switch {
 	case cfg.hasStoredKeys():
-		return keyring.Open(ctx, db.(store.SigningKeys), keyring.Config{
-			Set: cfg.KeySetName, Alg: cfg.SigningAlg, MaxTTL: cfg.MaxTTL,
-			File: cfg.KeyFile, AllowReadable: cfg.AllowReadableKeyFile, Variable: cfg.KeyVariable, EncryptionKey: cfg.EncryptionKey,
-		})
+		return keyring.Open(ctx, db.(store.SigningKeys), cfg.storedKeys())
 	case cfg.Keys != nil:
 		return cfg.Keys.ring, nil
 	}
@@ -163,6 +171,14 @@ func (cfg *Config) keySet(ctx context.Context, db Store) (*keyring.Ring, error) 
 	return keyring.New(key)
 }
 
+// storedKeys returns the configuration of stored signing keys.
+func (cfg *Config) storedKeys() keyring.Config {
+	return keyring.Config{
+		Set: cfg.KeySetName, Alg: cfg.SigningAlg, MaxTTL: cfg.MaxTTL,
+		File: cfg.KeyFile, AllowReadable: cfg.AllowReadableKeyFile, Variable: cfg.KeyVariable, EncryptionKey: cfg.EncryptionKey,
+	}
+}
+
 // ownUsers reports whether the users are in a table outside the store.
 func (i *Issuer) ownUsers() bool {
 	if i.cfg.Users == nil {
@@ -171,6 +187,14 @@ func (i *Issuer) ownUsers() bool {
 	// Comparing two interfaces whose values are not comparable would panic.
 	canCompare := reflect.ValueOf(i.cfg.Users).Comparable() && reflect.ValueOf(i.db).Comparable()
 	return !canCompare || any(i.cfg.Users) != any(i.db)
+}
+
+// mustExist panics if i is nil or zero. A program has such an Issuer if it ignores the
+// error of Open or New.
+func (i *Issuer) mustExist(method string) {
+	if i == nil || i.url == "" {
+		panic("issuer: " + method + ": the Issuer does not come from Open or New")
+	}
 }
 
 // path returns the path of the issuer's URL. The endpoints are below it.

@@ -1,8 +1,11 @@
 package issuer_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -138,6 +141,10 @@ func TestKeyFileAfterACrash(t *testing.T) {
 			must(t, os.WriteFile(file+leftover, []byte(keyText), 0o600))
 			must(t, os.Link(file+leftover, file))
 		},
+		"two temporary files": func(file string) {
+			must(t, os.WriteFile(file+leftover, []byte(keyText), 0o600))
+			must(t, os.WriteFile(file+strings.ToUpper(".zyxwvutsrqponmlkjihgfedcba")+".new", nil, 0o600))
+		},
 		"before the first signing key": func(file string) { must(t, os.WriteFile(file, []byte(keyText), 0o600)) },
 	} {
 		db, file := memory.New(), filepath.Join(t.TempDir(), "auth.key")
@@ -154,11 +161,73 @@ func TestKeyFileAfterACrash(t *testing.T) {
 		if err := openWith(t, db, issuer.Config{EncryptionKey: key}); err != nil || signingKeys(t, db) != 1 {
 			t.Errorf("%s: the file does not have the key of the store: %v, and %d signing keys", name, err, signingKeys(t, db))
 		}
+		if entries, err := os.ReadDir(filepath.Dir(file)); err != nil || len(entries) != 1 {
+			t.Errorf("%s: left in the folder: %v, %v", name, entries, err)
+		}
 		if name != "before the first signing key" || len(text) == 0 {
 			continue
 		}
 		if string(text) != keyText {
 			t.Errorf("%s: the file was replaced", name)
+		}
+	}
+}
+
+// A halting store ends an opening at one of its calls. The process dies there as far as
+// the store and the key file can tell.
+type halting struct {
+	*memory.Store
+	at    string // the call, and whether it has an effect
+	reads int
+}
+
+var errHalted = errors.New("halted")
+
+func (h *halting) SigningKeys(ctx context.Context, set string) ([]store.SigningKey, error) {
+	if h.reads++; h.at == fmt.Sprint("read ", h.reads) {
+		return nil, errHalted
+	}
+	return h.Store.SigningKeys(ctx, set)
+}
+
+func (h *halting) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) error {
+	if h.at == "before the write" {
+		return errHalted
+	}
+	err := h.Store.PutSigningKeys(ctx, ks...)
+	if h.at == "after the write" {
+		return errHalted
+	}
+	return err
+}
+
+func (h *halting) Since(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
+	if h.at == "at the revocations" {
+		return nil, store.Cursor{}, errHalted
+	}
+	return h.Store.Since(ctx, c)
+}
+
+// TestKeyFileOfAHaltedOpening ends the first opening at each call of the store. The next
+// one must work, with the file that the first one made.
+func TestKeyFileOfAHaltedOpening(t *testing.T) {
+	for _, at := range []string{"read 1", "read 2", "before the write", "after the write", "read 3", "at the revocations"} {
+		db, file := memory.New(), filepath.Join(t.TempDir(), "auth.key")
+		if err := openWith(t, &halting{Store: db, at: at}, issuer.Config{KeyFile: file}); !errors.Is(err, errHalted) {
+			t.Errorf("%s: got %v, want the opening halted", at, err)
+		}
+		made, err := os.ReadFile(file)
+		if missing := errors.Is(err, fs.ErrNotExist); missing != (at == "read 1") || missing && signingKeys(t, db) != 0 {
+			t.Errorf("%s: the file: %v, and %d signing keys", at, err, signingKeys(t, db))
+		}
+
+		for range 2 {
+			if err := openWith(t, db, issuer.Config{KeyFile: file}); err != nil {
+				t.Errorf("%s, again: %v", at, err)
+			}
+		}
+		if again, err := os.ReadFile(file); err != nil || made != nil && !bytes.Equal(made, again) || signingKeys(t, db) != 1 {
+			t.Errorf("%s: the file was replaced, or a key was lost: %v, and %d signing keys", at, err, signingKeys(t, db))
 		}
 	}
 }

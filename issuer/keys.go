@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -47,8 +48,8 @@ type KeySet struct{ ring *keyring.Ring }
 // verifiers are keys that signed before or will sign later. A key that has leaked must
 // be neither.
 //
-// NewKeySet returns an error if a key does not fit its algorithm, is too weak for it,
-// or has the ID of another.
+// NewKeySet returns an error that names every key that does not fit its algorithm, is
+// too weak for it, cannot sign, or has the ID of another.
 func NewKeySet(signer SigningKey, verifiers ...SigningKey) (*KeySet, error) {
 	keys := []keyring.Key{keyring.Key(signer)}
 	for _, k := range verifiers {
@@ -63,8 +64,11 @@ func NewKeySet(signer SigningKey, verifiers ...SigningKey) (*KeySet, error) {
 
 // Key implements [idp.Keys].
 func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	if ks.ring == nil {
+		return nil, errors.New("issuer: the KeySet does not come from NewKeySet")
+	}
 	return ks.ring.Key(ctx, kid, alg)
 }
 
 // Knows implements [idp.OfflineKeys].
-func (ks *KeySet) Knows(kid string) bool { return ks.ring.Knows(kid) }
+func (ks *KeySet) Knows(kid string) bool { return ks.ring == nil || ks.ring.Knows(kid) }

@@ -73,6 +73,7 @@ func (i *Issuer) openIDMetadata() any {
 // KeysHandler returns a handler of the public keys that verify this issuer's tokens
 // (RFC 7517). It does not publish symmetric keys.
 func (i *Issuer) KeysHandler() http.Handler {
+	i.mustExist("KeysHandler")
 	return i.public(func() any { return json.RawMessage(i.keys.JWKS()) })
 }
 

@@ -24,8 +24,9 @@ import (
 // these do not name an issuer. Only tokens and sessions belong to one audience.
 // Therefore give staging and production, or two products, a store each.
 //
-// cfg must not be nil, because it must say how the signing keys are kept. The error
-// joins everything that is wrong with url, db and cfg.
+// cfg must not be nil, because it must say how the signing keys are kept. Open returns
+// an error that joins everything that is wrong with ctx, url, db and cfg. A panic of the
+// store is an error too.
 func Open(ctx context.Context, url string, db store.Store, cfg *Config) (*Issuer, error) {
 	i, err := newIssuer(ctx, url, db, cfg)
 	if err != nil {
@@ -68,7 +69,10 @@ const cacheSize = 100_000
 // cache of 100,000 credentials, behind the issuer's throttle. Every call returns the
 // same validator. To use another cache or throttle, put them around the issuer, which
 // is a [middleware.Validator] too.
-func (i *Issuer) Validator() middleware.Validator { return i.validator() }
+func (i *Issuer) Validator() middleware.Validator {
+	i.mustExist("Validator")
+	return i.validator()
+}
 
 // guarded returns v behind a cache and the issuer's throttle. v must tell its
 // subscribers about all revocations.

@@ -16,6 +16,7 @@ import (
 // The response is 200 with the body {}, also for a token that is unknown, already
 // revoked or another client's. If the store fails, the request is refused with AUTH-8.
 func (i *Issuer) RevokeHandler() http.Handler {
+	i.mustExist("RevokeHandler")
 	return newEndpoint(i, i.serveRevocation, "token", "token_type_hint")
 }
 

@@ -24,6 +24,7 @@ import (
 // TokenHandler only if a program serves no other endpoint of the issuer, or serves this
 // one at another path.
 func (i *Issuer) TokenHandler() http.Handler {
+	i.mustExist("TokenHandler")
 	return newEndpoint(i, i.serveToken, "grant_type", "username", "password", "refresh_token", "scope")
 }
 

@@ -90,7 +90,10 @@ func (i *Issuer) tryUser(ctx context.Context, c middleware.Credential, attempt *
 // The validator tells the cache when users change. With [Config].Users it learns only
 // of [Issuer.RevokeUser]. The cache then needs an explicit TTL, for which a changed
 // password may still be accepted.
-func (i *Issuer) Passwords() middleware.Validator { return passwords{i} }
+func (i *Issuer) Passwords() middleware.Validator {
+	i.mustExist("Passwords")
+	return passwords{i}
+}
 
 type passwords struct{ issuer *Issuer }
 

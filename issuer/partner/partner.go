@@ -37,6 +37,7 @@ type Config struct {
 const UsageScope = "usage:read"
 
 // Partner is the partner system of one issuer. Its methods are safe for concurrent use.
+// They panic if the Partner is nil or does not come from [New].
 type Partner struct {
 	issuer *issuer.Issuer
 	usage  Reporter
@@ -45,15 +46,18 @@ type Partner struct {
 }
 
 // New returns the partner system of an issuer. Its usage reports come from u. cfg may
-// be nil. The error joins everything that is wrong with the arguments.
+// be nil. New returns an error that joins everything that is wrong with the arguments.
 func New(i *issuer.Issuer, u Reporter, cfg *Config) (*Partner, error) {
 	base := "/partner"
 	if cfg != nil && cfg.Base != "" {
 		base = cfg.Base
 	}
-	errs := []error{form.CheckBase(base)}
-	if i == nil {
-		errs = append(errs, errors.New("no issuer"))
+	var errs []error
+	if err := form.CheckBase(base); err != nil {
+		errs = append(errs, fmt.Errorf("the Base %w", err))
+	}
+	if i == nil || i.URL() == "" {
+		errs = append(errs, errors.New("no issuer: it does not come from issuer.Open or issuer.New"))
 	}
 	if hook.IsNil(u) {
 		errs = append(errs, errors.New("no reporter"))
@@ -69,7 +73,18 @@ func New(i *issuer.Issuer, u Reporter, cfg *Config) (*Partner, error) {
 // Basic lets a request through only with a client's ID and secret, or with its ID and
 // one of its own access tokens. In the second case, the identity has the token's
 // scopes. Basic caches and throttles credentials as [issuer.Issuer.Validator] does.
-func (p *Partner) Basic() middleware.Wrapper { return p.basic }
+func (p *Partner) Basic() middleware.Wrapper {
+	p.mustExist("Basic")
+	return p.basic
+}
+
+// mustExist panics if p is nil or zero. A program has such a Partner if it ignores the
+// error of New.
+func (p *Partner) mustExist(method string) {
+	if p == nil || p.basic == nil {
+		panic("partner: " + method + ": the Partner does not come from New")
+	}
+}
 
 // A validator validates the Basic credentials of partners.
 type validator struct{ issuer *issuer.Issuer }
@@ -114,7 +129,13 @@ func (v validator) Subscribe(s middleware.Sink) (cancel func()) { return v.issue
 // A browser that has asked the user for credentials also sends them with requests from
 // other sites. A POST from another site ([http.CrossOriginProtection]) is refused with
 // AUTH-3 and status 403, once it is authenticated.
+//
+// Register panics if mux is nil.
 func (p *Partner) Register(mux *http.ServeMux) {
+	p.mustExist("Register")
+	if mux == nil {
+		panic("partner: Register: nil ServeMux")
+	}
 	add := func(method, path string, h func(http.ResponseWriter, *http.Request, middleware.Identity) error) {
 		form.RegisterBehind(mux, p.basic, p.base+path, refusing(h), method)
 	}

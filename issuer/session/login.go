@@ -28,7 +28,13 @@ import (
 //
 // A refusal challenges with Basic. If the request has the header Sec-Fetch-Dest: empty,
 // which browsers set for scripts, it challenges with Bearer.
+//
+// Register panics if mux is nil.
 func (m *Manager) Register(mux *http.ServeMux) {
+	m.mustExist("Register")
+	if mux == nil {
+		panic("session: Register: nil ServeMux")
+	}
 	const what = "session: the store"
 	login := inDialect(form.Refusing(what, refuseLogin, m.login))
 	logout := m.Bearer()(form.Refusing(what, refuse, m.logout))

@@ -26,8 +26,8 @@ func (r Redirect) check() error {
 	u, err := url.Parse(r.URI)
 	switch {
 	case err != nil:
-		return fmt.Errorf("redirect: %w", err)
-	case u.Scheme != "https" && !(u.Scheme == "http" && form.Loopback(u.Hostname())) || u.Host == "" || u.User != nil || strings.ContainsAny(r.URI, "?#\\"):
+		return fmt.Errorf("redirect %q: it does not parse", r.URI)
+	case u.Scheme != "https" && !(u.Scheme == "http" && form.Loopback(u.Hostname())) || u.Hostname() == "" || u.User != nil || strings.ContainsAny(r.URI, "?#\\"):
 		return fmt.Errorf("redirect %q: expected an absolute https URL, or http on loopback, without user, query and fragment", r.URI)
 	case slices.Contains(r.Params, "access_token"):
 		return fmt.Errorf("redirect %q: access_token is no parameter to keep", r.URI)

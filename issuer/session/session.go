@@ -80,6 +80,7 @@ func Dialect(p errorsx.Place, e *errorsx.Error) (status int, oauth string) {
 }
 
 // A Manager opens, confirms and ends sessions. Its methods are safe for concurrent use.
+// They panic if the Manager is nil or does not come from [New].
 type Manager struct {
 	issuer      *issuer.Issuer
 	revocations hook.Sessions
@@ -94,7 +95,8 @@ type Manager struct {
 }
 
 // New returns a manager of sessions for the issuer's users. Sessions are stored in s.
-// cfg may be nil. The error joins everything that is wrong with the arguments.
+// cfg may be nil. New returns an error that joins everything that is wrong with the
+// arguments.
 //
 // One store may serve several session systems. A session belongs to the system that
 // opened it, which is identified by the issuer's URL and audience and by Base. Other
@@ -110,8 +112,8 @@ func New(i *issuer.Issuer, s store.Sessions, cfg *Config) (*Manager, error) {
 	}
 	setDefaults(&own)
 	errs := []error{own.check()}
-	if i == nil {
-		errs = append(errs, errors.New("no issuer"))
+	if i == nil || i.URL() == "" {
+		errs = append(errs, errors.New("no issuer: it does not come from issuer.Open or issuer.New"))
 	}
 	if hook.IsNil(s) {
 		errs = append(errs, errors.New("no store"))
@@ -134,6 +136,14 @@ func New(i *issuer.Issuer, s store.Sessions, cfg *Config) (*Manager, error) {
 	return m, nil
 }
 
+// mustExist panics if m is nil or zero. A program has such a Manager if it ignores the
+// error of New.
+func (m *Manager) mustExist(method string) {
+	if m == nil || m.issuer == nil {
+		panic("session: " + method + ": the Manager does not come from New")
+	}
+}
+
 // digest returns the digest of a token or cookie under which the store keeps it. Other
 // systems on the same store compute other digests.
 func (m *Manager) digest(secret string) store.Digest { return store.DigestOf(m.system + secret) }
@@ -148,16 +158,21 @@ func setDefaults(cfg *Config) {
 
 func (cfg *Config) check() error {
 	var errs []error
-	errs = append(errs, form.CheckBase(cfg.Base))
-	if !isToken(cfg.Header) {
-		errs = append(errs, fmt.Errorf("the Header is %q, expected the name of a header", cfg.Header))
+	if err := form.CheckBase(cfg.Base); err != nil {
+		errs = append(errs, fmt.Errorf("the Base %w", err))
+	}
+	// The cookie has a header of its own, and net/http moves Host out of the headers.
+	if canonical := http.CanonicalHeaderKey(cfg.Header); !isToken(cfg.Header) || canonical == "Cookie" || canonical == "Host" {
+		errs = append(errs, fmt.Errorf("the Header is %q, expected the name of a header other than Cookie and Host", cfg.Header))
 	}
 	if !isToken(cfg.Cookie) {
 		errs = append(errs, fmt.Errorf("the Cookie is %q, expected the name of a cookie", cfg.Cookie))
 	}
-	if cfg.Timeout < time.Second || cfg.MaxAge < cfg.Timeout || cfg.MaxAge > idp.MaxLifetime {
-		errs = append(errs, fmt.Errorf("timeout is %v and max age %v, expected at least 1s, and then at least the timeout and at most %v",
-			cfg.Timeout, cfg.MaxAge, idp.MaxLifetime))
+	if cfg.Timeout < time.Second {
+		errs = append(errs, fmt.Errorf("the Timeout is %v, expected at least 1s: a number without a unit is nanoseconds", cfg.Timeout))
+	}
+	if cfg.MaxAge < cfg.Timeout || cfg.MaxAge > idp.MaxLifetime {
+		errs = append(errs, fmt.Errorf("the MaxAge is %v, expected the Timeout, %v, to %v", cfg.MaxAge, cfg.Timeout, idp.MaxLifetime))
 	}
 	for _, r := range cfg.Redirects {
 		errs = append(errs, r.check())

@@ -12,6 +12,7 @@ import (
 // and the cookie of the same session. With AllowWithoutCookie, the token is enough. An
 // accepted request renews the session. The Authorization header is not read.
 func (m *Manager) Bearer() middleware.Wrapper {
+	m.mustExist("Bearer")
 	return middleware.Chain(inDialect, middleware.Bearer(m.validator, &middleware.BearerConfig{
 		Header: m.cfg.Header, RequireUser: true, Confirm: m.confirm, Vary: "Cookie",
 	}))

@@ -145,6 +145,9 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if s.clients == nil {
+		return nil, store.Cursor{}, errZero
+	}
 
 	// The subtraction wraps for a cursor before the base, and then fails the check.
 	after := c.N - s.feed.base.N
@@ -166,6 +169,9 @@ func (s *Store) Snapshot(ctx context.Context) ([]store.Change, store.Cursor, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if s.clients == nil {
+		return nil, store.Cursor{}, errZero
+	}
 
 	var cs []store.Change
 	for _, c := range s.feed.inForce {

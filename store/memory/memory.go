@@ -7,12 +7,14 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/authtier/authtier/store"
 )
 
-// A Store keeps everything in maps. It is safe for concurrent use.
+// A Store keeps everything in maps. It is safe for concurrent use. The zero value is not
+// usable: its writes return an error, and an issuer on it does not open.
 type Store struct {
 	mu       sync.RWMutex
 	clients  map[string]store.Client
@@ -30,6 +32,8 @@ type Store struct {
 }
 
 var _ store.Store = (*Store)(nil)
+
+var errZero = errors.New("memory: the Store does not come from New")
 
 // New returns an empty store.
 func New() *Store {
@@ -70,5 +74,8 @@ func (s *Store) write(ctx context.Context, f func() error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.clients == nil {
+		return errZero
+	}
 	return f()
 }

@@ -56,6 +56,9 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 	u.mu.Lock()
 	defer u.mu.Unlock()
 
+	if u.streams == nil {
+		return 0, errZero
+	}
 	known := u.streams[stream]
 	if known.closed {
 		return 0, store.ErrStreamClosed
@@ -215,6 +218,9 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 
+	if u.adjustments == nil {
+		return errZero
+	}
 	old, known := u.adjustments[a.Key]
 	if !known {
 		u.adjustments[a.Key] = a

@@ -137,8 +137,10 @@ func New(u store.Usage) *Meter {
 // left files in the folder are recorded soon after Open. Open does not ask the store,
 // so that a program can start while the store is down.
 //
-// Open returns an error that names all faults if dir is empty, if u is nil or holds a
-// nil pointer, or if a field of cfg is out of its range.
+// Open returns an error that names all faults if ctx is nil, if dir is empty, if u is nil
+// or holds a nil pointer, or if a field of cfg is out of its range. It also returns an
+// error if dir is no folder. A full or read-only disk is not an error of Open: the counts
+// that are on it are recorded, and new counters are refused.
 //
 // A folder must belong to one store. Programs with different stores need folders of
 // their own, even in one container. Otherwise a program records the files of another one
@@ -159,7 +161,7 @@ func open(ctx context.Context, dir string, u store.Usage, cfg *Config) (*Meter, 
 	if cfg != nil {
 		c = *cfg
 	}
-	if err := errors.Join(c.check(), checkArguments(dir, u)); err != nil {
+	if err := errors.Join(c.check(), checkArguments(ctx, dir, u)); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -178,8 +180,11 @@ func open(ctx context.Context, dir string, u store.Usage, cfg *Config) (*Meter, 
 	return m, nil
 }
 
-func checkArguments(dir string, u store.Usage) error {
+func checkArguments(ctx context.Context, dir string, u store.Usage) error {
 	var errs []error
+	if ctx == nil {
+		errs = append(errs, errors.New("nil Context"))
+	}
 	if dir == "" {
 		errs = append(errs, errors.New("dir is empty"))
 	}
@@ -214,17 +219,22 @@ type Product struct {
 //
 // The order of the first two arguments matters. If they are swapped, all uses are counted
 // for the API "tile", and the report of "maps" is empty. The label is for people. Product
-// returns an error if m is nil, if the product already has another label, if api or name
-// is empty, or if one of the three is not a name as [Product.Counter] describes it.
+// returns an error if m is nil or does not come from [New] or [Open], if api or name is
+// empty, if one of the three is not a name as [Product.Counter] describes it, or if the
+// product already has another label.
 func (m *Meter) Product(api, name, label string) (*Product, error) {
-	if m == nil {
-		return nil, errors.New("meter: Product: nil Meter")
+	var errs []error
+	if m == nil || m.products == nil {
+		errs = append(errs, errors.New("meter: Product: the Meter does not come from New or Open"))
 	}
 	if api == "" || name == "" {
-		return nil, fmt.Errorf("meter: product %q of API %q: neither may be empty", name, api)
+		errs = append(errs, fmt.Errorf("meter: product %.40q of API %.40q: neither may be empty", name, api))
 	}
 	if err := (&journal.Names{api, name, label}).Check(); err != nil {
-		return nil, fmt.Errorf("meter: %w", err)
+		errs = append(errs, fmt.Errorf("meter: %w", err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 
 	m.mu.Lock()
@@ -250,7 +260,7 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 // the next flush on, so that this flush records everything that the function has added.
 //
 // Names are UTF-8 without NUL. The API, name and label of the product, the issuer and the
-// client have at most 4060 bytes in total. On a nil Product, such as one whose error was
+// client have at most 4070 bytes in total. On a nil Product, such as one whose error was
 // ignored, Counter returns an error.
 func (p *Product) Counter(day int, issuer, client string) (add func(n int64) error, err error) {
 	if p == nil || p.meter == nil {

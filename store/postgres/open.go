@@ -4,12 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/authtier/authtier/store/internal/transport"
 )
+
+// parse returns the configuration in a connection string.
+func parse(ctx context.Context, dsn string) (*pgxpool.Config, error) {
+	var errs []error
+	if ctx == nil {
+		errs = append(errs, errors.New("nil Context"))
+	}
+	if strings.TrimSpace(dsn) == "" {
+		errs = append(errs, errors.New("dsn is blank, and would mean the default database"))
+	}
+	cfg, err := pgxpool.ParseConfig(dsn)
+	return cfg, errors.Join(append(errs, err)...)
+}
+
+// checkPool returns an error that names every time of the pool that is out of range.
+// For some of them a goroutine of the pool would panic.
+func checkPool(cfg *pgxpool.Config) error {
+	var errs []error
+	for _, p := range []struct {
+		name     string
+		is, from time.Duration
+	}{
+		{"pool_health_check_period", cfg.HealthCheckPeriod, time.Millisecond}, {"pool_max_conn_lifetime", cfg.MaxConnLifetime, 0},
+		{"pool_max_conn_lifetime_jitter", cfg.MaxConnLifetimeJitter, 0}, {"pool_max_conn_idle_time", cfg.MaxConnIdleTime, 0},
+	} {
+		if p.is < p.from {
+			errs = append(errs, fmt.Errorf("%s is %v, expected at least %v", p.name, p.is, p.from))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // checkTransport returns an error if one of the connections that pgx may try goes to
 // another machine without TLS.
@@ -23,12 +57,15 @@ func checkTransport(cfg *pgx.ConnConfig) error {
 		targets = append(targets, target{fallback.Host, fallback.TLSConfig != nil})
 	}
 
+	var errs []error
+	var told []string
 	for _, t := range targets {
-		if !t.encrypted && !transport.IsLocal(t.host) {
-			return fmt.Errorf("the connection to %s may be without TLS: set sslmode=verify-full, or allow plaintext", t.host)
+		if !t.encrypted && !transport.IsLocal(t.host) && !slices.Contains(told, t.host) {
+			told = append(told, t.host)
+			errs = append(errs, fmt.Errorf("the connection to %s may be without TLS: set sslmode=verify-full, or allow plaintext", t.host))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // checkDurable returns an error if the server may forget acknowledged writes of the pool's

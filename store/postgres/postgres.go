@@ -66,9 +66,10 @@ type Config struct {
 // date. The string is a URL or key=value pairs, as for libpq. It may hold parameters of
 // the pool, such as pool_max_conns. ctx bounds the opening alone. cfg may be nil.
 //
-// Open returns an error if the database cannot be reached or written, or is more than
-// one version newer. It also returns an error if the server may forget acknowledged
-// writes, see [Config].
+// Open returns an error that names every fault if ctx is nil, or if dsn is blank or
+// invalid. A blank dsn would mean whichever database is the default. Open also returns
+// an error if the database cannot be reached or written, or is more than one version
+// newer, and if the server may forget acknowledged writes, see [Config].
 //
 // A connection without TLS must go to a loopback address or a Unix socket. Otherwise
 // Open returns an error, also if the connection would only perhaps be without TLS, as
@@ -86,7 +87,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 		c = *cfg
 	}
 
-	pc, err := pgxpool.ParseConfig(dsn)
+	pc, err := parse(ctx, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err) // pgx hides the password
 	}
@@ -100,7 +101,11 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	}
 
 	// Check before the pool makes connections, which would send the password.
-	if err := checkTransport(pc.ConnConfig); err != nil && !c.AllowPlaintext {
+	err = checkPool(pc)
+	if !c.AllowPlaintext {
+		err = errors.Join(checkTransport(pc.ConnConfig), err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 

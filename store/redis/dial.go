@@ -32,8 +32,9 @@ func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
 			return nil, redacted(u, err)
 		}
 		local := opt.TLSConfig == nil && !plaintext
+		err = checkPool(opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns)
 		if local {
-			err = checkTransport("tcp", opt.Addrs...)
+			err = errors.Join(checkTransport("tcp", opt.Addrs...), err)
 		}
 		return func() redis.UniversalClient { return newCluster(*opt, local) }, err
 	}
@@ -42,23 +43,43 @@ func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
 		return nil, redacted(u, err)
 	}
 	local := opt.TLSConfig == nil && !plaintext
+	err = checkPool(opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns)
 	if local {
-		err = checkTransport(opt.Network, opt.Addr)
+		err = errors.Join(checkTransport(opt.Network, opt.Addr), err)
 	}
 	return func() redis.UniversalClient { return newClient(*opt, local) }, err
 }
 
-// checkTransport returns an error if one of the addresses belongs to another machine.
+// maxPool is the largest number of connections that a DSN may ask for.
+const maxPool = 100_000
+
+// checkPool returns an error that names every number of connections that is out of range.
+// The client would panic for some of them.
+func checkPool(size, minIdle, maxIdle, maxActive int) error {
+	var errs []error
+	for _, p := range []struct {
+		name string
+		n    int
+	}{{"pool_size", size}, {"min_idle_conns", minIdle}, {"max_idle_conns", maxIdle}, {"max_active_conns", maxActive}} {
+		if p.n < 0 || p.n > maxPool {
+			errs = append(errs, fmt.Errorf("%s is %d, expected 0 to %d", p.name, p.n, maxPool))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkTransport returns an error that names the addresses that belong to other machines.
 func checkTransport(network string, addrs ...string) error {
+	var errs []error
 	for _, addr := range addrs {
 		host, _, err := net.SplitHostPort(addr)
 		// A cluster node that does not know its own address reports an empty host.
 		if network == "unix" || err == nil && (host == "" || transport.IsLocal(host)) {
 			continue
 		}
-		return fmt.Errorf("the connection to %s would be without TLS: use rediss://, or allow plaintext", addr)
+		errs = append(errs, fmt.Errorf("the connection to %s would be without TLS: use rediss://, or allow plaintext", addr))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // redacted returns err unless it quotes the password.

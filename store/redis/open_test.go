@@ -101,7 +101,7 @@ func TestDSN(t *testing.T) {
 		}
 	}
 	for _, ns := range []string{"a b", "{a}", "a:b", "a*", "é", strings.Repeat("x", 65), "a\n"} {
-		refused(t, "redis://127.0.0.1:1", redis.Config{Namespace: ns}, "namespace")
+		refused(t, "redis://127.0.0.1:1", redis.Config{Namespace: ns}, "Namespace")
 	}
 }
 

@@ -94,11 +94,11 @@ var (
 // Other parameters are those of go-redis, such as pool_size. Parameters for timeouts and
 // retries have no effect.
 //
-// Open sets up an empty namespace. It returns an error if dsn or the Namespace is
-// invalid, or if the namespace holds other keys or the data of a version that is more
-// than one newer. It also returns an error if the server is a replica or may forget
-// acknowledged writes, see [Config]. A DSN without TLS must name a loopback address or a
-// Unix socket, unless AllowPlaintext is set.
+// Open sets up an empty namespace. It returns an error that names every fault if ctx is
+// nil, or if dsn or the Namespace is invalid. It also returns an error if the namespace
+// holds other keys or the data of a version that is more than one newer, and if the
+// server is a replica or may forget acknowledged writes, see [Config]. A DSN without TLS
+// must name a loopback address or a Unix socket, unless AllowPlaintext is set.
 func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	var c Config
 	if cfg != nil {
@@ -109,8 +109,11 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	}
 
 	var errs []error
+	if ctx == nil {
+		errs = append(errs, errors.New("redis: nil Context"))
+	}
 	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(c.Namespace) {
-		errs = append(errs, fmt.Errorf("redis: the namespace %q is not of the form %s", c.Namespace, namespaces))
+		errs = append(errs, fmt.Errorf("redis: the Namespace %q is not of the form %s", c.Namespace, namespaces))
 	}
 	dial, err := dialer(dsn, c.AllowPlaintext)
 	if err != nil {

@@ -50,16 +50,25 @@ const applicationID = 0x61757468
 const patience = 10 * time.Second
 
 // Open opens the database in the file. If the file does not exist, Open creates one that
-// only its owner can read. It returns an error if the file is not an SQLite database,
-// belongs to another program, is more than one version newer, or cannot be written. ctx
-// bounds the opening alone.
+// only its owner can read. ctx bounds the opening alone.
+//
+// Open returns an error if ctx is nil, or if file is blank or begins like a URI of
+// SQLite. It also returns an error if the file is not an SQLite database, belongs to
+// another program, is more than one version newer, or cannot be written.
 //
 // A relative path depends on the directory in which the program is started. From another
 // directory, Open makes a new database there, in which all clients are unknown and
 // nothing is revoked. Programs that run unattended should give an absolute path.
 func Open(ctx context.Context, file string) (*Store, error) {
-	if file == "" || strings.HasPrefix(file, ":") || strings.HasPrefix(file, "file:") {
-		return nil, fmt.Errorf("sqlite: %q: expected the path of a file", file)
+	var errs []error
+	if ctx == nil {
+		errs = append(errs, errors.New("nil Context"))
+	}
+	if strings.TrimSpace(file) == "" || strings.HasPrefix(file, ":") || strings.HasPrefix(file, "file:") {
+		errs = append(errs, fmt.Errorf("file is %q, expected the path of a file", file))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("sqlite: Open: %w", err)
 	}
 	if err := touch(ctx, file); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)

@@ -9,10 +9,10 @@ import (
 )
 
 // CheckBase returns an error unless base is a path below which routes can be
-// registered.
+// registered. The caller names the field.
 func CheckBase(base string) error {
 	if !strings.HasPrefix(base, "/") || base == "/" || path.Clean(base) != base || (&url.URL{Path: base}).EscapedPath() != base {
-		return fmt.Errorf("base %q: expected single slashes, none of them at the end, and between them characters that need no escape", base)
+		return fmt.Errorf("%q: expected single slashes, none of them at the end, and between them characters that need no escape", base)
 	}
 	return nil
 }

@@ -32,12 +32,15 @@ var SessionsOf func(issuer any, maxAge time.Duration) Sessions
 // *issuer.Issuer. Package issuer sets it.
 var Guarded func(issuer any, v middleware.Validator) middleware.Validator
 
-// IsNil reports whether v is nil or holds a nil pointer. A constructor returns such a
-// pointer with an error that the program has ignored.
+// IsNil reports whether v is nil or holds a nil pointer, map or function. A constructor
+// returns such a value with an error that the program has ignored.
 func IsNil(v any) bool {
 	if v == nil {
 		return true
 	}
-	value := reflect.ValueOf(v)
-	return value.Kind() == reflect.Pointer && value.IsNil()
+	switch value := reflect.ValueOf(v); value.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func:
+		return value.IsNil()
+	}
+	return false
 }

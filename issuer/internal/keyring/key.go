@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/authtier/authtier/middleware/idp"
 )
 
@@ -57,6 +59,10 @@ func (k Key) public() (crypto.PublicKey, error) {
 	var pub crypto.PublicKey
 	switch p := k.Private.(type) {
 	case *ecdsa.PrivateKey:
+		//lint:ignore SA1019 only the field shows that the private part is missing
+		if p == nil || p.D == nil {
+			return nil, errors.New("an ECDSA key without its private part")
+		}
 		pub = &p.PublicKey
 	case ed25519.PrivateKey:
 		if len(p) != ed25519.PrivateKeySize {
@@ -64,6 +70,9 @@ func (k Key) public() (crypto.PublicKey, error) {
 		}
 		pub = p.Public()
 	case *rsa.PrivateKey:
+		if p == nil {
+			return nil, errors.New("a nil RSA key")
+		}
 		if err := p.Validate(); err != nil {
 			return nil, err
 		}
@@ -71,6 +80,18 @@ func (k Key) public() (crypto.PublicKey, error) {
 	case []byte:
 		pub = p
 	}
-	_, err := idp.StaticKeys(idp.Key{Alg: k.Alg, Public: pub})
-	return pub, err
+	if _, err := idp.StaticKeys(idp.Key{Alg: k.Alg, Public: pub}); err != nil {
+		return nil, err
+	}
+
+	// No token could be verified if the two parts were of different keys.
+	const probe = "probe"
+	signature, err := k.signer()(probe)
+	if err == nil {
+		err = jwt.GetSigningMethod(k.Alg).Verify(probe, signature, pub)
+	}
+	if err != nil {
+		return nil, errors.New("its private part does not belong to its public part")
+	}
+	return pub, nil
 }

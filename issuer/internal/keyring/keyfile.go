@@ -19,19 +19,34 @@ import (
 // store has no signing key yet. Only then is a missing key file created, and it is made
 // durable before anything is encrypted with it.
 func (cfg *Config) encryptionKey(isNew bool) (key []byte, err error) {
+	source := "the EncryptionKey"
 	switch {
 	case cfg.File != "":
-		if key, err = cfg.keyFile(isNew); err != nil {
-			return nil, fmt.Errorf("the key file %q: %w", cfg.File, err)
-		}
-		return key, nil
+		source = fmt.Sprintf("the key file %q", cfg.File)
+		key, err = cfg.keyFile(isNew)
 	case cfg.Variable != "":
-		if key, err = parseKey([]byte(os.Getenv(cfg.Variable))); err != nil {
-			return nil, fmt.Errorf("the environment variable %q: %w", cfg.Variable, err)
-		}
-		return key, nil
+		source = fmt.Sprintf("the environment variable %q", cfg.Variable)
+		key, err = parseKey([]byte(os.Getenv(cfg.Variable)))
+	default:
+		key = cfg.EncryptionKey
 	}
-	return cfg.EncryptionKey, nil
+	if err == nil {
+		_, err = newSealer(key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	return key, nil
+}
+
+// CheckEncryptionKey returns an error unless the encryption key can be read and can
+// encrypt signing keys. It accepts a missing key file: whether there may be none is known
+// only after the store is read.
+func (cfg *Config) CheckEncryptionKey() error {
+	if _, err := cfg.encryptionKey(false); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (cfg *Config) keyFile(isNew bool) ([]byte, error) {

@@ -60,17 +60,20 @@ func newKeys(signing []Key) (*keys, error) {
 		Keys []jwk `json:"keys"`
 	}{Keys: []jwk{}}
 	algs := []string{}
+	var errs []error
 	for i, k := range signing {
 		pub, err := k.public()
 		if err != nil {
-			return nil, fmt.Errorf("key %d: %w", i, err)
+			errs = append(errs, fmt.Errorf("key %d: %w", i, err))
+			continue
 		}
 
 		j, published := newJWK(k.Alg, pub)
+		if k.ID == "" && !published {
+			errs = append(errs, fmt.Errorf("key %d: an %s key needs an ID", i, k.Alg))
+			continue
+		}
 		if k.ID == "" {
-			if !published {
-				return nil, fmt.Errorf("key %d: an %s key needs an ID", i, k.Alg)
-			}
 			k.ID = j.thumbprint()
 		}
 
@@ -86,7 +89,10 @@ func newKeys(signing []Key) (*keys, error) {
 	}
 
 	static, err := idp.StaticKeys(public...)
-	if err != nil {
+	if err != nil && len(public) > 0 {
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 
@@ -128,8 +134,11 @@ func (ks *Ring) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, err
 
 // Knows implements [idp.OfflineKeys].
 func (ks *Ring) Knows(kid string) bool {
+	if ks.stored == nil || kid == "" {
+		return true
+	}
 	local, ok := ks.now.Load().public.(idp.OfflineKeys)
-	return ks.stored == nil || kid == "" || ok && local.Knows(kid)
+	return ok && local.Knows(kid)
 }
 
 // JWKS returns the published key set (RFC 7517). It has no symmetric key.

@@ -41,18 +41,12 @@ func parseKey(text []byte) ([]byte, error) {
 // does not open under others.
 type sealer struct{ aead cipher.AEAD }
 
-// CheckEncryptionKey returns an error unless key can encrypt signing keys.
-func CheckEncryptionKey(key []byte) error {
-	_, err := newSealer(key)
-	return err
-}
-
 func newSealer(key []byte) (sealer, error) {
 	if len(key) != keySize {
-		return sealer{}, fmt.Errorf("the encryption key has %d bytes, expected %d", len(key), keySize)
+		return sealer{}, fmt.Errorf("it has %d bytes, expected %d", len(key), keySize)
 	}
 	if bytes.Count(key, key[:1]) == keySize {
-		return sealer{}, fmt.Errorf("the encryption key is %d equal bytes: was it read?", keySize)
+		return sealer{}, fmt.Errorf("it is %d equal bytes: was it read?", keySize)
 	}
 
 	derived, err := hkdf.Key(sha256.New, key, nil, "authtier signing keys", 32)

@@ -37,6 +37,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, rotateForEver(kind, os.Getenv(childDSN), os.Getenv(childSecret)))
 		os.Exit(1)
 	}
+	if dir := os.Getenv(childKeyFolder); dir != "" {
+		if err := openInKeyFolder(context.Background(), dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -228,17 +228,18 @@ func word(memory []byte, at int) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&memory[at : at+8][0]))
 }
 
-// Check returns an error if no counter can have these names.
+// Check returns an error that names every fault if no counter can have these names.
 func (n *Names) Check() error {
+	var errs []error
 	if n.length() > MaxNames {
-		return fmt.Errorf("names of %d bytes, %d at most", n.length(), MaxNames)
+		errs = append(errs, fmt.Errorf("names of %d bytes, %d at most", n.length(), MaxNames))
 	}
 	for _, s := range n {
 		if !Storable(s) {
-			return fmt.Errorf("the name %.40q is not UTF-8, or holds NUL", s)
+			errs = append(errs, fmt.Errorf("the name %.40q is not UTF-8, or holds NUL", s))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Storable reports whether every store can hold a name.
