@@ -106,16 +106,6 @@ type CacheStats struct {
 	Flights   uint64 // calls of the validator that requests with one credential share
 }
 
-// An OfflineValidator is a [Validator] that can judge some credentials by computation
-// alone. A [Cache] limits how many of these it validates at once, so that junk with
-// fresh signatures does not take all cores from requests with remembered credentials.
-// It is for packages that implement a Validator; most programs do not need it.
-type OfflineValidator interface {
-	// Offline reports whether c can be judged without asking another service. It must
-	// be safe for concurrent use.
-	Offline(c Credential) bool
-}
-
 // NewCache returns a cache around v for size identities, rounded up to a multiple of
 // 16. It also remembers about size/8 + 128 refusals. The cache subscribes, for the
 // rest of the process, to every [Source] among v and the validators that v wraps. It

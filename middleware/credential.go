@@ -125,3 +125,13 @@ type ValidatorFunc func(ctx context.Context, c Credential) (*Identity, error)
 func (f ValidatorFunc) Validate(ctx context.Context, c Credential) (*Identity, error) {
 	return f(ctx, c)
 }
+
+// An OfflineValidator is a [Validator] that can judge some credentials by computation
+// alone. A [Cache] limits how many of these it validates at once, so that junk with
+// fresh signatures does not take all cores from requests with remembered credentials.
+// It is for packages that implement a Validator; most programs do not need it.
+type OfflineValidator interface {
+	// Offline reports whether c can be judged without asking another service. It must
+	// be safe for concurrent use.
+	Offline(c Credential) bool
+}

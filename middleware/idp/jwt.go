@@ -294,10 +294,3 @@ func (v *jwtValidator) verify(ctx context.Context, t *token) (kid string, err er
 	}
 	return kid, nil
 }
-
-// badKey returns the fault of a token that no key verifies.
-func (h *header) badKey(want fmt.Stringer, err error) *tokenFault {
-	f := h.Kid.fault("kid", want)
-	f.err = err
-	return f
-}

@@ -2,6 +2,7 @@ package idp
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -85,4 +86,11 @@ func (p *payload) early(soon time.Time, leeway time.Duration) *notYetValid {
 		name, claim = "iat", &p.Issued
 	}
 	return &notYetValid{claim.fault(inClaims, name, timeUntil(soon)), claim.t.Add(-leeway)}
+}
+
+// badKey returns the fault of a token that no key verifies.
+func (h *header) badKey(want fmt.Stringer, err error) *tokenFault {
+	f := h.Kid.fault("kid", want)
+	f.err = err
+	return f
 }

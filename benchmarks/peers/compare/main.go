@@ -3,7 +3,8 @@
 //
 //	go -C benchmarks/peers run ./compare -count 5
 //
-// With -in it reads the output of an earlier run instead.
+// With -raw it also keeps the output of the benchmarks, and with -in it reads such output
+// of an earlier run.
 package main
 
 import (
@@ -21,25 +22,30 @@ func main() {
 	count := flag.Int("count", 5, "how many rounds there are, in each of which each benchmark runs once; medians count")
 	benchtime := flag.String("benchtime", "200ms", "how long each benchmark runs")
 	in := flag.String("in", "", "read this output instead of running benchmarks")
-	out := flag.String("out", "../results", "directory for peers.txt, peers.md and peers.svg")
+	rawFile := flag.String("raw", "", "write the output of the benchmarks to this file too")
+	out := flag.String("out", "../results", "directory for peers.md and peers.svg")
 	flag.Parse()
-	if err := run(*count, *benchtime, *in, *out); err != nil {
+	if err := run(*count, *benchtime, *in, *rawFile, *out); err != nil {
 		log.Fatal("compare: ", err)
 	}
 }
 
-func run(count int, benchtime, in, out string) error {
+func run(count int, benchtime, in, rawFile, out string) error {
 	var raw []byte
 	var err error
 	if in != "" {
 		raw, err = os.ReadFile(in)
 	} else {
 		raw, err = measure(count, benchtime)
-		err = errors.Join(err, os.WriteFile(filepath.Join(out, "peers.txt"), raw, 0o644))
+	}
+	// The output of a run that failed is kept too.
+	if rawFile != "" {
+		err = errors.Join(err, os.WriteFile(rawFile, raw, 0o644))
 	}
 	if err != nil {
 		return err
 	}
+
 	rs, err := parse(bytes.NewReader(raw))
 	if err != nil {
 		return err
