@@ -57,8 +57,8 @@ func TestKeyFileOnAReadOnlyDisk(t *testing.T) {
 	}
 }
 
-// TestKeyFileOnAFullDisk opens without space for the file, and then with space. The first
-// must leave nothing behind.
+// TestKeyFileOnAFullDisk opens without space for the file, and then with space. The
+// first must leave nothing behind.
 func TestKeyFileOnAFullDisk(t *testing.T) {
 	dir := smallDisk(t)
 	db, file, ballast := memory.New(), filepath.Join(dir, "auth.key"), filepath.Join(dir, "ballast")
