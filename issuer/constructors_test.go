@@ -183,8 +183,8 @@ func TestZeroKeySet(t *testing.T) {
 	v.(middleware.OfflineValidator).Offline(middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
 }
 
-// TestImportErrors imports secrets with several faults. The error must name all of them,
-// and never the secret.
+// TestImportErrors imports secrets with several faults. The error must name all of
+// them, and never the secret.
 func TestImportErrors(t *testing.T) {
 	iss := newIssuer(t, nil, issuer.Config{})
 	for name, tt := range map[string]struct {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,8 +58,8 @@ func TestKeyFileOnAReadOnlyDisk(t *testing.T) {
 	}
 }
 
-// TestKeyFileOnAFullDisk opens without space for the file, and then with space. The first
-// must leave nothing behind.
+// TestKeyFileOnAFullDisk opens without space for the file, and then with space. The
+// first must leave nothing behind.
 func TestKeyFileOnAFullDisk(t *testing.T) {
 	dir := smallDisk(t)
 	db, file, ballast := memory.New(), filepath.Join(dir, "auth.key"), filepath.Join(dir, "ballast")
@@ -80,11 +81,19 @@ func TestKeyFileOnAFullDisk(t *testing.T) {
 
 // TestKeyFileInAFolderOfOthers opens as a user who cannot write to the folder.
 func TestKeyFileInAFolderOfOthers(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root can write to every folder")
-	}
 	dir, db := t.TempDir(), memory.New()
 	must(t, os.Chmod(dir, 0o500))
+	if os.Geteuid() == 0 {
+		// Root can write to every folder, so this thread uses files as another user.
+		const nobody = 65534
+		must(t, os.Chmod(filepath.Dir(dir), 0o755))
+		must(t, os.Chmod(dir, 0o755))
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		must(t, syscall.Setfsuid(nobody))
+		defer syscall.Setfsuid(0)
+	}
+
 	err := openWith(t, db, issuer.Config{KeyFile: filepath.Join(dir, "auth.key")})
 	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), dir) || signingKeys(t, db) != 0 {
 		t.Errorf("got %v, and %d signing keys", err, signingKeys(t, db))

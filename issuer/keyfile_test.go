@@ -208,8 +208,8 @@ func (h *halting) Since(ctx context.Context, c store.Cursor) ([]store.Change, st
 	return h.Store.Since(ctx, c)
 }
 
-// TestKeyFileOfAHaltedOpening ends the first opening at each call of the store. The next
-// one must work, with the file that the first one made.
+// TestKeyFileOfAHaltedOpening ends the first opening at each call of the store. The
+// next one must work, with the file that the first one made.
 func TestKeyFileOfAHaltedOpening(t *testing.T) {
 	for _, at := range []string{"read 1", "read 2", "before the write", "after the write", "read 3", "at the revocations"} {
 		db, file := memory.New(), filepath.Join(t.TempDir(), "auth.key")

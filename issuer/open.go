@@ -25,8 +25,8 @@ import (
 // Therefore give staging and production, or two products, a store each.
 //
 // cfg must not be nil, because it must say how the signing keys are kept. Open returns
-// an error that joins everything that is wrong with ctx, url, db and cfg. A panic of the
-// store is an error too.
+// an error that joins everything that is wrong with ctx, url, db and cfg. A panic of
+// the store is an error too.
 func Open(ctx context.Context, url string, db store.Store, cfg *Config) (*Issuer, error) {
 	i, err := newIssuer(ctx, url, db, cfg)
 	if err != nil {

@@ -13,9 +13,11 @@ import (
 // [Chain].
 //
 // The identity is the zero Identity if wrapper admits r without a credential. An
-// [Observe] around r sees the refusal. Headers that wrapper sets on an answer, such
-// as Vary, are lost. A [Usage] inside of wrapper counts one use. Check returns AUTH-8 if wrapper is nil, if it authenticates nobody,
-// or if it neither calls its handler nor refuses through an [errorsx.Writer].
+// [Observe] around r sees the refusal. A [Usage] inside of wrapper counts one use.
+// Headers that wrapper sets on an answer, such as Vary, are lost.
+//
+// Check returns AUTH-8 if wrapper is nil, if it authenticates nobody, or if it neither
+// calls its handler nor refuses through an [errorsx.Writer].
 func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
 	if wrapper == nil {
 		return Identity{}, errorsx.Fault(errors.New("middleware: Check: nil Wrapper"))

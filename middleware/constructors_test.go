@@ -232,3 +232,14 @@ func TestCheckWithoutAWrapper(t *testing.T) {
 		t.Errorf("got %+v, %v, want AUTH-8", id, err)
 	}
 }
+
+// TestUsageKeepsItsConfig changes a configuration after Usage has read it. The request
+// must be counted as before.
+func TestUsageKeepsItsConfig(t *testing.T) {
+	m, cfg := &tally{}, &middleware.UsageConfig{CountStatus: func(status int) bool { return status == 200 }}
+	h := middleware.Chain(bearer, middleware.Usage(m, cfg))(whoami)
+	cfg.CountStatus = nil
+	if w := serve(h, "GET", "/", tokenAda); w.Code != 200 || m.sum() != 1 {
+		t.Errorf("got %d and %d uses, want 200 and one", w.Code, m.sum())
+	}
+}

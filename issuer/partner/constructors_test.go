@@ -51,8 +51,8 @@ func TestNewErrors(t *testing.T) {
 	}
 }
 
-// TestMethodsOfNoPartner calls the methods by which a program is wired, on partners that
-// New has not returned.
+// TestMethodsOfNoPartner calls the methods by which a program is wired, on partners
+// that New has not returned.
 func TestMethodsOfNoPartner(t *testing.T) {
 	var none *partner.Partner
 	_, whole, _ := newPartner(t, &reporter{})

@@ -55,8 +55,8 @@ func TestNewErrors(t *testing.T) {
 	}
 }
 
-// TestMethodsOfNoManager calls the methods by which a program is wired, on managers that
-// New has not returned.
+// TestMethodsOfNoManager calls the methods by which a program is wired, on managers
+// that New has not returned.
 func TestMethodsOfNoManager(t *testing.T) {
 	var none *session.Manager
 	whole := newSite(t, session.Config{}).sessions

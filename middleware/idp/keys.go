@@ -68,12 +68,12 @@ type staticKey struct {
 	key func() crypto.PublicKey
 }
 
-// StaticKeys returns keys that never change. It returns an error if there is no key,
-// if two keys have the same ID, or if a key without an ID is not the only one. It also
+// StaticKeys returns keys that never change. It returns an error if there is no key, if
+// two keys have the same ID, or if a key without an ID is not the only one. It also
 // returns an error for a key that is not of its algorithm or too weak: RSA needs at
 // least 2048 bits and an odd exponent of at least 65537, an HMAC key at least the
-// length of the hash (RFC 7518 section 3.2), and an ECDSA key the algorithm's curve.
-// An HMAC or Ed25519 key of equal bytes is an error too, because it is probably a buffer
+// length of the hash (RFC 7518 section 3.2), and an ECDSA key the algorithm's curve. An
+// HMAC or Ed25519 key of equal bytes is an error too, because it is probably a buffer
 // that was never filled. The error names every fault.
 func StaticKeys(keys ...Key) (Keys, error) {
 	ks := staticKeys{}
@@ -173,8 +173,8 @@ func checkKey(alg string, key crypto.PublicKey) error {
 	return nil
 }
 
-// areEqual reports whether the bytes of a key are equal. Such a key is probably a buffer
-// that was never filled.
+// areEqual reports whether the bytes of a key are equal. Such a key is probably a
+// buffer that was never filled.
 func areEqual(key []byte) bool { return len(key) > 0 && bytes.Count(key, key[:1]) == len(key) }
 
 // ecdsaBytes encodes k. It returns an error unless k is a point of its curve.

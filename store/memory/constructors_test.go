@@ -9,8 +9,9 @@ import (
 	"github.com/authtier/authtier/store/memory"
 )
 
-// TestZeroStore uses a store that New has not made. Writes return an error that says so,
-// and so does reading the revocations, which is the first thing that an issuer does.
+// TestZeroStore uses a store that New has not made. Writes return an error that says
+// so, and so does reading the revocations, which is the first thing that an issuer
+// does.
 func TestZeroStore(t *testing.T) {
 	var s memory.Store
 	ctx, now := t.Context(), time.Now()

@@ -13,8 +13,8 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A Store keeps everything in maps. It is safe for concurrent use. The zero value is not
-// usable: its writes return an error, and an issuer on it does not open.
+// A Store keeps everything in maps. It is safe for concurrent use. The zero value is
+// not usable: its writes return an error, and an issuer on it does not open.
 type Store struct {
 	mu       sync.RWMutex
 	clients  map[string]store.Client

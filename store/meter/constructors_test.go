@@ -65,8 +65,8 @@ func TestNewPanics(t *testing.T) {
 	}
 }
 
-// TestProductErrors passes invalid names, to meters that New has not made. The error must
-// name all faults.
+// TestProductErrors passes invalid names, to meters that New has not made. The error
+// must name all faults.
 func TestProductErrors(t *testing.T) {
 	whole := meter.New(memory.New())
 	defer whole.Close()

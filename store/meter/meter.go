@@ -137,10 +137,10 @@ func New(u store.Usage) *Meter {
 // left files in the folder are recorded soon after Open. Open does not ask the store,
 // so that a program can start while the store is down.
 //
-// Open returns an error that names all faults if ctx is nil, if dir is empty, if u is nil
-// or holds a nil pointer, or if a field of cfg is out of its range. It also returns an
-// error if dir is no folder. A full or read-only disk is not an error of Open: the counts
-// that are on it are recorded, and new counters are refused.
+// Open returns an error that names all faults if ctx is nil, if dir is empty, if u is
+// nil or holds a nil pointer, or if a field of cfg is out of its range. It also returns
+// an error if dir is no folder. A full or read-only disk is not an error of Open: the
+// counts that are on it are recorded, and new counters are refused.
 //
 // A folder must belong to one store. Programs with different stores need folders of
 // their own, even in one container. Otherwise a program records the files of another one
@@ -259,9 +259,9 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 // the day ended more than [store.LateDays] ago. The function returns the latter only from
 // the next flush on, so that this flush records everything that the function has added.
 //
-// Names are UTF-8 without NUL. The API, name and label of the product, the issuer and the
-// client have at most 4070 bytes in total. On a nil Product, such as one whose error was
-// ignored, Counter returns an error.
+// Names are UTF-8 without NUL. The API, name and label of the product, the issuer and
+// the client have at most 4070 bytes in total. On a nil Product, such as one whose
+// error was ignored, Counter returns an error.
 func (p *Product) Counter(day int, issuer, client string) (add func(n int64) error, err error) {
 	if p == nil || p.meter == nil {
 		return nil, errNoProduct

@@ -53,8 +53,8 @@ func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
 // maxPool is the largest number of connections that a DSN may ask for.
 const maxPool = 100_000
 
-// checkPool returns an error that names every number of connections that is out of range.
-// The client would panic for some of them.
+// checkPool returns an error that names every number of connections that is out of
+// range. The client would panic for some of them.
 func checkPool(size, minIdle, maxIdle, maxActive int) error {
 	var errs []error
 	for _, p := range []struct {
@@ -68,7 +68,8 @@ func checkPool(size, minIdle, maxIdle, maxActive int) error {
 	return errors.Join(errs...)
 }
 
-// checkTransport returns an error that names the addresses that belong to other machines.
+// checkTransport returns an error that names the addresses that belong to other
+// machines.
 func checkTransport(network string, addrs ...string) error {
 	var errs []error
 	for _, addr := range addrs {

@@ -97,8 +97,8 @@ var (
 // Open sets up an empty namespace. It returns an error that names every fault if ctx is
 // nil, or if dsn or the Namespace is invalid. It also returns an error if the namespace
 // holds other keys or the data of a version that is more than one newer, and if the
-// server is a replica or may forget acknowledged writes, see [Config]. A DSN without TLS
-// must name a loopback address or a Unix socket, unless AllowPlaintext is set.
+// server is a replica or may forget acknowledged writes, see [Config]. A DSN without
+// TLS must name a loopback address or a Unix socket, unless AllowPlaintext is set.
 func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	var c Config
 	if cfg != nil {

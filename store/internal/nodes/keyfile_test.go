@@ -15,8 +15,8 @@ import (
 	"github.com/authtier/authtier/store/sqlite"
 )
 
-// childKeyFolder is the environment variable of a child process that opens an issuer with
-// a key file in that folder.
+// childKeyFolder is the environment variable of a child process that opens an issuer
+// with a key file in that folder.
 const childKeyFolder = "AUTHTIER_NODE_KEY_FOLDER"
 
 // openInKeyFolder opens the store of a folder, and an issuer on it.
