@@ -30,11 +30,11 @@ type Ring struct {
 	stored *stored // nil for keys that never change
 }
 
-// keys is the state of a KeySet at one time. It never changes.
+// keys is the state of a Ring at one time. It never changes.
 type keys struct {
 	public idp.Keys
 	header string                              // JOSE header of the tokens, encoded
-	signer func(signed string) ([]byte, error) // a function, so that printing a KeySet cannot show the key
+	signer func(signed string) ([]byte, error) // a function, so that printing a Ring cannot show the key
 	jwks   []byte
 	algs   []string // algorithms of the keys in jwks, each once
 }
@@ -109,8 +109,8 @@ func newKeys(signing []Key) (*keys, error) {
 }
 
 // Sign returns the compact serialization of a token with that payload.
-func (ks *Ring) Sign(payload []byte) (string, error) {
-	k := ks.now.Load()
+func (ring *Ring) Sign(payload []byte) (string, error) {
+	k := ring.now.Load()
 	signed := k.header + "." + base64.RawURLEncoding.EncodeToString(payload)
 	signature, err := k.signer(signed)
 	if err != nil {
@@ -120,32 +120,32 @@ func (ks *Ring) Sign(payload []byte) (string, error) {
 }
 
 // Key implements [idp.Keys]. For an unknown kid, stored keys are read again.
-func (ks *Ring) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+func (ring *Ring) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
 	// Every token of the issuer names its key.
 	if kid == "" {
 		return nil, idp.ErrNoKey
 	}
-	key, err := ks.now.Load().public.Key(ctx, kid, alg)
-	if errors.Is(err, idp.ErrNoKey) && ks.stored != nil {
-		return ks.unknown(ctx, kid, alg)
+	key, err := ring.now.Load().public.Key(ctx, kid, alg)
+	if errors.Is(err, idp.ErrNoKey) && ring.stored != nil {
+		return ring.unknown(ctx, kid, alg)
 	}
 	return key, err
 }
 
 // Knows implements [idp.OfflineKeys].
-func (ks *Ring) Knows(kid string) bool {
-	if ks.stored == nil || kid == "" {
+func (ring *Ring) Knows(kid string) bool {
+	if ring.stored == nil || kid == "" {
 		return true
 	}
-	local, ok := ks.now.Load().public.(idp.OfflineKeys)
+	local, ok := ring.now.Load().public.(idp.OfflineKeys)
 	return ok && local.Knows(kid)
 }
 
 // JWKS returns the published key set (RFC 7517). It has no symmetric key.
-func (ks *Ring) JWKS() []byte { return ks.now.Load().jwks }
+func (ring *Ring) JWKS() []byte { return ring.now.Load().jwks }
 
 // Algs returns the algorithms of the published keys, each once.
-func (ks *Ring) Algs() []string { return ks.now.Load().algs }
+func (ring *Ring) Algs() []string { return ring.now.Load().algs }
 
 // IsStored reports whether the keys are in a store, so that they can change.
-func (ks *Ring) IsStored() bool { return ks.stored != nil }
+func (ring *Ring) IsStored() bool { return ring.stored != nil }

@@ -14,8 +14,8 @@ var errFixedKeys = errors.New("the keys never change: only stored ones do, see C
 
 // Rotate publishes a new key and returns its ID. The key verifies at once. It signs when
 // it has been published for publishedBefore, and a call of Tend notices that.
-func (ks *Ring) Rotate(ctx context.Context) (kid string, err error) {
-	s := ks.stored
+func (ring *Ring) Rotate(ctx context.Context) (kid string, err error) {
+	s := ring.stored
 	if s == nil {
 		return "", errFixedKeys
 	}
@@ -28,8 +28,8 @@ func (ks *Ring) Rotate(ctx context.Context) (kid string, err error) {
 
 // Revoke ends a key at once. If it is the one that signs, a new key signs from now on.
 // Revoke returns [store.ErrNotFound] if no stored key has that ID.
-func (ks *Ring) Revoke(ctx context.Context, kid string) error {
-	s := ks.stored
+func (ring *Ring) Revoke(ctx context.Context, kid string) error {
+	s := ring.stored
 	if s == nil {
 		return errFixedKeys
 	}
@@ -70,8 +70,8 @@ func signs(records []store.SigningKey, kid string) bool {
 // Tend lets the newest key sign when its time has come, ends the keys before it, and
 // drops those that have ended. All nodes may do so at once, because they make the same
 // changes.
-func (ks *Ring) Tend(ctx context.Context, now time.Time) error {
-	s := ks.stored
+func (ring *Ring) Tend(ctx context.Context, now time.Time) error {
+	s := ring.stored
 	s.mu.Lock()
 	changed := due(s.records, now, s.maxTTL)
 	stale := slices.ContainsFunc(s.records, func(r store.SigningKey) bool { return ended(r, now) })
@@ -80,7 +80,7 @@ func (ks *Ring) Tend(ctx context.Context, now time.Time) error {
 	// Another node may have made these changes already, so the keys are read again
 	// first.
 	if len(changed) > 0 {
-		if err := ks.Reload(ctx); err != nil {
+		if err := ring.Reload(ctx); err != nil {
 			return err
 		}
 		s.mu.Lock()
@@ -92,7 +92,7 @@ func (ks *Ring) Tend(ctx context.Context, now time.Time) error {
 	}
 
 	if len(changed) > 0 || stale {
-		return ks.Reload(ctx)
+		return ring.Reload(ctx)
 	}
 	return nil
 }

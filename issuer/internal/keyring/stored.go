@@ -79,27 +79,27 @@ func Open(ctx context.Context, db store.SigningKeys, cfg Config) (*Ring, error) 
 		return nil, err
 	}
 
-	ks := &Ring{stored: s}
+	ring := &Ring{stored: s}
 	// A node with another encryption key than the others must not start.
-	if err := errors.Join(ks.Reload(ctx), s.unopened()); err != nil {
+	if err := errors.Join(ring.Reload(ctx), s.unopened()); err != nil {
 		return nil, err
 	}
 
-	if ks.now.Load() != nil {
-		return ks, nil
+	if ring.now.Load() != nil {
+		return ring, nil
 	}
-	return ks, ks.makeFirst(ctx)
+	return ring, ring.makeFirst(ctx)
 }
 
 // makeFirst makes the first key of a set. It signs at once.
-func (ks *Ring) makeFirst(ctx context.Context) error {
-	s, now := ks.stored, time.Now()
+func (ring *Ring) makeFirst(ctx context.Context) error {
+	s, now := ring.stored, time.Now()
 	first, err := s.make(now, now)
 	if err == nil {
 		err = s.db.PutSigningKeys(ctx, first)
 	}
 	if err == nil {
-		err = ks.Reload(ctx)
+		err = ring.Reload(ctx)
 	}
 	if err != nil {
 		return err
@@ -137,8 +137,8 @@ func (s *stored) make(published, signs time.Time) (store.SigningKey, error) {
 
 // Reload reads the keys. If the store has none, the set stays as it is: the tokens of
 // this node are genuine even if the store has lost the keys.
-func (ks *Ring) Reload(ctx context.Context) error {
-	s := ks.stored
+func (ring *Ring) Reload(ctx context.Context) error {
+	s := ring.stored
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	records, err := s.db.SigningKeys(ctx, s.set)
@@ -148,7 +148,7 @@ func (ks *Ring) Reload(ctx context.Context) error {
 	now := time.Now()
 	var signing []Key
 	s.records, signing, s.foreign = s.open(slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) }))
-	return ks.build(s.records, signing)
+	return ring.build(s.records, signing)
 }
 
 // open decrypts records. It leaves out those that it cannot decrypt. A record that a
@@ -167,7 +167,7 @@ func (s *stored) open(records []store.SigningKey) (opened []store.SigningKey, ke
 }
 
 // Unopened returns why records of the last read are left out, or nil if none are.
-func (ks *Ring) Unopened() error { return ks.stored.unopened() }
+func (ring *Ring) Unopened() error { return ring.stored.unopened() }
 
 // unopened returns why records of the last read are left out, or nil if none are.
 func (s *stored) unopened() error {
@@ -180,10 +180,10 @@ func (s *stored) unopened() error {
 var ErrNoSigner = errors.New("the store has no key that signs any more")
 
 // build puts the keys of the records to use. None of the records may have ended.
-func (ks *Ring) build(records []store.SigningKey, signing []Key) error {
+func (ring *Ring) build(records []store.SigningKey, signing []Key) error {
 	signer := signerOf(records)
 	if signer < 0 {
-		if ks.now.Load() != nil {
+		if ring.now.Load() != nil {
 			return ErrNoSigner
 		}
 		return nil
@@ -195,7 +195,7 @@ func (ks *Ring) build(records []store.SigningKey, signing []Key) error {
 	if err != nil {
 		return err
 	}
-	ks.now.Store(k)
+	ring.now.Store(k)
 	return nil
 }
 
@@ -214,11 +214,11 @@ func signerOf(rs []store.SigningKey) int {
 }
 
 // unknown looks for a key that may have been added a moment ago.
-func (ks *Ring) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
-	if err := ks.stored.look(ctx, ks.Reload); err != nil {
+func (ring *Ring) unknown(ctx context.Context, kid, alg string) (crypto.PublicKey, error) {
+	if err := ring.stored.look(ctx, ring.Reload); err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
-	return ks.now.Load().public.Key(ctx, kid, alg)
+	return ring.now.Load().public.Key(ctx, kid, alg)
 }
 
 // look reads the store, unless that happened a moment ago, and returns the error of the
