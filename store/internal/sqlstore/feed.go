@@ -52,6 +52,8 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 
 	j := &job{ctx: ctx, do: do, done: make(chan error, 1)}
 	f := &s.feed
+
+	// At most one goroutine writes. It takes all jobs that are waiting.
 	f.mu.Lock()
 	f.waiting = append(f.waiting, j)
 	if !f.writing {
@@ -59,6 +61,8 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 		go s.writeChanges()
 	}
 	f.mu.Unlock()
+
+	// The job may still run when ctx has ended. Its channel has room for the result.
 	select {
 	case err := <-j.done:
 		return s.wrap(what, err)
@@ -101,6 +105,7 @@ func (s *Store) setUpBatch(ctx context.Context, tx *feedTx) error {
 func (s *Store) writeChanges() {
 	f := &s.feed
 	for {
+		// A job that is added after this lock starts the next writer.
 		f.mu.Lock()
 		jobs := f.waiting
 		f.waiting = nil
@@ -114,6 +119,7 @@ func (s *Store) writeChanges() {
 		if len(jobs) == 0 {
 			continue
 		}
+
 		failed, err := s.writeInTime(jobs)
 		// A job that fails must not fail the others, so each runs again alone.
 		if failed != nil && len(jobs) > 1 {
@@ -154,6 +160,7 @@ func (s *Store) writeTogether(ctx context.Context, jobs []*job) (failed *job, er
 	if err := tx.QueryRowContext(ctx, `UPDATE authtier_head SET n = n WHERE one = 1 RETURNING n`).Scan(&head); err != nil {
 		return nil, fmt.Errorf("the head of the changes: %v", err)
 	}
+
 	for _, j := range jobs {
 		if err := j.do(ctx, tx); err != nil {
 			return j, err
@@ -170,7 +177,9 @@ func (s *Store) append(ctx context.Context, tx *feedTx, head uint64) error {
 	if len(tx.changes) == 0 {
 		return nil
 	}
+
 	for rest := tx.changes; len(rest) > 0; {
+		// Statements have one of two sizes, so that PostgreSQL's driver prepares few.
 		n := 1
 		if len(rest) >= appendBatch {
 			n = appendBatch
@@ -222,6 +231,7 @@ func (tx *feedTx) revoke(ctx context.Context, c store.Change) error {
 	case store.KindClient:
 		return tx.raise(ctx, c)
 	case store.KindUser:
+		// A user's keys are revoked too. An empty login owns no keys.
 		if err := tx.raise(ctx, c); err != nil {
 			return err
 		}
@@ -241,6 +251,8 @@ func (tx *feedTx) raise(ctx context.Context, c store.Change) error {
 		return err
 	}
 	c.Version, c.Until = max(version, c.Version)+1, time.Time{}
+
+	// The client or user need not exist: one that is created later gets this version.
 	query := `UPDATE authtier_clients SET version = $1 WHERE id_key = $2`
 	if c.Kind == store.KindUser {
 		query = `UPDATE authtier_users SET version = $1 WHERE login_key = $2`
@@ -254,6 +266,7 @@ func (tx *feedTx) raise(ctx context.Context, c store.Change) error {
 // enter adds c to the changes. It also adds c to the changes in force, which are kept
 // longer than the sequence. It never shortens a change in force.
 func (tx *feedTx) enter(ctx context.Context, c store.Change) error {
+	// A Snapshot omits keys, because callers read these from the store.
 	if c.Kind != store.KindAPIKey && c.Kind != store.KindSigningKey {
 		var until int64
 		err := tx.QueryRowContext(ctx, `
