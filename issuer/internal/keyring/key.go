@@ -54,6 +54,7 @@ func (k Key) public() (crypto.PublicKey, error) {
 	default:
 		return nil, fmt.Errorf("algorithm %q is not supported", k.Alg)
 	}
+
 	var pub crypto.PublicKey
 	switch p := k.Private.(type) {
 	case *ecdsa.PrivateKey:
@@ -71,6 +72,8 @@ func (k Key) public() (crypto.PublicKey, error) {
 	case []byte:
 		pub = p
 	}
+
+	// StaticKeys refuses keys that do not fit the algorithm or are too weak for it.
 	_, err := idp.StaticKeys(idp.Key{Alg: k.Alg, Public: pub})
 	return pub, err
 }
