@@ -83,10 +83,9 @@ func guard(dir string) error {
 		return err
 	}
 	r := os.NewFile(uintptr(ends[0]), "guard")
-
 	defer r.Close()
-	cmd := exec.Command("/bin/sh", "-c", guardScript, "guard", dir)
 
+	cmd := exec.Command("/bin/sh", "-c", guardScript, "guard", dir)
 	cmd.Dir, cmd.Stdin = "/", r
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

@@ -53,7 +53,6 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 	j := &job{ctx: ctx, do: do, done: make(chan error, 1)}
 	f := &s.feed
 
-	// At most one goroutine writes. It takes all jobs that are waiting.
 	f.mu.Lock()
 	f.waiting = append(f.waiting, j)
 	if !f.writing {
@@ -105,7 +104,7 @@ func (s *Store) setUpBatch(ctx context.Context, tx *feedTx) error {
 func (s *Store) writeChanges() {
 	f := &s.feed
 	for {
-		// A job that is added after this lock starts the next writer.
+		// If no job waits, the next one that is added starts a new writer.
 		f.mu.Lock()
 		jobs := f.waiting
 		f.waiting = nil
@@ -179,7 +178,6 @@ func (s *Store) append(ctx context.Context, tx *feedTx, head uint64) error {
 	}
 
 	for rest := tx.changes; len(rest) > 0; {
-		// Statements have one of two sizes, so that PostgreSQL's driver prepares few.
 		n := 1
 		if len(rest) >= appendBatch {
 			n = appendBatch
@@ -231,7 +229,6 @@ func (tx *feedTx) revoke(ctx context.Context, c store.Change) error {
 	case store.KindClient:
 		return tx.raise(ctx, c)
 	case store.KindUser:
-		// A user's keys are revoked too. An empty login owns no keys.
 		if err := tx.raise(ctx, c); err != nil {
 			return err
 		}

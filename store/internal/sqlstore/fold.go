@@ -75,8 +75,7 @@ func (s *Store) foldSome(ctx context.Context, stream int64) (more bool, err erro
 			return err
 		}
 
-		// The sums and this deletion commit together, so that no count is lost or
-		// doubled.
+		// The sums and this deletion commit together: no count is lost or doubled.
 		_, err = tx.ExecContext(ctx, `DELETE FROM authtier_counts WHERE id >= $1 AND id <= $2`, stream<<32, last)
 		return err
 	})

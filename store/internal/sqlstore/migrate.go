@@ -80,8 +80,7 @@ func sum(text []byte) []byte {
 }
 
 func migrate(ctx context.Context, tx *sql.Tx, d Dialect, ms []migration) error {
-	// Of several programs that start at once, the others wait here, and find nothing to
-	// do.
+	// Several programs may start at once. Those that wait here find nothing left to do.
 	if d.Lock != "" {
 		if _, err := tx.ExecContext(ctx, d.Lock); err != nil {
 			return err

@@ -54,8 +54,8 @@ type count struct{ id, scope, day, client, product, label, total int64 }
 func (s *Store) record(ctx context.Context, stream store.Stream, t store.Batch, last bool) (had uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
-	// Do this before the transaction, which takes the one connection that writes to
-	// SQLite.
+
+	// The transaction takes SQLite's only writing connection, so this comes before it.
 	numbers, err := s.numbersOf(ctx, t.Counts)
 	if err != nil {
 		return 0, err

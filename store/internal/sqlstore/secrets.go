@@ -133,8 +133,7 @@ func changedLists(
 		return nil, nil, nil, err
 	}
 
-	// A later secret may have the ID of a dropped one, but does not inherit its last
-	// use.
+	// A later secret may reuse the ID of a dropped one, but not inherit its last use.
 	rest, _ := uses.of(l.Secrets, nil)
 	newUsed, err = json.Marshal(rest)
 	return newLists, newUsed, dropped, err

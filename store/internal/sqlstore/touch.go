@@ -70,7 +70,6 @@ func touchSecrets(ctx context.Context, tx *sql.Tx, client string, uses []store.U
 	// Writing the row first locks it, so that no other use or secret is lost.
 	err := tx.QueryRowContext(ctx, `UPDATE authtier_clients SET last_used = last_used WHERE id_key = $1 RETURNING lists, last_used`,
 		key(client)).Scan(&lists, &used)
-
 	// The client may have been deleted since the use.
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
