@@ -106,11 +106,13 @@ func (m *Manager) credential(r *http.Request, in *loginInput) (middleware.Creden
 			return c, err
 		}
 	}
+
 	for _, place := range in.places {
 		c := middleware.Credential{Scheme: middleware.SchemeBasic, Username: place.Get("username"), Secret: place.Get("password")}
 		switch {
 		case c.Username != "" && c.Secret != "":
 			return c, nil
+		// Half a credential decides too, so that no later place is read in its stead.
 		case c.Username != "" || c.Secret != "":
 			return c, errorsx.CredentialsIncorrect
 		}

@@ -45,6 +45,7 @@ func (m *Manager) redirectTarget(uri string) (*url.URL, error) {
 			if err != nil {
 				break
 			}
+
 			u.RawQuery = query
 			return u, nil
 		}
@@ -61,6 +62,8 @@ func (r Redirect) allows(query string) bool {
 	if err != nil || strings.Contains(query, "#") {
 		return false
 	}
+
+	// A repeated or unknown parameter could mean something else to the target.
 	for name, vs := range values {
 		if len(vs) != 1 || !slices.Contains(params, name) {
 			return false

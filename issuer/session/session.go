@@ -122,6 +122,7 @@ func New(i *issuer.Issuer, s store.Sessions, cfg *Config) (*Manager, error) {
 		return nil, fmt.Errorf("session: New: %w", err)
 	}
 
+	// The quotes keep the three names apart, so that no two systems have equal digests.
 	system := store.DigestOf(fmt.Sprintf("session system %q %q %q", i.URL(), i.Audience(), own.Base))
 	m := &Manager{
 		issuer: i, revocations: hook.SessionsOf(i, own.MaxAge), store: s, cfg: own, system: string(system[:]),
@@ -217,6 +218,7 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 	if !secret.WellFormed(tokenPrefix, c.Secret) {
 		return nil, errorsx.UnknownToken
 	}
+
 	m := v.Manager
 	rec, err := m.store.Session(ctx, m.digest(c.Secret))
 	if errors.Is(err, store.ErrNotFound) {
@@ -236,6 +238,8 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 	if !expires.After(c.Now()) {
 		return nil, errorsx.TokenExpired
 	}
+
+	// Since the login, the user may have been disabled or deleted.
 	u, err := m.issuer.User(ctx, rec.User)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

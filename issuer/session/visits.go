@@ -27,6 +27,8 @@ func (m *Manager) seen(rec *store.Session, now time.Time) time.Time {
 		v = &visit{token: rec.Token, expires: rec.Expires, ends: rec.Ends, told: rec.Expires.Add(-m.cfg.Timeout)}
 		m.visits[rec.ID] = v
 	}
+
+	// Another process may have renewed the session.
 	if rec.Expires.After(v.expires) {
 		v.expires = rec.Expires
 	}
@@ -67,6 +69,7 @@ func (m *Manager) renew(ctx context.Context, id string) error {
 	}
 	v.expires = until
 
+	// The store learns of a use only now and then, which saves most of the writes.
 	tell := now.Sub(told) > m.cfg.Timeout/10
 	if tell {
 		v.told = now

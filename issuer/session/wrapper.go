@@ -29,6 +29,7 @@ func inDialect(next http.Handler) http.Handler {
 			return
 		}
 
+		// The program has chosen a dialect, which wins.
 		if around.Writer().Dialect != nil {
 			next.ServeHTTP(w, r)
 			return

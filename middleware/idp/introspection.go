@@ -106,6 +106,7 @@ func (v *introspector) Validate(ctx context.Context, c middleware.Credential) (*
 	if c.Scheme != middleware.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("idp: Introspection: a credential of scheme %s", c.Scheme))
 	}
+
 	body, err := v.post(ctx, c.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("idp: Introspection: %w", err)
@@ -169,6 +170,7 @@ func (v *introspector) read(body []byte) (*introspected, error) {
 
 	switch jsontext.Value(a.Active).Kind() {
 	case 'f':
+		// The answer about an inactive token need not hold more (RFC 7662 section 2.2).
 		return a, nil
 	case 't':
 		a.active = true

@@ -170,6 +170,8 @@ func (s *member) FreshUntil(until time.Time) {
 	first, forget := now.Add(forever), false
 	for i, u := range s.until {
 		past := u.Passed(now)
+
+		// Forgetting once is enough, until the source is fresh again.
 		forget = forget || past && !s.stale[i]
 		s.stale[i] = past
 		if !past && u.Before(first) {
@@ -177,6 +179,7 @@ func (s *member) FreshUntil(until time.Time) {
 		}
 	}
 
+	// The sink must forget before it learns of a later time.
 	if forget {
 		s.sink.Forget(middleware.Revocation{Everything: true})
 	}

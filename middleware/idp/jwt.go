@@ -97,6 +97,8 @@ func JWT(keys Keys, cfg JWTConfig) (middleware.Validator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("idp: JWT: %w", err)
 	}
+
+	// Only a Source reports changes, so only then does the validator become one.
 	if source, ok := keys.(middleware.Source); ok {
 		return &liveJWT{v, source}, nil
 	}

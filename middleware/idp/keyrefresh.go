@@ -27,6 +27,7 @@ func (r *RemoteKeys) run(ctx context.Context) {
 		}
 
 		r.refresh(ctx)
+
 		next := r.cfg.Refresh
 		if r.state.Load().err != nil {
 			next = min(next, retryRefresh)
@@ -69,6 +70,7 @@ func (r *RemoteKeys) join() (f *keyFetch, late bool) {
 	if r.fetch == nil && r.limiter.Allow() {
 		r.requestFetch()
 	}
+
 	if r.fetch == nil {
 		return nil, false
 	}

@@ -40,6 +40,7 @@ func parseKeySet(body []byte) (keys staticKeys, skipped []error, err error) {
 		}
 	}
 
+	// A key without an ID would verify tokens with any kid that no other key has.
 	if _, alone := keys[""]; alone && len(keys) > 1 {
 		delete(keys, "")
 		skipped = append(skipped, errors.New("a key without kid beside others"))

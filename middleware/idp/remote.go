@@ -43,6 +43,8 @@ func remoteClient(c *http.Client, redirect func(*http.Request, []*http.Request) 
 	if c != nil {
 		own = *c
 	} else if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		// The default of two idle connections for each host is too few for one
+		// endpoint.
 		t = t.Clone()
 		t.MaxIdleConnsPerHost = idleRemoteConns
 		own.Transport = t
@@ -79,6 +81,7 @@ func remoteBody(client *http.Client, r *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("%s answered with status %d", r.URL.Host, resp.StatusCode)
 	}
 
+	// One byte more tells a body of the largest size from a longer one.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRemoteBody+1))
 	if err != nil {
 		return nil, err

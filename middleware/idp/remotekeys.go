@@ -147,6 +147,7 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 		done:    make(chan struct{}),
 	}
 
+	// ctx bounds the first fetch alone. Later ones keep its values, but not its end.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.ended, r.cancel = running.Done(), cancel
 	r.state.Store(&keySet{err: errors.New("no key set was fetched yet")})

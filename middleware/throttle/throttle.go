@@ -155,6 +155,7 @@ func (t *Throttle) Begin(c middleware.Credential) (*Attempt, error) {
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	f, ok := t.blocked.Get(t.counted(a.pair, now))
 	if !ok || f.over(now, t.cfg) {
 		return a, nil
@@ -219,6 +220,7 @@ func (a *Attempt) End(err error) {
 		a.alone.tried = false
 	}
 
+	// A failure of the server, for example, says nothing about the credential.
 	if errors.Is(err, errorsx.CredentialsIncorrect) {
 		t.fail(a.pair, time.Now())
 	}
@@ -274,6 +276,8 @@ func (t *Throttle) counted(p pair, now time.Time) pair {
 	if t.addresses[p.address] < maxPerAddress || t.failing.Contains(p) || t.blocked.Contains(p) {
 		return p
 	}
+
+	// Expired pairs make room. Otherwise the account counts together with others.
 	if t.forget(t.failing, now); t.addresses[p.address] >= maxPerAddress {
 		p.account = others
 	}

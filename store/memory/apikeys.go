@@ -27,6 +27,7 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 	}
 	return s.write(ctx, func() error {
 		for i := range ks {
+			// All keys are checked first, because all are stored or none.
 			c, ok := s.clients[ks[i].Client]
 			if !ok {
 				return record.Error("client of API key", ks[i].ID, store.ErrNotFound)
@@ -177,6 +178,7 @@ func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, n
 			return err
 		}
 
+		// A key whose time has come is revoked, which keeps its tombstones.
 		change := store.Change{Kind: store.KindAPIKey, ID: id}
 		if old.Expires = record.Sooner(old.Expires, until); old.Expires.After(time.Now()) {
 			s.keys[old.Digest] = old

@@ -65,6 +65,7 @@ func (f *feed) append(c store.Change) {
 	}
 	f.entries = append(f.entries, entry{f.head, c})
 
+	// A token that was stored after this number is not revoked. gone looks here first.
 	if c.Kind == store.KindToken || c.Kind == store.KindFamily {
 		f.revoked = f.head.N
 	}
@@ -104,6 +105,7 @@ func (s *Store) revoke(c store.Change) {
 		s.revokeKeys(func(k *store.APIKey) bool { return k.Owner == c.ID && c.ID != "" })
 		return
 	}
+
 	s.feed.append(c)
 	s.grown()
 }
@@ -154,8 +156,8 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 	if after > uint64(len(s.feed.entries)) || s.feed.at(after) != c {
 		return nil, store.Cursor{}, store.ErrNotFound
 	}
-	var cs []store.Change
 
+	var cs []store.Change
 	for _, e := range s.feed.entries[after:] {
 		cs = append(cs, e.change)
 	}

@@ -18,6 +18,7 @@ func (s *Store) Client(ctx context.Context, id string) (*store.Client, error) {
 	}
 	record.UnshareClient(c)
 	for n := range c.Secrets {
+		// Only a Lister returns the last use.
 		c.Secrets[n].LastUsed = time.Time{}
 	}
 	return c, nil
@@ -81,7 +82,6 @@ func (s *Store) changed(c store.Change, raise bool) {
 // DeleteClient implements [store.Admin].
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	return s.write(ctx, func() error {
-
 		s.revoke(store.Change{Kind: store.KindClient, ID: id})
 		s.revoked.addSecrets(id, s.clients[id].Secrets)
 		delete(s.clients, id)
@@ -113,6 +113,7 @@ func list[T any](ctx context.Context, s *Store, after string, limit int, names f
 
 	all := slices.DeleteFunc(names(), func(name string) bool { return name <= after })
 	slices.Sort(all)
+
 	var page []T
 	for _, name := range all[:min(limit, len(all))] {
 		page = append(page, get(name))

@@ -73,6 +73,8 @@ func (s *Store) changeSecrets(
 		s.revoked.addSecrets(client, dropped)
 		c.Secrets = kept
 		s.clients[client] = c
+
+		// The change tells caches to read the client again. Its version stays.
 		s.feed.append(store.Change{Kind: store.KindClient, ID: client, Version: c.Version})
 		return nil
 	})

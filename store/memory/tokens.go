@@ -60,6 +60,8 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 	if t == nil {
 		return nil, store.ErrNotFound
 	}
+
+	// The store may mark its token as used. The caller gets a copy.
 	found := t.Token
 	return &found, nil
 }

@@ -77,6 +77,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 		}
 	}
 
+	// Batches may arrive twice or out of order. The state of a stream never goes back.
 	had = known.seq
 	known.seq, known.ended = max(known.seq, t.Seq), known.ended || t.Ended
 	if t.Through.After(known.through) {
@@ -90,12 +91,15 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 func (u *usage) fold(now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	youngest := map[store.Stream]store.Day{}
 	for c, count := range u.counts {
 		if day, ok := youngest[c.stream]; !ok || count.Day > day {
 			youngest[c.stream] = count.Day
 		}
 	}
+
+	// The counts of a stream are folded together, once all are old.
 	for stream, day := range youngest {
 		if day >= store.DayOf(now)-store.LateDays-1 {
 			delete(youngest, stream)
@@ -226,6 +230,8 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 		u.adjustments[a.Key] = a
 		return nil
 	}
+
+	// A repeated call may have another time. That is no other adjustment.
 	if old.Made = a.Made; old != a {
 		return store.ErrKeyReused
 	}
@@ -270,6 +276,7 @@ func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	u := &s.usage
 	u.mu.Lock()
 	defer u.mu.Unlock()
+
 	maps.DeleteFunc(u.counts, func(_ counter, c store.Count) bool { return c.Day < before })
 	maps.DeleteFunc(u.folded, func(k folded, _ store.Count) bool { return k.day < before })
 	maps.DeleteFunc(u.adjustments, func(_ string, a store.Adjustment) bool { return a.Day < before })

@@ -26,6 +26,7 @@ func (s *Store) CreateUsers(ctx context.Context, us ...store.User) error {
 	}
 	return s.write(ctx, func() error {
 		for _, u := range us {
+			// All users are checked first, because all are stored or none.
 			if _, ok := s.users[u.Login]; ok {
 				return record.Error("user", u.Login, store.ErrExists)
 			}
@@ -74,6 +75,8 @@ func (s *Store) SetPassword(ctx context.Context, login, hash string) error {
 
 		u.Password = hash
 		s.users[login] = u
+
+		// A new password ends the user's tokens and sessions.
 		s.raise(store.Change{Kind: store.KindUser, ID: login})
 		return nil
 	})

@@ -42,6 +42,7 @@ func (c *counter) adder() func(n int64) error {
 			return fmt.Errorf("meter: %d is not a positive quantity", n)
 		}
 		for {
+			// A frozen total is negative. If it freezes now, CompareAndSwap fails.
 			old := total.Load()
 			if old < 0 || old > math.MaxInt64-n {
 				return c.refusal(old)

@@ -29,6 +29,8 @@ func (m *Meter) create(k key) (add func(n int64) error, err error) {
 
 	m.creating.Lock()
 	defer m.creating.Unlock()
+
+	// Another caller may have made the counter while this one waited.
 	c := m.counters.find(&k)
 	switch {
 	case c != nil:
@@ -60,6 +62,8 @@ func (m *Meter) place(c *counter) error {
 	if m.failure != nil && time.Since(m.failed) < again {
 		return m.failure
 	}
+
+	// Each further file of a day is larger, so that few files hold many counters.
 	size := int64(firstSize)
 	if s != nil {
 		size = min(4*max(s.bytes(), firstSize), lastSize)
@@ -126,6 +130,7 @@ func (m *Meter) all() []*segment {
 func (m *Meter) closeSegments(match func(*segment) bool) {
 	m.creating.Lock()
 	defer m.creating.Unlock()
+
 	closing := map[*segment]bool{}
 	for _, s := range m.all() {
 		if _, closed := s.all(); closed || !match(s) {
@@ -151,6 +156,7 @@ func (m *Meter) closeSegments(match func(*segment) bool) {
 func (m *Meter) drop(s *segment) error {
 	m.creating.Lock()
 	defer m.creating.Unlock()
+
 	m.mu.Lock()
 	m.segments = slices.DeleteFunc(m.segments, func(o *segment) bool { return o == s })
 	m.mu.Unlock()

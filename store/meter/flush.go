@@ -20,6 +20,7 @@ const (
 func (m *Meter) Flush(ctx context.Context) error {
 	ctx, cancel := m.whileOpen(ctx)
 	defer cancel()
+
 	err := m.flush(ctx, true)
 	// Even if err is nil, Close may have made counts final that this flush did not see.
 	if m.closed.Load() {
@@ -36,6 +37,8 @@ func (m *Meter) flush(ctx context.Context, force bool) error {
 		return fmt.Errorf("meter: flush: %w", err)
 	}
 	defer unlock()
+
+	// Counters of a day that is over are frozen first, so that nothing is added later.
 	now := time.Now()
 	m.closeSegments(func(s *segment) bool { return over(s.day, now) })
 	// If the store has lost earlier counts, one more pass records everything again.
@@ -72,6 +75,7 @@ func (m *Meter) recordAll(ctx context.Context, force bool) (forgot bool, err err
 		}
 		forgot = forgot || lost
 	}
+
 	lost, err := m.recordLeftovers(ctx)
 	if forgot = forgot || lost; forgot {
 		m.forgetRecorded()
@@ -98,11 +102,14 @@ func (m *Meter) recordSegment(ctx context.Context, s *segment, force bool) (forg
 	through := time.Now()
 	cs, closed := s.all()
 	changed, counts, sum := unrecorded(cs)
+
+	// A stream without news reports now and then, so that CompleteThrough goes on.
 	silent := len(counts) == 0 && closed == s.ended
 	if len(cs) == 0 || silent && (closed || !force && through.Sub(s.spoken) < heartbeat) {
 		return false, m.retire(s, closed, through)
 	}
 
+	// Only the last of several batches is complete up to through.
 	before := time.Unix(0, s.through.Load())
 	forgot, err = m.record(ctx, s.stream, &s.seq, before, store.Batch{Through: through, Ended: closed, Counts: counts})
 	switch {
@@ -151,6 +158,8 @@ func (m *Meter) record(ctx context.Context, stream store.Stream, seq *uint64, be
 		if err != nil {
 			return false, err
 		}
+
+		// The store had acknowledged seq. A lower number means that it lost batches.
 		forgot = forgot || had < *seq
 		*seq = max(part.Seq, had)
 		if len(rest) == 0 {
@@ -167,6 +176,8 @@ func (m *Meter) retire(s *segment, closed bool, now time.Time) error {
 	}
 
 	err := m.drop(s)
+
+	// Once the folder is closed, other processes record and remove its files.
 	if m.folder != nil && !m.released {
 		err = errors.Join(err, m.folder.Remove(s.name()))
 		m.disown(s.name())

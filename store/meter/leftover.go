@@ -140,6 +140,8 @@ func (m *Meter) recordLeftover(ctx context.Context, l *leftover, now time.Time) 
 		} else if err != nil || forgot {
 			return forgot, err
 		}
+
+		// A process that finds the stream closed can then see that nothing is lost.
 		journal.Acknowledge(file, j)
 		l.acked, l.recorded, l.last = true, true, over(j.Day, now)
 	}
@@ -154,6 +156,7 @@ func (m *Meter) unread(l *leftover, err error) {
 	case errors.Is(err, journal.ErrGone):
 		delete(m.leftovers, l.name)
 	default:
+		// These faults do not go away. Others, such as missing permissions, may.
 		l.skip = errors.Is(err, journal.ErrForeign) || errors.Is(err, journal.ErrNewer) || errors.Is(err, journal.ErrTorn)
 		m.setAside(l.name, 0, err)
 	}
@@ -162,6 +165,7 @@ func (m *Meter) unread(l *leftover, err error) {
 // foundClosed handles a file whose stream the store has closed.
 func (m *Meter) foundClosed(l *leftover, j *journal.Content, now time.Time) error {
 	if !l.acked && !j.Acked {
+		// The store may lack some of these counts, and a closed stream takes no more.
 		l.skip = true
 		m.setAside(l.name, j.Torn, fmt.Errorf("%w, and some of its counts may not have been acknowledged", store.ErrStreamClosed))
 		return nil

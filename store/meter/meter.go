@@ -239,6 +239,7 @@ func (m *Meter) Product(api, name, label string) (*Product, error) {
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	p, ok := m.products[[2]string{api, name}]
 	if !ok {
 		p = &Product{meter: m, number: len(m.products), api: api, name: name, label: label}

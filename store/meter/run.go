@@ -103,6 +103,7 @@ func (m *Meter) Close() error {
 		return err
 	}
 
+	// A flush may still use the folder. Of several calls of Close, one closes it.
 	unlock, err := m.lockFlushing(ctx)
 	if err != nil {
 		return err
@@ -122,6 +123,8 @@ func (m *Meter) condition(bad, good string, f func(context.Context) error) func(
 	return func(ctx context.Context) {
 		err := f(ctx)
 		switch {
+		// An error after the end of ctx says nothing. Only changes of the state are
+		// logged.
 		case ctx.Err() != nil || failing == (err != nil):
 			return
 		case err != nil:

@@ -23,6 +23,7 @@ func (m *Meter) Stats() Stats {
 	s := Stats{Leftovers: int(m.unrecorded.Load())}
 	for _, segment := range m.all() {
 		s.Bytes += segment.bytes()
+
 		unflushed := segment.unflushed()
 		s.Unflushed += unflushed
 		if unflushed > 0 {

@@ -43,6 +43,7 @@ func (t *table) insert(c *counter) {
 		t.rebuild(2*len(slots), func(*counter) bool { return true })
 		slots = *t.now.Load()
 	}
+
 	t.put(slots, c)
 }
 
@@ -63,6 +64,7 @@ func (t *table) retain(keep func(*counter) bool) {
 			kept++
 		}
 	}
+
 	size := 64
 	for size < 2*kept {
 		size *= 2
@@ -80,5 +82,7 @@ func (t *table) rebuild(size int, keep func(*counter) bool) {
 			t.put(slots, c)
 		}
 	}
+
+	// Readers use the old table until the new one is complete.
 	t.now.Store(&slots)
 }

@@ -52,6 +52,7 @@ func checkTransport(cfg *pgx.ConnConfig) error {
 		host      string
 		encrypted bool
 	}
+	// With sslmode=prefer, a fallback without TLS follows each host with TLS.
 	targets := []target{{cfg.Host, cfg.TLSConfig != nil}}
 	for _, fallback := range cfg.Fallbacks {
 		targets = append(targets, target{fallback.Host, fallback.TLSConfig != nil})

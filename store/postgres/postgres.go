@@ -96,6 +96,8 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	if pc.ConnConfig.ConnectTimeout == 0 {
 		pc.ConnConfig.ConnectTimeout = time.Second
 	}
+
+	// The pool's default is four connections, or one for each CPU, which is few.
 	if !strings.Contains(dsn, "pool_max_conns") {
 		pc.MaxConns = max(pc.MaxConns, 16)
 	}
@@ -194,6 +196,8 @@ func (s *Store) listen(ctx context.Context, f func()) error {
 func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
+
+	// Other nodes send notifications too. The random word shows that this one is ours.
 	word := rand.Text()
 	if _, err := s.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, word); err != nil {
 		return fmt.Errorf("postgres: listening: %w", err)
@@ -220,10 +224,12 @@ func wait(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.WaitForNotification(quiet)
 		idle := quiet.Err() != nil && ctx.Err() == nil
 		cancel()
+
 		if !idle {
 			return err
 		}
 
+		// A connection that a firewall has dropped would otherwise be silent forever.
 		ping, cancel := context.WithTimeout(ctx, probeTimeout)
 		err = conn.Ping(ping)
 		cancel()

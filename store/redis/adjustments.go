@@ -38,6 +38,8 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	if err != nil {
 		return fmt.Errorf("redis: the adjustment %.100q of %.200q is not ours: %w", a.Key, fmt.Sprint(s.prefix, "adjusted:", known[0]), err)
 	}
+
+	// The key and the place hold these fields. A repeated call may have another time.
 	old.Key, old.API, old.Issuer, old.Day, old.Made = a.Key, a.API, a.Issuer, a.Day, a.Made
 	if known[0] != here || old != a {
 		return store.ErrKeyReused
@@ -50,6 +52,8 @@ func (s *Store) Adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
+
+	// A series has a hash for each day, so the days come first.
 	days, err := s.days(ctx, q)
 	if err != nil {
 		return nil, err
@@ -125,11 +129,13 @@ func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if before > store.DayOf(time.Now())-store.LateDays-2 {
 		return fmt.Errorf("redis: the day %v can still be counted on", before)
 	}
+
 	all, err := s.members(ctx, "series")
 	if err != nil {
 		return err
 	}
 	for _, series := range all {
+		// Each script forgets only some data, because the server waits for it.
 		if err := s.runAll(ctx, forget, series, int(before), forgetBatch); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 // APIKey implements [store.APIKeys].
 func (s *Store) APIKey(ctx context.Context, d store.Digest) (*store.APIKey, error) {
 	r, err := s.hash(ctx, "apikey:"+formatDigest(d))
+	// A node of the previous version drops this field when it writes a key.
 	if err == nil && !r.has("addrs") {
 		err = s.addFields(ctx, r, "added:apikey:"+r.text("id"))
 	}
@@ -79,6 +80,7 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 		}
 		return seen.listedKey()
 	}, func(old, changed *store.APIKey) (bool, error) {
+		// The script compares these fields. Touch may change the last use in between.
 		read := seen.values("client", "created", "name", "scopes", "owner", "addrs", "expires")
 		return s.update(ctx, "apikey", id, false, read, []any{
 			"name", changed.Name, "scopes", formatNames(changed.Scopes), "owner", changed.Owner,

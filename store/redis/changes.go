@@ -70,6 +70,8 @@ func decodeEntry(e redis.XMessage) (c store.Change, at store.Cursor, err error) 
 	}
 	kind := r.number("kind")
 	c = store.Change{Kind: store.Kind(kind), ID: r.text("id"), Version: r.number("version"), Until: r.time("until")}
+
+	// A Kind is one byte, to which a damaged number would be cut.
 	if uint64(c.Kind) != kind {
 		r.fail("kind", "is too high")
 	}
@@ -110,6 +112,8 @@ func (s *Store) snapshot(ctx context.Context, empty bool) ([]store.Change, store
 		if err != nil {
 			return err
 		}
+
+		// The timeouts of the usual client are too short for a large reply.
 		patient := &Store{db: node.WithTimeout(snapshotPatience), prefix: s.prefix}
 		reply, err = patient.load(ctx, snapshot, []any{rand.Text(), formatFlag(empty)})
 		return err

@@ -38,6 +38,7 @@ func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
 		}
 		return func() redis.UniversalClient { return newCluster(*opt, local) }, err
 	}
+
 	opt, err := redis.ParseURL(dsn)
 	if err != nil {
 		return nil, redacted(u, err)

@@ -48,6 +48,8 @@ func (s *Store) addFields(ctx context.Context, r *hash, name string) error {
 	if err != nil {
 		return err
 	}
+
+	// Fields of the record itself are newer.
 	for field, value := range added.fields {
 		if !r.has(field) {
 			r.fields[field] = value
@@ -174,6 +176,8 @@ func parseTime(s string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+
+	// Exactly nine decimals are expected, because ".5" would otherwise be read as 5 ns.
 	nsec, err := strconv.ParseUint(rest, 10, 64)
 	if err != nil || len(rest) != 9 {
 		return time.Time{}, fmt.Errorf("%q is no time", s)

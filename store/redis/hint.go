@@ -26,6 +26,7 @@ func (s *Store) Hint(ctx context.Context, f func()) error {
 	for _, end := range []context.Context{ctx, s.open} {
 		defer context.AfterFunc(end, func() { db.Close() })()
 	}
+
 	last, err := s.lastChange(ctx, db)
 	for err == nil {
 		f()
@@ -56,6 +57,7 @@ func (s *Store) nextChange(ctx context.Context, db redis.UniversalClient, last s
 		short, cancel := context.WithTimeout(ctx, hintBlock+patience)
 		streams, err := db.XRead(short, &redis.XReadArgs{Streams: []string{s.prefix + "changes", last}, Block: hintBlock}).Result()
 		cancel()
+
 		switch {
 		case errors.Is(err, redis.Nil):
 			// If the stream began anew, XREAD would wait for a number that never comes.

@@ -36,6 +36,7 @@ func list[T any](
 	if err := record.CheckLimit(limit); err != nil {
 		return nil, err
 	}
+
 	reply, err := s.run(ctx, listRecords, rand.Text(), kind, client, after, limit)
 	if err == nil && reply == "unindexed" {
 		if err = s.index(ctx); err == nil {

@@ -24,6 +24,7 @@ type signingKey struct {
 // SigningKeys implements [store.SigningKeys].
 func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey, error) {
 	r, err := s.hash(ctx, "signing:"+set)
+	// Redis has no empty hashes: a set without keys does not exist.
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -41,6 +42,7 @@ func (s *Store) SigningKeys(ctx context.Context, set string) ([]store.SigningKey
 		ks = append(ks, k)
 	}
 
+	// A hash has no order.
 	slices.SortFunc(ks, func(a, b store.SigningKey) int {
 		return cmp.Or(a.Published.Compare(b.Published), cmp.Compare(a.ID, b.ID))
 	})

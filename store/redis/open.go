@@ -36,6 +36,8 @@ func (s *Store) check(ctx context.Context, volatile bool) error {
 	if err != nil {
 		return err
 	}
+
+	// The script of a snapshot also sets up the namespace and its format.
 	_, _, err = s.snapshot(ctx, !known)
 	return err
 }

@@ -47,6 +47,7 @@ func (q *quiet) DialHook(next redis.DialHook) redis.DialHook {
 			return gone{unreachable{err}}, nil
 		}
 
+		// A cluster may name machines that the DSN does not, so check each address.
 		if q.local {
 			if err := checkTransport(network, addr); err != nil {
 				return gone{unreachable{err}}, nil
@@ -57,6 +58,7 @@ func (q *quiet) DialHook(next redis.DialHook) redis.DialHook {
 			return c, nil
 		}
 
+		// Without a pause, each request would wait for a server that does not answer.
 		if now := time.Now(); now.Sub(begin) >= slow {
 			q.mu.Lock()
 			q.next, q.err = now.Add(rest), err

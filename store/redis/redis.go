@@ -123,6 +123,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 		return nil, errors.Join(errs...)
 	}
 
+	// The braces make a hash tag, so that a cluster keeps all keys in one slot.
 	s := &Store{db: dial(), dial: dial, prefix: "{" + c.Namespace + "}:"}
 	s.open, s.close = context.WithCancel(context.Background())
 	s.closeDB = sync.OnceValue(s.db.Close)

@@ -20,7 +20,6 @@ const (
 
 	// If counts are folded while a report reads a larger day, it reads the day again,
 	// for about thirty seconds.
-	// some thirty seconds.
 	readAgain = 350
 	readPause = 100 * time.Millisecond
 )
@@ -35,6 +34,7 @@ func (s *Store) Report(ctx context.Context, q store.Query) (*store.Report, error
 	if err != nil {
 		return nil, err
 	}
+
 	days, err := s.days(ctx, q)
 	if err != nil {
 		return nil, err
@@ -77,6 +77,8 @@ func (s *Store) complete(ctx context.Context) (complete time.Time, err error) {
 		if !ok || err != nil || errSeq != nil {
 			return time.Time{}, fmt.Errorf("redis: %.200q has %.100q for the stream %.100q", r.key, told, stream)
 		}
+
+		// The stream that is furthest behind decides.
 		if first || through.Before(complete) {
 			complete, first = through, false
 		}
@@ -92,7 +94,6 @@ func (s *Store) days(ctx context.Context, q store.Query) (days []store.Day, err 
 		members, err = s.db.ZRangeByScore(ctx, key, &redis.ZRangeBy{Min: strconv.Itoa(int(q.From)), Max: strconv.Itoa(int(q.To))}).Result()
 		return err
 	})
-
 	if err != nil {
 		return nil, fmt.Errorf("%w (key %.200q)", err, key)
 	}
@@ -127,6 +128,7 @@ func (s *Store) counts(ctx context.Context, q store.Query, day store.Day) (sums,
 	if err := s.folded(all, q, day, maps.Collect(pairs(parts[1]))); err != nil {
 		return nil, err
 	}
+
 	streams, _ := parts[0].([]any)
 	counts, _ := parts[2].([]any)
 	for i := range min(len(streams), len(counts)) {

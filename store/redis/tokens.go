@@ -30,6 +30,8 @@ func (s *Store) Token(ctx context.Context, d store.Digest) (*store.Token, error)
 		ClientVersion: r.number("clientversion"), UserVersion: r.number("userversion"),
 		Issued: r.time("issued"), Expires: r.time("expires"), FamilyEnds: r.time("familyends"), UsedAt: r.timeIfAny("usedat"),
 	}
+
+	// A damaged token must not be used in part.
 	if r.err != nil {
 		return nil, r.err
 	}

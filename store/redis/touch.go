@@ -12,6 +12,7 @@ const touchBatch = 200
 
 // Touch implements [store.Toucher].
 func (s *Store) Touch(ctx context.Context, uses ...store.Use) error {
+	// A use without a time says nothing. The clone leaves the caller's slice as it is.
 	uses = slices.DeleteFunc(slices.Clone(uses), func(u store.Use) bool { return u.At.IsZero() })
 	for chunk := range slices.Chunk(uses, touchBatch) {
 		args := []any{len(chunk)}

@@ -99,6 +99,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 // open an existing file: closing it here would drop all POSIX locks (fcntl) that this
 // process has on it.
 func touch(ctx context.Context, file string) error {
+	// SQLite itself would create a file that others can read.
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
 		return f.Close()
@@ -111,6 +112,7 @@ func touch(ctx context.Context, file string) error {
 	switch {
 	case info.IsDir():
 		return &fs.PathError{Op: "open", Path: file, Err: syscall.EISDIR}
+	// An empty file is new. Another process may have created it just now.
 	case info.Size() == 0:
 		return nil
 	}

@@ -46,6 +46,8 @@ func testListAPIKeys(t *testing.T, s store.Store) {
 	}
 	must(t, s.CreateAPIKeys(ctx, in))
 	must(t, s.CreateAPIKeys(ctx, apiKey("é", "c"), apiKey("a", "c"), apiKey("B", "c"), apiKey("a2", "C"), apiKey("10", "c"), apiKey("9", "c")))
+
+	// The order is bytewise, and letter case tells clients apart.
 	if got, want := keyIDs(t, s, "c"), []string{"10", "9", "B", "a", "b", "é"}; !slices.Equal(got, want) {
 		t.Errorf("keys of c: got %q, want %q", got, want)
 	}
@@ -68,6 +70,7 @@ func testListAPIKeys(t *testing.T, s store.Store) {
 		t.Errorf("by ID: got %+v, %v, want %+v", got, err, in)
 	}
 
+	// Listings must follow revocations and deletions.
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "a"}))
 	if got, want := keyIDs(t, s, "c"), []string{"10", "9", "B", "b", "é"}; !slices.Equal(got, want) {
 		t.Errorf("after a was revoked: got %q, want %q", got, want)
@@ -88,6 +91,7 @@ func testReplaceAPIKey(t *testing.T, s store.Store) {
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 
+	// During the overlap both keys work, and only the old one is a change.
 	must(t, s.ReplaceAPIKey(ctx, "old", start, next))
 	old.Expires = start
 	for _, want := range []store.APIKey{old, next} {
@@ -104,6 +108,7 @@ func testReplaceAPIKey(t *testing.T, s store.Store) {
 		t.Errorf("replaced again, until later: got %+v, %v, want it to expire at %v", got, err, start)
 	}
 
+	// Without an overlap, the old key is gone at once.
 	must(t, s.ReplaceAPIKey(ctx, "next", time.Now(), apiKey("fourth", "c")))
 	_, err = s.APIKey(ctx, next.Digest)
 	wantErr(t, "replaced at once", err, store.ErrNotFound)
@@ -160,6 +165,8 @@ func testReplaceAPIKeyRefused(t *testing.T, s store.Store) {
 	}
 
 	wantRefused(t, "no ID", s.ReplaceAPIKey(ctx, "k", time.Now(), store.APIKey{Client: "c", Digest: digest("x")}), "ID")
+
+	// The key must stay as it was: a refused replacement must not end it.
 	if got, want := keyIDs(t, s, "c"), []string{"k", "other"}; !slices.Equal(got, want) {
 		t.Errorf("after refusals: got %q, want %q", got, want)
 	}
@@ -233,6 +240,8 @@ func testReplaceRevokedAPIKey(t *testing.T, s store.Store) {
 		// Whether it was replaced first or not, the key must be gone now.
 		_, gone := s.APIKey(ctx, digest("key "+id))
 		wantErr(t, "a revoked key", gone, store.ErrNotFound)
+
+		// No error must mean that a successor exists, and an error that none does.
 		if _, missing := s.APIKeyByID(ctx, "next "+id); (err == nil) != (missing == nil) {
 			t.Errorf("replacing it returned %v, and looking for the successor %v", err, missing)
 		}

@@ -89,11 +89,15 @@ func testUsageFolded(t *testing.T, s store.Store) {
 	}
 
 	record(t, s, store.Stream{5}, store.Batch{Seq: 2, Through: start})
+
+	// Folded counts cannot be told apart any more, so late ones are refused.
 	for _, stream := range []store.Stream{{1}, {2}} {
 		_, err := s.Record(ctx, stream, store.Batch{Seq: 2, Through: start, Counts: []store.Count{count(0, old, "a", "p", 99)}})
 		wantErr(t, "recording for a stream that was folded", err, store.ErrStreamClosed)
 	}
 	wantRows(t, "a cloned disk changes nothing", s, everything, a, b)
+
+	// One young count keeps the whole stream open.
 	record(t, s, store.Stream{3}, store.Batch{Seq: 2, Through: start, Counts: []store.Count{count(1, young, "a", "p", 2000)}})
 	a.Quantity += 1000
 	wantRows(t, "a stream with something young", s, everything, a, b)
@@ -168,9 +172,11 @@ func testUsageForgotten(t *testing.T, s store.Store) {
 	}))
 	must(t, s.Sweep(ctx, time.Now()))
 
+	// A meter may still record counts of these days.
 	if s.ForgetUsage(ctx, today-store.LateDays-1) == nil {
 		t.Error("days that are counted on: forgotten")
 	}
+
 	must(t, s.ForgetUsage(ctx, today-90))
 	if got := report(t, s, everything); len(got) != 4 || got[3].Client != "c3" {
 		t.Errorf("what is younger than 90 days: got %+v, want four", got)

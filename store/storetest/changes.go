@@ -40,6 +40,8 @@ func testChanges(t *testing.T, s store.Store) {
 	must(t, err)
 	u, err := s.User(ctx, "u")
 	must(t, err)
+
+	// The changes tell the versions, so that readers need not ask for them.
 	want[2].Version, want[3].Version = c.Version, u.Version
 	if !slices.EqualFunc(got, want, sameChange) {
 		t.Errorf("changes in order, and none for tokens made: got %+v, want %+v", got, want)
@@ -59,6 +61,7 @@ func testForeignCursor(t *testing.T, s store.Store) {
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 
+	// A store that was put back to an earlier copy must refuse its later cursors.
 	foreign := cursor
 	foreign.Nonce[0]++
 	_, _, err = s.Since(ctx, foreign)
@@ -91,6 +94,7 @@ func testSnapshot(t *testing.T, s store.Store) {
 		t.Errorf("snapshot %+v lacks the token, or the user at version %d", cs, u.Version)
 	}
 
+	// The cursor must continue where the snapshot ends, without a gap.
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}))
 	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 1 || cs[0].ID != "f" {
 		t.Errorf("since the snapshot: got %+v, %v, want the family alone", cs, err)
@@ -111,6 +115,7 @@ func testRevokedUntil(t *testing.T, s store.Store) {
 		}
 	}
 
+	// Only a revocation that was shortened by mistake would be swept here.
 	must(t, s.Sweep(ctx, hour(3)))
 	cs, _, err := s.Snapshot(ctx)
 	must(t, err)

@@ -26,6 +26,7 @@ func testChecked(t *testing.T, s store.Store) {
 		change(&k)
 		return k
 	}
+
 	anonymous := refresh("anonymous", "f")
 	anonymous.Client = ""
 	for _, tt := range []struct {
@@ -58,11 +59,14 @@ func testChecked(t *testing.T, s store.Store) {
 		{"Sealed", s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "k", Alg: "ES256", Published: start})},
 	} {
 		wantRefused(t, "a bad "+tt.field, tt.err, tt.field)
+
+		// Errors are logged, and a password must not be.
 		if tt.err != nil && strings.Contains(tt.err.Error(), plain) {
 			t.Errorf("the error repeats the password: %v", tt.err)
 		}
 	}
 
+	// Valid records of a refused call must not be stored either.
 	present(t, s, "first", false)
 	present(t, s, "anonymous", false)
 	if r, err := s.Token(ctx, digest("r")); err != nil || r.Used {

@@ -30,6 +30,7 @@ func testClosed(t *testing.T, s closer) {
 	must(t, s.Close())
 	must(t, s.Close())
 	for what, err := range usedAfterClose(t, s, cursor) {
+		// A closed store knows nothing. "Not found" would be taken for a fact.
 		answered := err == nil
 		for _, answer := range []error{store.ErrNotFound, store.ErrExists, store.ErrRevoked, store.ErrReused, store.ErrStreamClosed} {
 			answered = answered || errors.Is(err, answer)

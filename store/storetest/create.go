@@ -31,6 +31,7 @@ func testCreateExists(t *testing.T, s store.Store) {
 	other = store.APIKey{ID: "other", Client: "c", Digest: key.Digest}
 	wantErr(t, "another API key of that digest", s.CreateAPIKeys(ctx, other), store.ErrExists)
 
+	// The refused calls must not have written in part.
 	if c, err := s.Client(ctx, "c"); err != nil || len(c.Secrets) != 1 || !slices.Equal(c.Scopes, client.Scopes) {
 		t.Errorf("client: got %+v, %v, want it as it was", c, err)
 	}
@@ -62,6 +63,7 @@ func testCreateRevokedKey(t *testing.T, s store.Store) {
 	owned.Owner = "o"
 	must(t, s.CreateAPIKeys(ctx, apiKey("revoked", "c"), apiKey("replaced", "c"), owned, apiKey("of d", "d"), apiKey("ending", "c")))
 
+	// Each way in which a key ends must leave its tombstones.
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "revoked"}))
 	wantDead(t, "a revoked key", s, apiKey("revoked", "c"))
 	wantDead(t, "a revoked key, for another client", s, apiKey("revoked", "d"))
@@ -73,11 +75,14 @@ func testCreateRevokedKey(t *testing.T, s store.Store) {
 	clients(t, s, "d")
 	wantDead(t, "a key whose client was deleted", s, apiKey("of d", "d"))
 
+	// A key in its overlap still exists. An unknown key can be revoked in advance.
 	must(t, s.ReplaceAPIKey(ctx, "ending", start, apiKey("heir", "c")))
 	wantErr(t, "a key that is about to end", s.CreateAPIKeys(ctx, apiKey("ending", "c")), store.ErrExists)
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "unknown"}))
 	err := s.CreateAPIKeys(ctx, apiKey("unknown", "c"))
 	wantErr(t, "a key that was revoked before it was created", err, store.ErrRevoked)
+
+	// Tombstones must never be swept.
 	must(t, s.Sweep(ctx, start.Add(10_000*time.Hour)))
 	wantDead(t, "a revoked key, years later", s, apiKey("revoked", "c"))
 	if got, want := keyIDs(t, s, ""), []string{"ending", "heir", "next"}; !slices.Equal(got, want) {
@@ -98,6 +103,7 @@ func testCreateRevokedSecret(t *testing.T, s store.Store) {
 		wantErr(t, what+", by another ID", s.AddSecret(ctx, "c", again), store.ErrRevoked)
 	}
 
+	// A secret ends alone, through another one, or with its client.
 	must(t, s.DeleteSecret(ctx, "c", "deleted"))
 	wantDead("a deleted secret", "deleted")
 	must(t, s.DeleteSecret(ctx, "c", "last"))
@@ -144,10 +150,13 @@ func testCreateTogether(t *testing.T, s store.Store) {
 		"a key of no client":     {s.CreateAPIKeys(ctx, apiKey("1", "c"), apiKey("lost", "nobody")), store.ErrNotFound, "lost"},
 	} {
 		wantErr(t, what, tt.err, tt.want)
+
+		// In a large batch, only the name tells the operator which record is at fault.
 		if tt.err != nil && !strings.Contains(tt.err.Error(), fmt.Sprintf("%q", tt.names)) {
 			t.Errorf("%s: got %v, want an error that names %q", what, tt.err, tt.names)
 		}
 	}
+
 	if got := logins(t, s); !slices.Equal(got, []string{"taken"}) {
 		t.Errorf("users: got %q, want those of before", got)
 	}
@@ -185,6 +194,7 @@ func testCreateMany(t *testing.T, s store.Store) {
 		}
 	}
 
+	// The IDs of this batch are all new, but not all of its digests.
 	ks = append(slices.Clone(ks), apiKey("new", "c"))
 	for i := range ks {
 		ks[i].ID += "x"
@@ -236,6 +246,8 @@ func testCreateBetween(t *testing.T, a, b store.Store) {
 			}
 		}
 	}
+
+	// Calls that failed must have stored nothing, not even their other user.
 	if got := len(clientIDs(t, b)); got != rounds+1 {
 		t.Errorf("%d clients, want %d", got, rounds+1)
 	}
@@ -258,6 +270,8 @@ func testCreateWhileRevoking(t *testing.T, a, b store.Store) {
 
 		together(4, func(i int) {
 			s := []store.Store{a, b}[i/2]
+
+			// Which error comes depends on the order. Success would revive the key.
 			if i%2 == 0 {
 				err := s.CreateAPIKeys(ctx, k)
 				if !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrRevoked) && !errors.Is(err, store.ErrNotFound) {

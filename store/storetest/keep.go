@@ -18,6 +18,7 @@ func testRehash(t *testing.T, s store.Store) {
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 
+	// The same password in another hash must neither end sessions nor be a change.
 	must(t, s.Rehash(ctx, "u", weak, strong))
 	after, err := s.User(ctx, "u")
 	must(t, err)
@@ -28,6 +29,7 @@ func testRehash(t *testing.T, s store.Store) {
 		t.Errorf("rehashed: got changes %v, %v, want none", cs, err)
 	}
 
+	// A late Rehash must not bring back a password that was replaced.
 	wantErr(t, "Rehash of a hash that was replaced", s.Rehash(ctx, "u", weak, hash('x')), store.ErrNotFound)
 	wantErr(t, "Rehash of an unknown user", s.Rehash(ctx, "v", weak, hash('x')), store.ErrNotFound)
 
@@ -58,6 +60,7 @@ func testSigningKeys(t *testing.T, s store.Store) {
 		t.Errorf("got %+v, want %+v", got, []store.SigningKey{old, young})
 	}
 
+	// Other nodes learn of all stored keys, in the order in which these were stored.
 	cs, _, err := s.Since(ctx, cursor)
 	must(t, err)
 	var ids []string
@@ -117,6 +120,7 @@ func testVersionFloor(t *testing.T, s store.Store) {
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 
+	// A higher version must be exceeded, and the changes must tell the result.
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindClient, ID: "c", Version: 40}, store.Change{Kind: store.KindUser, ID: "u", Version: 50}))
 	c, err := s.Client(ctx, "c")
 	must(t, err)
@@ -128,6 +132,7 @@ func testVersionFloor(t *testing.T, s store.Store) {
 		t.Errorf("raised beyond 40 and 50: got %d, %d, and the changes %+v", c.Version, u.Version, cs)
 	}
 
+	// A lower one must not set the version back.
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindUser, ID: "u", Version: 3}))
 	if after, err := s.User(ctx, "u"); err != nil || after.Version <= u.Version {
 		t.Errorf("raised with a floor that is below: got %v, %v, want more than %d", after, err, u.Version)
@@ -164,6 +169,8 @@ func testSweep(t *testing.T, s store.Store) {
 		must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: id, Alg: "ES256", Sealed: []byte("s"), Published: start, Ends: start.Add(ends)}))
 		must(t, s.Revoke(ctx, store.Change{Kind: store.KindToken, ID: id, Until: start.Add(ends)}))
 	}
+
+	// Records without an end must never be swept.
 	must(t, s.PutSigningKeys(ctx, store.SigningKey{Set: "set", ID: "endless", Alg: "ES256", Sealed: []byte("s"), Published: start}))
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "endless"}, store.Change{Kind: store.KindUser, ID: "endless"}))
 

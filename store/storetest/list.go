@@ -55,6 +55,7 @@ func testList(t *testing.T, s store.Store) {
 	slices.Sort(names)
 	clients(t, s, "of the keys")
 
+	// The order of creation must not matter.
 	for i, n := range slices.Backward(listed) {
 		must(t, s.CreateClient(ctx, store.Client{
 			ID: n, Scopes: []string{"a"}, Default: []string{"a"}, Grants: []string{"password"}, Disabled: true, Secrets: []store.Secret{secretOf("s", start)},
@@ -63,6 +64,7 @@ func testList(t *testing.T, s store.Store) {
 		must(t, s.CreateAPIKeys(ctx, apiKey(n, "of the keys"), apiKey(fmt.Sprint("other ", i), n)))
 	}
 
+	// Deleted records must leave no gap in the pages.
 	must(t, s.DeleteClient(ctx, "9"))
 	must(t, s.DeleteUser(ctx, "9"))
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindAPIKey, ID: "9"}))
@@ -224,6 +226,7 @@ func testOwners(t *testing.T, s store.Store) {
 	wantKeys("deleted", "A", "a3", "else", "none")
 	wantErr(t, "a key of a deleted owner again", s.CreateAPIKeys(ctx, key("b", "c", "bob")), store.ErrRevoked)
 
+	// Users in another table can own keys too.
 	must(t, s.DeleteUser(ctx, "from elsewhere"))
 	wantKeys("deleted, and in no table of users", "A", "a3", "none")
 

@@ -65,6 +65,7 @@ func testUpdateExpires(t *testing.T, s store.Store) {
 	}), "Expires")
 	wantEnd("after refusals", start)
 
+	// An end in the past disables a key and keeps its record.
 	past := time.Now().Add(-time.Hour).Truncate(time.Second)
 	must(t, expire(past))
 	wantEnd("an end in the past", past)
@@ -191,6 +192,7 @@ func testUsageRefused(t *testing.T, s store.Store) {
 		change(&a)
 		wantRefused(t, "an adjustment, "+field, s.Adjust(ctx, a), field)
 	}
+
 	wantRows(t, "after refusals", s, query)
 	if as, err := s.Adjustments(ctx, everything); err != nil || len(as) != 0 {
 		t.Errorf("after refusals: got %+v, %v, want no adjustment", as, err)

@@ -123,12 +123,14 @@ func testVersions(t *testing.T, s store.Store) {
 		}
 	}
 
+	// A caller that chose the version could make revoked tokens valid again.
 	must(t, s.CreateClient(ctx, store.Client{ID: "c", Version: 99}))
 	v := client()
 	if v == 99 {
 		t.Error("the caller chose the version")
 	}
 
+	// A raised version ends all tokens: only disabling, revoking and deleting raise it.
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"a"}; return nil }))
 	stays("new scope", client, v)
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = true; return nil }))
@@ -143,6 +145,7 @@ func testVersions(t *testing.T, s store.Store) {
 	must(t, s.CreateClient(ctx, store.Client{ID: "c"}))
 	raised("client created anew", client, v)
 
+	// For users, a new password ends all tokens too.
 	must(t, s.CreateUsers(ctx, store.User{Login: "u", Password: hash('a'), Version: 99}))
 	if v = user(); v == 99 {
 		t.Error("the caller chose the version")
@@ -167,6 +170,8 @@ func testVersions(t *testing.T, s store.Store) {
 // are refused.
 func testNames(t *testing.T, s store.Store) {
 	ctx := t.Context()
+
+	// Some names hold quotes or separators. A database may take others for equal.
 	names := []string{
 		"a", "A", "a ", " a", "a%", "a_", "a'--", `a"`, `a\`, "a:b", "é", "e\u0301", "😀", "*", "{a}",
 		strings.Repeat("x", 255), strings.Repeat("x", 254), strings.Repeat("é", 127),
@@ -227,6 +232,7 @@ func testNoSharing(t *testing.T, s store.Store) {
 		return c, k, u
 	}
 
+	// A write to a slice must not change rights in the store, from either side.
 	scopes[0] = "admin"
 	c, k, u := read()
 	if c.Scopes[0] != "a" || k.Scopes[0] != "a" || u.Scopes[0] != "a" {

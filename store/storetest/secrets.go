@@ -123,6 +123,8 @@ func testReplaceSecrets(t *testing.T, s store.Store) {
 	must(t, err)
 
 	added := store.Secret{ID: "new", Digest: digest("new"), Created: start, Expires: start.Add(9 * time.Hour)}
+
+	// Secrets that would end later end at that time. The others keep their ends.
 	must(t, s.ReplaceSecrets(ctx, "c", added, start.Add(time.Hour)))
 	want := []store.Secret{secretOf("endless", start.Add(time.Hour)), secretOf("soon", soon), secretOf("later", start.Add(time.Hour)), added}
 	c, err := s.Client(ctx, "c")
@@ -144,6 +146,7 @@ func testReplaceSecrets(t *testing.T, s store.Store) {
 		t.Errorf("after refusals: got %q, want %q", got, want)
 	}
 
+	// Secrets that end now must be gone at once, for ever.
 	must(t, s.ReplaceSecrets(ctx, "c", secretOf("alone", time.Time{}), time.Now()))
 	if got := secretIDs(t, s, "c"); !slices.Equal(got, []string{"alone"}) {
 		t.Errorf("with an end to all others: got %q", got)
@@ -207,6 +210,7 @@ func testDeleteSecret(t *testing.T, s store.Store) {
 		t.Errorf("another client: got %q, want all three", got)
 	}
 
+	// The secret is gone for ever. Its ID may be used again.
 	must(t, s.DeleteSecret(ctx, "c", "b"))
 	wantErr(t, "adding it again", s.ReplaceSecrets(ctx, "c", secretOf("b", start), time.Now()), store.ErrRevoked)
 	must(t, s.AddSecret(ctx, "c", store.Secret{ID: "b", Digest: digest("another")}))

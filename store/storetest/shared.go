@@ -59,6 +59,7 @@ func testSeen(t *testing.T, a, b store.Store) {
 		t.Errorf("changes: got %+v, want the family", cs)
 	}
 
+	// A handle must not answer from a cache of its own.
 	must(t, a.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f", Until: start}))
 	present(t, b, "a", false)
 }
@@ -149,6 +150,7 @@ func testRevokeWhileRotating(t *testing.T, a, b store.Store) {
 			}
 		})
 
+		// The revocation must hit rotations that are under way.
 		for range 3 {
 			<-rotated
 		}
@@ -175,6 +177,7 @@ func testVersionsConcurrent(t *testing.T, a, b store.Store) {
 		}
 	})
 
+	// If two revocations had one version, a token issued between them would stay valid.
 	last, err := b.Client(ctx, "c")
 	must(t, err)
 	if last.Version != first.Version+callers*times {

@@ -158,6 +158,8 @@ func clients(t *testing.T, s store.Store, ids ...string) {
 
 func testMissing(t *testing.T, s store.Store) {
 	ctx := t.Context()
+
+	// Reading a record that does not exist is an error. Listing none is not.
 	_, err := s.Client(ctx, "x")
 	wantErr(t, "Client", err, store.ErrNotFound)
 	_, err = s.User(ctx, "x")
@@ -180,6 +182,7 @@ func testMissing(t *testing.T, s store.Store) {
 		}
 	}
 
+	// A change of a missing record must not create it.
 	wantErr(t, "UpdateClient", s.UpdateClient(ctx, "x", func(*store.Client) error { return nil }), store.ErrNotFound)
 	wantErr(t, "UpdateUser", s.UpdateUser(ctx, "x", func(*store.User) error { return nil }), store.ErrNotFound)
 	wantErr(t, "UpdateAPIKey", s.UpdateAPIKey(ctx, "x", func(*store.APIKey) error { return nil }), store.ErrNotFound)
@@ -241,6 +244,7 @@ func testCancelled(t *testing.T, s store.Store) {
 		}
 	}
 
+	// None of the writes may have had an effect.
 	if r, err := s.Token(t.Context(), digest("r")); err != nil || r.Used {
 		t.Errorf("after cancelled calls: got %+v, %v, want the token unused", r, err)
 	}

@@ -84,6 +84,8 @@ func testRotateReuse(t *testing.T, s store.Store) {
 	// By this time the used token has expired. Using it is still reuse.
 	late := start.Add(2 * time.Hour)
 	wantErr(t, "second use", s.RotateRefreshToken(ctx, digest("r1"), "c", late, 0, refresh("r3", "f")), store.ErrReused)
+
+	// The thief or the owner has the successor, so the whole family must go.
 	for _, secret := range []string{"r2", "r3", "a1"} {
 		present(t, s, secret, false)
 	}
@@ -104,6 +106,7 @@ func testRotateRefused(t *testing.T, s store.Store) {
 
 	now := start.Add(time.Hour)
 
+	// Another client's attempt is no reuse, and must not end the family.
 	wantErr(t, "another client", s.RotateRefreshToken(ctx, digest("r"), "d", start, 0, refresh("x", "f")), store.ErrNotFound)
 	wantErr(t, "another client, used", s.RotateRefreshToken(ctx, digest("used"), "d", start, 0, refresh("x", "g")), store.ErrNotFound)
 	wantErr(t, "access token", s.RotateRefreshToken(ctx, digest("a"), "c", start, 0, refresh("x", "f")), store.ErrNotFound)
@@ -136,6 +139,8 @@ func testRotateConcurrent(t *testing.T, s store.Store) {
 	if won.Load() != 1 || reused.Load() != callers-1 {
 		t.Errorf("%d callers succeeded and %d came too late, want 1 and %d", won.Load(), reused.Load(), callers-1)
 	}
+
+	// The second use has revoked the family, and thereby the successor of the first.
 	for i := range callers {
 		present(t, s, fmt.Sprint("next", i), false)
 	}
@@ -202,6 +207,7 @@ func testSessions(t *testing.T, s store.Store) {
 		t.Errorf("got %+v, want %+v", got, in)
 	}
 
+	// Renewing only lengthens a session, up to its end.
 	must(t, s.Renew(ctx, digest("t"), start, start.Add(2*time.Minute)))
 	expires("renewed", 2*time.Minute)
 	must(t, s.Renew(ctx, digest("t"), start, start.Add(time.Minute)))
@@ -210,6 +216,7 @@ func testSessions(t *testing.T, s store.Store) {
 	expires("renewed beyond its end", 3*time.Minute)
 	wantErr(t, "renewing an expired session", s.Renew(ctx, digest("t"), start.Add(3*time.Minute), start.Add(time.Hour)), store.ErrNotFound)
 
+	// Renewing must not revive a session.
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindSession, ID: "s1"}))
 	_, err = s.Session(ctx, digest("t"))
 	wantErr(t, "revoked session", err, store.ErrNotFound)

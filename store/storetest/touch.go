@@ -59,6 +59,7 @@ func testTouch(t *testing.T, s store.Store) {
 		t.Errorf("Touch moved the cursor: %v, %v", after, err)
 	}
 
+	// An update must not lose the last uses.
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{"more"}; return nil }))
 	must(t, s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error { k.Scopes = []string{"more"}; return nil }))
 	wantUsed("updated", hour(5), hour(5))

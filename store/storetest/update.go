@@ -34,6 +34,7 @@ func testUpdate(t *testing.T, s store.Store) {
 		t.Errorf("client: got %+v, want %+v", c, client)
 	}
 
+	// The order of scopes must stay. No scopes at all must differ from no limit.
 	for _, scopes := range [][]string{{"b", "a"}, nil} {
 		must(t, s.UpdateUser(ctx, "u", func(u *store.User) error {
 			u.First, u.Last, u.Lang = "G", "", "FRA"
@@ -73,6 +74,7 @@ func testUpdateRefused(t *testing.T, s store.Store) {
 	_, cursor, err := s.Snapshot(ctx)
 	must(t, err)
 
+	// Each update also makes a valid change, which must not be stored either.
 	for field, change := range map[string]func(*store.Client){
 		"ID": func(c *store.Client) { c.ID = "d" }, "Version": func(c *store.Client) { c.Version++ },
 		"Secrets": func(c *store.Client) { c.Secrets = c.Secrets[:1] }, "Scopes": func(c *store.Client) { c.Scopes = []string{"\n"} },
@@ -146,6 +148,7 @@ func testUpdateOutside(t *testing.T, s store.Store) {
 		t.Errorf("what the functions wrote: got %+v, %v", d, err)
 	}
 
+	// A lock that a panic left behind would block the updates below.
 	for what, update := range map[string]func(){
 		"client":  func() { s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Disabled = false; panic("client") }) },
 		"user":    func() { s.UpdateUser(ctx, "u", func(u *store.User) error { u.Disabled = false; panic("user") }) },
@@ -227,6 +230,8 @@ func testUpdateConflict(t *testing.T, s store.Store) {
 			calls, seen := 0, map[string]bool{}
 			err := update(func(other string) bool {
 				calls++
+
+				// Each try must read the record again.
 				if seen[other] {
 					t.Errorf("%s: try %d saw %q, which an earlier one saw", what, calls, other)
 				}
@@ -242,6 +247,7 @@ func testUpdateConflict(t *testing.T, s store.Store) {
 		}
 	}
 
+	// An update must not revive a record that is deleted or revoked meanwhile.
 	err := s.UpdateUser(ctx, "u", func(u *store.User) error { u.First = "F"; return s.DeleteUser(ctx, "u") })
 	wantErr(t, "a user who is deleted meanwhile", err, store.ErrNotFound)
 	err = s.UpdateAPIKey(ctx, "k", func(k *store.APIKey) error {

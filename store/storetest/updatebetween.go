@@ -96,6 +96,8 @@ func wantPasswordsKept(t *testing.T, a, b store.Store) {
 				}
 				return
 			}
+
+			// The password changes after the update has read the user.
 			<-read
 			err := b.Rehash(ctx, "u", before.Password, hash(letter))
 			if round%2 == 0 {

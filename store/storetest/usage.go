@@ -70,6 +70,7 @@ func testUsageRetold(t *testing.T, s store.Store) {
 	for i, step := range []struct{ seq, had, total int64 }{
 		{1, 0, 5}, {2, 1, 9}, {2, 2, 9}, {1, 2, 5}, {3, 2, 9}, {4, 3, 12},
 	} {
+		// The previous number lets a meter notice that the store has lost batches.
 		had, err := s.Record(ctx, store.Stream{1}, store.Batch{Seq: uint64(step.seq), Through: start, Counts: []store.Count{count(0, 1, "a", "p", step.total)}})
 		if err != nil || had != uint64(step.had) {
 			t.Errorf("batch %d: got %d, %v, want %d", i, had, err, step.had)
@@ -142,6 +143,7 @@ func testUsageLarge(t *testing.T, s store.Store) {
 		t.Errorf("one day: got %+v, want %d, exactly", got, int64(math.MaxInt64-1))
 	}
 
+	// A late batch with a lower total must not lower the stored one.
 	_, err = s.Record(ctx, store.Stream{1}, store.Batch{Seq: 8, Through: start, Counts: []store.Count{count(counters, 2, "b", "p", math.MaxInt64-2)}})
 	must(t, err)
 	if got := report(t, s, store.Query{API: "api", Issuer: "iss", Client: "b", From: 2, To: 2}); len(got) != 1 || got[0].Quantity != math.MaxInt64-1 {

@@ -48,6 +48,7 @@ func ReadBody(w http.ResponseWriter, r *http.Request) (b Body, err error) {
 			return b, invalid("Content-Type header: expected a media type, in UTF-8")
 		}
 	}
+
 	if b.Content, err = readAll(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength); err != nil {
 		return b, invalid("body: expected at most 65536 bytes, to the end")
 	}

@@ -25,6 +25,7 @@ func (b Body) Params(known ...string) (Params, error) {
 		err := p.readJSON(b.Content)
 		return p.values, err
 	}
+
 	if b.MediaType != "" && b.MediaType != urlencoded && b.MediaType != multiparts && b.MediaType != "application/json" {
 		return nil, invalid("Content-Type header: expected a form or JSON")
 	}
@@ -79,6 +80,7 @@ type params struct {
 
 func (p *params) add(name, value string) error {
 	switch {
+	// RFC 6749 sections 3.1 and 3.2 require servers to ignore unknown parameters.
 	case !slices.Contains(p.known, name):
 		return nil
 	case slices.ContainsFunc(p.values, func(old param) bool { return old.name == name }):
@@ -86,6 +88,7 @@ func (p *params) add(name, value string) error {
 	case !utf8.ValidString(value):
 		return invalid("%q parameter: expected UTF-8", name)
 	}
+
 	if p.values == nil {
 		p.values = make(Params, 0, 4)
 	}
@@ -100,6 +103,7 @@ const maxPairs = 10_000
 // form that does not decode is refused for that, even if a parameter before the fault
 // is refused too.
 func (p *params) readForm(encoded string) error {
+	// The count bounds the work before anything is decoded.
 	if strings.Count(encoded, "&") >= maxPairs {
 		return errUndecoded()
 	}
@@ -134,6 +138,8 @@ func (p *params) readMultipart(body []byte, boundary string) error {
 		if err != nil {
 			return broken
 		}
+
+		// The body has at most 64 KiB, and so has each part.
 		value, err := io.ReadAll(part)
 		if err != nil {
 			return broken

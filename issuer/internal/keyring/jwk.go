@@ -36,6 +36,7 @@ func newJWK(alg string, key crypto.PublicKey) (jwk, bool) {
 		if err != nil {
 			return jwk{}, false
 		}
+
 		half := len(point) / 2
 		j.Kty, j.Curve, j.X, j.Y = "EC", k.Params().Name, enc(point[1:1+half]), enc(point[1+half:])
 	case ed25519.PublicKey:

@@ -56,6 +56,7 @@ func (k Key) public() (crypto.PublicKey, error) {
 	default:
 		return nil, fmt.Errorf("algorithm %q is not supported", k.Alg)
 	}
+
 	var pub crypto.PublicKey
 	switch p := k.Private.(type) {
 	case *ecdsa.PrivateKey:

@@ -52,6 +52,7 @@ func (cfg *Config) CheckEncryptionKey() error {
 func (cfg *Config) keyFile(isNew bool) ([]byte, error) {
 	key, err := readKeyFile(cfg.File, cfg.AllowReadable)
 	switch {
+	// A new key could not decrypt the stored ones, and would only hide the mistake.
 	case errors.Is(err, fs.ErrNotExist) && !isNew:
 		return nil, fmt.Errorf("%w, and the store has signing keys that were encrypted with it: put it back", err)
 	case errors.Is(err, fs.ErrNotExist):
@@ -159,6 +160,8 @@ func writeTemporary(name string, text []byte) (temporary string, err error) {
 	if err != nil {
 		return "", err
 	}
+
+	// The key must be on the disk before the file gets its final name.
 	_, err = io.Copy(file, bytes.NewReader(text))
 	err = errors.Join(err, file.Sync(), file.Close())
 	if err != nil {

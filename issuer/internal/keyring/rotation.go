@@ -126,6 +126,7 @@ func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []stor
 		changed = append(changed, current[next])
 	}
 
+	// A replaced key verifies until the last token that it may have signed expires.
 	signer := signerOf(current)
 	for i, r := range current {
 		replaced := !r.Signs.IsZero() && i != signer || r.Signs.IsZero() && i < next

@@ -39,6 +39,7 @@ func signES256(key *ecdsa.PrivateKey, signed string) ([]byte, error) {
 	if !der.ReadASN1(&sequence, asn1.SEQUENCE) || !sequence.ReadASN1Integer(&r) || !sequence.ReadASN1Integer(&s) {
 		return nil, errors.New("issuer: an ES256 signature that is no two integers")
 	}
+
 	signature := make([]byte, 64)
 	copy(signature[32-len(r):], r)
 	copy(signature[64-len(s):], s)

@@ -121,6 +121,8 @@ func (s *stored) make(published, signs time.Time) (store.SigningKey, error) {
 	if err != nil {
 		return store.SigningKey{}, err
 	}
+
+	// The record needs an ID. Generate gives one to symmetric keys only.
 	if k.ID == "" {
 		pub, err := k.public()
 		if err != nil {
@@ -145,6 +147,7 @@ func (ring *Ring) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the signing keys: %w", err)
 	}
+
 	now := time.Now()
 	var signing []Key
 	s.records, signing, s.foreign = s.open(slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) }))
@@ -232,6 +235,7 @@ func (s *stored) look(ctx context.Context, read func(context.Context) error) err
 	}
 	defer func() { <-s.looking }()
 
+	// Requests that waited for another read use its result.
 	if time.Since(s.looked) >= lookAgain {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 		defer cancel()

@@ -145,6 +145,7 @@ func (l *limiter) enqueue(f func()) *job {
 	j.run = f
 	l.queue = append(l.queue, j)
 
+	// If all cores are busy, one of the running goroutines takes the job.
 	if l.running < l.cores {
 		l.running++
 		go l.work()

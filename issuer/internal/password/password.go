@@ -72,6 +72,8 @@ func Matches(hash, password string, bcryptCost int) bool {
 	if !readable {
 		a, _ = parseArgon(noHash)
 	}
+
+	// Every comparison costs an argon2id hash, even if the user has no such hash.
 	if a.matches(password) && readable {
 		return true
 	}

@@ -64,6 +64,7 @@ func appendRandom(b []byte, n int) []byte {
 			if n == 0 {
 				return b
 			}
+
 			if int(c) < fair {
 				b = append(b, base62[int(c)%len(base62)])
 				n--

@@ -53,6 +53,7 @@ func (t *Table) Add(prefix string) error {
 	t.tiers[fold(key)] = len(t.exact)
 	t.exact = append(t.exact, key)
 
+	// scan cuts only where a prefix may end, so that few lookups are needed.
 	for depth := strings.Count(key, "/"); len(t.depths) <= depth; {
 		t.depths = append(t.depths, false)
 	}
@@ -85,6 +86,7 @@ func (t *Table) Find(u *url.URL) (int, bool) {
 func (t *Table) longest(path, folded string, cuts []int) (int, bool) {
 	for k := len(cuts) - 1; k >= 0; k-- {
 		if tier, ok := t.tiers[folded[:cuts[k]]]; ok {
+			// Letter case must match too, because some servers tell it apart.
 			prefix := t.exact[tier]
 			return tier, strings.HasPrefix(path, prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/')
 		}
@@ -103,6 +105,7 @@ func (t *Table) closure(u *url.URL) (int, bool) {
 		sent = append(sent, u.RawPath)
 	}
 
+	// Looking up all readings of a long path would take long. It belongs to no tier.
 	if max(len(sent[0]), len(u.RawPath)) > maxOddPath || !strings.HasPrefix(u.Path, "/") || !utf8.ValidString(u.Path) {
 		return 0, false
 	}

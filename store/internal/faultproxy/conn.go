@@ -51,6 +51,7 @@ func (p *Proxy) serve(c *conn) {
 	if !p.hold(c) {
 		return
 	}
+
 	server, err := net.Dial("tcp", p.target)
 	if err != nil {
 		return
@@ -64,6 +65,7 @@ func (p *Proxy) serve(c *conn) {
 	if !p.hold(c) {
 		return
 	}
+
 	var pumps sync.WaitGroup
 	pumps.Go(func() { p.pump(c, server, c.client, p.request) })
 	pumps.Go(func() { p.pump(c, c.client, server, p.reply) })
@@ -75,6 +77,7 @@ func (p *Proxy) pump(c *conn, dst, src net.Conn, see func(*conn, []byte) bool) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := src.Read(buf)
+		// The rule sees a request before the server does, so that no reply escapes it.
 		if n > 0 && !see(c, buf[:n]) || !p.hold(c) {
 			return
 		}
@@ -97,6 +100,8 @@ func (p *Proxy) request(c *conn, b []byte) bool {
 	if p.rule == nil {
 		return true
 	}
+
+	// A request may arrive in several pieces. The rule matches all of them together.
 	c.sent = append(c.sent, b...)
 	if p.rule.match(c.sent) {
 		c.rule, p.rule = p.rule, nil
@@ -113,10 +118,10 @@ func (p *Proxy) reply(c *conn, _ []byte) bool {
 	if c.rule == nil {
 		return true
 	}
+
 	close(c.rule.cut)
 	c.close()
 	return false
-
 }
 
 // hold waits as long as bytes are held back, and reports whether c is still open.

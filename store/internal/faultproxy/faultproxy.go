@@ -120,6 +120,8 @@ func (p *Proxy) Admit(t testing.TB) {
 	if p.listener != nil || p.ended {
 		return
 	}
+
+	// Clients know the address, so the proxy must have the same port again.
 	l, err := net.Listen("tcp", p.addr)
 	if err != nil {
 		t.Fatalf("faultproxy: Admit: %v", err)

@@ -67,6 +67,8 @@ func CheckAPIKeys(ctx context.Context, ks []store.APIKey, db store.Lister) error
 			}
 			return err
 		}
+
+		// The stores compare keys with stored ones, not with others of the call.
 		if ids[k.ID] || digests[k.Digest] {
 			return Error("API key", k.ID, store.ErrExists)
 		}
@@ -168,6 +170,8 @@ func CheckSigningKeys(ks []store.SigningKey) error {
 // list has no spare capacity, so that appending to it does not change the next one.
 func UnshareClient(c *store.Client) {
 	c.Secrets = slices.Clone(c.Secrets)
+
+	// A client is copied on each read. One array for three lists saves allocations.
 	all := make([]string, 0, len(c.Scopes)+len(c.Default)+len(c.Grants))
 	for _, list := range []*[]string{&c.Scopes, &c.Default, &c.Grants} {
 		if from := len(all); *list != nil {

@@ -18,6 +18,7 @@ func AddSecret(secrets []store.Secret, added store.Secret, others time.Time) (ke
 
 	now := time.Now()
 	for _, old := range secrets {
+		// Secrets that end now are dropped in the same step.
 		if !others.IsZero() {
 			old.Expires = Sooner(old.Expires, others)
 		}

@@ -93,6 +93,7 @@ func program(name string) (string, error) {
 		n, _ := strconv.Atoi(strings.Split(path, "/")[4])
 		return n
 	}
+
 	if len(paths) > 0 {
 		return slices.MaxFunc(paths, func(a, b string) int { return cmp.Compare(version(a), version(b)) }), nil
 	}

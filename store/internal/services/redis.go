@@ -58,6 +58,7 @@ func (redis) ready(s *Service) bool {
 		return false
 	}
 	defer c.Close()
+
 	c.SetDeadline(time.Now().Add(time.Second))
 	if _, err := c.Write([]byte("INFO\r\nQUIT\r\n")); err != nil {
 		return false

@@ -113,6 +113,8 @@ func (s *Service) kill() error {
 	}
 	s.cmd.Process.Kill() // an error means that it has ended
 	<-s.ended
+
+	// The other processes end a little after the signal, so look until none is left.
 	return until("they do not end", func() bool {
 		pids := processes(s.folder)
 		for _, pid := range pids {

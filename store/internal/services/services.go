@@ -59,6 +59,7 @@ func open(k kind, settings []string) (*Service, error) {
 	if _, err := k.command(0, nil); err != nil {
 		return nil, err
 	}
+
 	dir, err := root()
 	if err != nil {
 		return nil, err
@@ -82,6 +83,7 @@ func (s *Service) begin() error {
 		return err
 	}
 	for range 10 {
+		// Another program may take a free port before the server does.
 		s.port = freePort()
 		if err := s.start(); !errors.Is(err, errTaken) {
 			return err

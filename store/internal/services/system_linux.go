@@ -84,6 +84,7 @@ func guard(dir string) error {
 	}
 	r := os.NewFile(uintptr(ends[0]), "guard")
 	defer r.Close()
+
 	cmd := exec.Command("/bin/sh", "-c", guardScript, "guard", dir)
 	cmd.Dir, cmd.Stdin = "/", r
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

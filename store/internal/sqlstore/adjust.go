@@ -28,13 +28,17 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+
 	scope := framed(a.API, a.Issuer)
+
+	// Names are entered in one order by all callers, so that these never deadlock.
 	list := []string{scope, a.Client, a.Product}
 	slices.Sort(list)
 	numbers, err := s.enterNames(ctx, slices.Compact(list))
 	if err != nil {
 		return s.wrap(what, err)
 	}
+
 	r, err := s.exec(ctx, `
 		INSERT INTO authtier_adjustments (key_key, key, scope, day, client, product, quantity, reason, author, made)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (key_key) DO NOTHING`,
@@ -74,6 +78,7 @@ func (s *Store) adjustments(ctx context.Context, q store.Query) ([]store.Adjustm
 	if err != nil || !found {
 		return nil, err
 	}
+
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT a.key, c.name, p.name, a.day, a.quantity, a.reason, a.author, a.made
 		FROM authtier_adjustments a JOIN authtier_names c ON c.number = a.client JOIN authtier_names p ON p.number = a.product
@@ -128,6 +133,8 @@ func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if before > store.DayOf(time.Now())-store.LateDays-2 {
 		return fmt.Errorf("%s: the day %v can still be counted on", s.dialect.Name, before)
 	}
+
+	// Each statement deletes few rows and is repeated, so that other writers go on.
 	for _, query := range []string{
 		`DELETE FROM authtier_counts WHERE id IN (SELECT id FROM authtier_counts WHERE day < $1 LIMIT $2)`,
 		`DELETE FROM authtier_adjustments WHERE key_key IN (SELECT key_key FROM authtier_adjustments WHERE day < $1 LIMIT $2)`,

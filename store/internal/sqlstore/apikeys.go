@@ -145,6 +145,7 @@ func (tx *feedTx) checkScopes(ctx context.Context, k, before *store.APIKey) erro
 	if err != nil {
 		return err
 	}
+
 	return record.CheckScopes(k, scopes[k.Client], before)
 }
 
@@ -222,6 +223,8 @@ func (s *Store) UpdateAPIKey(ctx context.Context, id string, f func(*store.APIKe
 			if err != nil {
 				return err
 			}
+
+			// If the key has changed since it was read, Update reads it again.
 			if stored = record.SameAPIKey(now, old); !stored {
 				return nil
 			}
@@ -256,6 +259,7 @@ func (s *Store) ReplaceAPIKey(ctx context.Context, id string, until time.Time, n
 		if err != nil {
 			return err
 		}
+
 		if old.Client != next.Client {
 			return store.ErrNotFound
 		}
@@ -275,6 +279,7 @@ func (tx *feedTx) endAPIKey(ctx context.Context, id string, at time.Time) error 
 	if !at.After(time.Now()) {
 		return tx.revoke(ctx, c)
 	}
+
 	if _, err := tx.ExecContext(ctx, `UPDATE authtier_api_keys SET expires = $1 WHERE id_key = $2`, micros(at), key(id)); err != nil {
 		return err
 	}

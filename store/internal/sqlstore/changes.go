@@ -65,6 +65,7 @@ func (s *Store) Since(ctx context.Context, c store.Cursor) ([]store.Change, stor
 		return nil, store.Cursor{}, s.wrap(what, err)
 	}
 
+	// No row was found, not even that of the cursor.
 	if at != c && len(cs) == 0 {
 		return nil, store.Cursor{}, store.ErrNotFound
 	}
@@ -97,6 +98,7 @@ func (s *Store) snapshot(ctx context.Context) ([]store.Change, store.Cursor, err
 		return nil, store.Cursor{}, err
 	}
 	defer tx.Rollback()
+
 	var at store.Cursor
 	var nonce []byte
 	err = tx.QueryRowContext(ctx, `SELECT n, nonce FROM authtier_changes ORDER BY n DESC LIMIT 1`).Scan(&at.N, &nonce)
@@ -105,11 +107,14 @@ func (s *Store) snapshot(ctx context.Context) ([]store.Change, store.Cursor, err
 		return nil, store.Cursor{}, fmt.Errorf("the last change: %v", err)
 	}
 	copy(at.Nonce[:], nonce)
+
+	// The transaction reads one state, so that the cursor is that of these rows.
 	rows, err := tx.QueryContext(ctx, `SELECT kind, id, version, until FROM authtier_in_force`)
 	if err != nil {
 		return nil, store.Cursor{}, err
 	}
 	defer rows.Close()
+
 	var cs []store.Change
 	for rows.Next() {
 		var c store.Change
@@ -122,4 +127,19 @@ func (s *Store) snapshot(ctx context.Context) ([]store.Change, store.Cursor, err
 		cs = append(cs, c)
 	}
 	return cs, at, rows.Err()
+}
+
+// deleteFamily deletes a family's tokens. The statement waits for a rotation that is
+// about to commit, but does not see the successor that it stores. deleteFamily therefore
+// repeats the statement until it finds no token.
+func (tx *feedTx) deleteFamily(ctx context.Context, family string) error {
+	for {
+		r, err := tx.ExecContext(ctx, `DELETE FROM authtier_tokens WHERE family_key = $1`, key(family))
+		if err != nil {
+			return err
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+	}
 }

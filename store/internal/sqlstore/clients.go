@@ -54,6 +54,7 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 	// The transaction may still run after the caller has stopped waiting for it.
 	c = *record.Clients.Clone(&c)
 	return s.change(ctx, "creating a client", func(ctx context.Context, tx *feedTx) error {
+		// A reused ID continues with its version, so that old tokens stay revoked.
 		version, err := tx.version(ctx, store.KindClient, c.ID)
 		if err != nil {
 			return err
@@ -68,6 +69,8 @@ func (s *Store) CreateClient(ctx context.Context, c store.Client) error {
 		if n, err := r.RowsAffected(); err != nil || n == 0 {
 			return orError(err, record.Error("client", c.ID, store.ErrExists))
 		}
+
+		// An error rolls the insertion back.
 		return tx.checkSecrets(ctx, c.ID, c.Secrets)
 	})
 }
@@ -95,6 +98,8 @@ func (s *Store) UpdateClient(ctx context.Context, id string, f func(*store.Clien
 			if err != nil {
 				return err
 			}
+
+			// If the client has changed since it was read, Update reads it again.
 			if stored = record.SameClient(now, old); !stored {
 				return nil
 			}
@@ -126,6 +131,7 @@ func (tx *feedTx) changed(ctx context.Context, c store.Change, raise bool) error
 // DeleteClient implements [store.Admin].
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	return s.change(ctx, "deleting a client", func(ctx context.Context, tx *feedTx) error {
+		// The raised version revokes tokens that were issued to the client.
 		if err := tx.raise(ctx, store.Change{Kind: store.KindClient, ID: id}); err != nil {
 			return err
 		}
@@ -159,6 +165,8 @@ func list[T any](ctx context.Context, s *Store, query, after string, limit int, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+
+	// An index holds the first 256 bytes of a name. Names in old records can be longer.
 	args := append([]any{[]byte(after[:min(256, len(after))]), []byte(after), int64(limit)}, more...)
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {

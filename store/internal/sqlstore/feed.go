@@ -52,6 +52,7 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 
 	j := &job{ctx: ctx, do: do, done: make(chan error, 1)}
 	f := &s.feed
+
 	f.mu.Lock()
 	f.waiting = append(f.waiting, j)
 	if !f.writing {
@@ -59,6 +60,8 @@ func (s *Store) change(ctx context.Context, what string, do func(ctx context.Con
 		go s.writeChanges()
 	}
 	f.mu.Unlock()
+
+	// The job may still run when ctx has ended. Its channel has room for the result.
 	select {
 	case err := <-j.done:
 		return s.wrap(what, err)
@@ -101,6 +104,7 @@ func (s *Store) setUpBatch(ctx context.Context, tx *feedTx) error {
 func (s *Store) writeChanges() {
 	f := &s.feed
 	for {
+		// If no job waits, the next one that is added starts a new writer.
 		f.mu.Lock()
 		jobs := f.waiting
 		f.waiting = nil
@@ -114,6 +118,7 @@ func (s *Store) writeChanges() {
 		if len(jobs) == 0 {
 			continue
 		}
+
 		failed, err := s.writeInTime(jobs)
 		// A job that fails must not fail the others, so each runs again alone.
 		if failed != nil && len(jobs) > 1 {
@@ -154,6 +159,7 @@ func (s *Store) writeTogether(ctx context.Context, jobs []*job) (failed *job, er
 	if err := tx.QueryRowContext(ctx, `UPDATE authtier_head SET n = n WHERE one = 1 RETURNING n`).Scan(&head); err != nil {
 		return nil, fmt.Errorf("the head of the changes: %v", err)
 	}
+
 	for _, j := range jobs {
 		if err := j.do(ctx, tx); err != nil {
 			return j, err
@@ -170,6 +176,7 @@ func (s *Store) append(ctx context.Context, tx *feedTx, head uint64) error {
 	if len(tx.changes) == 0 {
 		return nil
 	}
+
 	for rest := tx.changes; len(rest) > 0; {
 		n := 1
 		if len(rest) >= appendBatch {
@@ -241,6 +248,8 @@ func (tx *feedTx) raise(ctx context.Context, c store.Change) error {
 		return err
 	}
 	c.Version, c.Until = max(version, c.Version)+1, time.Time{}
+
+	// The client or user need not exist: one that is created later gets this version.
 	query := `UPDATE authtier_clients SET version = $1 WHERE id_key = $2`
 	if c.Kind == store.KindUser {
 		query = `UPDATE authtier_users SET version = $1 WHERE login_key = $2`
@@ -254,6 +263,7 @@ func (tx *feedTx) raise(ctx context.Context, c store.Change) error {
 // enter adds c to the changes. It also adds c to the changes in force, which are kept
 // longer than the sequence. It never shortens a change in force.
 func (tx *feedTx) enter(ctx context.Context, c store.Change) error {
+	// A Snapshot omits keys, because callers read these from the store.
 	if c.Kind != store.KindAPIKey && c.Kind != store.KindSigningKey {
 		var until int64
 		err := tx.QueryRowContext(ctx, `
@@ -270,21 +280,6 @@ func (tx *feedTx) enter(ctx context.Context, c store.Change) error {
 	}
 	tx.changes = append(tx.changes, c)
 	return nil
-}
-
-// deleteFamily deletes a family's tokens. The statement waits for a rotation that is
-// about to commit, but does not see the successor that it stores. deleteFamily therefore
-// repeats the statement until it finds no token.
-func (tx *feedTx) deleteFamily(ctx context.Context, family string) error {
-	for {
-		r, err := tx.ExecContext(ctx, `DELETE FROM authtier_tokens WHERE family_key = $1`, key(family))
-		if err != nil {
-			return err
-		}
-		if n, err := r.RowsAffected(); err != nil || n == 0 {
-			return err
-		}
-	}
 }
 
 // version returns the version of a client or user. It is 1 until it is raised.

@@ -74,6 +74,8 @@ func (s *Store) foldSome(ctx context.Context, stream int64) (more bool, err erro
 		if err := s.addSums(ctx, tx, sums); err != nil {
 			return err
 		}
+
+		// The sums and this deletion commit together: no count is lost or doubled.
 		_, err = tx.ExecContext(ctx, `DELETE FROM authtier_counts WHERE id >= $1 AND id <= $2`, stream<<32, last)
 		return err
 	})
@@ -90,6 +92,8 @@ func someCounts(ctx context.Context, tx *sql.Tx, stream int64) (last int64, sums
 		return 0, nil, err
 	}
 	defer rows.Close()
+
+	// The map's keys are counts without an ID and a total.
 	of := map[count]int64{}
 	for rows.Next() {
 		var c count

@@ -87,6 +87,7 @@ func (l lastUses) into(secrets []store.Secret) {
 func (l lastUses) of(secrets []clientSecret, uses []store.Use) (rest lastUses, news bool) {
 	rest = lastUses{}
 	for _, s := range secrets {
+		// Secrets from before IDs were introduced cannot be told apart.
 		if s.ID == "" {
 			continue
 		}

@@ -80,6 +80,7 @@ func sum(text []byte) []byte {
 }
 
 func migrate(ctx context.Context, tx *sql.Tx, d Dialect, ms []migration) error {
+	// Several programs may start at once. Those that wait here find nothing left to do.
 	if d.Lock != "" {
 		if _, err := tx.ExecContext(ctx, d.Lock); err != nil {
 			return err
@@ -91,6 +92,7 @@ func migrate(ctx context.Context, tx *sql.Tx, d Dialect, ms []migration) error {
 	if err != nil {
 		return err
 	}
+
 	done, err := applied(ctx, tx)
 	if err != nil {
 		return err
@@ -98,6 +100,7 @@ func migrate(ctx context.Context, tx *sql.Tx, d Dialect, ms []migration) error {
 	if len(done) > len(ms)+1 {
 		return fmt.Errorf("the database is at version %d, and this program knows %d: at most one newer is understood", len(done), len(ms))
 	}
+
 	for i, m := range ms {
 		switch {
 		case i >= len(done):

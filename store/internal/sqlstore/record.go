@@ -25,6 +25,7 @@ func (s *Store) Record(ctx context.Context, stream store.Stream, t store.Batch) 
 			return 0, fmt.Errorf("%s: counter %d has the total %d on day %d", s.dialect.Name, c.Counter, c.Total, c.Day)
 		}
 	}
+
 	batch := batchSize
 	if s.dialect.Postgres {
 		batch *= 2
@@ -53,6 +54,8 @@ type count struct{ id, scope, day, client, product, label, total int64 }
 func (s *Store) record(ctx context.Context, stream store.Stream, t store.Batch, last bool) (had uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*timeout)
 	defer cancel()
+
+	// The transaction takes SQLite's only writing connection, so this comes before it.
 	numbers, err := s.numbersOf(ctx, t.Counts)
 	if err != nil {
 		return 0, err
@@ -137,6 +140,8 @@ func highest(stream int64, cs []store.Count, numbers map[string]int64) []count {
 			client: numbers[c.Client], product: numbers[c.Product], label: numbers[c.Label], total: c.Total,
 		})
 	}
+
+	// CompactFunc keeps the first of equal IDs, so the highest total must come first.
 	slices.SortFunc(counts, func(a, b count) int {
 		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(b.total, a.total))
 	})
@@ -184,6 +189,8 @@ func putArrays(ctx context.Context, tx *sql.Tx, cs []count) error {
 	if n, err := r.RowsAffected(); err != nil || n == int64(len(cs)) {
 		return err
 	}
+
+	// The counts that were updated above conflict here, and stay as they are.
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO authtier_counts (id, total, scope, day, client, product, label)
 		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])

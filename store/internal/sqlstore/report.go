@@ -91,6 +91,8 @@ func (s *Store) reportBy(ctx context.Context, q store.Query, sums string, args [
 		return false, err
 	}
 	defer tx.Rollback()
+
+	// The dialect's setting is local to this transaction.
 	if s.dialect.Report != "" {
 		if _, err := tx.ExecContext(ctx, s.dialect.Report); err != nil {
 			return false, err
@@ -186,6 +188,7 @@ func compareRows(a, b store.Row) int {
 // scope returns the arguments that tell what q asks for, and false if there is
 // nothing of it.
 func (s *Store) scope(ctx context.Context, q store.Query) (args []any, found bool, err error) {
+	// A name without a number was never counted or adjusted.
 	scope, err := s.number(ctx, framed(q.API, q.Issuer))
 	if err != nil || scope == 0 {
 		return nil, false, err

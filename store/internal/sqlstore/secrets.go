@@ -132,6 +132,8 @@ func changedLists(
 	if l, err = readLists(newLists); err != nil {
 		return nil, nil, nil, err
 	}
+
+	// A later secret may reuse the ID of a dropped one, but not inherit its last use.
 	rest, _ := uses.of(l.Secrets, nil)
 	newUsed, err = json.Marshal(rest)
 	return newLists, newUsed, dropped, err

@@ -54,6 +54,7 @@ func (s *Store) PutSigningKeys(ctx context.Context, ks ...store.SigningKey) erro
 
 	return s.change(ctx, "storing signing keys", func(ctx context.Context, tx *feedTx) error {
 		for _, k := range ks {
+			// The end of a stored key is never removed or moved to a later time.
 			_, err := tx.ExecContext(ctx, `
 				INSERT INTO authtier_signing_keys (set_key, set_name, id_key, id, alg, sealed, published, signs, ends)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

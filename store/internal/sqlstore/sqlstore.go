@@ -92,6 +92,8 @@ func (s *Store) scan(ctx context.Context, query string, args ...any) scan {
 	return func(into ...any) error {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
+
+		// PostgreSQL's driver keeps statements prepared itself; SQLite's does not.
 		if !s.dialect.Prepare {
 			return s.read.QueryRowContext(ctx, query, args...).Scan(into...)
 		}
@@ -111,6 +113,8 @@ func (s *Store) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// Another caller may have prepared the query in the meantime. Its statement stays.
 	if other, raced := s.prepared.LoadOrStore(query, stmt); raced {
 		stmt.Close()
 		stmt = other.(*sql.Stmt)

@@ -23,6 +23,7 @@ type exec func(ctx context.Context, query string, args ...any) (sql.Result, erro
 
 func (s *Store) putTokens(ctx context.Context, e exec, ts []store.Token) error {
 	for len(ts) > 0 {
+		// The statements for one token and for two are made once, by New.
 		n, query := 1, s.insertOne
 		if len(ts) > 1 {
 			n, query = 2, s.insertTwo
@@ -30,6 +31,7 @@ func (s *Store) putTokens(ctx context.Context, e exec, ts []store.Token) error {
 
 		args := make([]any, 0, n*tokenColumns)
 		for _, t := range ts[:n] {
+			// A refresh token stays until its family ends, so that reuse is noticed.
 			droppable := t.Expires
 			if t.Refresh {
 				droppable = t.FamilyEnds
@@ -53,6 +55,7 @@ func (s *Store) PutTokens(ctx context.Context, ts ...store.Token) error {
 		return err
 	}
 	if len(ts) > 2 {
+		// Several statements are needed, and all tokens must be stored or none.
 		return s.tx(ctx, "storing tokens", func(ctx context.Context, tx *sql.Tx) error { return s.putTokens(ctx, tx.ExecContext, ts) })
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -170,6 +173,7 @@ func (s *Store) Session(ctx context.Context, token store.Digest) (*store.Session
 // Renew implements [store.Sessions].
 func (s *Store) Renew(ctx context.Context, token store.Digest, lastUse, until time.Time) error {
 	return s.tx(ctx, "renewing a session", func(ctx context.Context, tx *sql.Tx) error {
+		// A concurrent renewal may have set a later time, which stays.
 		return touched(tx.ExecContext(ctx, `
 			UPDATE authtier_sessions SET expires = CASE
 				WHEN expires > $1 THEN expires

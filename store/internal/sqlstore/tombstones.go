@@ -25,6 +25,8 @@ func (tx *feedTx) revokeAPIKeys(ctx context.Context, where string, arg []byte) e
 	if err != nil || len(ids) == 0 {
 		return err
 	}
+
+	// The tombstones are copied from the rows, and therefore come before the deletion.
 	for _, statement := range []string{
 		`INSERT INTO authtier_tombstones (kind, key) SELECT 1, id_key FROM authtier_api_keys WHERE ` + where + ` ON CONFLICT (kind, key) DO NOTHING`,
 		`INSERT INTO authtier_tombstones (kind, key) SELECT 2, digest FROM authtier_api_keys WHERE ` + where + ` ON CONFLICT (kind, key) DO NOTHING`,
@@ -47,6 +49,7 @@ func (tx *feedTx) apiKeyIDs(ctx context.Context, where string, arg []byte) ([]st
 		return nil, err
 	}
 	defer rows.Close()
+
 	var ids []string
 	for rows.Next() {
 		var id []byte
@@ -61,6 +64,7 @@ func (tx *feedTx) apiKeyIDs(ctx context.Context, where string, arg []byte) ([]st
 // buryAPIKey deletes a key and keeps its tombstones. The ID of a key that does not exist
 // gets a tombstone too, so that the key cannot be created after its revocation.
 func (tx *feedTx) buryAPIKey(ctx context.Context, id string) error {
+	// The digest is copied from the row, and therefore comes before the deletion.
 	for _, statement := range []string{
 		`INSERT INTO authtier_tombstones (kind, key) VALUES (1, $1) ON CONFLICT (kind, key) DO NOTHING`,
 		`INSERT INTO authtier_tombstones (kind, key) SELECT 2, digest FROM authtier_api_keys WHERE id_key = $1 ON CONFLICT (kind, key) DO NOTHING`,
@@ -120,6 +124,7 @@ func (tx *feedTx) buryClient(ctx context.Context, id string) error {
 	if err != nil {
 		return nil
 	}
+
 	for _, secret := range l.Secrets {
 		if d, err := digestOf(secret.Digest); err == nil {
 			if err := tx.burySecret(ctx, id, d); err != nil {

@@ -31,6 +31,8 @@ func (s *Store) Touch(ctx context.Context, uses ...store.Use) error {
 	for _, u := range keys {
 		writes = append(writes, func(ctx context.Context, tx *sql.Tx) error { return touchKey(ctx, tx, u) })
 	}
+
+	// All secrets of a client are in one row, so one write notes all their uses.
 	for _, client := range slices.Sorted(maps.Keys(clients)) {
 		writes = append(writes, func(ctx context.Context, tx *sql.Tx) error { return touchSecrets(ctx, tx, client, clients[client]) })
 	}
@@ -65,8 +67,10 @@ func touchKey(ctx context.Context, tx *sql.Tx, u store.Use) error {
 // touchSecrets notes uses of one client's secrets.
 func touchSecrets(ctx context.Context, tx *sql.Tx, client string, uses []store.Use) error {
 	var lists, used []byte
+	// Writing the row first locks it, so that no other use or secret is lost.
 	err := tx.QueryRowContext(ctx, `UPDATE authtier_clients SET last_used = last_used WHERE id_key = $1 RETURNING lists, last_used`,
 		key(client)).Scan(&lists, &used)
+	// The client may have been deleted since the use.
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}

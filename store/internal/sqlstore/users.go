@@ -78,6 +78,8 @@ func (tx *feedTx) createUsers(ctx context.Context, us []store.User) error {
 		if err != nil {
 			return err
 		}
+
+		// A reused login continues with its version, so that old tokens stay revoked.
 		version := max(1, versions[string(keys[i])])
 		args = append(args, keys[i], []byte(u.Login), version, integer(u.Disabled), []byte(u.Password),
 			[]byte(u.First), []byte(u.Last), []byte(u.Lang), scopes, integer(u.LimitScopes))
@@ -125,6 +127,8 @@ func (s *Store) UpdateUser(ctx context.Context, login string, f func(*store.User
 			if err != nil {
 				return err
 			}
+
+			// If the user has changed since it was read, Update reads it again.
 			if stored = record.SameUser(now, old); !stored {
 				return nil
 			}
@@ -157,6 +161,8 @@ func (s *Store) SetPassword(ctx context.Context, login, hash string) error {
 		if err != nil {
 			return err
 		}
+
+		// A new password ends the user's tokens and sessions.
 		return tx.raise(ctx, store.Change{Kind: store.KindUser, ID: login})
 	})
 }

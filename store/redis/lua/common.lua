@@ -90,6 +90,7 @@ local function sequence(s, empty)
 		current = redis.call('GET', indexed) == n .. ' ' .. field(last, 'nonce')
 		return last
 	end
+
 	typed('format', 'string')
 	head, current = 1, empty
 	entered('0', '', '0', '')
@@ -186,6 +187,8 @@ local function dropKeys(ids)
 		if d then
 			local key, added = typed('apikey:' .. d, 'hash'), typed('added:apikey:' .. id, 'hash')
 			local client, owner = unpack(redis.call('HMGET', key, 'client', 'owner'))
+
+			-- The previous version may have dropped the owner from the record.
 			owner = owner or redis.call('HGET', added, 'owner')
 			if client then
 				inSet(typed('apikeys:' .. client, 'set'), id)

@@ -6,6 +6,8 @@ for i = 1, tonumber(arg()) do
 		login = arg(), password = arg(), first = arg(), last = arg(), lang = arg(), disabled = arg(),
 		scopes = arg(), limit_scopes = arg(),
 	}
+
+	-- A reused login continues with its version, so that old tokens stay revoked.
 	u.version = integer(version('6', u.login))
 	users[i], logins[i] = u, u.login
 end

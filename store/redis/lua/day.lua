@@ -5,6 +5,8 @@ local n, counts, all = redis.call('HLEN', folded), {}, {}
 for i, stream in ipairs(streams) do
 	counts[i] = typed('counts:' .. stream .. ':' .. place, 'hash')
 	n = n + redis.call('HLEN', counts[i])
+
+	-- HLEN is cheap. The server would be busy for long with HGETALL of a large hash.
 	if n > most then break end
 end
 if n > most then return 'large' end

@@ -11,6 +11,7 @@ local gone, todo = redis.call('HRANDFIELD', adjusted, most), {}
 for i, stream in ipairs(streams) do
 	local counts, places = typed('counts:' .. stream .. ':' .. place, 'hash'), typed('places:' .. stream, 'zset')
 	todo[i] = function()
+		-- UNLINK frees the memory in the background.
 		redis.call('UNLINK', counts)
 		redis.call('ZREM', places, place)
 		redis.call('SREM', told, stream)
@@ -23,6 +24,8 @@ if #gone > 0 then
 	redis.call('HDEL', keys, unpack(gone))
 	redis.call('HDEL', adjusted, unpack(gone))
 end
+
+-- Once no counts and no adjustments are left, the sums and the day itself go too.
 if redis.call('EXISTS', told, adjusted) == 0 then
 	redis.call('UNLINK', folded)
 	redis.call('ZREM', days, day)

@@ -8,6 +8,8 @@ repeat
 	local page = redis.call('ZRANGEBYLEX', names, from, '+', 'LIMIT', 0, limit - #found)
 	for _, name in ipairs(page) do
 		local all, key = stored(kind, name)
+
+		-- The previous version leaves the names of keys that it deletes or moves.
 		if all and (client == '' or all.client == client) then
 			found[#found + 1] = reply(name, key, all)
 		elseif not all and client == '' then

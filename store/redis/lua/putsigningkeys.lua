@@ -9,6 +9,8 @@ for i = 1, tonumber(arg()) do
 		till, sealed = kept, string.gsub(sealed, '"ends":"[%d.-]*"}$', '"ends":"' .. kept .. '"}')
 	end
 	local enter = revoke('7', id, till, '0')
+
+	-- The length tells where the set ends, because both names may hold any character.
 	local member = #set .. ':' .. set .. id
 	todo[i] = function()
 		redis.call('HSET', key, id, sealed)

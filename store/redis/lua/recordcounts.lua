@@ -27,11 +27,14 @@ for _ = 1, tonumber(arg()) do
 		spots[place] = spot
 	end
 	local key = spot.counts .. ' ' .. counter
+
+	-- A batch may name a counter twice. The higher total counts.
 	if not best[key] then
 		local known = redis.call('HGET', spot.counts, counter)
 		best[key] = {total = known and counted(spot.counts, known), place = place, counter = counter}
 		order[#order + 1] = best[key]
 	end
+
 	local b = best[key]
 	if not b.total or less(b.total, total) then b.total, b.what = total, what end
 end
@@ -47,6 +50,8 @@ for _, b in ipairs(order) do
 	end
 	if b.what then redis.call('HSET', spot.counts, b.counter, b.total .. ' ' .. b.what) end
 end
+
+-- Only the last part of a batch acknowledges, so that a lost part is recorded again.
 if last ~= '1' then
 	redis.call('ZADD', youngest, 'GT', young, stream)
 	return had
@@ -55,6 +60,8 @@ local latest = redis.call('ZREVRANGE', places, 0, 0, 'WITHSCORES')
 if latest[2] then redis.call('ZADD', youngest, latest[2], stream) end
 if less(had, seq) then told = seq else told = had end
 if through ~= '' and (complete == '' or tonumber(complete) < tonumber(through)) then complete = through end
+
+-- A stream that has ended stays so. A late batch does not make it active again.
 if over or ends == '1' then
 	redis.call('HSET', ended, stream, told .. ' ' .. complete)
 	redis.call('HDEL', streams, stream)

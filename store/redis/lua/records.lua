@@ -82,6 +82,7 @@ local function index(kind, name)
 		redis.call('DEL', added)
 		return
 	end
+
 	if kind == 'apikey' then
 		local client = all.client or error(key .. ' has no field client', 0)
 		local ofClient, owned = typed('names:apikey:' .. client, 'zset'), typed('owned:' .. all.owner, 'set')
@@ -194,6 +195,8 @@ local function newKeys(before)
 			name = arg(), owner = arg(), addrs = arg(),
 		}
 		keys[i], ids[i], digests[i] = k, k.id, k.digest
+
+		-- Many keys of one client need only one look at the client.
 		if clients[k.client] == nil then clients[k.client] = clientScopes(k.client) or before and {} or false end
 		if not clients[k.client] then return nil, {'missing', 'client of API key', k.id} end
 		local scope = lacking(names(k.id, k.scopes), clients[k.client], before or {})
@@ -210,6 +213,8 @@ local function newKeys(before)
 		ofClient(k.client, k.id)
 		if k.owner ~= '' then ofOwner(k.owner, k.id) end
 	end
+
+	-- The types of all keys are checked before anything is written.
 	for client in pairs(clientsKeys) do
 		typed('apikeys:' .. client, 'set')
 		typed('names:apikey:' .. client, 'zset')

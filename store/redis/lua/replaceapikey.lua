@@ -8,6 +8,8 @@ if not old or old.client ~= client then return 'missing' end
 local expires = old.expires or error(key .. ' has no field expires', 0)
 if expires ~= '' and number(key, expires) < tonumber(till) then till = expires end
 local _, scopes = names(key, old.scopes or error(key .. ' has no field scopes', 0))
+
+-- A successor may keep scopes of the old key that the client has lost.
 local put, problem = newKeys(scopes)
 if not put then return problem end
 local drop = revoke('4', id, '')
@@ -17,5 +19,6 @@ if tonumber(till) > tonumber(now) then
 else
 	drop()
 end
+
 put()
 return 'ok'

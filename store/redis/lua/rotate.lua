@@ -10,6 +10,7 @@ local function graced()
 	return first and first ~= '' and since ~= '' and number(key, first) > tonumber(since)
 end
 
+-- Reuse counts even if the token has expired. It is therefore checked first.
 if used ~= '0' and not graced() then
 	sequence(s)
 	revoke('2', family, ends)()
@@ -17,6 +18,8 @@ if used ~= '0' and not graced() then
 end
 if expires == '' or number(key, expires) <= tonumber(now) then return 'missing' end
 local put = putTokens()
+
+-- A use within the grace leaves the time of the first use as it is.
 if used == '0' then redis.call('HSET', key, 'used', '1', 'usedat', now) end
 put()
 return 'ok'

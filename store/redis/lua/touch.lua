@@ -8,6 +8,8 @@ end
 
 for i = 1, tonumber(arg()) do
 	local client, id, when = arg(), arg(), arg()
+
+	-- A use of a key or secret that is gone must not create one.
 	if client == '' then
 		local d = redis.call('GET', typed('apikeyid:' .. id, 'string'))
 		if d and record('apikey:' .. d, 'id') then touch(P .. 'apikey:' .. d, 'used', when) end

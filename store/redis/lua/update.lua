@@ -14,6 +14,7 @@ if #added > 0 then
 	if scope then return {'scope', name, scope} end
 end
 
+-- The old owner is needed below to move the key between the sets of owners.
 local owner = all.owner
 for i = 1, #changed, 2 do all[changed[i]] = changed[i + 1] end
 typed('added:' .. kind .. ':' .. name, 'hash')

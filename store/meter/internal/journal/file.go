@@ -37,6 +37,7 @@ type File struct {
 func (s *File) Add(n *Names) (total *atomic.Int64, number uint32, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	size := slotSize(n)
 	at := s.used
 	if room := PageSize - at%PageSize; size > room {
@@ -46,6 +47,7 @@ func (s *File) Add(n *Names) (total *atomic.Int64, number uint32, ok bool) {
 		return nil, 0, false
 	}
 
+	// The word that publishes the slot comes last. A crash before it leaves no slot.
 	publish := encodeSlot(s.Stream, at, s.memory[at:at+size], n)
 	word(s.memory, at+PublishedAt).Store(int64(publish))
 	s.used, s.slots = at+size, append(s.slots, uint32(at))
@@ -73,6 +75,7 @@ func (s *File) Sync() error {
 		return nil
 	}
 
+	// Syncing a file that has not changed would only cost time.
 	sum := s.checksum(slots)
 	if len(slots) == s.syncedSlots && sum == s.synced {
 		return nil
@@ -133,6 +136,7 @@ func (s *File) Release() error {
 	if s.file == nil {
 		return nil
 	}
+
 	err := errors.Join(unlock(s.file), s.file.Close())
 	s.file = nil
 	return err

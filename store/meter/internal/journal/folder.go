@@ -39,6 +39,8 @@ func OpenFolder(path string, unmapped bool) (*Folder, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
+
+	// A Root names the same folder even if its path is renamed or replaced.
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err
@@ -89,6 +91,7 @@ func (f *Folder) Create(stream store.Stream, day store.Day, size int64) (*File, 
 		return nil, err
 	}
 
+	// The name must be durable before anybody counts in the file.
 	if err := errors.Join(syncFolder(f.root), f.load(s, file)); err != nil {
 		return nil, errors.Join(err, f.root.Remove(s.name), unlock(file), file.Close())
 	}
@@ -205,6 +208,7 @@ func Read(file *os.File) (*Content, error) {
 		return nil, err
 	}
 
+	// The checked header bounds the memory, not the length of the file.
 	all := make([]byte, h.Size)
 	if n, err = file.ReadAt(all, 0); err != nil && err != io.EOF {
 		return nil, err

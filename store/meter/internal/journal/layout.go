@@ -139,6 +139,7 @@ func Decode(b []byte) (*Content, error) {
 	var sum uint64
 	excused := 0 // up to this offset, bytes that are no slot are already explained
 	for at := PageSize; at+BlockSize <= len(b); {
+		// A slot never crosses the end of a page.
 		rest := b[at:min(len(b), at-at%PageSize+PageSize)]
 		total := binary.NativeEndian.Uint64(rest[totalAt:]) &^ (1 << 63)
 		n, size := decodeSlot(h.Stream, at, rest)
@@ -153,6 +154,8 @@ func Decode(b []byte) (*Content, error) {
 		default: // the slot was never published, and so never counted in
 			excused = at + unpublished(rest)
 		}
+
+		// Behind a torn slot, the next one may begin at any block.
 		at += max(size, BlockSize)
 	}
 
@@ -203,6 +206,7 @@ func decodeSlot(stream store.Stream, at int, rest []byte) (n Names, size int) {
 	if size == 0 || size > len(rest) || word != Published(stream, at, rest[:size]) {
 		return Names{}, 0
 	}
+
 	text := rest[NamesAt:size]
 	for i := range n {
 		length := int(binary.LittleEndian.Uint16(rest[lengthsAt+2*i:]))
