@@ -269,7 +269,7 @@ func TestC01CacheForgets(t *testing.T) {
 		{middleware.Revocation{TokenID: "f"}, false},
 		{middleware.Revocation{Client: "ada"}, false},
 		{middleware.Revocation{User: "app"}, false},
-		{middleware.Revocation{}, false},
+		{middleware.Revocation{}, true},
 		{middleware.Revocation{Client: "other", User: "ada"}, true},
 	} {
 		o.Forget(tt.r)
