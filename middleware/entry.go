@@ -88,7 +88,7 @@ func cutPrefix(secret string) (prefix, random string) {
 	}
 
 	from := len(secret) - blockChars - 1
-	n := from + 1 + strings.IndexByte(secret[from:len(secret)-secretChars], '_')
+	n := from + 1 + strings.LastIndexByte(secret[from:len(secret)-secretChars], '_')
 	random = secret[n:]
 	if n == from || strings.IndexByte(random, '_') >= 0 || strings.IndexByte(random, '-') >= 0 {
 		return "", secret
