@@ -277,7 +277,7 @@ var faultsOfRecords = map[string]fault{
 			return shared[id], nil
 		}
 	}},
-	"an error that is no answer": {"Run/Missing$", func(b *broken) {
+	"an error that is not an answer": {"Run/Missing$", func(b *broken) {
 		b.user = func(ctx context.Context, login string) (*store.User, error) {
 			u, err := b.Store.User(ctx, login)
 			if err != nil {

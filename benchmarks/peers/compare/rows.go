@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A row compares two benchmarks. A zero limit is no limit.
+// A row compares two benchmarks. A zero limit means that there is no limit.
 type row struct {
 	label      string
 	ours, peer key
