@@ -154,9 +154,9 @@ func (r *revocations) version(kind store.Kind, id string, recorded uint64) uint6
 	return max(recorded, r.versions(kind)[id])
 }
 
-// of reports whether a token is revoked, individually or with its family, client or user.
-// unsure reports that its client or user was revoked and the new version is not known
-// yet, so that the token may be revoked.
+// of reports whether a token is revoked, individually or with its family, client or
+// user. unsure reports that its client or user was revoked and the new version is not
+// known yet, so that the token may be revoked.
 func (r *revocations) of(t *store.Token) (revoked, unsure bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -36,7 +36,7 @@ func (i *Issuer) rotator() (rotator, error) {
 // in front of it refuse it when RotateAPIKey returns, and others as soon as a revoked
 // key.
 //
-// The new key lives as long as the old one was to live from its creation, or for ever
+// The new key lives as long as the old one was meant to from its creation, or for ever
 // if the old one had no end. If the old key was replaced before, the end of its overlap
 // counts as its end. To end the new key sooner, call the store's UpdateAPIKey.
 //
@@ -91,7 +91,7 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 // are refused from now on, as [Issuer.RotateAPIKey] says. Tokens of the client stay
 // valid.
 //
-// The new secret lives as long as the client's last one was to live from its creation,
+// The new secret lives as long as the client's last one was meant to from its creation,
 // or for ever if that had no end or there was none. To end it, call
 // [Issuer.RevokeSecret].
 //

@@ -72,7 +72,8 @@ func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*m
 
 // Offline implements [middleware.OfflineValidator]. It reports true for a signed token,
 // unless the token names a key that may have to be read from the store. It also reports
-// true for an opaque token or API key that the issuer refuses only by its form.
+// true for an opaque token or API key that the issuer refuses by its form, without
+// asking the store.
 func (i *Issuer) Offline(c middleware.Credential) bool {
 	switch c.Scheme {
 	case middleware.SchemeBearer:

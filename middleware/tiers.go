@@ -118,8 +118,8 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 			errs = append(errs, fmt.Errorf("prefix %q: the Wrapper returned a nil Handler", t.prefixes[i]))
 		}
 
-		// Unguarded authenticates nobody, and that is not a fault. It must be alone: other
-		// wrappers between it and inner guard the tier.
+		// Unguarded authenticates nobody, and that is not a fault. It must be alone:
+		// other wrappers between it and inner guard the tier.
 		if u, ok := guarded[i].(unguarded); ok && u.Handler == inner {
 			guarded[i] = next
 		}

@@ -164,8 +164,8 @@ type Use struct {
 // Toucher keeps when API keys and secrets were used last.
 type Toucher interface {
 	// Touch notes uses, in any order: of each key or secret, the latest use counts. It
-	// ignores a use of a key or secret that does not exist. Touch is not a [Change]. If it
-	// returns an error, it may have noted some of the uses; passing all of them again
-	// is safe.
+	// ignores a use of a key or secret that does not exist. Touch is not a [Change]. If
+	// it returns an error, it may have noted some of the uses; passing all of them
+	// again is safe.
 	Touch(ctx context.Context, uses ...Use) error
 }

@@ -191,8 +191,8 @@ type liveJWT struct {
 	middleware.Source
 }
 
-// Offline implements [middleware.OfflineValidator]. It reports whether Validate needs
-// no request to another service: the key is known, or the token names none.
+// Offline implements [middleware.OfflineValidator]. It reports whether Validate makes
+// no request: the keys are static, the token names none, or its key is known.
 func (v *jwtValidator) Offline(c middleware.Credential) bool {
 	return v.static != nil || v.local != nil && v.local.Knows(v.kid(c.Secret))
 }
