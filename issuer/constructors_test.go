@@ -65,7 +65,7 @@ func TestOpenErrors(t *testing.T) {
 		"a line's end":         {t.Context(), here(issuer.Config{AllowEphemeralKeys: true, Audience: "api\n"}), []string{`the Audience "api\n"`}},
 		"a long prefix":        {t.Context(), here(issuer.Config{AllowEphemeralKeys: true, Prefix: strings.Repeat("x", 65)}), []string{"the Prefix is"}},
 		"a bad file beside another fault": {t.Context(), here(issuer.Config{KeyFile: folder, Prefix: "-"}),
-			[]string{"the key file", "no regular file", "the Prefix"}},
+			[]string{"the key file", "not a regular file", "the Prefix"}},
 		"an unset variable beside another fault": {t.Context(), here(issuer.Config{KeyVariable: variable, BcryptCost: -1}),
 			[]string{variable, "it is empty", "BcryptCost is -1"}},
 		"a short key beside another fault": {t.Context(), here(issuer.Config{EncryptionKey: encryptionKey[1:], BcryptCost: 1}),

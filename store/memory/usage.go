@@ -26,7 +26,7 @@ type counter struct {
 	number uint32
 }
 
-// A streamState is what a stream has recorded so far.
+// A streamState is the state of a stream.
 type streamState struct {
 	seq     uint64
 	through time.Time
