@@ -12,7 +12,7 @@ require (
 	golang.org/x/time v0.15.0
 )
 
-// What only the stores and the binary use, and what only tests do.
+// Used only by the stores, the binary or the tests.
 require (
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/jackc/pgx/v5 v5.12.0

@@ -44,8 +44,8 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 		ClientVersion: client.Version,
 	}
 
-	// The client has lost all scopes of the key. The claims keep it from looking like a
-	// key without scopes, which has no limit.
+	// If the client has lost all scopes of the key, Scopes is empty. The mark tells
+	// this key from one without scopes, which has no limit.
 	if len(key.Scopes) > 0 {
 		id = id.WithScopeLimit()
 	}

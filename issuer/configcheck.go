@@ -99,7 +99,7 @@ func (cfg *Config) checkKeys(db Store) error {
 func (cfg *Config) checkStoredKeys(db Store) error {
 	var errs []error
 	if _, ok := db.(store.SigningKeys); !ok && !hook.IsNil(db) {
-		errs = append(errs, fmt.Errorf("the store, a %T, is no store.SigningKeys", db))
+		errs = append(errs, fmt.Errorf("the store, a %T, is not a store.SigningKeys", db))
 	}
 	if cfg.MaxTTL < time.Second || cfg.MaxTTL > idp.MaxLifetime {
 		errs = append(errs, fmt.Errorf("MaxTTL is %v, expected 1s to %v", cfg.MaxTTL, idp.MaxLifetime))

@@ -57,7 +57,7 @@ func TestOpenErrors(t *testing.T) {
 			BcryptCost: 99, AllowRefreshGrace: time.Hour,
 		}}, []string{
 			`URL ":"`, "no store", "EncryptionKey and KeyFile and KeyVariable and Keys and OpaqueTokens are set", "the set of Keys has no key",
-			fmt.Sprintf("the key file %q: it is no regular file", folder), `SigningAlg is "none"`, "MaxTTL is -1s", `the Base "oauth2/"`, "the Users are a nil *memory.Store",
+			fmt.Sprintf("the key file %q: it is not a regular file", folder), `SigningAlg is "none"`, "MaxTTL is -1s", `the Base "oauth2/"`, "the Users are a nil *memory.Store",
 			`the Audience "a b"`, `the Prefix is "Ab_"`, "AccessTTL is 1h", "RefreshTTL is -1ns", "FamilyTTL is 1ms", "both Throttle and AllowUnthrottled",
 			"BcryptCost is 99", "AllowRefreshGrace is 1h",
 		}},
@@ -65,7 +65,7 @@ func TestOpenErrors(t *testing.T) {
 		"a line's end":         {t.Context(), here(issuer.Config{AllowEphemeralKeys: true, Audience: "api\n"}), []string{`the Audience "api\n"`}},
 		"a long prefix":        {t.Context(), here(issuer.Config{AllowEphemeralKeys: true, Prefix: strings.Repeat("x", 65)}), []string{"the Prefix is"}},
 		"a bad file beside another fault": {t.Context(), here(issuer.Config{KeyFile: folder, Prefix: "-"}),
-			[]string{"the key file", "no regular file", "the Prefix"}},
+			[]string{"the key file", "not a regular file", "the Prefix"}},
 		"an unset variable beside another fault": {t.Context(), here(issuer.Config{KeyVariable: variable, BcryptCost: -1}),
 			[]string{variable, "it is empty", "BcryptCost is -1"}},
 		"a short key beside another fault": {t.Context(), here(issuer.Config{EncryptionKey: encryptionKey[1:], BcryptCost: 1}),

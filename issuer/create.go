@@ -170,13 +170,13 @@ func (i *Issuer) admin() (store.Admin, error) {
 	if db, ok := i.db.(store.Admin); ok {
 		return db, nil
 	}
-	return nil, fmt.Errorf("the store, a %T, is no store.Admin", i.db)
+	return nil, fmt.Errorf("the store, a %T, is not a store.Admin", i.db)
 }
 
 // userAdmin returns the store, if the users are in it.
 func (i *Issuer) userAdmin() (store.Admin, error) {
 	if i.ownUsers() {
-		return nil, errors.New("the users are in a table of the program's own, which alone can change them")
+		return nil, errors.New("the users are in the program's own table, so only the program can change them")
 	}
 	return i.admin()
 }

@@ -34,8 +34,8 @@ type introspection struct {
 // other clients.
 //
 // A refresh token is active only for its own client, and only if the request has
-// token_type_hint=refresh_token. Many resource servers check active alone, and would
-// otherwise accept a refresh token as an access token.
+// token_type_hint=refresh_token. Many resource servers check only the member active,
+// and would otherwise accept a refresh token as an access token.
 func (i *Issuer) IntrospectHandler() http.Handler {
 	i.mustExist("IntrospectHandler")
 	return newEndpoint(i, i.introspect, "token", "token_type_hint")

@@ -21,8 +21,8 @@ const (
 type credential struct{ client, id string }
 
 // uses records when API keys and secrets were last used, to the hour. Each credential
-// is noted once an hour. If there are more than maxUses of them, the latest are not
-// noted.
+// is noted once an hour. Beyond maxUses credentials, further ones are not noted in that
+// hour.
 //
 // A cache answers without the issuer, so that such uses are not noted. It asks again
 // every five minutes. The store therefore learns of an hour's first use within about
@@ -112,7 +112,7 @@ func (u *uses) putBack(rest []store.Use) {
 
 // tellUses passes the uses to the store every minute, and once more when ctx ends.
 func (i *Issuer) tellUses(ctx context.Context) {
-	failing := i.condition("when API keys and secrets were used last cannot be stored", "last uses are stored again")
+	failing := i.condition("the last uses of API keys and secrets cannot be stored", "last uses are stored again")
 	for pause(ctx, tellEvery); ctx.Err() == nil; pause(ctx, tellEvery) {
 		failing(ctx, i.uses.tell(ctx, tellTimeout))
 	}

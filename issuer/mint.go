@@ -20,7 +20,7 @@ import (
 type Grant struct {
 	// Client gets the tokens. User, if not empty, is the login of the user that they
 	// act for. The sub claim is the login, or the client's ID if there is no user.
-	// Other resource servers tell subjects apart by sub alone (RFC 9068 section 5), so
+	// Other resource servers tell subjects apart only by sub (RFC 9068 section 5), so
 	// a login must not equal a client's ID.
 	Client, User string
 

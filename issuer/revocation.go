@@ -16,14 +16,14 @@ import (
 // A refresh token is revoked with its whole family. It may be used or expired already,
 // so that a user can still log out after the answer to a rotation was lost. A client's
 // own access token is revoked with its family too, which are the tokens minted with it.
-// A user's access token is revoked alone (RFC 7009 section 2.1).
+// A user's access token is revoked without its family (RFC 7009 section 2.1).
 //
 // The issuer remembers at most 10,000 revocations of unexpired tokens for each client.
 // At the next one, it revokes all tokens of that client.
 //
-// RevokeToken returns [store.ErrNotFound] if token is no live token of this issuer: for
-// example, if it has expired, was revoked before, is another issuer's, or is a token's
-// ID.
+// RevokeToken returns [store.ErrNotFound] if token is not a live token of this issuer:
+// for example, if it has expired, was revoked before, is another issuer's, or is a
+// token's ID.
 //
 // Like all methods that revoke, RevokeToken goes on when ctx ends, because a revocation
 // must take effect even if the connection that asked for it is gone. The store has five

@@ -154,9 +154,9 @@ func (r *revocations) version(kind store.Kind, id string, recorded uint64) uint6
 	return max(recorded, r.versions(kind)[id])
 }
 
-// of reports whether a token is revoked, by itself or with its family, client or user.
-// unsure reports that its client or user was revoked and the new version is not known
-// yet, so that the token may be revoked.
+// of reports whether a token is revoked, individually or with its family, client or
+// user. unsure reports that its client or user was revoked and the new version is not
+// known yet, so that the token may be revoked.
 func (r *revocations) of(t *store.Token) (revoked, unsure bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -267,7 +267,7 @@ func (i *Issuer) revokeFor(ctx context.Context, client string, c store.Change) e
 	return nil
 }
 
-// checkByToken refuses a token that was revoked after it was accepted, by itself or
+// checkByToken refuses a token that was revoked after it was accepted, individually or
 // with its family, client or user. The identity of an opaque token does not hold the
 // user's version, so a revocation of the user in that time is not noticed.
 func (i *Issuer) checkByToken(by *middleware.Identity) error {

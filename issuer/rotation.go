@@ -24,7 +24,7 @@ func (i *Issuer) rotator() (rotator, error) {
 	if db, ok := i.db.(rotator); ok {
 		return db, nil
 	}
-	return nil, fmt.Errorf("the store, a %T, is no store.Lister and store.Rotator", i.db)
+	return nil, fmt.Errorf("the store, a %T, is not a store.Lister and store.Rotator", i.db)
 }
 
 // RotateAPIKey replaces the API key with the given ID. It returns the new key, which
@@ -36,7 +36,7 @@ func (i *Issuer) rotator() (rotator, error) {
 // in front of it refuse it when RotateAPIKey returns, and others as soon as a revoked
 // key.
 //
-// The new key lives as long as the old one was to live from its creation, or for ever
+// The new key lives as long as the old one was meant to from its creation, or for ever
 // if the old one had no end. If the old key was replaced before, the end of its overlap
 // counts as its end. To end the new key sooner, call the store's UpdateAPIKey.
 //
@@ -91,7 +91,7 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 // are refused from now on, as [Issuer.RotateAPIKey] says. Tokens of the client stay
 // valid.
 //
-// The new secret lives as long as the client's last one was to live from its creation,
+// The new secret lives as long as the client's last one was meant to from its creation,
 // or for ever if that had no end or there was none. To end it, call
 // [Issuer.RevokeSecret].
 //
@@ -141,14 +141,14 @@ func endOf(overlap time.Duration) (time.Time, error) {
 	return time.Now().Add(overlap), nil
 }
 
-// heirExpires returns when the successor of a key or secret expires that was to live
-// from created to expires.
+// heirExpires returns when the successor of a key or secret expires. The successor
+// lives as long as the old one was meant to: from created to expires.
 func heirExpires(created, expires time.Time) (time.Time, error) {
 	switch {
 	case expires.IsZero():
 		return time.Time{}, nil
 	case created.IsZero() || !expires.After(created):
-		return time.Time{}, errors.New("how long the old one was to live is not known, and so is not how long the new one is")
+		return time.Time{}, errors.New("the lifetime of the old one is unknown, and so is that of the new one: Created is zero or not before Expires")
 	}
 	return time.Now().UTC().Add(expires.Sub(created)).Truncate(time.Microsecond), nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -162,8 +163,8 @@ func (i *Issuer) logger() *slog.Logger {
 // A revocation that the issuer knows stays known even if the store forgets it.
 //
 // follow goes on when ctx ends, because others may wait for its result. A caller that
-// waits for another follow needs no reading of its own, provided that the other began
-// to read later.
+// waited for another follow returns without reading, if that follow succeeded and began
+// to read after the caller asked.
 func (i *Issuer) follow(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pollTimeout)
 	defer cancel()
@@ -186,7 +187,7 @@ func (i *Issuer) follow(ctx context.Context) error {
 	changes, cursor, err := i.db.Since(ctx, l.cursor)
 	lost := errors.Is(err, store.ErrNotFound)
 
-	// The store does not know our cursor any more, so that everything is read anew.
+	// The store does not know our cursor any more, so everything is read again.
 	if lost {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), snapshotTimeout)
 		defer cancel()
@@ -226,10 +227,8 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 	if !i.keys.IsStored() {
 		return nil
 	}
-	for _, c := range changes {
-		lost = lost || c.Kind == store.KindSigningKey
-	}
-	if !lost {
+	read := lost || slices.ContainsFunc(changes, func(c store.Change) bool { return c.Kind == store.KindSigningKey })
+	if !read {
 		return nil
 	}
 
@@ -242,7 +241,7 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 	}
 
 	if foreign := i.keys.Unopened(); foreign != nil {
-		i.logger().ErrorContext(ctx, "authtier: signing keys are left out", "issuer", i.url, "cause", foreign)
+		i.logger().ErrorContext(ctx, "authtier: some signing keys cannot be decrypted and are not used", "issuer", i.url, "cause", foreign)
 	}
 	return err
 }
@@ -261,9 +260,9 @@ func (i *Issuer) lost(ctx context.Context, snapshot []store.Change, cursor store
 	if last != (store.Cursor{}) {
 		why := "the store has changed by more than it remembers"
 		if cursor.N <= last.N {
-			why = "the store has gone back in time: what was revoked since its copy was made is known to running nodes alone"
+			why = "the store has gone back in time: only running nodes know what was revoked after its copy was made"
 		}
-		i.logger().WarnContext(ctx, "authtier: all that is revoked is read anew", "issuer", i.url,
+		i.logger().WarnContext(ctx, "authtier: all revocations are read again", "issuer", i.url,
 			"cause", why, "last", last.N, "now", cursor.N)
 	}
 

@@ -70,9 +70,10 @@ func (i *Issuer) validateToken(ctx context.Context, c middleware.Credential) (*m
 	}, nil
 }
 
-// Offline implements [middleware.OfflineValidator]. It reports true for a signed token, unless the
-// token names a key that may have to be read from the store. It also reports true for
-// an opaque token or API key that the issuer refuses by its form alone.
+// Offline implements [middleware.OfflineValidator]. It reports true for a signed token,
+// unless the token names a key that may have to be read from the store. It also reports
+// true for an opaque token or API key that the issuer refuses by its form, without
+// asking the store.
 func (i *Issuer) Offline(c middleware.Credential) bool {
 	switch c.Scheme {
 	case middleware.SchemeBearer:
@@ -92,8 +93,8 @@ func (i *Issuer) wellFormed(token string) bool {
 	return secret.WellFormed(i.refreshPrefix, token) || secret.WellFormed(i.accessPrefix, token)
 }
 
-// signed reports whether a token is signed, which is to say that it holds a dot. A
-// token is never tried as both kinds.
+// signed reports whether a token has the form of a JWT: it contains a dot, and an
+// opaque token never does. A token is never tried as both kinds.
 func signed(token string) bool { return strings.Contains(token, ".") }
 
 func (i *Issuer) validateJWT(ctx context.Context, c middleware.Credential) (*middleware.Identity, *store.Token, error) {
@@ -191,8 +192,8 @@ func revoked(t *store.Token) error {
 	return &errorsx.Error{Code: errorsx.UnknownToken, Client: t.Client, Err: errRevoked}
 }
 
-// notFoundAs returns refusal if err is [store.ErrNotFound], and any other error as an
-// internal one with that code.
+// notFoundAs returns refusal if err is [store.ErrNotFound]. It wraps any other error
+// with code.
 func notFoundAs(refusal error, code errorsx.Code, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return refusal

@@ -61,5 +61,6 @@ func (cfg APIKeyConfig) guard(v Validator) (*guard, error) {
 	if cfg.AllowAnonymous {
 		g.allowAnonymous()
 	}
+	// The guard is returned even with an error, because OneOf names it in the message.
 	return g, err
 }

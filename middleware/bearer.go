@@ -111,6 +111,7 @@ func (cfg BearerConfig) guard(v Validator) (*guard, error) {
 	// the query varies by the header too.
 	b.fromQuery = &location{query: true, private: true, vary: append([]string{b.header}, b.fromHeader.vary...)}
 	if b.header != "Authorization" {
+		// headerLocation lists every header but Authorization already.
 		b.fromQuery.vary = b.fromHeader.vary
 	}
 
@@ -133,6 +134,7 @@ func (cfg BearerConfig) guard(v Validator) (*guard, error) {
 	if cfg.AllowAnonymous {
 		g.allowAnonymous()
 	}
+	// The guard is returned even with an error, because OneOf names it in the message.
 	return g, errors.Join(errs...)
 }
 

@@ -173,11 +173,11 @@ func (cfg *CacheConfig) checkChain(all []Validator) error {
 	}
 
 	if silent := silentIn(all[0]); cfg.TTL == 0 && silent != nil {
-		errs = append(errs, fmt.Errorf("no TTL, and a %T that tells nobody of revocations: set TTL to how long a revoked credential may stay admitted; "+
-			"if it wraps a validator that does tell, give it a method Unwrap, or use Around", silent))
+		errs = append(errs, fmt.Errorf("no TTL, and a %T that does not report revocations: set TTL to how long a revoked credential may stay admitted; "+
+			"if it wraps a validator that does, give it a method Unwrap, or use Around", silent))
 	}
 	if partial := slices.IndexFunc(all, isPartial); cfg.TTL == 0 && partial >= 0 {
-		errs = append(errs, fmt.Errorf("no TTL, and a %T that does not hear of all changes, such as those of a users table of one's own: "+
+		errs = append(errs, fmt.Errorf("no TTL, and a %T that does not hear of all changes, such as those of the program's own users table: "+
 			"set TTL to how long a credential may stay admitted after a change", all[partial]))
 	}
 	return errors.Join(errs...)

@@ -25,7 +25,8 @@ func Check(r *http.Request, wrapper Wrapper) (Identity, error) {
 
 	// A state of its own keeps the identity of this check out of other checks of r.
 	s, r := fork(r, stateOf(r.Context()))
-	// That an outer wrapper admitted r without a credential says nothing about wrapper.
+	// An outer wrapper may have admitted r without a credential. This must not count as
+	// a result of wrapper.
 	s.marks &^= openedHere
 
 	o := &observation{outer: s.observation()}

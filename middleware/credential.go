@@ -25,7 +25,7 @@ const (
 // it is printed, logged or encoded as JSON.
 type Credential struct {
 	Scheme   Scheme
-	Username string // set for SchemeBasic alone, and never empty there
+	Username string // set only for SchemeBasic, and never empty there
 	Secret   string `json:"-"` // never empty
 
 	request *http.Request // the request that carries it, or nil
@@ -105,7 +105,7 @@ type Validator interface {
 	// AUTH-8. The wrapper sets its Methods. The validator must not change an identity
 	// after it has returned it.
 	//
-	// The result must depend on c alone. A validator returns an [errorsx.Fault] for a
+	// The result must depend only on c. A validator returns an [errorsx.Fault] for a
 	// scheme that it does not support. Validate must be safe for concurrent use and
 	// must not retain c.
 	//
@@ -126,10 +126,11 @@ func (f ValidatorFunc) Validate(ctx context.Context, c Credential) (*Identity, e
 	return f(ctx, c)
 }
 
-// An OfflineValidator is a [Validator] that can judge some credentials by computation
-// alone. A [Cache] limits how many of these it validates at once, so that junk with
-// fresh signatures does not take all cores from requests with remembered credentials.
-// It is for packages that implement a Validator; most programs do not need it.
+// An OfflineValidator is a [Validator] that can judge some credentials by computation,
+// without a request to another service. A [Cache] limits how many of these it validates
+// at once, so that junk with fresh signatures does not take all cores from requests
+// with remembered credentials. It is for packages that implement a Validator; most
+// programs do not need it.
 type OfflineValidator interface {
 	// Offline reports whether c can be judged without asking another service. It must
 	// be safe for concurrent use.

@@ -32,6 +32,7 @@ func (k *cacheKey) set(scheme Scheme, username, secret string) {
 		open, random := cutPrefix(secret)
 		k.open, k.digest = open, digestOf('k', random)
 	default:
+		// The frames keep ("ab", "c") and ("a", "bc") apart.
 		b := append(make([]byte, 0, 384), 'b')
 		b = appendFramed(appendFramed(b, string(scheme)), username)
 		k.digest = sha256.Sum256(append(b, secret...))

@@ -67,7 +67,8 @@ func (c *Cache) board(ctx context.Context, k cacheKey, cred Credential) (*flight
 		defer cancel()
 		defer func() {
 			// No caller recovers in this goroutine, so every panic must end here,
-			// http.ErrAbortHandler included.
+			// http.ErrAbortHandler included. Neither an identity nor an error means
+			// that the validator called runtime.Goexit.
 			if p := recover(); p != nil || f.id == nil && f.err == nil {
 				f.id, f.err = nil, errorsx.Fault(fmt.Errorf("middleware: the validator ended with %v", p))
 			}

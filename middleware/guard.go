@@ -226,8 +226,7 @@ func (g *guard) admitAnonymous(s *state) {
 	}
 }
 
-// identify returns the identity of a credential, from the cache or from the
-// validator.
+// identify returns the identity of a credential, from the cache or the validator.
 func (g *guard) identify(s *state, r *http.Request, username, secret string, query bool) (*Identity, error) {
 	var k cacheKey
 	var known *entry
@@ -243,8 +242,7 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 		}
 	}
 
-	// A hit returns before this check if the entry says that its credential passed
-	// it.
+	// A hit whose credential has passed this check before returns above.
 	if !query && !fitsHeader(g.scheme, secret) {
 		return nil, malformed(g.header, g.expected)
 	}
@@ -266,8 +264,7 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 	return id.provenBy(methodOf(g.scheme)).unexpired(s.now)
 }
 
-// isRefusal reports whether err refuses a credential and is not a failure of the
-// server.
+// isRefusal reports whether err refuses a credential. A failure of the server does not.
 func isRefusal(err error) bool { return err != nil && !errorsx.From(err).Code.IsServerError() }
 
 // callValidator calls a validator. It turns a panic and an empty result into faults, and

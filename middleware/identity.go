@@ -112,8 +112,8 @@ func (id Identity) WithClaims(claims string) Identity {
 
 // DecodeClaims decodes the token's claims into v, a pointer to a map or a struct.
 // Names of members are matched exactly. It returns an error if the identity has no
-// claims, or if a member does not fit; the error names that member. The error is no
-// refusal: a validator that returns it as it is fails the request with AUTH-8.
+// claims, or if a member does not fit; the error names that member. The error is not
+// a refusal: a validator that returns it as it is fails the request with AUTH-8.
 func (id Identity) DecodeClaims(v any) error {
 	claims := id.Claims()
 	if claims == "" {
@@ -257,7 +257,8 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 		return a, a.includes(b)
 	}
 
-	// The token decides which scopes count. The other credential only adds to it.
+	// If one of them is a token, its scopes count. The other credential fills empty
+	// fields and may shorten the lifetime.
 	main, other := b, a
 	if a.Methods.Has(ByToken) {
 		main, other = a, b

@@ -79,7 +79,7 @@ func (t TierTable) prefixes() []string { return slices.Sorted(maps.Keys(t)) }
 // a path that a server behind might read as belonging to another tier or to none,
 // such as /ext/..%2fuser/me. An accepted path reaches the handler unchanged.
 //
-// A guard that authenticates nobody, such as a logger alone, is a fault in wiring
+// A guard that authenticates nobody, such as one that only logs, is a fault in wiring
 // (AUTH-8). A wrapper of your own must use [WithIdentity] to record that it has
 // authenticated a request. An identity that an outer wrapper has proven stays, even
 // in an unguarded tier. It is merged with the identity that the tier proves, so both
@@ -118,8 +118,8 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 			errs = append(errs, fmt.Errorf("prefix %q: the Wrapper returned a nil Handler", t.prefixes[i]))
 		}
 
-		// Unguarded authenticates nobody, and that is no fault. It must be alone: other
-		// wrappers between it and inner guard the tier.
+		// Unguarded authenticates nobody, and that is not a fault. It must be alone:
+		// other wrappers between it and inner guard the tier.
 		if u, ok := guarded[i].(unguarded); ok && u.Handler == inner {
 			guarded[i] = next
 		}

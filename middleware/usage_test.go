@@ -60,7 +60,7 @@ func TestUsage(t *testing.T) {
 	}
 	broken := middleware.Chain(middleware.Chain(middleware.Errors(silent), middleware.Bearer(people, nil)), middleware.Usage(&tally{fail: errors.New("disk full")}, nil))
 	if w := serve(broken(whoami), "GET", "/", tokenAda); code(w) != "AUTH-8" {
-		t.Errorf("no counter to be had: got %d %s", w.Code, w.Body)
+		t.Errorf("no counter is available: got %d %s", w.Code, w.Body)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 //
 // Each update and deletion is a [Change]. An issuer learns at once of the changes that
 // it makes itself, and within a second of those that others make to the same store.
-// Creating is no Change, because no cache can hold a record that did not exist.
+// Creating is not a Change, because no cache can hold a record that did not exist.
 type Admin interface {
 	// CreateClient stores a new client with its secrets. It returns [ErrExists]
 	// if there is a client of that ID, and [ErrRevoked] if a client of that ID had
@@ -31,8 +31,8 @@ type Admin interface {
 	UpdateClient(ctx context.Context, id string, f func(*Client) error) error
 
 	// DeleteClient deletes the client and its API keys, and raises the version
-	// that a client of that ID will have. A client that does not exist is no
-	// error. The client's secrets and keys can never be created again.
+	// that a client of that ID will have. A client that does not exist is not
+	// an error. The client's secrets and keys can never be created again.
 	DeleteClient(ctx context.Context, id string) error
 
 	// CreateUsers stores all users or none. It returns [ErrExists], wrapped in an
@@ -64,7 +64,7 @@ type Admin interface {
 	SetPassword(ctx context.Context, login, hash string) error
 
 	// Rehash replaces the hash of the user's password, if it is still the one
-	// given by from, with another hash of the same password. It is no [Change],
+	// given by from, with another hash of the same password. It is not a [Change],
 	// and the user's tokens and sessions stay valid. It returns an error if
 	// [CheckPasswordHash] refuses to or if to is empty, and [ErrNotFound] if the user
 	// does not exist or has another hash.
@@ -72,7 +72,7 @@ type Admin interface {
 
 	// DeleteUser deletes the user and the API keys that the user owns, and raises
 	// the version that a user of that login will have. A user who does not exist
-	// is no error. The keys can never be created again.
+	// is not an error. The keys can never be created again.
 	DeleteUser(ctx context.Context, login string) error
 
 	// CreateAPIKeys stores all keys or none. One call takes at most 10,000 keys,
@@ -164,8 +164,8 @@ type Use struct {
 // Toucher keeps when API keys and secrets were used last.
 type Toucher interface {
 	// Touch notes uses, in any order: of each key or secret, the latest use counts. It
-	// ignores a use of a key or secret that does not exist. Touch is no [Change]. If it
-	// returns an error, it may have noted some of the uses; passing all of them again
-	// is safe.
+	// ignores a use of a key or secret that does not exist. Touch is not a [Change]. If
+	// it returns an error, it may have noted some of the uses; passing all of them
+	// again is safe.
 	Touch(ctx context.Context, uses ...Use) error
 }

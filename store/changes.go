@@ -53,7 +53,7 @@ type Changes interface {
 	// Revoke makes all changes and adds them to the sequence in one step. It deletes
 	// the tokens, families, sessions and API keys that cs name. A client or user
 	// gets a version that is higher than its present one and than the one in the
-	// change. A record that does not exist is no error, and the change is added all
+	// change. A record that does not exist is not an error, and the change is added all
 	// the same: a signed token, for example, need not be in the store. Revoke returns
 	// an error, and changes nothing, if the Check method of a change does.
 	//

@@ -66,8 +66,8 @@ func (f *faults) text(field, s string) {
 	}
 }
 
-// usageName checks a name by which usage is counted. Such a name may be longer than
-// others, and the store keeps it in any case.
+// usageName checks a name by which usage is counted. It may be longer than other names
+// and contain control characters except NUL.
 func (f *faults) usageName(field, name string) {
 	switch {
 	case name == "":

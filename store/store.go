@@ -69,7 +69,7 @@ type Client struct {
 	// Disabled clients are refused everywhere.
 	Disabled bool
 
-	// Version is set by the store alone. It grows when the client is disabled or
+	// Version is set only by the store. It grows when the client is disabled or
 	// deleted, and when all its tokens are revoked. It never shrinks, even if the
 	// client is deleted and created again. A token contains the version at which it
 	// was issued.
@@ -92,7 +92,7 @@ type User struct {
 	First, Last, Lang string
 
 	// Scopes are the scopes that tokens of this user may have, if LimitScopes is
-	// set. If it is not set, the client alone limits the scopes, and Scopes must
+	// set. If it is not set, only the client limits the scopes, and Scopes must
 	// be empty.
 	Scopes      []string
 	LimitScopes bool

@@ -33,8 +33,9 @@ type Batch struct {
 	Counts  []Count
 }
 
-// LateDays is how many days after its end a day can still be counted on. Streams whose
-// counts are all older are folded: they are closed, and their counts are added up.
+// LateDays is the number of days for which a day still accepts counts after its end.
+// Streams whose counts are all older are folded: they are closed, and their counts are
+// added up.
 const LateDays = 7
 
 // Sum returns a+b, or the nearest int64 if that overflows. All quantities of a [Report]
@@ -156,6 +157,6 @@ type Usage interface {
 	Adjustments(ctx context.Context, q Query) ([]Adjustment, error)
 
 	// ForgetUsage deletes the counts and adjustments of all days before the given one.
-	// It returns an error if that is less than [LateDays] and two days ago.
+	// It returns an error if before is less than [LateDays]+2 days ago.
 	ForgetUsage(ctx context.Context, before Day) error
 }

@@ -93,11 +93,11 @@ var requestFaults = []fault{
 		old: "\tdecodeOnce,\n\tdecodeDots,\n\tdecodeAllButSlashes,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "escaped dots alone are not decoded", file: "middleware/internal/paths/readings.go",
+		part: "paths", name: "escaped dots are not decoded by themselves", file: "middleware/internal/paths/readings.go",
 		old: "\tdecodeDots,\n\tdecodeAllButSlashes,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "backslashes are no slashes", file: "middleware/internal/paths/readings.go",
+		part: "paths", name: "backslashes are not slashes", file: "middleware/internal/paths/readings.go",
 		old: "\tslashBackslashes,\n", new: "", tests: "./middleware",
 	},
 	{
@@ -117,7 +117,7 @@ var requestFaults = []fault{
 		old: "\ttrimSpace,\n\ttrimBlanks,\n\ttrimBlanksAndDots,\n", new: "", tests: "./middleware",
 	},
 	{
-		part: "paths", name: "an authority is no authority", file: "middleware/internal/paths/readings.go",
+		part: "paths", name: "an authority is not an authority", file: "middleware/internal/paths/readings.go",
 		old: "\tdropAuthority,\n", new: "", tests: "./middleware",
 	},
 	{

@@ -43,7 +43,7 @@ var mistakeFaults = []fault{
 		old: "(id.Scopes != \"\" || id.HasScopeLimit())", new: "id.Scopes != \"\"",
 	},
 	{
-		part: "mistakes", name: "what is no token is revoked", file: "issuer/revocation.go",
+		part: "mistakes", name: "what is not a token is revoked", file: "issuer/revocation.go",
 		old: "\t\terr = fmt.Errorf(\"%w: no live token of this issuer (%v)\", store.ErrNotFound, err)", new: "\t\terr = nil",
 	},
 	{

@@ -63,7 +63,7 @@ func (f demoFlags) check() error {
 		return fmt.Errorf("--addr %q: expected a port from 0 to 65535", f.addr)
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--addr %q: the demo listens on loopback alone, such as 127.0.0.1:8080", f.addr)
+		return fmt.Errorf("--addr %q: the demo listens only on loopback, such as 127.0.0.1:8080", f.addr)
 	}
 	if f.sessionTimeout < time.Second {
 		return fmt.Errorf("--session-timeout %v: expected at least 1s", f.sessionTimeout)
@@ -132,7 +132,7 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 // name such as localhost, and may have found any address.
 func onLoopback(a net.Addr) error {
 	if tcp, ok := a.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		return fmt.Errorf("the demo listens on loopback alone, and %v is not", a)
+		return fmt.Errorf("the demo listens only on loopback, and %v is not", a)
 	}
 	return nil
 }

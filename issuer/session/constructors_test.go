@@ -31,7 +31,7 @@ func TestNewErrors(t *testing.T) {
 			Redirects: []session.Redirect{{}, {URI: "https://%zz"}, {URI: "https://:443/"}, {URI: "https://a.example/cb", Params: []string{"access_token"}}},
 		}, []string{
 			"no issuer", "no store", `the Base "api/"`, "the Timeout is 1ms", "the MaxAge is -1ns", `the Cookie is "a;b"`, `the Header is "X Y"`,
-			`redirect "": expected`, `redirect "https://%zz": it does not parse`, `redirect "https://:443/": expected`, `redirect "https://a.example/cb": access_token`,
+			`redirect "": expected`, `redirect "https://%zz": it does not parse`, `redirect "https://:443/": expected`, `redirect "https://a.example/cb": Params must not contain access_token`,
 		}},
 		"no unit":            {s.iss, s.db, &session.Config{Timeout: 300}, []string{"the Timeout is 300ns"}},
 		"a short age":        {s.iss, s.db, &session.Config{Timeout: time.Hour, MaxAge: time.Minute}, []string{"the MaxAge is 1m"}},

@@ -114,7 +114,7 @@ func (m *Manager) chooseOutput(in *loginInput, r *http.Request, asked map[string
 			if oauth2 {
 				name = "_oauth2"
 			}
-			return form.Invalid(name, "an answer in this form is given over TLS alone")
+			return form.Invalid(name, "this form of answer requires TLS")
 		}
 	case output == "json" || jsonWanted || asked["_json"] == "" && acceptsJSON(r):
 		in.output = asJSON

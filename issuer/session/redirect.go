@@ -30,7 +30,7 @@ func (r Redirect) check() error {
 	case u.Scheme != "https" && !(u.Scheme == "http" && form.Loopback(u.Hostname())) || u.Hostname() == "" || u.User != nil || strings.ContainsAny(r.URI, "?#\\"):
 		return fmt.Errorf("redirect %q: expected an absolute https URL, or http on loopback, without user, query and fragment", r.URI)
 	case slices.Contains(r.Params, "access_token"):
-		return fmt.Errorf("redirect %q: access_token is no parameter to keep", r.URI)
+		return fmt.Errorf("redirect %q: Params must not contain access_token", r.URI)
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func ExampleStaticKeys() {
 	// Output:
 	// <nil>
 	// idp: StaticKeys: key "k3": an HMAC key of 6 bytes is too weak for HS256, expected at least 32
-	// idp: StaticKeys: key "k4": a ed25519.PublicKey is no key for ES256, or too weak for it
+	// idp: StaticKeys: key "k4": a ed25519.PublicKey is not a key for ES256, or too weak for it
 }
 
 func ExampleIntrospection() {

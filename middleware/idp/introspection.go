@@ -75,8 +75,8 @@ const introspectionTimeout = 2 * time.Second
 // AUTH-9 if its token_type is not Bearer, or if the answer says that it is a refresh
 // token or an ID token. The causes of refusals are like those of [JWT].
 //
-// Introspection returns an error that names every fault: if the endpoint is no such
-// URL, and if a field of cfg is missing or invalid.
+// Introspection returns an error that names every fault: if the endpoint is not
+// such a URL, and if a field of cfg is missing or invalid.
 func Introspection(endpoint string, cfg IntrospectionConfig) (middleware.Validator, error) {
 	errs := []error{remoteURL(endpoint)}
 	if cfg.ClientID == "" {

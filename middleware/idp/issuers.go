@@ -16,8 +16,9 @@ import (
 
 // A TrustedIssuer is one of several issuers whose tokens are accepted.
 type TrustedIssuer struct {
-	// Keys verify the tokens of this issuer alone. If they are a [middleware.Source], their Key
-	// method must return an error once they are no longer fresh, as [RemoteKeys] do.
+	// Keys verify only the tokens of this issuer. If they are a [middleware.Source],
+	// their Key method must return an error once they are no longer fresh, as
+	// [RemoteKeys] do.
 	Keys Keys
 
 	// JWTConfig says which tokens of this issuer are accepted.

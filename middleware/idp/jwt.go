@@ -81,7 +81,7 @@ const MaxLifetime = 366 * 24 * time.Hour
 // scope. For a provider that uses other claims, translate them with
 // [middleware.Around], as the example of JWT for other claims shows. If the client is in
 // another claim, the function must clear User for a client's own token, because JWT
-// compares sub with client_id and azp alone.
+// compares sub only with client_id and azp.
 //
 // The first of these checks that fails decides the error code: the form of the token
 // and its iss (AUTH-12), the key and the signature (AUTH-10), the type (AUTH-9), the
@@ -191,8 +191,8 @@ type liveJWT struct {
 	middleware.Source
 }
 
-// Offline implements [middleware.OfflineValidator]. It reports whether the key is at hand, or whether no key
-// will be looked for.
+// Offline implements [middleware.OfflineValidator]. It reports whether Validate makes
+// no request: the keys are static, the token names none, or its key is known.
 func (v *jwtValidator) Offline(c middleware.Credential) bool {
 	return v.static != nil || v.local != nil && v.local.Knows(v.kid(c.Secret))
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // payload holds the claims that a token may have (RFC 7519 section 4.1, RFC 9068
-// section 2.2). A claim of a wrong JSON type is no parse error. It is judged later,
+// section 2.2). A claim of a wrong JSON type is not a parse error. It is judged later,
 // after the signature has been checked.
 type payload struct {
 	Issuer    textClaim     `json:"iss"`
@@ -213,7 +213,8 @@ func (c *textClaim) names(required bool) bool {
 	return !c.wrong() && c.s != "" && !strings.ContainsFunc(c.s, unicode.IsControl)
 }
 
-// misnamed returns the fault of a claim for which names is false.
+// misnamed returns why a claim is not a valid name. It is called if names has returned
+// false.
 func (c *textClaim) misnamed(part, name string) *tokenFault {
 	switch {
 	case c.kind != '"':

@@ -151,8 +151,9 @@ func (r *RemoteKeys) keep(ctx context.Context, err error) {
 	r.sinks.FreshUntil(s.until.Time())
 }
 
-// replace makes s the current set. It revokes the tokens of keys that are gone before
-// it reports s as fresh, so that no cache admits such a token again.
+// replace makes s the current set. It revokes the tokens of removed keys before it
+// reports s as fresh. Otherwise a cache that was no longer fresh could admit such a
+// token in between.
 func (r *RemoteKeys) replace(ctx context.Context, s *keySet, skipped []error) {
 	until := s.good.Add(r.cfg.MaxAge)
 	s.until = deadline.At(until)

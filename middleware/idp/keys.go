@@ -165,7 +165,7 @@ func checkKey(alg string, key crypto.PublicKey) error {
 	}
 
 	if !ok {
-		return fmt.Errorf("a %T is no key for %s, or too weak for it", key, alg)
+		return fmt.Errorf("a %T is not a key for %s, or too weak for it", key, alg)
 	}
 	if equal {
 		return fmt.Errorf("the key for %s is equal bytes, and anybody could sign with it: was it read?", alg)

@@ -57,7 +57,7 @@ type rawKeys []jsontext.Value
 // UnmarshalJSONFrom reads a list. It returns an error for a second list.
 func (ks *rawKeys) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if *ks != nil || d.PeekKind() != '[' {
-		return errors.New("keys is no list, or repeated")
+		return errors.New("keys is not a list, or repeated")
 	}
 	var list []jsontext.Value
 	err := json.UnmarshalDecode(d, &list)

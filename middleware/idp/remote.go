@@ -28,7 +28,7 @@ func remoteURL(raw string) error {
 	case u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()):
 		return nil
 	}
-	return fmt.Errorf("the URL's scheme is %q, expected https (http on loopback alone)", u.Scheme)
+	return fmt.Errorf("the URL's scheme is %q, expected https (http only on loopback)", u.Scheme)
 }
 
 func loopback(host string) bool {

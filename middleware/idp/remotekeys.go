@@ -96,7 +96,7 @@ type RemoteKeys struct {
 	fetch *keyFetch     // requested or under way
 	wake  chan struct{} // holds an element when a fetch was requested
 
-	logged  string // the last skipped keys in the log; used by the fetching goroutine alone
+	logged  string // the last skipped keys in the log; used only by the fetching goroutine
 	fetches atomic.Uint64
 	failed  atomic.Uint64
 }
@@ -147,7 +147,7 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 		done:    make(chan struct{}),
 	}
 
-	// ctx bounds the first fetch alone. Later ones keep its values, but not its end.
+	// ctx bounds only the first fetch. Later ones keep its values, but not its end.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r.ended, r.cancel = running.Done(), cancel
 	r.state.Store(&keySet{err: errors.New("no key set was fetched yet")})

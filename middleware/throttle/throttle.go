@@ -25,16 +25,16 @@ import (
 
 // Config configures a [Throttle]. The zero value is ready to use.
 type Config struct {
-	// Failures is the number of attempts at one account from one address that may
-	// fail within Window. If 0, Failures is 10 and Window is 15 minutes. Window must
-	// be at least a second.
+	// Failures is the number of failures at one account from one address that are free.
+	// They expire evenly, as many as Failures in each Window. If 0, Failures is 10 and
+	// Window is 15 minutes. Window must be at least a second.
 	//
-	// The next failure blocks the pair of account and address for a second. Each one
-	// after that doubles the block, up to a quarter of an hour. In each Window, as
-	// many failures as Failures expire. A pair is forgotten when all of its failures
-	// have expired and its last block ended more than a Window ago. A correct
-	// credential does not reset the count, because it may belong to another user of
-	// the same address.
+	// The next failure blocks the pair of account and address for a second. After that,
+	// each failure after a block blocks the pair for twice as long as the last one, up
+	// to a quarter of an hour. A pair is forgotten when all of its failures have
+	// expired and its last block ended more than a Window ago. A correct credential
+	// does not reset the count, because it may belong to another user of the same
+	// address.
 	Failures int
 	Window   time.Duration
 
@@ -53,7 +53,8 @@ type Config struct {
 //
 // While a pair is blocked, all attempts are AUTH-13, even correct ones: otherwise the
 // block would not stop the guessing. After a block, attempts are tried one at a time
-// until the failures have expired. Many attempts at once therefore do not help.
+// until the pair is forgotten, see [Config]. Many attempts at once therefore do not
+// help.
 //
 // Share one throttle among all code that checks the same passwords: wrappers, through
 // [Throttle.Around], the token endpoint and login. API keys and tokens are not
@@ -271,13 +272,15 @@ func (t *Throttle) forgotten(p pair, _ *failures) {
 	}
 }
 
-// counted returns the pair under which p is counted. The caller holds t.mu.
+// counted returns p, or the pair that all further accounts of p's address share. The
+// caller holds t.mu.
 func (t *Throttle) counted(p pair, now time.Time) pair {
 	if t.addresses[p.address] < maxPerAddress || t.failing.Contains(p) || t.blocked.Contains(p) {
 		return p
 	}
 
-	// Expired pairs make room. Otherwise the account counts together with others.
+	// Drop expired pairs first. If the address still has too many, the account is
+	// counted under others.
 	if t.forget(t.failing, now); t.addresses[p.address] >= maxPerAddress {
 		p.account = others
 	}

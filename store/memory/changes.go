@@ -88,8 +88,8 @@ func (f *feed) at(n uint64) store.Cursor {
 	return f.entries[n-1].at
 }
 
-// revoke applies c to the records and adds it to the feed. Tokens are not touched: the
-// feed alone decides whether they are revoked.
+// revoke applies c to the records and adds it to the feed. Tokens are not touched: only
+// the feed decides whether they are revoked.
 func (s *Store) revoke(c store.Change) {
 	switch c.Kind {
 	case store.KindSession:

@@ -16,7 +16,7 @@ import (
 type usage struct {
 	mu          sync.Mutex
 	counts      map[counter]store.Count
-	streams     map[store.Stream]told
+	streams     map[store.Stream]streamState
 	folded      map[folded]store.Count
 	adjustments map[string]store.Adjustment
 }
@@ -26,8 +26,8 @@ type counter struct {
 	number uint32
 }
 
-// told is the state of a stream.
-type told struct {
+// A streamState is the state of a stream.
+type streamState struct {
 	seq     uint64
 	through time.Time
 	ended   bool
@@ -42,7 +42,7 @@ type folded struct {
 
 func newUsage() usage {
 	return usage{
-		counts: map[counter]store.Count{}, streams: map[store.Stream]told{},
+		counts: map[counter]store.Count{}, streams: map[store.Stream]streamState{},
 		folded: map[folded]store.Count{}, adjustments: map[string]store.Adjustment{},
 	}
 }
@@ -231,7 +231,7 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 		return nil
 	}
 
-	// A repeated call may have another time. That is no other adjustment.
+	// A repeated call may have another time. It is still the same adjustment.
 	if old.Made = a.Made; old != a {
 		return store.ErrKeyReused
 	}
@@ -270,7 +270,7 @@ func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 		return err
 	}
 	if before > store.DayOf(time.Now())-store.LateDays-2 {
-		return fmt.Errorf("store: the day %v can still be counted on", before)
+		return fmt.Errorf("store: the day %v still accepts counts", before)
 	}
 
 	u := &s.usage

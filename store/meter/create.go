@@ -10,13 +10,14 @@ import (
 	"github.com/authtier/authtier/store/meter/internal/journal"
 )
 
-// The sizes of the first file of a day, and of the largest one.
+// The sizes of the first file of a day, and of the largest one. lastSize must not
+// exceed maxFile of package journal.
 const (
 	firstSize = 64 << 10
 	lastSize  = 8 << 20
 )
 
-// over reports whether a day can no longer be counted on.
+// over reports whether a day accepts no more counts.
 func over(day store.Day, now time.Time) bool { return day < store.DayOf(now)-store.LateDays }
 
 // create makes a counter, unless another caller has made it. This may require a new file.
@@ -43,15 +44,15 @@ func (m *Meter) create(k key) (add func(n int64) error, err error) {
 
 	c = &counter{key: k}
 	if err := m.place(c); err != nil {
-		return nil, fmt.Errorf("meter: no counter to be had: %w", err)
+		return nil, fmt.Errorf("meter: no counter is available: %w", err)
 	}
 	m.counters.insert(c)
 	return c.add, nil
 }
 
-// again is how long place does not try again to make a file after a failure. Without it,
-// each request would wait for the attempt while the disk is full.
-const again = 100 * time.Millisecond
+// retryAfter is the time after a failure during which place does not try again to make
+// a file. Without it, each request would wait for the attempt while the disk is full.
+const retryAfter = 100 * time.Millisecond
 
 // place finds room for a counter in the current segment of its day, or makes a new one.
 func (m *Meter) place(c *counter) error {
@@ -59,7 +60,7 @@ func (m *Meter) place(c *counter) error {
 	if s != nil && s.place(c) {
 		return nil
 	}
-	if m.failure != nil && time.Since(m.failed) < again {
+	if m.failure != nil && time.Since(m.failed) < retryAfter {
 		return m.failure
 	}
 
@@ -69,7 +70,7 @@ func (m *Meter) place(c *counter) error {
 		size = min(4*max(s.bytes(), firstSize), lastSize)
 	}
 	s, err := m.newSegment(c.key.day, size)
-	// place must not repeat a failed attempt for each request; a smaller file may fit.
+	// There may still be room for a small file.
 	if err != nil && size > firstSize {
 		s, err = m.newSegment(c.key.day, firstSize)
 	}

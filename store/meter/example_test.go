@@ -90,6 +90,6 @@ func ExampleNew() {
 	exampleReport(usage)
 	// Output:
 	// <nil>
-	// meter: the day can no longer be counted on
+	// meter: the day accepts no more counts
 	// acme map tiles 5 <nil>
 }

@@ -14,13 +14,13 @@
 //
 // # The journal
 //
-// Each process counts in files of its own, one or more for each UTC day, under a
-// lock that ends with the process. Each file is a stream with a random ID. When a process
-// has ended, another process reads its files and records them in the store: the next one
-// that opens the folder, or one that has it open. Files are kept until their day can no
-// longer be counted on, see [store.LateDays]. If the store is put back to an earlier copy,
-// the meter records everything again. Copying a folder with its files, as when a disk is
-// cloned, doubles nothing.
+// Each process counts in files of its own, one or more for each UTC day, under a lock
+// that ends with the process. Each file is a stream with a random ID. When a process
+// has ended, another process reads its files and records them in the store: the next
+// one that opens the folder, or one that has it open. Files are kept until their day
+// accepts no more counts, see [store.LateDays]. If the store is put back to an earlier
+// copy, the meter records everything again. Copying a folder with its files, as when a
+// disk is cloned, doubles nothing.
 //
 // Several processes on one machine may share a folder. In a container the folder must be
 // on a volume. Otherwise the counts that were not recorded when the container ended, those
@@ -57,7 +57,7 @@ var (
 	ErrClosed = errors.New("meter: closed")
 
 	// ErrDayClosed is returned for a day that ended more than [store.LateDays] ago.
-	ErrDayClosed = errors.New("meter: the day can no longer be counted on")
+	ErrDayClosed = errors.New("meter: the day accepts no more counts")
 )
 
 var errNoProduct = errors.New("meter: the product is nil, or does not come from a Meter")
@@ -129,8 +129,8 @@ func New(u store.Usage) *Meter {
 }
 
 // Open returns a meter that counts in a journal in the folder dir. It records its
-// counts in u once a second until [Meter.Close] is called; ctx bounds the opening
-// alone. cfg may be nil.
+// counts in u once a second until [Meter.Close] is called; ctx bounds only the
+// opening. cfg may be nil.
 //
 // Open makes the folder if it does not exist; its parent must exist. It refuses a
 // folder that other users can write to. The counts of processes that have ended and
@@ -139,8 +139,8 @@ func New(u store.Usage) *Meter {
 //
 // Open returns an error that names all faults if ctx is nil, if dir is empty, if u is
 // nil or holds a nil pointer, or if a field of cfg is out of its range. It also returns
-// an error if dir is no folder. A full or read-only disk is not an error of Open: the
-// counts that are on it are recorded, and new counters are refused.
+// an error if dir is not a folder. A full or read-only disk is not an error of Open:
+// the counts that are on it are recorded, and new counters are refused.
 //
 // A folder must belong to one store. Programs with different stores need folders of
 // their own, even in one container. Otherwise a program records the files of another one

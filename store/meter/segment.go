@@ -10,8 +10,8 @@ import (
 	"github.com/authtier/authtier/store/meter/internal/journal"
 )
 
-// A segment is a stream of the counts of one day. It is a file of the journal, or memory
-// alone if the meter has no folder.
+// A segment is a stream of the counts of one day. It is a file of the journal, or only
+// memory if the meter has no folder.
 type segment struct {
 	stream store.Stream
 	day    store.Day

@@ -20,7 +20,7 @@ func newTable() *table {
 	return t
 }
 
-// hash leaves out the issuer, because few keys differ in nothing else.
+// hash leaves out the issuer, because keys rarely differ only in it.
 func (t *table) hash(k *key) uint64 {
 	return (maphash.String(t.seed, k.client) ^ uint64(k.day)<<32 ^ uint64(k.product.number)) * 0x9E3779B97F4A7C15 >> 16
 }

@@ -65,7 +65,7 @@ type Config struct {
 
 // Open connects to the database of a connection string, and brings its tables up to
 // date. The string is a URL or key=value pairs, as for libpq. It may hold parameters of
-// the pool, such as pool_max_conns. ctx bounds the opening alone. cfg may be nil.
+// the pool, such as pool_max_conns. ctx bounds only the opening. cfg may be nil.
 //
 // Open returns an error that names every fault if ctx is nil, or if dsn is blank or
 // invalid. A blank dsn would mean whichever database is the default. Open also returns

@@ -127,7 +127,7 @@ func TestR03R05LostReply(t *testing.T) {
 	err := s.RotateRefreshToken(t.Context(), store.DigestOf("old"), "c", time.Now(), 0, token("next"))
 	<-cut
 	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
-		t.Errorf("got %v, want an error that is no answer", err)
+		t.Errorf("got %v, want an error that is not an answer", err)
 	}
 	old, err := direct.Token(t.Context(), store.DigestOf("old"))
 	if err != nil || !old.Used {

@@ -28,7 +28,7 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 		return nil
 	}
 
-	// An adjustment with the key exists. Repeating the same one is no error.
+	// An adjustment with the key exists. Repeating the same one is not an error.
 	known, _ := reply.([]any)
 	if len(known) != 2 {
 		return fmt.Errorf("redis: a script returned %v", reply)
@@ -127,7 +127,7 @@ func decodeAdjustment(text string) (a store.Adjustment, err error) {
 // ForgetUsage implements [store.Usage].
 func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if before > store.DayOf(time.Now())-store.LateDays-2 {
-		return fmt.Errorf("redis: the day %v can still be counted on", before)
+		return fmt.Errorf("redis: the day %v still accepts counts", before)
 	}
 
 	all, err := s.members(ctx, "series")

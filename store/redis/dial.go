@@ -23,7 +23,7 @@ func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
 	u, err := url.Parse(dsn)
 	// The error of url.Parse would quote the password.
 	if err != nil {
-		return nil, errors.New("the DSN is no URL; characters such as / ? # in a password are to be percent-encoded")
+		return nil, errors.New("the DSN is not a URL; characters such as / ? # in a password are to be percent-encoded")
 	}
 
 	if u.Query().Has("addr") {
@@ -94,7 +94,7 @@ func redacted(u *url.URL, err error) error {
 
 // newClient returns a client that never repeats a command. A repeated rotation, whose
 // first reply was lost, would count as reuse of the token. If local is true, the client
-// connects to this machine alone.
+// connects only to this machine.
 func newClient(opt redis.Options, local bool) redis.UniversalClient {
 	opt.Protocol = 2
 	opt.DisableIdentity = true

@@ -107,7 +107,7 @@ func allFail(t *testing.T, errs map[string]error) {
 	for method, err := range errs {
 		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) ||
 			errors.Is(err, store.ErrStreamClosed) || errors.Is(err, store.ErrKeyReused) {
-			t.Errorf("%s: got %v, want an error that is no answer", method, err)
+			t.Errorf("%s: got %v, want an error that is not an answer", method, err)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func TestS01Silent(t *testing.T) {
 		wg.Go(func() {
 			begin := time.Now()
 			if err := f(); err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrReused) {
-				t.Errorf("%s: got %v, want an error that is no answer", what, err)
+				t.Errorf("%s: got %v, want an error that is not an answer", what, err)
 			}
 			if took := time.Since(begin); took > 2*time.Second {
 				t.Errorf("%s took %v", what, took)

@@ -97,7 +97,7 @@ func (r *hash) flag(field string) bool {
 func (r *hash) number(field string) uint64 {
 	n, err := strconv.ParseUint(r.text(field), 10, 64)
 	if err != nil {
-		r.fail(field, "is no number")
+		r.fail(field, "is not a number")
 	}
 	return n
 }
@@ -105,7 +105,7 @@ func (r *hash) number(field string) uint64 {
 func (r *hash) time(field string) time.Time {
 	t, err := parseTime(r.text(field))
 	if err != nil {
-		r.fail(field, "is no time")
+		r.fail(field, "is not a time")
 	}
 	return t
 }
@@ -133,7 +133,7 @@ func (r *hash) listIfAny(field string, v any) {
 func (r *hash) digest(field string) store.Digest {
 	d, err := parseDigest(r.text(field))
 	if err != nil {
-		r.fail(field, "is no digest")
+		r.fail(field, "is not a digest")
 	}
 	return d
 }
@@ -141,7 +141,7 @@ func (r *hash) digest(field string) store.Digest {
 // list decodes a JSON value into v.
 func (r *hash) list(field string, v any) {
 	if err := json.Unmarshal([]byte(r.text(field)), v); err != nil {
-		r.fail(field, "is no list")
+		r.fail(field, "is not a list")
 	}
 }
 
@@ -180,7 +180,7 @@ func parseTime(s string) (time.Time, error) {
 	// Exactly nine decimals are expected, because ".5" would otherwise be read as 5 ns.
 	nsec, err := strconv.ParseUint(rest, 10, 64)
 	if err != nil || len(rest) != 9 {
-		return time.Time{}, fmt.Errorf("%q is no time", s)
+		return time.Time{}, fmt.Errorf("%q is not a time", s)
 	}
 	return time.Unix(sec, int64(nsec)).UTC(), nil
 }
@@ -191,7 +191,7 @@ func parseDigest(s string) (d store.Digest, err error) {
 	if b, err := hex.DecodeString(s); err == nil && len(b) == len(d) {
 		return store.Digest(b), nil
 	}
-	return d, fmt.Errorf("%q is no digest", s)
+	return d, fmt.Errorf("%q is not a digest", s)
 }
 
 // formatNames encodes a list of names. An empty list is [].

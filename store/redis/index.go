@@ -106,7 +106,8 @@ func (s *Store) update(ctx context.Context, kind, name string, raise bool, read,
 	return err == nil, err
 }
 
-// index makes the indexes complete.
+// index brings the indexes up to date. It scans all records only if the changes do not
+// suffice.
 func (s *Store) index(ctx context.Context) error {
 	reply, err := s.run(ctx, catchUp, rand.Text())
 	if err != nil || reply == "ok" {

@@ -14,7 +14,7 @@ import (
 // would write each refused connection to the log of the whole process. The client would
 // also stop dialling for a while. quiet does that itself, after a slow attempt only.
 type quiet struct {
-	local bool // admits this machine alone; a cluster may name other machines
+	local bool // admits only this machine; a cluster may name other machines
 
 	mu   sync.Mutex
 	next time.Time // when to dial again

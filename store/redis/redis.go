@@ -83,7 +83,7 @@ var (
 	_ store.Hinter = (*Store)(nil)
 )
 
-// Open returns the store at a DSN. ctx bounds the opening alone. cfg may be nil. The DSN
+// Open returns the store at a DSN. ctx bounds only the opening. cfg may be nil. The DSN
 // has one of these forms:
 //
 //	redis://user:password@host:port/database
@@ -144,7 +144,7 @@ func call(ctx context.Context, f func(context.Context) error) error {
 	return callWithin(ctx, patience, f)
 }
 
-// callWithin is call with another patience.
+// callWithin is like call, with the given time limit.
 func callWithin(ctx context.Context, patience time.Duration, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -70,12 +70,12 @@ func (s *Store) complete(ctx context.Context) (complete time.Time, err error) {
 	}
 
 	first := true
-	for stream, told := range r.fields {
-		seq, text, ok := strings.Cut(told, " ")
+	for stream, state := range r.fields {
+		seq, text, ok := strings.Cut(state, " ")
 		_, errSeq := strconv.ParseUint(seq, 10, 64)
 		through, err := parseTime(text)
 		if !ok || err != nil || errSeq != nil {
-			return time.Time{}, fmt.Errorf("redis: %.200q has %.100q for the stream %.100q", r.key, told, stream)
+			return time.Time{}, fmt.Errorf("redis: %.200q has %.100q for the stream %.100q", r.key, state, stream)
 		}
 
 		// The stream that is furthest behind decides.
@@ -132,7 +132,7 @@ func (s *Store) counts(ctx context.Context, q store.Query, day store.Day) (sums,
 	streams, _ := parts[0].([]any)
 	counts, _ := parts[2].([]any)
 	for i := range min(len(streams), len(counts)) {
-		if err := s.told(all, q, day, fmt.Sprint(streams[i]), maps.Collect(pairs(counts[i]))); err != nil {
+		if err := s.addStream(all, q, day, fmt.Sprint(streams[i]), maps.Collect(pairs(counts[i]))); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +179,7 @@ func (s *Store) pieces(ctx context.Context, q store.Query, day store.Day) (sums,
 	for _, stream := range streams {
 		counts, err := s.scan(ctx, "counts:"+stream+":"+name)
 		if err == nil {
-			err = s.told(all, q, day, stream, counts)
+			err = s.addStream(all, q, day, stream, counts)
 		}
 		if err != nil {
 			return nil, err
@@ -208,8 +208,8 @@ func (s *Store) steps(ctx context.Context, place string) (n string, err error) {
 	return n, nil
 }
 
-// told adds the counts of a stream.
-func (s *Store) told(to sums, q store.Query, day store.Day, stream string, counts map[string]string) error {
+// addStream adds the counts of a stream that is not folded.
+func (s *Store) addStream(to sums, q store.Query, day store.Day, stream string, counts map[string]string) error {
 	for counter, text := range counts {
 		if err := to.count(q, day, text); err != nil {
 			key := s.prefix + "counts:" + stream + ":" + place(day, q.Issuer, q.API)
@@ -224,7 +224,7 @@ func (s *Store) folded(to sums, q store.Query, day store.Day, counts map[string]
 	for what, total := range counts {
 		var err error
 		if what == "" {
-			_, err = strconv.ParseUint(total, 10, 53) // see steps
+			_, err = strconv.ParseUint(total, 10, 53) // the field "" counts moves, see (*Store).steps; it is not a sum
 		} else {
 			err = to.count(q, day, total+" "+what)
 		}

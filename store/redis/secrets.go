@@ -30,7 +30,7 @@ func (r *hash) secrets() (secrets []store.Secret) {
 		created, errC := parseTime(kept.Created)
 		expires, errE := parseTime(kept.Expires)
 		if errD != nil || errC != nil || errE != nil {
-			r.fail("secrets", "is no list of secrets")
+			r.fail("secrets", "is not a list of secrets")
 		}
 		secrets = append(secrets, store.Secret{ID: kept.ID, Digest: d, Created: created, Expires: expires})
 	}

@@ -22,7 +22,7 @@ import (
 
 var all = store.Query{API: "a", Issuer: "i", To: today() + 1}
 
-// longAgo is a day that can no longer be counted on.
+// longAgo is a day that accepts no more counts.
 const longAgo = 20_000
 
 func adjustment(key string, day store.Day) store.Adjustment {
@@ -249,7 +249,7 @@ func TestUsageIsForgotten(t *testing.T) {
 		t.Errorf("counted %d, want 900", got)
 	}
 	if err := h.ForgetUsage(ctx, today()-store.LateDays-1); err == nil {
-		t.Error("days that are counted on: forgotten")
+		t.Error("days that still accept counts: forgotten")
 	}
 	if err := h.ForgetUsage(ctx, longAgo+1); err != nil {
 		t.Fatal(err)

@@ -51,7 +51,7 @@ const applicationID = 0x61757468
 const patience = 10 * time.Second
 
 // Open opens the database in the file. If the file does not exist, Open creates one that
-// only its owner can read. ctx bounds the opening alone.
+// only its owner can read. ctx bounds only the opening.
 //
 // Open returns an error if ctx is nil, or if file is blank or begins like a URI of
 // SQLite. It also returns an error if the file is not an SQLite database, belongs to

@@ -52,7 +52,7 @@ func testListAPIKeys(t *testing.T, s store.Store) {
 		t.Errorf("keys of c: got %q, want %q", got, want)
 	}
 	if got := keyIDs(t, s, "C"); !slices.Equal(got, []string{"a2"}) {
-		t.Errorf("keys of C: got %q, want a2 alone", got)
+		t.Errorf("keys of C: got %q, want only a2", got)
 	}
 
 	in.LastUsed = time.Time{}

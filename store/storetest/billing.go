@@ -174,7 +174,7 @@ func testUsageForgotten(t *testing.T, s store.Store) {
 
 	// A meter may still record counts of these days.
 	if s.ForgetUsage(ctx, today-store.LateDays-1) == nil {
-		t.Error("days that are counted on: forgotten")
+		t.Error("days that still accept counts: forgotten")
 	}
 
 	must(t, s.ForgetUsage(ctx, today-90))

@@ -30,7 +30,7 @@ func testChanges(t *testing.T, s store.Store) {
 
 	must(t, s.Revoke(ctx, want[:2]...))
 	must(t, s.Revoke(ctx, want[2:]...))
-	// Storing and rotating tokens is no change.
+	// Storing and rotating tokens is not a change.
 	must(t, s.PutTokens(ctx, refresh("r1", "f2")))
 	must(t, s.RotateRefreshToken(ctx, digest("r1"), "c", start, 0, refresh("r2", "f2")))
 
@@ -97,7 +97,7 @@ func testSnapshot(t *testing.T, s store.Store) {
 	// The cursor must continue where the snapshot ends, without a gap.
 	must(t, s.Revoke(ctx, store.Change{Kind: store.KindFamily, ID: "f"}))
 	if cs, _, err := s.Since(ctx, cursor); err != nil || len(cs) != 1 || cs[0].ID != "f" {
-		t.Errorf("since the snapshot: got %+v, %v, want the family alone", cs, err)
+		t.Errorf("since the snapshot: got %+v, %v, want only the family", cs, err)
 	}
 }
 

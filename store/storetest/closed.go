@@ -26,7 +26,7 @@ func testClosed(t *testing.T, s closer) {
 	must(t, err)
 	report(t, s, everything)
 
-	// Closing a second time is no error.
+	// Closing a second time is not an error.
 	must(t, s.Close())
 	must(t, s.Close())
 	for what, err := range usedAfterClose(t, s, cursor) {
@@ -36,7 +36,7 @@ func testClosed(t *testing.T, s closer) {
 			answered = answered || errors.Is(err, answer)
 		}
 		if answered {
-			t.Errorf("%s after Close: got %v, want an error that is no answer", what, err)
+			t.Errorf("%s after Close: got %v, want an error that is not an answer", what, err)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func testCreateRevokedSecret(t *testing.T, s store.Store) {
 		wantErr(t, what+", by another ID", s.AddSecret(ctx, "c", again), store.ErrRevoked)
 	}
 
-	// A secret ends alone, through another one, or with its client.
+	// A secret ends by itself, through another one, or with its client.
 	must(t, s.DeleteSecret(ctx, "c", "deleted"))
 	wantDead("a deleted secret", "deleted")
 	must(t, s.DeleteSecret(ctx, "c", "last"))

@@ -196,7 +196,7 @@ var faultsOfRecords = map[string]fault{
 	"changes lost between two readings": {"Run/ChangesConcurrent$", func(b *broken) {
 		b.since = func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
 			cs, _, err := b.Store.Since(ctx, c)
-			time.Sleep(20 * time.Millisecond) // other callers write now
+			time.Sleep(20 * time.Millisecond)         // other callers write now
 			_, next, headErr := b.Store.Snapshot(ctx) // reads the cursor separately
 			return cs, next, errors.Join(err, headErr)
 		}
@@ -277,7 +277,7 @@ var faultsOfRecords = map[string]fault{
 			return shared[id], nil
 		}
 	}},
-	"an error that is no answer": {"Run/Missing$", func(b *broken) {
+	"an error that is not an answer": {"Run/Missing$", func(b *broken) {
 		b.user = func(ctx context.Context, login string) (*store.User, error) {
 			u, err := b.Store.User(ctx, login)
 			if err != nil {

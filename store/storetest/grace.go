@@ -120,7 +120,7 @@ func testRotateGraceConcurrent(t *testing.T, s store.Store) {
 	old, err := s.Token(ctx, digest("r"))
 	must(t, err)
 	if n := old.UsedAt.Sub(start) / time.Millisecond; n < 0 || n >= callers || !old.Used {
-		t.Errorf("used %v at %v, which is no caller's time", old.Used, old.UsedAt)
+		t.Errorf("used %v at %v, which is not the time of any caller", old.Used, old.UsedAt)
 	}
 	for i := range callers {
 		if !first[i].Equal(old.UsedAt) {

@@ -256,7 +256,7 @@ func testAdminChanges(t *testing.T, s store.Store) {
 	must(t, s.CreateUsers(ctx, store.User{Login: "u", Disabled: true}, store.User{Login: "v"}))
 	must(t, s.CreateAPIKeys(ctx, apiKey("k", "c"), apiKey("l", "c")))
 
-	// Updates that change nothing are no changes either.
+	// Updates that change nothing are not changes either.
 	must(t, s.UpdateClient(ctx, "c", func(c *store.Client) error { c.Scopes = []string{}; return nil }))
 	must(t, s.UpdateUser(ctx, "u", func(*store.User) error { return nil }))
 	must(t, s.UpdateAPIKey(ctx, "k", func(*store.APIKey) error { return nil }))

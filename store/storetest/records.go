@@ -238,7 +238,7 @@ func testNoSharing(t *testing.T, s store.Store) {
 	if c.Scopes[0] != "a" || k.Scopes[0] != "a" || u.Scopes[0] != "a" {
 		t.Error("the store kept the caller's slice")
 	}
-	// Lists that share an array must have no spare capacity.
+	// Appending to one returned list must not change another.
 	_, _ = append(c.Scopes, "admin"), append(c.Default, "admin")
 	if c.Default[0] != "a" || c.Grants[0] != "password" {
 		t.Error("what is appended to one slice is in another")

@@ -195,7 +195,7 @@ func testMissing(t *testing.T, s store.Store) {
 	wantErr(t, "ReplaceAPIKey", s.ReplaceAPIKey(ctx, "x", start, apiKey("y", "c")), store.ErrNotFound)
 	wantErr(t, "Renew", s.Renew(ctx, digest("x"), start, start), store.ErrNotFound)
 	wantErr(t, "Rotate", s.RotateRefreshToken(ctx, digest("x"), "c", start, 0), store.ErrNotFound)
-	// Deleting what does not exist, and creating nothing, are no errors.
+	// Deleting what does not exist, and creating nothing, are not errors.
 	must(t, s.DeleteClient(ctx, "x"))
 	must(t, s.DeleteUser(ctx, "x"))
 	must(t, s.CreateUsers(ctx))
@@ -249,13 +249,13 @@ func testCancelled(t *testing.T, s store.Store) {
 		t.Errorf("after cancelled calls: got %+v, %v, want the token unused", r, err)
 	}
 	if ks := keyIDs(t, s, "c"); !slices.Equal(ks, []string{"k"}) {
-		t.Errorf("after cancelled calls: API keys %v, want k alone", ks)
+		t.Errorf("after cancelled calls: API keys %v, want only k", ks)
 	}
 	if ids := secretIDs(t, s, "c"); !slices.Equal(ids, []string{"s"}) {
-		t.Errorf("after cancelled calls: secrets %v, want s alone", ids)
+		t.Errorf("after cancelled calls: secrets %v, want only s", ids)
 	}
 	if cs, us := clientIDs(t, s), logins(t, s); !slices.Equal(cs, []string{"c"}) || !slices.Equal(us, []string{"u"}) {
-		t.Errorf("after cancelled calls: clients %v and users %v, want c and u alone", cs, us)
+		t.Errorf("after cancelled calls: clients %v and users %v, want only c and u", cs, us)
 	}
 }
 

@@ -106,7 +106,7 @@ func testRotateRefused(t *testing.T, s store.Store) {
 
 	now := start.Add(time.Hour)
 
-	// Another client's attempt is no reuse, and must not end the family.
+	// Another client's attempt is not a reuse, and must not end the family.
 	wantErr(t, "another client", s.RotateRefreshToken(ctx, digest("r"), "d", start, 0, refresh("x", "f")), store.ErrNotFound)
 	wantErr(t, "another client, used", s.RotateRefreshToken(ctx, digest("used"), "d", start, 0, refresh("x", "g")), store.ErrNotFound)
 	wantErr(t, "access token", s.RotateRefreshToken(ctx, digest("a"), "c", start, 0, refresh("x", "f")), store.ErrNotFound)

@@ -45,7 +45,7 @@ it is measured, everybody has shown that it accepts the good credential and refu
 for another audience, issuer or scope. The cache's figures are with expiry, audience, client and scope looked at on each
 request, as always; the peers have no cache. go-http-auth and ours know the password by a bcrypt hash of cost 10, chi as it is. At
 the token endpoint, fosite is given SHA-256 for secrets in place of its bcrypt, which ours uses for generated secrets; go-oauth2
-compares them as they are. A signature alone is of one digest, with the key and by the method of the endpoint beside it.
+compares them as they are. A signature by itself is of one digest, with the key and by the method of the endpoint beside it.
 
 What is to be reached was set on a machine where the copy of a request takes some 250 ns and an atomic addition on two cores 5. Where
 memory is faster than that, and the clock and SHA-256 are not, the chain weighs more beside a copy: the row of copy, clock and two

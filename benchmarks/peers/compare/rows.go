@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A row compares two benchmarks. A zero limit is no limit.
+// A row compares two benchmarks. A zero limit means that there is no limit.
 type row struct {
 	label      string
 	ours, peer key
@@ -96,8 +96,8 @@ func chains() []row {
 	list = append(list,
 		row{"the same, junk with a bad checksum, new each time", one("Chain/peer=authtier/token=opaque/outcome=junk"), opaque, "accepted", limit{ratio: 2}, false},
 		row{"the same, accepted, opaque", opaque, one("Chain/peer=copy-per-wrapper"), "a copy for each wrapper, nothing checked", limit{}, false},
-		row{"the same, accepted, opaque", opaque, one("Chain/peer=floor"), "copy, clock and two SHA-256 alone", limit{}, false},
-		row{"copy, clock and two SHA-256 alone", one("Chain/peer=floor"), one("Chain/peer=copy"), "one copy of the request", limit{}, false})
+		row{"the same, accepted, opaque", opaque, one("Chain/peer=floor"), "only copy, clock and two SHA-256", limit{}, false},
+		row{"only copy, clock and two SHA-256", one("Chain/peer=floor"), one("Chain/peer=copy"), "one copy of the request", limit{}, false})
 	for _, token := range []string{"ES256", "opaque"} {
 		name := "ChainCores/peer=authtier/token=" + token
 		list = append(list, row{"the same on two cores, per request, GOGC=1600, " + token, on(2, name), one(name), "one core", limit{ratio: 0.75}, false})
@@ -115,9 +115,9 @@ var others = []row{
 	{"Token endpoint, client credentials, RS256", one("TokenEndpoint/peer=authtier/token=RS256"),
 		one("TokenEndpoint/peer=fosite/token=RS256"), "fosite", limit{}, true},
 	{"Token endpoint, client credentials, RS256, bound by its signature", one("TokenEndpoint/peer=authtier/token=RS256"),
-		one("TokenEndpoint/peer=signature/token=RS256"), "the RSA signature alone", limit{ratio: 1.1}, false},
+		one("TokenEndpoint/peer=signature/token=RS256"), "only the RSA signature", limit{ratio: 1.1}, false},
 	{"Token endpoint, client credentials, ES256, bound by its signature", one("TokenEndpoint/peer=authtier/token=ES256"),
-		one("TokenEndpoint/peer=signature/token=ES256"), "the ECDSA signature alone", limit{}, false},
+		one("TokenEndpoint/peer=signature/token=ES256"), "only the ECDSA signature", limit{}, false},
 	{"One count of 1,000, two cores", on(2, "Count/peer=authtier"),
 		on(2, "Count/peer=mutex-map"), "a map and a mutex", limit{ns: 12, allocs: -1}, true},
 	{"One count of 1,000, two cores", on(2, "Count/peer=authtier"),

@@ -85,7 +85,7 @@ func readKeyFile(name string, allowReadable bool) ([]byte, error) {
 		return nil, bare(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is no regular file")
+		return nil, errors.New("it is not a regular file")
 	}
 
 	file, err := os.Open(name)

@@ -115,7 +115,7 @@ func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []stor
 	next := -1
 	for i, r := range current {
 		if r.Signs.IsZero() && r.Ends.IsZero() && now.Sub(r.Published) >= publishedBefore {
-			// The records are in the order of their publication.
+			// Records are sorted by publication, so the last match is the newest key.
 			next = i
 		}
 	}
@@ -129,6 +129,8 @@ func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []stor
 	// A replaced key verifies until the last token that it may have signed expires.
 	signer := signerOf(current)
 	for i, r := range current {
+		// A key is replaced if it has signed and another signs now, or if it never
+		// signed and a newer key takes its turn.
 		replaced := !r.Signs.IsZero() && i != signer || r.Signs.IsZero() && i < next
 		if replaced && r.Ends.IsZero() {
 			r.Ends = now.Add(maxTTL + replacedSigns)

@@ -49,7 +49,7 @@ func newSealer(key []byte) (sealer, error) {
 		return sealer{}, fmt.Errorf("it is %d equal bytes: was it read?", keySize)
 	}
 
-	// The derived key is for this purpose alone. The same bytes may encrypt other data.
+	// The derived key is only for this purpose. The same bytes may encrypt other data.
 	derived, err := hkdf.Key(sha256.New, key, nil, "authtier signing keys", 32)
 	if err != nil {
 		return sealer{}, err

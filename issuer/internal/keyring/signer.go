@@ -37,7 +37,7 @@ func signES256(key *ecdsa.PrivateKey, signed string) ([]byte, error) {
 	var r, s []byte
 	der := cryptobyte.String(encoded)
 	if !der.ReadASN1(&sequence, asn1.SEQUENCE) || !sequence.ReadASN1Integer(&r) || !sequence.ReadASN1Integer(&s) {
-		return nil, errors.New("issuer: an ES256 signature that is no two integers")
+		return nil, errors.New("issuer: an ES256 signature that does not consist of two integers")
 	}
 
 	signature := make([]byte, 64)

@@ -23,7 +23,9 @@ const (
 	argonSalt   = 16
 	argonKey    = 32
 
-	MaxBcryptCost = 15 // takes over a second
+	// MaxBcryptCost limits issuer.Config.BcryptCost. One comparison takes over a
+	// second. Stores accept hashes of a higher cost (store/faults.go).
+	MaxBcryptCost = 15
 )
 
 // Hash returns the argon2id hash of a password in PHC form. It waits for its turn as
@@ -78,7 +80,8 @@ func Matches(hash, password string, bcryptCost int) bool {
 		return true
 	}
 
-	// A cheaper hash than new ones is made up for, so that times do not tell them apart.
+	// If the hash was cheaper than a new one, do the missing work, so that the response
+	// time does not show it.
 	if done, all := a.memory*a.time, uint32(argonMemory*argonTime); done < all {
 		a.memory, a.time, a.lanes = (all-done)/argonTime, argonTime, argonLanes
 		a.matches(password)

@@ -99,8 +99,8 @@ func (t *Table) longest(path, folded string, cuts []int) (int, bool) {
 // path as it was sent. That reading may belong to no tier, but not to another tier.
 func (t *Table) closure(u *url.URL) (int, bool) {
 	sent := []string{u.EscapedPath()}
-	// Such a RawPath is invalid by RFC 3986, and routers differ in which path they
-	// use.
+	// A RawPath that differs from EscapedPath is not a valid encoding of Path. Routers
+	// differ in which of the two they use.
 	if u.RawPath != "" && u.RawPath != sent[0] {
 		sent = append(sent, u.RawPath)
 	}

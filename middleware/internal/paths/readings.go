@@ -8,8 +8,10 @@ import (
 	"github.com/authtier/authtier/middleware/internal/syntax"
 )
 
-// rewritings are the ways in which servers are known to rewrite a path. Lookup itself
-// ignores letter case, which no rewriting changes back.
+// rewritings are the ways in which servers are known to rewrite a path. None changes
+// letter case, because the lookup ignores it. They run only on paths that scan calls
+// odd or that have a RawPath. A byte on which a new rewriting acts must therefore make
+// a path odd in scan, for example by being strange in pathBytes.
 var rewritings = []func(string) string{
 	decodeOnce,
 	decodeDots,

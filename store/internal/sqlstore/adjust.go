@@ -48,7 +48,7 @@ func (s *Store) Adjust(ctx context.Context, a store.Adjustment) error {
 		return s.wrap(what, err)
 	}
 
-	// The key is known. Repeating the same adjustment is no error.
+	// The key is known. Repeating the same adjustment is not an error.
 	var same int
 	err = s.write.QueryRowContext(ctx, `
 		SELECT count(*) FROM authtier_adjustments WHERE key_key = $1 AND scope = $2 AND day = $3
@@ -131,7 +131,7 @@ func (s *Store) adjustedRows(ctx context.Context, q store.Query) ([]store.Row, e
 // ForgetUsage implements [store.Usage].
 func (s *Store) ForgetUsage(ctx context.Context, before store.Day) error {
 	if before > store.DayOf(time.Now())-store.LateDays-2 {
-		return fmt.Errorf("%s: the day %v can still be counted on", s.dialect.Name, before)
+		return fmt.Errorf("%s: the day %v still accepts counts", s.dialect.Name, before)
 	}
 
 	// Each statement deletes few rows and is repeated, so that other writers go on.

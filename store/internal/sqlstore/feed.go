@@ -78,10 +78,11 @@ const (
 // create runs do as change does. If there are many records, it runs do in a transaction
 // of its own and gives it more time, since others would not wait that long.
 //
-// Creating is no change, but it needs the head all the same. Otherwise a revocation and
-// a creation at the same time would each miss the uncommitted writes of the other, and
-// the key would live although it was revoked. The head puts one of them first. It also
-// makes revocations wait, which is why the number of records is limited.
+// Creating adds no change to the feed, but it also locks the head (see feed). Otherwise
+// a revocation and a creation at the same time would each miss the uncommitted writes
+// of the other, and the key would live although it was revoked. The head puts one of
+// them first. It also makes revocations wait, which is why the number of records is
+// limited.
 func (s *Store) create(ctx context.Context, what string, records int, do func(ctx context.Context, tx *feedTx) error) error {
 	if records <= few {
 		return s.change(ctx, what, do)

@@ -137,7 +137,7 @@ func Decode(b []byte) (*Content, error) {
 	b = b[:min(int64(len(b)), h.Size)]
 
 	var sum uint64
-	excused := 0 // up to this offset, bytes that are no slot are already explained
+	excused := 0 // up to this offset, bytes that are not a slot belong to a torn or unpublished one that was found already
 	for at := PageSize; at+BlockSize <= len(b); {
 		// A slot never crosses the end of a page.
 		rest := b[at:min(len(b), at-at%PageSize+PageSize)]
