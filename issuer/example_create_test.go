@@ -2,6 +2,7 @@ package issuer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"strings"
@@ -39,4 +40,38 @@ func ExampleIssuer_CreateAPIKey() {
 
 	fmt.Println(strings.HasPrefix(secret, "authtier_cs_"), strings.HasPrefix(key, "authtier_key_"))
 	// Output: true true
+}
+
+// A client gets a further scope. Creating it again would change nothing.
+func ExampleIssuer_CreateClient_updated() {
+	ctx, db := context.Background(), memory.New()
+	iss, err := issuer.Open(ctx, "https://api.example.com", db, &issuer.Config{AllowEphemeralKeys: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer iss.Close()
+	acme := store.Client{ID: "acme", Scopes: []string{"reports:read"}, Default: []string{"reports:read"}}
+	if _, err := iss.CreateClient(ctx, acme); err != nil {
+		log.Fatal(err)
+	}
+
+	err = db.UpdateClient(ctx, "acme", func(c *store.Client) error {
+		c.Scopes = []string{"reports:read", "reports:write"}
+		c.Default = c.Scopes // otherwise only requests that name the new scope get it
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := iss.Mint(ctx, issuer.Grant{Client: "acme"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tokens.Scope)
+
+	_, err = iss.CreateClient(ctx, acme)
+	fmt.Println(errors.Is(err, store.ErrExists))
+	// Output:
+	// reports:read reports:write
+	// true
 }

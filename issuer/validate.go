@@ -17,7 +17,10 @@ import (
 // their secrets, and access tokens of this issuer and audience. A credential of any
 // other scheme is an internal error.
 func (i *Issuer) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
-	if i.closed.Load() {
+	switch {
+	case i.db == nil:
+		return nil, errorsx.Fault(errors.New("issuer: the Issuer does not come from Open or New"))
+	case i.closed.Load():
 		return nil, errClosed
 	}
 	switch c.Scheme {

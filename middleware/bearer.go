@@ -234,7 +234,11 @@ type wrongAudience struct {
 	found Audience
 }
 
-// Error shows at most 64 bytes of the token's audience.
+// Error shows at most the first 64 bytes of the token's audience.
 func (e *wrongAudience) Error() string {
-	return fmt.Sprintf("claim \"aud\": expected %q, found %.64q", e.want, string(e.found))
+	found := string(e.found)
+	if len(found) > 64 {
+		found = found[:64]
+	}
+	return fmt.Sprintf("claim \"aud\": expected %q, found %q", e.want, found)
 }

@@ -20,7 +20,9 @@ import (
 // next returns, since it is a copy, or return another one. The result always keeps the
 // limits of the identity that next returned last: its end, its networks, its
 // confirmation, its owner, and the IDs by which it is revoked. If f changes the client
-// or the user, revocations of the original one do not reach the result.
+// or the user, revocations of the original one do not reach the result. If f joins a
+// list of scopes, it must refuse elements that contain a space: they would become
+// several scopes.
 //
 // A [Cache] around the result learns of the revocations that v reports. f must be safe
 // for concurrent use.

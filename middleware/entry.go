@@ -78,19 +78,22 @@ const (
 
 // cutPrefix splits a secret of the form prefix_random, which many issuers use, so that
 // only one block is hashed. Hashing all of such a secret takes half as long again.
-// The cache stores the prefix as text, so at least 256 bits of random characters must
-// follow it. Any other secret is hashed as a whole.
+//
+// The cache stores the prefix as text. So at least 43 characters must follow it, and
+// neither an underscore nor a hyphen may be among them, as in words that somebody wrote.
+// Any other secret is hashed as a whole.
 func cutPrefix(secret string) (prefix, random string) {
-	if len(secret) <= blockChars || len(secret) > maxPrefix+secretChars {
+	if len(secret) <= blockChars || len(secret) > maxPrefix+blockChars {
 		return "", secret
 	}
 
 	from := len(secret) - blockChars - 1
-	n := from + 1 + strings.IndexByte(secret[from:len(secret)-secretChars], '_')
-	if n == from {
+	n := from + 1 + strings.LastIndexByte(secret[from:len(secret)-secretChars], '_')
+	random = secret[n:]
+	if n == from || strings.IndexByte(random, '_') >= 0 || strings.IndexByte(random, '-') >= 0 {
 		return "", secret
 	}
-	return secret[:n], secret[n:]
+	return secret[:n], random
 }
 
 // appendFramed appends the length of s and then s, so that no two credentials have

@@ -62,8 +62,8 @@ func (c *Cache) Forget(rs ...Revocation) {
 	for _, r := range rs {
 		// After a change of signing keys, tokens that were refused because their key was
 		// unknown may be valid.
-		if r.Everything || r.SigningKeyID != "" {
-			c.purge(r.Everything)
+		if r.everything() || r.SigningKeyID != "" {
+			c.purge(r.everything())
 		}
 	}
 }

@@ -270,7 +270,8 @@ func (g *guard) identify(s *state, r *http.Request, username, secret string, que
 // server.
 func isRefusal(err error) bool { return err != nil && !errorsx.From(err).Code.IsServerError() }
 
-// callValidator calls a validator. It turns a panic and an empty result into faults.
+// callValidator calls a validator. It turns a panic and an empty result into faults, and
+// refuses a token that names nobody.
 func callValidator(ctx context.Context, v Validator, c Credential) (id *Identity, err error) {
 	defer errorsx.Recovered("middleware: the validator", &err)
 	id, err = v.Validate(ctx, c)
@@ -279,6 +280,11 @@ func callValidator(ctx context.Context, v Validator, c Credential) (id *Identity
 		return nil, err
 	case id == nil:
 		return nil, errorsx.Fault(errors.New("middleware: the validator returned neither identity nor error"))
+	case !id.names() && id.claims != "":
+		// The validator has done its part, and the token's claims name nobody.
+		return nil, &errorsx.Error{
+			Code: errorsx.UnknownToken, Err: errors.New("the token names neither a client nor a user in the claims that are read"),
+		}
 	case !id.names():
 		return nil, errorsx.Fault(errors.New("middleware: the validator returned an identity with neither client nor user"))
 	}

@@ -112,7 +112,8 @@ func (id Identity) WithClaims(claims string) Identity {
 
 // DecodeClaims decodes the token's claims into v, a pointer to a map or a struct.
 // Names of members are matched exactly. It returns an error if the identity has no
-// claims, or if a member does not fit; the error names that member.
+// claims, or if a member does not fit; the error names that member. The error is no
+// refusal: a validator that returns it as it is fails the request with AUTH-8.
 func (id Identity) DecodeClaims(v any) error {
 	claims := id.Claims()
 	if claims == "" {

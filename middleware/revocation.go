@@ -9,7 +9,8 @@ import (
 
 // A Revocation says that some identities were revoked or changed, so that results
 // remembered for them are no longer valid. It names all identities in which at least
-// one field equals the revocation's field of the same name. Empty fields name none.
+// one field equals the revocation's field of the same name. Empty fields name none. A
+// Revocation without any field names all identities, because a name was lost.
 type Revocation struct {
 	TokenID      string // also a session's ID
 	Family       string
@@ -21,15 +22,57 @@ type Revocation struct {
 	Everything bool // names all identities
 }
 
-// matches reports whether r names id.
-func (r *Revocation) matches(id *Identity) bool {
-	return r.Everything ||
-		r.TokenID != "" && r.TokenID == id.TokenID ||
-		r.Family != "" && r.Family == id.Family ||
-		r.APIKeyID != "" && r.APIKeyID == id.APIKeyID ||
-		r.Client != "" && r.Client == id.Client ||
-		r.User != "" && id.ownedBy(r.User) ||
-		r.SigningKeyID != "" && r.SigningKeyID == id.SigningKeyID
+// everything reports whether r names all identities.
+func (r *Revocation) everything() bool { return r.Everything || *r == Revocation{} }
+
+// A named is one field of a Revocation, in the small form in which a ring keeps it.
+type named struct {
+	field field
+	value string
+}
+
+// A field is a field of a Revocation.
+type field uint8
+
+const (
+	everything field = iota
+	tokenID
+	family
+	apiKeyID
+	client
+	user
+	signingKeyID
+)
+
+// fields returns the fields that r has.
+func (r *Revocation) fields() []named {
+	if r.everything() {
+		return []named{{field: everything}}
+	}
+	all := []named{
+		{tokenID, r.TokenID}, {family, r.Family}, {apiKeyID, r.APIKeyID}, {client, r.Client}, {user, r.User},
+		{signingKeyID, r.SigningKeyID},
+	}
+	return slices.DeleteFunc(all, func(n named) bool { return n.value == "" })
+}
+
+// matches reports whether n names id.
+func (n named) matches(id *Identity) bool {
+	switch n.field {
+	case tokenID:
+		return n.value == id.TokenID
+	case family:
+		return n.value == id.Family
+	case apiKeyID:
+		return n.value == id.APIKeyID
+	case client:
+		return n.value == id.Client
+	case user:
+		return id.ownedBy(n.value)
+	case signingKeyID:
+		return n.value == id.SigningKeyID
+	}
+	return true
 }
 
 // A Sink remembers identities and receives the reports of a [Source]. Its methods
@@ -76,16 +119,18 @@ type ring struct {
 	count atomic.Uint64 // of all revocations so far
 
 	mu   sync.RWMutex
-	last [ringSize]Revocation // number n is at (n-1) % ringSize
+	last [ringSize]named // number n is at (n-1) % ringSize
 }
 
 func (r *ring) add(rs []Revocation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rev := range rs {
-		n := r.count.Load()
-		r.last[n%ringSize] = rev
-		r.count.Store(n + 1)
+		for _, name := range rev.fields() {
+			n := r.count.Load()
+			r.last[n%ringSize] = name
+			r.count.Store(n + 1)
+		}
 	}
 }
 

@@ -69,4 +69,9 @@ func (a Audience) Has(recipient string) bool {
 }
 
 // List returns the recipients as a slice, which is empty for an empty a.
-func (a Audience) List() []string { return strings.Fields(string(a)) }
+func (a Audience) List() []string {
+	if a == "" {
+		return nil
+	}
+	return strings.Split(string(a), " ")
+}

@@ -171,7 +171,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "others", name: "refusals outlive a new key", file: "middleware/fresh.go",
-		old: "if r.Everything || r.SigningKeyID != \"\" {", new: "if r.Everything {",
+		old: "if r.everything() || r.SigningKeyID != \"\" {", new: "if r.everything() {",
 	},
 	{
 		part: "throttle", name: "a block lets right passwords through", file: "middleware/throttle/throttle.go",

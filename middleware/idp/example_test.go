@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/middleware/idp"
 )
@@ -76,9 +77,17 @@ func ExampleJWT_otherClaims() {
 			Scopes []string `json:"scp"`
 		}
 		if err := id.DecodeClaims(&claims); err != nil {
-			return nil, err
+			return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
+		}
+		for _, scope := range claims.Scopes {
+			if scope == "" || strings.Contains(scope, " ") || !middleware.Scopes(scope).Valid() {
+				return nil, errorsx.UnknownToken // joined, it would become several scopes
+			}
 		}
 		id.Client, id.Scopes = claims.Client, middleware.Scopes(strings.Join(claims.Scopes, " "))
+		if id.User == id.Client {
+			id.User = "" // a client's own token
+		}
 		return id, nil
 	})
 

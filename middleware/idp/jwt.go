@@ -51,8 +51,8 @@ type JWTConfig struct {
 	// account. It then counts as a user: choose a claim that only users have. Do not
 	// use a claim that users can set themselves, such as "email".
 	//
-	// A token that names neither a user in this claim nor a client in client_id or azp
-	// is AUTH-12.
+	// A token is AUTH-12 if it names neither a user in this claim nor a client in
+	// client_id or azp, and no decorator adds one of them.
 	UserClaim string
 
 	// Leeway is the tolerance for the issuer's clock when exp, nbf and iat are
@@ -79,7 +79,9 @@ const MaxLifetime = 366 * 24 * time.Hour
 //
 // The client is the claim client_id, or azp if there is none. The scopes are the claim
 // scope. For a provider that uses other claims, translate them with
-// [middleware.Around], which the example of [JWT] shows.
+// [middleware.Around], as the example of JWT for other claims shows. If the client is in
+// another claim, the function must clear User for a client's own token, because JWT
+// compares sub with client_id and azp alone.
 //
 // The first of these checks that fails decides the error code: the form of the token
 // and its iss (AUTH-12), the key and the signature (AUTH-10), the type (AUTH-9), the

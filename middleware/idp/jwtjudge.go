@@ -44,8 +44,6 @@ func (v *jwtValidator) judge(now time.Time, t *token, kid, user string) (*middle
 	case c.bound(inClaims) != nil:
 		return nil, refused(errorsx.UnknownToken, c.bound(inClaims))
 
-	case client == "" && user == "":
-		return nil, refused(errorsx.UnknownToken, newFault(inClaims, v.cfg.UserClaim, words("a user in it, or a client in client_id or azp"), 0))
 	case c.NotBefore.t.After(soon), c.Issued.t.After(soon):
 		return nil, refused(errorsx.UnknownToken, c.early(soon, v.cfg.Leeway))
 

@@ -32,7 +32,8 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// A Store is a database. It is safe for concurrent use.
+// A Store is a database. It is safe for concurrent use. Its methods are those of
+// [store.Store], and are described there.
 type Store struct {
 	*base
 	pool *pgxpool.Pool

@@ -36,7 +36,8 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// A Store is a database file. It is safe for concurrent use.
+// A Store is a database file. It is safe for concurrent use. Its methods are those of
+// [store.Store], and are described there.
 type Store struct{ *base }
 
 type base = sqlstore.Store // an unexported name, so that the embedded field is too

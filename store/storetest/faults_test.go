@@ -196,7 +196,7 @@ var faultsOfRecords = map[string]fault{
 	"changes lost between two readings": {"Run/ChangesConcurrent$", func(b *broken) {
 		b.since = func(ctx context.Context, c store.Cursor) ([]store.Change, store.Cursor, error) {
 			cs, _, err := b.Store.Since(ctx, c)
-			time.Sleep(time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // other callers write now
 			_, next, headErr := b.Store.Snapshot(ctx) // reads the cursor separately
 			return cs, next, errors.Join(err, headErr)
 		}

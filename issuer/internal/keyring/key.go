@@ -81,7 +81,7 @@ func (k Key) public() (crypto.PublicKey, error) {
 	case []byte:
 		pub = p
 	}
-	if _, err := idp.StaticKeys(idp.Key{Alg: k.Alg, Public: pub}); err != nil {
+	if _, err := idp.StaticKeys(idp.Key{ID: k.ID, Alg: k.Alg, Public: pub}); err != nil {
 		return nil, err
 	}
 
