@@ -107,7 +107,8 @@ func (v *Verifier) index() error {
 	return errors.Join(errs...)
 }
 
-// tenant returns the tenant of an iss that one of the templates matches.
+// tenant returns the tenant of an iss that one of the templates matches. A template with
+// Tenants matches only these.
 func (t *trusted) tenant(iss string) (tenant string, ok bool) {
 	for _, template := range t.cfg.Issuers {
 		before, after, isTemplate := cutTenant(template)
@@ -115,7 +116,7 @@ func (t *trusted) tenant(iss string) (tenant string, ok bool) {
 			continue
 		}
 		tenant = iss[len(before) : len(iss)-len(after)]
-		if isTenant(tenant) {
+		if isTenant(tenant) && (t.cfg.AllowAnyTenant || slices.Contains(t.cfg.Tenants, tenant)) {
 			return tenant, true
 		}
 	}
@@ -238,7 +239,7 @@ func (v *Verifier) Offline(c middleware.Credential) bool {
 	if t == nil {
 		return true
 	}
-	kid, _, err := r.header.key()
+	kid, _, _, err := r.header.asked()
 	return err != nil || kid == "" || t.knows(kid)
 }
 
