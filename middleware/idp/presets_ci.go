@@ -2,6 +2,7 @@ package idp
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -58,11 +59,15 @@ func GitLab(instance, audience string, projects ...string) Config {
 // See https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/.
 func Kubernetes(issuer, audience string, accounts ...string) Config {
 	var own []string
+	faults := append(missing("Kubernetes", "issuer", issuer, "audience", audience), none("Kubernetes: no accounts", accounts)...)
 	for _, account := range accounts {
+		if namespace, name, _ := strings.Cut(account, "/"); namespace == "" || name == "" || strings.ContainsAny(account, ": ") {
+			faults = append(faults, fmt.Errorf("Kubernetes: the account %q, expected NAMESPACE/NAME", account))
+		}
 		own = append(own, "system:serviceaccount:"+strings.ReplaceAll(account, "/", ":"))
 	}
 	return jobs(preset{
-		name: "Kubernetes", faults: append(missing("Kubernetes", "issuer", issuer, "audience", audience), none("Kubernetes: no accounts", own)...),
+		name: "Kubernetes", faults: faults,
 		refuse: func(c Claims, _ string) error {
 			if !slices.Contains(own, c.Text("sub")) {
 				return c.fault("sub", words("one of the configured service accounts"))
