@@ -2,70 +2,14 @@ package idp
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
-	"github.com/authtier/authtier/middleware/internal/syntax"
 )
-
-// A received token is a compact JWS that was parsed strictly and is not verified yet.
-type received struct {
-	signed, head string // what is signed, and the encoded header
-	header       header
-	claims       Claims
-	signature    []byte
-}
-
-// maxToken is the largest size, in bytes, of a token.
-const maxToken = 64 << 10
-
-// readToken parses a token. Its base64url must have no padding and no unused bits, and
-// its JSON exact and unrepeated member names.
-func readToken(s string) (*received, error) {
-	if len(s) > maxToken {
-		return nil, fmt.Errorf("token: longer than %d bytes", maxToken)
-	}
-	first := strings.IndexByte(s, '.')
-	last := first + 1 + strings.IndexByte(s[first+1:], '.')
-	if first <= 0 || last <= first || strings.IndexByte(s[last+1:], '.') >= 0 {
-		return nil, errSegments
-	}
-
-	signature, ok1 := syntax.DecodeBase64(syntax.URLBase64, s[last+1:])
-	payload, ok2 := syntax.DecodeBase64(syntax.URLBase64, s[first+1:last])
-	if !ok1 || !ok2 {
-		return nil, errBase64
-	}
-
-	t := &token{head: s[:first]}
-	if err := t.readHeader(); err != nil {
-		return nil, err
-	}
-	if jsontext.Value(payload).Kind() != '{' {
-		return nil, errPayload
-	}
-	claims, err := parseClaims(payload)
-	if err != nil {
-		return nil, garbled("payload", err)
-	}
-	return &received{signed: s[:last], head: s[:first], header: *t.header, claims: claims, signature: signature}, nil
-}
-
-// issuer returns the claim iss, or "" if it is no string.
-func (r *received) issuer() string {
-	if v := r.claims.value("iss"); v.Kind() == '"' {
-		return unquoted(v)
-	}
-	return ""
-}
 
 // validate judges a token of this issuer. The first fault decides the code.
 func (t *trusted) validate(ctx context.Context, now time.Time, r *received, tenant string) (*middleware.Identity, error) {
@@ -110,81 +54,6 @@ func refusedAs(cause error) error {
 		e.Err = early
 	}
 	return e
-}
-
-// verify checks the signature and returns the name of the key that made it.
-func (t *trusted) verify(ctx context.Context, r *received, tenant string) (keyID string, err error) {
-	kid, alg, hints, err := r.header.asked()
-	if err != nil {
-		return "", refused(errorsx.BadSignature, err)
-	}
-	if alg == "Ed25519" { // the name of RFC 9864
-		alg = "EdDSA"
-	}
-	method := methods[alg]
-	if method == nil {
-		return "", refused(errorsx.BadSignature, r.header.Alg.fault("alg", anyAlg{}))
-	}
-
-	keys, err := t.keys(ctx, kid)
-	if err != nil {
-		return "", err
-	}
-	if hints && !keys.has(kid) {
-		return "", refused(errorsx.BadSignature, r.header.badKey(words("the ID of a known key beside jku, x5c and x5t"), ErrNoKey))
-	}
-	keys, err = keys.candidates(kid, alg)
-	if err != nil {
-		return "", refused(errorsx.BadSignature, r.header.badKey(knownKey(alg), err))
-	}
-
-	for _, k := range keys {
-		if method.Verify(r.signed, r.signature, crypto.PublicKey(k.public())) != nil {
-			continue
-		}
-		if err := t.checkKeyIssuer(k, r, tenant); err != nil {
-			return "", refused(errorsx.BadSignature, err)
-		}
-		return k.id, nil
-	}
-	return "", refused(errorsx.BadSignature, r.header.badKey(signingKey(alg), errors.New("the signature is wrong")))
-}
-
-// keys returns the static keys, and the fetched ones if there is a set. An unknown kid
-// has the set fetched first.
-func (t *trusted) keys(ctx context.Context, kid string) (keyList, error) {
-	t.mu.Lock()
-	remote, opening, closed := t.remote, t.opening, t.closed
-	t.mu.Unlock()
-	switch {
-	case closed:
-		return nil, errors.New("idp: the verifier is closed")
-	case remote == nil && opening != nil:
-		return nil, fmt.Errorf("idp: the key set is not found: %w", opening)
-	case remote == nil || kid != "" && t.static.has(kid):
-		return t.static, nil
-	}
-
-	fetched, err := remote.find(ctx, kid)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat(t.static, fetched), nil
-}
-
-// checkKeyIssuer returns an error if the key has a member issuer that names another
-// tenant than the token's.
-func (t *trusted) checkKeyIssuer(k verifyKey, r *received, tenant string) error {
-	if k.issuer == "" || strings.Contains(k.issuer, "{tenantid}") || strings.Contains(k.issuer, "{tenant}") {
-		return nil
-	}
-	if tenant == "" {
-		tenant = r.claims.Text(t.cfg.TenantClaim)
-	}
-	if tenant != "" && slices.Contains(strings.Split(k.issuer, "/"), tenant) {
-		return nil
-	}
-	return errors.New("the key verifies tokens of another tenant alone")
 }
 
 // checkType returns the fault of a token of another type: by the header, by a mark of its

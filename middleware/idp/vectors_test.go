@@ -255,3 +255,19 @@ func checkRefused(t testing.TB, w middleware.Wrapper, signed string, want errors
 		t.Errorf("got %v, want %v", err, want)
 	}
 }
+
+// TestKinds tests that a preset whose provider names the kinds of its tokens accepts the
+// kinds that it lists, and no other.
+func TestKinds(t *testing.T) {
+	for _, v := range readVectors(t) {
+		claim := map[string]string{"Keycloak": "typ", "Cognito": "token_use"}[v.Provider]
+		if claim == "" {
+			continue
+		}
+		verifier := opened(t, &v, configs(t)[v.Provider])
+		for _, kind := range []any{"Offline", "", 7, nil} {
+			payload := changed(v.Tokens[0].Payload, members{claim: kind})
+			checkRefused(t, middleware.Bearer(verifier, nil), signVector(t, &v, v.Tokens[0].Header, payload), errorsx.WrongTokenType)
+		}
+	}
+}
