@@ -57,7 +57,7 @@ var answerFaults = []fault{
 	},
 	{
 		part: "others", name: "a set is relied upon for ever", file: "middleware/idp/remotekeys.go",
-		old: "case s.until.Passed(time.Now()):", new: "case s.until.past(time.Now()) && len(s.keys) == 0:",
+		old: "case s.until.Passed(time.Now()):\n\t\treturn nil, errors.Join(errors.New(\"idp: RemoteKeys:", new: "case false:\n\t\treturn nil, errors.Join(errors.New(\"idp: RemoteKeys:",
 	},
 	{
 		part: "others", name: "caches are not told of withdrawn keys", file: "middleware/idp/keyrefresh.go",

@@ -7,12 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/middleware/idp"
 )
@@ -47,8 +45,8 @@ func ExampleRemoteKeys() {
 	// Output: 401 with 1 key
 }
 
-// This provider names the client in cid and the scopes in the list scp.
-func ExampleJWT_otherClaims() {
+// A provider without a function of its own. It puts roles into an object.
+func ExampleOpen() {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		fmt.Println(err)
@@ -59,52 +57,38 @@ func ExampleJWT_otherClaims() {
 		fmt.Println(err)
 		return
 	}
-	tokens, err := idp.JWT(keys, idp.JWTConfig{
-		Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}, Types: []string{"JWT"}, UserClaim: "sub",
-	})
+
+	provider := idp.Config{
+		Issuers:  []string{"https://id.example.com"},
+		Audience: []string{"https://api.example.com"},
+		Scopes:   []string{"scope", "/realm_access/roles"}, // a claim, and one at a JSON Pointer
+	}
+	provider.Keys = keys // instead of those that the provider publishes
+	tokens, err := idp.Open(context.Background(), provider)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	defer tokens.Close()
 
-	translated := middleware.Around(tokens, func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
-		id, err := next.Validate(ctx, c)
+	for _, sub := range []string{"ada", "batch"} {
+		token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+			"iss": "https://id.example.com", "aud": "https://api.example.com", "sub": sub, "azp": "batch", "scope": "read",
+			"realm_access": map[string]any{"roles": []string{"admin"}}, "exp": time.Now().Add(time.Hour).Unix(),
+		})
+		token.Header["kid"] = "k1"
+		signed, err := token.SignedString(private)
 		if err != nil {
-			return nil, err
+			fmt.Println(err)
+			return
 		}
-		var claims struct {
-			Client string   `json:"cid"`
-			Scopes []string `json:"scp"`
-		}
-		if err := id.DecodeClaims(&claims); err != nil {
-			return nil, &errorsx.Error{Code: errorsx.UnknownToken, Err: err}
-		}
-		for _, scope := range claims.Scopes {
-			if scope == "" || strings.Contains(scope, " ") || !middleware.Scopes(scope).Valid() {
-				return nil, errorsx.UnknownToken // joined, it would become several scopes
-			}
-		}
-		id.Client, id.Scopes = claims.Client, middleware.Scopes(strings.Join(claims.Scopes, " "))
-		if id.User == id.Client {
-			id.User = "" // a client's own token
-		}
-		return id, nil
-	})
 
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
-		"iss": "https://id.example.com", "aud": "https://api.example.com", "sub": "ada", "cid": "app",
-		"scp": []string{"read", "write"}, "exp": time.Now().Add(time.Hour).Unix(),
-	})
-	token.Header["kid"] = "k1"
-	signed, err := token.SignedString(private)
-	if err != nil {
-		fmt.Println(err)
-		return
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+signed)
+		id, err := middleware.Check(r, middleware.Bearer(tokens, &middleware.BearerConfig{RequireUser: true}))
+		fmt.Printf("%q %q %q %v\n", id.Client, id.User, id.Scopes, err)
 	}
-
-	r := httptest.NewRequest("GET", "/", nil)
-	r.Header.Set("Authorization", "Bearer "+signed)
-	id, err := middleware.Check(r, middleware.Bearer(translated, nil))
-	fmt.Println(id.Client, id.User, id.Scopes, err)
-	// Output: app ada read write <nil>
+	// Output:
+	// "batch" "ada" "read admin" <nil>
+	// "" "" "" AUTH-9: Expected a token of a user: the route requires a user, and the token is a client's own
 }

@@ -1,16 +1,19 @@
 // Package idp accepts the access tokens of identity providers and of other issuers.
 //
-//	keys, err := idp.OpenRemoteKeys(ctx, "https://id.example.com/keys", nil)
-//	tokens, err := idp.JWT(keys, idp.JWTConfig{Issuer: "https://id.example.com", Audience: []string{"https://api.example.com"}})
-//	h := middleware.Bearer(tokens, nil)(mux)
+//	tokens, err := idp.Open(ctx, idp.Auth0("example.eu.auth0.com", "https://api.example.com"))
+//	auth, err := middleware.NewCache(tokens, 100_000, nil)
+//	h := middleware.Bearer(auth, nil)(mux)
 //
-// [JWT] verifies the signed tokens of one issuer, and [JWTs] those of several. The keys
-// are [RemoteKeys], which follow a key set (RFC 7517), or [StaticKeys].
+// [Open] verifies signed tokens (JWTs) of one or more issuers. The functions that are
+// named after a provider return its [Config]; for any other issuer write the Config
+// yourself. [Introspection] asks the issuer about each token (RFC 7662), which opaque
+// tokens need.
 //
-// [Introspection] asks the issuer about each token (RFC 7662). Opaque tokens need it.
+// [JWT] and [JWTs] verify the tokens of issuers that follow RFC 9068 with keys from
+// [StaticKeys] or [RemoteKeys].
 //
-// Put a [middleware.Cache] around each of these validators. It learns of keys that
-// RemoteKeys find withdrawn. Around StaticKeys and Introspection it needs a TTL.
+// A [middleware.Cache] around a validator of this package learns of keys that are
+// withdrawn. Around Introspection it needs a TTL.
 package idp
 
 import (
@@ -78,10 +81,7 @@ const MaxLifetime = 366 * 24 * time.Hour
 // own key (jku, x5u, jwk, x5c).
 //
 // The client is the claim client_id, or azp if there is none. The scopes are the claim
-// scope. For a provider that uses other claims, translate them with
-// [middleware.Around], as the example of JWT for other claims shows. If the client is in
-// another claim, the function must clear User for a client's own token, because JWT
-// compares sub only with client_id and azp.
+// scope. [Open] reads those of other providers too.
 //
 // The first of these checks that fails decides the error code: the form of the token
 // and its iss (AUTH-12), the key and the signature (AUTH-10), the type (AUTH-9), the
@@ -183,12 +183,6 @@ type jwtValidator struct {
 	cfg    JWTConfig
 	types  []string
 	known  atomic.Pointer[knownHeader] // the header of the last token whose signature was right
-}
-
-// A liveJWT is a validator whose keys report withdrawn keys.
-type liveJWT struct {
-	*jwtValidator
-	middleware.Source
 }
 
 // Offline implements [middleware.OfflineValidator]. It reports whether Validate makes

@@ -92,3 +92,9 @@ func (h *header) badKey(want fmt.Stringer, err error) *tokenFault {
 	f.err = err
 	return f
 }
+
+// A liveJWT is a validator whose keys report withdrawn keys.
+type liveJWT struct {
+	*jwtValidator
+	middleware.Source
+}

@@ -132,6 +132,7 @@ type header struct {
 	X5u  value `json:"x5u"`
 	Jwk  value `json:"jwk"`
 	X5c  value `json:"x5c"`
+	X5t  value `json:"x5t"`
 }
 
 // key returns the ID and the algorithm of the key that the header asks for.
@@ -153,6 +154,17 @@ func (h *header) key() (kid, alg string, err error) {
 		}
 	}
 	return kid, alg, nil
+}
+
+// asked returns the ID and the algorithm of the key that the header asks for, by the
+// rules for other issuers' tokens. hints says that the header names certificates or a URL
+// of keys. These are never used, and are harmless beside the ID of a known key.
+func (h *header) asked() (kid, alg string, hints bool, err error) {
+	bare := *h
+	hints = h.Jku != nil || h.X5c != nil || h.X5t != nil
+	bare.Jku, bare.X5c = nil, nil
+	kid, alg, err = bare.key()
+	return kid, alg, hints, err
 }
 
 // fault returns the fault of a header member of that name.

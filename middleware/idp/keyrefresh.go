@@ -38,7 +38,7 @@ func (r *RemoteKeys) run(ctx context.Context) {
 
 // search waits for a fetch of the set, because it lacks a key, and returns the new
 // set. During the cooldown it returns the current set.
-func (r *RemoteKeys) search(ctx context.Context, kid string) (*keySet, error) {
+func (r *RemoteKeys) search(ctx context.Context, has func(*keySet) bool) (*keySet, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, searchTimeout, errors.New("the set is not fetched in time"))
 	defer cancel()
 	for {
@@ -56,7 +56,7 @@ func (r *RemoteKeys) search(ctx context.Context, kid string) (*keySet, error) {
 		}
 
 		// A fetch that had begun before this request may have missed the key.
-		if s := r.state.Load(); !late || s.has(kid) {
+		if s := r.state.Load(); !late || has(s) {
 			return s, nil
 		}
 	}
@@ -103,13 +103,14 @@ func (r *RemoteKeys) refresh(ctx context.Context) {
 	r.mu.Unlock()
 
 	began := time.Now()
-	keys, skipped, err := r.get(ctx)
+	s, skipped, err := r.get(ctx)
 	r.fetches.Add(1)
 	if err != nil {
 		r.failed.Add(1)
 		r.keep(ctx, err)
 	} else {
-		r.replace(ctx, &keySet{keys: keys, skipped: len(skipped), good: began}, skipped)
+		s.skipped, s.good = len(skipped), began
+		r.replace(ctx, s, skipped)
 	}
 
 	r.mu.Lock()
@@ -119,7 +120,7 @@ func (r *RemoteKeys) refresh(ctx context.Context) {
 }
 
 // get fetches the set from the issuer.
-func (r *RemoteKeys) get(ctx context.Context) (keys staticKeys, skipped []error, err error) {
+func (r *RemoteKeys) get(ctx context.Context) (s *keySet, skipped []error, err error) {
 	defer errorsx.Recovered("idp: RemoteKeys: the client", &err)
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
@@ -133,7 +134,12 @@ func (r *RemoteKeys) get(ctx context.Context) (keys staticKeys, skipped []error,
 	if err != nil {
 		return nil, nil, err
 	}
-	return parseKeySet(body)
+	if r.lists {
+		list, skipped, err := parseKeyList(body)
+		return &keySet{list: list}, skipped, err
+	}
+	keys, skipped, err := parseKeySet(body)
+	return &keySet{keys: keys}, skipped, err
 }
 
 // keep records a failed fetch and keeps the current set.
@@ -159,7 +165,8 @@ func (r *RemoteKeys) replace(ctx context.Context, s *keySet, skipped []error) {
 	s.until = deadline.At(until)
 
 	old := r.state.Swap(s)
-	if gone := old.keys.without(s.keys); len(gone) > 0 {
+	gone := append(old.keys.without(s.keys), old.list.without(s.list)...)
+	if len(gone) > 0 {
 		r.sinks.Forget(gone...)
 	}
 	r.sinks.FreshUntil(until)

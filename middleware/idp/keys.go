@@ -120,14 +120,14 @@ func (ks staticKeys) Knows(kid string) bool {
 	return ok || alone
 }
 
-// methods holds the supported algorithms. PSS is not supported, and the algorithm
-// "none" never will be.
+// methods holds the supported algorithms. The algorithm "none" is not one of them.
 var methods = map[string]jwt.SigningMethod{}
 
 func init() {
 	for _, m := range []jwt.SigningMethod{
 		jwt.SigningMethodES256, jwt.SigningMethodES384, jwt.SigningMethodES512, jwt.SigningMethodEdDSA,
 		jwt.SigningMethodRS256, jwt.SigningMethodRS384, jwt.SigningMethodRS512,
+		jwt.SigningMethodPS256, jwt.SigningMethodPS384, jwt.SigningMethodPS512,
 		jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512,
 	} {
 		methods[m.Alg()] = m
@@ -155,7 +155,7 @@ func checkKey(alg string, key crypto.PublicKey) error {
 		ok = alg == "EdDSA" && len(k) == ed25519.PublicKeySize
 		equal = areEqual(k)
 	case *rsa.PublicKey:
-		ok = alg[:2] == "RS" && k != nil && k.N != nil && k.N.BitLen() >= 2048 && k.E >= 65537 && k.E%2 == 1
+		ok = (alg[:2] == "RS" || alg[:2] == "PS") && k != nil && k.N != nil && k.N.BitLen() >= 2048 && k.E >= 65537 && k.E%2 == 1
 	case []byte:
 		ok = hmacSizes[alg] > 0 && len(k) >= hmacSizes[alg]
 		if size := hmacSizes[alg]; size > len(k) {

@@ -153,6 +153,9 @@ func (j *jwk) verifies() error {
 // algorithm returns the only algorithm for which the key may be used: its alg, or the
 // one that follows from its type. An RSA key without alg is for RS256.
 func (j *jwk) algorithm() string {
+	if j.Alg == "Ed25519" { // the name of RFC 9864
+		return "EdDSA"
+	}
 	byType := map[string]string{"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}[j.Crv]
 	if j.Kty == "RSA" {
 		byType = "RS256"

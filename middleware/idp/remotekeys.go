@@ -83,6 +83,7 @@ const (
 // use.
 type RemoteKeys struct {
 	url     string
+	lists   bool // see openKeys
 	cfg     RemoteKeysConfig
 	client  *http.Client
 	limiter *rate.Limiter
@@ -104,6 +105,7 @@ type RemoteKeys struct {
 // A keySet is the set that was fetched last. It must not be changed.
 type keySet struct {
 	keys    staticKeys
+	list    keyList // the same keys in a form that keeps several keys of one kid
 	skipped int
 	good    time.Time         // when the fetch of keys began
 	until   deadline.Deadline // when the set becomes too old
@@ -140,8 +142,15 @@ func OpenRemoteKeys(ctx context.Context, url string, c *RemoteKeysConfig) (*Remo
 		return nil, fmt.Errorf("idp: OpenRemoteKeys: %w", err)
 	}
 
+	return openKeys(ctx, url, cfg, false)
+}
+
+// openKeys opens keys whose configuration is checked. If lists is set, they are used
+// through find alone, and revocations name keys as a keyList does.
+func openKeys(ctx context.Context, url string, cfg RemoteKeysConfig, lists bool) (*RemoteKeys, error) {
 	r := &RemoteKeys{
-		url: url, cfg: cfg, client: remoteClient(cfg.Client, sameHost),
+		lists: lists,
+		url:   url, cfg: cfg, client: remoteClient(cfg.Client, sameHost),
 		limiter: rate.NewLimiter(rate.Every(cfg.Cooldown), 1),
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
@@ -204,7 +213,7 @@ func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey
 	s := r.state.Load()
 	if kid != "" && !s.has(kid) {
 		var err error
-		if s, err = r.search(ctx, kid); err != nil {
+		if s, err = r.search(ctx, func(s *keySet) bool { return s.has(kid) }); err != nil {
 			return nil, fmt.Errorf("idp: RemoteKeys: an unknown key: %w", err)
 		}
 	}
@@ -217,6 +226,32 @@ func (r *RemoteKeys) Key(ctx context.Context, kid, alg string) (crypto.PublicKey
 		return nil, fmt.Errorf("idp: RemoteKeys: an unknown key, and the set could not be fetched: %w", s.err)
 	}
 	return s.keys.Key(ctx, kid, alg)
+}
+
+// find returns the current list of keys. If it lacks the kid, the set is fetched first.
+func (r *RemoteKeys) find(ctx context.Context, kid string) (keyList, error) {
+	select {
+	case <-r.ended:
+		return nil, errors.New("idp: the verifier is closed")
+	default:
+	}
+
+	s, has := r.state.Load(), func(s *keySet) bool { return s.list.has(kid) }
+	if kid != "" && !has(s) {
+		var err error
+		if s, err = r.search(ctx, has); err != nil {
+			return nil, fmt.Errorf("idp: an unknown key: %w", err)
+		}
+	}
+
+	switch {
+	case s.until.Passed(time.Now()):
+		return nil, errors.Join(errors.New("idp: the key set is too old"), s.err)
+	// The set may lack the key only because the fetch failed.
+	case kid != "" && !has(s) && s.err != nil:
+		return nil, fmt.Errorf("idp: an unknown key, and the set could not be fetched: %w", s.err)
+	}
+	return s.list, nil
 }
 
 // Knows implements [OfflineKeys]. The set is never fetched for a token without a kid.

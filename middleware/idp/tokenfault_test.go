@@ -79,7 +79,7 @@ func TestJWTCauses(t *testing.T) {
 		{"typ", hs(members{"typ": "JWT"}, nil), one, `header member "typ": expected "at+jwt", found "JWT"`},
 		{"no typ", hs(members{"typ": nil}, nil), one, `header member "typ": expected "at+jwt", found nothing`},
 		{"alg", hs(members{"alg": "none"}, nil), one,
-			`header member "alg": expected one of ["ES256" "ES384" "ES512" "EdDSA" "HS256" "HS384" "HS512" "RS256" "RS384" "RS512"], found "none"`},
+			`header member "alg": expected one of ["ES256" "ES384" "ES512" "EdDSA" "HS256" "HS384" "HS512" "PS256" "PS384" "PS512" "RS256" "RS384" "RS512"], found "none"`},
 		{"alg a number", hs(members{"alg": 0}, nil), one, `header member "alg": expected a string, found a number`},
 		{"kid", hs(members{"kid": "x"}, nil), one, `header member "kid": expected the ID of a known HS256 key, found "x"; idp: no such key`},
 		{"kid empty", hs(members{"kid": ""}, nil), one, `header member "kid": expected a string that is not empty, found ""`},

@@ -1,0 +1,266 @@
+package idp
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/authtier/authtier/middleware"
+	"github.com/authtier/authtier/middleware/internal/wiring"
+)
+
+// Config selects the tokens of one issuer that [Open] accepts, and gives the meaning of
+// their claims. The functions of this package that are named after a provider return one.
+type Config struct {
+	// Issuers are the exact spellings of iss that this issuer uses. The first is
+	// discovered and names [middleware.Identity].Issuer. It may have a {tenant} or
+	// {tenantid} as one whole path segment; see Tenants.
+	Issuers []string
+
+	// JWKSURL is the URL of the key set (RFC 7517 section 5). If empty, it is found in
+	// the issuer's metadata, or no set is fetched if Keys is set.
+	JWKSURL string
+
+	// Keys, from [StaticKeys], verify tokens instead of a fetched set, or beside it if
+	// JWKSURL is set too.
+	Keys Keys
+
+	// Audience lists the accepted audiences. A token with aud must have one of them.
+	Audience []string
+
+	// Clients lists clients. A token without aud is accepted only from one of them. If
+	// Audience is set too, a token with aud must fit both. Audience or Clients must be
+	// set.
+	Clients []string
+
+	// Types lists the accepted values of the header member typ, without regard to case
+	// and to a leading "application/". The empty type stands for a token without typ. If
+	// nil, they are at+jwt, JWT and the empty type. A token that is marked as an ID,
+	// refresh or logout token is AUTH-9 whatever Types says.
+	Types []string
+
+	// Tenants lists the tenants that a template in Issuers stands for. TenantClaim must
+	// equal the tenant; if empty, it is "tid". AllowAnyTenant accepts every tenant.
+	Tenants        []string
+	TenantClaim    string
+	AllowAnyTenant bool
+
+	// User and Client are the claims that name the user and the client. If User is
+	// empty, it is "sub". If Client is empty, the client is client_id, azp, cid or
+	// appid; all that a token has must be equal. A name that begins with a slash is a
+	// JSON Pointer.
+	User, Client string
+
+	// Scopes are the claims whose union is the token's scopes. If nil, they are scope
+	// and scp, which are split at blanks. A string in any other claim is one scope.
+	// Lists are read element by element, and of an object the members that are not
+	// false, null or empty. An element that is no scope token (RFC 6749 section 3.3) is
+	// dropped.
+	Scopes []string
+
+	// ClientToken, if not nil, reports whether a token is a client's own and has no user.
+	// A token whose sub is its client is one in any case, and so is one that the preset
+	// recognizes. It must not depend on a claim that users can set, and must be safe for
+	// concurrent use.
+	ClientToken func(Claims) bool
+
+	// Map, if not nil, changes the identity by its claims. It may set Client, User and
+	// Scopes; all other fields are restored after it. An error refuses the token, with
+	// AUTH-12 unless it is a refusal of its own. Map must depend on the claims alone,
+	// because its result is cached, and must be safe for concurrent use.
+	Map func(*middleware.Identity, Claims) error
+
+	// Leeway is the tolerance for the issuer's clock when nbf and iat are compared. If 0,
+	// it is 30 seconds, and if negative there is none. At most five minutes. exp is
+	// exact.
+	Leeway time.Duration
+
+	// MaxLifetime is the longest time from iat to exp, or from now to exp without iat.
+	// If 0, it is [MaxLifetime].
+	MaxLifetime time.Duration
+
+	// HTTPClient fetches the metadata and the key set. If nil, a client with the settings
+	// of [http.DefaultTransport] is used. Its CheckRedirect is ignored.
+	HTTPClient *http.Client
+
+	// AllowEmptyStart makes Open return before the first fetch. Every token of the issuer
+	// is AUTH-8 until a fetch succeeds.
+	AllowEmptyStart bool
+
+	// AllowHTTP allows http for the hosts that Issuers and JWKSURL name with http. On
+	// loopback http is always allowed.
+	AllowHTTP bool
+
+	// AllowIDTokens accepts the issuer's ID tokens. They are made for an application and
+	// tell that a person has logged in there, not what an API may do.
+	AllowIDTokens bool
+
+	// Refresh is the time between fetches of the key set, and MaxStale the time for which
+	// a set is used if it cannot be fetched again. If 0, they are five minutes and a day.
+	Refresh, MaxStale time.Duration
+
+	// Log receives failed fetches and skipped keys. If nil, it is [slog.Default].
+	Log *slog.Logger
+
+	preset preset
+}
+
+// A preset holds the conditions of a provider that a program cannot remove.
+type preset struct {
+	name string
+
+	// kind is the claim in which the provider names the kind of a token, and kinds are
+	// the accepted ones.
+	kind  string
+	kinds []string
+
+	// machine reports whether a token is a client's own.
+	machine func(Claims) bool
+
+	// refuse returns the fault of a token that the provider gives to strangers, or nil.
+	refuse func(c Claims, client string) error
+
+	// absent maps a claim for scopes to the claim that is read only in its absence.
+	absent map[string]string
+
+	// noUser gives no token a user unless the program sets User.
+	noUser bool
+
+	// userHint says which of the provider's settings adds a missing user.
+	userHint string
+
+	// faults are the faults in the arguments of the provider's function.
+	faults []error
+}
+
+const (
+	defaultLeeway = 30 * time.Second
+	maxLeeway     = 5 * time.Minute
+)
+
+// withDefaults returns cfg with its default values.
+func (cfg Config) withDefaults() Config {
+	cfg.TenantClaim = cmp.Or(cfg.TenantClaim, "tid")
+	cfg.MaxLifetime = cmp.Or(cfg.MaxLifetime, MaxLifetime)
+	cfg.Refresh = cmp.Or(cfg.Refresh, defaultRefresh)
+	cfg.MaxStale = cmp.Or(cfg.MaxStale, max(defaultMaxAge, cfg.Refresh))
+	if cfg.Types == nil {
+		cfg.Types = []string{"at+jwt", "JWT", ""}
+	}
+	if cfg.Scopes == nil {
+		cfg.Scopes = []string{"scope", "scp"}
+	}
+	if cfg.User == "" && !cfg.preset.noUser {
+		cfg.User = "sub"
+	}
+	switch {
+	case cfg.Leeway == 0:
+		cfg.Leeway = defaultLeeway
+	case cfg.Leeway < 0:
+		cfg.Leeway = 0
+	}
+	return cfg
+}
+
+// check returns an error that names every fault of a Config with its defaults.
+func (cfg *Config) check() error {
+	errs := slices.Clone(cfg.preset.faults)
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if len(cfg.Issuers) == 0 {
+		fault("no Issuers")
+	}
+	for _, iss := range cfg.Issuers {
+		errs = append(errs, cfg.checkIssuer(iss))
+	}
+	if len(cfg.Audience) == 0 && len(cfg.Clients) == 0 {
+		fault("neither Audience nor Clients: a token could be for anybody's API")
+	}
+	for name, list := range map[string][]string{"Audience": cfg.Audience, "Clients": cfg.Clients, "Tenants": cfg.Tenants} {
+		for _, s := range list {
+			if s == "" || strings.ContainsFunc(s, unicode.IsSpace) {
+				fault("%s holds %q, expected no empty value and no blank", name, s)
+			}
+		}
+	}
+
+	if cfg.Keys != nil && wiring.IsNil(cfg.Keys) {
+		fault("the Keys are a nil %T", cfg.Keys)
+	} else if _, ok := cfg.Keys.(staticKeys); cfg.Keys != nil && !ok {
+		fault("the Keys are a %T, expected those of StaticKeys", cfg.Keys)
+	}
+	if cfg.JWKSURL != "" {
+		if err := cfg.checkURL(cfg.JWKSURL); err != nil {
+			fault("the JWKSURL: %w", err)
+		}
+	}
+
+	if cfg.Leeway > maxLeeway {
+		fault("the Leeway is %v, expected at most %v", cfg.Leeway, maxLeeway)
+	}
+	if cfg.MaxLifetime < time.Second {
+		fault("the MaxLifetime is %v, expected at least 1s: a number without a unit is nanoseconds", cfg.MaxLifetime)
+	}
+	keys := RemoteKeysConfig{Refresh: cfg.Refresh, MaxAge: cfg.MaxStale, Cooldown: defaultCooldown, Timeout: defaultTimeout}
+	if err := keys.check(); err != nil {
+		fault("%w", err)
+	}
+	return errors.Join(errs...)
+}
+
+// checkIssuer returns what is wrong with one of the Issuers.
+func (cfg *Config) checkIssuer(iss string) error {
+	if iss == "" {
+		return errors.New("the Issuers hold an empty one")
+	}
+	before, after, isTemplate := cutTenant(iss)
+	switch {
+	case strings.ContainsAny(before+after, "{}"):
+		return fmt.Errorf("the issuer %q has a brace, expected at most one segment {tenant} or {tenantid}", iss)
+	case isTemplate && len(cfg.Tenants) == 0 && !cfg.AllowAnyTenant:
+		return fmt.Errorf("the issuer %q is a template: set Tenants, or AllowAnyTenant", iss)
+	case isTemplate && len(cfg.Tenants) > 0 && cfg.AllowAnyTenant:
+		return errors.New("both Tenants and AllowAnyTenant are set, expected one of them")
+	}
+	return nil
+}
+
+// cutTenant splits an issuer around its segment {tenant} or {tenantid}. ok is false if it
+// has none.
+func cutTenant(iss string) (before, after string, ok bool) {
+	for _, segment := range []string{"/{tenant}", "/{tenantid}"} {
+		before, after, ok = strings.Cut(iss, segment)
+		if ok && (after == "" || after[0] == '/') {
+			return before + "/", after, true
+		}
+	}
+	return iss, "", false
+}
+
+// checkURL returns an error unless raw may be fetched: it is https, or http on loopback,
+// or by AllowHTTP http of a host that the configuration itself names with http.
+func (cfg *Config) checkURL(raw string) error {
+	err := remoteURL(raw)
+	if err == nil || !cfg.AllowHTTP {
+		return err
+	}
+	u, parseErr := url.Parse(raw)
+	if parseErr != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" {
+		return err
+	}
+	named := func(known string) bool {
+		k, err := url.Parse(known)
+		return err == nil && k.Scheme == "http" && k.Host == u.Host
+	}
+	if named(cfg.JWKSURL) || slices.ContainsFunc(cfg.Issuers, named) {
+		return nil
+	}
+	return err
+}

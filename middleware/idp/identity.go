@@ -1,0 +1,145 @@
+package idp
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// identity returns what the claims of a verified token say.
+func (t *trusted) identity(r *received, client, keyID string, expires time.Time) (*middleware.Identity, error) {
+	c, p := r.claims, &t.cfg.preset
+	if p.refuse != nil {
+		if err := p.refuse(c, client); err != nil {
+			return nil, refusedAs(err)
+		}
+	}
+
+	user, err := t.user(c, client)
+	if err != nil {
+		return nil, refusedAs(err)
+	}
+	id, ok := c.text("jti")
+	if !ok {
+		id = ""
+	}
+	aud, _ := c.audience()
+
+	result := middleware.Identity{
+		Issuer: t.issuerName(r), Client: client, User: user, Scopes: t.scopes(c), Methods: middleware.ByToken,
+		TokenID: id, SigningKeyID: keyID, Audience: middleware.Audience(strings.Join(aud, " ")), Expires: expires,
+	}
+	result = result.WithClaims(strings.Clone(r.signed[len(r.head)+1:]))
+	if t.cfg.Map != nil {
+		if err := t.mapped(&result, c); err != nil {
+			return nil, err
+		}
+	}
+
+	if result.Client == "" && result.User == "" {
+		return nil, refusedAs(newFault(inClaims, t.cfg.User, words("a user in it, or a client in client_id, azp, cid or appid"), 0))
+	}
+	return &result, nil
+}
+
+// issuerName returns the name of the issuer in the identity. With a template it is the
+// token's own iss, so that equal names of two tenants never merge.
+func (t *trusted) issuerName(r *received) string {
+	if _, _, isTemplate := cutTenant(t.cfg.Issuers[0]); isTemplate {
+		return strings.Clone(r.issuer())
+	}
+	return t.cfg.Issuers[0]
+}
+
+// user returns the token's user, or "" if the token is a client's own.
+func (t *trusted) user(c Claims, client string) (string, error) {
+	p := &t.cfg.preset
+	sub, _ := c.text("sub")
+	machine := client != "" && sub == client || p.machine != nil && p.machine(c) || t.cfg.ClientToken != nil && t.cfg.ClientToken(c)
+	if machine || t.cfg.User == "" {
+		return "", nil
+	}
+
+	user, ok := c.text(t.cfg.User)
+	switch {
+	case !ok:
+		return "", c.fault(t.cfg.User, wantPrinted)
+	case user == "":
+		want := words("the user")
+		if p.userHint != "" {
+			want += words(": " + p.userHint)
+		}
+		return "", c.fault(t.cfg.User, want)
+	}
+	return user, nil
+}
+
+// scopes returns the union of the configured claims. Elements that are no scope tokens
+// are dropped, never split.
+func (t *trusted) scopes(c Claims) middleware.Scopes {
+	var all []string
+	for _, name := range t.cfg.Scopes {
+		if only := t.cfg.preset.absent[name]; only != "" && c.Has(only) {
+			continue
+		}
+		for _, s := range scopesIn(c, name) {
+			if !strings.Contains(s, " ") && s != "" && middleware.Scopes(s).Valid() && !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	return middleware.Scopes(strings.Join(all, " "))
+}
+
+// scopesIn returns the elements of one claim.
+func scopesIn(c Claims, name string) []string {
+	v := c.value(name)
+	switch v.Kind() {
+	case '"':
+		if name == "scope" || name == "scp" {
+			return strings.Fields(unquoted(v))
+		}
+		return []string{unquoted(v)}
+	case '[':
+		return c.List(name)
+	case '{':
+		names, err := truthy(v)
+		if err != nil {
+			return nil
+		}
+		slices.Sort(names)
+		return names
+	}
+	return nil
+}
+
+// mapped applies Map, which may set three fields.
+func (t *trusted) mapped(id *middleware.Identity, c Claims) (err error) {
+	changed := *id
+	err = callMap(t.cfg.Map, &changed, c)
+	if _, ok := errors.AsType[*errorsx.Error](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[errorsx.Code](err); ok {
+		return err
+	}
+	if err != nil {
+		return refusedAs(fmt.Errorf("Map: %w", err))
+	}
+	if !changed.Scopes.Valid() {
+		return errorsx.Fault(errors.New("idp: Map: the Scopes are no scopes separated by single spaces"))
+	}
+	id.Client, id.User, id.Scopes = changed.Client, changed.User, changed.Scopes
+	return nil
+}
+
+// callMap calls Map and turns a panic into a fault.
+func callMap(f func(*middleware.Identity, Claims) error, id *middleware.Identity, c Claims) (err error) {
+	defer errorsx.Recovered("idp: Map", &err)
+	return f(id, c)
+}

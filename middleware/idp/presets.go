@@ -1,0 +1,215 @@
+package idp
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// missing returns an error for each argument that is empty. args are pairs of a name and
+// a value.
+func missing(function string, args ...string) (errs []error) {
+	for n := 0; n+1 < len(args); n += 2 {
+		if args[n+1] == "" {
+			errs = append(errs, fmt.Errorf("%s: no %s", function, args[n]))
+		}
+	}
+	return errs
+}
+
+// Auth0 accepts the access tokens of an Auth0 tenant for the API with that identifier,
+// which Auth0 calls the audience. domain is the tenant's domain, such as
+// "example.eu.auth0.com", or its custom domain.
+//
+// The user is sub, such as "auth0|65f0". The scopes are scope. With RBAC, Auth0 also
+// sends permissions; to use them, set Scopes to []string{"scope", "permissions"}.
+//
+// See https://auth0.com/docs/secure/tokens/access-tokens.
+func Auth0(domain, audience string) Config {
+	return Config{
+		Issuers: []string{"https://" + domain + "/"}, Audience: []string{audience},
+		preset: preset{
+			name: "Auth0", faults: missing("Auth0", "domain", domain, "audience", audience),
+			// A person's sub always contains a bar, so no person has such a sub.
+			machine: func(c Claims) bool {
+				sub, party := c.Text("sub"), c.Text("azp")
+				if party == "" {
+					party = c.Text("client_id")
+				}
+				return party != "" && sub == party+"@clients"
+			},
+		},
+	}
+}
+
+// Okta accepts the access tokens of an Okta authorization server. issuer is its issuer
+// URI, such as "https://example.okta.com/oauth2/default".
+//
+// The user is uid, Okta's own ID of the person; sub is the login, which can change. The
+// client is cid and the scopes are scp.
+//
+// See https://developer.okta.com/docs/api/openapi/okta-oauth/guides/overview/.
+func Okta(issuer, audience string) Config {
+	return Config{
+		Issuers: []string{issuer}, Audience: []string{audience}, User: "uid",
+		preset: preset{name: "Okta", faults: missing("Okta", "issuer", issuer, "audience", audience)},
+	}
+}
+
+// Keycloak accepts the access tokens of a Keycloak realm. realm is its URL, such as
+// "https://sso.example.com/realms/main". The audience is that of a client's audience
+// mapper; without one, a realm sends no audience of yours. Then pass "", and set Clients
+// to the clients whose tokens are accepted.
+//
+// The user is sub, which the client scope "basic" adds. The scopes are scope. Roles are
+// at the pointers "/realm_access/roles" and "/resource_access/CLIENT/roles", which Scopes
+// may list too. The name for display is preferred_username; people can change it.
+//
+// See https://www.keycloak.org/docs/latest/server_admin/#_protocol-mappers.
+func Keycloak(realm, audience string) Config {
+	cfg := Config{
+		Issuers: []string{realm},
+		preset: preset{
+			name: "Keycloak", faults: missing("Keycloak", "realm", realm),
+			kind: "typ", kinds: []string{"Bearer"},
+			userHint: "in Keycloak, give the client the client scope \"basic\", which adds sub",
+			// A person can choose the name, but not the claim client_id, which the scope
+			// of service accounts adds.
+			machine: func(c Claims) bool {
+				client := c.Text("client_id")
+				return client != "" && c.Text("preferred_username") == "service-account-"+client
+			},
+		},
+	}
+	if audience != "" {
+		cfg.Audience = []string{audience}
+	}
+	return cfg
+}
+
+// Cognito accepts the access tokens of an Amazon Cognito user pool in a region, such as
+// "eu-central-1". They have no audience: clients lists the app clients whose tokens are
+// accepted.
+//
+// The user is sub. The scopes are scope. Groups are in "cognito:groups".
+//
+// See https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html.
+func Cognito(region, userPool string, clients ...string) Config {
+	faults := missing("Cognito", "region", region, "userPool", userPool)
+	if len(clients) == 0 {
+		faults = append(faults, errors.New("Cognito: no clients"))
+	}
+	return Config{
+		Issuers: []string{"https://cognito-idp." + region + ".amazonaws.com/" + userPool}, Clients: clients,
+		preset: preset{name: "Cognito", faults: faults, kind: "token_use", kinds: []string{"access"}},
+	}
+}
+
+// Google accepts Google's ID tokens: its APIs receive these, and no others. clients lists the
+// OAuth client IDs of your applications. A token of a service account is accepted only if
+// the account's own numeric ID is in clients too: any service account can ask for any
+// audience.
+//
+// The user is sub. There are no scopes.
+//
+// See https://developers.google.com/identity/openid-connect/openid-connect.
+func Google(clients ...string) Config {
+	var faults []error
+	if len(clients) == 0 {
+		faults = append(faults, errors.New("Google: no clients"))
+	}
+	own := slices.Clone(clients)
+	return Config{
+		Issuers: []string{"https://accounts.google.com", "accounts.google.com"}, Audience: clients,
+		JWKSURL: "https://www.googleapis.com/oauth2/v3/certs", AllowIDTokens: true, Client: "azp", Scopes: []string{},
+		preset: preset{
+			name: "Google", faults: faults,
+			machine: func(c Claims) bool { return c.Text("azp") != "" && c.Text("azp") == c.Text("sub") },
+			refuse: func(c Claims, client string) error {
+				if !slices.Contains(own, c.Text("azp")) {
+					return c.fault("azp", anyOf(own))
+				}
+				return nil
+			},
+		},
+	}
+}
+
+// Firebase accepts the ID tokens of a Firebase project: its back ends receive these, and
+// no others. The user is sub. There are no scopes.
+//
+// See https://firebase.google.com/docs/auth/admin/verify-id-tokens.
+func Firebase(project string) Config {
+	return Config{
+		Issuers: []string{"https://securetoken.google.com/" + project}, Audience: []string{project},
+		JWKSURL:       "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+		AllowIDTokens: true, Scopes: []string{},
+		preset: preset{name: "Firebase", faults: missing("Firebase", "project", project)},
+	}
+}
+
+// Supabase accepts the access tokens of a Supabase project, whose URL is such as
+// "https://abc.supabase.co". A project that still signs with its shared secret needs Keys
+// too: StaticKeys of one HS256 key without ID.
+//
+// The user is sub. There are no scopes; the role of the database is in role.
+//
+// See https://supabase.com/docs/guides/auth/jwts.
+func Supabase(projectURL string) Config {
+	issuer := strings.TrimSuffix(projectURL, "/") + "/auth/v1"
+	return Config{
+		Issuers: []string{issuer}, Audience: []string{"authenticated"}, JWKSURL: issuer + "/.well-known/jwks.json",
+		preset: preset{name: "Supabase", faults: missing("Supabase", "projectURL", projectURL)},
+	}
+}
+
+// Clerk accepts the session tokens of a Clerk application. issuer is its Frontend API
+// URL. origins lists the origins of the pages whose tokens are accepted: the claim azp of
+// Clerk is an origin, and is the identity's Client.
+//
+// The user is sub. A session that is not complete yet is refused. There are no scopes.
+//
+// See https://clerk.com/docs/guides/sessions/session-tokens.
+func Clerk(issuer string, origins ...string) Config {
+	faults := missing("Clerk", "issuer", issuer)
+	if len(origins) == 0 {
+		faults = append(faults, errors.New("Clerk: no origins"))
+	}
+	return Config{
+		Issuers: []string{issuer}, Clients: origins, JWKSURL: strings.TrimSuffix(issuer, "/") + "/.well-known/jwks.json",
+		preset: preset{
+			name: "Clerk", faults: faults,
+			machine: func(c Claims) bool { return strings.HasPrefix(c.Text("sub"), "mch_") },
+			refuse: func(c Claims, _ string) error {
+				if c.Text("sts") == "pending" {
+					return c.fault("sts", words("a complete session"))
+				}
+				return nil
+			},
+		},
+	}
+}
+
+// Hydra accepts the JWT access tokens of an Ory Hydra. The user is sub, the client is
+// client_id, and the scopes are scp or scope.
+//
+// See https://www.ory.com/docs/oauth2-oidc/jwt-access-token.
+func Hydra(issuer, audience string) Config {
+	return Config{
+		Issuers: []string{issuer}, Audience: []string{audience},
+		preset: preset{name: "Hydra", faults: missing("Hydra", "issuer", issuer, "audience", audience)},
+	}
+}
+
+// Zitadel accepts the JWT access tokens of a Zitadel instance. The audience is the ID of
+// the project. Zitadel marks no tokens of service users, so that no token has a user
+// until User is set to a claim that only people have, such as one that an action adds.
+//
+// See https://zitadel.com/docs/apis/openidoauth/claims.
+func Zitadel(issuer, audience string) Config {
+	return Config{
+		Issuers: []string{issuer}, Audience: []string{audience}, Client: "client_id",
+		preset: preset{name: "Zitadel", noUser: true, faults: missing("Zitadel", "issuer", issuer, "audience", audience)},
+	}
+}
