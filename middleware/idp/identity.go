@@ -129,7 +129,7 @@ func (t *trusted) mapped(id *middleware.Identity, c Claims) (err error) {
 		return err
 	}
 	if err != nil {
-		return refusedAs(fmt.Errorf("Map: %w", err))
+		return refusedAs(fmt.Errorf("the function Map: %w", err))
 	}
 	if !changed.Scopes.Valid() {
 		return errorsx.Fault(errors.New("idp: Map: the Scopes are no scopes separated by single spaces"))
