@@ -98,6 +98,11 @@ func configs(t testing.TB) map[string]idp.Config {
 		"Clerk":                idp.Clerk("https://clerk.example.com", "https://app.example.com"),
 		"Hydra":                idp.Hydra("https://hydra.example/", "https://api.example.com"),
 		"GitHub Actions":       idp.GitHubActions("https://api.example.com", "42"),
+		"Firebase":             idp.Firebase("proj"),
+		"GitLab":               idp.GitLab("https://gitlab.com", "https://api.example.com", "11"),
+		"Kubernetes":           idp.Kubernetes("https://k.example", "api", "default/builder"),
+		"Cloudflare Access":    idp.CloudflareAccess("t.cloudflareaccess.com", "tag"),
+		"Zitadel":              idp.Zitadel("https://z.example", "project-1"),
 	}
 }
 
@@ -106,6 +111,8 @@ func changes(provider, name string, cfg *idp.Config) {
 	switch {
 	case name == "no aud (realm without audience mapper)":
 		cfg.Audience, cfg.Clients = nil, []string{"spa"}
+	case strings.Contains(name, "that an action adds"):
+		cfg.User = "person"
 	case name == "no sub":
 		cfg.User = "preferred_username"
 	case strings.Contains(name, "not in the list"):
