@@ -2,6 +2,8 @@ package middleware
 
 import (
 	"net/http"
+
+	"github.com/authtier/authtier/middleware/internal/syntax"
 )
 
 const apiKeyHeader = "X-Api-Key"
@@ -53,7 +55,7 @@ func (cfg APIKeyConfig) guard(v Validator) (*guard, error) {
 		otherClient: cfg.AllowOtherClient,
 		from:        from,
 		read: func(r *http.Request) (string, string, *location, error) {
-			key, err := one(r.Header, header)
+			key, err := one(r.Header, header, syntax.MaxCredential)
 			return "", key, from, err
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware/internal/syntax"
 )
 
 // BasicConfig configures [Basic]. The zero value is ready to use.
@@ -74,7 +75,7 @@ func ReadBasic(r *http.Request, name string) (Credential, error) {
 }
 
 func readBasic(h http.Header, name string) (user, password string, err error) {
-	value, err := one(h, name)
+	value, err := one(h, name, syntax.MaxCredential)
 	if err != nil {
 		return "", "", err
 	}

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,6 +29,11 @@ type BearerConfig struct {
 	// query is refused if it has any other scope or no scope. QuerySafe must be nil
 	// or have at least one scope.
 	QuerySafe []string
+
+	// MaxTokenBytes is the largest size of the header's value, in bytes. A larger one is
+	// AUTH-3. If 0, it is 8 KiB; at most 64 KiB. Some providers put all groups of a user
+	// into a token. A token in the query never has more than 8 KiB.
+	MaxTokenBytes int
 
 	// RequireUser refuses a token that names no user, such as a client's own, with
 	// AUTH-9. It cannot be combined with AllowAnonymous.
@@ -70,6 +76,9 @@ func Bearer(v Validator, cfg *BearerConfig) Wrapper {
 	return wrapperOf(v, cfg)
 }
 
+// maxTokenBytes is the largest MaxTokenBytes.
+const maxTokenBytes = 64 << 10
+
 // check returns an error that names every fault of cfg but those of its headers.
 func (cfg *BearerConfig) check() error {
 	var errs []error
@@ -87,6 +96,9 @@ func (cfg *BearerConfig) check() error {
 	if strings.ContainsFunc(cfg.Audience, unicode.IsSpace) {
 		errs = append(errs, fmt.Errorf("the Audience is one audience, and %q holds a blank", cfg.Audience))
 	}
+	if n := cfg.MaxTokenBytes; n != 0 && (n < syntax.MaxCredential || n > maxTokenBytes) {
+		errs = append(errs, fmt.Errorf("the number of MaxTokenBytes is %d, expected %d to %d", n, syntax.MaxCredential, maxTokenBytes))
+	}
 	if cfg.Vary != "" && cfg.Confirm == nil {
 		errs = append(errs, errors.New("the Vary names the header that Confirm reads, and Confirm is nil"))
 	}
@@ -97,7 +109,7 @@ func (cfg *BearerConfig) check() error {
 func (cfg BearerConfig) guard(v Validator) (*guard, error) {
 	header, err := headerName("Header", cfg.Header, "Authorization")
 	errs := []error{err, cfg.check()}
-	b := &bearer{header: header, cfg: cfg, querySafe: Scopes(strings.Join(cfg.QuerySafe, " "))}
+	b := &bearer{header: header, cfg: cfg, most: cmp.Or(cfg.MaxTokenBytes, syntax.MaxCredential), querySafe: Scopes(strings.Join(cfg.QuerySafe, " "))}
 
 	b.fromHeader = headerLocation(b.header)
 	if cfg.Vary != "" {
@@ -142,11 +154,12 @@ type bearer struct {
 	header                string
 	cfg                   BearerConfig
 	querySafe             Scopes
+	most                  int // bytes of the header's value
 	fromHeader, fromQuery *location
 }
 
 func (b *bearer) read(r *http.Request) (username, token string, from *location, err error) {
-	value, err := one(r.Header, b.header)
+	value, err := one(r.Header, b.header, b.most)
 	if b.cfg.QuerySafe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		token, qerr := queryToken(r.URL.RawQuery)
 		switch {

@@ -80,6 +80,8 @@ func TestWiringPanics(t *testing.T) {
 		}, []string{"nil Validator", `Header: "a,b"`, `Vary: "c d"`, `Audience is one audience, and "e f"`, `QuerySafe: "" is`, `QuerySafe: "g h" is`,
 			"RequireUser and AllowAnonymous", "Confirm is nil"}},
 		{"no query", "Bearer", func() { middleware.Bearer(people, &middleware.BearerConfig{QuerySafe: []string{}}) }, []string{"QuerySafe is empty"}},
+		{"a small limit", "Bearer", func() { middleware.Bearer(people, &middleware.BearerConfig{MaxTokenBytes: 100}) }, []string{"MaxTokenBytes is 100"}},
+		{"a large limit", "Bearer", func() { middleware.Bearer(people, &middleware.BearerConfig{MaxTokenBytes: 1 << 20}) }, []string{"MaxTokenBytes is 1048576"}},
 		{"a line's end", "Bearer", func() { middleware.Bearer(people, &middleware.BearerConfig{Audience: "api\n"}) }, []string{"Audience"}},
 		{"what confirms is lost", "Bearer", func() { middleware.Bearer(people, &middleware.BearerConfig{Vary: "Cookie"}) }, []string{"Vary", "Confirm is nil"}},
 		{"a choice of nothing", "Bearer", func() { middleware.Bearer(middleware.ByScheme{middleware.SchemeBearer: noCache}, nil) },

@@ -11,16 +11,17 @@ import (
 	"github.com/authtier/authtier/middleware/internal/syntax"
 )
 
-// one returns the only value of the header with that canonical name. An empty value
-// counts as missing. Several values are malformed, even if one of them is empty.
-func one(h http.Header, name string) (string, error) {
+// one returns the only value of the header with that canonical name, which may have at
+// most that many bytes. An empty value counts as missing. Several values are malformed,
+// even if one of them is empty.
+func one(h http.Header, name string, most int) (string, error) {
 	switch v := h[name]; {
 	case len(v) == 0 || len(v) == 1 && v[0] == "":
 		return "", missing(name)
 	case len(v) > 1:
 		return "", malformed(name, "more than one value")
-	case len(v[0]) > syntax.MaxCredential:
-		return "", malformed(name, "more than 8192 bytes")
+	case len(v[0]) > most:
+		return "", malformed(name, fmt.Sprintf("more than %d bytes", most))
 	default:
 		return v[0], nil
 	}

@@ -241,12 +241,30 @@ func TestVectors(t *testing.T) {
 				if want.Issuer != "" && id.Issuer != want.Issuer {
 					t.Errorf("got the issuer %q, want %q", id.Issuer, want.Issuer)
 				}
+				if strings.Contains(tt.Name, "157 groups") {
+					large := &middleware.BearerConfig{MaxTokenBytes: 16 << 10}
+					checkRefused(t, middleware.Bearer(verifier, nil), signVector(t, &v, tt.Header, tt.Payload), errorsx.CredentialsMalformed)
+					checkAdmitted(t, middleware.Bearer(verifier, large), signVector(t, &v, tt.Header, tt.Payload))
+				}
 				if want.User == "" {
 					users := middleware.Bearer(verifier, &middleware.BearerConfig{RequireUser: true})
 					checkRefused(t, users, signVector(t, &v, tt.Header, tt.Payload), errorsx.WrongTokenType)
 				}
 			})
 		}
+	}
+}
+
+// checkAdmitted tests that a wrapper admits a token.
+func checkAdmitted(t testing.TB, w middleware.Wrapper, signed string) {
+	t.Helper()
+	r, err := http.NewRequest("GET", "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+signed)
+	if _, err := middleware.Check(r, w); err != nil {
+		t.Error(err)
 	}
 }
 
