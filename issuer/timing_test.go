@@ -98,10 +98,29 @@ func timed(t *testing.T, bcryptCost int) (token, introspect http.Handler) {
 // compare checks that a and b get the same answer in the same time.
 func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *httptest.ResponseRecorder) {
 	t.Helper()
-	within, rank := 1.05, 2
+	within, rank, tries := 1.05, 2, 1
 	if os.Getenv("AUTHTIER_LONG") != "1" {
-		pairs, within, rank = max(2, workers, pairs/500), 5, 4 // load makes single attempts slower, never faster
+		// Load makes single attempts slower, never faster, and seldom three times in a row.
+		pairs, within, rank, tries = max(2, workers, pairs/500), 5, 4, 3
 	}
+
+	for try := range tries {
+		known, unknown := timePairs(t, what, pairs, workers, rank, a, b)
+		ratio := float64(known) / float64(unknown)
+		t.Logf("%s: %d pairs, %v and %v, ratio %.3f", what, pairs, known, unknown, ratio)
+		if ratio <= within && ratio >= 1/within {
+			return
+		}
+		if try == tries-1 {
+			t.Errorf("%s: %v and %v, want them alike", what, known, unknown)
+		}
+	}
+}
+
+// timePairs times a and b in pairs and returns a quantile of each: 1/rank of the times
+// are shorter.
+func timePairs(t *testing.T, what string, pairs, workers, rank int, a, b func(n int) *httptest.ResponseRecorder) (known, unknown time.Duration) {
+	t.Helper()
 	var mu sync.Mutex
 	var times [2][]time.Duration
 	var wg sync.WaitGroup
@@ -130,12 +149,7 @@ func compare(t *testing.T, what string, pairs, workers int, a, b func(n int) *ht
 	for i := range times {
 		slices.Sort(times[i])
 	}
-	known, unknown := times[0][(len(times[0])-1)/rank], times[1][(len(times[1])-1)/rank]
-	ratio := float64(known) / float64(unknown)
-	t.Logf("%s: %d pairs, %v and %v, ratio %.3f", what, len(times[0]), known, unknown, ratio)
-	if ratio > within || ratio < 1/within {
-		t.Errorf("%s: %v and %v, want them alike", what, known, unknown)
-	}
+	return times[0][(len(times[0])-1)/rank], times[1][(len(times[1])-1)/rank]
 }
 
 // TestB05 lets fifty users log in repeatedly, while other requests need no password.

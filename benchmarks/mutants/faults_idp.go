@@ -43,15 +43,15 @@ var idpFaults = []fault{
 		old: "!slices.Contains(p.kinds, c.Text(p.kind))", new: "c.Text(p.kind) == \"\" && !slices.Contains(p.kinds, c.Text(p.kind))",
 	},
 	{
-		part: "idp", name: "a tenant may be a path", file: "middleware/idp/open.go",
+		part: "idp", name: "a tenant may be a path", file: "middleware/idp/tenants.go",
 		old: "if isTenant(tenant) && (", new: "if tenant != \"\" && (",
 	},
 	{
-		part: "idp", name: "tid is not compared with iss", file: "middleware/idp/rules.go",
+		part: "idp", name: "tid is not compared with iss", file: "middleware/idp/tenants.go",
 		old: "if tenant != \"\" && c.Text(t.cfg.TenantClaim) != tenant {", new: "if false {",
 	},
 	{
-		part: "idp", name: "a key verifies tokens of any tenant", file: "middleware/idp/verify.go",
+		part: "idp", name: "a key verifies tokens of any tenant", file: "middleware/idp/tenants.go",
 		old: "return errors.New(\"the key verifies tokens of another tenant only\")", new: "return nil",
 	},
 	{

@@ -232,18 +232,6 @@ func (cfg *Config) checkIssuer(iss string) error {
 	return nil
 }
 
-// cutTenant splits an issuer around its segment {tenant} or {tenantid}. ok is false if it
-// has none.
-func cutTenant(iss string) (before, after string, ok bool) {
-	for _, segment := range []string{"/{tenant}", "/{tenantid}"} {
-		before, after, ok = strings.Cut(iss, segment)
-		if ok && (after == "" || after[0] == '/') {
-			return before + "/", after, true
-		}
-	}
-	return iss, "", false
-}
-
 // checkURL returns an error unless raw may be fetched: it is https, or http on loopback,
 // or by AllowHTTP http of a host that the configuration itself names with http.
 func (cfg *Config) checkURL(raw string) error {

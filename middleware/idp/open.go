@@ -107,34 +107,6 @@ func (v *Verifier) index() error {
 	return errors.Join(errs...)
 }
 
-// tenant returns the tenant of an iss that one of the templates matches. A template with
-// Tenants matches only these.
-func (t *trusted) tenant(iss string) (tenant string, ok bool) {
-	for _, template := range t.cfg.Issuers {
-		before, after, isTemplate := cutTenant(template)
-		if !isTemplate || !strings.HasPrefix(iss, before) || !strings.HasSuffix(iss, after) || len(iss) <= len(before)+len(after) {
-			continue
-		}
-		tenant = iss[len(before) : len(iss)-len(after)]
-		if isTenant(tenant) && (t.cfg.AllowAnyTenant || slices.Contains(t.cfg.Tenants, tenant)) {
-			return tenant, true
-		}
-	}
-	return "", false
-}
-
-// isTenant reports whether s can be a tenant: letters, digits, '-', '.' and '_', but not
-// only dots, which are path segments of their own kind.
-func isTenant(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_') {
-			return false
-		}
-	}
-	return strings.Trim(s, ".") != ""
-}
-
 // open finds and fetches the key set.
 func (t *trusted) open(ctx context.Context) error {
 	if t.static != nil && t.cfg.JWKSURL == "" {
@@ -229,19 +201,30 @@ func (v *Verifier) Subscribe(s middleware.Sink) (cancel func()) {
 	return (&liveIssuers{sources: sources}).Subscribe(s)
 }
 
-// Offline implements [middleware.OfflineValidator].
+// Offline implements [middleware.OfflineValidator]. It reports true for a token whose key
+// is known, or for which no key will be looked for.
 func (v *Verifier) Offline(c middleware.Credential) bool {
+	head, _, _ := strings.Cut(c.Secret, ".")
+	t := &token{head: head}
+	if len(head) > maxHead || t.readHeader() != nil {
+		return true
+	}
+	kid, _, _, err := t.header.asked()
+	if err != nil || kid == "" || !slices.ContainsFunc(v.issuers, func(t *trusted) bool { return !t.knows(kid) }) {
+		return true
+	}
+
+	// Only the payload says whose key it is.
 	r, err := readToken(c.Secret)
 	if err != nil {
 		return true
 	}
-	t, _ := v.of(r.issuer())
-	if t == nil {
-		return true
-	}
-	kid, _, _, err := r.header.asked()
-	return err != nil || kid == "" || t.knows(kid)
+	issuer, _ := v.of(r.issuer())
+	return issuer == nil || issuer.knows(kid)
 }
+
+// maxHead is the largest size of an encoded header, in bytes.
+const maxHead = 8 << 10
 
 // knows reports whether the keys for kid are at hand.
 func (t *trusted) knows(kid string) bool {

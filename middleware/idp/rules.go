@@ -188,14 +188,6 @@ func (t *trusted) checkAudience(c Claims, client string) error {
 	return nil
 }
 
-// checkTenant returns the fault of a token whose claims name another tenant than iss.
-func (t *trusted) checkTenant(c Claims, tenant string) error {
-	if tenant != "" && c.Text(t.cfg.TenantClaim) != tenant {
-		return c.fault(t.cfg.TenantClaim, words("the tenant that iss names"))
-	}
-	return nil
-}
-
 // checkBinding returns the fault of a token that is bound to a key (RFC 7800).
 func checkBinding(c Claims) error {
 	if c.Has("cnf") {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/authtier/authtier/errorsx"
 )
@@ -69,19 +68,4 @@ func (t *trusted) keys(ctx context.Context, kid string) (keyList, error) {
 		return nil, err
 	}
 	return slices.Concat(t.static, fetched), nil
-}
-
-// checkKeyIssuer returns an error if the key has a member issuer that names another
-// tenant than the token's.
-func (t *trusted) checkKeyIssuer(k verifyKey, r *received, tenant string) error {
-	if k.issuer == "" || strings.Contains(k.issuer, "{tenantid}") || strings.Contains(k.issuer, "{tenant}") {
-		return nil
-	}
-	if tenant == "" {
-		tenant = r.claims.Text(t.cfg.TenantClaim)
-	}
-	if tenant != "" && slices.Contains(strings.Split(k.issuer, "/"), tenant) {
-		return nil
-	}
-	return errors.New("the key verifies tokens of another tenant only")
 }

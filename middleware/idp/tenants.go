@@ -1,0 +1,70 @@
+package idp
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// tenant returns the tenant of an iss that one of the templates matches. A template with
+// Tenants matches only these.
+func (t *trusted) tenant(iss string) (tenant string, ok bool) {
+	for _, template := range t.cfg.Issuers {
+		before, after, isTemplate := cutTenant(template)
+		if !isTemplate || !strings.HasPrefix(iss, before) || !strings.HasSuffix(iss, after) || len(iss) <= len(before)+len(after) {
+			continue
+		}
+		tenant = iss[len(before) : len(iss)-len(after)]
+		if isTenant(tenant) && (t.cfg.AllowAnyTenant || slices.Contains(t.cfg.Tenants, tenant)) {
+			return tenant, true
+		}
+	}
+	return "", false
+}
+
+// isTenant reports whether s can be a tenant: letters, digits, '-', '.' and '_', but not
+// only dots, which are path segments of their own kind.
+func isTenant(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_') {
+			return false
+		}
+	}
+	return strings.Trim(s, ".") != ""
+}
+
+// cutTenant splits an issuer around its segment {tenant} or {tenantid}. ok is false if it
+// has none.
+func cutTenant(iss string) (before, after string, ok bool) {
+	for _, segment := range []string{"/{tenant}", "/{tenantid}"} {
+		before, after, ok = strings.Cut(iss, segment)
+		if ok && (after == "" || after[0] == '/') {
+			return before + "/", after, true
+		}
+	}
+	return iss, "", false
+}
+
+// checkTenant returns the fault of a token whose claims name another tenant than iss.
+func (t *trusted) checkTenant(c Claims, tenant string) error {
+	if tenant != "" && c.Text(t.cfg.TenantClaim) != tenant {
+		return c.fault(t.cfg.TenantClaim, words("the tenant that iss names"))
+	}
+	return nil
+}
+
+// checkKeyIssuer returns an error if the key has a member issuer that names another
+// tenant than the token's.
+func (t *trusted) checkKeyIssuer(k verifyKey, r *received, tenant string) error {
+	if k.issuer == "" || strings.Contains(k.issuer, "{tenantid}") || strings.Contains(k.issuer, "{tenant}") {
+		return nil
+	}
+	if tenant == "" {
+		tenant = r.claims.Text(t.cfg.TenantClaim)
+	}
+	if tenant != "" && slices.Contains(strings.Split(k.issuer, "/"), tenant) {
+		return nil
+	}
+	return errors.New("the key verifies tokens of another tenant only")
+}
