@@ -161,6 +161,8 @@ func TestKeyRules(t *testing.T) {
 		"no kid, five keys that fit":             {[]members{ed("a"), ed("b"), ed("c"), ed("d"), ed("e")}, "EdDSA", members{"kid": nil}, errorsx.BadSignature},
 		"two keys of one kid":                    {[]members{jwkOf(t, "ES256", members{"kid": "k1"}), ed("k1")}, "EdDSA", nil, 0},
 		"an unknown kid beside keys without kid": {[]members{jwkOf(t, "ES256", members{"kid": "other"}), ed(nil)}, "EdDSA", members{"kid": "new"}, 0},
+		"a certificate in a token without kid":   {[]members{ed(nil)}, "EdDSA", members{"kid": nil, "x5c": []string{"x"}}, errorsx.BadSignature},
+		"a URL of keys beside a known kid":       {[]members{ed("k1")}, "EdDSA", members{"jku": "https://evil.example/"}, 0},
 		"an unknown kid beside known keys":       {[]members{ed("a")}, "EdDSA", members{"kid": "new"}, errorsx.BadSignature},
 		"RS384 with a key without alg":           {[]members{rs(members{"kid": "k1"})}, "RS384", nil, 0},
 		"RS384 with a key for RS256":             {[]members{rs(members{"kid": "k1", "alg": "RS256"})}, "RS384", nil, errorsx.BadSignature},

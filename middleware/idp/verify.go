@@ -28,7 +28,7 @@ func (t *trusted) verify(ctx context.Context, r *received, tenant string) (keyID
 	if err != nil {
 		return "", err
 	}
-	if hints && !keys.has(kid) {
+	if hints && (kid == "" || !keys.has(kid)) {
 		return "", refused(errorsx.BadSignature, r.header.badKey(words("the ID of a known key beside jku, x5c and x5t"), ErrNoKey))
 	}
 	keys, err = keys.candidates(kid, alg)
