@@ -44,8 +44,8 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 		ClientVersion: client.Version,
 	}
 
-	// If the client has lost all scopes of the key, Scopes is empty. The mark tells
-	// this key from one without scopes, which has no limit.
+	// If the client has lost all scopes of the key, Scopes is empty. WithScopeLimit
+	// distinguishes such a key from one that was created without scopes.
 	if len(key.Scopes) > 0 {
 		id = id.WithScopeLimit()
 	}

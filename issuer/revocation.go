@@ -21,9 +21,10 @@ import (
 // The issuer remembers at most 10,000 revocations of unexpired tokens for each client.
 // At the next one, it revokes all tokens of that client.
 //
-// RevokeToken returns [store.ErrNotFound] if token is not a live token of this issuer:
-// for example, if it has expired, was revoked before, is another issuer's, or is a
-// token's ID.
+// RevokeToken returns [store.ErrNotFound] if token is not a token of this issuer: for
+// example, if it is another issuer's or a token's ID, or was revoked before. It also
+// returns it for a signed token that has expired. An expired opaque token can be revoked
+// while the store still has it.
 //
 // Like all methods that revoke, RevokeToken goes on when ctx ends, because a revocation
 // must take effect even if the connection that asked for it is gone. The store has five

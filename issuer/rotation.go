@@ -36,8 +36,8 @@ func (i *Issuer) rotator() (rotator, error) {
 // in front of it refuse it when RotateAPIKey returns, and others as soon as a revoked
 // key.
 //
-// The new key lives as long as the old one was meant to from its creation, or for ever
-// if the old one had no end. If the old key was replaced before, the end of its overlap
+// The new key gets the full lifetime of the old one, counted from now. It has no end if
+// the old key had none. If the old key was replaced before, the end of its overlap
 // counts as its end. To end the new key sooner, call the store's UpdateAPIKey.
 //
 // The new key copies the old one as RotateAPIKey read it. It may lack a change of
@@ -91,9 +91,9 @@ func (i *Issuer) rotateAPIKey(ctx context.Context, id string, overlap time.Durat
 // are refused from now on, as [Issuer.RotateAPIKey] says. Tokens of the client stay
 // valid.
 //
-// The new secret lives as long as the client's last one was meant to from its creation,
-// or for ever if that had no end or there was none. To end it, call
-// [Issuer.RevokeSecret].
+// The new secret gets the full lifetime of the client's last secret, counted from now. If
+// that one had no end, or if the client had no secret, the new one has no end. To end it,
+// call [Issuer.RevokeSecret].
 //
 // RotateSecret returns [store.ErrNotFound] if there is no such client. After any other
 // error the store may have replaced the secrets by one that nobody knows.

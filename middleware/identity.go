@@ -257,8 +257,8 @@ func mergeAnew(a, b *Identity, otherClient bool) (*Identity, bool) {
 		return a, a.includes(b)
 	}
 
-	// If one of them is a token, its scopes count. The other credential fills empty
-	// fields and may shorten the lifetime.
+	// If one of them is a token, its scopes count, even if there are none. The other
+	// credential adds only names that are missing, and may shorten the lifetime.
 	main, other := b, a
 	if a.Methods.Has(ByToken) {
 		main, other = a, b

@@ -33,9 +33,9 @@ type Batch struct {
 	Counts  []Count
 }
 
-// LateDays is the number of days for which a day still accepts counts after its end.
-// Streams whose counts are all older are folded: they are closed, and their counts are
-// added up.
+// LateDays is the number of days for which a day still accepts counts after its end. One
+// day later, streams that have only counts of such days are folded: they are closed, and
+// their counts are added up.
 const LateDays = 7
 
 // Sum returns a+b, or the nearest int64 if that overflows. All quantities of a [Report]

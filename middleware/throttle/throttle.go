@@ -25,9 +25,9 @@ import (
 
 // Config configures a [Throttle]. The zero value is ready to use.
 type Config struct {
-	// Failures is the number of failures at one account from one address that are free.
-	// They expire evenly, as many as Failures in each Window. If 0, Failures is 10 and
-	// Window is 15 minutes. Window must be at least a second.
+	// Failures is the number of failures at one account from one address that cause no
+	// block. They expire evenly, as many as Failures in each Window. If 0, Failures is 10
+	// and Window is 15 minutes. Window must be at least a second.
 	//
 	// The next failure blocks the pair of account and address for a second. After that,
 	// each failure after a block blocks the pair for twice as long as the last one, up
