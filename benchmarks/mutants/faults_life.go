@@ -191,11 +191,11 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "throttle", name: "X-Forwarded-For is believed of anybody", file: "middleware/proxy.go",
-		old: "if !p.trusts(addr) && !(isUnix && len(p.trusted) > 0) {", new: "if false {",
+		old: "if !p.trusts(addr) && !(isUnix && len(p.trusted) > 0) {", new: "if false && isUnix {",
 	},
 	{
 		part: "throttle", name: "an address is an account's own", file: "middleware/throttle/throttle.go",
-		old: "network(address)}}", new: "network(netip.Addr{})}}",
+		old: "network(address)}}", new: "network(netip.Addr{})}}; _ = address",
 	},
 	{
 		part: "throttle", name: "blocks do not grow", file: "middleware/throttle/failures.go",
