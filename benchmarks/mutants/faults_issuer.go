@@ -97,7 +97,7 @@ var issuerFaults = []fault{
 	},
 	{
 		part: "users", name: "caches keep the old password's tokens", file: "issuer/create.go",
-		old: "i.sinks.Forget(middleware.Revocation{User: login})", new: "_ = login",
+		old: "i.sinks.Forget(middleware.Revocation{User: login})", new: "_ = middleware.Revocation{User: login}",
 	},
 	{
 		part: "users", name: "a key's limit ends with its scopes", file: "issuer/apikey.go",
