@@ -135,7 +135,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "issuer", name: "a client that hangs up is not known", file: "issuer/endpoint.go",
-		old: "ctx := context.WithoutCancel(r.Context())", new: "ctx := context.WithValue(r.Context(), endpoint{}, 0)",
+		old: "ctx := context.WithoutCancel(r.Context())", new: "ctx := r.Context()\n\t_ = context.WithoutCancel",
 	},
 	{
 		part: "issuer", name: "who hangs up has revoked nothing", file: "issuer/revocation.go",
