@@ -146,8 +146,8 @@ var lifeFaults = []fault{
 		old: "\tif err := m.revocations.Revoke(ctx, id); err != nil {", new: "\tm.forget(id)\n\tif err := m.revocations.Revoke(ctx, id); err != nil {",
 	},
 	{
-		part: "others", name: "a client that hangs up has not logged out", file: "issuer/session/login.go",
-		old: "m.end(context.WithoutCancel(r.Context()), id.TokenID)", new: "m.end(context.Context(r.Context()), id.TokenID)",
+		part: "others", name: "a client that hangs up has not logged out", file: "issuer/sessions.go",
+		old: "\tctx, cancel := lasting(ctx)\n\tdefer cancel()\n\treturn s.issuer.revoke(", new: "\treturn s.issuer.revoke(", tests: "./issuer/session",
 	},
 	{
 		part: "others", name: "a refused call renews the session", file: "issuer/session/visits.go",

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -174,7 +173,7 @@ func (m *Manager) cookie(r *http.Request, value string) *http.Cookie {
 // logout ends the session of the request, even if the connection is gone.
 func (m *Manager) logout(w http.ResponseWriter, r *http.Request) error {
 	id, _ := middleware.IdentityFromContext(r.Context())
-	if err := m.end(context.WithoutCancel(r.Context()), id.TokenID); err != nil {
+	if err := m.end(r.Context(), id.TokenID); err != nil {
 		return err
 	}
 
