@@ -114,7 +114,6 @@ type Config struct {
 
 // A preset holds the conditions of a provider that a program cannot remove.
 type preset struct {
-	name string
 
 	// kind is the claim in which the provider names the kind of a token, and kinds are
 	// the accepted ones.

@@ -30,7 +30,7 @@ func Auth0(domain, audience string) Config {
 	return Config{
 		Issuers: []string{"https://" + domain + "/"}, Audience: []string{audience},
 		preset: preset{
-			name: "Auth0", faults: missing("Auth0", "domain", domain, "audience", audience),
+			faults: missing("Auth0", "domain", domain, "audience", audience),
 			// A person's sub always contains a bar, so no person has such a sub.
 			machine: func(c Claims) bool {
 				sub, party := c.Text("sub"), c.Text("azp")
@@ -53,7 +53,7 @@ func Auth0(domain, audience string) Config {
 func Okta(issuer, audience string) Config {
 	return Config{
 		Issuers: []string{issuer}, Audience: []string{audience}, User: "uid",
-		preset: preset{name: "Okta", faults: missing("Okta", "issuer", issuer, "audience", audience)},
+		preset: preset{faults: missing("Okta", "issuer", issuer, "audience", audience)},
 	}
 }
 
@@ -71,8 +71,8 @@ func Keycloak(realm, audience string) Config {
 	cfg := Config{
 		Issuers: []string{realm},
 		preset: preset{
-			name: "Keycloak", faults: missing("Keycloak", "realm", realm),
-			kind: "typ", kinds: []string{"Bearer"},
+			faults: missing("Keycloak", "realm", realm),
+			kind:   "typ", kinds: []string{"Bearer"},
 			userHint: "in Keycloak, give the client the client scope \"basic\", which adds sub",
 			// A person can choose the name, but not the claim client_id, which the scope
 			// of service accounts adds.
@@ -102,7 +102,7 @@ func Cognito(region, userPool string, clients ...string) Config {
 	}
 	return Config{
 		Issuers: []string{"https://cognito-idp." + region + ".amazonaws.com/" + userPool}, Clients: clients,
-		preset: preset{name: "Cognito", faults: faults, kind: "token_use", kinds: []string{"access"}},
+		preset: preset{faults: faults, kind: "token_use", kinds: []string{"access"}},
 	}
 }
 
@@ -124,7 +124,7 @@ func Google(clients ...string) Config {
 		Issuers: []string{"https://accounts.google.com", "accounts.google.com"}, Audience: clients,
 		JWKSURL: "https://www.googleapis.com/oauth2/v3/certs", AllowIDTokens: true, Client: "azp", Scopes: []string{},
 		preset: preset{
-			name: "Google", faults: faults,
+			faults:  faults,
 			machine: func(c Claims) bool { return c.Text("azp") != "" && c.Text("azp") == c.Text("sub") },
 			refuse: func(c Claims, client string) error {
 				if !slices.Contains(own, c.Text("azp")) {
@@ -145,7 +145,7 @@ func Firebase(project string) Config {
 		Issuers: []string{"https://securetoken.google.com/" + project}, Audience: []string{project},
 		JWKSURL:       "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
 		AllowIDTokens: true, Scopes: []string{},
-		preset: preset{name: "Firebase", faults: missing("Firebase", "project", project)},
+		preset: preset{faults: missing("Firebase", "project", project)},
 	}
 }
 
@@ -160,7 +160,7 @@ func Supabase(projectURL string) Config {
 	issuer := strings.TrimSuffix(projectURL, "/") + "/auth/v1"
 	return Config{
 		Issuers: []string{issuer}, Audience: []string{"authenticated"}, JWKSURL: issuer + "/.well-known/jwks.json",
-		preset: preset{name: "Supabase", faults: missing("Supabase", "projectURL", projectURL)},
+		preset: preset{faults: missing("Supabase", "projectURL", projectURL)},
 	}
 }
 
@@ -179,7 +179,7 @@ func Clerk(issuer string, origins ...string) Config {
 	return Config{
 		Issuers: []string{issuer}, Clients: origins, JWKSURL: strings.TrimSuffix(issuer, "/") + "/.well-known/jwks.json",
 		preset: preset{
-			name: "Clerk", faults: faults,
+			faults:  faults,
 			machine: func(c Claims) bool { return strings.HasPrefix(c.Text("sub"), "mch_") },
 			refuse: func(c Claims, _ string) error {
 				if c.Text("sts") == "pending" {
@@ -198,7 +198,7 @@ func Clerk(issuer string, origins ...string) Config {
 func Hydra(issuer, audience string) Config {
 	return Config{
 		Issuers: []string{issuer}, Audience: []string{audience},
-		preset: preset{name: "Hydra", faults: missing("Hydra", "issuer", issuer, "audience", audience)},
+		preset: preset{faults: missing("Hydra", "issuer", issuer, "audience", audience)},
 	}
 }
 
@@ -210,6 +210,6 @@ func Hydra(issuer, audience string) Config {
 func Zitadel(issuer, audience string) Config {
 	return Config{
 		Issuers: []string{issuer}, Audience: []string{audience}, Client: "client_id",
-		preset: preset{name: "Zitadel", noUser: true, faults: missing("Zitadel", "issuer", issuer, "audience", audience)},
+		preset: preset{noUser: true, faults: missing("Zitadel", "issuer", issuer, "audience", audience)},
 	}
 }

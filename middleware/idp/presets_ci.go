@@ -18,7 +18,7 @@ import (
 func GitHubActions(audience string, repositories ...string) Config {
 	own := slices.Clone(repositories)
 	return jobs(preset{
-		name: "GitHubActions", faults: append(missing("GitHubActions", "audience", audience), none("GitHubActions: no repositories", own)...),
+		faults: append(missing("GitHubActions", "audience", audience), none("GitHubActions: no repositories", own)...),
 		refuse: func(c Claims, _ string) error {
 			owner := c.Text("repository_owner_id")
 			if repository := c.Text("repository_id"); repository != "" && slices.Contains(own, repository) || owner != "" && slices.Contains(own, "owner:"+owner) {
@@ -39,7 +39,7 @@ func GitHubActions(audience string, repositories ...string) Config {
 func GitLab(instance, audience string, projects ...string) Config {
 	own := slices.Clone(projects)
 	return jobs(preset{
-		name: "GitLab", faults: append(missing("GitLab", "instance", instance, "audience", audience), none("GitLab: no projects", own)...),
+		faults: append(missing("GitLab", "instance", instance, "audience", audience), none("GitLab: no projects", own)...),
 		refuse: func(c Claims, _ string) error {
 			namespace := c.Text("namespace_id")
 			if project := c.Text("project_id"); project != "" && slices.Contains(own, project) || namespace != "" && slices.Contains(own, "namespace:"+namespace) {
@@ -67,7 +67,7 @@ func Kubernetes(issuer, audience string, accounts ...string) Config {
 		own = append(own, "system:serviceaccount:"+strings.ReplaceAll(account, "/", ":"))
 	}
 	return jobs(preset{
-		name: "Kubernetes", faults: faults,
+		faults: faults,
 		refuse: func(c Claims, _ string) error {
 			if !slices.Contains(own, c.Text("sub")) {
 				return c.fault("sub", words("one of the configured service accounts"))
@@ -105,7 +105,7 @@ func CloudflareAccess(team, audience string) Config {
 		Issuers: []string{"https://" + team}, Audience: []string{audience}, JWKSURL: "https://" + team + "/cdn-cgi/access/certs",
 		Client: "common_name", Scopes: []string{},
 		preset: preset{
-			name: "CloudflareAccess", faults: missing("CloudflareAccess", "team", team, "audience", audience),
+			faults:  missing("CloudflareAccess", "team", team, "audience", audience),
 			machine: func(c Claims) bool { return c.Has("common_name") },
 		},
 	}
@@ -124,7 +124,6 @@ func CloudflareAccess(team, audience string) Config {
 func Entra(audience string, tenants ...string) Config {
 	cfg := EntraAnyTenant(audience)
 	cfg.AllowAnyTenant, cfg.Tenants = false, tenants
-	cfg.preset.name = "Entra"
 	cfg.preset.faults = append(missing("Entra", "audience", audience), none("Entra: no tenants", tenants)...)
 	return cfg
 }
@@ -138,7 +137,7 @@ func EntraAnyTenant(audience string) Config {
 		Audience: []string{audience}, JWKSURL: "https://login.microsoftonline.com/common/discovery/v2.0/keys",
 		User: "oid", Scopes: []string{"scp", "roles"}, AllowAnyTenant: true,
 		preset: preset{
-			name: "EntraAnyTenant", faults: missing("EntraAnyTenant", "audience", audience),
+			faults: missing("EntraAnyTenant", "audience", audience),
 			absent: map[string]string{"roles": "scp"},
 			machine: func(c Claims) bool {
 				return c.Text("idtyp") == "app" || !c.Has("scp") && c.Text("oid") != "" && c.Text("oid") == c.Text("sub")

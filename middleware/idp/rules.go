@@ -29,7 +29,7 @@ func (t *trusted) validate(ctx context.Context, now time.Time, r *received, tena
 	if err == nil {
 		err = t.checkAudience(r.claims, client)
 	}
-	// A token that has expired is AUTH-11 whatever else is wrong with it.
+	// A token that has expired is AUTH-11, even if something else is wrong too.
 	if !now.Before(times.expires) {
 		e := &errorsx.Error{Code: errorsx.TokenExpired, Err: r.claims.fault("exp", timeAfter(now))}
 		if err == nil {
