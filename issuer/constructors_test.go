@@ -175,12 +175,14 @@ func TestKeySetErrors(t *testing.T) {
 // the server, not of the token.
 func TestZeroKeySet(t *testing.T) {
 	token := mint(t, newIssuer(t, nil, issuer.Config{}), issuer.Grant{Client: "app"}).AccessToken
-	v, err := idp.JWT(&issuer.KeySet{}, idp.JWTConfig{Issuer: testURL, Audience: []string{testURL}})
+	cfg := idp.Own(testURL)
+	cfg.Keys = &issuer.KeySet{}
+	v, err := idp.Open(t.Context(), cfg)
 	must(t, err)
 	if _, err := v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token}); err == nil || !strings.Contains(err.Error(), "NewKeySet") {
 		t.Errorf("got %v", err)
 	}
-	v.(middleware.OfflineValidator).Offline(middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
+	v.Offline(middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token})
 }
 
 // TestImportErrors imports secrets with several faults. The error must name all of

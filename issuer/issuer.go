@@ -19,7 +19,7 @@
 // and rotate; a second use of one ends its family (RFC 9700 section 4.14.2).
 //
 // The package has no authorization code flow, on purpose. A team that needs one has an
-// identity provider, and [idp.JWT] verifies the provider's tokens.
+// identity provider, and [idp.Open] verifies the provider's tokens.
 package issuer
 
 import (
@@ -59,7 +59,7 @@ type Issuer struct {
 	cfg         Config
 	users       store.Users
 	keys        *keyring.Ring
-	jwt         middleware.Validator
+	signed      *idp.Verifier
 	revocations revocations
 	sinks       middleware.Sinks
 	validator   func() middleware.Validator
@@ -138,8 +138,9 @@ func newIssuer(ctx context.Context, url string, db Store, given *Config) (_ *Iss
 	if i.keys, err = cfg.keySet(ctx, db); err != nil {
 		return nil, err
 	}
-	i.jwt, err = idp.JWT(i.keys, idp.JWTConfig{Issuer: url, Audience: []string{cfg.Audience}})
-	if err != nil {
+	own := idp.Own(url, cfg.Audience)
+	own.Keys = i.keys
+	if i.signed, err = idp.Open(ctx, own); err != nil {
 		return nil, err
 	}
 

@@ -371,7 +371,9 @@ func TestD09NothingPrintsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := idp.JWT(verify, idp.JWTConfig{Issuer: testURL, Audience: []string{"a"}})
+	cfg := idp.Own(testURL, "a")
+	cfg.Keys = verify
+	tokens, err := idp.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type revocations struct {
 	revoked revokedSet // tokens, families and sessions
 	clients versions
 	users   versions
+	since   map[subject]time.Time // when a revocation after the first read was applied
 	unsure  map[subject]time.Time // when revoked, for those whose new version was not read since
 	purged  time.Time
 	longest time.Duration // lifetime of an access token
@@ -50,7 +51,7 @@ type subject struct {
 func newRevocations(longest time.Duration) revocations {
 	return revocations{
 		following: make(chan struct{}, 1), longest: longest,
-		revoked: newRevokedSet(), clients: versions{}, users: versions{}, unsure: map[subject]time.Time{},
+		revoked: newRevokedSet(), clients: versions{}, users: versions{}, since: map[subject]time.Time{}, unsure: map[subject]time.Time{},
 	}
 }
 
@@ -103,6 +104,10 @@ func (r *revocations) apply(changes []store.Change, now time.Time) {
 			r.revoked.add(c.Kind, c.ID, c.Until, now)
 		case store.KindClient, store.KindUser:
 			known := r.versions(c.Kind)
+			// Nobody knows when the revocations of the first read were made.
+			if c.Version > known[c.ID] && r.fresh.Load() != nil {
+				r.since[subject{c.Kind, c.ID}] = now
+			}
 			known[c.ID] = max(known[c.ID], c.Version)
 		}
 	}

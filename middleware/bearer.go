@@ -49,6 +49,12 @@ type BearerConfig struct {
 	// [Validator].
 	Confirm func(r *http.Request, id Identity) error
 
+	// ConfirmKey, if not nil, decides whether the request proves that its client has the
+	// key to which the token is bound: the claim cnf (RFC 7800), as for DPoP (RFC 9449) or
+	// mutual TLS (RFC 8705). It is called for bound tokens only. Without it, they are
+	// AUTH-12. It runs concurrently, and its errors mean the same as those of [Validator].
+	ConfirmKey func(r *http.Request, id Identity) error
+
 	// Vary names the header that Confirm reads. If it is set, answers vary by that
 	// header and are private. It cannot be set without Confirm.
 	Vary string
@@ -138,6 +144,7 @@ func (cfg BearerConfig) guard(v Validator) (*guard, error) {
 		read:        b.read,
 		check:       b.check,
 		confirm:     cfg.Confirm,
+		confirmKey:  cfg.ConfirmKey,
 	}
 
 	if cfg.QuerySafe != nil {

@@ -16,7 +16,9 @@ type extras struct {
 	addrs        []netip.Prefix // networks from which the credential may be used; if empty, from everywhere
 	owner        string
 	confirmation string
+	dropped      []string // elements of the claims for scopes that were no scope tokens
 	limitsScopes bool
+	boundToKey   bool
 }
 
 // with returns a copy of id whose extras are changed by change.
@@ -52,6 +54,21 @@ func (id Identity) WithOwner(login string) Identity {
 // need it.
 func (id Identity) WithConfirmation(digest string) Identity {
 	return id.with(func(e *extras) { e.confirmation = digest })
+}
+
+// WithKeyBinding returns a copy of id for a token that is bound to a key (RFC 7800), such
+// as one with the claim cnf. A wrapper without [BearerConfig.ConfirmKey] refuses it with
+// AUTH-12, because the client has not shown that it has the key. It is for packages that
+// implement a [Validator]; most programs do not need it.
+func (id Identity) WithKeyBinding() Identity {
+	return id.with(func(e *extras) { e.boundToKey = true })
+}
+
+// WithDroppedScopes returns a copy of id that tells [Observe] of elements in its claims
+// for scopes that are no scopes. It is for packages that implement a [Validator]; most
+// programs do not need it.
+func (id Identity) WithDroppedScopes(elements []string) Identity {
+	return id.with(func(e *extras) { e.dropped = elements })
 }
 
 // WithScopeLimit returns a copy of id for a credential whose scopes limit the tokens

@@ -47,8 +47,8 @@ type guard struct {
 	// It is nil unless read looks into the query.
 	safe func(id *Identity) error
 
-	// confirm is [BearerConfig.Confirm].
-	confirm func(r *http.Request, id Identity) error
+	// confirm is [BearerConfig.Confirm], and confirmKey is [BearerConfig.ConfirmKey].
+	confirm, confirmKey func(r *http.Request, id Identity) error
 }
 
 // A location is a place in requests where credentials are found. Its header values are
@@ -155,6 +155,11 @@ func (g *guard) authenticate(s *state, r *http.Request) (*location, error) {
 	id, err := g.identify(s, r, username, secret, from.query)
 	if err != nil {
 		return g.anonymous, err
+	}
+	if id.extras != nil && id.extras.boundToKey {
+		if err := g.keyConfirmed(r, id); err != nil {
+			return from, err
+		}
 	}
 	if g.check != nil {
 		if err := g.check(id); err != nil {
@@ -297,4 +302,16 @@ func (g *guard) confirmed(r *http.Request, id *Identity) (err error) {
 	}
 	defer errorsx.Recovered("middleware: Confirm", &err)
 	return g.confirm(r, *id)
+}
+
+// keyConfirmed refuses a token that is bound to a key unless ConfirmKey accepts it.
+func (g *guard) keyConfirmed(r *http.Request, id *Identity) (err error) {
+	if g.confirmKey == nil {
+		return &errorsx.Error{
+			Code: errorsx.UnknownToken, Client: id.Client,
+			Err: errors.New("the token is bound to a key (cnf), and nothing checks that the client has it (see ConfirmKey)"),
+		}
+	}
+	defer errorsx.Recovered("middleware: ConfirmKey", &err)
+	return g.confirmKey(r, *id)
 }

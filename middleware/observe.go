@@ -27,6 +27,11 @@ type Decision struct {
 	// it answered.
 	Status int
 
+	// DroppedScopes are elements in the token's claims for scopes that are no scope tokens
+	// (RFC 6749 section 3.3), such as a role with a blank. They give no scope. The list
+	// must not be changed.
+	DroppedScopes []string
+
 	// Cached reports whether a [Cache] knew every credential of the request. It is
 	// false for a request without a credential.
 	Cached bool
@@ -115,6 +120,9 @@ func (o *observation) decision() Decision {
 	d := o.d
 	if o.identity != nil {
 		d.Identity = *o.identity
+		if extras := o.identity.extras; extras != nil {
+			d.DroppedScopes = extras.dropped
+		}
 	}
 	d.Cached = o.hits > 0 && o.misses == 0
 	d.Duration = time.Since(o.began)

@@ -10,54 +10,53 @@ var faults = slices.Concat(
 // requestFaults are in the code that accepts or refuses a request.
 var requestFaults = []fault{
 	{
-		part: "verifier", name: "exp is not checked", file: "middleware/idp/jwtjudge.go",
-		old: "case !now.Before(expires):\n\t\te := &errorsx", new: "case false:\n\t\te := &errorsx",
+		part: "verifier", name: "exp is not checked", file: "middleware/idp/rules.go",
+		old: "if !now.Before(times.expires) {", new: "if false {",
 	},
 	{
-		part: "verifier", name: "a token is good in the second of its exp", file: "middleware/idp/jwtjudge.go",
-		old: "expires := c.Expires.t.Add(v.cfg.Leeway)", new: "expires := c.Expires.t.Add(v.cfg.Leeway + 1)",
+		part: "verifier", name: "a token is good in the second of its exp", file: "middleware/idp/rules.go",
+		old: "if !now.Before(times.expires) {", new: "if now.After(times.expires) {",
 	},
 	{
-		part: "verifier", name: "times beyond what is exact are taken", file: "middleware/idp/jwtclaims.go",
-		old: "err != nil || math.Abs(f) >= 1<<53", new: "err != nil",
+		part: "verifier", name: "times beyond what is exact are taken", file: "middleware/idp/claims.go",
+		old: "true, seconds <= 1<<53 && seconds >= -1<<53", new: "true, true",
 	},
 	{
-		part: "verifier", name: "nbf is not checked", file: "middleware/idp/jwtjudge.go",
-		old: "case c.NotBefore.t.After(soon), c.Issued.t.After(soon):", new: "case c.Issued.t.After(soon):",
+		part: "verifier", name: "nbf is not checked", file: "middleware/idp/rules.go",
+		old: "map[string]time.Time{\"nbf\": ts.notBefore, \"iat\": ts.issued}", new: "map[string]time.Time{\"iat\": ts.issued}",
 	},
 	{
-		part: "verifier", name: "iss is not checked", file: "middleware/idp/jwt.go",
-		old: "iss.s != v.cfg.Issuer {", new: "iss == nil {",
+		part: "verifier", name: "iss is not checked", file: "middleware/idp/open.go",
+		old: "\treturn nil, \"\"\n}\n\n// names", new: "\treturn v.issuers[0], \"\"\n}\n\n// names",
 	},
 	{
-		part: "verifier", name: "an audience may begin like ours", file: "middleware/idp/jwtjudge.go",
-		old: "return slices.Contains(v.cfg.Audience, a)",
-		new: "return slices.ContainsFunc(v.cfg.Audience, func(own string) bool { return strings.HasPrefix(own, a) })",
+		part: "verifier", name: "an audience may begin like ours", file: "middleware/idp/rules.go",
+		old: "func(a string) bool { return slices.Contains(t.cfg.Audience, a) })",
+		new: "func(a string) bool { return slices.ContainsFunc(t.cfg.Audience, func(own string) bool { return len(a) <= len(own) && own[:len(a)] == a }) })",
 	},
 	{
-		part: "verifier", name: "typ is not checked", file: "middleware/idp/jwt.go",
-		old: "if !t.header.Typ.is(v.types) {", new: "if false {",
+		part: "verifier", name: "typ is not checked", file: "middleware/idp/rules.go",
+		old: "if !r.header.Typ.is(t.types) {", new: "if false {",
 	},
 	{
-		part: "verifier", name: "the signature is not checked", file: "middleware/idp/jwt.go",
-		old: "if err := method.Verify(t.signed, t.signature, key); err != nil {", new: "if err := method.Verify(t.signed, t.signature, key); err == nil && false {",
+		part: "verifier", name: "the signature is not checked", file: "middleware/idp/verify.go",
+		old: "if method.Verify(r.signed, r.signature, crypto.PublicKey(k.public())) != nil {", new: "if method.Verify(r.signed, r.signature, crypto.PublicKey(k.public())) == nil && false {",
 	},
 	{
-		part: "verifier", name: "the token chooses the algorithm", file: "middleware/idp/keys.go",
-		old: "if !ok || k.alg != alg {", new: "if !ok {",
+		part: "verifier", name: "the token chooses the algorithm", file: "middleware/idp/keylist.go",
+		old: "if !slices.Contains(k.algs, alg) || !(", new: "if !(",
 	},
 	{
-		part: "verifier", name: "an absent kid takes any key", file: "middleware/idp/keys.go",
-		old: "\tif !ok {\n\t\tk, ok = ks[\"\"]\n\t}",
-		new: "\tif !ok {\n\t\tfor _, k = range ks {\n\t\t\tok = true\n\t\t}\n\t}",
+		part: "verifier", name: "an own token needs no kid", file: "middleware/idp/verify.go",
+		old: "if kid == \"\" && t.cfg.preset.own {", new: "if false {",
 	},
 	{
-		part: "verifier", name: "crit is ignored", file: "middleware/idp/jwtparse.go",
+		part: "verifier", name: "crit is ignored", file: "middleware/idp/header.go",
 		old: "[]value{h.Crit, h.B64,", new: "[]value{nil, h.B64,",
 	},
 	{
-		part: "verifier", name: "a key in the header is ignored, not refused", file: "middleware/idp/jwtparse.go",
-		old: "h.Jku, h.X5u, h.Jwk, h.X5c}", new: "nil, h.X5u, nil, h.X5c}",
+		part: "verifier", name: "a key in the header is ignored, not refused", file: "middleware/idp/header.go",
+		old: "h.Enc, h.X5u, h.Jwk}", new: "h.Enc, h.X5u, nil}",
 	},
 	{
 		part: "verifier", name: "unused bits of base64 are ignored", file: "middleware/internal/syntax/syntax.go",
@@ -80,8 +79,8 @@ var requestFaults = []fault{
 		old: "const maxShown = 64", new: "const maxShown = 1 << 20",
 	},
 	{
-		part: "verifier", name: "a token may be valid for years", file: "middleware/idp/jwtjudge.go",
-		old: "case c.Issued.present() && c.Expires.t.Sub(c.Issued.t) > MaxLifetime:", new: "case false:",
+		part: "verifier", name: "a token may be valid for years", file: "middleware/idp/rules.go",
+		old: "if ts.expires.Sub(from) > t.cfg.MaxLifetime {", new: "if false {",
 	},
 
 	{

@@ -53,11 +53,11 @@ var answerFaults = []fault{
 	},
 	{
 		part: "others", name: "a set that cannot be fetched makes kids unknown", file: "middleware/idp/remotekeys.go",
-		old: "case !s.has(kid) && s.err != nil:", new: "case false:",
+		old: "case kid != \"\" && !has(s) && s.err != nil:", new: "case false:",
 	},
 	{
 		part: "others", name: "a set is relied upon for ever", file: "middleware/idp/remotekeys.go",
-		old: "case s.until.Passed(time.Now()):\n\t\treturn nil, errors.Join(errors.New(\"idp: RemoteKeys:", new: "case false:\n\t\treturn nil, errors.Join(errors.New(\"idp: RemoteKeys:",
+		old: "case s.until.Passed(time.Now()):", new: "case false:",
 	},
 	{
 		part: "others", name: "caches are not told of withdrawn keys", file: "middleware/idp/keyrefresh.go",
@@ -72,13 +72,12 @@ var answerFaults = []fault{
 		old: "if len(body) > maxRemoteBody {", new: "if false {",
 	},
 	{
-		part: "others", name: "private keys of a set are used", file: "middleware/idp/keyset.go",
+		part: "others", name: "private keys of a set are used", file: "middleware/idp/jwk.go",
 		old: "[]value{j.D, j.P,", new: "[]value{j.P,",
 	},
 	{
-		part: "others", name: "any trusted issuer's keys will do", file: "middleware/idp/issuers.go",
-		old: "func (vs jwtIssuers) of(t *token) *jwtValidator { return vs[t.claims.Issuer.s] }",
-		new: "func (vs jwtIssuers) of(t *token) *jwtValidator {\n\tfor _, v := range vs {\n\t\treturn v\n\t}\n\treturn nil\n}",
+		part: "others", name: "any trusted issuer's keys will do", file: "middleware/idp/open.go",
+		old: "if t := v.exact[iss]; t != nil {\n\t\treturn t, \"\"", new: "if t := v.exact[iss]; t != nil {\n\t\treturn v.issuers[0], \"\"",
 	},
 	{
 		part: "others", name: "what is not active is admitted", file: "middleware/idp/introspection.go",

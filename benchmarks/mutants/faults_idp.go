@@ -12,7 +12,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "no audience is any audience", file: "middleware/idp/rules.go",
-		old: "case len(aud) == 0 && len(t.cfg.Clients) == 0:\n\t\treturn c.fault(\"aud\", anyOf(t.cfg.Audience))", new: "case len(aud) == 0 && len(t.cfg.Clients) == 0:\n\t\treturn nil",
+		old: "case len(aud) == 0 && len(t.cfg.Clients) == 0:\n\t\treturn c.fault(\"aud\", anyOf(t.cfg.Audience)).see(\"Audience\")", new: "case len(aud) == 0 && len(t.cfg.Clients) == 0:\n\t\treturn nil",
 	},
 	{
 		part: "idp", name: "both audience and client need not fit", file: "middleware/idp/rules.go",
@@ -99,7 +99,7 @@ var idpFaults = []fault{
 		old: "if strings.HasPrefix(place, \"https:\") && !strings.HasPrefix(document.JWKSURI, \"https:\") {", new: "if false {",
 	},
 	{
-		part: "idp", name: "an RSA key without alg is for PSS", file: "middleware/idp/keylist.go",
+		part: "idp", name: "an RSA key without alg is for PSS", file: "middleware/idp/jwk.go",
 		old: "algs = []string{\"RS256\", \"RS384\", \"RS512\"}", new: "algs = []string{\"RS256\", \"RS384\", \"RS512\", \"PS256\"}",
 	},
 	{

@@ -207,10 +207,6 @@ var wiringFaults = []fault{
 		old: "e.limitsScopes = e.limitsScopes || limits.limitsScopes", new: "_ = limits.limitsScopes",
 	},
 	{
-		part: "wiring", name: "a bound token is a plain one", file: "middleware/idp/jwtjudge.go",
-		old: "case c.bound(inClaims) != nil:", new: "case foreign != nil:",
-	},
-	{
 		part: "wiring", name: "an introspected bound token is a plain one", file: "middleware/idp/introspection.go",
 		old: "case p.bound(inAnswer) != nil:", new: "case !a.active:",
 	},

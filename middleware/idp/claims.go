@@ -21,14 +21,7 @@ import (
 // the member roles of the claim realm_access. Any other name is a claim's name as it is,
 // so that "https://example.com/roles" needs no escape.
 type Claims struct {
-	members map[string]jsontext.Value
-}
-
-// parseClaims reads a JSON object. Member names must be exact and unrepeated.
-func parseClaims(object []byte) (Claims, error) {
-	var c Claims
-	err := json.Unmarshal(object, &c.members)
-	return c, err
+	members members
 }
 
 // Has reports whether the claim is present.
@@ -80,7 +73,7 @@ const maxDepth = 16
 
 // value returns the claim of that name, or nil if it is absent or null.
 func (c Claims) value(name string) jsontext.Value {
-	v, ok := c.members[name]
+	v, ok := c.members.get(name)
 	if !ok && strings.HasPrefix(name, "/") {
 		v = c.at(jsontext.Pointer(name))
 	}
@@ -92,20 +85,20 @@ func (c Claims) value(name string) jsontext.Value {
 
 // at returns the value that a pointer names, or nil.
 func (c Claims) at(p jsontext.Pointer) jsontext.Value {
-	members, depth := c.members, 0
+	inner, depth := c.members, 0
 	var v jsontext.Value
 	for token := range p.Tokens() {
 		if depth++; depth > maxDepth {
 			return nil
 		}
 		if depth > 1 {
-			members = nil
-			if v.Kind() != '{' || json.Unmarshal(v, &members) != nil {
+			var err error
+			if inner, err = readMembers(v); err != nil {
 				return nil
 			}
 		}
 		var ok bool
-		if v, ok = members[token]; !ok {
+		if v, ok = inner.get(token); !ok {
 			return nil
 		}
 	}
@@ -143,6 +136,8 @@ func (c Claims) time(name string) (t time.Time, present, ok bool) {
 	if seconds, err := strconv.ParseInt(string(v), 10, 64); err == nil {
 		return time.Unix(seconds, 0), true, seconds <= 1<<53 && seconds >= -1<<53
 	}
+
+	// ParseFloat rounds a number slightly above 2^53 to 2^53, so 2^53 is wrong here.
 	f, err := strconv.ParseFloat(string(v), 64)
 	if v.Kind() != '0' || err != nil || math.Abs(f) >= 1<<53 {
 		return t, true, false
@@ -177,36 +172,30 @@ func (c Claims) audience() (list []string, ok bool) {
 // truthy returns the names of an object's members whose value is neither false, null nor
 // empty.
 func truthy(v jsontext.Value) (names []string, err error) {
-	var members map[string]jsontext.Value
-	if err := json.Unmarshal(v, &members); err != nil {
+	object, err := readMembers(v)
+	if err != nil {
 		return nil, errors.New("not an object")
 	}
-	for name, member := range members {
-		switch strings.Join(strings.Fields(string(member)), "") {
+	for _, m := range object {
+		switch strings.Join(strings.Fields(string(m.value)), "") {
 		case "false", "null", `""`, "[]", "{}":
 		default:
-			names = append(names, name)
+			names = append(names, string(m.name))
 		}
 	}
 	return names, nil
 }
 
-func unquoted(v jsontext.Value) string {
-	s, err := jsontext.AppendUnquote(nil, v)
-	if err != nil {
-		return ""
-	}
-	return string(s)
-}
-
 // fault returns the fault of the claim of that name.
 func (c Claims) fault(name string, want fmt.Stringer) *tokenFault {
-	v := c.members[name]
+	v, _ := c.members.get(name)
 	switch v.Kind() {
 	case '"':
 		return newFault(inClaims, name, want, '"', unquoted(v))
 	case '[':
-		if list := c.List(name); len(list) > 0 {
+		var items []jsontext.Value
+		list := c.List(name)
+		if json.Unmarshal(v, &items) == nil && len(items) == len(list) && len(list) > 0 {
 			return newFault(inClaims, name, want, '[', list...)
 		}
 	}

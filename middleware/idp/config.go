@@ -28,9 +28,16 @@ type Config struct {
 	// the issuer's metadata, or no set is fetched if Keys is set.
 	JWKSURL string
 
-	// Keys, from [StaticKeys], verify tokens instead of a fetched set, or beside it if
-	// JWKSURL is set too.
+	// Keys, such as those of [StaticKeys] or [FromKeyfunc], verify tokens instead of a
+	// fetched set. Those of StaticKeys verify beside it if JWKSURL is set too.
 	Keys Keys
+
+	// Own is the program's own issuer, if its API keys and tokens of the provider come on
+	// one request. The identity is then one of Own. Map must set Client to a client of Own;
+	// it may set User to a login of Own, and Scopes, which are empty otherwise. A token is
+	// AUTH-12 if that client or user does not exist, is disabled, or was revoked after the
+	// token was issued.
+	Own OwnIssuer
 
 	// Audience lists the accepted audiences. A token with aud must have one of them.
 	Audience []string
@@ -112,8 +119,14 @@ type Config struct {
 	preset preset
 }
 
+// MaxLifetime is the longest time from iat to exp that a token may have, unless
+// [Config].MaxLifetime is set.
+const MaxLifetime = 366 * 24 * time.Hour
+
 // A preset holds the conditions of a provider that a program cannot remove.
 type preset struct {
+	// own holds the rules of [Own].
+	own bool
 
 	// kind is the claim in which the provider names the kind of a token, and kinds are
 	// the accepted ones.
@@ -146,10 +159,13 @@ const (
 
 // withDefaults returns cfg with its default values.
 func (cfg Config) withDefaults() Config {
+	if cfg.preset.own {
+		cfg.preset.faults = slices.Concat(cfg.preset.faults, []error{cfg.ownDefaults()})
+	}
 	cfg.TenantClaim = cmp.Or(cfg.TenantClaim, "tid")
 	cfg.MaxLifetime = cmp.Or(cfg.MaxLifetime, MaxLifetime)
 	cfg.Refresh = cmp.Or(cfg.Refresh, defaultRefresh)
-	cfg.MaxStale = cmp.Or(cfg.MaxStale, max(defaultMaxAge, cfg.Refresh))
+	cfg.MaxStale = cmp.Or(cfg.MaxStale, max(defaultMaxStale, cfg.Refresh))
 	if cfg.Types == nil {
 		cfg.Types = []string{"at+jwt", "JWT", ""}
 	}
@@ -190,10 +206,12 @@ func (cfg *Config) check() error {
 		}
 	}
 
+	errs = append(errs, cfg.checkOwnIssuer())
 	if cfg.Keys != nil && wiring.IsNil(cfg.Keys) {
 		fault("the Keys are a nil %T", cfg.Keys)
-	} else if _, ok := cfg.Keys.(staticKeys); cfg.Keys != nil && !ok {
-		fault("the Keys are a %T, expected those of StaticKeys", cfg.Keys)
+	}
+	if _, static := cfg.Keys.(staticKeys); cfg.Keys != nil && !static && cfg.JWKSURL != "" {
+		fault("both Keys and JWKSURL are set, expected one of them: only StaticKeys can stand beside a fetched set")
 	}
 	if cfg.JWKSURL != "" {
 		if err := cfg.checkURL(cfg.JWKSURL); err != nil {
@@ -207,9 +225,11 @@ func (cfg *Config) check() error {
 	if cfg.MaxLifetime < time.Second {
 		fault("the MaxLifetime is %v, expected at least 1s: a number without a unit is nanoseconds", cfg.MaxLifetime)
 	}
-	keys := RemoteKeysConfig{Refresh: cfg.Refresh, MaxAge: cfg.MaxStale, Cooldown: defaultCooldown, Timeout: defaultTimeout}
-	if err := keys.check(); err != nil {
-		fault("%w", err)
+	if cfg.Refresh < time.Second {
+		fault("the Refresh is %v, expected at least 1s: a number without a unit is nanoseconds", cfg.Refresh)
+	}
+	if cfg.MaxStale < cfg.Refresh {
+		fault("the MaxStale is %v, expected at least the Refresh, %v", cfg.MaxStale, cfg.Refresh)
 	}
 	return errors.Join(errs...)
 }
@@ -227,6 +247,21 @@ func (cfg *Config) checkIssuer(iss string) error {
 		return fmt.Errorf("the issuer %q is a template: set Tenants, or AllowAnyTenant", iss)
 	case isTemplate && len(cfg.Tenants) > 0 && cfg.AllowAnyTenant:
 		return errors.New("both Tenants and AllowAnyTenant are set, expected one of them")
+	}
+	return nil
+}
+
+// checkOwnIssuer returns what is wrong with Own.
+func (cfg *Config) checkOwnIssuer() error {
+	switch {
+	case cfg.Own == nil:
+		return nil
+	case wiring.IsNil(cfg.Own):
+		return fmt.Errorf("the Own is a nil %T", cfg.Own)
+	case cfg.Own.URL() == "":
+		return errors.New("the issuer in Own has no URL, as if it did not come from Open or New")
+	case cfg.Map == nil:
+		return errors.New("the issuer in Own needs a Map: nothing says which of its clients a client of the provider is")
 	}
 	return nil
 }

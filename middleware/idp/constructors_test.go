@@ -1,12 +1,10 @@
 package idp_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -17,40 +15,12 @@ import (
 // TestTokenValidatorErrors makes validators of other issuers' tokens with invalid
 // arguments. The error must name all of them.
 func TestTokenValidatorErrors(t *testing.T) {
-	keys := allKeys(t)
-	var noKeys *idp.RemoteKeys
-	var noContext context.Context
-	jwt := func(keys idp.Keys, change func(*idp.JWTConfig)) func() (any, error) {
-		return func() (any, error) {
-			cfg := idp.JWTConfig{Issuer: testIssuer, Audience: []string{"a"}}
-			change(&cfg)
-			v, err := idp.JWT(keys, cfg)
-			return v, err
-		}
-	}
-	jwts := func(issuers ...idp.TrustedIssuer) func() (any, error) {
-		return func() (any, error) {
-			v, err := idp.JWTs(issuers...)
-			return v, err
-		}
-	}
 	introspection := func(url string, change func(*idp.IntrospectionConfig)) func() (any, error) {
 		return func() (any, error) {
 			cfg := idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "s3cret", Issuer: testIssuer}
 			change(&cfg)
 			v, err := idp.Introspection(url, cfg)
 			return v, err
-		}
-	}
-	remote := func(ctx context.Context, url string, cfg idp.RemoteKeysConfig) func() (any, error) {
-		return func() (any, error) {
-			cfg.AllowEmptyStart, cfg.Log = true, slog.New(slog.DiscardHandler)
-			r, err := idp.OpenRemoteKeys(ctx, url, &cfg)
-			if r != nil {
-				r.Close()
-				return r, err
-			}
-			return nil, err
 		}
 	}
 	static := func(keys ...idp.Key) func() (any, error) {
@@ -66,33 +36,12 @@ func TestTokenValidatorErrors(t *testing.T) {
 		open        func() (any, error)
 		wants       []string
 	}{
-		{"nothing", "JWT", func() (any, error) { return idp.JWT(nil, idp.JWTConfig{}) }, []string{"nil Keys", "no Issuer", "no Audience"}},
-		{"everything", "JWT", jwt(noKeys, func(c *idp.JWTConfig) {
-			*c = idp.JWTConfig{Issuer: " {tenant}", Audience: []string{"", "a b"}, Types: []string{"at+jwt "}, UserClaim: "iss", Leeway: -1}
-		}), []string{"nil Keys", "is a template", `the Issuer " {tenant}" has blanks`, `Audience has ""`, `Audience has "a b"`, `Types have "at+jwt "`,
-			`UserClaim is "iss"`, "Leeway is -1ns"}},
-		{"a line's end", "JWT", jwt(keys, func(c *idp.JWTConfig) { c.Issuer, c.Audience = "https://id.example\n", []string{"api\n"} }),
-			[]string{"the Issuer", "the Audience"}},
-		{"an hour", "JWT", jwt(keys, func(c *idp.JWTConfig) { c.Leeway = time.Hour }), []string{"Leeway is 1h"}},
-		{"a claim that is a time", "JWT", jwt(keys, func(c *idp.JWTConfig) { c.UserClaim = "exp" }), []string{`UserClaim is "exp"`}},
-		{"zero remote keys", "JWT", jwt(&idp.RemoteKeys{}, func(c *idp.JWTConfig) { c.Issuer = "" }), []string{"OpenRemoteKeys", "no Issuer"}},
-
-		{"nothing", "JWTs", jwts(), []string{"no issuer"}},
-		{"everything", "JWTs", jwts(trusted(nil, testIssuer), trusted(noKeys, ""), trusted(&idp.RemoteKeys{}, "x"), trusted(keys, otherIssuer), trusted(keys, otherIssuer)),
-			[]string{`issuer "` + testIssuer + `": nil Keys`, `issuer "": nil Keys`, "no Issuer", `issuer "x": the Keys are RemoteKeys`, `issuer "` + otherIssuer + `": given twice`}},
-
 		{"nothing", "Introspection", func() (any, error) { return idp.Introspection("", idp.IntrospectionConfig{}) },
 			[]string{"expected a URL with a host", "no ClientID", "no ClientSecret", "no Issuer"}},
 		{"everything", "Introspection", introspection("https://u:s3cret@id.example/%zz", func(c *idp.IntrospectionConfig) {
 			*c = idp.IntrospectionConfig{ClientSecret: "s3cret", Issuer: "x ", Audience: []string{""}, UserClaim: "aud", Leeway: 2 * time.Minute}
 		}), []string{"the URL does not parse", "no ClientID", `the Issuer "x " has blanks`, `Audience has ""`, `UserClaim is "aud"`, "Leeway is 2m"}},
 		{"plain http", "Introspection", introspection("http://id.example/", func(c *idp.IntrospectionConfig) {}), []string{"scheme", "https"}},
-
-		{"nothing", "OpenRemoteKeys", remote(noContext, "", idp.RemoteKeysConfig{}), []string{"nil Context", "expected a URL with a host"}},
-		{"everything", "OpenRemoteKeys", remote(t.Context(), "https://u:s3cret@id.example", idp.RemoteKeysConfig{Refresh: -1, MaxAge: -2, Cooldown: 1, Timeout: 5}),
-			[]string{"user information", "Refresh is -1ns", "MaxAge is -2ns", "Cooldown is 1ns", "Timeout is 5ns"}},
-		{"an age below a refresh", "OpenRemoteKeys", remote(t.Context(), testJWKS, idp.RemoteKeysConfig{Refresh: time.Hour, MaxAge: time.Minute}),
-			[]string{"MaxAge is 1m"}},
 
 		{"nothing", "StaticKeys", static(), []string{"no key"}},
 		{"everything", "StaticKeys", static(

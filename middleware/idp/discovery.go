@@ -46,7 +46,7 @@ func (cfg *Config) discover(ctx context.Context) (jwksURL string, err error) {
 // metadata fetches one metadata document and returns its jwks_uri.
 func (cfg *Config) metadata(ctx context.Context, place, issuer string) (jwksURL string, err error) {
 	defer errorsx.Recovered("idp: the HTTPClient", &err)
-	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
 	if err != nil {

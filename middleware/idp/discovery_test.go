@@ -93,6 +93,10 @@ func TestDiscovery(t *testing.T) {
 		"a redirect without end":    {map[string]string{oidcAt: "-> " + oidcAt}, []string{"too many redirects"}},
 		"10 MiB":                    {map[string]string{oidcAt: strings.Repeat(" ", 10<<20)}, []string{"more than"}},
 		"a set without usable keys": {map[string]string{oidcAt: metadata(nil), jwksAt: `{"keys":[{"kty":"oct","k":"AA"}]}`}, []string{"no key that verifies tokens"}},
+		"metadata as keys":          {map[string]string{oidcAt: metadata(nil), jwksAt: metadata(nil)}, []string{"found metadata", "jwks_uri"}},
+		"PEM as keys":               {map[string]string{oidcAt: metadata(nil), jwksAt: `{"k1":"-----BEGIN CERTIFICATE-----\n"}`}, []string{"PEM", "another URL"}},
+		"a lone key":                {map[string]string{oidcAt: metadata(nil), jwksAt: `{"kty":"EC","crv":"P-256"}`}, []string{"a single key"}},
+		"HTML as keys":              {map[string]string{oidcAt: metadata(nil), jwksAt: "<!doctype html>"}, []string{"HTML", "JWK set"}},
 		"a key set that is gone":    {map[string]string{oidcAt: metadata(nil), jwksAt: "down"}, []string{"connection refused"}},
 	} {
 		s := &site{pages: map[string]string{jwksAt: good}}

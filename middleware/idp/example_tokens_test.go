@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"log"
@@ -48,16 +49,20 @@ func exampleCheck(v middleware.Validator, token string) {
 	fmt.Printf("%q %v\n", id.Client, err)
 }
 
-func ExampleJWT() {
+// An issuer of this suite in another program. Its keys would be found by discovery.
+func ExampleOwn() {
 	const issuer, audience = "https://id.example.com", "https://api.example.com"
 	keys, err := idp.StaticKeys(examplePublic("k1", exampleKey1))
 	if err != nil {
 		log.Fatal(err)
 	}
-	tokens, err := idp.JWT(keys, idp.JWTConfig{Issuer: issuer, Audience: []string{audience}})
+	cfg := idp.Own(issuer, audience)
+	cfg.Keys = keys
+	tokens, err := idp.Open(context.Background(), cfg)
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer tokens.Close()
 
 	exampleCheck(tokens, exampleToken("k1", exampleKey1, issuer, audience, "app"))
 	exampleCheck(tokens, exampleToken("k1", exampleKey1, issuer, "https://shop.example.com", "app"))
@@ -65,37 +70,34 @@ func ExampleJWT() {
 	exampleCheck(tokens, exampleToken("k1", exampleKey2, issuer, audience, "app")) // not the key k1
 	// Output:
 	// "app" <nil>
-	// "" AUTH-12: Invalid token: claim "aud": expected "https://api.example.com", found "https://shop.example.com"
-	// "" AUTH-12: Invalid token: claim "iss": expected "https://id.example.com", found "https://id.example.org"
-	// "" AUTH-10: Invalid token signature: header member "kid": expected the ID of the EdDSA key that made the signature, found "k1"; ed25519: verification error
+	// "" AUTH-12: Invalid token: claim "aud": expected "https://api.example.com", found "https://shop.example.com" (see Audience)
+	// "" AUTH-12: Invalid token: claim "iss": expected "https://id.example.com", found "https://id.example.org" (see Issuers)
+	// "" AUTH-10: Invalid token signature: header member "kid": expected the ID of the EdDSA key that made the signature, found "k1"; the signature is wrong
 }
 
 // Each issuer signs with keys of its own, and no issuer can sign for another one.
-func ExampleJWTs() {
-	audience := []string{"https://api.example.com"}
-	staff, err := idp.StaticKeys(examplePublic("k1", exampleKey1))
+func ExampleOpen_several() {
+	var providers []idp.Config
+	for issuer, private := range map[string]ed25519.PrivateKey{"https://staff.example": exampleKey1, "https://partners.example": exampleKey2} {
+		keys, err := idp.StaticKeys(examplePublic("k1", private))
+		if err != nil {
+			log.Fatal(err)
+		}
+		providers = append(providers, idp.Config{Issuers: []string{issuer}, Audience: []string{"https://api.example.com"}, Keys: keys})
+	}
+	tokens, err := idp.Open(context.Background(), providers...)
 	if err != nil {
 		log.Fatal(err)
 	}
-	partners, err := idp.StaticKeys(examplePublic("k1", exampleKey2))
-	if err != nil {
-		log.Fatal(err)
-	}
-	tokens, err := idp.JWTs(
-		idp.TrustedIssuer{Keys: staff, JWTConfig: idp.JWTConfig{Issuer: "https://staff.example", Audience: audience}},
-		idp.TrustedIssuer{Keys: partners, JWTConfig: idp.JWTConfig{Issuer: "https://partners.example", Audience: audience}},
-	)
-	if err != nil {
-		log.Fatal(err)
-	}
+	defer tokens.Close()
 
-	exampleCheck(tokens, exampleToken("k1", exampleKey1, "https://staff.example", audience[0], "desk"))
-	exampleCheck(tokens, exampleToken("k1", exampleKey2, "https://partners.example", audience[0], "acme"))
-	exampleCheck(tokens, exampleToken("k1", exampleKey2, "https://staff.example", audience[0], "acme")) // forged
+	exampleCheck(tokens, exampleToken("k1", exampleKey1, "https://staff.example", "https://api.example.com", "desk"))
+	exampleCheck(tokens, exampleToken("k1", exampleKey2, "https://partners.example", "https://api.example.com", "acme"))
+	exampleCheck(tokens, exampleToken("k1", exampleKey2, "https://staff.example", "https://api.example.com", "acme")) // forged
 	// Output:
 	// "desk" <nil>
 	// "acme" <nil>
-	// "" AUTH-10: Invalid token signature: header member "kid": expected the ID of the EdDSA key that made the signature, found "k1"; ed25519: verification error
+	// "" AUTH-10: Invalid token signature: header member "kid": expected the ID of the EdDSA key that made the signature, found "k1"; the signature is wrong
 }
 
 // A key that is too weak for its algorithm is an error, and so is a key of another kind.

@@ -1,18 +1,18 @@
 package idp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 )
 
 // identity returns what the claims of a verified token say.
-func (t *trusted) identity(r *received, client, keyID string, expires time.Time) (*middleware.Identity, error) {
+func (t *trusted) identity(ctx context.Context, r *token, client, keyID string, at times) (*middleware.Identity, error) {
 	c, p := r.claims, &t.cfg.preset
 	if p.refuse != nil {
 		if err := p.refuse(c, client); err != nil {
@@ -30,26 +30,38 @@ func (t *trusted) identity(r *received, client, keyID string, expires time.Time)
 	}
 	aud, _ := c.audience()
 
+	scopes, dropped := t.scopes(c)
 	result := middleware.Identity{
-		Issuer: t.issuerName(r), Client: client, User: user, Scopes: t.scopes(c), Methods: middleware.ByToken,
-		TokenID: id, SigningKeyID: keyID, Audience: middleware.Audience(strings.Join(aud, " ")), Expires: expires,
+		Issuer: t.issuerName(r), Client: client, User: user, Scopes: scopes, Methods: middleware.ByToken,
+		TokenID: id, SigningKeyID: keyID, Audience: middleware.Audience(strings.Join(aud, " ")), Expires: at.expires,
 	}
-	result = result.WithClaims(strings.Clone(r.signed[len(r.head)+1:]))
-	if t.cfg.Map != nil {
-		if err := t.mapped(&result, c); err != nil {
-			return nil, err
-		}
+	result = result.WithClaims(r.encodedPayload())
+	if len(dropped) > 0 {
+		t.dropped.Add(uint64(len(dropped)))
+		result = result.WithDroppedScopes(dropped)
+	}
+	if c.Has("cnf") {
+		result = result.WithKeyBinding()
+	}
+	if err := t.mapped(&result, c); err != nil {
+		return nil, err
 	}
 
 	if result.Client == "" && result.User == "" {
-		return nil, refusedAs(newFault(inClaims, t.cfg.User, words("a user in it, or a client in client_id, azp, cid or appid"), 0))
+		return nil, refusedAs(newFault(inClaims, t.cfg.User, words("a user in it, or a client in client_id, azp, cid or appid"), 0).see("User and Client"))
+	}
+	if err := t.checkActive(ctx, &result, at.issued); err != nil {
+		return nil, err
 	}
 	return &result, nil
 }
 
 // issuerName returns the name of the issuer in the identity. With a template it is the
 // token's own iss, so that equal names of two tenants never merge.
-func (t *trusted) issuerName(r *received) string {
+func (t *trusted) issuerName(r *token) string {
+	if t.cfg.Own != nil {
+		return t.cfg.Own.URL()
+	}
 	if _, _, isTemplate := cutTenant(t.cfg.Issuers[0]); isTemplate {
 		return strings.Clone(r.issuer())
 	}
@@ -59,6 +71,9 @@ func (t *trusted) issuerName(r *received) string {
 // user returns the token's user, or "" if the token is a client's own.
 func (t *trusted) user(c Claims, client string) (string, error) {
 	p := &t.cfg.preset
+	if p.own {
+		return c.Text("username"), nil
+	}
 	sub, _ := c.text("sub")
 	machine := client != "" && sub == client || p.machine != nil && p.machine(c) || t.cfg.ClientToken != nil && t.cfg.ClientToken(c)
 	if machine || t.cfg.User == "" {
@@ -74,26 +89,30 @@ func (t *trusted) user(c Claims, client string) (string, error) {
 		if p.userHint != "" {
 			want += words(": " + p.userHint)
 		}
-		return "", c.fault(t.cfg.User, want)
+		return "", c.fault(t.cfg.User, want).see("User")
 	}
 	return user, nil
 }
 
 // scopes returns the union of the configured claims. Elements that are no scope tokens
 // are dropped, never split.
-func (t *trusted) scopes(c Claims) middleware.Scopes {
+func (t *trusted) scopes(c Claims) (scopes middleware.Scopes, dropped []string) {
 	var all []string
 	for _, name := range t.cfg.Scopes {
 		if only := t.cfg.preset.absent[name]; only != "" && c.Has(only) {
 			continue
 		}
 		for _, s := range scopesIn(c, name) {
-			if !strings.Contains(s, " ") && s != "" && middleware.Scopes(s).Valid() && !slices.Contains(all, s) {
+			switch {
+			case slices.Contains(all, s):
+			case s != "" && !strings.Contains(s, " ") && middleware.Scopes(s).Valid():
 				all = append(all, s)
+			default:
+				dropped = append(dropped, s)
 			}
 		}
 	}
-	return middleware.Scopes(strings.Join(all, " "))
+	return middleware.Scopes(strings.Join(all, " ")), dropped
 }
 
 // scopesIn returns the elements of one claim.
@@ -120,6 +139,13 @@ func scopesIn(c Claims, name string) []string {
 
 // mapped applies Map, which may set three fields.
 func (t *trusted) mapped(id *middleware.Identity, c Claims) (err error) {
+	if t.cfg.Own != nil {
+		// The provider's names of people and scopes mean nothing at the own issuer.
+		id.User, id.Scopes = "", ""
+	}
+	if t.cfg.Map == nil {
+		return nil
+	}
 	changed := *id
 	err = callMap(t.cfg.Map, &changed, c)
 	if _, ok := errors.AsType[*errorsx.Error](err); ok {

@@ -1,8 +1,10 @@
 package idp
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,9 +12,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/authtier/authtier/middleware"
-	"github.com/authtier/authtier/middleware/internal/syntax"
 )
 
 // payload holds the claims that a token may have (RFC 7519 section 4.1, RFC 9068
@@ -158,52 +157,6 @@ func (c *audienceClaim) fault(part, name string, want fmt.Stringer) *tokenFault 
 	return newFault(part, name, want, c.kind, c.list...)
 }
 
-// The expectations of claims that do not depend on the configuration.
-const (
-	wantString   = words("a string")
-	wantFilled   = words("a string that is not empty")
-	wantPrinted  = words("a string without control characters")
-	wantScopes   = words("scopes separated by single spaces")
-	wantAudience = words("a string or a list of strings, none of them empty or with a space")
-	wantSeconds  = words("a number of seconds within 2^53")
-)
-
-// check returns an error that names a missing or invalid claim. An at+jwt requires
-// more claims than other tokens (RFC 9068 section 2.2).
-func (p *payload) check(at bool) error {
-	names := []struct {
-		name     string
-		claim    *textClaim
-		required bool
-	}{
-		{"iss", &p.Issuer, true}, {"sub", &p.Subject, true}, {"jti", &p.ID, at}, {"client_id", &p.Client, at},
-		{"azp", &p.Party, false},
-	}
-	for _, n := range names {
-		if !n.claim.names(n.required) {
-			return n.claim.misnamed(inClaims, n.name)
-		}
-	}
-
-	switch {
-	case p.Party.s != "" && p.Client.s != "" && p.Party.s != p.Client.s:
-		return p.Party.fault(inClaims, "azp", clientID(p.Client.s))
-	case p.Scope.wrong() || !middleware.Scopes(p.Scope.s).Valid():
-		return p.Scope.fault(inClaims, "scope", wantScopes)
-	case p.Audience.wrong || len(p.Audience.list) == 0:
-		return p.Audience.fault(inClaims, "aud", wantAudience)
-	case p.Expires.wrong || !p.Expires.present():
-		return p.Expires.fault(inClaims, "exp", wantSeconds)
-	case p.NotBefore.wrong:
-		return p.NotBefore.fault(inClaims, "nbf", wantSeconds)
-	case p.Issued.wrong || at && !p.Issued.present():
-		return p.Issued.fault(inClaims, "iat", wantSeconds)
-	case p.Issued.t.After(p.Expires.t):
-		return p.Issued.fault(inClaims, "iat", words("a time not after exp"))
-	}
-	return nil
-}
-
 // names reports whether the claim can name somebody or something. If it is present,
 // it must be a string that is not empty and has no control characters.
 func (c *textClaim) names(required bool) bool {
@@ -223,15 +176,6 @@ func (c *textClaim) misnamed(part, name string) *tokenFault {
 		return c.fault(part, name, wantFilled)
 	}
 	return c.fault(part, name, wantPrinted)
-}
-
-// user returns the login in the claim of that name, or "" if there is none.
-func (t *token) user(claim string) (string, error) {
-	var raw []byte
-	if claim != "username" && claim != "sub" {
-		raw, _ = syntax.DecodeBase64(syntax.URLBase64, t.signed[len(t.head)+1:])
-	}
-	return t.claims.userIn(inClaims, claim, raw)
 }
 
 // userIn returns the login in the claim of that name, or "" if there is none. raw is
@@ -259,4 +203,29 @@ func (p *payload) userIn(part, claim string, raw []byte) (string, error) {
 		return "", nil
 	}
 	return c.s, nil
+}
+
+// checkTrust returns an error that names every fault of the fields that [JWTConfig] and
+// [IntrospectionConfig] share. A name with blanks around it, as from a file's line,
+// would match no token.
+func checkTrust(issuer string, audience []string, userClaim string, leeway time.Duration) error {
+	var errs []error
+	switch {
+	case issuer == "":
+		errs = append(errs, errors.New("no Issuer"))
+	case strings.TrimSpace(issuer) != issuer:
+		errs = append(errs, fmt.Errorf("the Issuer %q has blanks around it", issuer))
+	}
+	for _, a := range audience {
+		if a == "" || strings.ContainsFunc(a, unicode.IsSpace) {
+			errs = append(errs, fmt.Errorf("the Audience has %q, expected names that are not empty and hold no blank", a))
+		}
+	}
+	if slices.Contains([]string{"iss", "aud", "exp", "nbf", "iat", "jti"}, userClaim) {
+		errs = append(errs, fmt.Errorf("UserClaim is %q, which names no user", userClaim))
+	}
+	if leeway < 0 || leeway > time.Minute {
+		errs = append(errs, fmt.Errorf("the Leeway is %v, expected 0 to 1m", leeway))
+	}
+	return errors.Join(errs...)
 }

@@ -7,13 +7,9 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"math/big"
 	"slices"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/authtier/authtier/middleware"
 )
@@ -27,6 +23,13 @@ type verifyKey struct {
 
 	// public is a function, so that printing a keyList cannot show a secret.
 	public func() crypto.PublicKey
+}
+
+func newVerifyKey(kid string, algs []string, public crypto.PublicKey) verifyKey {
+	return verifyKey{
+		id: fmt.Sprintf("%s %v %s", kid, algs, thumbprint(public)), kid: kid, algs: algs,
+		public: func() crypto.PublicKey { return public },
+	}
 }
 
 // A keyList holds the keys of one issuer. It must not be changed.
@@ -44,14 +47,20 @@ func (l keyList) has(kid string) bool {
 
 // candidates returns the keys to try for a token with that header. A token without kid is
 // tried with every key for its algorithm, and one with an unknown kid with the keys
-// without kid.
+// without kid. It returns ErrNoKey if no key fits.
 func (l keyList) candidates(kid, alg string) (keyList, error) {
 	known := kid != "" && l.has(kid)
 	var fit keyList
-	for _, k := range l {
-		if slices.Contains(k.algs, alg) && (kid == "" || k.kid == kid && known || k.kid == "" && !known) {
-			fit = append(fit, k)
+	for i, k := range l {
+		if !slices.Contains(k.algs, alg) || !(kid == "" || k.kid == kid && known || k.kid == "" && !known) {
+			continue
 		}
+		if fit == nil {
+			// Most often one key fits, which needs no list of its own.
+			fit = l[i : i+1 : i+1]
+			continue
+		}
+		fit = append(fit, k)
 	}
 
 	switch {
@@ -72,67 +81,6 @@ func (l keyList) without(others keyList) []middleware.Revocation {
 		}
 	}
 	return gone
-}
-
-// parseKeyList returns the keys of a JWK set that verify tokens, and the reasons for
-// which it skips the others. It returns an error if no key is left.
-func parseKeyList(body []byte) (keys keyList, skipped []error, err error) {
-	var set struct {
-		Keys rawKeys `json:"keys"`
-	}
-
-	// Faults inside of single keys are tolerated here, because they must not make the
-	// other keys unusable.
-	if err := json.Unmarshal(body, &set, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
-		return nil, nil, fmt.Errorf("not a JWK set: %w", err)
-	}
-
-	for i, raw := range set.Keys {
-		k, err := parseVerifyKey(raw)
-		if err != nil {
-			skipped = append(skipped, fmt.Errorf("key %d (%q): %w", i, k.kid, err))
-			continue
-		}
-		if !slices.ContainsFunc(keys, func(o verifyKey) bool { return o.id == k.id }) {
-			keys = append(keys, k)
-		}
-	}
-	if len(keys) == 0 {
-		return nil, skipped, errors.Join(append([]error{errors.New("no key that verifies tokens")}, skipped...)...)
-	}
-	return keys, skipped, nil
-}
-
-// parseVerifyKey returns the key in a JWK, or an error if it does not verify tokens.
-func parseVerifyKey(raw []byte) (verifyKey, error) {
-	k, err := parseKey(raw)
-	if err != nil {
-		return verifyKey{kid: k.ID}, err
-	}
-	var member struct {
-		Alg    string `json:"alg"`
-		Issuer string `json:"issuer"`
-	}
-	if err := json.Unmarshal(raw, &member); err != nil {
-		return verifyKey{kid: k.ID}, withoutValue(err)
-	}
-
-	// An RSA key without alg is for RS256, RS384 and RS512, but never for PS256 and its
-	// like, because one key must not be used with two kinds of padding.
-	algs := []string{k.Alg}
-	if _, isRSA := k.Public.(*rsa.PublicKey); isRSA && member.Alg == "" {
-		algs = []string{"RS256", "RS384", "RS512"}
-	}
-	v := newVerifyKey(k.ID, algs, k.Public)
-	v.issuer = member.Issuer
-	return v, nil
-}
-
-func newVerifyKey(kid string, algs []string, public crypto.PublicKey) verifyKey {
-	return verifyKey{
-		id: fmt.Sprintf("%s %v %s", kid, algs, thumbprint(public)), kid: kid, algs: algs,
-		public: func() crypto.PublicKey { return public },
-	}
 }
 
 // thumbprint returns the thumbprint of RFC 7638. For an HMAC key, which is a secret, it
@@ -157,13 +105,4 @@ func thumbprint(public crypto.PublicKey) string {
 	}
 	sum := sha256.Sum256([]byte(canonical))
 	return encode(sum[:])
-}
-
-// listOf returns the keys that [StaticKeys] has made as a list.
-func listOf(ks staticKeys) keyList {
-	var l keyList
-	for kid, k := range ks {
-		l = append(l, newVerifyKey(kid, []string{k.alg}, k.key()))
-	}
-	return l
 }

@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,14 +8,13 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
-	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/middleware/internal/deadline"
 )
 
 // run fetches the set at regular intervals and when a fetch is requested, until ctx
 // is done.
-func (r *RemoteKeys) run(ctx context.Context) {
-	timer := time.NewTimer(r.cfg.Refresh)
+func (r *remoteKeys) run(ctx context.Context) {
+	timer := time.NewTimer(r.cfg.refresh)
 	defer timer.Stop()
 	for {
 		select {
@@ -28,7 +26,7 @@ func (r *RemoteKeys) run(ctx context.Context) {
 
 		r.refresh(ctx)
 
-		next := r.cfg.Refresh
+		next := r.cfg.refresh
 		if r.state.Load().err != nil {
 			next = min(next, retryRefresh)
 		}
@@ -38,11 +36,11 @@ func (r *RemoteKeys) run(ctx context.Context) {
 
 // search waits for a fetch of the set, because it lacks a key, and returns the new
 // set. During the cooldown it returns the current set.
-func (r *RemoteKeys) search(ctx context.Context, has func(*keySet) bool) (*keySet, error) {
+func (r *remoteKeys) search(ctx context.Context, kid string, has func(*keySet) bool) (*keySet, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, searchTimeout, errors.New("the set is not fetched in time"))
 	defer cancel()
 	for {
-		f, late := r.join()
+		f, late := r.join(kid)
 		if f == nil {
 			return r.state.Load(), nil
 		}
@@ -64,11 +62,11 @@ func (r *RemoteKeys) search(ctx context.Context, has func(*keySet) bool) (*keySe
 
 // join returns the requested or running fetch, and whether it has begun. If there is
 // none, it requests one. It returns nil if the cooldown forbids that.
-func (r *RemoteKeys) join() (f *keyFetch, late bool) {
+func (r *remoteKeys) join(kid string) (f *keyFetch, late bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fetch == nil && r.limiter.Allow() {
-		r.requestFetch()
+		r.requestFetch(kid)
 	}
 
 	if r.fetch == nil {
@@ -78,8 +76,8 @@ func (r *RemoteKeys) join() (f *keyFetch, late bool) {
 }
 
 // requestFetch requests a fetch. The caller holds mu, or r is not yet shared.
-func (r *RemoteKeys) requestFetch() {
-	r.fetch = &keyFetch{done: make(chan struct{})}
+func (r *remoteKeys) requestFetch(kid string) {
+	r.fetch = &keyFetch{kid: kid, done: make(chan struct{})}
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -87,7 +85,7 @@ func (r *RemoteKeys) requestFetch() {
 }
 
 // refresh fetches the set, for all requests that have asked until now.
-func (r *RemoteKeys) refresh(ctx context.Context) {
+func (r *remoteKeys) refresh(ctx context.Context) {
 	r.mu.Lock()
 	// This fetch serves the pending request too, so the request is taken back.
 	select {
@@ -98,12 +96,12 @@ func (r *RemoteKeys) refresh(ctx context.Context) {
 	if r.fetch == nil {
 		r.fetch = &keyFetch{done: make(chan struct{})}
 	}
-	f := r.fetch
+	f, kid := r.fetch, r.fetch.kid
 	f.begun = true
 	r.mu.Unlock()
 
 	began := time.Now()
-	s, skipped, err := r.get(ctx)
+	s, skipped, err := r.get(ctx, kid)
 	r.fetches.Add(1)
 	if err != nil {
 		r.failed.Add(1)
@@ -119,54 +117,58 @@ func (r *RemoteKeys) refresh(ctx context.Context) {
 	close(f.done)
 }
 
-// get fetches the set from the issuer.
-func (r *RemoteKeys) get(ctx context.Context) (s *keySet, skipped []error, err error) {
-	defer errorsx.Recovered("idp: RemoteKeys: the client", &err)
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+// get reads the set. kid is the ID of a key that a token has asked for, or "".
+func (r *remoteKeys) get(ctx context.Context, kid string) (s *keySet, skipped []error, err error) {
+	defer errorsx.Recovered("idp: reading the keys", &err)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	list, skipped, err := r.cfg.read(ctx, kid)
+	return &keySet{list: list}, skipped, err
+}
 
-	body, err := remoteBody(r.client, req)
-	if err != nil {
-		return nil, nil, err
+// fetchKeys returns a function that fetches the set at url. Redirects to other hosts are
+// not followed.
+func fetchKeys(client *http.Client, url string) readKeys {
+	client = remoteClient(client, sameHost)
+	return func(ctx context.Context, _ string) (keyList, []error, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		req.Header.Set("Accept", "application/jwk-set+json, application/json")
+
+		body, err := remoteBody(client, req)
+		if err != nil {
+			return nil, nil, err
+		}
+		return parseKeySet(body)
 	}
-	if r.lists {
-		list, skipped, err := parseKeyList(body)
-		return &keySet{list: list}, skipped, err
-	}
-	keys, skipped, err := parseKeySet(body)
-	return &keySet{keys: keys}, skipped, err
 }
 
 // keep records a failed fetch and keeps the current set.
-func (r *RemoteKeys) keep(ctx context.Context, err error) {
+func (r *remoteKeys) keep(ctx context.Context, err error) {
 	s := *r.state.Load()
 	s.err = err
 	r.state.Store(&s)
 
 	if ctx.Err() == nil {
-		r.log().LogAttrs(ctx, slog.LevelError, "authtier: the key set could not be fetched",
-			slog.String("url", r.url), slog.Time("good", s.good), slog.Any("cause", err))
+		r.log().LogAttrs(ctx, slog.LevelError, "authtier: the key set could not be read",
+			slog.String("keys", r.cfg.name), slog.Time("good", s.good), slog.Any("cause", err))
 	}
 
-	// Nothing has changed, but the report lets JWTs notice a set that became too old.
+	// Nothing has changed, but the report lets subscribers notice a set that became too old.
 	r.sinks.FreshUntil(s.until.Time())
 }
 
 // replace makes s the current set. It revokes the tokens of removed keys before it
 // reports s as fresh. Otherwise a cache that was no longer fresh could admit such a
 // token in between.
-func (r *RemoteKeys) replace(ctx context.Context, s *keySet, skipped []error) {
-	until := s.good.Add(r.cfg.MaxAge)
+func (r *remoteKeys) replace(ctx context.Context, s *keySet, skipped []error) {
+	until := s.good.Add(r.cfg.maxStale)
 	s.until = deadline.At(until)
 
 	old := r.state.Swap(s)
-	gone := append(old.keys.without(s.keys), old.list.without(s.list)...)
-	if len(gone) > 0 {
+	if gone := old.list.without(s.list); len(gone) > 0 {
 		r.sinks.Forget(gone...)
 	}
 	r.sinks.FreshUntil(until)
@@ -176,33 +178,14 @@ func (r *RemoteKeys) replace(ctx context.Context, s *keySet, skipped []error) {
 	if text := errorText(why); text != r.logged {
 		r.logged = text
 		if why != nil {
-			r.log().LogAttrs(ctx, slog.LevelWarn, "authtier: keys of the set are not used", slog.String("url", r.url), slog.Any("cause", why))
+			r.log().LogAttrs(ctx, slog.LevelWarn, "authtier: keys of the set are not used", slog.String("keys", r.cfg.name), slog.Any("cause", why))
 		}
 	}
 }
-
-func (r *RemoteKeys) log() *slog.Logger { return cmp.Or(r.cfg.Log, slog.Default()) }
 
 func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
 	return err.Error()
-}
-
-// without returns revocations for the keys that others lack or hold in another form.
-// A key without ID may have signed tokens with any kid, so its removal revokes
-// everything.
-func (ks staticKeys) without(others staticKeys) []middleware.Revocation {
-	var gone []middleware.Revocation
-	for kid, k := range ks {
-		switch now, ok := others[kid]; {
-		case ok && now.is(k.alg, k.key()):
-		case kid == "":
-			gone = append(gone, middleware.Revocation{Everything: true})
-		default:
-			gone = append(gone, middleware.Revocation{SigningKeyID: kid})
-		}
-	}
-	return gone
 }

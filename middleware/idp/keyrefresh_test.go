@@ -19,8 +19,8 @@ import (
 func TestJ05RandomKids(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Hour, Cooldown: 10 * time.Second})
-		c := newCache(t, tokensOf(t, keys), 100, middleware.CacheConfig{})
+		v := remoteTokens(t, s, refreshed(time.Hour))
+		c := newCache(t, v, 100, middleware.CacheConfig{})
 		s.does(func(r *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			return response(200, jwks(jwkOf(t, "ES256", nil))), nil
@@ -49,7 +49,7 @@ func TestJ05RandomKids(t *testing.T) {
 		wg.Wait()
 		before := heap()
 		for i := range 9000 {
-			if _, err := keys.Key(t.Context(), fmt.Sprint("kid", i), "ES256"); !errors.Is(err, idp.ErrNoKey) {
+			if _, err := keyOf(v, fmt.Sprint("kid", i), "ES256"); !errors.Is(err, idp.ErrNoKey) {
 				t.Fatal(err)
 			}
 		}
@@ -61,7 +61,7 @@ func TestJ05RandomKids(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		got := s.fetches.Load()
-		keys.Key(t.Context(), "another", "ES256")
+		keyOf(v, "another", "ES256")
 		if s.fetches.Load() != got+1 {
 			t.Errorf("no fetch after the cooldown")
 		}
@@ -73,7 +73,7 @@ func TestJ05RandomKids(t *testing.T) {
 func TestJ31Rotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		c := newCache(t, tokensOf(t, remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Minute})), 100, middleware.CacheConfig{TTL: 24 * time.Hour})
+		c := newCache(t, remoteTokens(t, s, refreshed(time.Minute)), 100, middleware.CacheConfig{TTL: 24 * time.Hour})
 		old, new := fresh(t, "ES256", "ES256", nil), fresh(t, "EdDSA", "EdDSA", nil)
 		check := func(when string, oldCode, newCode errorsx.Code) {
 			t.Helper()
@@ -114,8 +114,8 @@ func TestJ31RotationUnderLoad(t *testing.T) {
 				return response(200, body), nil
 			})
 		}
-		keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Second, Cooldown: time.Second})
-		c := newCache(t, tokensOf(t, keys), 1000, middleware.CacheConfig{})
+		v := remoteTokens(t, s, refreshed(time.Minute))
+		c := newCache(t, v, 1000, middleware.CacheConfig{})
 		set := []members{jwkOf(t, "ES256", nil)}
 		var wg sync.WaitGroup
 		for i := range 20 {
@@ -129,7 +129,7 @@ func TestJ31RotationUnderLoad(t *testing.T) {
 					}
 				})
 			}
-			time.Sleep(2050 * time.Millisecond)
+			time.Sleep(10050 * time.Millisecond)
 		}
 		wg.Wait()
 	})
@@ -140,14 +140,14 @@ func TestJ31RotationUnderLoad(t *testing.T) {
 func TestJ31RotationDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Minute})
+		v := remoteTokens(t, s, refreshed(time.Minute))
 		s.does(func(*http.Request) (*http.Response, error) {
 			time.Sleep(500 * time.Millisecond)
 			return response(200, jwks(jwkOf(t, "ES256", nil))), nil
 		})
 		time.Sleep(time.Minute + 100*time.Millisecond)
 		s.says(200, jwks(jwkOf(t, "ES256", nil), jwkOf(t, "EdDSA", nil)))
-		if _, err := keys.Key(t.Context(), "EdDSA", "EdDSA"); err != nil || s.fetches.Load() != 3 {
+		if _, err := keyOf(v, "EdDSA", "EdDSA"); err != nil || s.fetches.Load() != 3 {
 			t.Errorf("got %v after %d fetches", err, s.fetches.Load())
 		}
 	})

@@ -15,7 +15,10 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Keys finds the keys that verify tokens.
+// Keys finds the keys that verify the tokens of one issuer. [StaticKeys] and
+// [FromKeyfunc] return the usual ones; implement Keys for keys of your own. If Keys are
+// also a [middleware.Source], the tokens of keys that they revoke are forgotten. They
+// name a key by its kid.
 type Keys interface {
 	// Key returns the key with that ID for that algorithm: an *rsa.PublicKey,
 	// *ecdsa.PublicKey, ed25519.PublicKey, or []byte for HMAC. For a token without
@@ -44,8 +47,8 @@ type Key struct {
 	// only one key, which then verifies tokens with any kid.
 	ID string
 
-	// Alg is one of ES256, ES384, ES512, EdDSA, RS256, RS384, RS512, HS256,
-	// HS384 and HS512 (RFC 7518 section 3.1, RFC 8037).
+	// Alg is one of ES256, ES384, ES512, EdDSA, RS256, RS384, RS512, PS256, PS384,
+	// PS512, HS256, HS384 and HS512 (RFC 7518 section 3.1, RFC 8037).
 	Alg string
 
 	// Public is the key, of one of the types that [Keys] names. It is not encoded as
@@ -59,14 +62,8 @@ func (k Key) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s key %q", k.Alg, k.
 // LogValue returns k without its key.
 func (k Key) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
-// staticKeys holds each key in a function, so that printing the value cannot show a
-// key.
-type staticKeys map[string]staticKey
-
-type staticKey struct {
-	alg string
-	key func() crypto.PublicKey
-}
+// staticKeys are keys that never change.
+type staticKeys struct{ list keyList }
 
 // StaticKeys returns keys that never change. It returns an error if there is no key, if
 // two keys have the same ID, or if a key without an ID is not the only one. It also
@@ -76,23 +73,27 @@ type staticKey struct {
 // HMAC or Ed25519 key of equal bytes is an error too, because it is probably a buffer
 // that was never filled. The error names every fault.
 func StaticKeys(keys ...Key) (Keys, error) {
-	ks := staticKeys{}
+	var ks staticKeys
 	var errs []error
 	if len(keys) == 0 {
 		errs = append(errs, errors.New("idp: StaticKeys: no key"))
 	}
 
 	for _, k := range keys {
-		if err := checkKey(k.Alg, k.Public); err != nil {
-			errs = append(errs, fmt.Errorf("idp: StaticKeys: key %q: %w", k.ID, err))
-		}
-		if _, twice := ks[k.ID]; twice {
+		if ks.list.has(k.ID) {
 			errs = append(errs, fmt.Errorf("idp: StaticKeys: two keys with the ID %q", k.ID))
 		}
 		if k.ID == "" && len(keys) > 1 {
 			errs = append(errs, errors.New("idp: StaticKeys: a key without an ID beside others"))
 		}
-		ks[k.ID] = staticKey{k.Alg, func() crypto.PublicKey { return k.Public }}
+
+		verify := verifyKey{kid: k.ID}
+		if err := checkKey(k.Alg, k.Public); err != nil {
+			errs = append(errs, fmt.Errorf("idp: StaticKeys: key %q: %w", k.ID, err))
+		} else {
+			verify = newVerifyKey(k.ID, []string{k.Alg}, k.Public)
+		}
+		ks.list = append(ks.list, verify)
 	}
 
 	if err := errors.Join(errs...); err != nil {
@@ -103,22 +104,15 @@ func StaticKeys(keys ...Key) (Keys, error) {
 
 // Key implements [Keys].
 func (ks staticKeys) Key(_ context.Context, kid, alg string) (crypto.PublicKey, error) {
-	k, ok := ks[kid]
-	if !ok {
-		k, ok = ks[""]
+	keys, err := ks.list.candidates(kid, alg)
+	if err != nil {
+		return nil, err
 	}
-	if !ok || k.alg != alg {
-		return nil, ErrNoKey
-	}
-	return k.key(), nil
+	return keys[0].public(), nil
 }
 
 // Knows implements [OfflineKeys].
-func (ks staticKeys) Knows(kid string) bool {
-	_, ok := ks[kid]
-	_, alone := ks[""]
-	return ok || alone
-}
+func (ks staticKeys) Knows(kid string) bool { return ks.list.has(kid) || ks.list.has("") }
 
 // methods holds the supported algorithms. The algorithm "none" is not one of them.
 var methods = map[string]jwt.SigningMethod{}

@@ -49,10 +49,7 @@ func TestC04MemoryJWT(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := idp.JWT(keys, idp.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := verifier(t, idp.Config{Issuers: []string{testIssuer}, Audience: []string{testAudience}, Keys: keys, User: "username", ClientToken: func(c idp.Claims) bool { return !c.Has("username") }})
 	now := time.Now().Unix()
 	token := func(i int) string {
 		return hs256(secret, fmt.Appendf(nil, `{"iss":%q,"sub":%q,"aud":%q,"exp":%d,"iat":%d,"jti":%q,"client_id":%q,"scope":%q}`,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -19,20 +18,6 @@ import (
 type Verifier struct {
 	issuers []*trusted
 	exact   map[string]*trusted // by each spelling of iss that is no template
-}
-
-// A trusted issuer is a Config that is in use.
-type trusted struct {
-	cfg    Config
-	types  []string // the accepted types, in the form in which they are compared
-	static keyList
-	sinks  middleware.Sinks
-
-	mu      sync.Mutex
-	remote  *RemoteKeys // nil if no set is fetched, or not yet
-	opening error       // why the last attempt to find the set failed
-	closed  bool
-	retry   *time.Timer
 }
 
 // Open finds and fetches the key sets of the issuers and keeps them up to date in
@@ -50,8 +35,8 @@ func Open(ctx context.Context, issuers ...Config) (*Verifier, error) {
 		errs = append(errs, errors.New("no issuer"))
 	}
 	for _, cfg := range issuers {
-		t := newTrusted(cfg)
-		if err := t.cfg.check(); err != nil {
+		t, err := newTrusted(cfg)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("issuer %q: %w", strings.Join(cfg.Issuers, " "), err))
 			continue
 		}
@@ -69,17 +54,6 @@ func Open(ctx context.Context, issuers ...Config) (*Verifier, error) {
 		}
 	}
 	return v, nil
-}
-
-func newTrusted(cfg Config) *trusted {
-	t := &trusted{cfg: cfg.withDefaults()}
-	for _, typ := range t.cfg.Types {
-		t.types = append(t.types, mediaType(typ))
-	}
-	if ks, ok := cfg.Keys.(staticKeys); ok {
-		t.static = listOf(ks)
-	}
-	return t
 }
 
 // index fills exact. It returns an error if two issuers have one spelling, or if a
@@ -107,87 +81,11 @@ func (v *Verifier) index() error {
 	return errors.Join(errs...)
 }
 
-// open finds and fetches the key set.
-func (t *trusted) open(ctx context.Context) error {
-	if t.static != nil && t.cfg.JWKSURL == "" {
-		// Nothing withdraws static keys.
-		t.sinks.FreshUntil(time.Now().Add(forever))
-		return nil
-	}
-	err := t.find(ctx)
-	if err != nil && t.cfg.AllowEmptyStart {
-		t.tryAgain()
-		return nil
-	}
-	return err
-}
-
-// find finds the key set and begins to fetch it.
-func (t *trusted) find(ctx context.Context) error {
-	url := t.cfg.JWKSURL
-	if url == "" {
-		var err error
-		if url, err = t.cfg.discover(ctx); err != nil {
-			t.failed(err)
-			return err
-		}
-	}
-
-	remote, err := openKeys(ctx, url, RemoteKeysConfig{
-		Refresh: t.cfg.Refresh, MaxAge: t.cfg.MaxStale, Cooldown: defaultCooldown, Timeout: defaultTimeout,
-		AllowEmptyStart: t.cfg.AllowEmptyStart, Client: t.cfg.HTTPClient, Log: t.cfg.Log,
-	}, true)
-	if err != nil {
-		t.failed(err)
-		return err
-	}
-
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return remote.Close()
-	}
-	t.remote, t.opening = remote, nil
-	remote.Subscribe(&t.sinks)
-	return nil
-}
-
-func (t *trusted) failed(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.opening = err
-}
-
-// tryAgain looks for the key set again until it is found. Only an issuer with
-// AllowEmptyStart starts without it.
-func (t *trusted) tryAgain() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return
-	}
-	t.retry = time.AfterFunc(retryRefresh, func() {
-		if t.find(context.Background()) != nil {
-			t.tryAgain()
-		}
-	})
-}
-
 // Close stops the fetching. From then on every token is AUTH-8, even one that a cache
 // remembers. Close always returns nil.
 func (v *Verifier) Close() error {
 	for _, t := range v.issuers {
-		t.mu.Lock()
-		remote := t.remote
-		t.closed = true
-		if t.retry != nil {
-			t.retry.Stop()
-		}
-		t.mu.Unlock()
-		if remote != nil {
-			remote.Close()
-		}
-		t.sinks.FreshUntil(time.Time{})
+		t.close()
 	}
 	return nil
 }
@@ -197,42 +95,50 @@ func (v *Verifier) Subscribe(s middleware.Sink) (cancel func()) {
 	var sources []middleware.Source
 	for _, t := range v.issuers {
 		sources = append(sources, &t.sinks)
+		if t.cfg.Own != nil {
+			sources = append(sources, t.cfg.Own)
+		}
 	}
-	return (&liveIssuers{sources: sources}).Subscribe(s)
+	return subscribe(sources, s)
 }
 
 // Offline implements [middleware.OfflineValidator]. It reports true for a token whose key
 // is known, or for which no key will be looked for.
 func (v *Verifier) Offline(c middleware.Credential) bool {
 	head, _, _ := strings.Cut(c.Secret, ".")
-	t := &token{head: head}
-	if len(head) > maxHead || t.readHeader() != nil {
+	if len(head) > maxHead {
 		return true
 	}
-	kid, _, _, err := t.header.asked()
-	if err != nil || kid == "" || !slices.ContainsFunc(v.issuers, func(t *trusted) bool { return !t.knows(kid) }) {
+	h, err := v.known(head).read(head)
+	if err != nil {
+		return true
+	}
+	kid, _, err := h.key()
+	if err != nil || !slices.ContainsFunc(v.issuers, func(t *trusted) bool { return !t.offline(kid) }) {
 		return true
 	}
 
 	// Only the payload says whose key it is.
-	r, err := readToken(c.Secret)
+	r, err := readToken(c.Secret, nil)
 	if err != nil {
 		return true
 	}
 	issuer, _ := v.of(r.issuer())
-	return issuer == nil || issuer.knows(kid)
+	return issuer == nil || issuer.offline(kid)
+}
+
+// known returns the header with that encoding if an issuer remembers it, or nil.
+func (v *Verifier) known(head string) *knownHeader {
+	for _, t := range v.issuers {
+		if known := t.known.Load(); known != nil && known.encoded == head {
+			return known
+		}
+	}
+	return nil
 }
 
 // maxHead is the largest size of an encoded header, in bytes.
 const maxHead = 8 << 10
-
-// knows reports whether the keys for kid are at hand.
-func (t *trusted) knows(kid string) bool {
-	t.mu.Lock()
-	remote := t.remote
-	t.mu.Unlock()
-	return t.static.has(kid) || remote == nil || remote.state.Load().list.has(kid)
-}
 
 // of returns the issuer of a token with that iss, and the token's tenant if a template
 // has matched.
@@ -258,18 +164,55 @@ func (v *Verifier) names() anyOf {
 	return names
 }
 
+// unknownIssuer returns the fault of a token of an issuer that is not configured.
+func (v *Verifier) unknownIssuer(r *token) error {
+	fault := r.claims.fault("iss", v.names()).see("Issuers")
+	bare := func(iss string) string {
+		_, rest, _ := strings.Cut(iss, "://")
+		return strings.ToLower(strings.TrimSuffix(rest, "/"))
+	}
+	for _, name := range v.names() {
+		if iss := bare(r.issuer()); iss != "" && bare(name) == iss {
+			fault.err = errors.New("only the spelling differs: scheme, letter case or the slash at the end")
+		}
+	}
+	return fault
+}
+
 // Validate implements [middleware.Validator].
 func (v *Verifier) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if c.Scheme != middleware.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("idp: a credential of scheme %s", c.Scheme))
 	}
-	r, err := readToken(c.Secret)
+	head, _, _ := strings.Cut(c.Secret, ".")
+	r, err := readToken(c.Secret, v.known(head))
 	if err != nil {
 		return nil, refused(errorsx.UnknownToken, err)
 	}
 	t, tenant := v.of(r.issuer())
 	if t == nil {
-		return nil, refused(errorsx.UnknownToken, r.claims.fault("iss", v.names()))
+		return nil, refused(errorsx.UnknownToken, v.unknownIssuer(r))
 	}
 	return t.validate(ctx, c.Now(), r, tenant)
+}
+
+// IssuerStats describe the state of one issuer of a [Verifier].
+type IssuerStats struct {
+	Issuer        string    // the first of its Issuers
+	Keys          int       // keys that verify tokens
+	Skipped       int       // other keys of the same set
+	Good          time.Time // when the last good read of the set began; zero if there was none
+	Err           error     // of the last read, if it failed
+	Reads         uint64    // reads of the set so far
+	Failures      uint64    // failed reads so far
+	DroppedScopes uint64    // elements of the claims for scopes that were no scope tokens
+}
+
+// Stats returns the current state of every issuer, in the order of Open.
+func (v *Verifier) Stats() []IssuerStats {
+	all := make([]IssuerStats, len(v.issuers))
+	for i, t := range v.issuers {
+		all[i] = t.stats()
+	}
+	return all
 }

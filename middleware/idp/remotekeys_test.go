@@ -20,6 +20,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/middleware/idp"
@@ -102,27 +104,34 @@ func jwkOf(t testing.TB, signer string, changes members) members {
 	return changed(m, changes)
 }
 
-func remoteKeys(t testing.TB, s *remote, cfg idp.RemoteKeysConfig) *idp.RemoteKeys {
+// remoteTokens opens a verifier of the tokens of an issuer of this suite whose keys s
+// publishes.
+func remoteTokens(t testing.TB, s *remote, changes ...func(*idp.Config)) *idp.Verifier {
 	t.Helper()
-	cfg.Client = s.client()
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+	cfg := remoteOwn(s, testIssuer)
+	cfg.Refresh, cfg.MaxStale = 0, 0
+	for _, change := range changes {
+		change(&cfg)
 	}
-	keys, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { keys.Close() })
-	return keys
+	return verifier(t, cfg)
 }
 
-func tokensOf(t testing.TB, keys idp.Keys) middleware.Validator {
-	t.Helper()
-	v, err := idp.JWT(keys, idp.JWTConfig{Issuer: testIssuer, Audience: []string{testAudience}})
-	if err != nil {
-		t.Fatal(err)
+// refreshed sets how often keys are read.
+func refreshed(every time.Duration) func(*idp.Config) {
+	return func(c *idp.Config) { c.Refresh = every }
+}
+
+// keyOf returns the key for a token of the test's issuer with that header.
+func keyOf(v *idp.Verifier, kid, alg string) (any, error) {
+	token := jwt.NewWithClaims(jwt.GetSigningMethod(alg), jwt.MapClaims{"iss": testIssuer})
+	if kid != "" {
+		token.Header["kid"] = kid
 	}
-	return v
+	keys, err := v.Keyfunc()(token)
+	if err != nil {
+		return nil, err
+	}
+	return keys.(jwt.VerificationKeySet).Keys[0], nil
 }
 
 // fresh returns a token of a signer under a kid, issued now and valid for a month.
@@ -150,38 +159,28 @@ func TestRemoteKeys(t *testing.T) {
 			jwkOf(t, "RS256", members{"kid": "512", "alg": "RS512"})))
 	}))
 	defer server.Close()
-	keys, err := idp.OpenRemoteKeys(t.Context(), server.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { keys.Close() })
-	v := tokensOf(t, keys)
+	cfg := idp.Own(testIssuer, testAudience)
+	cfg.JWKSURL = server.URL
+	v := verifier(t, cfg)
 	for _, alg := range []string{"ES256", "ES384", "EdDSA", "RS256"} {
 		if code := ask(t, v, fresh(t, alg, alg, nil)); code != 0 {
 			t.Errorf("%s: refused with %v", alg, code)
 		}
 	}
-	for _, tt := range []struct{ kid, alg string }{{"RS256", "RS512"}, {"512", "RS256"}, {"ES256", "ES384"}, {"ES256", "HS256"}, {"", "ES256"}} {
-		if key, err := keys.Key(t.Context(), tt.kid, tt.alg); !errors.Is(err, idp.ErrNoKey) {
+	for _, tt := range []struct{ kid, alg string }{{"RS256", "PS256"}, {"512", "RS256"}, {"ES256", "ES384"}, {"ES256", "HS256"}} {
+		if key, err := keyOf(v, tt.kid, tt.alg); !errors.Is(err, idp.ErrNoKey) {
 			t.Errorf("kid %q for %s: got %T, %v", tt.kid, tt.alg, key, err)
 		}
 	}
-	if s := keys.Stats(); s.Keys != 5 || s.Skipped != 0 || s.Err != nil || time.Since(s.Good) > time.Minute {
+	if s := v.Stats()[0]; s.Issuer != testIssuer || s.Keys != 5 || s.Skipped != 0 || s.Err != nil || time.Since(s.Good) > time.Minute {
 		t.Errorf("got %+v", s)
 	}
 }
 
-// TestRemoteKeysIsSourceAndLocal tests that a cache subscribes, and that it starts
+// TestOfflineTokens tests that a cache subscribes, and that it starts
 // flights only for tokens whose key is not at hand.
-func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
-	v := tokensOf(t, remoteKeys(t, publishes(jwkOf(t, "ES256", nil)), idp.RemoteKeysConfig{}))
-	if _, ok := v.(middleware.Source); !ok {
-		t.Error("JWT of remote keys is no Source")
-	}
-	if _, ok := tokensOf(t, allKeys(t)).(middleware.Source); ok {
-		t.Error("JWT of static keys is a Source")
-	}
-	local := v.(middleware.OfflineValidator)
+func TestOfflineTokens(t *testing.T) {
+	v := remoteTokens(t, publishes(jwkOf(t, "ES256", nil)))
 	for _, tt := range []struct {
 		token string
 		local bool
@@ -194,7 +193,7 @@ func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
 		{"", true},
 	} {
 		for range 2 { // the second time the header is known
-			if got := local.Offline(token(tt.token)); got != tt.local {
+			if got := v.Offline(token(tt.token)); got != tt.local {
 				t.Errorf("Offline(%s) = %t, want %t", tt.token, got, tt.local)
 			}
 			judge(t, v, tt.token, time.Now())
@@ -214,8 +213,7 @@ func TestRemoteKeysIsSourceAndLocal(t *testing.T) {
 func TestRemoteKeysDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		keys := remoteKeys(t, s, idp.RemoteKeysConfig{Refresh: time.Minute, MaxAge: time.Hour})
-		v := tokensOf(t, keys)
+		v := remoteTokens(t, s, func(c *idp.Config) { c.Refresh, c.MaxStale = time.Minute, time.Hour })
 		c := newCache(t, v, 100, middleware.CacheConfig{})
 		good, unknown := fresh(t, "ES256", "ES256", nil), fresh(t, "EdDSA", "EdDSA", nil)
 		s.fails()
@@ -228,7 +226,7 @@ func TestRemoteKeysDown(t *testing.T) {
 				t.Errorf("an unknown kid: got %v, want a failure of ours", code)
 			}
 		}
-		if st := keys.Stats(); st.Err == nil || st.Failures == 0 || time.Since(st.Good) != 30*time.Minute {
+		if st := v.Stats()[0]; st.Err == nil || st.Failures == 0 || time.Since(st.Good) != 30*time.Minute {
 			t.Errorf("got %+v", st)
 		}
 		time.Sleep(30*time.Minute + time.Second)
@@ -255,17 +253,19 @@ func TestRemoteKeysDown(t *testing.T) {
 func TestRemoteKeysSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := publishes(jwkOf(t, "ES256", nil))
-		keys := remoteKeys(t, s, idp.RemoteKeysConfig{})
+		v := remoteTokens(t, s)
 		s.does(func(*http.Request) (*http.Response, error) {
 			time.Sleep(3 * time.Second)
 			return response(200, jwks(jwkOf(t, "EdDSA", nil))), nil
 		})
+		good := fresh(t, "EdDSA", "EdDSA", nil)
 		began := time.Now()
 		var wg sync.WaitGroup
 		for i := range 50 {
 			ctx, cancel := context.WithCancel(t.Context())
 			wg.Go(func() {
-				if _, err := keys.Key(ctx, "EdDSA", "EdDSA"); err == nil || errors.Is(err, idp.ErrNoKey) {
+				_, err := v.Validate(ctx, token(good))
+				if err == nil || errorsx.From(err).Code != errorsx.Internal {
 					t.Errorf("got %v, want no decision", err)
 				}
 			})
@@ -280,7 +280,7 @@ func TestRemoteKeysSlow(t *testing.T) {
 			t.Errorf("waited %v for %d fetches", d, s.fetches.Load()-1)
 		}
 		time.Sleep(2 * time.Second)
-		if _, err := keys.Key(t.Context(), "EdDSA", "EdDSA"); err != nil {
+		if _, err := v.Validate(t.Context(), token(good)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -292,21 +292,19 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 		s.hangs()
 		start, cancel := context.WithTimeout(t.Context(), time.Second) // it bounds only the first fetch
 		defer cancel()
-		keys, err := idp.OpenRemoteKeys(start, testJWKS, &idp.RemoteKeysConfig{
-			AllowEmptyStart: true, MaxAge: time.Hour, Client: s.client(), Log: slog.New(slog.DiscardHandler),
-		})
-
+		cfg := remoteOwn(s, testIssuer)
+		cfg.AllowEmptyStart = true
+		v, err := idp.Open(start, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := tokensOf(t, keys)
 		c := newCache(t, v, 100, middleware.CacheConfig{TTL: 24 * time.Hour})
 		for _, v := range []middleware.Validator{v, c} {
 			if code := ask(t, v, fresh(t, "ES256", "ES256", nil)); code != errorsx.Internal {
 				t.Errorf("got %v, want a failure of ours", code)
 			}
 		}
-		if _, err := keys.Key(t.Context(), "", "ES256"); err == nil || errors.Is(err, idp.ErrNoKey) {
+		if _, err := keyOf(v, "", "ES256"); err == nil || errors.Is(err, idp.ErrNoKey) {
 			t.Errorf("without kid: got %v, want a failure of ours", err)
 		}
 		s.says(200, jwks(jwkOf(t, "ES256", nil)))
@@ -316,10 +314,10 @@ func TestRemoteKeysAllowEmptyStart(t *testing.T) {
 				t.Errorf("refused with %v once the set is there", code)
 			}
 		}
-		keys.Close()
+		v.Close()
 		began := time.Now()
 		for _, kid := range []string{"other", "ES256", ""} {
-			if _, err := keys.Key(t.Context(), kid, "ES256"); err == nil || errors.Is(err, idp.ErrNoKey) || time.Since(began) > 0 {
+			if _, err := keyOf(v, kid, "ES256"); err == nil || errors.Is(err, idp.ErrNoKey) || time.Since(began) > 0 {
 				t.Errorf("key %q after Close: got %v after %v, want no decision", kid, err, time.Since(began))
 			}
 		}
@@ -367,12 +365,20 @@ func TestS09RemoteKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(tt.answer)
 			defer server.Close()
-			cfg := idp.RemoteKeysConfig{Log: slog.New(slog.DiscardHandler), Timeout: 5 * time.Second}
+			cfg := idp.Own(testIssuer, testAudience)
+			cfg.JWKSURL, cfg.Log = server.URL, slog.New(slog.DiscardHandler)
+			ctx := t.Context()
 			if strings.HasPrefix(name, "slow") {
-				cfg.Timeout = 50 * time.Millisecond
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, 50*time.Millisecond)
+				defer cancel()
 			}
-			if _, err := idp.OpenRemoteKeys(t.Context(), server.URL, &cfg); (err == nil) != tt.ok {
+			v, err := idp.Open(ctx, cfg)
+			if (err == nil) != tt.ok {
 				t.Errorf("got %v", err)
+			}
+			if err == nil {
+				v.Close()
 			}
 		})
 	}
@@ -391,7 +397,7 @@ func TestRemoteKeysRedirects(t *testing.T) {
 			resp.Header.Set("Location", to)
 			return resp, nil
 		})
-		_, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &idp.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+		_, err := idp.Open(t.Context(), remoteOwn(s, testIssuer))
 		if err == nil || s.fetches.Load() > 4 {
 			t.Errorf("to %s: got %v after %d requests", to, err, s.fetches.Load())
 		}
@@ -411,43 +417,26 @@ func redirectOnce(w http.ResponseWriter, r *http.Request, body string) {
 func TestRemoteKeysPanickingClient(t *testing.T) {
 	s := &remote{}
 	s.does(func(*http.Request) (*http.Response, error) { panic("broken") })
-	_, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &idp.RemoteKeysConfig{Client: s.client(), Log: slog.New(slog.DiscardHandler)})
+	_, err := idp.Open(t.Context(), remoteOwn(s, testIssuer))
 	if err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestOpenRemoteKeysConfig(t *testing.T) {
-	good := idp.RemoteKeysConfig{AllowEmptyStart: true, Client: publishes(jwkOf(t, "ES256", nil)).client(), Log: slog.New(slog.DiscardHandler)}
-	for _, url := range []string{"", "id.example/jwks", "http://id.example/jwks", "http://127.0.0.1.example/", "ftp://id.example", "https://", "https:///jwks",
+// TestJWKSURL opens verifiers with URLs of key sets that may be fetched, and others.
+func TestJWKSURL(t *testing.T) {
+	s := publishes(jwkOf(t, "ES256", nil))
+	for _, url := range []string{"id.example/jwks", "http://id.example/jwks", "http://127.0.0.1.example/", "ftp://id.example", "https://", "https:///jwks",
 		"https://a:s3cret@id.example/", "https://id.example/#x", "https://id.exa mple/", "file:///etc/passwd", ":"} {
-		_, err := idp.OpenRemoteKeys(t.Context(), url, &good)
-		if err == nil || strings.Contains(err.Error(), "s3cret") {
+		cfg := remoteOwn(s, testIssuer)
+		cfg.JWKSURL = url
+		if v, err := idp.Open(t.Context(), cfg); err == nil || v != nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: got %v", url, err)
 		}
 	}
 	for _, url := range []string{testJWKS, "http://127.0.0.1:1/", "http://[::1]/", "http://localhost:8080/jwks?x=y"} {
-		if _, err := idp.OpenRemoteKeys(t.Context(), url, &good); err != nil {
-			t.Errorf("%q: %v", url, err)
-		}
+		cfg := remoteOwn(s, testIssuer)
+		cfg.JWKSURL = url
+		verifier(t, cfg)
 	}
-	for name, set := range map[string]func(*idp.RemoteKeysConfig){
-		"refresh":  func(c *idp.RemoteKeysConfig) { c.Refresh = time.Millisecond },
-		"max age":  func(c *idp.RemoteKeysConfig) { c.MaxAge = time.Minute },
-		"cooldown": func(c *idp.RemoteKeysConfig) { c.Cooldown = -1 },
-		"timeout":  func(c *idp.RemoteKeysConfig) { c.Timeout = -1 },
-	} {
-		cfg := good
-		set(&cfg)
-		if _, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &cfg); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-}
-
-// ended returns a context that has ended, so that nothing waits with it.
-func ended(t *testing.T) context.Context {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx
 }

@@ -11,14 +11,29 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// validate judges a token of this issuer. The first fault decides the code.
-func (t *trusted) validate(ctx context.Context, now time.Time, r *received, tenant string) (*middleware.Identity, error) {
+// validate judges a token of this issuer.
+func (t *trusted) validate(ctx context.Context, now time.Time, r *token, tenant string) (*middleware.Identity, error) {
+	id, err := t.judge(ctx, now, r, tenant)
+	switch fault, ok := errors.AsType[*tokenFault](err); {
+	case err == nil:
+		t.admitted.Store(true)
+	case ok:
+		fault.never = fault.setting != "" && !t.admitted.Load()
+	}
+	return id, err
+}
+
+// judge judges a token of this issuer. The first fault decides the code.
+func (t *trusted) judge(ctx context.Context, now time.Time, r *token, tenant string) (*middleware.Identity, error) {
 	keyID, err := t.verify(ctx, r, tenant)
 	if err != nil {
 		return nil, err
 	}
 	if err := t.checkType(r); err != nil {
 		return nil, refused(errorsx.WrongTokenType, err)
+	}
+	if err := t.checkOwn(r.claims); err != nil {
+		return nil, refused(errorsx.UnknownToken, err)
 	}
 	times, err := t.readTimes(r.claims)
 	if err != nil {
@@ -31,19 +46,21 @@ func (t *trusted) validate(ctx context.Context, now time.Time, r *received, tena
 	}
 	// A token that has expired is AUTH-11, even if something else is wrong too.
 	if !now.Before(times.expires) {
-		e := &errorsx.Error{Code: errorsx.TokenExpired, Err: r.claims.fault("exp", timeAfter(now))}
-		if err == nil {
-			e.Client = client
+		fault := r.claims.fault("exp", timeAfter(now))
+		e := &errorsx.Error{Code: errorsx.TokenExpired, Client: client, Err: fault}
+		// The token may be for others, so that its client is not one of ours.
+		if err != nil {
+			e.Client, fault.err = "", err
 		}
 		return nil, e
 	}
 	if err == nil {
-		err = errors.Join(t.checkTenant(r.claims, tenant), t.checkTimes(r.claims, times, now), checkBinding(r.claims))
+		err = errors.Join(t.checkTenant(r.claims, tenant), t.checkTimes(r.claims, times, now))
 	}
 	if err != nil {
 		return nil, refusedAs(err)
 	}
-	return t.identity(r, client, keyID, times.expires)
+	return t.identity(ctx, r, client, keyID, times)
 }
 
 // refusedAs returns an AUTH-12 with that cause. It keeps a cause that becomes valid later
@@ -58,9 +75,9 @@ func refusedAs(cause error) error {
 
 // checkType returns the fault of a token of another type: by the header, by a mark of its
 // own, or by the claim in which the provider names the kind.
-func (t *trusted) checkType(r *received) error {
+func (t *trusted) checkType(r *token) error {
 	if !r.header.Typ.is(t.types) {
-		return r.header.Typ.fault("typ", anyOf(t.cfg.Types))
+		return r.header.Typ.fault("typ", anyOf(t.cfg.Types)).see("Types")
 	}
 	if typ, _ := r.header.Typ.text(); mediaType(typ) == "logout+jwt" {
 		return r.header.Typ.fault("typ", words("an access token"))
@@ -85,7 +102,7 @@ func (t *trusted) checkType(r *received) error {
 		isID = "nonce"
 	}
 	if isID != "" && !t.cfg.AllowIDTokens {
-		return c.fault(isID, words("no mark of an ID token: send an access token, or see AllowIDTokens"))
+		return c.fault(isID, words("no mark of an ID token, but an access token")).see("AllowIDTokens")
 	}
 
 	if p := t.cfg.preset; p.kind != "" && isID == "" && !slices.Contains(p.kinds, c.Text(p.kind)) {
@@ -124,7 +141,7 @@ func (t *trusted) checkTimes(c Claims, ts times, now time.Time) error {
 	soon := now.Add(t.cfg.Leeway)
 	for name, at := range map[string]time.Time{"nbf": ts.notBefore, "iat": ts.issued} {
 		if at.After(soon) {
-			return &notYetValid{c.fault(name, timeUntil(soon)), at.Add(-t.cfg.Leeway)}
+			return &notYetValid{c.fault(name, timeUntil(soon)).see("Leeway"), at.Add(-t.cfg.Leeway)}
 		}
 	}
 
@@ -133,7 +150,7 @@ func (t *trusted) checkTimes(c Claims, ts times, now time.Time) error {
 		from = ts.issued
 	}
 	if ts.expires.Sub(from) > t.cfg.MaxLifetime {
-		return c.fault("exp", words(fmt.Sprintf("a time at most %v after the token was issued (MaxLifetime)", t.cfg.MaxLifetime)))
+		return c.fault("exp", words(fmt.Sprintf("a time at most %v after the token was issued", t.cfg.MaxLifetime))).see("MaxLifetime")
 	}
 	return nil
 }
@@ -155,7 +172,7 @@ func (t *trusted) client(c Claims) (string, error) {
 		case !ok:
 			return "", c.fault(name, wantPrinted)
 		case s != "" && client != "" && s != client:
-			return "", c.fault(name, words("the client that "+from+" names"))
+			return "", c.fault(name, words("the client that "+from+" names")).see("Client")
 		case s != "" && client == "":
 			client, from = s, name
 		}
@@ -173,25 +190,17 @@ func (t *trusted) checkAudience(c Claims, client string) error {
 	listed := slices.Contains(t.cfg.Clients, client)
 	switch {
 	case len(aud) == 0 && len(t.cfg.Clients) == 0:
-		return c.fault("aud", anyOf(t.cfg.Audience))
+		return c.fault("aud", anyOf(t.cfg.Audience)).see("Audience")
 	case len(aud) == 0 && !listed:
-		return newFault(inClaims, "azp", anyOf(t.cfg.Clients), '"', client)
+		return newFault(inClaims, "azp", anyOf(t.cfg.Clients), '"', client).see("Clients")
 	case len(aud) == 0:
 		return nil
 	case len(t.cfg.Audience) == 0:
-		return c.fault("aud", words("no audience, since only Clients are configured: set Audience"))
+		return c.fault("aud", words("no audience, since only Clients are configured")).see("Audience")
 	case !slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(t.cfg.Audience, a) }):
-		return c.fault("aud", anyOf(t.cfg.Audience))
+		return c.fault("aud", anyOf(t.cfg.Audience)).see("Audience")
 	case len(t.cfg.Clients) > 0 && !listed:
-		return newFault(inClaims, "azp", anyOf(t.cfg.Clients), '"', client)
-	}
-	return nil
-}
-
-// checkBinding returns the fault of a token that is bound to a key (RFC 7800).
-func checkBinding(c Claims) error {
-	if c.Has("cnf") {
-		return c.fault("cnf", words("none, since the possession of a key is not checked"))
+		return newFault(inClaims, "azp", anyOf(t.cfg.Clients), '"', client).see("Clients")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -49,20 +50,19 @@ func cutTenant(iss string) (before, after string, ok bool) {
 // checkTenant returns the fault of a token whose claims name another tenant than iss.
 func (t *trusted) checkTenant(c Claims, tenant string) error {
 	if tenant != "" && c.Text(t.cfg.TenantClaim) != tenant {
-		return c.fault(t.cfg.TenantClaim, words("the tenant that iss names"))
+		return c.fault(t.cfg.TenantClaim, words("the tenant that iss names")).see("TenantClaim")
 	}
 	return nil
 }
 
 // checkKeyIssuer returns an error if the key has a member issuer that names another
-// tenant than the token's.
-func (t *trusted) checkKeyIssuer(k verifyKey, r *received, tenant string) error {
+// tenant than the token's. tenant is the one that the template has matched, or "", and
+// claimed the one in the token's claims.
+func (t *trusted) checkKeyIssuer(k verifyKey, claimed, tenant string) error {
 	if k.issuer == "" || strings.Contains(k.issuer, "{tenantid}") || strings.Contains(k.issuer, "{tenant}") {
 		return nil
 	}
-	if tenant == "" {
-		tenant = r.claims.Text(t.cfg.TenantClaim)
-	}
+	tenant = cmp.Or(tenant, claimed)
 	if tenant != "" && slices.Contains(strings.Split(k.issuer, "/"), tenant) {
 		return nil
 	}

@@ -19,7 +19,10 @@ type tokenFault struct {
 	name  string
 	want  fmt.Stringer
 	found foundValue
-	err   error // a further cause, or nil
+
+	setting string // the field of Config to look at, or ""
+	never   bool   // no token of the issuer was accepted yet
+	err     error  // a further cause, or nil
 }
 
 // The parts of a token or an answer in which a fault may be.
@@ -54,10 +57,22 @@ func newFault(part, name string, want fmt.Stringer, kind jsontext.Kind, texts ..
 // Error names the member, the expectation and the value found.
 func (f *tokenFault) Error() string {
 	s := fmt.Sprintf("%s %q: expected %v, found %v", f.part, f.name, f.want, f.found)
+	if f.setting != "" {
+		s += " (see " + f.setting + ")"
+	}
+	if f.never {
+		s += "; no token of this issuer was accepted yet, so the setting may be wrong"
+	}
 	if f.err != nil {
 		s += "; " + f.err.Error()
 	}
 	return s
+}
+
+// see names the field of Config to look at.
+func (f *tokenFault) see(setting string) *tokenFault {
+	f.setting = setting
+	return f
 }
 
 // Unwrap returns the further cause, or nil.
@@ -133,14 +148,6 @@ func (vs anyOf) String() string {
 	return fmt.Sprintf("one of %q", []string(vs))
 }
 
-// A clientID is the expectation that a claim equals client_id.
-type clientID string
-
-func (id clientID) String() string {
-	texts, more := excerpt([]string{string(id)})
-	return "the value of client_id, " + foundValue{'"', texts, more}.String()
-}
-
 // A timeAfter is the expectation of a time after another.
 type timeAfter time.Time
 
@@ -169,3 +176,22 @@ type signingKey string
 func (alg signingKey) String() string {
 	return fmt.Sprintf("the ID of the %s key that made the signature", string(alg))
 }
+
+// The expectations of claims that do not depend on the configuration.
+const (
+	wantString   = words("a string")
+	wantFilled   = words("a string that is not empty")
+	wantPrinted  = words("a string without control characters")
+	wantScopes   = words("scopes separated by single spaces")
+	wantAudience = words("a string or a list of strings, none of them empty or with a space")
+	wantSeconds  = words("a number of seconds within 2^53")
+)
+
+// notYetValid is the fault of a token that becomes valid at a later time.
+type notYetValid struct {
+	*tokenFault
+	from time.Time
+}
+
+// ValidFrom returns that time. [middleware.Cache] asks for it.
+func (f *notYetValid) ValidFrom() time.Time { return f.from }

@@ -34,12 +34,16 @@ func causeOf(t testing.TB, v middleware.Validator, token string) (string, errors
 	return e.Err.Error(), e.Code
 }
 
-// TestJWTCauses tests that a cause names the claim, the expectation and, for a few
+// TestCauses tests that a cause names the claim, the expectation and, for a few
 // claims, the value.
-func TestJWTCauses(t *testing.T) {
-	one := newJWT(t, idp.JWTConfig{})
-	several := tokensOfAll(t, trusted(allKeys(t), testIssuer), trusted(allKeys(t), otherIssuer))
+func TestCauses(t *testing.T) {
+	one := own(t)
+	several := verifier(t, ownOf(allKeys(t), testIssuer), ownOf(allKeys(t), otherIssuer))
 	hs := func(head, pay members) string { return sign(t, "HS256", header("HS256", head), payload(pay)) }
+	// Before the first token is accepted, causes say so, see TestFirstRefusal.
+	for _, iss := range []string{testIssuer, otherIssuer} {
+		judge(t, one, hs(nil, members{"iss": iss}), testTime)
+	}
 	const now = "2030-03-17T17:46:40Z"
 	long := strings.Repeat("x", 63) + "éyz"
 
@@ -48,17 +52,17 @@ func TestJWTCauses(t *testing.T) {
 		v           middleware.Validator
 		want        string
 	}{
-		{"iss", hs(nil, members{"iss": testIssuer + "/"}), one, `claim "iss": expected "https://id.example", found "https://id.example/"`},
-		{"no iss", hs(nil, members{"iss": nil}), one, `claim "iss": expected "https://id.example", found nothing`},
-		{"iss of none", hs(nil, members{"iss": "x\n\x1b"}), several, `claim "iss": expected one of ["https://id.example" "https://other.example"], found "x\n\x1b"`},
-		{"iss a number", hs(nil, members{"iss": 7}), several, `claim "iss": expected one of ["https://id.example" "https://other.example"], found a number`},
-		{"long iss", hs(nil, members{"iss": long}), one, `claim "iss": expected "https://id.example", found "` + long[:63] + `"...`},
-		{"aud", hs(nil, members{"aud": "x"}), one, `claim "aud": expected "https://api.example", found "x"`},
-		{"auds", hs(nil, members{"aud": []string{"x", "y"}}), one, `claim "aud": expected "https://api.example", found ["x" "y"]`},
-		{"long auds", hs(nil, members{"aud": []string{"x", long, "y"}}), one, `claim "aud": expected "https://api.example", found ["x" "` + long[:63] + `"]...`},
+		{"iss", hs(nil, members{"iss": testIssuer + "/"}), one, `claim "iss": expected "https://id.example", found "https://id.example/" (see Issuers); only the spelling differs: scheme, letter case or the slash at the end`},
+		{"no iss", hs(nil, members{"iss": nil}), one, `claim "iss": expected "https://id.example", found nothing (see Issuers)`},
+		{"iss of none", hs(nil, members{"iss": "x\n\x1b"}), several, `claim "iss": expected one of ["https://id.example" "https://other.example"], found "x\n\x1b" (see Issuers)`},
+		{"iss a number", hs(nil, members{"iss": 7}), several, `claim "iss": expected one of ["https://id.example" "https://other.example"], found a number (see Issuers)`},
+		{"long iss", hs(nil, members{"iss": long}), one, `claim "iss": expected "https://id.example", found "` + long[:63] + `"... (see Issuers)`},
+		{"aud", hs(nil, members{"aud": "x"}), one, `claim "aud": expected "https://api.example", found "x" (see Audience)`},
+		{"auds", hs(nil, members{"aud": []string{"x", "y"}}), one, `claim "aud": expected "https://api.example", found ["x" "y"] (see Audience)`},
+		{"long auds", hs(nil, members{"aud": []string{"x", long, "y"}}), one, `claim "aud": expected "https://api.example", found ["x" "` + long[:63] + `"]... (see Audience)`},
 		{"no aud", hs(nil, members{"aud": nil}), one, `claim "aud": expected a string or a list of strings, none of them empty or with a space, found nothing`},
 		{"aud of a number", hs(nil, members{"aud": []any{"x", 7}}), one, `claim "aud": expected a string or a list of strings, none of them empty or with a space, found a list`},
-		{"two clients", hs(nil, members{"azp": "other"}), one, `claim "azp": expected the value of client_id, "app", found "other"`},
+		{"two clients", hs(nil, members{"azp": "other"}), one, `claim "azp": expected the client that client_id names, found "other" (see Client)`},
 		{"no client", hs(nil, members{"client_id": nil}), one, `claim "client_id": expected a string, found nothing`},
 		{"client empty", hs(nil, members{"client_id": ""}), one, `claim "client_id": expected a string that is not empty, found ""`},
 		{"sub empty", hs(nil, members{"sub": ""}), one, `claim "sub": expected a string that is not empty, found a string`},
@@ -70,20 +74,20 @@ func TestJWTCauses(t *testing.T) {
 		{"exp", hs(nil, members{"exp": "4102444800"}), one, `claim "exp": expected a number of seconds within 2^53, found a string`},
 		{"expired", hs(nil, members{"exp": testTime.Unix()}), one, `claim "exp": expected a time after ` + now + `, found a number`},
 		{"expired elsewhere", hs(nil, members{"exp": testTime.Unix(), "aud": "x"}), one,
-			`claim "exp": expected a time after ` + now + `, found a number; claim "aud": expected "https://api.example", found "x"`},
-		{"nbf", hs(nil, members{"nbf": testTime.Unix() + 1}), one, `claim "nbf": expected a time not after ` + now + `, found a number`},
-		{"iat", hs(nil, members{"iat": testTime.Unix() + 1}), one, `claim "iat": expected a time not after ` + now + `, found a number`},
+			`claim "exp": expected a time after ` + now + `, found a number; claim "aud": expected "https://api.example", found "x" (see Audience)`},
+		{"nbf", hs(nil, members{"nbf": testTime.Unix() + 1}), one, `claim "nbf": expected a time not after ` + now + `, found a number (see Leeway)`},
+		{"iat", hs(nil, members{"iat": testTime.Unix() + 1}), one, `claim "iat": expected a time not after ` + now + `, found a number (see Leeway)`},
 		{"iat after exp", hs(nil, members{"iat": testTime.Unix() + 7200}), one, `claim "iat": expected a time not after exp, found a number`},
 		{"no iat", hs(nil, members{"iat": nil}), one, `claim "iat": expected a number of seconds within 2^53, found nothing`},
-		{"two years", hs(nil, members{"exp": testTime.AddDate(2, 0, 0).Unix()}), one, `claim "exp": expected a time at most 366 days after iat, found a number`},
-		{"typ", hs(members{"typ": "JWT"}, nil), one, `header member "typ": expected "at+jwt", found "JWT"`},
-		{"no typ", hs(members{"typ": nil}, nil), one, `header member "typ": expected "at+jwt", found nothing`},
+		{"two years", hs(nil, members{"exp": testTime.AddDate(2, 0, 0).Unix()}), one, `claim "exp": expected a time at most 8784h0m0s after the token was issued, found a number (see MaxLifetime)`},
+		{"typ", hs(members{"typ": "JWT"}, nil), one, `header member "typ": expected "at+jwt", found "JWT" (see Types)`},
+		{"no typ", hs(members{"typ": nil}, nil), one, `header member "typ": expected "at+jwt", found nothing (see Types)`},
 		{"alg", hs(members{"alg": "none"}, nil), one,
 			`header member "alg": expected one of ["ES256" "ES384" "ES512" "EdDSA" "HS256" "HS384" "HS512" "PS256" "PS384" "PS512" "RS256" "RS384" "RS512"], found "none"`},
 		{"alg a number", hs(members{"alg": 0}, nil), one, `header member "alg": expected a string, found a number`},
-		{"kid", hs(members{"kid": "x"}, nil), one, `header member "kid": expected the ID of a known HS256 key, found "x"; idp: no such key`},
+		{"kid", hs(members{"kid": "x"}, nil), one, `header member "kid": expected the ID of a known HS256 key, found "x" (see Keys); idp: no such key`},
 		{"kid empty", hs(members{"kid": ""}, nil), one, `header member "kid": expected a string that is not empty, found ""`},
-		{"jku", hs(members{"jku": "https://evil.example"}, nil), one, `header member "jku": expected no such member, found a string`},
+		{"jku", hs(members{"jku": "https://evil.example"}, nil), one, `header member "jku": expected no such member, or one beside the ID of a known key, found a string`},
 		{"crit", hs(members{"crit": []string{"x"}}, nil), one, `header member "crit": expected no such member, found a list`},
 		{"signature", forge(t, payload(nil)), one, `header member "kid": expected the ID of the HS256 key that made the signature, found "HS256"; `},
 		{"claim twice", sign(t, "HS256", header("HS256", nil), `{"sub":1,"sub":2}`), one, `payload: expected strict JSON, found a repeated name at byte 9`},
@@ -92,11 +96,29 @@ func TestJWTCauses(t *testing.T) {
 		{"header", sign(t, "HS256", `{"alg":}`, payload(nil)), one, `header: expected strict JSON, found a fault at byte 7`},
 		{"opaque", "abc", one, `token: expected three segments, separated by dots`},
 		{"padding", good(t, "HS256") + "=", one, `token: expected base64url without padding in each segment`},
-		{"8 KiB", strings.Repeat("x", 8<<10+1), one, `token: longer than 8192 bytes`},
+		{"64 KiB", strings.Repeat("x", 64<<10+1), one, `token: longer than 65536 bytes`},
 	} {
 		cause, code := causeOf(t, tt.v, tt.token)
 		if ok := cause == tt.want || strings.HasSuffix(tt.want, "; ") && strings.HasPrefix(cause, tt.want); !ok || code == 0 || code == errorsx.Internal {
 			t.Errorf("%s: got %v %s\nwant %s", tt.name, code, cause, tt.want)
+		}
+	}
+}
+
+// TestFirstRefusal tests that the cause of a refusal says that no token was accepted yet,
+// which a wrong preset looks like, and no longer after the first accepted one.
+func TestFirstRefusal(t *testing.T) {
+	v := verifier(t, plain(t, "EdDSA"))
+	foreign := sign(t, "EdDSA", headerOf(nil), claimsOf(members{"aud": "x"}))
+	for _, want := range []bool{true, true, false} {
+		if !want {
+			if _, err := v.Validate(t.Context(), token(sign(t, "EdDSA", headerOf(nil), claimsOf(nil)))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := v.Validate(t.Context(), token(foreign))
+		if err == nil || !strings.Contains(err.Error(), "(see Audience)") || strings.Contains(err.Error(), "was accepted yet") != want {
+			t.Errorf("got %v, want a hint: %t", err, want)
 		}
 	}
 }
@@ -173,9 +195,12 @@ func checkMarked(t testing.TB, validators []middleware.Validator, marked members
 
 // markedValidators returns validators of JWTs that read the user from several claims.
 func markedValidators(t testing.TB) []middleware.Validator {
+	marked := func(user string) middleware.Validator {
+		return verifier(t, idp.Config{Issuers: []string{testIssuer}, Audience: []string{testAudience}, Keys: allKeys(t), User: user})
+	}
 	return []middleware.Validator{
-		newJWT(t, idp.JWTConfig{}), newJWT(t, idp.JWTConfig{UserClaim: "sub", Types: []string{"JWT", "at+jwt"}}), newJWT(t, idp.JWTConfig{UserClaim: "email"}),
-		tokensOfAll(t, trusted(allKeys(t), testIssuer), trusted(allKeys(t), otherIssuer)),
+		own(t), marked("sub"), marked("email"),
+		verifier(t, ownOf(allKeys(t), testIssuer), ownOf(allKeys(t), otherIssuer)),
 	}
 }
 
@@ -226,7 +251,7 @@ func TestNoCredentialInLog(t *testing.T) {
 	var log bytes.Buffer
 	ew := &errorsx.Writer{Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	s := &remote{}
-	jwts := newJWT(t, idp.JWTConfig{})
+	jwts := own(t)
 	bearer := func(v middleware.Validator, cfg middleware.BearerConfig) middleware.Wrapper {
 		return middleware.Chain(middleware.Errors(ew), middleware.Bearer(v, &cfg))
 	}

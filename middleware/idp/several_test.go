@@ -14,12 +14,20 @@ import (
 
 const otherIssuer = "https://other.example"
 
-func trusted(keys idp.Keys, issuer string, changes ...func(*idp.JWTConfig)) idp.TrustedIssuer {
-	cfg := idp.JWTConfig{Issuer: issuer, Audience: []string{testAudience}}
-	for _, change := range changes {
-		change(&cfg)
-	}
-	return idp.TrustedIssuer{Keys: keys, JWTConfig: cfg}
+// ownOf returns the Config of an issuer of this suite that has these keys.
+func ownOf(keys idp.Keys, issuer string) idp.Config {
+	cfg := idp.Own(issuer, testAudience)
+	cfg.Keys = keys
+	return cfg
+}
+
+// remoteOwn returns the Config of an issuer of this suite whose keys s publishes. They
+// are read every minute and used for an hour.
+func remoteOwn(s *remote, issuer string) idp.Config {
+	cfg := idp.Own(issuer, testAudience)
+	cfg.JWKSURL, cfg.HTTPClient, cfg.Log = testJWKS, s.client(), slog.New(slog.DiscardHandler)
+	cfg.Refresh, cfg.MaxStale = time.Minute, time.Hour
+	return cfg
 }
 
 func staticKeys(t testing.TB, id, alg string) idp.Keys {
@@ -31,22 +39,13 @@ func staticKeys(t testing.TB, id, alg string) idp.Keys {
 	return keys
 }
 
-func tokensOfAll(t testing.TB, issuers ...idp.TrustedIssuer) middleware.Validator {
-	t.Helper()
-	v, err := idp.JWTs(issuers...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 // TestJ06SameKidAtTwoIssuers tests that only the keys of a token's issuer verify it,
 // even if another issuer's key has the same ID.
 func TestJ06SameKidAtTwoIssuers(t *testing.T) {
-	v := tokensOfAll(t,
-		trusted(staticKeys(t, "k", "ES256"), testIssuer),
-		trusted(staticKeys(t, "k", "EdDSA"), otherIssuer, func(c *idp.JWTConfig) { c.UserClaim, c.Audience = "sub", []string{"theirs"} }),
-		trusted(staticKeys(t, "k", "RS256"), "https://third.example", func(c *idp.JWTConfig) { c.Types = []string{"JWT"} }))
+	v := verifier(t,
+		ownOf(staticKeys(t, "k", "ES256"), testIssuer),
+		idp.Config{Issuers: []string{otherIssuer}, Audience: []string{"theirs"}, Keys: staticKeys(t, "k", "EdDSA")},
+		idp.Config{Issuers: []string{"https://third.example"}, Audience: []string{testAudience}, Keys: staticKeys(t, "k", "RS256"), Types: []string{"JWT"}})
 	c := newCache(t, v, 100, middleware.CacheConfig{})
 	kid := members{"kid": "k"}
 	of := func(alg string, pay members) string { return sign(t, alg, header(alg, kid), payload(pay)) }
@@ -85,17 +84,13 @@ func TestJ06SameKidAtTwoIssuers(t *testing.T) {
 	if n := c.Stats().Flights; n != 0 {
 		t.Errorf("%d flights for static keys", n)
 	}
-	if _, ok := v.(middleware.Source); ok {
-		t.Error("static keys make a Source")
-	}
 }
 
-// TestC19JWTsForget tests that a cache learns of withdrawn keys of all issuers.
-func TestC19JWTsForget(t *testing.T) {
+// TestC19Forget tests that a cache learns of withdrawn keys of all issuers.
+func TestC19Forget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))
-		cfg := idp.RemoteKeysConfig{Refresh: time.Minute}
-		v := tokensOfAll(t, trusted(remoteKeys(t, a, cfg), testIssuer), trusted(remoteKeys(t, b, cfg), otherIssuer))
+		v := verifier(t, remoteOwn(a, testIssuer), remoteOwn(b, otherIssuer))
 		c := newCache(t, v, 100, middleware.CacheConfig{TTL: time.Hour})
 		first, second := fresh(t, "ES256", "ES256", nil), fresh(t, "EdDSA", "EdDSA", members{"iss": otherIssuer})
 		for _, token := range []string{first, second} {
@@ -114,23 +109,15 @@ func TestC19JWTsForget(t *testing.T) {
 	})
 }
 
-// TestJWTsOneIssuerDown tests that a failing issuer does not affect the others.
-func TestJWTsOneIssuerDown(t *testing.T) {
+// TestOneIssuerDown tests that a failing issuer does not affect the others.
+func TestOneIssuerDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := publishes(jwkOf(t, "ES256", nil)), publishes(jwkOf(t, "EdDSA", nil))
 		never := &remote{}
 		never.fails()
-		empty, err := idp.OpenRemoteKeys(t.Context(), testJWKS, &idp.RemoteKeysConfig{
-			AllowEmptyStart: true, Client: never.client(), Log: slog.New(slog.DiscardHandler),
-		})
-
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { empty.Close() })
-		cfg := idp.RemoteKeysConfig{Refresh: time.Minute, MaxAge: time.Hour}
-		v := tokensOfAll(t, trusted(remoteKeys(t, a, cfg), testIssuer), trusted(remoteKeys(t, b, cfg), otherIssuer),
-			trusted(staticKeys(t, "RS256", "RS256"), "https://static.example"), trusted(empty, "https://never.example"))
+		empty := remoteOwn(never, "https://never.example")
+		empty.AllowEmptyStart = true
+		v := verifier(t, remoteOwn(a, testIssuer), remoteOwn(b, otherIssuer), ownOf(staticKeys(t, "RS256", "RS256"), "https://static.example"), empty)
 		c := newCache(t, v, 100, middleware.CacheConfig{TTL: 24 * time.Hour})
 		tokens := map[string]string{
 			"a": fresh(t, "ES256", "ES256", nil), "b": fresh(t, "EdDSA", "EdDSA", members{"iss": otherIssuer}),
@@ -162,23 +149,4 @@ func TestJWTsOneIssuerDown(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		check("b is back", "a")
 	})
-}
-
-func TestJWTsConfig(t *testing.T) {
-	keys := allKeys(t)
-	for name, issuers := range map[string][]idp.TrustedIssuer{
-		"none":        nil,
-		"nil keys":    {trusted(nil, testIssuer)},
-		"no issuer":   {trusted(keys, "")},
-		"twice":       {trusted(keys, testIssuer), trusted(keys, testIssuer)},
-		"no audience": {trusted(keys, testIssuer), {Keys: keys, JWTConfig: idp.JWTConfig{Issuer: otherIssuer}}},
-	} {
-		if _, err := idp.JWTs(issuers...); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-	_, err := idp.JWTs(trusted(nil, testIssuer), trusted(keys, otherIssuer), trusted(keys, otherIssuer))
-	if err == nil || !strings.Contains(err.Error(), "nil Keys") || !strings.Contains(err.Error(), "given twice") {
-		t.Errorf("not everything is told at once: %v", err)
-	}
 }
