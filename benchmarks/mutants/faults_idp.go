@@ -80,15 +80,15 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "elements of lists are split", file: "middleware/idp/identity.go",
-		old: "if !strings.Contains(s, \" \") && s != \"\" &&", new: "if s != \"\" &&",
+		old: "case s != \"\" && !strings.Contains(s, \" \") &&", new: "case s != \"\" &&",
 	},
 	{
 		part: "idp", name: "Map may set the expiry", file: "middleware/idp/identity.go",
 		old: "id.Client, id.User, id.Scopes = changed.Client, changed.User, changed.Scopes", new: "*id = changed",
 	},
 	{
-		part: "idp", name: "a bound token is a Bearer token", file: "middleware/idp/rules.go",
-		old: "if c.Has(\"cnf\") {", new: "if c.Has(\"cnf\") && c.Has(\"jkt\") {",
+		part: "idp", name: "a bound token is a Bearer token", file: "middleware/idp/identity.go",
+		old: "if c.Has(\"cnf\") {", new: "if c.Has(\"jkt\") {",
 	},
 	{
 		part: "idp", name: "metadata may name another issuer", file: "middleware/idp/discovery.go",
@@ -109,5 +109,53 @@ var idpFaults = []fault{
 	{
 		part: "idp", name: "any number of keys is tried", file: "middleware/idp/keylist.go",
 		old: "case len(fit) > maxCandidates:", new: "case false:",
+	},
+	{
+		part: "idp", name: "a wrapper without ConfirmKey admits bound tokens", file: "middleware/guard.go",
+		old: "if g.confirmKey == nil {\n\t\treturn &errorsx.Error{\n\t\t\tCode: errorsx.UnknownToken", new: "if g.confirmKey == nil && id.Client == \"\" {\n\t\treturn &errorsx.Error{\n\t\t\tCode: errorsx.UnknownToken", tests: "./middleware/idp",
+	},
+	{
+		part: "idp", name: "ConfirmKey is asked after the route's own checks", file: "middleware/guard.go",
+		old: "if id.extras != nil && id.extras.boundToKey {", new: "if id.extras != nil && id.extras.boundToKey && g.check == nil {", tests: "./middleware/idp",
+	},
+	{
+		part: "idp", name: "dropped scopes are not told", file: "middleware/idp/identity.go",
+		old: "if len(dropped) > 0 {", new: "if len(dropped) > 100 {",
+	},
+	{
+		part: "idp", name: "an own token may lack its client", file: "middleware/idp/own.go",
+		old: "{\"client_id\", true}", new: "{\"client_id\", false}",
+	},
+	{
+		part: "idp", name: "an own login that equals a client is a machine", file: "middleware/idp/identity.go",
+		old: "\tif p.own {\n", new: "\tif p.own && c.Text(\"username\") != client {\n",
+	},
+	{
+		part: "idp", name: "the provider's scopes count at the own issuer", file: "middleware/idp/identity.go",
+		old: "id.User, id.Scopes = \"\", \"\"", new: "id.User = \"\"", tests: "./issuer",
+	},
+	{
+		part: "idp", name: "the own issuer is not asked for its client", file: "middleware/idp/identity.go",
+		old: "if err := t.checkActive(ctx, &result, at.issued); err != nil {", new: "if err := t.checkActive(ctx, &result, at.issued); err != nil && result.Client == \"\" {", tests: "./issuer",
+	},
+	{
+		part: "idp", name: "a cache does not hear of the own issuer", file: "middleware/idp/open.go",
+		old: "\t\tif t.cfg.Own != nil {\n", new: "\t\tif t.cfg.Own != nil && t.cfg.Map == nil {\n", tests: "./issuer",
+	},
+	{
+		part: "idp", name: "a provider's token survives a revocation", file: "issuer/active.go",
+		old: "if at, ok := r.since[s]; ok && !t.After(at) {", new: "if at, ok := r.since[s]; ok && at.IsZero() {", tests: "./issuer",
+	},
+	{
+		part: "idp", name: "symmetric keys of keyfunc verify", file: "middleware/idp/keyfunc.go",
+		old: "if !ks.allowHMAC {", new: "if !ks.allowHMAC && j.Alg == \"\" {",
+	},
+	{
+		part: "idp", name: "encryption keys of keyfunc verify", file: "middleware/idp/keyfunc.go",
+		old: "Use: m.USE.String(), ", new: "",
+	},
+	{
+		part: "idp", name: "golang-jwt gets the keys of any issuer", file: "middleware/idp/keyfunc.go",
+		old: "if issuer == nil {", new: "if issuer = v.issuers[0]; issuer == nil {",
 	},
 }

@@ -57,7 +57,7 @@ func TestLayers(t *testing.T) {
 // too, because the imports of a test end up in the users' go.sum.
 func TestLibraryDependencies(t *testing.T) {
 	keys := []string{module, "github.com/go-json-experiment/json", "github.com/hashicorp/golang-lru/v2"}
-	tokens := append(slices.Clone(keys), "github.com/MicahParks/jwkset", "github.com/golang-jwt/jwt/v5", "golang.org/x/time")
+	tokens := append(slices.Clone(keys), "github.com/MicahParks/jwkset", "github.com/MicahParks/keyfunc/v3", "github.com/golang-jwt/jwt/v5", "golang.org/x/time")
 	all := append(slices.Clone(tokens), "golang.org/x/crypto", "golang.org/x/sys")
 	for pkg, allowed := range map[string][]string{
 		"errorsx": keys, "middleware": keys, "middleware/throttle": keys,
