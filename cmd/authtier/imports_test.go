@@ -24,20 +24,21 @@ func deps(t *testing.T, pkg string, flags ...string) []string {
 // package may also import the internal packages of its own tree.
 func TestLayers(t *testing.T) {
 	for pkg, allowed := range map[string][]string{
-		"errorsx":             {},
-		"middleware":          {"errorsx"},
-		"middleware/idp":      {"errorsx", "middleware"},
-		"middleware/throttle": {"errorsx", "middleware"},
-		"store":               {},
-		"store/memory":        {"store"},
-		"store/meter":         {"store"},
-		"store/storetest":     {"store"},
-		"store/sqlite":        {"store"},
-		"store/postgres":      {"store"},
-		"store/redis":         {"store"},
-		"issuer":              {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store"},
-		"issuer/session":      {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store", "issuer"},
-		"issuer/partner":      {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store", "issuer"},
+		"errorsx":                {},
+		"middleware":             {"errorsx"},
+		"middleware/idp":         {"errorsx", "middleware"},
+		"middleware/idp/idptest": {"errorsx", "middleware", "middleware/idp"},
+		"middleware/throttle":    {"errorsx", "middleware"},
+		"store":                  {},
+		"store/memory":           {"store"},
+		"store/meter":            {"store"},
+		"store/storetest":        {"store"},
+		"store/sqlite":           {"store"},
+		"store/postgres":         {"store"},
+		"store/redis":            {"store"},
+		"issuer":                 {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store"},
+		"issuer/session":         {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store", "issuer"},
+		"issuer/partner":         {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store", "issuer"},
 	} {
 		for _, dep := range deps(t, pkg) {
 			ours, ok := strings.CutPrefix(dep, module+"/")
@@ -61,8 +62,8 @@ func TestLibraryDependencies(t *testing.T) {
 	all := append(slices.Clone(tokens), "golang.org/x/crypto", "golang.org/x/sys")
 	for pkg, allowed := range map[string][]string{
 		"errorsx": keys, "middleware": keys, "middleware/throttle": keys,
-		"middleware/idp": tokens,
-		"store":          all, "store/memory": all, "store/meter": all, "store/storetest": all,
+		"middleware/idp": tokens, "middleware/idp/idptest": tokens,
+		"store": all, "store/memory": all, "store/meter": all, "store/storetest": all,
 		"issuer": all, "issuer/session": all, "issuer/partner": all,
 	} {
 		for _, dep := range deps(t, pkg, "-test") {

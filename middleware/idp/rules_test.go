@@ -183,25 +183,6 @@ func TestMap(t *testing.T) {
 	}
 }
 
-// TestPresetConditionsStay tests that no setting removes the conditions of a preset.
-func TestPresetConditionsStay(t *testing.T) {
-	for _, v := range readVectors(t) {
-		if v.Provider != "GitHub Actions" && v.Provider != "Google ID token" && v.Provider != "Entra v2, one tenant" {
-			continue
-		}
-		cfg := configs(t)[v.Provider]
-		cfg.Map = func(id *middleware.Identity, _ idp.Claims) error { id.Scopes = "admin"; return nil }
-		cfg.ClientToken = func(idp.Claims) bool { return false }
-		cfg.Types, cfg.Scopes = []string{"JWT"}, []string{"scope"}
-		verifier := opened(t, &v, cfg)
-		for _, tt := range v.Tokens {
-			if strings.Contains(tt.Name, "stranger") {
-				checkRefused(t, middleware.Bearer(verifier, nil), signVector(t, &v, tt.Header, tt.Payload), errorsx.UnknownToken)
-			}
-		}
-	}
-}
-
 // TestOpenErrors opens verifiers with several faults each. The error must name all.
 func TestOpenErrors(t *testing.T) {
 	keys := staticKeys(t, "k1", "EdDSA")
