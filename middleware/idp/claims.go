@@ -22,11 +22,12 @@ import (
 // so that "https://example.com/roles" needs no escape.
 type Claims struct {
 	members map[string]jsontext.Value
+	part    string // inClaims or inAnswer: the name of a claim in causes
 }
 
 // parseClaims reads a JSON object. Member names must be exact and unrepeated.
 func parseClaims(object []byte) (Claims, error) {
-	var c Claims
+	c := Claims{part: inClaims}
 	err := json.Unmarshal(object, &c.members)
 	return c, err
 }
@@ -204,11 +205,11 @@ func (c Claims) fault(name string, want fmt.Stringer) *tokenFault {
 	v := c.members[name]
 	switch v.Kind() {
 	case '"':
-		return newFault(inClaims, name, want, '"', unquoted(v))
+		return newFault(c.part, name, want, '"', unquoted(v))
 	case '[':
 		if list := c.List(name); len(list) > 0 {
-			return newFault(inClaims, name, want, '[', list...)
+			return newFault(c.part, name, want, '[', list...)
 		}
 	}
-	return newFault(inClaims, name, want, v.Kind())
+	return newFault(c.part, name, want, v.Kind())
 }

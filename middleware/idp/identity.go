@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,9 +12,10 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// identity returns what the claims of a verified token say.
-func (t *trusted) identity(r *received, client, keyID string, expires time.Time) (*middleware.Identity, error) {
-	c, p := r.claims, &t.cfg.preset
+// identity returns what the claims of a verified token say. object is their JSON, which
+// may be in base64url.
+func (t *trusted) identity(c Claims, object, client, keyID string, expires time.Time) (*middleware.Identity, error) {
+	p := &t.cfg.preset
 	if p.refuse != nil {
 		if err := p.refuse(c, client); err != nil {
 			return nil, refusedAs(err)
@@ -31,10 +33,10 @@ func (t *trusted) identity(r *received, client, keyID string, expires time.Time)
 	aud, _ := c.audience()
 
 	result := middleware.Identity{
-		Issuer: t.issuerName(r), Client: client, User: user, Scopes: t.scopes(c), Methods: middleware.ByToken,
+		Issuer: t.issuerName(c), Client: client, User: user, Scopes: t.scopes(c), Methods: middleware.ByToken,
 		TokenID: id, SigningKeyID: keyID, Audience: middleware.Audience(strings.Join(aud, " ")), Expires: expires,
 	}
-	result = result.WithClaims(strings.Clone(r.signed[len(r.head)+1:]))
+	result = result.WithClaims(object)
 	if t.cfg.Map != nil {
 		if err := t.mapped(&result, c); err != nil {
 			return nil, err
@@ -42,16 +44,17 @@ func (t *trusted) identity(r *received, client, keyID string, expires time.Time)
 	}
 
 	if result.Client == "" && result.User == "" {
-		return nil, refusedAs(newFault(inClaims, t.cfg.User, words("a user in it, or a client in client_id, azp, cid or appid"), 0))
+		return nil, refusedAs(t.nobody(c))
 	}
 	return &result, nil
 }
 
-// issuerName returns the name of the issuer in the identity. With a template it is the
-// token's own iss, so that equal names of two tenants never merge.
-func (t *trusted) issuerName(r *received) string {
-	if _, _, isTemplate := cutTenant(t.cfg.Issuers[0]); isTemplate {
-		return strings.Clone(r.issuer())
+// issuerName returns the name of the issuer in the identity. If a template matches, it is
+// the token's own iss, so that equal names of two tenants never merge.
+func (t *trusted) issuerName(c Claims) string {
+	iss := c.Text("iss")
+	if _, matches := t.tenant(iss); matches {
+		return iss
 	}
 	return t.cfg.Issuers[0]
 }
@@ -69,14 +72,28 @@ func (t *trusted) user(c Claims, client string) (string, error) {
 	switch {
 	case !ok:
 		return "", c.fault(t.cfg.User, wantPrinted)
+	case user == "" && client == "":
+		return "", t.nobody(c)
 	case user == "":
-		want := words("the user")
-		if p.userHint != "" {
-			want += words(": " + p.userHint)
-		}
-		return "", c.fault(t.cfg.User, want)
+		hint := cmp.Or(p.userHint, "see User, and ClientToken for a client's own token")
+		return "", c.fault(t.cfg.User, words("the user: "+hint))
 	}
 	return user, nil
+}
+
+// nobody returns the fault of a token that names neither a user nor a client.
+func (t *trusted) nobody(c Claims) error {
+	name, others := t.cfg.Client, "no client"
+	if name == "" {
+		name, others = "client_id", "no client in azp, cid or appid"
+	}
+
+	fault := c.fault(name, words("a client"))
+	fault.err = errors.New("no user is configured, and there is " + others)
+	if t.cfg.User != "" {
+		fault.err = fmt.Errorf("there is no user in %q, and %s", t.cfg.User, others)
+	}
+	return fault
 }
 
 // scopes returns the union of the configured claims. Elements that are no scope tokens

@@ -127,7 +127,7 @@ func (t *trusted) find(ctx context.Context) error {
 	url := t.cfg.JWKSURL
 	if url == "" {
 		var err error
-		if url, err = t.cfg.discover(ctx); err != nil {
+		if url, err = t.cfg.discover(ctx, keySetURL); err != nil {
 			t.failed(err)
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -25,25 +26,37 @@ func (t *trusted) validate(ctx context.Context, now time.Time, r *received, tena
 		return nil, refused(errorsx.UnknownToken, err)
 	}
 
-	client, err := t.client(r.claims)
-	if err == nil {
-		err = t.checkAudience(r.claims, client)
+	client, err := t.checkClaims(r.claims, times, tenant, now)
+	if err != nil {
+		return nil, err
 	}
+	object := strings.Clone(r.signed[len(r.head)+1:])
+	return t.identity(r.claims, object, client, keyID, times.expires)
+}
+
+// checkClaims returns the client of a token of the right type, or the token's refusal.
+func (t *trusted) checkClaims(c Claims, ts times, tenant string, now time.Time) (client string, err error) {
+	client, err = t.client(c)
+	if err == nil {
+		err = t.checkAudience(c, client)
+	}
+
 	// A token that has expired is AUTH-11, even if something else is wrong too.
-	if !now.Before(times.expires) {
-		e := &errorsx.Error{Code: errorsx.TokenExpired, Err: r.claims.fault("exp", timeAfter(now))}
+	if ts.hasExpires && !now.Before(ts.expires) {
+		e := &errorsx.Error{Code: errorsx.TokenExpired, Err: c.fault("exp", timeAfter(now))}
 		if err == nil {
 			e.Client = client
 		}
-		return nil, e
+		return "", e
 	}
+
 	if err == nil {
-		err = errors.Join(t.checkTenant(r.claims, tenant), t.checkTimes(r.claims, times, now), checkBinding(r.claims))
+		err = errors.Join(t.checkTenant(c, tenant), t.checkTimes(c, ts, now), checkBinding(c))
 	}
 	if err != nil {
-		return nil, refusedAs(err)
+		return "", refusedAs(err)
 	}
-	return t.identity(r, client, keyID, times.expires)
+	return client, nil
 }
 
 // refusedAs returns an AUTH-12 with that cause. It keeps a cause that becomes valid later
@@ -56,8 +69,7 @@ func refusedAs(cause error) error {
 	return e
 }
 
-// checkType returns the fault of a token of another type: by the header, by a mark of its
-// own, or by the claim in which the provider names the kind.
+// checkType returns the fault of a token of another type, by its header or its claims.
 func (t *trusted) checkType(r *received) error {
 	if !r.header.Typ.is(t.types) {
 		return r.header.Typ.fault("typ", anyOf(t.cfg.Types))
@@ -66,7 +78,12 @@ func (t *trusted) checkType(r *received) error {
 		return r.header.Typ.fault("typ", words("an access token"))
 	}
 
-	c := r.claims
+	return t.checkMarks(r.claims)
+}
+
+// checkMarks returns the fault of a token whose claims mark it as one of another type, or
+// that is of no kind that the provider gives to access tokens.
+func (t *trusted) checkMarks(c Claims) error {
 	// Refresh and logout tokens never pass, and ID tokens only by AllowIDTokens.
 	if s := c.Text("typ"); s == "Refresh" || s == "Logout" {
 		return c.fault("typ", words("an access token"))
@@ -94,17 +111,18 @@ func (t *trusted) checkType(r *received) error {
 	return nil
 }
 
-// times are the times in a token. notBefore and issued are zero if they are absent.
+// times are the times in a token. Those that are absent are zero.
 type times struct {
 	expires, notBefore, issued time.Time
-	hasIssued                  bool
+	hasExpires, hasIssued      bool
 }
 
-// readTimes reads exp, nbf and iat.
+// readTimes reads exp, nbf and iat. Only an introspection's answer may lack exp (RFC 7662
+// section 2.2).
 func (t *trusted) readTimes(c Claims) (times, error) {
 	var ts times
-	var present, ok bool
-	if ts.expires, present, ok = c.time("exp"); !present || !ok {
+	var ok bool
+	if ts.expires, ts.hasExpires, ok = c.time("exp"); !ok || !ts.hasExpires && c.part != inAnswer {
 		return ts, c.fault("exp", wantSeconds)
 	}
 	if ts.notBefore, _, ok = c.time("nbf"); !ok {
@@ -113,7 +131,7 @@ func (t *trusted) readTimes(c Claims) (times, error) {
 	if ts.issued, ts.hasIssued, ok = c.time("iat"); !ok {
 		return ts, c.fault("iat", wantSeconds)
 	}
-	if ts.hasIssued && ts.issued.After(ts.expires) {
+	if ts.hasIssued && ts.hasExpires && ts.issued.After(ts.expires) {
 		return ts, c.fault("iat", words("a time not after exp"))
 	}
 	return ts, nil
@@ -128,6 +146,10 @@ func (t *trusted) checkTimes(c Claims, ts times, now time.Time) error {
 		}
 	}
 
+	// An endpoint that answers without iat decides about the lifetime itself.
+	if !ts.hasExpires || !ts.hasIssued && c.part == inAnswer {
+		return nil
+	}
 	from := now
 	if ts.hasIssued {
 		from = ts.issued
@@ -172,10 +194,12 @@ func (t *trusted) checkAudience(c Claims, client string) error {
 
 	listed := slices.Contains(t.cfg.Clients, client)
 	switch {
+	case t.cfg.anyAudience:
+		return nil
 	case len(aud) == 0 && len(t.cfg.Clients) == 0:
 		return c.fault("aud", anyOf(t.cfg.Audience))
 	case len(aud) == 0 && !listed:
-		return newFault(inClaims, "azp", anyOf(t.cfg.Clients), '"', client)
+		return newFault(c.part, "azp", anyOf(t.cfg.Clients), '"', client)
 	case len(aud) == 0:
 		return nil
 	case len(t.cfg.Audience) == 0:
@@ -183,7 +207,7 @@ func (t *trusted) checkAudience(c Claims, client string) error {
 	case !slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(t.cfg.Audience, a) }):
 		return c.fault("aud", anyOf(t.cfg.Audience))
 	case len(t.cfg.Clients) > 0 && !listed:
-		return newFault(inClaims, "azp", anyOf(t.cfg.Clients), '"', client)
+		return newFault(c.part, "azp", anyOf(t.cfg.Clients), '"', client)
 	}
 	return nil
 }
