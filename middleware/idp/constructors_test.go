@@ -34,14 +34,6 @@ func TestTokenValidatorErrors(t *testing.T) {
 			return v, err
 		}
 	}
-	introspection := func(url string, change func(*idp.IntrospectionConfig)) func() (any, error) {
-		return func() (any, error) {
-			cfg := idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "s3cret", Issuer: testIssuer}
-			change(&cfg)
-			v, err := idp.Introspection(url, cfg)
-			return v, err
-		}
-	}
 	remote := func(ctx context.Context, url string, cfg idp.RemoteKeysConfig) func() (any, error) {
 		return func() (any, error) {
 			cfg.AllowEmptyStart, cfg.Log = true, slog.New(slog.DiscardHandler)
@@ -80,13 +72,6 @@ func TestTokenValidatorErrors(t *testing.T) {
 		{"nothing", "JWTs", jwts(), []string{"no issuer"}},
 		{"everything", "JWTs", jwts(trusted(nil, testIssuer), trusted(noKeys, ""), trusted(&idp.RemoteKeys{}, "x"), trusted(keys, otherIssuer), trusted(keys, otherIssuer)),
 			[]string{`issuer "` + testIssuer + `": nil Keys`, `issuer "": nil Keys`, "no Issuer", `issuer "x": the Keys are RemoteKeys`, `issuer "` + otherIssuer + `": given twice`}},
-
-		{"nothing", "Introspection", func() (any, error) { return idp.Introspection("", idp.IntrospectionConfig{}) },
-			[]string{"expected a URL with a host", "no ClientID", "no ClientSecret", "no Issuer"}},
-		{"everything", "Introspection", introspection("https://u:s3cret@id.example/%zz", func(c *idp.IntrospectionConfig) {
-			*c = idp.IntrospectionConfig{ClientSecret: "s3cret", Issuer: "x ", Audience: []string{""}, UserClaim: "aud", Leeway: 2 * time.Minute}
-		}), []string{"the URL does not parse", "no ClientID", `the Issuer "x " has blanks`, `Audience has ""`, `UserClaim is "aud"`, "Leeway is 2m"}},
-		{"plain http", "Introspection", introspection("http://id.example/", func(c *idp.IntrospectionConfig) {}), []string{"scheme", "https"}},
 
 		{"nothing", "OpenRemoteKeys", remote(noContext, "", idp.RemoteKeysConfig{}), []string{"nil Context", "expected a URL with a host"}},
 		{"everything", "OpenRemoteKeys", remote(t.Context(), "https://u:s3cret@id.example", idp.RemoteKeysConfig{Refresh: -1, MaxAge: -2, Cooldown: 1, Timeout: 5}),
