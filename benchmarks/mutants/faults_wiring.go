@@ -211,10 +211,6 @@ var wiringFaults = []fault{
 		old: "case c.bound(inClaims) != nil:", new: "case foreign != nil:",
 	},
 	{
-		part: "wiring", name: "an introspected bound token is a plain one", file: "middleware/idp/introspection.go",
-		old: "case p.bound(inAnswer) != nil:", new: "case !a.active:",
-	},
-	{
 		part: "wiring", name: "a nil pointer is a reporter", file: "issuer/partner/partner.go",
 		old: "if hook.IsNil(u) {", new: "if u == nil {", tests: "./issuer/partner",
 	},
