@@ -11,11 +11,11 @@ var faults = slices.Concat(
 var requestFaults = []fault{
 	{
 		part: "verifier", name: "exp is not checked", file: "middleware/idp/rules.go",
-		old: "if !now.Before(times.expires) {", new: "if false {",
+		old: "if ts.hasExpires && !now.Before(ts.expires) {", new: "if false {",
 	},
 	{
 		part: "verifier", name: "a token is good in the second of its exp", file: "middleware/idp/rules.go",
-		old: "if !now.Before(times.expires) {", new: "if now.After(times.expires) {",
+		old: "if ts.hasExpires && !now.Before(ts.expires) {", new: "if ts.hasExpires && now.After(ts.expires) {",
 	},
 	{
 		part: "verifier", name: "times beyond what is exact are taken", file: "middleware/idp/claims.go",

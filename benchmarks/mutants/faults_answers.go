@@ -80,14 +80,6 @@ var answerFaults = []fault{
 		old: "if t := v.exact[iss]; t != nil {\n\t\treturn t, \"\"", new: "if t := v.exact[iss]; t != nil {\n\t\treturn v.issuers[0], \"\"",
 	},
 	{
-		part: "others", name: "what is not active is admitted", file: "middleware/idp/introspection.go",
-		old: "case !a.active:", new: "case false:",
-	},
-	{
-		part: "others", name: "another issuer's answer is believed", file: "middleware/idp/introspection.go",
-		old: "case p.Issuer.present() && p.Issuer.s != v.cfg.Issuer:", new: "case false:",
-	},
-	{
 		part: "others", name: "a second way makes up for a refused one", file: "middleware/oneof.go",
 		old: "\tfound, err := way.authenticate(s, r)\n",
 		new: "\tfound, err := way.authenticate(s, r)\n\tfor _, other := range o.ways {\n\t\tif err != nil {\n\t\t\tfound, err = other.authenticate(s, r)\n\t\t}\n\t}\n",

@@ -56,11 +56,11 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "tenants share an issuer's name", file: "middleware/idp/identity.go",
-		old: "return strings.Clone(r.issuer())", new: "return t.cfg.Issuers[0]",
+		old: "if _, matches := t.tenant(iss); matches {\n\t\treturn iss\n\t}\n\treturn t.cfg", new: "_ = iss\n\treturn t.cfg",
 	},
 	{
 		part: "idp", name: "exp has a leeway", file: "middleware/idp/rules.go",
-		old: "if !now.Before(times.expires) {", new: "if !now.Before(times.expires.Add(t.cfg.Leeway)) {",
+		old: "if ts.hasExpires && !now.Before(ts.expires) {", new: "if ts.hasExpires && !now.Before(ts.expires.Add(t.cfg.Leeway)) {",
 	},
 	{
 		part: "idp", name: "a lifetime without iat has no bound", file: "middleware/idp/rules.go",
@@ -96,7 +96,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "keys of a document over https may be http", file: "middleware/idp/discovery.go",
-		old: "if strings.HasPrefix(place, \"https:\") && !strings.HasPrefix(document.JWKSURI, \"https:\") {", new: "if false {",
+		old: "if strings.HasPrefix(place, \"https:\") && !strings.HasPrefix(found, \"https:\") {", new: "if false {",
 	},
 	{
 		part: "idp", name: "an RSA key without alg is for PSS", file: "middleware/idp/jwk.go",
@@ -157,5 +157,117 @@ var idpFaults = []fault{
 	{
 		part: "idp", name: "golang-jwt gets the keys of any issuer", file: "middleware/idp/keyfunc.go",
 		old: "if issuer == nil {", new: "if issuer = v.issuers[0]; issuer == nil {",
+	},
+	{
+		part: "introspection", name: "what is not active is admitted", file: "middleware/idp/introspection.go",
+		old: "\tif !active {", new: "\tif !active && answer.Has(\"error\") {",
+	},
+	{
+		part: "introspection", name: "redirects are followed", file: "middleware/idp/introspection.go",
+		old: "remoteClient(t.cfg.HTTPClient, noRedirect)", new: "remoteClient(t.cfg.HTTPClient, sameHost)",
+	},
+	{
+		part: "introspection", name: "the timeout is always two seconds", file: "middleware/idp/introspection.go",
+		old: "timeout: cmp.Or(ask.Timeout, introspectionTimeout),", new: "timeout: cmp.Or(introspectionTimeout, ask.Timeout),",
+	},
+	{
+		part: "introspection", name: "a key set's URL is ignored", file: "middleware/idp/introspection.go",
+		old: "{\"JWKSURL\", cfg.JWKSURL != \"\"},", new: "{\"JWKSURL\", false},",
+	},
+	{
+		part: "introspection", name: "every audience is accepted", file: "middleware/idp/introspection.go",
+		old: "cfg.anyAudience = ask.AllowAnyAudience", new: "cfg.anyAudience = true",
+	},
+	{
+		part: "introspection", name: "Basic is not form-encoded", file: "middleware/idp/introspectionconfig.go",
+		old: "pair := url.QueryEscape(ask.ClientID) + \":\" + url.QueryEscape(ask.ClientSecret)", new: "_ = url.QueryEscape\n\tpair := ask.ClientID + \":\" + ask.ClientSecret",
+	},
+	{
+		part: "introspection", name: "an endpoint is asked without a secret", file: "middleware/idp/introspectionconfig.go",
+		old: "\tif secret == \"\" {", new: "\tif false {",
+	},
+	{
+		part: "introspection", name: "two ways to authenticate", file: "middleware/idp/introspectionconfig.go",
+		old: "case ask.AllowUnauthenticated && byClient:", new: "case false:",
+	},
+	{
+		part: "introspection", name: "a failed BearerToken asks without one", file: "middleware/idp/introspectionconfig.go",
+		old: "\t\t\tif token == \"\" {\n\t\t\t\treturn errors.New(\"BearerToken returned an empty token\")\n\t\t\t}\n", new: "",
+	},
+	{
+		part: "introspection", name: "any audience beside a list", file: "middleware/idp/introspectionconfig.go",
+		old: "if ask.AllowAnyAudience && len(cfg.Audience)+len(cfg.Clients) > 0 {", new: "if ask.AllowAnyAudience && len(cfg.Audience) > 0 && len(cfg.Clients) > 0 {",
+	},
+	{
+		part: "introspection", name: "active may be text", file: "middleware/idp/introspectionanswer.go",
+		old: "if kind != 't' && kind != 'f' {", new: "if kind == '\"' {\n\t\treturn answer, true, nil\n\t}\n\tif kind != 't' && kind != 'f' {",
+	},
+	{
+		part: "introspection", name: "exp 0 is 1970", file: "middleware/idp/introspectionanswer.go",
+		old: "err == nil && seconds == 0 {", new: "err != nil && seconds == 0 {",
+	},
+	{
+		part: "introspection", name: "any exp before 1971 is absent", file: "middleware/idp/introspectionanswer.go",
+		old: "err == nil && seconds == 0 {", new: "err == nil && seconds < 1<<20 {",
+	},
+	{
+		part: "introspection", name: "an answer without exp never expires", file: "middleware/idp/introspectionanswer.go",
+		old: "\tif !times.hasExpires {", new: "\tif false {",
+	},
+	{
+		part: "introspection", name: "an answer without exp is good for an hour", file: "middleware/idp/introspectionanswer.go",
+		old: "const unknownLifetime = time.Minute", new: "const unknownLifetime = time.Hour",
+	},
+	{
+		part: "introspection", name: "another issuer's answer is believed", file: "middleware/idp/introspectionanswer.go",
+		old: "return \"\", answer.fault(\"iss\", anyOf(t.cfg.Issuers))", new: "return \"\", nil",
+	},
+	{
+		part: "introspection", name: "a template matches an answer without iss", file: "middleware/idp/introspectionanswer.go",
+		old: "if !answer.Has(\"iss\") && !slices.ContainsFunc(t.cfg.Issuers, isTemplate) {", new: "if !answer.Has(\"iss\") {",
+	},
+	{
+		part: "introspection", name: "a template is an issuer itself", file: "middleware/idp/introspectionanswer.go",
+		old: "if slices.Contains(t.cfg.Issuers, iss) && !isTemplate(iss) {", new: "if slices.Contains(t.cfg.Issuers, iss) {",
+	},
+	{
+		part: "introspection", name: "a DPoP token is a Bearer token", file: "middleware/idp/introspectionanswer.go",
+		old: "\tif isDPoP(answer) {\n\t\treturn nil, refused(", new: "\tif isDPoP(answer) && answer.Has(\"cnf\") {\n\t\treturn nil, refused(",
+	},
+	{
+		part: "introspection", name: "any token_type passes", file: "middleware/idp/introspectionanswer.go",
+		old: "if typ := unquoted(v); !strings.EqualFold(typ, \"Bearer\")", new: "if typ := unquoted(v); typ == \"\"",
+	},
+	{
+		part: "introspection", name: "token_type may be a list", file: "middleware/idp/introspectionanswer.go",
+		old: "v != nil && v.Kind() != '\"' {\n\t\t\treturn refused(", new: "v != nil && v.Kind() == '0' {\n\t\t\treturn refused(",
+	},
+	{
+		part: "introspection", name: "offline tokens pass", file: "middleware/idp/introspectionanswer.go",
+		old: "\"refresh+jwt\", \"offline\",", new: "\"refresh+jwt\",",
+	},
+	{
+		part: "introspection", name: "marks are not looked at", file: "middleware/idp/introspectionanswer.go",
+		old: "\tif err := t.checkMarks(answer); err != nil {", new: "\tif err := t.checkMarks(answer); err != nil && !answer.Has(\"active\") {",
+	},
+	{
+		part: "introspection", name: "expired answers are believed", file: "middleware/idp/rules.go",
+		old: "if ts.hasExpires && !now.Before(ts.expires) {", new: "if ts.hasExpires && c.part != inAnswer && !now.Before(ts.expires) {",
+	},
+	{
+		part: "introspection", name: "a signed token needs no exp", file: "middleware/idp/rules.go",
+		old: "!ok || !ts.hasExpires && c.part != inAnswer {", new: "!ok {",
+	},
+	{
+		part: "introspection", name: "a long lifetime is not seen in an answer", file: "middleware/idp/rules.go",
+		old: "if !ts.hasExpires || !ts.hasIssued && c.part == inAnswer {", new: "if !ts.hasExpires || c.part == inAnswer {",
+	},
+	{
+		part: "introspection", name: "the metadata's key set is asked", file: "middleware/idp/discovery.go",
+		old: "\tif want == introspectionURL {", new: "\tif want == introspectionURL && found == \"\" {",
+	},
+	{
+		part: "introspection", name: "a person with a service account's name is a machine", file: "middleware/idp/presets.go",
+		old: "if c.part != inAnswer || c.Text", new: "if c.part == inAnswer || c.Text",
 	},
 }

@@ -135,8 +135,8 @@ var mistakeFaults = []fault{
 		old: "EncryptionKey []byte `json:\"-\"`", new: "EncryptionKey []byte",
 	},
 	{
-		part: "mistakes", name: "a client's secret is printed", file: "middleware/idp/introspection.go",
-		old: "func (cfg IntrospectionConfig) Format(", new: "func (cfg IntrospectionConfig) format(", tests: "./issuer",
+		part: "mistakes", name: "a client's secret is printed", file: "middleware/idp/introspectionconfig.go",
+		old: "func (ask IntrospectionConfig) Format(", new: "func (ask IntrospectionConfig) format(", tests: "./issuer",
 	},
 	{
 		part: "mistakes", name: "an overlap of nanoseconds", file: "issuer/rotation.go",

@@ -154,10 +154,6 @@ var wiringFaults = []fault{
 		old: "if b.TokenID != \"\" {", new: "if true {",
 	},
 	{
-		part: "request", name: "a machine is a user", file: "middleware/idp/jwtclaims.go",
-		old: "if claim == \"sub\" && (c.s == p.Client.s || c.s == p.Party.s) {", new: "if false {",
-	},
-	{
 		part: "request", name: "what is added later goes to the inner product", file: "middleware/usage.go",
 		old: "if c != nil && c.outer != nil {", new: "if false {",
 	},
@@ -205,10 +201,6 @@ var wiringFaults = []fault{
 	{
 		part: "wiring", name: "a decorator frees a key of its scopes", file: "middleware/decorate.go",
 		old: "e.limitsScopes = e.limitsScopes || limits.limitsScopes", new: "_ = limits.limitsScopes",
-	},
-	{
-		part: "wiring", name: "an introspected bound token is a plain one", file: "middleware/idp/introspection.go",
-		old: "case p.bound(inAnswer) != nil:", new: "case !a.active:",
 	},
 	{
 		part: "wiring", name: "a nil pointer is a reporter", file: "issuer/partner/partner.go",

@@ -65,6 +65,22 @@ func TestKeyBinding(t *testing.T) {
 	}
 }
 
+// TestKeyBindingOfAnswers tests a token whose introspection says that it is bound.
+func TestKeyBindingOfAnswers(t *testing.T) {
+	for cnf, want := range map[string]errorsx.Code{`{"jkt":"x"}`: errorsx.UnknownToken, `"garbled"`: errorsx.UnknownToken, `null`: 0} {
+		e := &endpoint{}
+		e.answers(200, `{"active":true,"aud":"api","sub":"ada","client_id":"app","cnf":`+cnf+`}`)
+		_, err := middleware.Check(bearing("opaque"), middleware.Bearer(introspection(t, e), nil))
+		if want == 0 && err != nil || want != 0 && errorsx.From(err).Code != want {
+			t.Errorf("cnf %s: got %v, want %v", cnf, err, want)
+		}
+		confirm := &middleware.BearerConfig{ConfirmKey: func(*http.Request, middleware.Identity) error { return nil }}
+		if _, err := middleware.Check(bearing("opaque"), middleware.Bearer(introspection(t, e), confirm)); err != nil {
+			t.Errorf("cnf %s, confirmed: got %v", cnf, err)
+		}
+	}
+}
+
 // TestDroppedScopes tests that elements that are no scope tokens are told to Observe and
 // counted.
 func TestDroppedScopes(t *testing.T) {

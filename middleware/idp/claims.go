@@ -22,6 +22,7 @@ import (
 // so that "https://example.com/roles" needs no escape.
 type Claims struct {
 	members members
+	part    string // inClaims or inAnswer: the name of a claim in causes
 }
 
 // Has reports whether the claim is present.
@@ -191,13 +192,13 @@ func (c Claims) fault(name string, want fmt.Stringer) *tokenFault {
 	v, _ := c.members.get(name)
 	switch v.Kind() {
 	case '"':
-		return newFault(inClaims, name, want, '"', unquoted(v))
+		return newFault(c.part, name, want, '"', unquoted(v))
 	case '[':
 		var items []jsontext.Value
 		list := c.List(name)
 		if json.Unmarshal(v, &items) == nil && len(items) == len(list) && len(list) > 0 {
-			return newFault(inClaims, name, want, '[', list...)
+			return newFault(c.part, name, want, '[', list...)
 		}
 	}
-	return newFault(inClaims, name, want, v.Kind())
+	return newFault(c.part, name, want, v.Kind())
 }

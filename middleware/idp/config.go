@@ -16,8 +16,8 @@ import (
 	"github.com/authtier/authtier/middleware/internal/wiring"
 )
 
-// Config selects the tokens of one issuer that [Open] accepts, and gives the meaning of
-// their claims. The functions of this package that are named after a provider return one.
+// Config selects the tokens of one issuer that [Open] or [OpenIntrospection] accepts, and
+// gives the meaning of their claims. The functions of this package that are named after a provider return one.
 type Config struct {
 	// Issuers are the exact spellings of iss that this issuer uses. The first is
 	// discovered and names [middleware.Identity].Issuer. It may have a {tenant} or
@@ -89,20 +89,21 @@ type Config struct {
 	// exact.
 	Leeway time.Duration
 
-	// MaxLifetime is the longest time from iat to exp, or from now to exp without iat.
-	// If 0, it is [MaxLifetime].
+	// MaxLifetime is the longest time from iat to exp. For a signed token without iat it
+	// is the longest time from now to exp. If 0, it is [MaxLifetime].
 	MaxLifetime time.Duration
 
-	// HTTPClient fetches the metadata and the key set. If nil, a client with the settings
-	// of [http.DefaultTransport] is used. Its CheckRedirect is ignored.
+	// HTTPClient fetches the metadata and the key set, and asks an introspection endpoint.
+	// If nil, a client with the settings of [http.DefaultTransport] is used. Its
+	// CheckRedirect is ignored.
 	HTTPClient *http.Client
 
 	// AllowEmptyStart makes Open return before the first fetch. Every token of the issuer
 	// is AUTH-8 until a fetch succeeds.
 	AllowEmptyStart bool
 
-	// AllowHTTP allows http for the hosts that Issuers and JWKSURL name with http. On
-	// loopback http is always allowed.
+	// AllowHTTP allows http for the hosts that Issuers, JWKSURL and the Endpoint of an
+	// [IntrospectionConfig] name with http. On loopback http is always allowed.
 	AllowHTTP bool
 
 	// AllowIDTokens accepts the issuer's ID tokens. They are made for an application and
@@ -117,6 +118,9 @@ type Config struct {
 	Log *slog.Logger
 
 	preset preset
+
+	// anyAudience accepts any audience. Only introspection sets it.
+	anyAudience bool
 }
 
 // MaxLifetime is the longest time from iat to exp that a token may have, unless
@@ -195,7 +199,7 @@ func (cfg *Config) check() error {
 	for _, iss := range cfg.Issuers {
 		errs = append(errs, cfg.checkIssuer(iss))
 	}
-	if len(cfg.Audience) == 0 && len(cfg.Clients) == 0 {
+	if len(cfg.Audience) == 0 && len(cfg.Clients) == 0 && !cfg.anyAudience {
 		fault("neither Audience nor Clients: a token could be for anybody's API")
 	}
 	for name, list := range map[string][]string{"Audience": cfg.Audience, "Clients": cfg.Clients, "Tenants": cfg.Tenants} {
@@ -267,8 +271,9 @@ func (cfg *Config) checkOwnIssuer() error {
 }
 
 // checkURL returns an error unless raw may be fetched: it is https, or http on loopback,
-// or by AllowHTTP http of a host that the configuration itself names with http.
-func (cfg *Config) checkURL(raw string) error {
+// or by AllowHTTP http of a host that the configuration itself names with http: in
+// Issuers, in JWKSURL or in further.
+func (cfg *Config) checkURL(raw string, further ...string) error {
 	err := remoteURL(raw)
 	if err == nil || !cfg.AllowHTTP {
 		return err
@@ -281,7 +286,7 @@ func (cfg *Config) checkURL(raw string) error {
 		k, err := url.Parse(known)
 		return err == nil && k.Scheme == "http" && k.Host == u.Host
 	}
-	if named(cfg.JWKSURL) || slices.ContainsFunc(cfg.Issuers, named) {
+	if slices.ContainsFunc(slices.Concat(cfg.Issuers, []string{cfg.JWKSURL}, further), named) {
 		return nil
 	}
 	return err

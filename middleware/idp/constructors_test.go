@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/authtier/authtier/middleware/idp"
 )
@@ -15,14 +14,6 @@ import (
 // TestTokenValidatorErrors makes validators of other issuers' tokens with invalid
 // arguments. The error must name all of them.
 func TestTokenValidatorErrors(t *testing.T) {
-	introspection := func(url string, change func(*idp.IntrospectionConfig)) func() (any, error) {
-		return func() (any, error) {
-			cfg := idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "s3cret", Issuer: testIssuer}
-			change(&cfg)
-			v, err := idp.Introspection(url, cfg)
-			return v, err
-		}
-	}
 	static := func(keys ...idp.Key) func() (any, error) {
 		return func() (any, error) {
 			ks, err := idp.StaticKeys(keys...)
@@ -36,12 +27,6 @@ func TestTokenValidatorErrors(t *testing.T) {
 		open        func() (any, error)
 		wants       []string
 	}{
-		{"nothing", "Introspection", func() (any, error) { return idp.Introspection("", idp.IntrospectionConfig{}) },
-			[]string{"expected a URL with a host", "no ClientID", "no ClientSecret", "no Issuer"}},
-		{"everything", "Introspection", introspection("https://u:s3cret@id.example/%zz", func(c *idp.IntrospectionConfig) {
-			*c = idp.IntrospectionConfig{ClientSecret: "s3cret", Issuer: "x ", Audience: []string{""}, UserClaim: "aud", Leeway: 2 * time.Minute}
-		}), []string{"the URL does not parse", "no ClientID", `the Issuer "x " has blanks`, `Audience has ""`, `UserClaim is "aud"`, "Leeway is 2m"}},
-		{"plain http", "Introspection", introspection("http://id.example/", func(c *idp.IntrospectionConfig) {}), []string{"scheme", "https"}},
 
 		{"nothing", "StaticKeys", static(), []string{"no key"}},
 		{"everything", "StaticKeys", static(

@@ -15,16 +15,24 @@ import (
 	"github.com/authtier/authtier/errorsx"
 )
 
-// discover returns the URL of the key set from the issuer's metadata: at its place of RFC
-// 8414, then at the one of OpenID Connect Discovery. The metadata must name the same
-// issuer.
-func (cfg *Config) discover(ctx context.Context) (jwksURL string, err error) {
+// A metadataURL is a member of an issuer's metadata, and the field of the configuration
+// that takes its place.
+type metadataURL struct{ member, field string }
+
+var (
+	keySetURL        = metadataURL{"jwks_uri", "JWKSURL"}
+	introspectionURL = metadataURL{"introspection_endpoint", "Endpoint"}
+)
+
+// discover returns a URL from the issuer's metadata: at its place of RFC 8414, then at the
+// one of OpenID Connect Discovery. The metadata must name the same issuer.
+func (cfg *Config) discover(ctx context.Context, want metadataURL) (found string, err error) {
 	issuer := cfg.Issuers[0]
 	if _, _, isTemplate := cutTenant(issuer); isTemplate {
-		return "", errors.New("the issuer is a template, so that nothing can be discovered: set JWKSURL")
+		return "", fmt.Errorf("the issuer is a template, so that nothing can be discovered: set %s", want.field)
 	}
 	if err := cfg.checkURL(issuer); err != nil {
-		return "", fmt.Errorf("the issuer: %w: set JWKSURL if the issuer is no URL", err)
+		return "", fmt.Errorf("the issuer: %w: set %s if the issuer is no URL", err, want.field)
 	}
 
 	u, _ := url.Parse(issuer) // checkURL has parsed it
@@ -34,17 +42,17 @@ func (cfg *Config) discover(ctx context.Context) (jwksURL string, err error) {
 
 	var errs []error
 	for _, place := range []string{rfc8414.String(), oidc} {
-		jwksURL, err := cfg.metadata(ctx, place, issuer)
+		found, err := cfg.metadata(ctx, place, issuer, want)
 		if err == nil {
-			return jwksURL, nil
+			return found, nil
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", place, err))
 	}
 	return "", errors.Join(errs...)
 }
 
-// metadata fetches one metadata document and returns its jwks_uri.
-func (cfg *Config) metadata(ctx context.Context, place, issuer string) (jwksURL string, err error) {
+// metadata fetches one metadata document and returns the URL in it.
+func (cfg *Config) metadata(ctx context.Context, place, issuer string, want metadataURL) (found string, err error) {
 	defer errorsx.Recovered("idp: the HTTPClient", &err)
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -60,30 +68,36 @@ func (cfg *Config) metadata(ctx context.Context, place, issuer string) (jwksURL 
 	}
 
 	var document struct {
-		Issuer  string         `json:"issuer"`
-		JWKSURI string         `json:"jwks_uri"`
-		Keys    jsontext.Value `json:"keys"`
+		Issuer        string         `json:"issuer"`
+		JWKSURI       string         `json:"jwks_uri"`
+		Introspection any            `json:"introspection_endpoint"`
+		Keys          jsontext.Value `json:"keys"`
 	}
 	// Metadata may have members of any kind, and some servers repeat them.
 	err = json.Unmarshal(body, &document, jsontext.AllowDuplicateNames(true))
+	found = document.JWKSURI
+	if want == introspectionURL {
+		found, _ = document.Introspection.(string)
+	}
+
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("found %s, expected metadata (RFC 8414)", kindOf(body))
 	case document.Issuer == "" && document.Keys != nil:
-		return "", errors.New("found a key set, expected metadata: set JWKSURL to this URL")
+		return "", errors.New("found a key set, expected metadata: the URL of a key set is for JWKSURL")
 	case document.Issuer != issuer:
 		return "", fmt.Errorf("the metadata is of the issuer %.64q, expected %q", document.Issuer, issuer)
-	case document.JWKSURI == "":
-		return "", errors.New("the metadata has no jwks_uri")
+	case found == "":
+		return "", fmt.Errorf("the metadata has no %s: set %s", want.member, want.field)
 	}
 
-	if err := cfg.checkURL(document.JWKSURI); err != nil {
-		return "", fmt.Errorf("the jwks_uri: %w", err)
+	if err := cfg.checkURL(found); err != nil {
+		return "", fmt.Errorf("the %s: %w", want.member, err)
 	}
-	if strings.HasPrefix(place, "https:") && !strings.HasPrefix(document.JWKSURI, "https:") {
-		return "", errors.New("the jwks_uri is http in a document that came over https")
+	if strings.HasPrefix(place, "https:") && !strings.HasPrefix(found, "https:") {
+		return "", fmt.Errorf("the %s is http in a document that came over https", want.member)
 	}
-	return document.JWKSURI, nil
+	return found, nil
 }
 
 // kindOf says what a body is that is no JSON object.

@@ -6,11 +6,11 @@
 //
 // [Open] verifies signed tokens (JWTs, RFC 7519) of one or more issuers. The functions
 // that are named after a provider return its [Config]; for any other issuer write the
-// Config yourself. [Introspection] asks the issuer about each token (RFC 7662), which
+// Config yourself. [OpenIntrospection] asks the issuer about each token (RFC 7662), which
 // opaque tokens need.
 //
 // A [middleware.Cache] around a validator of this package learns of keys that are
-// withdrawn. Around Introspection it needs a TTL.
+// withdrawn. Around an [Introspector] it needs a TTL.
 //
 // The first of these checks that fails decides the error code: the form of the token and
 // its iss (AUTH-12), the key and the signature (AUTH-10), the type (AUTH-9), exp (AUTH-11),

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"log"
-	"net/http"
 	"net/http/httptest"
 	"time"
 
@@ -112,34 +111,4 @@ func ExampleStaticKeys() {
 	// <nil>
 	// idp: StaticKeys: key "k3": an HMAC key of 6 bytes is too weak for HS256, expected at least 32
 	// idp: StaticKeys: key "k4": a ed25519.PublicKey is not a key for ES256, or too weak for it
-}
-
-func ExampleIntrospection() {
-	// This server stands in for the endpoint of a provider. It knows one token.
-	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer := `{"active":false}`
-		if client, secret, _ := r.BasicAuth(); client == "api" && secret == "api-secret" && r.FormValue("token") == "opaque-1" {
-			answer = `{"active":true,"client_id":"app","username":"ada","scope":"reports:read"}`
-		}
-		fmt.Fprint(w, answer)
-	}))
-	defer provider.Close()
-
-	tokens, err := idp.Introspection(provider.URL, idp.IntrospectionConfig{
-		ClientID: "api", ClientSecret: "api-secret", Issuer: "https://id.example.com",
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	// Nothing tells the cache of a revocation, so that a revoked token works for a minute.
-	cache, err := middleware.NewCache(tokens, 10_000, &middleware.CacheConfig{TTL: time.Minute})
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	exampleCheck(cache, "opaque-1")
-	exampleCheck(cache, "guess")
-	// Output:
-	// "app" <nil>
-	// "" AUTH-12: Invalid token: member "active": expected true, found false
 }

@@ -11,9 +11,10 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// identity returns what the claims of a verified token say.
-func (t *trusted) identity(ctx context.Context, r *token, client, keyID string, at times) (*middleware.Identity, error) {
-	c, p := r.claims, &t.cfg.preset
+// identity returns what the claims of a verified token say. object is their JSON, which
+// may be in base64url.
+func (t *trusted) identity(ctx context.Context, c Claims, object, client, keyID string, at times) (*middleware.Identity, error) {
+	p := &t.cfg.preset
 	if p.refuse != nil {
 		if err := p.refuse(c, client); err != nil {
 			return nil, refusedAs(err)
@@ -32,10 +33,10 @@ func (t *trusted) identity(ctx context.Context, r *token, client, keyID string, 
 
 	scopes, dropped := t.scopes(c)
 	result := middleware.Identity{
-		Issuer: t.issuerName(r), Client: client, User: user, Scopes: scopes, Methods: middleware.ByToken,
+		Issuer: t.issuerName(c), Client: client, User: user, Scopes: scopes, Methods: middleware.ByToken,
 		TokenID: id, SigningKeyID: keyID, Audience: middleware.Audience(strings.Join(aud, " ")), Expires: at.expires,
 	}
-	result = result.WithClaims(r.encodedPayload())
+	result = result.WithClaims(object)
 	if len(dropped) > 0 {
 		t.dropped.Add(uint64(len(dropped)))
 		result = result.WithDroppedScopes(dropped)
@@ -48,7 +49,7 @@ func (t *trusted) identity(ctx context.Context, r *token, client, keyID string, 
 	}
 
 	if result.Client == "" && result.User == "" {
-		return nil, refusedAs(newFault(inClaims, t.cfg.User, words("a user in it, or a client in client_id, azp, cid or appid"), 0).see("User and Client"))
+		return nil, refusedAs(t.nobody(c))
 	}
 	if err := t.checkActive(ctx, &result, at.issued); err != nil {
 		return nil, err
@@ -56,14 +57,15 @@ func (t *trusted) identity(ctx context.Context, r *token, client, keyID string, 
 	return &result, nil
 }
 
-// issuerName returns the name of the issuer in the identity. With a template it is the
-// token's own iss, so that equal names of two tenants never merge.
-func (t *trusted) issuerName(r *token) string {
+// issuerName returns the name of the issuer in the identity. If a template matches, it is
+// the token's own iss, so that equal names of two tenants never merge.
+func (t *trusted) issuerName(c Claims) string {
 	if t.cfg.Own != nil {
 		return t.cfg.Own.URL()
 	}
-	if _, _, isTemplate := cutTenant(t.cfg.Issuers[0]); isTemplate {
-		return strings.Clone(r.issuer())
+	iss := c.Text("iss")
+	if _, matches := t.tenant(iss); matches {
+		return iss
 	}
 	return t.cfg.Issuers[0]
 }
@@ -84,14 +86,31 @@ func (t *trusted) user(c Claims, client string) (string, error) {
 	switch {
 	case !ok:
 		return "", c.fault(t.cfg.User, wantPrinted)
+	case user == "" && client == "":
+		return "", t.nobody(c)
 	case user == "":
 		want := words("the user")
 		if p.userHint != "" {
 			want += words(": " + p.userHint)
 		}
-		return "", c.fault(t.cfg.User, want).see("User")
+		return "", c.fault(t.cfg.User, want).see("User, and ClientToken for a client's own token")
 	}
 	return user, nil
+}
+
+// nobody returns the fault of a token that names neither a user nor a client.
+func (t *trusted) nobody(c Claims) error {
+	name, others := t.cfg.Client, "no client"
+	if name == "" {
+		name, others = "client_id", "no client in azp, cid or appid"
+	}
+
+	fault := c.fault(name, words("a client"))
+	fault.err = errors.New("no user is configured, and there is " + others)
+	if t.cfg.User != "" {
+		fault.err = fmt.Errorf("there is no user in %q, and %s", t.cfg.User, others)
+	}
+	return fault
 }
 
 // scopes returns the union of the configured claims. Elements that are no scope tokens

@@ -1,12 +1,18 @@
 package idp_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,141 +22,281 @@ import (
 	"github.com/authtier/authtier/middleware/idp"
 )
 
-func introspection(t testing.TB, s *remote, changes ...func(*idp.IntrospectionConfig)) middleware.Validator {
+// askTime is the time of the credentials that introspect judges.
+var askTime = time.Unix(1_900_000_000, 0)
+
+// An endpoint gives the same answer to every question until it is told another.
+type endpoint struct {
+	mu     sync.Mutex
+	answer func(r *http.Request) (*http.Response, error)
+	asked  atomic.Int64
+}
+
+func (e *endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
+	e.asked.Add(1)
+	e.mu.Lock()
+	answer := e.answer
+	e.mu.Unlock()
+	return answer(r)
+}
+
+func (e *endpoint) does(answer func(r *http.Request) (*http.Response, error)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.answer = answer
+}
+
+func (e *endpoint) answers(status int, body string) {
+	e.does(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+	})
+}
+
+// askWith returns the configuration of an API whose issuer is asked at e.
+func askWith(e *endpoint) (idp.Config, idp.IntrospectionConfig) {
+	cfg := idp.Config{Issuers: []string{"https://id.example"}, Audience: []string{"api"}, HTTPClient: &http.Client{Transport: e}}
+	return cfg, idp.IntrospectionConfig{Endpoint: "https://id.example/introspect", ClientID: "rs", ClientSecret: "secret"}
+}
+
+func introspection(t testing.TB, e *endpoint, changes ...func(*idp.Config, *idp.IntrospectionConfig)) *idp.Introspector {
 	t.Helper()
-	cfg := idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer, Client: s.client()}
+	cfg, ask := askWith(e)
 	for _, change := range changes {
-		change(&cfg)
+		change(&cfg, &ask)
 	}
-	v, err := idp.Introspection("https://id.example/introspect", cfg)
+	v, err := idp.OpenIntrospection(t.Context(), cfg, ask)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return v
 }
 
-// active is an answer that accepts a token, changed by the given pairs.
+// introspect returns the verdict on a token at askTime.
+func introspect(t testing.TB, v middleware.Validator, token string) (*middleware.Identity, error) {
+	t.Helper()
+	c := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: token}
+	id, err := v.Validate(t.Context(), c.At(askTime))
+	if (id == nil) == (err == nil) {
+		t.Errorf("got both or neither of %+v and %v", id, err)
+	}
+	return id, err
+}
+
+// active is an answer that accepts a person's token, with changes; nil removes a member.
 func active(changes members) string {
 	b, _ := json.Marshal(changed(members{
-		"active": true, "iss": testIssuer, "aud": testAudience, "exp": testTime.Unix() + 3600, "client_id": "app", "username": "ada",
-		"sub": "u1", "scope": "a b", "jti": "1", "token_type": "Bearer", "extra": []int{1},
+		"active": true, "iss": "https://id.example", "aud": "api", "exp": askTime.Unix() + 3600, "client_id": "app", "sub": "ada",
+		"username": "lovelace", "scope": "a b", "jti": "1", "token_type": "Bearer", "extra": []int{1},
 	}, changes))
 	return string(b)
 }
 
-// TestIntrospectionRequest tests the request that the endpoint gets (RFC 7662 section
-// 2.1).
+// TestIntrospectionRequest tests each way to authenticate, at a real server (RFC 7662
+// section 2.1).
 func TestIntrospectionRequest(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		user, password, ok := r.BasicAuth()
-		if r.Method != "POST" || !ok || user != "r%3As+%25" || password != "s+%2B%C3%A9" ||
-			r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || r.Header.Get("Accept") != "application/json" {
-			t.Errorf("got %s %v", r.Method, r.Header)
+	for name, tt := range map[string]struct {
+		ask           idp.IntrospectionConfig
+		authorization string
+		form          url.Values
+	}{
+		"basic":          {idp.IntrospectionConfig{ClientID: "r:s %", ClientSecret: "s +é"}, "Basic ciUzQXMrJTI1OnMrJTJCJUMzJUE5", nil},
+		"basic by name":  {idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "x", Method: idp.ClientSecretBasic}, "Basic cnM6eA==", nil},
+		"form":           {idp.IntrospectionConfig{ClientID: "r:s", ClientSecret: "s&x", Method: idp.ClientSecretPost}, "", url.Values{"client_id": {"r:s"}, "client_secret": {"s&x"}}},
+		"bearer":         {idp.IntrospectionConfig{BearerToken: func(context.Context) (string, error) { return "t2", nil }}, "Bearer t2", nil},
+		"nothing at all": {idp.IntrospectionConfig{AllowUnauthenticated: true}, "", nil},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != "POST" || r.URL.RawQuery != "" || r.Header.Get("Authorization") != tt.authorization ||
+				r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || r.Header.Get("Accept") != "application/json" {
+				t.Errorf("%s: got %s %v", name, r.Method, r.Header)
+			}
+			want := url.Values{"token": {"a&b=c+"}, "token_type_hint": {"access_token"}}
+			for k, v := range tt.form {
+				want[k] = v
+			}
+			if body, _ := io.ReadAll(r.Body); string(body) != want.Encode() {
+				t.Errorf("%s: got %s, want %s", name, body, want.Encode())
+			}
+			io.WriteString(w, active(nil))
+		}))
+		tt.ask.Endpoint = server.URL
+		v, err := idp.OpenIntrospection(t.Context(), idp.Config{Issuers: []string{"https://id.example"}, Audience: []string{"api"}}, tt.ask)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if string(body) != "token=a%26b%3Dc%2B&token_type_hint=access_token" || r.URL.RawQuery != "" {
-			t.Errorf("got %s and %s", body, r.URL)
+		if _, err := introspect(t, v, "a&b=c+"); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
-		io.WriteString(w, active(nil))
-	}))
-	defer server.Close()
-	v, err := idp.Introspection(server.URL, idp.IntrospectionConfig{ClientID: "r:s %", ClientSecret: "s +é", Issuer: testIssuer})
+		server.Close()
+	}
+}
+
+// TestIntrospectionIdentity tests all that an identity has from an answer.
+func TestIntrospectionIdentity(t *testing.T) {
+	e := &endpoint{}
+	e.answers(200, " "+active(nil)+"\n")
+	id, err := introspect(t, introspection(t, e), "token")
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, code := judge(t, v, "a&b=c+", testTime)
-	if code != 0 {
-		t.Fatalf("refused with %v", code)
-	}
-	if id.Issuer != testIssuer || id.Client != "app" || id.User != "ada" || id.Scopes != "a b" || id.TokenID != "1" || id.Audience != testAudience ||
-		id.Methods != middleware.ByToken || !id.Expires.Equal(testTime.Add(time.Hour)) {
+	if id.Issuer != "https://id.example" || id.Client != "app" || id.User != "ada" || id.Scopes != "a b" || id.TokenID != "1" || id.Audience != "api" ||
+		id.Methods != middleware.ByToken || id.SigningKeyID != "" || !id.Expires.Equal(askTime.Add(time.Hour)) {
 		t.Errorf("got %+v", id)
 	}
 	var claims struct {
 		Extra []int `json:"extra"`
 	}
-	if err := id.DecodeClaims(&claims); err != nil || len(claims.Extra) != 1 {
+	if err := id.DecodeClaims(&claims); err != nil || len(claims.Extra) != 1 || id.Claims() != active(nil) {
 		t.Errorf("got claims %s: %v", id.Claims(), err)
 	}
 }
 
-func TestIntrospectionJudges(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		answer string
-		code   errorsx.Code
+// TestIntrospectionDiscovery finds the endpoint in the issuer's metadata.
+func TestIntrospectionDiscovery(t *testing.T) {
+	const at = "https://ask.example/introspect"
+	with := func(changes members) string { return metadata(changed(members{"introspection_endpoint": at}, changes)) }
+	loopback := func(s *site, c *idp.Config) { c.Issuers = []string{"http://sso.internal"} }
+	allowed := func(s *site, c *idp.Config) { loopback(s, c); c.AllowHTTP = true }
+	internal := func(endpoint string) string {
+		return with(members{"issuer": "http://sso.internal", "introspection_endpoint": endpoint})
+	}
+	const internalAt = "http://sso.internal/.well-known/openid-configuration"
+
+	for name, tt := range map[string]struct {
+		pages  map[string]string
+		change func(*site, *idp.Config)
+		wants  []string // in the error; none for success
 	}{
-		{"active", active(nil), 0},
-		{"blanks around", " " + active(nil) + "\n", 0},
-		{"least", `{"active":true,"aud":["x","` + testAudience + `"]}`, 0},
-		{"bEaReR", active(members{"token_type": "bEaReR"}), 0},
-		{"token_use access_token", active(members{"token_use": "access_token"}), 0},
-		{"cnf null", active(members{"cnf": json.RawMessage("null")}), 0},
-		{"nbf now", active(members{"nbf": testTime.Unix()}), 0},
-
-		{"inactive", `{"active":false}`, errorsx.UnknownToken},
-		{"inactive, with more", active(members{"active": false}), errorsx.UnknownToken},
-		{"inactive, with nonsense", `{"active":false,"exp":"x","scope":7}`, errorsx.UnknownToken},
-		{"another issuer", active(members{"iss": testIssuer + "/"}), errorsx.UnknownToken},
-		{"another audience", active(members{"aud": "x"}), errorsx.UnknownToken},
-		{"no audience", active(members{"aud": nil}), errorsx.UnknownToken},
-		{"bound to a key", active(members{"cnf": members{"jkt": "x"}}), errorsx.UnknownToken},
-		{"bound, garbled", active(members{"cnf": "x"}), errorsx.UnknownToken},
-		{"not yet valid", active(members{"nbf": testTime.Unix() + 1}), errorsx.UnknownToken},
-		{"expired", active(members{"exp": testTime.Unix()}), errorsx.TokenExpired},
-		{"expired in 1970", active(members{"exp": 0}), errorsx.TokenExpired},
-		{"N_A", active(members{"token_type": "N_A"}), errorsx.WrongTokenType},
-		{"DPoP", active(members{"token_type": "DPoP"}), errorsx.WrongTokenType},
-		{"refresh_token", active(members{"token_type": "refresh_token"}), errorsx.WrongTokenType},
-		{"token_use refresh_token", active(members{"token_use": "refresh_token"}), errorsx.WrongTokenType},
-		{"typ Refresh", active(members{"typ": "Refresh"}), errorsx.WrongTokenType},
-
-		{"typ a number", active(members{"typ": 7}), errorsx.Internal},
-		{"typ a list", active(members{"typ": []string{"refresh"}}), errorsx.Internal},
-		{"active missing", `{}`, errorsx.Internal},
-		{"active null", `{"active":null}`, errorsx.Internal},
-		{"active a string", active(members{"active": "true"}), errorsx.Internal},
-		{"active a number", active(members{"active": 1}), errorsx.Internal},
-		{"Active", active(members{"active": nil, "Active": true}), errorsx.Internal},
-		{"active twice", `{"active":false,"active":true}`, errorsx.Internal},
-		{"more behind", active(nil) + `{}`, errorsx.Internal},
-		{"cut", active(nil)[:40], errorsx.Internal},
-		{"empty", "", errorsx.Internal},
-		{"HTML", "<html>", errorsx.Internal},
-		{"null", "null", errorsx.Internal},
-		{"true", "true", errorsx.Internal},
-		{"a list", "[" + active(nil) + "]", errorsx.Internal},
-		{"bad UTF-8", `{"active":true,"x":"` + "\xff" + `"}`, errorsx.Internal},
-		{"exp a string", active(members{"exp": "4102444800"}), errorsx.Internal},
-		{"nbf a string", active(members{"nbf": "1"}), errorsx.Internal},
-		{"aud a number", active(members{"aud": []any{testAudience, 1}}), errorsx.Internal},
-		{"iss a list", active(members{"iss": []string{testIssuer}}), errorsx.Internal},
-		{"scope a list", active(members{"scope": []string{"a"}}), errorsx.Internal},
-		{"scope with a tab", active(members{"scope": "a\tb"}), errorsx.Internal},
-		{"client_id empty", active(members{"client_id": ""}), errorsx.Internal},
-		{"username a number", active(members{"username": 7}), errorsx.Internal},
-		{"username with NUL", active(members{"username": "a\x00"}), errorsx.Internal},
-		{"token_type a number", active(members{"token_type": 7}), errorsx.Internal},
-		{"over 1 MiB", active(nil) + strings.Repeat(" ", 1<<20), errorsx.Internal},
+		"RFC 8414":                   {map[string]string{rfc8414At: with(nil)}, nil, nil},
+		"OpenID Connect":             {map[string]string{oidcAt: with(nil)}, nil, nil},
+		"without keys":               {map[string]string{oidcAt: with(members{"jwks_uri": nil})}, nil, nil},
+		"the second has it":          {map[string]string{rfc8414At: metadata(nil), oidcAt: with(nil)}, nil, nil},
+		"another issuer":             {map[string]string{oidcAt: with(members{"issuer": "https://evil.example"})}, nil, []string{"https://evil.example", iss}},
+		"no endpoint":                {map[string]string{rfc8414At: metadata(nil), oidcAt: metadata(nil)}, nil, []string{"no introspection_endpoint", "set Endpoint"}},
+		"an endpoint that is a list": {map[string]string{oidcAt: with(members{"introspection_endpoint": []string{at}})}, nil, []string{"no introspection_endpoint"}},
+		"an http endpoint":           {map[string]string{oidcAt: with(members{"introspection_endpoint": "http://ask.example/"})}, nil, []string{"introspection_endpoint", "https"}},
+		"loopback in an https page":  {map[string]string{oidcAt: with(members{"introspection_endpoint": "http://127.0.0.1/"})}, nil, []string{"introspection_endpoint is http"}},
+		"neither page":               {nil, nil, []string{rfc8414At, oidcAt, "404"}},
+		"a redirect elsewhere":       {map[string]string{oidcAt: "-> https://evil.example/", "https://evil.example/": with(nil)}, nil, []string{"another host"}},
+		"a template": {nil, func(_ *site, c *idp.Config) {
+			c.Issuers, c.AllowAnyTenant = []string{"https://id.example/{tenant}"}, true
+		}, []string{"template", "set Endpoint"}},
+		"an issuer that is no URL":    {nil, func(_ *site, c *idp.Config) { c.Issuers = []string{"id.example"} }, []string{"set Endpoint"}},
+		"http":                        {map[string]string{internalAt: internal("http://sso.internal/ask")}, loopback, []string{"https"}},
+		"http by AllowHTTP":           {map[string]string{internalAt: internal("http://sso.internal/ask")}, allowed, nil},
+		"AllowHTTP, but another host": {map[string]string{internalAt: internal("http://evil.internal/ask")}, allowed, []string{"introspection_endpoint", "https"}},
 	} {
-		s := &remote{}
-		s.says(200, tt.answer)
-		v := introspection(t, s, func(c *idp.IntrospectionConfig) { c.Audience = []string{testAudience} })
-		if id, code := judge(t, v, "token", testTime); code != tt.code {
-			t.Errorf("%s: got %+v, %v, want %v", tt.name, id, code, tt.code)
+		s := &site{pages: map[string]string{at: active(members{"iss": iss}), "http://sso.internal/ask": active(members{"iss": nil})}}
+		for url, body := range tt.pages {
+			s.set(url, body)
+		}
+		cfg := remoteConfig(s)
+		if tt.change != nil {
+			tt.change(s, &cfg)
+		}
+		v, err := idp.OpenIntrospection(t.Context(), cfg, idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret"})
+		if tt.wants == nil && err != nil || tt.wants != nil && (err == nil || v != nil || !says(err.Error(), "OpenIntrospection", tt.wants...)) {
+			t.Errorf("%s: got %v, want an error that says %q", name, err, tt.wants)
+		}
+		if err == nil {
+			if _, err := introspect(t, v, "token"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }
 
-// TestIntrospectionUser tests that the configuration decides which member is the
-// user.
-func TestIntrospectionUser(t *testing.T) {
-	for claim, want := range map[string]string{"": "ada", "username": "ada", "sub": "u1", "login": "lovelace", "absent": ""} {
-		s := &remote{}
-		s.says(200, active(members{"login": "lovelace"}))
-		v := introspection(t, s, func(c *idp.IntrospectionConfig) { c.UserClaim = claim })
-		if id, code := judge(t, v, "token", testTime); code != 0 || id.User != want {
-			t.Errorf("%q: got %+v, %v", claim, id, code)
+// TestIntrospectionConfig tests that an error names every fault, and no secret.
+func TestIntrospectionConfig(t *testing.T) {
+	static := staticKeys(t, "k1", "EdDSA")
+	bearer := func(context.Context) (string, error) { return "t", nil }
+	for name, tt := range map[string]struct {
+		change func(*idp.Config, *idp.IntrospectionConfig)
+		wants  []string // in the error; none for success
+	}{
+		"good": {func(*idp.Config, *idp.IntrospectionConfig) {}, nil},
+		"nothing": {func(c *idp.Config, a *idp.IntrospectionConfig) { *c, *a = idp.Config{}, idp.IntrospectionConfig{} },
+			[]string{"no Issuers", "neither Audience nor Clients", "no ClientID", "no ClientSecret"}},
+		"unused fields": {func(c *idp.Config, _ *idp.IntrospectionConfig) {
+			c.JWKSURL, c.Keys, c.Types, c.AllowEmptyStart, c.Refresh, c.MaxStale = "https://x.example", static, []string{}, true, time.Hour, 48*time.Hour
+		}, []string{"JWKSURL, Keys, Types, AllowEmptyStart, Refresh, MaxStale"}},
+		"a preset with a key set": {func(c *idp.Config, _ *idp.IntrospectionConfig) { *c = idp.Supabase("https://x.example") }, []string{"JWKSURL"}},
+		"a preset's faults":       {func(c *idp.Config, _ *idp.IntrospectionConfig) { *c = idp.Hydra("https://x.example", "") }, []string{"Hydra: no audience"}},
+		"every fault": {func(c *idp.Config, a *idp.IntrospectionConfig) {
+			c.Issuers, c.Audience, c.Leeway, c.Refresh = []string{"https://x.example/{tenant}"}, []string{""}, time.Hour, time.Hour
+			*a = idp.IntrospectionConfig{Endpoint: "https://u:s3cret@id.example", ClientSecret: "s3cret", Method: "private_key_jwt", Timeout: 5, AllowAnyAudience: true}
+		}, []string{"is a template", "Audience holds", "Leeway is 1h", "does not use Refresh", "the Endpoint", "user information", "no ClientID",
+			`Method is "private_key_jwt"`, "Timeout is 5ns", "AllowAnyAudience is set beside"}},
+		"an endpoint that does not parse": {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "https://u:s3cret@id.example/%zz" }, []string{"does not parse"}},
+		"a negative timeout":              {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Timeout = -time.Second }, []string{"Timeout is -1s"}},
+		"any audience beside clients": {func(c *idp.Config, a *idp.IntrospectionConfig) {
+			c.Audience, c.Clients, a.AllowAnyAudience = nil, []string{"x"}, true
+		}, []string{"AllowAnyAudience"}},
+		"any audience": {func(c *idp.Config, a *idp.IntrospectionConfig) { c.Audience, a.AllowAnyAudience = nil, true }, nil},
+
+		"a bearer token beside a client": {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.BearerToken = bearer }, []string{"BearerToken is set beside"}},
+		"two ways without a client": {func(_ *idp.Config, a *idp.IntrospectionConfig) {
+			*a = idp.IntrospectionConfig{Endpoint: a.Endpoint, BearerToken: bearer, AllowUnauthenticated: true}
+		}, []string{"both BearerToken and AllowUnauthenticated"}},
+		"nothing beside a client": {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.AllowUnauthenticated = true }, []string{"AllowUnauthenticated is set beside"}},
+
+		"http":              {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://id.example/" }, []string{"the Endpoint", `scheme is "http"`}},
+		"http on loopback":  {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://127.0.0.1/" }, nil},
+		"http by AllowHTTP": {func(c *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint, c.AllowHTTP = "http://id.example/", true }, nil},
+		"a password by AllowHTTP": {func(c *idp.Config, a *idp.IntrospectionConfig) {
+			a.Endpoint, c.AllowHTTP = "http://u:s3cret@id.example/", true
+		}, []string{"the Endpoint"}},
+	} {
+		cfg, ask := askWith(&endpoint{})
+		tt.change(&cfg, &ask)
+		v, err := idp.OpenIntrospection(t.Context(), cfg, ask)
+		if (err == nil) != (tt.wants == nil) || (err == nil) != (v != nil) || err != nil && (!says(err.Error(), "OpenIntrospection", tt.wants...) || strings.Contains(err.Error(), "s3cret")) {
+			t.Errorf("%s: got %v, want an error that says %q", name, err, tt.wants)
+		}
+	}
+
+	var noContext context.Context
+	cfg, ask := askWith(&endpoint{})
+	if _, err := idp.OpenIntrospection(noContext, cfg, ask); err == nil || !strings.Contains(err.Error(), "nil Context") {
+		t.Errorf("without a context: got %v", err)
+	}
+}
+
+// TestIntrospectionWiring tests credentials and validators that a program should not have
+// combined.
+func TestIntrospectionWiring(t *testing.T) {
+	for name, tt := range map[string]struct {
+		v *idp.Introspector
+		c middleware.Credential
+	}{
+		"an API key":     {introspection(t, &endpoint{}), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "k"}},
+		"the zero value": {&idp.Introspector{}, middleware.Credential{Scheme: middleware.SchemeBearer, Secret: "t"}},
+	} {
+		_, err := tt.v.Validate(t.Context(), tt.c)
+		if e, ok := errors.AsType[*errorsx.Error](err); !ok || e.OAuthError != "server_error" {
+			t.Errorf("%s: got %v, want a fault in wiring", name, err)
+		}
+	}
+	if _, err := middleware.NewCache(introspection(t, &endpoint{}), 100, nil); err == nil {
+		t.Error("a cache without a TTL: no error")
+	}
+}
+
+// TestIntrospectorPrintsNoSecret prints validators and configurations.
+func TestIntrospectorPrintsNoSecret(t *testing.T) {
+	var log strings.Builder
+	for _, method := range []idp.ClientAuthMethod{"", idp.ClientSecretPost} {
+		v := introspection(t, &endpoint{}, func(_ *idp.Config, a *idp.IntrospectionConfig) { a.ClientSecret, a.Method = "s3cret", method })
+		ask := idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "s3cret", Method: method}
+		for _, v := range []any{v, *v, ask, &ask, []any{ask}} {
+			fmt.Fprintf(&log, "%v %+v %#v %s", v, v, v, v)
+			slog.New(slog.NewTextHandler(&log, nil)).Info("x", "v", v)
+			slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v)
+		}
+	}
+	for _, leak := range []string{"s3cret", "cnM6czNjcmV0"} {
+		if strings.Contains(log.String(), leak) {
+			t.Errorf("printed %q in %s", leak, log.String())
 		}
 	}
 }
@@ -158,23 +304,26 @@ func TestIntrospectionUser(t *testing.T) {
 // TestIntrospectionFailure tests that a fault of the endpoint does not refuse the
 // token, and that no cache remembers it as a refusal (C03).
 func TestIntrospectionFailure(t *testing.T) {
-	for name, breaks := range map[string]func(s *remote){
-		"unreachable": func(s *remote) { s.fails() },
-		"401":         func(s *remote) { s.says(401, `{"active":false}`) },
-		"400":         func(s *remote) { s.says(400, `{"active":false}`) },
-		"500":         func(s *remote) { s.says(500, active(nil)) },
-		"204":         func(s *remote) { s.says(204, "") },
-		"304":         func(s *remote) { s.says(304, active(nil)) },
-		"HTML":        func(s *remote) { s.says(200, "<html>") },
-		"hangs":       func(s *remote) { s.hangs() },
-		"panics":      func(s *remote) { s.does(func(*http.Request) (*http.Response, error) { panic("broken") }) },
+	hangs := func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }
+	for name, breaks := range map[string]func(e *endpoint){
+		"unreachable": func(e *endpoint) {
+			e.does(func(*http.Request) (*http.Response, error) { return nil, errors.New("down") })
+		},
+		"wrong secret": func(e *endpoint) { e.answers(401, `{"active":false}`) },
+		"400":          func(e *endpoint) { e.answers(400, `{"active":false}`) },
+		"500":          func(e *endpoint) { e.answers(500, active(nil)) },
+		"204":          func(e *endpoint) { e.answers(204, "") },
+		"304":          func(e *endpoint) { e.answers(304, active(nil)) },
+		"HTML":         func(e *endpoint) { e.answers(200, "<html>") },
+		"hangs":        func(e *endpoint) { e.does(hangs) },
+		"panics":       func(e *endpoint) { e.does(func(*http.Request) (*http.Response, error) { panic("broken") }) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &remote{}
-				v := introspection(t, s)
+				e := &endpoint{}
+				v := introspection(t, e)
 				c := newCache(t, v, 100, middleware.CacheConfig{})
-				breaks(s)
+				breaks(e)
 				for _, v := range []middleware.Validator{v, c} {
 					began := time.Now()
 					if code := ask(t, v, "token"); code != errorsx.Internal {
@@ -185,7 +334,7 @@ func TestIntrospectionFailure(t *testing.T) {
 					}
 				}
 				synctest.Wait()
-				s.says(200, active(members{"exp": nil}))
+				e.answers(200, active(members{"exp": nil}))
 				for _, v := range []middleware.Validator{v, c} {
 					if code := ask(t, v, "token"); code != 0 {
 						t.Errorf("once it answers: got %v", code)
@@ -196,35 +345,44 @@ func TestIntrospectionFailure(t *testing.T) {
 	}
 }
 
-// TestIntrospectionCached tests that many requests cause one call of the endpoint,
-// and that there is another call once the answer may have changed.
-func TestIntrospectionCached(t *testing.T) {
+// TestIntrospectionTimeout tests that the field bounds the question, and BearerToken too.
+func TestIntrospectionTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &remote{}
-		s.says(200, active(members{"exp": nil}))
-		c := newCache(t, introspection(t, s), 100, middleware.CacheConfig{})
-		check := func(when string, fetches int64, want errorsx.Code) {
-			t.Helper()
-			for range 10 {
-				if code := ask(t, c, "token"); code != want {
-					t.Errorf("%s: got %v, want %v", when, code, want)
-				}
-			}
-			if got := s.fetches.Load(); got != fetches {
-				t.Errorf("%s: %d questions, want %d", when, got, fetches)
+		slow := func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }
+		for name, change := range map[string]func(*idp.Config, *idp.IntrospectionConfig){
+			"the endpoint": func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Timeout = 30 * time.Second },
+			"BearerToken": func(_ *idp.Config, a *idp.IntrospectionConfig) {
+				*a = idp.IntrospectionConfig{Endpoint: a.Endpoint, BearerToken: slow, Timeout: 30 * time.Second}
+			},
+		} {
+			e := &endpoint{}
+			e.does(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
+			began := time.Now()
+			code := ask(t, introspection(t, e, change), "token")
+			if took := time.Since(began); code != errorsx.Internal || took != 30*time.Second {
+				t.Errorf("%s: got %v after %v", name, code, took)
 			}
 		}
-		check("at first", 1, 0)
-		s.says(200, `{"active":false}`)
-		check("remembered", 1, 0)
-		time.Sleep(61 * time.Second)
-		check("revoked", 2, errorsx.UnknownToken)
-		s.says(200, active(members{"exp": time.Now().Unix() + 10}))
-		time.Sleep(3 * time.Second)
-		check("active again", 3, 0)
-		time.Sleep(10 * time.Second)
-		check("expired", 4, errorsx.TokenExpired)
 	})
+}
+
+// TestIntrospectionBearerFails tests that a BearerToken that fails is a failure of the
+// server, and that the endpoint is not asked.
+func TestIntrospectionBearerFails(t *testing.T) {
+	for name, bearer := range map[string]func(context.Context) (string, error){
+		"an error":     func(context.Context) (string, error) { return "", errors.New("no token") },
+		"an empty one": func(context.Context) (string, error) { return "", nil },
+		"a panic":      func(context.Context) (string, error) { panic("broken") },
+	} {
+		e := &endpoint{}
+		e.answers(200, active(nil))
+		v := introspection(t, e, func(_ *idp.Config, a *idp.IntrospectionConfig) {
+			*a = idp.IntrospectionConfig{Endpoint: a.Endpoint, BearerToken: bearer}
+		})
+		if _, err := introspect(t, v, "token"); errorsx.From(err).Code != errorsx.Internal || e.asked.Load() != 0 {
+			t.Errorf("%s: got %v after %d questions", name, err, e.asked.Load())
+		}
+	}
 }
 
 // TestS09Introspection tests that secret and token are sent to no other server and
@@ -248,13 +406,13 @@ func TestS09Introspection(t *testing.T) {
 			}
 		},
 	} {
-		server := httptest.NewServer(answer)
-		v, err := idp.Introspection(server.URL, idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer})
+		server := httptest.NewTLSServer(answer)
+		cfg := idp.Config{Issuers: []string{"https://id.example"}, Audience: []string{"api"}, HTTPClient: server.Client()}
+		v, err := idp.OpenIntrospection(t.Context(), cfg, idp.IntrospectionConfig{Endpoint: server.URL, ClientID: "rs", ClientSecret: "secret"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: "t0ken"}
-		_, err = v.Validate(t.Context(), c)
+		_, err = introspect(t, v, "t0ken")
 		if errorsx.From(err).Code != errorsx.Internal || strings.Contains(err.Error(), "t0ken") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -262,57 +420,36 @@ func TestS09Introspection(t *testing.T) {
 	}
 }
 
-func TestIntrospectionConfig(t *testing.T) {
-	good := idp.IntrospectionConfig{ClientID: "rs", ClientSecret: "secret", Issuer: testIssuer}
-	for name, set := range map[string]func(*idp.IntrospectionConfig){
-		"no client":      func(c *idp.IntrospectionConfig) { c.ClientID = "" },
-		"no secret":      func(c *idp.IntrospectionConfig) { c.ClientSecret = "" },
-		"no issuer":      func(c *idp.IntrospectionConfig) { c.Issuer = "" },
-		"empty audience": func(c *idp.IntrospectionConfig) { c.Audience = []string{""} },
-		"leeway":         func(c *idp.IntrospectionConfig) { c.Leeway = time.Hour },
-	} {
-		cfg := good
-		set(&cfg)
-		if _, err := idp.Introspection("https://id.example/", cfg); err == nil {
-			t.Errorf("%s: accepted", name)
+// TestIntrospectionCached tests that many requests cause one call of the endpoint,
+// and that there is another call once the answer may have changed.
+func TestIntrospectionCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &endpoint{}
+		e.answers(200, active(members{"exp": nil}))
+		c := newCache(t, introspection(t, e), 100, middleware.CacheConfig{TTL: 4 * time.Minute})
+		check := func(when string, asked int64, want errorsx.Code) {
+			t.Helper()
+			for range 10 {
+				if code := ask(t, c, "token"); code != want {
+					t.Errorf("%s: got %v, want %v", when, code, want)
+				}
+			}
+			if got := e.asked.Load(); got != asked {
+				t.Errorf("%s: %d questions, want %d", when, got, asked)
+			}
 		}
-	}
-	if _, err := idp.Introspection("http://id.example/", good); err == nil {
-		t.Error("http is accepted")
-	}
-	v, err := idp.Introspection("https://id.example/", good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = v.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeAPIKey, Secret: "k"})
-	if e, ok := errors.AsType[*errorsx.Error](err); !ok || e.OAuthError != "server_error" {
-		t.Errorf("an API key: got %v, want a fault in wiring", err)
-	}
-}
+		check("at first", 1, 0)
+		e.answers(200, `{"active":false}`)
+		time.Sleep(58 * time.Second)
+		check("remembered", 1, 0)
 
-// FuzzIntrospection tests that there is no identity unless the member active is true.
-func FuzzIntrospection(f *testing.F) {
-	f.Add(active(nil))
-	f.Add(active(members{"active": false}))
-	f.Add(active(members{"exp": 1}))
-	f.Add(`{"active":"true"}`)
-	f.Add(`{"active":true,"active":false}`)
-	f.Add(`{"active":tru`)
-	f.Add(`{"Active":true}`)
-	f.Fuzz(func(t *testing.T, answer string) {
-		s := &remote{}
-		s.says(200, answer)
-		id, code := judge(t, introspection(t, s), "token", testTime)
-		var m map[string]json.RawMessage
-		isActive := json.Unmarshal([]byte(answer), &m) == nil && string(m["active"]) == "true"
-		if code == 0 && !isActive {
-			t.Errorf("%q: got %+v", answer, id)
-		}
-		if isInactive := string(m["active"]) == "false"; code == errorsx.UnknownToken && !isActive && !isInactive {
-			t.Errorf("%q: a verdict without one", answer)
-		}
-		if code == 0 && (!id.Scopes.Valid() || !id.Expires.IsZero() && !testTime.Before(id.Expires)) {
-			t.Errorf("%q: got %+v", answer, id)
-		}
+		// The TTL has not passed, but an answer without exp is good for a minute.
+		time.Sleep(3 * time.Second)
+		check("revoked", 2, errorsx.UnknownToken)
+		e.answers(200, active(members{"exp": time.Now().Unix() + 10}))
+		time.Sleep(3 * time.Second)
+		check("active again", 3, 0)
+		time.Sleep(10 * time.Second)
+		check("expired", 4, errorsx.TokenExpired)
 	})
 }

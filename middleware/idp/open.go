@@ -35,8 +35,8 @@ func Open(ctx context.Context, issuers ...Config) (*Verifier, error) {
 		errs = append(errs, errors.New("no issuer"))
 	}
 	for _, cfg := range issuers {
-		t, err := newTrusted(cfg)
-		if err != nil {
+		t := newTrusted(cfg)
+		if err := t.cfg.check(); err != nil {
 			errs = append(errs, fmt.Errorf("issuer %q: %w", strings.Join(cfg.Issuers, " "), err))
 			continue
 		}
@@ -179,7 +179,9 @@ func (v *Verifier) unknownIssuer(r *token) error {
 	return fault
 }
 
-// Validate implements [middleware.Validator].
+// Validate implements [middleware.Validator]. The identity of a token that is bound to a
+// key (cnf) is for wrappers alone, which admit it only with ConfirmKey: the signature does
+// not show that the client has the key.
 func (v *Verifier) Validate(ctx context.Context, c middleware.Credential) (*middleware.Identity, error) {
 	if c.Scheme != middleware.SchemeBearer {
 		return nil, errorsx.Fault(fmt.Errorf("idp: a credential of scheme %s", c.Scheme))

@@ -64,7 +64,9 @@ func Okta(issuer, audience string) Config {
 //
 // The user is sub, which the client scope "basic" adds. The scopes are scope. Roles are
 // at the pointers "/realm_access/roles" and "/resource_access/CLIENT/roles", which Scopes
-// may list too. The name for display is preferred_username; people can change it.
+// may list too. The name for display is preferred_username; people can change it. An
+// introspected token of a service account is recognized only if the client scope
+// "service_account" adds clientAddress or clientHost to it, as it does by default.
 //
 // See https://www.keycloak.org/docs/latest/server_admin/#_protocol-mappers.
 func Keycloak(realm, audience string) Config {
@@ -79,6 +81,14 @@ func Keycloak(realm, audience string) Config {
 			machine: func(c Claims) bool {
 				client := c.Text("client_id")
 				return client != "" && c.Text("preferred_username") == "service-account-"+client
+			},
+			// Keycloak's introspection adds client_id to every answer, so it marks nothing
+			// there. The scope of service accounts adds these members too.
+			refuse: func(c Claims, client string) error {
+				if c.part != inAnswer || c.Text("preferred_username") != "service-account-"+client || c.Has("clientAddress") || c.Has("clientHost") {
+					return nil
+				}
+				return c.fault("clientAddress", words("the member that the client scope \"service_account\" adds, since people can choose the name of a service account"))
 			},
 		},
 	}

@@ -40,27 +40,38 @@ func (t *trusted) judge(ctx context.Context, now time.Time, r *token, tenant str
 		return nil, refused(errorsx.UnknownToken, err)
 	}
 
-	client, err := t.client(r.claims)
-	if err == nil {
-		err = t.checkAudience(r.claims, client)
+	client, err := t.checkClaims(r.claims, times, tenant, now)
+	if err != nil {
+		return nil, err
 	}
+	return t.identity(ctx, r.claims, r.encodedPayload(), client, keyID, times)
+}
+
+// checkClaims returns the client of a token of the right type, or the token's refusal.
+func (t *trusted) checkClaims(c Claims, ts times, tenant string, now time.Time) (client string, err error) {
+	client, err = t.client(c)
+	if err == nil {
+		err = t.checkAudience(c, client)
+	}
+
 	// A token that has expired is AUTH-11, even if something else is wrong too.
-	if !now.Before(times.expires) {
-		fault := r.claims.fault("exp", timeAfter(now))
+	if ts.hasExpires && !now.Before(ts.expires) {
+		fault := c.fault("exp", timeAfter(now))
 		e := &errorsx.Error{Code: errorsx.TokenExpired, Client: client, Err: fault}
 		// The token may be for others, so that its client is not one of ours.
 		if err != nil {
 			e.Client, fault.err = "", err
 		}
-		return nil, e
+		return "", e
 	}
+
 	if err == nil {
-		err = errors.Join(t.checkTenant(r.claims, tenant), t.checkTimes(r.claims, times, now))
+		err = errors.Join(t.checkTenant(c, tenant), t.checkTimes(c, ts, now))
 	}
 	if err != nil {
-		return nil, refusedAs(err)
+		return "", refusedAs(err)
 	}
-	return t.identity(ctx, r, client, keyID, times)
+	return client, nil
 }
 
 // refusedAs returns an AUTH-12 with that cause. It keeps a cause that becomes valid later
@@ -73,8 +84,7 @@ func refusedAs(cause error) error {
 	return e
 }
 
-// checkType returns the fault of a token of another type: by the header, by a mark of its
-// own, or by the claim in which the provider names the kind.
+// checkType returns the fault of a token of another type, by its header or its claims.
 func (t *trusted) checkType(r *token) error {
 	if !r.header.Typ.is(t.types) {
 		return r.header.Typ.fault("typ", anyOf(t.cfg.Types)).see("Types")
@@ -83,7 +93,12 @@ func (t *trusted) checkType(r *token) error {
 		return r.header.Typ.fault("typ", words("an access token"))
 	}
 
-	c := r.claims
+	return t.checkMarks(r.claims)
+}
+
+// checkMarks returns the fault of a token whose claims mark it as one of another type, or
+// that is of no kind that the provider gives to access tokens.
+func (t *trusted) checkMarks(c Claims) error {
 	// Refresh and logout tokens never pass, and ID tokens only by AllowIDTokens.
 	if s := c.Text("typ"); s == "Refresh" || s == "Logout" {
 		return c.fault("typ", words("an access token"))
@@ -111,17 +126,18 @@ func (t *trusted) checkType(r *token) error {
 	return nil
 }
 
-// times are the times in a token. notBefore and issued are zero if they are absent.
+// times are the times in a token. Those that are absent are zero.
 type times struct {
 	expires, notBefore, issued time.Time
-	hasIssued                  bool
+	hasExpires, hasIssued      bool
 }
 
-// readTimes reads exp, nbf and iat.
+// readTimes reads exp, nbf and iat. Only an introspection's answer may lack exp (RFC 7662
+// section 2.2).
 func (t *trusted) readTimes(c Claims) (times, error) {
 	var ts times
-	var present, ok bool
-	if ts.expires, present, ok = c.time("exp"); !present || !ok {
+	var ok bool
+	if ts.expires, ts.hasExpires, ok = c.time("exp"); !ok || !ts.hasExpires && c.part != inAnswer {
 		return ts, c.fault("exp", wantSeconds)
 	}
 	if ts.notBefore, _, ok = c.time("nbf"); !ok {
@@ -130,7 +146,7 @@ func (t *trusted) readTimes(c Claims) (times, error) {
 	if ts.issued, ts.hasIssued, ok = c.time("iat"); !ok {
 		return ts, c.fault("iat", wantSeconds)
 	}
-	if ts.hasIssued && ts.issued.After(ts.expires) {
+	if ts.hasIssued && ts.hasExpires && ts.issued.After(ts.expires) {
 		return ts, c.fault("iat", words("a time not after exp"))
 	}
 	return ts, nil
@@ -145,6 +161,10 @@ func (t *trusted) checkTimes(c Claims, ts times, now time.Time) error {
 		}
 	}
 
+	// An endpoint that answers without iat decides about the lifetime itself.
+	if !ts.hasExpires || !ts.hasIssued && c.part == inAnswer {
+		return nil
+	}
 	from := now
 	if ts.hasIssued {
 		from = ts.issued
@@ -189,10 +209,12 @@ func (t *trusted) checkAudience(c Claims, client string) error {
 
 	listed := slices.Contains(t.cfg.Clients, client)
 	switch {
+	case t.cfg.anyAudience:
+		return nil
 	case len(aud) == 0 && len(t.cfg.Clients) == 0:
 		return c.fault("aud", anyOf(t.cfg.Audience)).see("Audience")
 	case len(aud) == 0 && !listed:
-		return newFault(inClaims, "azp", anyOf(t.cfg.Clients), '"', client).see("Clients")
+		return newFault(c.part, "azp", anyOf(t.cfg.Clients), '"', client).see("Clients")
 	case len(aud) == 0:
 		return nil
 	case len(t.cfg.Audience) == 0:
@@ -200,7 +222,7 @@ func (t *trusted) checkAudience(c Claims, client string) error {
 	case !slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(t.cfg.Audience, a) }):
 		return c.fault("aud", anyOf(t.cfg.Audience)).see("Audience")
 	case len(t.cfg.Clients) > 0 && !listed:
-		return newFault(inClaims, "azp", anyOf(t.cfg.Clients), '"', client).see("Clients")
+		return newFault(c.part, "azp", anyOf(t.cfg.Clients), '"', client).see("Clients")
 	}
 	return nil
 }

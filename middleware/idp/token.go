@@ -52,7 +52,7 @@ func readToken(s string, known *knownHeader) (*token, error) {
 		return nil, errBase64
 	}
 
-	t := &token{signed: s[:last], head: s[:first], signature: signature}
+	t := &token{signed: s[:last], head: s[:first], signature: signature, claims: Claims{part: inClaims}}
 	var err error
 	if t.header, err = known.read(t.head); err != nil {
 		return nil, err

@@ -30,12 +30,9 @@ type trusted struct {
 	cancel  func() // ends the subscription to finder, or nil
 }
 
-// newTrusted returns the issuer of cfg, not opened yet. The error names every fault.
-func newTrusted(cfg Config) (*trusted, error) {
+// newTrusted returns the issuer of cfg, neither checked nor opened yet.
+func newTrusted(cfg Config) *trusted {
 	t := &trusted{cfg: cfg.withDefaults()}
-	if err := t.cfg.check(); err != nil {
-		return nil, err
-	}
 	for _, typ := range t.cfg.Types {
 		t.types = append(t.types, mediaType(typ))
 	}
@@ -48,7 +45,7 @@ func newTrusted(cfg Config) (*trusted, error) {
 	default:
 		t.finder = ks
 	}
-	return t, nil
+	return t
 }
 
 // open finds and reads the key set.
@@ -76,7 +73,7 @@ func (t *trusted) find(ctx context.Context) error {
 	if t.stored != nil {
 		cfg.read, cfg.name = t.stored.read, "keyfunc"
 	} else {
-		url, err := t.keySetURL(ctx)
+		url, err := t.jwksURL(ctx)
 		if err != nil {
 			t.failed(err)
 			return err
@@ -101,12 +98,12 @@ func (t *trusted) find(ctx context.Context) error {
 	return nil
 }
 
-// keySetURL returns the configured URL of the key set, or the one in the metadata.
-func (t *trusted) keySetURL(ctx context.Context) (string, error) {
+// jwksURL returns the configured URL of the key set, or the one in the metadata.
+func (t *trusted) jwksURL(ctx context.Context) (string, error) {
 	if t.cfg.JWKSURL != "" {
 		return t.cfg.JWKSURL, nil
 	}
-	return t.cfg.discover(ctx)
+	return t.cfg.discover(ctx, keySetURL)
 }
 
 func (t *trusted) failed(err error) {
