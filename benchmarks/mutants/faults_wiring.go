@@ -95,7 +95,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "order", name: "tiers forget what is around them", file: "middleware/tiers.go",
-		old: "s, r := join(r)", new: "s, r := begin(r)",
+		old: "s, r := join(r)", new: "s, r := fork(r, nil)",
 	},
 	{
 		part: "order", name: "a guard may authenticate nobody", file: "middleware/tiers.go",

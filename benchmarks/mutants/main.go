@@ -49,7 +49,7 @@ func run(ctx context.Context, only, markdown string, w io.Writer) error {
 	var table bytes.Buffer
 	fmt.Fprintf(&table, "# Planted faults\n\nEach fault was planted alone, and the tests of its package were run until one failed. `go run ./benchmarks/mutants -markdown benchmarks/results/mutants.md`, %s, %s/%s.\n\n| part | fault | found by |\n|---|---|---|\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	survivors := 0
+	var errs []error
 	for _, f := range faults {
 		if !strings.Contains(f.part+" "+f.name, only) {
 			continue
@@ -57,20 +57,19 @@ func run(ctx context.Context, only, markdown string, w io.Writer) error {
 		began := time.Now()
 		killer, err := f.plant(ctx, root)
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
+			// The other faults say something all the same.
+			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
+			killer = "**does not build**"
 		}
 		if killer == "" {
-			survivors++
+			errs = append(errs, fmt.Errorf("%s: no test finds it", f.name))
 		}
 		killer = cmp.Or(killer, "**nothing**")
 		fmt.Fprintf(w, "%-10s %-60s %s (%.0fs)\n", f.part, f.name, killer, time.Since(began).Seconds())
 		fmt.Fprintf(&table, "| %s | %s | %s |\n", f.part, f.name, killer)
 	}
-	if survivors > 0 {
-		return fmt.Errorf("%d faults were not found", survivors)
-	}
-	if markdown == "" {
-		return nil
+	if err := errors.Join(errs...); err != nil || markdown == "" {
+		return err
 	}
 	return os.WriteFile(markdown, table.Bytes(), 0o644)
 }

@@ -41,8 +41,8 @@ var files embed.FS
 
 // A Provider is a fake identity provider. Its methods are safe for concurrent use.
 type Provider struct {
-	// Config is what the provider's function in package idp returns for the names in its
-	// file, with an HTTP client that reaches the fake. Programs may change it further.
+	// Config comes from the provider's function in package idp. Its HTTP client reaches
+	// only the fake. Programs may change it further.
 	Config idp.Config
 
 	shape file
