@@ -119,10 +119,6 @@ var mistakeFaults = []fault{
 		old: "return s.issuer.ownUsers()", new: "return false", tests: "./issuer/session",
 	},
 	{
-		part: "mistakes", name: "nobody sees everyone's use", file: "issuer/partner/partner.go",
-		old: "\t\tif id.Client == \"\" {", new: "\t\tif id.Client == \"\" && id.User == \"\" {",
-	},
-	{
 		part: "mistakes", name: "a signing key is JSON", file: "issuer/keys.go",
 		old: "Private crypto.PrivateKey `json:\"-\"`", new: "Private crypto.PrivateKey",
 	},

@@ -22,6 +22,23 @@ func TestChecksumMatchesTheStandardLibrary(t *testing.T) {
 	}
 }
 
+// TestWellFormed changes each character of a secret.
+func TestWellFormed(t *testing.T) {
+	secret := Generate("authtier_at")
+	if !WellFormed("authtier_at", secret) || WellFormed("authtier_rt", secret) || WellFormed("authtier_at", secret+"0") {
+		t.Errorf("%q has the wrong form, or a secret of another form has the right one", secret)
+	}
+	for n := range secret {
+		other := byte('0')
+		if secret[n] == other {
+			other = '1'
+		}
+		if mistyped := secret[:n] + string(other) + secret[n+1:]; WellFormed("authtier_at", mistyped) {
+			t.Errorf("%q, mistyped at %d, has the right form", mistyped, n)
+		}
+	}
+}
+
 func BenchmarkWellFormed(b *testing.B) {
 	secret := Generate("authtier_at")
 	b.ReportAllocs()
