@@ -3,10 +3,12 @@ package idp_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -151,6 +153,19 @@ func TestEmptyStart(t *testing.T) {
 	})
 }
 
+// thousand returns 1,000 keys of one kid that fit RS256, and another key. All are
+// different, because the same key given twice counts once.
+func thousand(rsa, other members) []members {
+	keys := []members{other}
+	n, _ := base64.RawURLEncoding.DecodeString(rsa["n"].(string))
+	for i := range 1000 {
+		k := maps.Clone(rsa)
+		k["n"] = b64(append(n[:len(n)-2:len(n)-2], byte(i>>8), byte(i)|1))
+		keys = append(keys, k)
+	}
+	return keys
+}
+
 // TestKeyRules tests which keys of a set verify a token.
 func TestKeyRules(t *testing.T) {
 	ed := func(kid any) members { return jwkOf(t, "EdDSA", members{"kid": kid}) }
@@ -162,6 +177,14 @@ func TestKeyRules(t *testing.T) {
 		want   errorsx.Code
 	}{
 		"no kid, one key of four that fits":      {[]members{ed("a"), rs(members{"kid": "b"}), jwkOf(t, "ES256", members{"kid": "c"})}, "EdDSA", members{"kid": nil}, 0},
+		"no kid, an encryption key beside it":    {[]members{ed("a"), jwkOf(t, "EdDSA", members{"kid": "b", "use": "enc", "x": b64(make([]byte, 32))})}, "EdDSA", members{"kid": nil}, 0},
+		"two keys without kid, the first":        {[]members{ed(nil), jwkOf(t, "ES256", members{"kid": nil})}, "EdDSA", members{"kid": nil}, 0},
+		"two keys without kid, the second":       {[]members{ed(nil), jwkOf(t, "ES256", members{"kid": nil})}, "ES256", members{"kid": nil}, 0},
+		"one kid for RS256 and RS512":            {[]members{rs(members{"kid": "k1", "alg": "RS512"}), rs(members{"kid": "k1", "alg": "RS256"})}, "RS512", nil, 0},
+		"RS512 with a key without alg":           {[]members{rs(members{"kid": "k1"})}, "RS512", nil, 0},
+		"PS384":                                  {[]members{rs(members{"kid": "k1", "alg": "PS384"})}, "PS384", nil, 0},
+		"PS512":                                  {[]members{rs(members{"kid": "k1", "alg": "PS512"})}, "PS512", nil, 0},
+		"a thousand keys of one kid":             {thousand(rs(members{"kid": "k1"}), ed("k1")), "RS256", nil, errorsx.BadSignature},
 		"no kid, five keys that fit":             {[]members{ed("a"), ed("b"), ed("c"), ed("d"), ed("e")}, "EdDSA", members{"kid": nil}, errorsx.BadSignature},
 		"two keys of one kid":                    {[]members{jwkOf(t, "ES256", members{"kid": "k1"}), ed("k1")}, "EdDSA", nil, 0},
 		"an unknown kid beside keys without kid": {[]members{jwkOf(t, "ES256", members{"kid": "other"}), ed(nil)}, "EdDSA", members{"kid": "new"}, 0},
