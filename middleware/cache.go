@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,17 +33,16 @@ type CacheConfig struct {
 }
 
 const (
-	shardBits      = 4
-	cacheShards    = 1 << shardBits
-	maxCached      = 2 << 10 // bytes of a credential
-	refusalTTL     = 2 * time.Second
-	flightTimeout  = 2 * time.Second
-	maxFlights     = 256
-	maxChecksQueue = 1024
-	recency        = 10 * time.Millisecond // how exactly the order of use is kept
-	defaultTTL     = 5 * time.Minute
-	minTTL         = time.Millisecond
-	maxTTL         = 24 * time.Hour
+	shardBits     = 4
+	cacheShards   = 1 << shardBits
+	maxCached     = 2 << 10 // bytes of a credential
+	refusalTTL    = 2 * time.Second
+	flightTimeout = 2 * time.Second
+	maxFlights    = 256
+	recency       = 10 * time.Millisecond // how exactly the order of use is kept
+	defaultTTL    = 5 * time.Minute
+	minTTL        = time.Millisecond
+	maxTTL        = 24 * time.Hour
 )
 
 // A Cache remembers the results of a [Validator]. It holds facts about credentials,
@@ -83,9 +81,8 @@ type Cache struct {
 	fresh  atomic.Pointer[deadline.Deadline] // nil: no source, so the cache is always fresh
 	feeds  feeds
 
-	flying   chan struct{} // holds an element for each flight
-	checking chan struct{} // holds an element for each local validation
-	queued   atomic.Int64  // requests that wait for a place in checking
+	flying chan struct{} // holds an element for each flight
+	checks *checks
 }
 
 type cacheShard struct {
@@ -133,8 +130,7 @@ func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 
 	c := &Cache{
 		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale, start: time.Now(), seed: rand.Uint64() | 1,
-		flying:   make(chan struct{}, maxFlights),
-		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		flying: make(chan struct{}, maxFlights), checks: newChecks(),
 	}
 
 	if c.ttl == 0 {

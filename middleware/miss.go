@@ -39,11 +39,21 @@ func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity
 		return c.validate(ctx, k, cred, false)
 	}
 
-	if err := c.enterCheck(ctx); err != nil {
+	return c.check(ctx, k, cred)
+}
+
+// check validates a signed token when a place to check signatures is free.
+func (c *Cache) check(ctx context.Context, k cacheKey, cred Credential) (id *Identity, number uint64, err error) {
+	if err := c.checks.enter(ctx); err != nil {
 		return nil, 0, err
 	}
-	defer func() { <-c.checking }()
-	return c.validate(ctx, k, cred, true)
+	good := false
+	defer func() { c.checks.leave(!good) }()
+
+	id, number, err = c.validate(ctx, k, cred, true)
+	// Only an identity that is in the cache has a memo.
+	good = err == nil && id.remembered() != nil && id.live(cred.Now())
+	return id, number, err
 }
 
 // validate asks the validator and remembers its answer. It remembers a refusal only
@@ -125,34 +135,4 @@ func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bad.Add(k.short(), &refusal{key: k.kept(), err: err, until: until})
-}
-
-// enterCheck waits for a place to check a signature. It refuses with AUTH-13 if too
-// many requests wait already.
-func (c *Cache) enterCheck(ctx context.Context) error {
-	// A free place needs neither a timer nor the queue.
-	select {
-	case c.checking <- struct{}{}:
-		return nil
-	default:
-	}
-
-	defer c.queued.Add(-1)
-	if c.queued.Add(1) > maxChecksQueue {
-		return &errorsx.Error{
-			Code: errorsx.TooManyRequests, RetryAfter: time.Second,
-			Err: errors.New("middleware: Cache: too many signatures to check"),
-		}
-	}
-
-	timeout := time.NewTimer(flightTimeout)
-	defer timeout.Stop()
-	select {
-	case c.checking <- struct{}{}:
-		return nil
-	case <-timeout.C:
-		return &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many signatures to check")}
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
