@@ -3,7 +3,6 @@ package middleware
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -83,11 +82,12 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 	return c.remember(k, cred, asked, id, number), number, nil
 }
 
-// remember stores an identity. If a revocation arrived during the validation, the
-// number tells the next hit.
+// remember stores an identity and returns the stored one, or id itself if it has too
+// much text to be stored. If a revocation arrived during the validation, the number
+// tells the next hit.
 func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
 	e := &entry{
-		number: number, identity: *id, key: k.kept(), until: asked.Sub(c.start) + c.ttl,
+		number: number, identity: *id, key: k, until: asked.Sub(c.start) + c.ttl,
 		fits: fitsHeader(cred.Scheme, cred.Secret),
 	}
 
@@ -95,20 +95,18 @@ func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Ident
 	// The monotonic clock stands still while the machine sleeps, so the expiry must
 	// be compared by the wall clock.
 	e.identity.Expires = id.Expires.Round(0)
-	if head, ok := strings.CutSuffix(e.key.open, id.claims); ok {
-		// The key already holds the encoded payload, so the two share one string.
-		e.identity.claims = e.key.open[len(head):]
-	}
-	e.identity.intern()
+	e.ownText()
 
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.good.Add(k.short(), e) {
-		s.stats.Evictions++
+	s.bad.remove(k.short())
+	dropped, ok := s.good.put(e)
+	s.stats.Evictions += uint64(dropped)
+	if !ok {
+		return id
 	}
-	s.bad.Remove(k.short())
 	return &e.identity
 }
 
@@ -134,5 +132,5 @@ func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bad.Add(k.short(), &refusal{key: k.kept(), err: err, until: until})
+	s.bad.put(&refusal{key: k.kept(), err: err, until: until})
 }

@@ -201,7 +201,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "cache", name: "the short key decides", file: "middleware/cache.go",
-		old: "if e, ok := s.good.Peek(k.short()); ok && e.key == *k {", new: "if e, ok := s.good.Peek(k.short()); ok && e.key.digest == k.digest {",
+		old: "if e := s.good.get(k.short()); e != nil && e.key == *k {", new: "if e := s.good.get(k.short()); e != nil && e.key.digest == k.digest {",
 	},
 	{
 		part: "cache", name: "staleness is ignored", file: "middleware/cache.go",

@@ -1,6 +1,6 @@
 package main
 
-// costFaults are in the code that limits what tokens cost: signature checks.
+// costFaults are in the code that limits what tokens cost: signature checks and memory.
 var costFaults = []fault{
 	{
 		part: "cost", name: "a core is always kept free", file: "middleware/checks.go",
@@ -57,5 +57,61 @@ var costFaults = []fault{
 	{
 		part: "cost", name: "a check that panics is no failure", file: "middleware/miss.go",
 		old: "good := false\n", new: "good := true\n",
+	},
+	{
+		part: "cost", name: "credentials over 2 KiB are forgotten", file: "middleware/cache.go",
+		old: "maxCached     = 8 << 10", new: "maxCached     = 2 << 10",
+	},
+	{
+		part: "cost", name: "credentials of any size are remembered", file: "middleware/miss.go",
+		old: "len(cred.Secret)+len(cred.Username) > maxCached:", new: "len(cred.Secret) < 0:",
+	},
+	{
+		part: "cost", name: "the username does not count", file: "middleware/miss.go",
+		old: "len(cred.Secret)+len(cred.Username) > maxCached:", new: "len(cred.Secret) > maxCached:",
+	},
+	{
+		part: "cost", name: "a small cache has no room for a large token", file: "middleware/cache.go",
+		old: "max(perShard*textPerEntry, minText)", new: "perShard*textPerEntry",
+	},
+	{
+		part: "cost", name: "identities may have any amount of text", file: "middleware/cache.go",
+		old: "max(perShard*textPerEntry, minText)", new: "1<<40",
+	},
+	{
+		part: "cost", name: "refusals may have any amount of text", file: "middleware/cache.go",
+		old: "refusals*textPerEntry", new: "refusals*maxCached",
+	},
+	{
+		part: "cost", name: "claims are not counted", file: "middleware/entry.go",
+		old: "\t\tn += len(id.claims)\n", new: "\t\tn++\n",
+	},
+	{
+		part: "cost", name: "scopes are not counted", file: "middleware/entry.go",
+		old: "len(id.Scopes) + ", new: "",
+	},
+	{
+		part: "cost", name: "owners are not counted", file: "middleware/entry.go",
+		old: "n += len(x.owner) + ", new: "n += ",
+	},
+	{
+		part: "cost", name: "evictions for text are not reported", file: "middleware/miss.go",
+		old: "s.stats.Evictions += uint64(dropped)", new: "s.stats.Evictions += min(0, uint64(dropped))",
+	},
+	{
+		part: "cost", name: "text of the forgotten still counts", file: "middleware/lru.go",
+		old: "\tl.held -= v.text()\n", new: "",
+	},
+	{
+		part: "cost", name: "the newest is evicted, not the oldest", file: "middleware/lru.go",
+		old: "\tif v != l.newest {", new: "\tif v == l.oldest {\n\t\treturn\n\t}\n\tif v != l.newest {",
+	},
+	{
+		part: "cost", name: "the list may have one value too many", file: "middleware/lru.go",
+		old: "len(l.byNumber) >= l.values", new: "len(l.byNumber) > l.values",
+	},
+	{
+		part: "cost", name: "an entry keeps the whole token", file: "middleware/entry.go",
+		old: "\tcopyTogether(own)\n", new: "",
 	},
 }
