@@ -129,6 +129,9 @@ func TestFreshTokensUseEveryCore(t *testing.T) {
 					{10 * time.Second, 100, "bad", fewer}, {time.Second - 1, 0, "", fewer}, {1, 1, "bad", all},
 					{0, 99, "bad", fewer},
 
+					{10 * time.Second, 99, "bad", all}, {900 * time.Millisecond, 1, "bad", fewer}, {600 * time.Millisecond, 1, "bad", fewer},
+					{400*time.Millisecond - 1, 0, "", fewer}, {1, 0, "", all},
+
 					// A hundred failures that are not within a second change nothing.
 					{10 * time.Second, 99, "bad", all}, {time.Second, 1, "bad", all}, {0, 98, "bad", all}, {0, 1, "bad", fewer},
 				} {
