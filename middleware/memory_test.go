@@ -190,3 +190,28 @@ func TestTextOfTheForgottenIsFree(t *testing.T) {
 		}
 	})
 }
+
+// TestTheOldestIsEvicted fills a cache with small tokens, which are too many, and with
+// large ones, whose text is too much. A token that is used in between stays.
+func TestTheOldestIsEvicted(t *testing.T) {
+	for name, size := range map[string]int{"small": 100, "large": 7900} {
+		synctest.Test(t, func(t *testing.T) {
+			const places, n = 16 * 20, 2000
+			c := newCache(t, localFunc(yes), places, middleware.CacheConfig{TTL: time.Hour})
+			hot := token("ey.hot.sig")
+			client(t, c, hot)
+			for i := range n {
+				client(t, c, token(fmt.Sprintf("ey.%s.%d", strings.Repeat("t", size), i)))
+				time.Sleep(20 * time.Millisecond) // more than the order of use is inexact
+				client(t, c, hot)
+			}
+			s := c.Stats()
+			if s.Hits != n {
+				t.Errorf("%s: the token that is used again and again was forgotten %d times", name, n-s.Hits)
+			}
+			if want := uint64(n + 1 - places); size == 100 && s.Evictions != want {
+				t.Errorf("%s: %d evictions, want %d", name, s.Evictions, want)
+			}
+		})
+	}
+}
