@@ -103,7 +103,7 @@ var costFaults = []fault{
 		old: "\tl.held -= v.text()\n", new: "",
 	},
 	{
-		part: "memory", name: "the newest is evicted, not the oldest", file: "middleware/lru.go",
+		part: "memory", name: "use does not keep the oldest entry", file: "middleware/lru.go",
 		old: "\tif v != l.newest {", new: "\tif v == l.oldest {\n\t\treturn\n\t}\n\tif v != l.newest {",
 	},
 	{
