@@ -221,7 +221,7 @@ func TestJ05UnknownKeys(t *testing.T) {
 // slow. Requests that wait for the key, or disconnect meanwhile, must not affect
 // others.
 func TestS01UnknownKeyOfASlowStore(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // only one place for signature checks
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // only one place for signature checks
 	synctest.Test(t, func(t *testing.T) {
 		db := newStore(t)
 		c := &keyStore{Store: db}

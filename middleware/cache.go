@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware/internal/deadline"
@@ -34,17 +31,18 @@ type CacheConfig struct {
 }
 
 const (
-	shardBits      = 4
-	cacheShards    = 1 << shardBits
-	maxCached      = 2 << 10 // bytes of a credential
-	refusalTTL     = 2 * time.Second
-	flightTimeout  = 2 * time.Second
-	maxFlights     = 256
-	maxChecksQueue = 1024
-	recency        = 10 * time.Millisecond // how exactly the order of use is kept
-	defaultTTL     = 5 * time.Minute
-	minTTL         = time.Millisecond
-	maxTTL         = 24 * time.Hour
+	shardBits     = 4
+	cacheShards   = 1 << shardBits
+	maxCached     = 8 << 10       // bytes of a credential
+	textPerEntry  = 2 << 10       // bytes of text that are kept for each entry, on average
+	minText       = 4 * maxCached // bytes of text that a shard keeps at least, so that any credential fits
+	refusalTTL    = 2 * time.Second
+	flightTimeout = 2 * time.Second
+	maxFlights    = 256
+	recency       = 10 * time.Millisecond // how exactly the order of use is kept
+	defaultTTL    = 5 * time.Minute
+	minTTL        = time.Millisecond
+	maxTTL        = 24 * time.Hour
 )
 
 // A Cache remembers the results of a [Validator]. It holds facts about credentials,
@@ -54,9 +52,8 @@ const (
 // A Cache keeps nothing in memory that could be replayed. It stores only the SHA-256
 // of secrets, passwords, opaque tokens and of a JWT's signature. A JWT's header and
 // payload are worthless without the signature, and so is the public prefix of a
-// generated secret; these are stored as text. Credentials over 2 KiB are not
-// remembered. An entry takes some 450 bytes, besides the stored text and the strings
-// of the identity.
+// generated secret; these are stored as text. Credentials over 8 KiB are not
+// remembered. A remembered token takes some 500 bytes besides that text.
 //
 // Refusals are remembered for two seconds, in a separate list, so that junk does not
 // evict identities. Failures of the server, AUTH-13, and refusals that took no work
@@ -83,15 +80,14 @@ type Cache struct {
 	fresh  atomic.Pointer[deadline.Deadline] // nil: no source, so the cache is always fresh
 	feeds  feeds
 
-	flying   chan struct{} // holds an element for each flight
-	checking chan struct{} // holds an element for each local validation
-	queued   atomic.Int64  // requests that wait for a place in checking
+	flying chan struct{} // holds an element for each flight
+	checks *checks
 }
 
 type cacheShard struct {
 	mu       sync.Mutex
-	good     *simplelru.LRU[uint64, *entry] // by the short form of their keys
-	bad      *simplelru.LRU[uint64, *refusal]
+	good     lru[entry, *entry] // by the short form of their keys
+	bad      lru[refusal, *refusal]
 	inFlight map[cacheKey]*flight
 	stats    CacheStats
 	_        [64]byte // padding, so that shards share no cache line
@@ -107,9 +103,13 @@ type CacheStats struct {
 }
 
 // NewCache returns a cache around v for size identities, rounded up to a multiple of
-// 16. It also remembers about size/8 + 128 refusals. The cache subscribes, for the
-// rest of the process, to every [Source] among v and the validators that v wraps. It
-// answers only while all of them are fresh.
+// 16. It also remembers about size/8 + 128 refusals. For each of them it has room for 2
+// KiB of text on average, that is the stored text and the strings of the identity, and
+// for at least 512 KiB in all. It remembers fewer credentials if they are larger than
+// that on average.
+//
+// The cache subscribes, for the rest of the process, to every [Source] among v and the
+// validators that v wraps. It answers only while all of them are fresh.
 //
 // If v is or wraps a validator that is neither a Source nor inside of one, nothing
 // notifies the cache of revocations. TTL must then be set to the time for which a
@@ -133,8 +133,7 @@ func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 
 	c := &Cache{
 		validator: v, ttl: cfg.TTL, stale: cfg.AllowStale, start: time.Now(), seed: rand.Uint64() | 1,
-		flying:   make(chan struct{}, maxFlights),
-		checking: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		flying: make(chan struct{}, maxFlights), checks: newChecks(),
 	}
 
 	if c.ttl == 0 {
@@ -145,9 +144,9 @@ func NewCache(v Validator, size int, cfg *CacheConfig) (*Cache, error) {
 	perShard := (size + cacheShards - 1) / cacheShards
 	for i := range c.shards {
 		s := &c.shards[i]
-		// NewLRU fails only for a size of 0.
-		s.good, _ = simplelru.NewLRU[uint64, *entry](perShard, nil)
-		s.bad, _ = simplelru.NewLRU[uint64, *refusal](perShard/8+8, nil)
+		s.good.init(perShard, max(perShard*textPerEntry, minText))
+		refusals := perShard/8 + 8
+		s.bad.init(refusals, refusals*textPerEntry)
 		s.inFlight = map[cacheKey]*flight{}
 	}
 
@@ -225,22 +224,23 @@ func (c *Cache) hit(k *cacheKey, now time.Time) (*entry, error) {
 	s, at := c.shard(k), now.Sub(c.start)
 	s.mu.Lock()
 	// The places are found by a short number, so the full keys must be compared.
-	if e, ok := s.good.Peek(k.short()); ok && e.key == *k {
+	if e := s.good.get(k.short()); e != nil && e.key == *k {
 		if at < e.until && e.identity.live(now) && (e.number == c.ring.count.Load() || c.catchUp(e)) {
 			s.stats.Hits++
 			// Moving an entry to the front of the list on every hit would cost more
 			// than the exact order is worth.
 			if tick := uint32(at / recency); tick != e.used {
-				s.good.Get(k.short())
+				s.good.use(e)
 				e.used = tick
 			}
 			s.mu.Unlock()
 			return e, nil
 		}
-		s.good.Remove(k.short())
+		s.good.remove(k.short())
 	}
 
-	if r, ok := s.bad.Get(k.short()); ok && r.key == *k && now.Before(r.until) {
+	if r := s.bad.get(k.short()); r != nil && r.key == *k && now.Before(r.until) {
+		s.bad.use(r)
 		s.stats.Refusals++
 		s.mu.Unlock()
 		return nil, r.err

@@ -127,10 +127,11 @@ func (f ValidatorFunc) Validate(ctx context.Context, c Credential) (*Identity, e
 }
 
 // An OfflineValidator is a [Validator] that can judge some credentials by computation,
-// without a request to another service. A [Cache] limits how many of these it validates
-// at once, so that junk with fresh signatures does not take all cores from requests
-// with remembered credentials. It is for packages that implement a Validator; most
-// programs do not need it.
+// without a request to another service. A [Cache] validates as many signed tokens at
+// once as there are cores. From the hundredth failure within a second on, it leaves one
+// core free for a second, so that junk with fresh signatures does not take all cores
+// from requests with remembered credentials. It is for packages that implement a
+// Validator; most programs do not need it.
 type OfflineValidator interface {
 	// Offline reports whether c can be judged without asking another service. It must
 	// be safe for concurrent use.

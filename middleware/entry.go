@@ -75,6 +75,8 @@ const (
 	blockChars = 54
 
 	maxPrefix = 64
+
+	bytesPerAddr = 32 // of a netip.Prefix
 )
 
 // cutPrefix splits a secret of the form prefix_random, which many issuers use, so that
@@ -118,6 +120,7 @@ func (k *cacheKey) kept() cacheKey {
 
 // An entry is a remembered identity.
 type entry struct {
+	links[entry]
 	identity Identity
 	memo     memo
 	key      cacheKey
@@ -129,6 +132,7 @@ type entry struct {
 
 // A refusal is the remembered error of a refused credential.
 type refusal struct {
+	links[refusal]
 	key   cacheKey
 	err   error
 	until time.Time
@@ -140,3 +144,68 @@ func (id *Identity) intern() {
 		*s = unique.Make(*s).Value()
 	}
 }
+
+// ownText gives e copies of its strings, because a substring would keep the whole token
+// in memory. One allocation holds all strings that differ from entry to entry.
+func (e *entry) ownText() {
+	id := &e.identity
+	id.intern()
+
+	own := append(make([]*string, 0, 6), &id.User, &id.TokenID, &id.Family, &id.APIKeyID)
+	if len(e.key.open) > maxPrefix {
+		own = append(own, &e.key.open)
+	} else {
+		e.key = e.key.kept()
+	}
+
+	// A JWT's key already holds the encoded payload, so the two share one string.
+	head, shared := strings.CutSuffix(e.key.open, id.claims)
+	if !shared {
+		own = append(own, &id.claims)
+	}
+
+	copyTogether(own)
+	if shared {
+		id.claims = e.key.open[len(head):]
+	}
+}
+
+// copyTogether replaces strings by copies of them in one allocation.
+func copyTogether(all []*string) {
+	size := 0
+	for _, s := range all {
+		size += len(*s)
+	}
+
+	var b strings.Builder
+	b.Grow(size)
+	for _, s := range all {
+		b.WriteString(*s)
+	}
+
+	rest := b.String()
+	for _, s := range all {
+		*s, rest = rest[:len(*s)], rest[len(*s):]
+	}
+}
+
+func (e *entry) short() uint64   { return e.key.short() }
+func (r *refusal) short() uint64 { return r.key.short() }
+
+// text returns how many bytes of text an entry keeps: the open part of its key and the
+// strings of its identity. Strings that many entries share count in full for each.
+func (e *entry) text() int {
+	id := &e.identity
+	n := len(e.key.open) + len(id.Issuer) + len(id.Client) + len(id.User) + len(id.Scopes) + len(id.Audience) +
+		len(id.TokenID) + len(id.Family) + len(id.APIKeyID) + len(id.SigningKeyID)
+	if !strings.HasSuffix(e.key.open, id.claims) {
+		n += len(id.claims)
+	}
+	if x := id.extras; x != nil {
+		n += len(x.owner) + len(x.confirmation) + len(x.addrs)*bytesPerAddr
+	}
+	return n
+}
+
+// text returns how many bytes of text a refusal keeps, besides those of its error.
+func (r *refusal) text() int { return len(r.key.open) }

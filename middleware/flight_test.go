@@ -221,33 +221,34 @@ func TestLateAnswersAreNotRemembered(t *testing.T) {
 	})
 }
 
+// TestChecksAreQueuedWithinBounds sends more tokens at once than may be checked and
+// wait.
 func TestChecksAreQueuedWithinBounds(t *testing.T) {
-	release := make(chan struct{})
-	var once sync.Once
-	c := newCache(t, localFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
-		<-release
-		return nil, errorsx.BadSignature
-	}), 100, middleware.CacheConfig{})
-	refused := make(chan string, 1200)
-	var wg sync.WaitGroup
-	for i := range cap(refused) {
-		wg.Go(func() {
-			got := client(t, c, token(fmt.Sprint("ey.", i, ".x")))
-			if got == "AUTH-13" {
-				once.Do(func() { close(release) })
-			}
-			refused <- got
-		})
-	}
-	wg.Wait()
-	close(refused)
-	count := map[string]int{}
-	for got := range refused {
-		count[got]++
-	}
-	if count["AUTH-13"] == 0 || count["AUTH-10"] == 0 {
-		t.Errorf("got %v, want some refused for the queue and some for the signature", count)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		c := newCache(t, localFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+			<-release
+			return nil, errorsx.BadSignature
+		}), 100, middleware.CacheConfig{})
+		const all = 1200
+		answers := make(chan string, all)
+		for i := range all {
+			go func() { answers <- client(t, c, token(fmt.Sprint("ey.", i, ".x"))) }()
+		}
+		synctest.Wait()
+		if got, want := len(answers), all-1024-runtime.GOMAXPROCS(0); got != want {
+			t.Errorf("%d tokens are refused at once, want %d", got, want)
+		}
+		close(release)
+		synctest.Wait()
+		count := map[string]int{}
+		for range len(answers) {
+			count[<-answers]++
+		}
+		if count["AUTH-13"]+count["AUTH-10"] != all || count["AUTH-10"] < 1024 {
+			t.Errorf("got %v, want some refused for the queue and the others for the signature", count)
+		}
+	})
 }
 
 func TestC10CachePanics(t *testing.T) {

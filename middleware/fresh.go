@@ -74,9 +74,9 @@ func (c *Cache) purge(good bool) {
 		s := &c.shards[i]
 		s.mu.Lock()
 		if good {
-			s.good.Purge()
+			s.good.purge()
 		}
-		s.bad.Purge()
+		s.bad.purge()
 		s.mu.Unlock()
 	}
 }

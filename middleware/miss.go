@@ -3,7 +3,6 @@ package middleware
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -39,11 +38,21 @@ func (c *Cache) ask(ctx context.Context, k cacheKey, cred Credential) (*Identity
 		return c.validate(ctx, k, cred, false)
 	}
 
-	if err := c.enterCheck(ctx); err != nil {
+	return c.check(ctx, k, cred)
+}
+
+// check validates a signed token when a place to check signatures is free.
+func (c *Cache) check(ctx context.Context, k cacheKey, cred Credential) (id *Identity, number uint64, err error) {
+	if err := c.checks.enter(ctx); err != nil {
 		return nil, 0, err
 	}
-	defer func() { <-c.checking }()
-	return c.validate(ctx, k, cred, true)
+	good := false
+	defer func() { c.checks.leave(!good) }()
+
+	id, number, err = c.validate(ctx, k, cred, true)
+	// Only an identity that is in the cache has a memo.
+	good = err == nil && id.remembered() != nil && id.live(cred.Now())
+	return id, number, err
 }
 
 // validate asks the validator and remembers its answer. It remembers a refusal only
@@ -73,11 +82,12 @@ func (c *Cache) validate(ctx context.Context, k cacheKey, cred Credential, refus
 	return c.remember(k, cred, asked, id, number), number, nil
 }
 
-// remember stores an identity. If a revocation arrived during the validation, the
-// number tells the next hit.
+// remember stores an identity and returns the stored one, or id itself if it has too
+// much text to be stored. If a revocation arrived during the validation, the number
+// tells the next hit.
 func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Identity, number uint64) *Identity {
 	e := &entry{
-		number: number, identity: *id, key: k.kept(), until: asked.Sub(c.start) + c.ttl,
+		number: number, identity: *id, key: k, until: asked.Sub(c.start) + c.ttl,
 		fits: fitsHeader(cred.Scheme, cred.Secret),
 	}
 
@@ -85,20 +95,18 @@ func (c *Cache) remember(k cacheKey, cred Credential, asked time.Time, id *Ident
 	// The monotonic clock stands still while the machine sleeps, so the expiry must
 	// be compared by the wall clock.
 	e.identity.Expires = id.Expires.Round(0)
-	if head, ok := strings.CutSuffix(e.key.open, id.claims); ok {
-		// The key already holds the encoded payload, so the two share one string.
-		e.identity.claims = e.key.open[len(head):]
-	}
-	e.identity.intern()
+	e.ownText()
 
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	if s.good.Add(k.short(), e) {
-		s.stats.Evictions++
+	s.bad.remove(k.short())
+	dropped, ok := s.good.put(e)
+	s.stats.Evictions += uint64(dropped)
+	if !ok {
+		return id
 	}
-	s.bad.Remove(k.short())
 	return &e.identity
 }
 
@@ -124,35 +132,5 @@ func (c *Cache) rememberRefusal(k cacheKey, asked time.Time, err error) {
 	s := c.shard(&k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bad.Add(k.short(), &refusal{key: k.kept(), err: err, until: until})
-}
-
-// enterCheck waits for a place to check a signature. It refuses with AUTH-13 if too
-// many requests wait already.
-func (c *Cache) enterCheck(ctx context.Context) error {
-	// A free place needs neither a timer nor the queue.
-	select {
-	case c.checking <- struct{}{}:
-		return nil
-	default:
-	}
-
-	defer c.queued.Add(-1)
-	if c.queued.Add(1) > maxChecksQueue {
-		return &errorsx.Error{
-			Code: errorsx.TooManyRequests, RetryAfter: time.Second,
-			Err: errors.New("middleware: Cache: too many signatures to check"),
-		}
-	}
-
-	timeout := time.NewTimer(flightTimeout)
-	defer timeout.Stop()
-	select {
-	case c.checking <- struct{}{}:
-		return nil
-	case <-timeout.C:
-		return &errorsx.Error{Code: errorsx.Internal, Err: errors.New("middleware: Cache: too many signatures to check")}
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	s.bad.put(&refusal{key: k.kept(), err: err, until: until})
 }

@@ -19,6 +19,9 @@ func TestVariants(t *testing.T) {
 	if err := json.NewDecoder(out).Decode(s); err != nil {
 		t.Fatal(err)
 	}
+	if n := len(s.Large[0]); n < 2900 || n > 3200 {
+		t.Errorf("the large token has %d bytes, want 3 KB", n)
+	}
 	variants := s.variants()
 	if err := run(t.Context(), variants, 50*time.Millisecond, 1); err != nil {
 		t.Fatal(err)

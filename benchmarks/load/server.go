@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/authtier/authtier/issuer"
@@ -21,16 +22,20 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// A site describes a server: its addresses and the credentials that it accepts.
+// A site describes a server: its addresses and credentials.
 type site struct {
 	Bare, Chain string // addresses
 	Key         string
-	Tokens      []string
+	Tokens      []string // valid tokens, few enough to be all remembered
+	Fresh       []string // valid tokens, more than are remembered
+	Expired     []string // more than are remembered
+	Large       []string // one valid token of 3 KB
 }
 
 const (
 	tokens    = 512
 	cacheSize = 1024
+	tooMany   = 2 * cacheSize
 )
 
 // startServer starts this program once more, as the server.
@@ -87,7 +92,16 @@ func serve(ctx context.Context, in io.Reader, out io.Writer) error {
 
 var body = []byte("hello\n")
 
-func hello(w http.ResponseWriter, _ *http.Request) { w.Write(body) }
+// freshPath is for the tokens of Fresh. Its status tells the answers to them from those
+// to remembered tokens.
+const freshPath = "/user/fresh"
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == freshPath {
+		w.WriteHeader(http.StatusAccepted)
+	}
+	w.Write(body)
+}
 
 var vary, private = []string{"X-API-KEY"}, []string{"private"}
 
@@ -98,35 +112,60 @@ func bare(w http.ResponseWriter, r *http.Request) {
 	hello(w, r)
 }
 
-// newSite returns a site with one client and one user, and its chain of
-// wrappers.
+// newSite returns a site with one client and one user, and its chain of wrappers.
 func newSite(ctx context.Context) (*site, http.Handler, error) {
 	db := memory.New()
 	iss, err := issuer.New(ctx, "https://id.example", db, &issuer.Config{AllowEphemeralKeys: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &site{}
+	scopes := []string{"read", "files"}
+	for i := range 95 {
+		scopes = append(scopes, fmt.Sprintf("department-%03d:read", i))
+	}
 	err = errors.Join(
-		db.CreateClient(ctx, store.Client{ID: "app", Scopes: []string{"read", "files"}}),
+		db.CreateClient(ctx, store.Client{ID: "app", Scopes: scopes}),
 		db.CreateUsers(ctx, store.User{Login: "ada"}),
 	)
 	if err != nil {
 		return nil, nil, err
 	}
+
+	s := &site{}
 	if s.Key, err = iss.CreateAPIKey(ctx, store.APIKey{Client: "app"}); err != nil {
 		return nil, nil, err
 	}
-	for range tokens {
-		t, err := iss.Mint(ctx, issuer.Grant{Client: "app", User: "ada", Scope: "read files"})
-		if err != nil {
-			return nil, nil, err
-		}
-		s.Tokens = append(s.Tokens, t.AccessToken)
+	if err := s.mint(ctx, iss, scopes); err != nil {
+		return nil, nil, err
 	}
 	go iss.Run(ctx)
 	h, err := chain(iss, db)
 	return s, h, err
+}
+
+// mint makes the site's tokens, and waits until those of Expired have expired.
+func (s *site) mint(ctx context.Context, iss *issuer.Issuer, scopes []string) error {
+	var errs []error
+	mint := func(n int, scope string, ttl time.Duration) (list []string) {
+		for range n {
+			t, err := iss.Mint(ctx, issuer.Grant{Client: "app", User: "ada", Scope: scope, TTL: ttl})
+			if err != nil {
+				errs = append(errs, err)
+				return nil
+			}
+			list = append(list, t.AccessToken)
+		}
+		return list
+	}
+
+	s.Tokens = mint(tokens, "read files", 0)
+	s.Fresh = mint(tooMany, "read files", 0)
+	s.Large = mint(1, strings.Join(scopes, " "), 0)
+	s.Expired = mint(tooMany, "read files", time.Second)
+
+	// Times in tokens are whole seconds, so one more may pass.
+	time.Sleep(2 * time.Second)
+	return errors.Join(errs...)
 }
 
 // chain combines all wrappers: tiers, API key, user token, scope and usage.

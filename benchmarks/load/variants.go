@@ -15,7 +15,8 @@ import (
 type variant struct {
 	name     string
 	addr     string
-	refused  int // status that half of the requests must get, or 0
+	refused  int  // status of the requests that must be refused, or 0
+	fresh    bool // whether some requests have tokens of Fresh
 	requests [][]byte
 	results  []drive.Result
 }
@@ -26,38 +27,62 @@ const pool = 1 << 13
 
 // variants returns the variants that are measured on a site, bare first.
 func (s *site) variants() []*variant {
-	good := s.requests(func(int) string { return "" })
+	forged := func(int) string { return wrongSignature(s.Tokens[0]) }
+	good := s.requests(s.hit)
 	return []*variant{
 		{name: "bare", addr: s.Bare, requests: good},
 		{name: "chain", addr: s.Chain, requests: good},
-		{name: "chain, 50 % junk: checksum", addr: s.Chain, refused: http.StatusNotFound, requests: s.requests(odd(wrongChecksum))},
-		{name: "chain, 50 % junk: fresh JWTs", addr: s.Chain, refused: http.StatusBadRequest, requests: s.requests(odd(func() string {
-			return wrongSignature(s.Tokens[0])
-		}))},
+		{name: "chain, one token of 3 KB", addr: s.Chain, requests: s.requests(func(int) []byte { return s.get(profile, s.Large[0]) })},
+		s.flood("wrong checksums", http.StatusNotFound, func(int) string { return wrongChecksum() }),
+		s.flood("wrong signatures", http.StatusBadRequest, forged),
+		s.flood("expired tokens", http.StatusBadRequest, func(i int) string { return s.Expired[i%len(s.Expired)] }),
+		s.inTurn(forged),
 	}
 }
 
-// requests returns requests with the site's tokens in turn, or with the junk
-// that replaces some.
-func (s *site) requests(junk func(i int) string) [][]byte {
+const profile = "/user/profile"
+
+// get returns a request with a token.
+func (s *site) get(path, token string) []byte {
+	return drive.Get(path, "X-API-KEY", s.Key, "Authorization", "Bearer "+token)
+}
+
+// hit returns the i-th request with a token that is remembered.
+func (s *site) hit(i int) []byte { return s.get(profile, s.Tokens[i%len(s.Tokens)]) }
+
+// requests returns the requests of a variant.
+func (s *site) requests(request func(i int) []byte) [][]byte {
 	list := make([][]byte, pool)
 	for i := range list {
-		token := junk(i)
-		if token == "" {
-			token = s.Tokens[i%len(s.Tokens)]
-		}
-		list[i] = drive.Get("/user/profile", "X-API-KEY", s.Key, "Authorization", "Bearer "+token)
+		list[i] = request(i)
 	}
 	return list
 }
 
-func odd(junk func() string) func(int) string {
-	return func(i int) string {
+// flood returns a variant in which every second request has a junk token.
+func (s *site) flood(name string, refused int, junk func(i int) string) *variant {
+	return &variant{name: "chain, 50 % " + name, addr: s.Chain, refused: refused, requests: s.requests(func(i int) []byte {
 		if i%2 == 0 {
-			return ""
+			return s.hit(i / 2)
 		}
-		return junk()
-	}
+		return s.get(profile, junk(i/2))
+	})}
+}
+
+// inTurn returns a variant in which every second request has a token that is not
+// remembered: a good one and a bad one in turn.
+func (s *site) inTurn(junk func(i int) string) *variant {
+	v := &variant{name: "chain, 50 % fresh: good and bad in turn", addr: s.Chain, refused: http.StatusBadRequest, fresh: true}
+	v.requests = s.requests(func(i int) []byte {
+		switch i % 4 {
+		case 1:
+			return s.get(freshPath, s.Fresh[i/4%len(s.Fresh)])
+		case 3:
+			return s.get(profile, junk(i))
+		}
+		return s.hit(i / 2)
+	})
+	return v
 }
 
 // wrongChecksum returns an opaque token with a typing mistake.
@@ -75,16 +100,18 @@ func wrongSignature(token string) string {
 
 // check returns an error unless all answers are as v expects.
 func (v *variant) check(r drive.Result) error {
-	all, good, refused := r.All().Count(), r.Status(http.StatusOK).Count(), r.Status(v.refused).Count()
+	all, good := r.All().Count(), r.Status(http.StatusOK).Count()
+	refused, fresh := r.Status(v.refused).Count(), r.Status(http.StatusAccepted).Count()
+	others := refused + fresh
 	switch {
 	case r.Err != nil:
 		return r.Err
 	case good == 0:
 		return errors.New("no request was accepted")
-	case good+refused != all:
-		return fmt.Errorf("of %d requests %d were accepted and %d refused", all, good, refused)
-	case v.refused != 0 && max(good, refused)-min(good, refused) > connections+all/10: // each connection alternates
-		return fmt.Errorf("%d of %d requests were accepted, expected half", good, all)
+	case good+others != all || fresh > 0 && !v.fresh:
+		return fmt.Errorf("of %d requests %d were accepted, %d with a fresh token, and %d refused", all, good+fresh, fresh, refused)
+	case v.refused != 0 && max(good, others)-min(good, others) > connections+all/10: // each connection alternates
+		return fmt.Errorf("%d of %d requests had a remembered token, expected half", good, all)
 	}
 	return nil
 }

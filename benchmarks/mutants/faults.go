@@ -4,7 +4,7 @@ import "slices"
 
 // faults are all planted faults, part by part.
 var faults = slices.Concat(
-	requestFaults, lifeFaults, answerFaults, idpFaults, issuerFaults, mistakeFaults, storeFaults, refusalFaults, wiringFaults,
+	requestFaults, costFaults, lifeFaults, answerFaults, idpFaults, issuerFaults, mistakeFaults, storeFaults, refusalFaults, wiringFaults,
 )
 
 // requestFaults are in the code that accepts or refuses a request.
@@ -80,7 +80,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "verifier", name: "a token may be valid for years", file: "middleware/idp/rules.go",
-		old: "if ts.expires.Sub(from) > t.cfg.MaxLifetime {", new: "if false {",
+		old: "if ts.expires.Sub(from) > t.cfg.MaxLifetime {", new: "if ts.expires.Sub(from) < 0 {",
 	},
 
 	{
@@ -200,7 +200,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "cache", name: "the short key decides", file: "middleware/cache.go",
-		old: "if e, ok := s.good.Peek(k.short()); ok && e.key == *k {", new: "if e, ok := s.good.Peek(k.short()); ok && e.key.digest == k.digest {",
+		old: "if e := s.good.get(k.short()); e != nil && e.key == *k {", new: "if e := s.good.get(k.short()); e != nil && e.key.digest == k.digest {",
 	},
 	{
 		part: "cache", name: "staleness is ignored", file: "middleware/cache.go",

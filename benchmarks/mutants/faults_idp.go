@@ -20,15 +20,15 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "strangers' repositories are accepted", file: "middleware/idp/presets_ci.go",
-		old: "return c.fault(\"repository_id\", words(\"one of the configured repositories or owners\"))", new: "return nil",
+		old: "return c.fault(\"repository_id\", words(\"one of the configured repositories or owners\"))", new: "return nil", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "idp", name: "strangers' service accounts are accepted", file: "middleware/idp/presets.go",
-		old: "if !slices.Contains(own, c.Text(\"azp\")) {", new: "if c.Text(\"azp\") == \"\" {",
+		old: "if !slices.Contains(own, c.Text(\"azp\")) {", new: "if c.Text(\"azp\") == \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "idp", name: "an application's token without scopes and roles is accepted", file: "middleware/idp/presets_ci.go",
-		old: "if !c.Has(\"scp\") && len(c.List(\"roles\")) == 0 {", new: "if false {",
+		old: "if !c.Has(\"scp\") && len(c.List(\"roles\")) == 0 {", new: "if false {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "idp", name: "ID tokens pass", file: "middleware/idp/rules.go",
@@ -40,7 +40,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "the provider's kinds are not looked at", file: "middleware/idp/rules.go",
-		old: "!slices.Contains(p.kinds, c.Text(p.kind))", new: "c.Text(p.kind) == \"\" && !slices.Contains(p.kinds, c.Text(p.kind))",
+		old: "!slices.Contains(p.kinds, c.Text(p.kind))", new: "c.Text(p.kind) == \"\" && !slices.Contains(p.kinds, c.Text(p.kind))", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "idp", name: "a tenant may be a path", file: "middleware/idp/tenants.go",
@@ -56,7 +56,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "tenants share an issuer's name", file: "middleware/idp/identity.go",
-		old: "if _, matches := t.tenant(iss); matches {\n\t\treturn iss\n\t}\n\treturn t.cfg", new: "_ = iss\n\treturn t.cfg",
+		old: "if _, matches := t.tenant(iss); matches {\n\t\treturn iss\n\t}\n\treturn t.cfg", new: "_ = iss\n\treturn t.cfg", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "idp", name: "exp has a leeway", file: "middleware/idp/rules.go",
@@ -72,7 +72,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "a machine is a person", file: "middleware/idp/identity.go",
-		old: "machine := client != \"\" && sub == client || p.machine != nil && p.machine(c) ||", new: "machine := client != \"\" && sub == client && p.machine == nil ||",
+		old: "machine := client != \"\" && sub == client || p.machine != nil && p.machine(c) ||", new: "machine := client != \"\" && sub == client && p.machine == nil ||", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "idp", name: "roles are split", file: "middleware/idp/identity.go",
@@ -268,6 +268,6 @@ var idpFaults = []fault{
 	},
 	{
 		part: "introspection", name: "a person with a service account's name is a machine", file: "middleware/idp/presets.go",
-		old: "if c.part != inAnswer || c.Text", new: "if c.part == inAnswer || c.Text",
+		old: "if c.part != inAnswer || c.Text", new: "if c.part == inAnswer || c.Text", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 }

@@ -22,6 +22,8 @@ var Algs = []string{"HS256", "RS256", "ES256", "EdDSA"}
 type Signer struct {
 	Alg             string
 	Private, Public any
+
+	fresh []string // what Fresh has returned
 }
 
 // makeKeys make one key of each kind, when it is first asked for.
@@ -29,19 +31,19 @@ var makeKeys = map[string]func() *Signer{
 	"HS256": sync.OnceValue(func() *Signer {
 		key := make([]byte, 32)
 		rand.Read(key)
-		return &Signer{"HS256", key, key}
+		return &Signer{Alg: "HS256", Private: key, Public: key}
 	}),
 	"RS256": sync.OnceValue(func() *Signer {
 		key, _ := rsa.GenerateKey(rand.Reader, 2048)
-		return &Signer{"RS256", key, &key.PublicKey}
+		return &Signer{Alg: "RS256", Private: key, Public: &key.PublicKey}
 	}),
 	"ES256": sync.OnceValue(func() *Signer {
 		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		return &Signer{"ES256", key, &key.PublicKey}
+		return &Signer{Alg: "ES256", Private: key, Public: &key.PublicKey}
 	}),
 	"EdDSA": sync.OnceValue(func() *Signer {
 		public, private, _ := ed25519.GenerateKey(rand.Reader)
-		return &Signer{"EdDSA", private, public}
+		return &Signer{Alg: "EdDSA", Private: private, Public: public}
 	}),
 }
 
@@ -78,18 +80,22 @@ func (s *Signer) Bad(tb testing.TB) map[string]*http.Request {
 	}
 }
 
-// Fresh returns values of the Authorization header with many tokens, no two alike.
+// Fresh returns values of the Authorization header with many tokens, no two alike. It
+// makes them once, because signing takes longer than a benchmark.
 func (s *Signer) Fresh(tb testing.TB) []string {
 	tb.Helper()
+	if s.fresh != nil {
+		return s.fresh
+	}
+
 	n := many
 	if s.Alg == "RS256" { // takes a millisecond to sign
 		n = 1024
 	}
-	values := make([]string, n)
-	for i := range values {
-		values[i] = "Bearer " + s.Token(tb, nil)
+	for range n {
+		s.fresh = append(s.fresh, "Bearer "+s.Token(tb, nil))
 	}
-	return values
+	return s.fresh
 }
 
 // Tampered changes a character in the middle of the signature.
