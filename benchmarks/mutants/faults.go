@@ -23,7 +23,7 @@ var requestFaults = []fault{
 	},
 	{
 		part: "verifier", name: "nbf is not checked", file: "middleware/idp/rules.go",
-		old: "map[string]time.Time{\"nbf\": ts.notBefore, \"iat\": ts.issued}", new: "map[string]time.Time{\"iat\": ts.issued}",
+		old: "[]time.Time{ts.notBefore, ts.issued}", new: "[]time.Time{{}, ts.issued}",
 	},
 	{
 		part: "verifier", name: "iss is not checked", file: "middleware/idp/open.go",

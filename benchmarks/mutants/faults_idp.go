@@ -56,7 +56,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "tenants share an issuer's name", file: "middleware/idp/identity.go",
-		old: "if _, matches := t.tenant(iss); matches {\n\t\treturn iss\n\t}\n\treturn t.cfg", new: "_ = iss\n\treturn t.cfg", tests: "./middleware/idp ./middleware/idp/idptest",
+		old: "if _, matches := t.tenant(iss); matches {", new: "if _, matches := t.tenant(iss); matches && iss == \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "idp", name: "exp has a leeway", file: "middleware/idp/rules.go",

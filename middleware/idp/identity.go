@@ -63,9 +63,14 @@ func (t *trusted) issuerName(c Claims) string {
 	if t.cfg.Own != nil {
 		return t.cfg.Own.URL()
 	}
-	iss := c.Text("iss")
-	if _, matches := t.tenant(iss); matches {
-		return iss
+	for _, issuer := range t.cfg.Issuers {
+		if _, _, isTemplate := cutTenant(issuer); !isTemplate {
+			continue
+		}
+		iss := c.Text("iss")
+		if _, matches := t.tenant(iss); matches {
+			return iss
+		}
 	}
 	return t.cfg.Issuers[0]
 }

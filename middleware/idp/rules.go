@@ -155,8 +155,9 @@ func (t *trusted) readTimes(c Claims) (times, error) {
 // checkTimes returns the fault of a token that is not valid yet, or for too long.
 func (t *trusted) checkTimes(c Claims, ts times, now time.Time) error {
 	soon := now.Add(t.cfg.Leeway)
-	for name, at := range map[string]time.Time{"nbf": ts.notBefore, "iat": ts.issued} {
+	for i, at := range []time.Time{ts.notBefore, ts.issued} {
 		if at.After(soon) {
+			name := [...]string{"nbf", "iat"}[i]
 			return &notYetValid{c.fault(name, timeUntil(soon)).see("Leeway"), at.Add(-t.cfg.Leeway)}
 		}
 	}

@@ -46,11 +46,13 @@ func readToken(s string, known *knownHeader) (*token, error) {
 		return nil, errSegments
 	}
 
-	signature, ok1 := syntax.DecodeBase64(syntax.URLBase64, s[last+1:])
-	payload, ok2 := syntax.DecodeBase64(syntax.URLBase64, s[first+1:last])
+	// One buffer holds both.
+	payload, ok1 := syntax.AppendBase64(make([]byte, 0, len(s)-first), syntax.URLBase64, s[first+1:last])
+	both, ok2 := syntax.AppendBase64(payload, syntax.URLBase64, s[last+1:])
 	if !ok1 || !ok2 {
 		return nil, errBase64
 	}
+	signature := both[len(payload):]
 
 	t := &token{signed: s[:last], head: s[:first], signature: signature, claims: Claims{part: inClaims}}
 	var err error
