@@ -145,6 +145,12 @@ func Recovered(what string, err *error) {
 	}
 }
 
+// Forbidden returns an AUTH-7 error with status 403 in every dialect and that message for
+// the client. It is for checks of what a request may do, see middleware.Require.
+func Forbidden(message string) *Error {
+	return &Error{Code: ScopeNotAuthorized, Status: 403, Message: message}
+}
+
 // NotFound returns the refusal of a path that nothing serves.
 func NotFound() *Error {
 	return &Error{Code: InvalidParameter, Status: 404, Message: "No such path"}

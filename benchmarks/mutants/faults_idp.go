@@ -52,7 +52,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "a key verifies tokens of any tenant", file: "middleware/idp/tenants.go",
-		old: "return errors.New(\"the key verifies tokens of another tenant only\")", new: "return errors.Join()",
+		old: "return errors.New(\"the key verifies tokens of another tenant only\")", new: "return errors.Join()", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "idp", name: "tenants share an issuer's name", file: "middleware/idp/identity.go",
