@@ -48,6 +48,7 @@ func (cfg BasicConfig) guard(v Validator) (*guard, error) {
 		header:      header,
 		validator:   v,
 		scheme:      SchemeBasic,
+		onWire:      string(SchemeBasic),
 		otherClient: cfg.AllowOtherClient,
 		from:        from,
 		read: func(r *http.Request) (string, string, *location, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode"
 
@@ -18,6 +17,22 @@ type BearerConfig struct {
 	// Header is read instead of Authorization, with the same syntax (RFC 6750 section
 	// 2.1). If empty, it is Authorization.
 	Header string
+
+	// BareHeader is a header whose whole value is the token, without a scheme, such as
+	// the one that a proxy in front of the server adds. It is read instead of Header and
+	// must not be Authorization.
+	BareHeader string
+
+	// Cookie is the name of a cookie that holds the token of a request without the
+	// header. Browsers send cookies with requests that another site has made, so
+	// CrossOrigin must be set too. It cannot be combined with QuerySafe.
+	Cookie string
+
+	// CrossOrigin refuses requests whose token is in the cookie and that another site may
+	// have made: AUTH-3 with status 403. Requests by safe methods pass. A request that
+	// upgrades the connection passes only if its Origin is the server's own or one that
+	// CrossOrigin trusts.
+	CrossOrigin *http.CrossOriginProtection
 
 	// Audience, if not empty, must be one of the token's audiences, in addition to
 	// the validator's own checks. It is one audience and must not contain a space.
@@ -105,6 +120,7 @@ func (cfg *BearerConfig) check() error {
 	if n := cfg.MaxTokenBytes; n != 0 && (n < syntax.MaxCredential || n > maxTokenBytes) {
 		errs = append(errs, fmt.Errorf("the number of MaxTokenBytes is %d, expected %d to %d", n, syntax.MaxCredential, maxTokenBytes))
 	}
+	errs = append(errs, cfg.checkPlaces())
 	if cfg.Vary != "" && cfg.Confirm == nil {
 		errs = append(errs, errors.New("the Vary names the header that Confirm reads, and Confirm is nil"))
 	}
@@ -114,10 +130,14 @@ func (cfg *BearerConfig) check() error {
 // guard implements [Way].
 func (cfg BearerConfig) guard(v Validator) (*guard, error) {
 	header, err := headerName("Header", cfg.Header, "Authorization")
+	if cfg.BareHeader != "" {
+		header, err = headerName("BareHeader", cfg.BareHeader, "")
+	}
 	errs := []error{err, cfg.check()}
 	b := &bearer{header: header, cfg: cfg, most: cmp.Or(cfg.MaxTokenBytes, syntax.MaxCredential), querySafe: Scopes(strings.Join(cfg.QuerySafe, " "))}
 
 	b.fromHeader = headerLocation(b.header)
+	b.fromCookie = &location{cookie: true, private: true, vary: []string{shown(b.header), "Cookie"}}
 	if cfg.Vary != "" {
 		vary, err := headerName("Vary", cfg.Vary, "")
 		errs = append(errs, err)
@@ -139,6 +159,9 @@ func (cfg BearerConfig) guard(v Validator) (*guard, error) {
 		expected:    "expected one token after the scheme Bearer",
 		validator:   v,
 		scheme:      SchemeBearer,
+		onWire:      string(SchemeBearer),
+		bare:        cfg.BareHeader != "",
+		cookie:      cfg.Cookie,
 		otherClient: cfg.AllowOtherClient,
 		from:        b.fromHeader,
 		read:        b.read,
@@ -149,6 +172,10 @@ func (cfg BearerConfig) guard(v Validator) (*guard, error) {
 
 	if cfg.QuerySafe != nil {
 		g.safe = b.safe
+	}
+	if cfg.Cookie != "" {
+		g.from.vary = appendNew(g.from.vary, "Cookie")
+		g.from.private = true
 	}
 	if cfg.AllowAnonymous {
 		g.allowAnonymous()
@@ -163,6 +190,7 @@ type bearer struct {
 	querySafe             Scopes
 	most                  int // bytes of the header's value
 	fromHeader, fromQuery *location
+	fromCookie            *location
 }
 
 func (b *bearer) read(r *http.Request) (username, token string, from *location, err error) {
@@ -180,7 +208,13 @@ func (b *bearer) read(r *http.Request) (username, token string, from *location, 
 		}
 	}
 
-	if err == nil {
+	switch {
+	case b.cfg.Cookie != "" && errors.Is(err, errorsx.CredentialsMissing):
+		token, err = b.fromCookieOf(r)
+		return "", token, b.fromCookie, err
+	case err == nil && b.cfg.BareHeader != "":
+		token = value
+	case err == nil:
 		token, err = afterScheme(b.header, value, "Bearer")
 	}
 	return "", token, b.fromHeader, err
@@ -216,37 +250,6 @@ func (b *bearer) safe(id *Identity) error {
 		}
 	}
 	return nil
-}
-
-// queryToken returns the access_token of a query, or "" if it has none. A query that
-// does not decode is refused if it contains the text access_token. Otherwise another
-// server might read a token from a query that this one ignores.
-func queryToken(query string) (string, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil && !strings.Contains(query, "access_token") {
-		return "", nil
-	}
-
-	tokens := values["access_token"]
-	why := ""
-	switch {
-	case err != nil:
-		why = "the query does not decode"
-	case len(tokens) == 0:
-		return "", nil
-	case len(tokens) > 1:
-		why = "repeated"
-	case tokens[0] == "":
-		why = "empty"
-	case len(tokens[0]) > syntax.MaxCredential:
-		why = "more than 8192 bytes"
-	default:
-		return tokens[0], nil
-	}
-
-	return "", &errorsx.Error{
-		Code: errorsx.CredentialsMalformed, Message: "Invalid \"access_token\" parameter: " + why,
-	}
 }
 
 // wrongAudience is the cause of the refusal of a token for another recipient. Its text

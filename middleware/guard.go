@@ -19,7 +19,15 @@ type guard struct {
 	validator   Validator
 	cache       *Cache // the validator, if it is a Cache
 	scheme      Scheme
+	onWire      string // the scheme in the header and in challenges
+	bare        bool   // the credential is the whole value of the header, without a scheme
 	otherClient bool
+
+	// cookie is the name of the cookie that may hold the credential, or "".
+	cookie string
+
+	// keyScheme is the number of onWire for an API key, see numberOf.
+	keyScheme uint8
 
 	// from is the location of a credential in the header.
 	from *location
@@ -51,54 +59,6 @@ type guard struct {
 	confirm, confirmKey func(r *http.Request, id Identity) error
 }
 
-// A location is a place in requests where credentials are found. Its header values are
-// shared by all answers and must not be changed.
-type location struct {
-	query   bool
-	vary    []string
-	private bool // shared caches would not protect the answer by themselves
-}
-
-var (
-	privateValue    = []string{"private"}
-	noReferrerValue = []string{"no-referrer"}
-)
-
-// headerLocation returns the location of credentials in a header, by its canonical name.
-func headerLocation(name string) *location {
-	if name == "Authorization" {
-		return &location{}
-	}
-	return &location{vary: []string{name}, private: true}
-}
-
-// protect sets the headers that keep shared caches from giving an answer to others.
-// Authorization needs none, because caches protect it (RFC 9111 section 3.5).
-func (s *location) protect(h http.Header) {
-	if !s.private && len(s.vary) == 0 {
-		return
-	}
-	var vary, cacheControl []string
-	if len(h) > 0 {
-		vary, cacheControl = h["Vary"], h["Cache-Control"]
-	}
-
-	switch {
-	case len(s.vary) == 0:
-	case len(vary) == 0:
-		// The limited capacity keeps a handler that appends out of the shared array.
-		h["Vary"] = s.vary[:len(s.vary):len(s.vary)]
-	default:
-		h["Vary"] = append(vary[:len(vary):len(vary)], s.vary...)
-	}
-	if s.private && len(cacheControl) == 0 {
-		h["Cache-Control"] = privateValue
-	}
-	if s.query {
-		h["Referrer-Policy"] = noReferrerValue
-	}
-}
-
 // wrapperOf returns the wrapper that authenticates in one way. It panics if v or way
 // has a fault.
 func wrapperOf(v Validator, way Way) Wrapper {
@@ -113,6 +73,9 @@ func wrapperOf(v Validator, way Way) Wrapper {
 func (g *guard) prepare() {
 	g.cache, _ = g.validator.(*Cache)
 	g.absent = missing(g.header)
+	if g.cookie != "" {
+		g.absent = missingCookie(g.header, g.cookie)
+	}
 	g.nobody = &counted{openedBy: g, writer: &errorsx.Writer{}, add: func(int64) error { return nil }}
 }
 
@@ -132,7 +95,7 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			from.protect(w.Header())
 		}
 		if err != nil {
-			(*errorsx.Writer)(nil).Refuse(w, r, string(g.scheme), err)
+			(*errorsx.Writer)(nil).Refuse(w, r, g.onWire, err)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -197,6 +160,9 @@ func (g *guard) authenticate(s *state, r *http.Request) (*location, error) {
 	}
 
 	s.identity.Store(merged)
+	if g.scheme == SchemeAPIKey {
+		s.keyScheme = g.keyScheme
+	}
 	if o := s.observation(); o != nil {
 		o.proved(merged)
 	}

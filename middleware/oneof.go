@@ -74,14 +74,14 @@ func OneOf(v Validator, ways ...Way) Wrapper {
 
 // hides reports whether g can never decide, because w comes before it.
 func (w *option) hides(g *guard) bool {
-	return w.header == g.header && (w.scheme == g.scheme || w.bare() || g.bare())
+	return w.header == g.header && (isScheme(w.onWire, g.onWire) || w.bare || g.bare)
 }
 
 type oneOf struct {
-	ways            []*option
-	from, fromQuery *location // the locations of a credential in a header and in the query
-	anonymous       *location // the location that stands for anonymous requests, or nil if they are refused
-	missing         error
+	ways                        []*option
+	from, fromQuery, fromCookie *location // the locations of a credential
+	anonymous                   *location // the location that stands for anonymous requests, or nil if they are refused
+	missing                     error
 }
 
 // An option is one of the ways of a OneOf.
@@ -93,24 +93,29 @@ type option struct {
 // prepare computes the values that are the same for all requests.
 func (o *oneOf) prepare() {
 	o.from, o.fromQuery = &location{}, &location{query: true, private: true}
-	var names []string
+	o.fromCookie = &location{cookie: true, private: true}
+	var names, cookies []string
 	for _, w := range o.ways {
 		w.prepare()
 		for _, other := range o.ways {
 			if other.header == w.header {
-				w.known = append(w.known, string(other.scheme))
+				w.known = append(w.known, other.onWire)
 			}
-			if other.scheme != w.scheme {
-				w.others = appendNew(w.others, string(other.scheme))
+			if other.onWire != w.onWire {
+				w.others = appendNew(w.others, other.onWire)
 			}
 		}
 
 		names = appendNew(names, `"`+shown(w.header)+`"`)
+		if w.cookie != "" {
+			cookies = appendNew(cookies, ` or "`+w.cookie+`" cookie`)
+		}
 		o.from.private = o.from.private || w.from.private
 		o.fromQuery.vary = appendNew(o.fromQuery.vary, shown(w.header))
 		o.fromQuery.vary = appendNew(o.fromQuery.vary, w.from.vary...)
 	}
 
+	o.fromCookie.vary = o.fromQuery.vary
 	if o.ways[0].anonymous != nil {
 		o.anonymous = &location{vary: o.fromQuery.vary}
 	}
@@ -118,7 +123,7 @@ func (o *oneOf) prepare() {
 		o.from.vary = o.fromQuery.vary
 	}
 
-	o.missing = &errorsx.Error{Code: errorsx.CredentialsMissing, Message: "Missing " + strings.Join(names, " or ") + " header"}
+	o.missing = &errorsx.Error{Code: errorsx.CredentialsMissing, Message: "Missing " + strings.Join(names, " or ") + " header" + strings.Join(cookies, "")}
 	for _, w := range o.ways {
 		w.absent = o.missing
 	}
@@ -143,7 +148,7 @@ func (o *oneOf) wrap(next http.Handler) http.Handler {
 			from.protect(w.Header())
 		}
 		if err != nil {
-			(*errorsx.Writer)(nil).Refuse(w, r, string(way.scheme), err, way.others...)
+			(*errorsx.Writer)(nil).Refuse(w, r, way.onWire, err, way.others...)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -168,6 +173,8 @@ func (o *oneOf) authenticate(s *state, r *http.Request) (*option, *location, err
 		return way, o.anonymous, err
 	case found.query:
 		return way, o.fromQuery, err
+	case found.cookie:
+		return way, o.fromCookie, err
 	}
 	return way, o.from, err
 }
@@ -191,29 +198,15 @@ func (w *option) offered(r *http.Request) (bool, error) {
 
 	values := r.Header[w.header]
 	if len(values) == 0 || len(values) == 1 && values[0] == "" {
-		return false, nil
+		return w.cookie != "" && len(r.CookiesNamed(w.cookie)) > 0, nil
 	}
 
 	named, _, _ := strings.Cut(values[0], " ")
-	if w.bare() || len(values) > 1 || isScheme(named, string(w.scheme)) {
+	if w.bare || len(values) > 1 || isScheme(named, w.onWire) {
 		return true, nil
 	}
 	if slices.ContainsFunc(w.known, func(scheme string) bool { return isScheme(named, scheme) }) {
 		return false, nil
 	}
 	return true, wrongScheme(w.header, named, strings.Join(w.known, " or "))
-}
-
-// bare reports whether g's credential is the whole value of a header, without a
-// scheme.
-func (g *guard) bare() bool { return g.scheme == SchemeAPIKey }
-
-// queryOffers reports whether a query has a token, or may have one that does not
-// decode.
-func queryOffers(r *http.Request) bool {
-	if r.URL.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
-	token, err := queryToken(r.URL.RawQuery)
-	return token != "" || err != nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Require admits a request only if every check returns nil for its identity. It is for
-// what scopes cannot say: a required claim, the owner of a resource, an address.
+// conditions that are no scopes: a required claim, the owner of a resource, an address.
 //
 //	owner := middleware.Require(func(r *http.Request, id middleware.Identity) error {
 //		if id.User != r.PathValue("user") {

@@ -102,12 +102,12 @@ func (s *state) authenticated(wrapper string) (*Identity, error) {
 // refuse refuses a request. It challenges with the scheme of the credential whose
 // scopes count, or of the wrapper that admitted the request without a credential.
 func (s *state) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	scheme := SchemeBearer
+	scheme := string(SchemeBearer)
 	if id := s.identity.Load(); id != nil {
-		scheme = id.Methods.scheme()
+		scheme = s.schemeOf(id)
 	} else if g := s.openedBy(); g != nil {
-		s.usage.Load().writer.Refuse(w, r, string(g.scheme), err, g.others...)
+		s.usage.Load().writer.Refuse(w, r, g.onWire, err, g.others...)
 		return
 	}
-	(*errorsx.Writer)(nil).Refuse(w, r, string(scheme), err)
+	(*errorsx.Writer)(nil).Refuse(w, r, scheme, err)
 }

@@ -18,15 +18,16 @@ import (
 // handlers may outlive the outer ones, which may still read.
 type state struct {
 	context.Context
-	now      time.Time
-	fixed    bool        // made by WithIdentity, so that no wrapper adds to it
-	marks    marks       // used only by the goroutine that serves the request
-	asked    atomic.Bool // the client's address was asked for
-	identity atomic.Pointer[Identity]
-	usage    atomic.Pointer[counted] // the counter of the innermost Usage, to which AddUsage adds
-	around   atomic.Pointer[surroundings]
-	peer     atomic.Pointer[peer] // the result of Proxy, never cleared
-	request  http.Request
+	now       time.Time
+	fixed     bool        // made by WithIdentity, so that no wrapper adds to it
+	marks     marks       // used only by the goroutine that serves the request
+	keyScheme uint8       // number of the scheme that the API key came with, like marks
+	asked     atomic.Bool // the client's address was asked for
+	identity  atomic.Pointer[Identity]
+	usage     atomic.Pointer[counted] // the counter of the innermost Usage, to which AddUsage adds
+	around    atomic.Pointer[surroundings]
+	peer      atomic.Pointer[peer] // the result of Proxy, never cleared
+	request   http.Request
 }
 
 // Marks record events in the processing of a request.
@@ -111,7 +112,7 @@ func fork(r *http.Request, old *state) (*state, *http.Request) {
 }
 
 func (s *state) inherit(old *state) {
-	s.marks = old.marks
+	s.marks, s.keyScheme = old.marks, old.keyScheme
 	s.asked.Store(old.asked.Load())
 	s.identity.Store(old.identity.Load())
 	s.usage.Store(old.usage.Load())

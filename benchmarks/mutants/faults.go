@@ -253,11 +253,11 @@ var requestFaults = []fault{
 		old: "\tif from.query {\n\t\tif err := g.safe(id); err != nil {\n\t\t\treturn from, err\n\t\t}\n\t}\n", new: "",
 	},
 	{
-		part: "wrappers", name: "answers share what they vary by", file: "middleware/guard.go",
+		part: "wrappers", name: "answers share what they vary by", file: "middleware/location.go",
 		old: "s.vary[:len(s.vary):len(s.vary)]", new: "s.vary",
 	},
 	{
-		part: "wrappers", name: "answers to keys are not private", file: "middleware/guard.go",
+		part: "wrappers", name: "answers to keys are not private", file: "middleware/location.go",
 		old: "\tif s.private && len(cacheControl) == 0 {", new: "\tif cacheControl != nil && false {",
 	},
 	{

@@ -175,7 +175,7 @@ var wiringFaults = []fault{
 		old: "defer s.around.Store(before)", new: "_ = before",
 	},
 	{
-		part: "writers", name: "a query that is not looked at is refused", file: "middleware/bearer.go",
+		part: "writers", name: "a query that is not looked at is refused", file: "middleware/query.go",
 		old: "if err != nil && !strings.Contains(query, \"access_token\") {", new: "if false {",
 	},
 	{
