@@ -44,17 +44,14 @@ func (i *Issuer) validateAPIKey(ctx context.Context, c middleware.Credential) (*
 		ClientVersion: client.Version,
 	}
 
-	// If the client has lost all scopes of the key, Scopes is empty. WithScopeLimit
-	// distinguishes such a key from one that was created without scopes.
-	if len(key.Scopes) > 0 {
-		id = id.WithScopeLimit()
-	}
-	if key.Owner != "" {
-		// Caches forget the key when its owner is revoked.
-		id = id.WithOwner(key.Owner)
-	}
-	if len(key.Addrs) > 0 {
-		id = id.WithAddrs(key.Addrs)
+	if len(key.Scopes) > 0 || key.Owner != "" || len(key.Addrs) > 0 {
+		id = id.WithDetails(middleware.Details{
+			Owner: key.Owner, // caches forget the key when its owner is revoked
+			Addrs: key.Addrs,
+			// If the client has lost all scopes of the key, Scopes is empty. This
+			// distinguishes such a key from one that was created without scopes.
+			ScopeLimit: len(key.Scopes) > 0,
+		})
 	}
 	return &id, nil
 }
@@ -68,7 +65,7 @@ func keyScopes(key *store.APIKey, client *store.Client) middleware.Scopes {
 // limitsByKey reports whether id was authenticated by an API key that limits its
 // client's scopes.
 func limitsByKey(id *middleware.Identity) bool {
-	return id.Methods.Has(middleware.ByAPIKey) && (id.Scopes != "" || id.HasScopeLimit())
+	return id.Methods.Has(middleware.ByAPIKey) && (id.Scopes != "" || id.Details().ScopeLimit)
 }
 
 // checkOwner refuses a key whose owner does not exist or is disabled.

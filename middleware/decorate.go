@@ -91,15 +91,16 @@ func (id *Identity) endWith(proven *Identity) {
 		id.Expires = proven.Expires
 	}
 
-	if limits := proven.extras; limits != nil {
-		*id = id.with(func(e *extras) {
-			if len(e.addrs) == 0 {
-				e.addrs = limits.addrs
-			}
-			e.owner = cmp.Or(e.owner, limits.owner)
-			e.confirmation = cmp.Or(e.confirmation, limits.confirmation)
-			e.limitsScopes = e.limitsScopes || limits.limitsScopes
-		})
+	if limits := proven.details; limits != nil {
+		d := id.Details()
+		if len(d.Addrs) == 0 {
+			d.Addrs = limits.Addrs
+		}
+		d.Owner = cmp.Or(d.Owner, limits.Owner)
+		d.Confirmation = cmp.Or(d.Confirmation, limits.Confirmation)
+		d.KeyBinding = d.KeyBinding || limits.KeyBinding
+		d.ScopeLimit = d.ScopeLimit || limits.ScopeLimit
+		*id = id.WithDetails(d)
 	}
 }
 

@@ -243,6 +243,21 @@ func TestThrottleWantsAClient(t *testing.T) {
 	}
 }
 
+// bound returns a validator whose tokens are bound to a key, behind a decorator that
+// returns an identity of its own making.
+func bound() middleware.Validator {
+	binding := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
+		id := middleware.Identity{Client: "app"}.WithDetails(middleware.Details{KeyBinding: true})
+		return &id, nil
+	})
+	return middleware.Around(binding, func(ctx context.Context, c middleware.Credential, next middleware.Validator) (*middleware.Identity, error) {
+		if _, err := next.Validate(ctx, c); err != nil {
+			return nil, err
+		}
+		return &middleware.Identity{Client: "app"}, nil
+	})
+}
+
 // TestDecoratorKeepsLimits tests that an identity of a decorator's own making has the
 // networks and the end of the credential, and is forgotten when that is revoked.
 func TestDecoratorKeepsLimits(t *testing.T) {
@@ -252,7 +267,7 @@ func TestDecoratorKeepsLimits(t *testing.T) {
 		id := middleware.Identity{
 			Issuer: "i", Client: "app", User: "ada", TokenID: "t", Family: "f", APIKeyID: "k", SigningKeyID: "s", Expires: end, ClientVersion: 1,
 		}
-		id = id.WithOwner("bob").WithScopeLimit().WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+		id = id.WithDetails(middleware.Details{Owner: "bob", ScopeLimit: true, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 		return &id, nil
 	}
 	for name, expires := range map[string]time.Time{"no end": {}, "a later end": end.Add(time.Hour), "an earlier end": end.Add(-time.Minute)} {
@@ -277,7 +292,10 @@ func TestDecoratorKeepsLimits(t *testing.T) {
 		if id.TokenID != "t" || id.Family != "f" || id.APIKeyID != "k" || id.SigningKeyID != "s" || id.ClientVersion != 1 || !id.Expires.Equal(want) {
 			t.Errorf("%s: got %+v, want the IDs of the original and the end %v", name, id, want)
 		}
-		if id, err := mapped.Validate(t.Context(), token("x")); err != nil || !id.HasScopeLimit() {
+		if _, err := middleware.Check(sent("GET", "Authorization: Bearer x"), middleware.Bearer(bound(), nil)); errorsx.From(err).Code != errorsx.UnknownToken {
+			t.Errorf("%s, bound to a key: got %v", name, err)
+		}
+		if id, err := mapped.Validate(t.Context(), token("x")); err != nil || !id.Details().ScopeLimit {
 			t.Errorf("%s: got %+v, %v, want a limit of scopes", name, id, err)
 		}
 

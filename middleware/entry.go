@@ -201,8 +201,11 @@ func (e *entry) text() int {
 	if !strings.HasSuffix(e.key.open, id.claims) {
 		n += len(id.claims)
 	}
-	if x := id.extras; x != nil {
-		n += len(x.owner) + len(x.confirmation) + len(x.addrs)*bytesPerAddr
+	if d := id.details; d != nil {
+		n += len(d.Owner) + len(d.Confirmation) + len(d.Addrs)*bytesPerAddr
+		for _, s := range d.DroppedScopes {
+			n += len(s)
+		}
 	}
 	return n
 }

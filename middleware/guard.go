@@ -119,7 +119,7 @@ func (g *guard) authenticate(s *state, r *http.Request) (*location, error) {
 	if err != nil {
 		return g.anonymous, err
 	}
-	if id.extras != nil && id.extras.boundToKey {
+	if id.details != nil && id.details.KeyBinding {
 		if err := g.keyConfirmed(r, id); err != nil {
 			return from, err
 		}
@@ -129,7 +129,7 @@ func (g *guard) authenticate(s *state, r *http.Request) (*location, error) {
 			return from, err
 		}
 	}
-	if id.extras != nil {
+	if id.details != nil {
 		if err := id.usableFrom(r); err != nil {
 			// The answer must be the same as for an unknown credential.
 			return g.anonymous, err
@@ -261,7 +261,7 @@ func callValidator(ctx context.Context, v Validator, c Credential) (id *Identity
 
 func (g *guard) confirmed(r *http.Request, id *Identity) (err error) {
 	if g.confirm == nil {
-		if id.Confirmation() != "" {
+		if id.details != nil && id.details.Confirmation != "" {
 			return errorsx.Fault(fmt.Errorf("middleware: %s: the credential needs a confirmation, and no Confirm is configured", g.name))
 		}
 		return nil

@@ -87,9 +87,9 @@ type Identity struct {
 	// expire.
 	Expires time.Time
 
-	extras *extras // rarely used properties, or nil
-	claims string  // a JSON object, or a JWT's payload in base64url
-	memo   *memo   // results that are computed once for an identity in a Cache
+	details *Details // or nil
+	claims  string   // a JSON object, or a JWT's payload in base64url
+	memo    *memo    // results that are computed once for an identity in a Cache
 }
 
 // Claims returns the token's payload as the JSON object that was signed, or "".

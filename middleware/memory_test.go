@@ -128,7 +128,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			return middleware.Identity{Scopes: middleware.Scopes(fmt.Sprint(large, i))}
 		}},
 		"different owners": {func(i int) string { return fmt.Sprint("opaque", i) }, func(i int) middleware.Identity {
-			return middleware.Identity{}.WithOwner(fmt.Sprint(large, i))
+			return middleware.Identity{}.WithDetails(middleware.Details{Owner: fmt.Sprint(large, i)})
 		}},
 	} {
 		next := 0

@@ -120,9 +120,7 @@ func (o *observation) decision() Decision {
 	d := o.d
 	if o.identity != nil {
 		d.Identity = *o.identity
-		if extras := o.identity.extras; extras != nil {
-			d.DroppedScopes = extras.dropped
-		}
+		d.DroppedScopes = o.identity.Details().DroppedScopes
 	}
 	d.Cached = o.hits > 0 && o.misses == 0
 	d.Duration = time.Since(o.began)

@@ -231,7 +231,7 @@ func TestDecoratedThrottleKnowsTheClient(t *testing.T) {
 // whether or not it is cached.
 func TestAddrs(t *testing.T) {
 	office := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
-	limited := middleware.Identity{Issuer: "i", Client: "app", APIKeyID: "k"}.WithAddrs(office)
+	limited := middleware.Identity{Issuer: "i", Client: "app", APIKeyID: "k"}.WithDetails(middleware.Details{Addrs: office})
 	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		if c.Secret != "key" {
 			return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, Message: "The API key is incorrect"}

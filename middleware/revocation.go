@@ -16,7 +16,7 @@ type Revocation struct {
 	Family       string
 	APIKeyID     string
 	Client       string
-	User         string // also the owner that WithOwner set
+	User         string // also the Owner in its Details
 	SigningKeyID string
 
 	Everything bool // names all identities

@@ -124,7 +124,7 @@ func TestCheckRefusesWhatAuthenticatesNobody(t *testing.T) {
 // and a request that ends before the store answers. The client's address must not
 // change.
 func TestProxyOutlivesATimeout(t *testing.T) {
-	limited := middleware.Identity{Issuer: "i", Client: "app", APIKeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	limited := middleware.Identity{Issuer: "i", Client: "app", APIKeyID: "k"}.WithDetails(middleware.Details{Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	ended, done := make(chan struct{}), make(chan struct{})
 	slow := middleware.ValidatorFunc(func(context.Context, middleware.Credential) (*middleware.Identity, error) {
 		<-ended
@@ -146,7 +146,7 @@ func TestProxyOutlivesATimeout(t *testing.T) {
 // TestThiefLearnsNothing tests that the answers to a key that is limited to other
 // networks and to an unknown key are equal, headers included.
 func TestThiefLearnsNothing(t *testing.T) {
-	limited := middleware.Identity{Issuer: "i", Client: "app", APIKeyID: "k"}.WithAddrs([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	limited := middleware.Identity{Issuer: "i", Client: "app", APIKeyID: "k"}.WithDetails(middleware.Details{Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	v := middleware.ValidatorFunc(func(_ context.Context, c middleware.Credential) (*middleware.Identity, error) {
 		if c.Secret != "key" {
 			return nil, &errorsx.Error{Code: errorsx.CredentialsIncorrect, Message: "The API key is incorrect"}

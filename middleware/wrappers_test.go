@@ -41,7 +41,7 @@ var people = directory{
 	"token-ada":    {Issuer: "i", Client: "app", User: "ada", Scopes: "read files", Methods: middleware.ByToken, TokenID: "t1", Audience: "a1 a2"},
 	"token-app":    {Issuer: "i", Client: "app", Scopes: "files", Methods: middleware.ByToken, TokenID: "t2"},
 	"token-bare":   {Issuer: "i", Client: "app", Methods: middleware.ByToken, TokenID: "t3"},
-	"token-bound":  middleware.Identity{Issuer: "i", Client: "app", User: "ada", Methods: middleware.ByToken, TokenID: "t4"}.WithConfirmation("digest"),
+	"token-bound":  middleware.Identity{Issuer: "i", Client: "app", User: "ada", Methods: middleware.ByToken, TokenID: "t4"}.WithDetails(middleware.Details{Confirmation: "digest"}),
 	"token-past":   {Issuer: "i", Client: "app", Methods: middleware.ByToken, Expires: time.Unix(1, 0)},
 	"app:pass":     {Issuer: "i", Client: "app", Scopes: "from-basic", Methods: middleware.ByBasic},
 	"app:pa:ss é":  {Issuer: "i", Client: "app", Methods: middleware.ByBasic},
@@ -338,7 +338,7 @@ func TestConfirm(t *testing.T) {
 		RequireUser: true,
 		Confirm: func(r *http.Request, id middleware.Identity) error {
 			calls++
-			if r.Header.Get("Cookie") != id.Confirmation() {
+			if r.Header.Get("Cookie") != id.Details().Confirmation {
 				return errorsx.CredentialsIncorrect
 			}
 			return nil

@@ -92,7 +92,7 @@ var costFaults = []fault{
 	},
 	{
 		part: "memory", name: "owners are not counted", file: "middleware/entry.go",
-		old: "n += len(x.owner) + ", new: "n += ",
+		old: "n += len(d.Owner) + ", new: "n += ",
 	},
 	{
 		part: "memory", name: "evictions for text are not reported", file: "middleware/miss.go",

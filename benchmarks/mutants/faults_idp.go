@@ -88,7 +88,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "a bound token is a Bearer token", file: "middleware/idp/identity.go",
-		old: "if c.Has(\"cnf\") {", new: "if c.Has(\"jkt\") {",
+		old: "if bound := c.Has(\"cnf\"); bound", new: "if bound := c.Has(\"jkt\"); bound",
 	},
 	{
 		part: "idp", name: "metadata may name another issuer", file: "middleware/idp/discovery.go",
@@ -116,11 +116,11 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "ConfirmKey is asked after the route's own checks", file: "middleware/guard.go",
-		old: "if id.extras != nil && id.extras.boundToKey {", new: "if id.extras != nil && id.extras.boundToKey && g.check == nil {", tests: "./middleware/idp",
+		old: "if id.details != nil && id.details.KeyBinding {", new: "if id.details != nil && id.details.KeyBinding && g.check == nil {", tests: "./middleware/idp",
 	},
 	{
 		part: "idp", name: "dropped scopes are not told", file: "middleware/idp/identity.go",
-		old: "if len(dropped) > 0 {", new: "if len(dropped) > 100 {",
+		old: "KeyBinding: bound, DroppedScopes: dropped}", new: "KeyBinding: bound}",
 	},
 	{
 		part: "idp", name: "an own token may lack its client", file: "middleware/idp/own.go",

@@ -77,11 +77,11 @@ var issuerFaults = []fault{
 	},
 	{
 		part: "users", name: "a cache keeps the keys of a revoked owner", file: "issuer/apikey.go",
-		old: "id = id.WithOwner(key.Owner)", new: "id = id.WithOwner(\"\")", tests: "./cmd/authtier",
+		old: "Owner: key.Owner, // caches", new: "// caches", tests: "./cmd/authtier",
 	},
 	{
 		part: "users", name: "a key's owner is the identity's user", file: "issuer/apikey.go",
-		old: "id = id.WithOwner(key.Owner)", new: "id.User = key.Owner", tests: "./cmd/authtier",
+		old: "if len(key.Scopes) > 0 || key.Owner != \"\"", new: "if id.User = key.Owner; len(key.Scopes) > 0 || key.Owner != \"\"", tests: "./cmd/authtier",
 	},
 	{
 		part: "users", name: "a replaced key works from everywhere", file: "issuer/rotation.go",
@@ -101,6 +101,6 @@ var issuerFaults = []fault{
 	},
 	{
 		part: "users", name: "a key's limit ends with its scopes", file: "issuer/apikey.go",
-		old: "\t\tid = id.WithScopeLimit()\n", new: "\t\t_ = id.WithScopeLimit()\n",
+		old: "ScopeLimit: len(key.Scopes) > 0,", new: "ScopeLimit: false,",
 	},
 }

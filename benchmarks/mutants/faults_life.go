@@ -122,7 +122,7 @@ var lifeFaults = []fault{
 	},
 	{
 		part: "issuer", name: "another session's cookie will do", file: "issuer/session/wrapper.go",
-		old: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) == 1", new: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) >= 0",
+		old: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Details().Confirmation)) == 1", new: "fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Details().Confirmation)) >= 0",
 	},
 	{
 		part: "issuer", name: "the checksum is not looked at", file: "issuer/internal/secret/secret.go",

@@ -40,7 +40,7 @@ var mistakeFaults = []fault{
 	},
 	{
 		part: "mistakes", name: "a key that has lost its scopes gets all", file: "issuer/apikey.go",
-		old: "(id.Scopes != \"\" || id.HasScopeLimit())", new: "id.Scopes != \"\"",
+		old: "(id.Scopes != \"\" || id.Details().ScopeLimit)", new: "id.Scopes != \"\"",
 	},
 	{
 		part: "mistakes", name: "what is not a token is revoked", file: "issuer/revocation.go",

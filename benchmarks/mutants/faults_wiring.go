@@ -34,10 +34,10 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "proxy", name: "networks of a credential are not judged", file: "middleware/guard.go",
-		old: "if id.extras != nil {", new: "if false {",
+		old: "\tif id.details != nil {\n", new: "\tif false {\n",
 	},
 	{
-		part: "proxy", name: "an unknown address is none of the networks", file: "middleware/extras.go",
+		part: "proxy", name: "an unknown address is none of the networks", file: "middleware/details.go",
 		old: "if !addr.IsValid() {", new: "if false {",
 	},
 	{
@@ -200,7 +200,7 @@ var wiringFaults = []fault{
 	},
 	{
 		part: "wiring", name: "a decorator frees a key of its scopes", file: "middleware/decorate.go",
-		old: "e.limitsScopes = e.limitsScopes || limits.limitsScopes", new: "_ = limits.limitsScopes",
+		old: "d.ScopeLimit = d.ScopeLimit || limits.ScopeLimit", new: "_ = limits.ScopeLimit",
 	},
 	{
 		part: "wiring", name: "a nil pointer is a reporter", file: "issuer/partner/partner.go",
@@ -209,5 +209,9 @@ var wiringFaults = []fault{
 	{
 		part: "wiring", name: "a nil pointer is a store of sessions", file: "issuer/session/session.go",
 		old: "if hook.IsNil(s) {", new: "if s == nil {", tests: "./issuer/session",
+	},
+	{
+		part: "wiring", name: "a decorator frees a token of its key", file: "middleware/decorate.go",
+		old: "d.KeyBinding = d.KeyBinding || limits.KeyBinding", new: "_ = limits.KeyBinding",
 	},
 }

@@ -256,7 +256,7 @@ func (v validator) Validate(ctx context.Context, c middleware.Credential) (*midd
 		Issuer: m.issuer.URL(), User: u.Login, Methods: middleware.ByToken, TokenID: rec.ID, Expires: expires,
 	}
 	if !m.cfg.AllowWithoutCookie {
-		id = id.WithConfirmation(string(rec.Cookie[:]))
+		id = id.WithDetails(middleware.Details{Confirmation: string(rec.Cookie[:])})
 	}
 	return &id, nil
 }

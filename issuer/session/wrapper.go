@@ -49,7 +49,7 @@ func (m *Manager) confirm(r *http.Request, id middleware.Identity) error {
 	fits := m.cfg.AllowWithoutCookie
 	for _, c := range r.CookiesNamed(m.cfg.Cookie) {
 		d := m.digest(c.Value)
-		fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Confirmation())) == 1
+		fits = fits || subtle.ConstantTimeCompare(d[:], []byte(id.Details().Confirmation)) == 1
 	}
 	if !fits {
 		return &errorsx.Error{

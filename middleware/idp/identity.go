@@ -37,12 +37,9 @@ func (t *trusted) identity(ctx context.Context, c Claims, object, client, keyID 
 		TokenID: id, SigningKeyID: keyID, Audience: middleware.Audience(strings.Join(aud, " ")), Expires: at.expires,
 	}
 	result = result.WithClaims(object)
-	if len(dropped) > 0 {
+	if bound := c.Has("cnf"); bound || len(dropped) > 0 {
 		t.dropped.Add(uint64(len(dropped)))
-		result = result.WithDroppedScopes(dropped)
-	}
-	if c.Has("cnf") {
-		result = result.WithKeyBinding()
+		result = result.WithDetails(middleware.Details{KeyBinding: bound, DroppedScopes: dropped})
 	}
 	if err := t.mapped(&result, c); err != nil {
 		return nil, err
