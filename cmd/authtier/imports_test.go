@@ -24,21 +24,22 @@ func deps(t *testing.T, pkg string, flags ...string) []string {
 // package may also import the internal packages of its own tree.
 func TestLayers(t *testing.T) {
 	for pkg, allowed := range map[string][]string{
-		"errorsx":                {},
-		"middleware":             {"errorsx"},
-		"middleware/idp":         {"errorsx", "middleware"},
-		"middleware/idp/idptest": {"errorsx", "middleware", "middleware/idp"},
-		"middleware/throttle":    {"errorsx", "middleware"},
-		"store":                  {},
-		"store/memory":           {"store"},
-		"store/meter":            {"store"},
-		"store/storetest":        {"store"},
-		"store/sqlite":           {"store"},
-		"store/postgres":         {"store"},
-		"store/redis":            {"store"},
-		"issuer":                 {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store"},
-		"issuer/session":         {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store", "issuer"},
-		"issuer/partner":         {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store", "issuer"},
+		"errorsx":                   {},
+		"middleware":                {"errorsx"},
+		"middleware/idp":            {"errorsx", "middleware"},
+		"middleware/idp/idptest":    {"errorsx", "middleware", "middleware/idp"},
+		"middleware/middlewaretest": {},
+		"middleware/throttle":       {"errorsx", "middleware"},
+		"store":                     {},
+		"store/memory":              {"store"},
+		"store/meter":               {"store"},
+		"store/storetest":           {"store"},
+		"store/sqlite":              {"store"},
+		"store/postgres":            {"store"},
+		"store/redis":               {"store"},
+		"issuer":                    {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store"},
+		"issuer/session":            {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store", "issuer"},
+		"issuer/partner":            {"errorsx", "middleware", "middleware/idp", "middleware/throttle", "store", "issuer"},
 	} {
 		for _, dep := range deps(t, pkg) {
 			ours, ok := strings.CutPrefix(dep, module+"/")
@@ -62,7 +63,7 @@ func TestLibraryDependencies(t *testing.T) {
 	tokens := append(slices.Clone(keys), "github.com/MicahParks/jwkset", "github.com/MicahParks/keyfunc/v3", "github.com/golang-jwt/jwt/v5", "golang.org/x/time")
 	all := append(slices.Concat(tokens, throttle), "golang.org/x/crypto", "golang.org/x/sys")
 	for pkg, allowed := range map[string][]string{
-		"errorsx": keys, "middleware": throttle, "middleware/throttle": throttle,
+		"errorsx": keys, "middleware": throttle, "middleware/middlewaretest": throttle, "middleware/throttle": throttle,
 		"middleware/idp": tokens, "middleware/idp/idptest": tokens,
 		"store": all, "store/memory": all, "store/meter": all, "store/storetest": all,
 		"issuer": all, "issuer/session": all, "issuer/partner": all,
