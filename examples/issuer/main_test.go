@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/authtier/authtier/middleware/middlewaretest"
 
 	"github.com/authtier/authtier/examples/internal/program"
 	"github.com/authtier/authtier/issuer"
@@ -44,6 +47,13 @@ func TestIssuer(t *testing.T) {
 			t.Errorf("%s %s: got %s, want %s", tt.method, tt.path, got, tt.want)
 		}
 	}
+
+	routes := []string{"GET /reports", "POST /oauth2/token", "GET /.well-known/jwks.json", "GET /.well-known/oauth-authorization-server"}
+	middlewaretest.Guarded(t, program.Handler(t), routes[:1])
+	middlewaretest.Matrix(t, program.Handler(t), routes, map[string]func(*http.Request){
+		"nobody": nil,
+		"client": middlewaretest.Header("Authorization", "Bearer "+tokens.AccessToken),
+	})
 	if info, err := os.Stat(filepath.Join(dir, "auth.key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key file: %v, %v, want mode 0600", info, err)
 	}

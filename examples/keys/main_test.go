@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/authtier/authtier/middleware/middlewaretest"
 
 	"github.com/authtier/authtier/examples/internal/program"
 )
@@ -23,4 +26,12 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s with %s: got %s, want %s", tt.path, tt.line, got, tt.want)
 		}
 	}
+
+	routes := []string{"GET /reports/7", "POST /reports/7", "GET /other"}
+	middlewaretest.Guarded(t, program.Handler(t), routes)
+	middlewaretest.Matrix(t, program.Handler(t), routes, map[string]func(*http.Request){
+		"nobody": nil,
+		"client": middlewaretest.Header("X-API-KEY", "s3cret-key"),
+		"thief":  middlewaretest.Header("X-API-KEY", "a guess"),
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/authtier/authtier/middleware/middlewaretest"
+
 	"github.com/authtier/authtier/store/memory"
 )
 
@@ -47,4 +49,12 @@ func TestOAuth2(t *testing.T) {
 	if w := serve(r); w.Code != 200 || w.Body.String() != "app may base" {
 		t.Errorf("base in the header: got %d %s", w.Code, w.Body)
 	}
+
+	routes := []string{"GET /v1/me", "GET /v1/files/a.png"}
+	middlewaretest.Guarded(t, h, routes)
+	middlewaretest.Matrix(t, h, routes, map[string]func(*http.Request){
+		"nobody": nil,
+		"base":   middlewaretest.Header("Authorization", "Bearer "+token("base")),
+		"files":  middlewaretest.Header("Authorization", "Bearer "+token("files")),
+	})
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/authtier/authtier/middleware/middlewaretest"
 
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
@@ -41,6 +44,13 @@ func TestPartner(t *testing.T) {
 	if w := get("/tiles/7", "acme-guess"); w.Code != 401 {
 		t.Errorf("with a wrong secret: got %d %s", w.Code, w.Body)
 	}
+	routes := []string{"GET /tiles/7", "GET /partner/", "GET /partner/tokens", "POST /partner/tokens"}
+	middlewaretest.Guarded(t, h, routes)
+	middlewaretest.Matrix(t, h, []string{"GET /partner/", "GET /partner/tokens"}, map[string]func(*http.Request){
+		"nobody": nil,
+		"client": func(r *http.Request) { r.SetBasicAuth("acme", "acme-secret") },
+		"thief":  func(r *http.Request) { r.SetBasicAuth("acme", "a guess") },
+	})
 	from, to := time.Now().AddDate(0, 0, -1).UTC(), time.Now().AddDate(0, 0, 1).UTC()
 	w := get("/partner/usages?api_name=maps&start_date="+from.Format(time.DateOnly)+"&end_date="+to.Format(time.DateOnly), "acme-secret")
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"products":[{"product":"tile","label":"map tiles","quantities":3}]`) || strings.Contains(w.Body.String(), "rival") {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/authtier/authtier/middleware/middlewaretest"
 
 	"github.com/authtier/authtier/examples/internal/program"
 	"github.com/authtier/authtier/middleware/idp/idptest"
@@ -31,4 +34,14 @@ func TestProvider(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
 		}
 	}
+
+	routes := []string{"GET /reports", "POST /reports"}
+	middlewaretest.Guarded(t, program.Handler(t), routes)
+	middlewaretest.Matrix(t, program.Handler(t), routes, map[string]func(*http.Request){
+		"nobody":  nil,
+		"reader":  middlewaretest.Header("Authorization", "Bearer "+ada),
+		"machine": middlewaretest.Header("Authorization", "Bearer "+machine),
+		"forger":  middlewaretest.Header("Authorization", "Bearer "+stranger),
+		"admin":   middlewaretest.Header("Authorization", "Bearer "+fake.Token(t, "person", map[string]any{"scope": "admin"})),
+	})
 }

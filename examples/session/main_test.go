@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/authtier/authtier/middleware/middlewaretest"
+
 	"github.com/authtier/authtier/store/memory"
 )
 
@@ -40,6 +42,16 @@ func TestSession(t *testing.T) {
 	if w := call("/api/me"); w.Code != 401 {
 		t.Errorf("without the cookie: got %d %s", w.Code, w.Body)
 	}
+	routes := []string{"GET /api/me"}
+	middlewaretest.Guarded(t, h, routes)
+	middlewaretest.Matrix(t, h, routes, map[string]func(*http.Request){
+		"nobody": nil,
+		"person": func(r *http.Request) {
+			r.Header.Set("X-Simplicite-Authorization", "Bearer "+token)
+			r.AddCookie(cookie)
+		},
+		"thief": middlewaretest.Header("X-Simplicite-Authorization", "Bearer "+token),
+	})
 	if w := call("/api/logout", cookie); w.Code != 204 {
 		t.Errorf("logout: got %d %s", w.Code, w.Body)
 	}

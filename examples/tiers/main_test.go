@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/authtier/authtier/middleware/middlewaretest"
 
 	"github.com/authtier/authtier/examples/internal/program"
 	"github.com/authtier/authtier/issuer"
@@ -74,4 +77,21 @@ func TestTiers(t *testing.T) {
 			t.Errorf("%s with %d headers: got %s, want %s", tt.path, len(tt.lines), got, tt.want)
 		}
 	}
+
+	both := func(key string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Header.Set("X-API-KEY", key)
+			r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		}
+	}
+	routes := []string{"GET /user/me", "GET /public/x", "GET /ext/x", "GET /elsewhere"}
+	middlewaretest.Guarded(t, program.Handler(t), routes, "GET /ext/x", "GET /elsewhere")
+	middlewaretest.Matrix(t, program.Handler(t), routes, map[string]func(*http.Request){
+		"nobody":        nil,
+		"key":           middlewaretest.Header("X-API-KEY", key),
+		"token":         middlewaretest.Header("Authorization", "Bearer "+tokens.AccessToken),
+		"user":          both(key),
+		"two clients":   both(other),
+		"a guessed key": both("a guess"),
+	})
 }

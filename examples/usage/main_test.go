@@ -1,9 +1,12 @@
 package main
 
 import (
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/authtier/authtier/middleware/middlewaretest"
 
 	"github.com/authtier/authtier/examples/internal/program"
 	"github.com/authtier/authtier/issuer"
@@ -54,6 +57,14 @@ func TestUsage(t *testing.T) {
 	if got := program.Request(t, "GET", "/bill", "", key); !strings.HasPrefix(got, "200 acme map tiles 3\ncomplete through ") {
 		t.Errorf("the bill: got %s, want 3 tiles", got)
 	}
+
+	routes := []string{"GET /bill"}
+	middlewaretest.Guarded(t, program.Handler(t), append(routes, "GET /tiles/7"))
+	middlewaretest.Matrix(t, program.Handler(t), routes, map[string]func(*http.Request){
+		"nobody": nil,
+		"client": middlewaretest.Header("X-API-KEY", strings.TrimPrefix(key, "X-API-KEY: ")),
+		"thief":  middlewaretest.Header("X-API-KEY", "a guess"),
+	})
 
 	// No counted use is lost when the program is killed.
 	p.Stop()

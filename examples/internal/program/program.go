@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -124,6 +126,16 @@ func Await(t *testing.T, ended <-chan error) {
 func (p *Process) Stop() {
 	p.cmd.Process.Kill()
 	p.once.Do(func() { <-p.ended })
+}
+
+// Handler passes requests on to the running example, for tests that need a handler.
+func Handler(t *testing.T) http.Handler {
+	t.Helper()
+	target, err := url.Parse(URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return httputil.NewSingleHostReverseProxy(target)
 }
 
 // Request sends a request with header lines, each "Name: value", and returns status
