@@ -28,6 +28,7 @@ func get(h http.Handler, path, token string) {
 // Only the owner of a resource may read it. The path value is that of the route, so the
 // check stands inside of the mux.
 func ExampleRequire() {
+	people := demoPeople
 	owner := middleware.Require(func(r *http.Request, id middleware.Identity) error {
 		if id.User != r.PathValue("user") {
 			return errorsx.Forbidden("Only the owner may read this")
@@ -36,7 +37,7 @@ func ExampleRequire() {
 	})
 	mux := http.NewServeMux()
 	mux.Handle("GET /users/{user}/orders", owner(hello))
-	h := middleware.Bearer(demoPeople, nil)(mux)
+	h := middleware.Bearer(people, nil)(mux)
 
 	get(h, "/users/ada/orders", "ada")
 	get(h, "/users/eve/orders", "ada")

@@ -7,12 +7,17 @@
 // whose zero value is ready to use, and which may be nil. Handlers read the result
 // with [IdentityFromContext].
 //
-// A [Validator] decides whether a credential is genuine. It may be an issuer, a JWT
-// validator of package idp for tokens that others sign, or an [APIKeyFunc] for API keys
-// of your own.
+// A [Validator] decides whether a credential is genuine. It may be an issuer, a verifier
+// of package idp for tokens that others sign, or an [APIKeyFunc] for API keys of your own.
 // Several wrappers around one handler prove one identity: a request with an [APIKey]
 // and a [Bearer] token of different clients is refused. [Tiers] chooses the wrappers
 // by path.
+//
+// [APIKey], [Basic] and [Bearer] authenticate, and [OneOf] takes either of several
+// credentials. [Scope], [AllScopes] and [Require] say what a route needs of the identity.
+// [Usage] counts. [ProtectedResource] tells clients where to get a token. [Errors],
+// [Proxy] and [Observe] belong around everything else. Package middlewaretest tests who
+// may call what.
 //
 // The wrappers of one request share a state in its context. A middleware between them
 // must pass on the context and the header of the request. Do not serve one request
