@@ -3,7 +3,7 @@ package middleware
 import (
 	"errors"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -78,89 +78,109 @@ func Observe(f func(r *http.Request, d Decision)) Wrapper {
 	return func(next http.Handler) http.Handler {
 		notNil("Observe", next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s, r := join(r)
+			s, inside := join(r)
+			isNew := inside != r
+			r = inside
 			if s.openedBy() != nil || s.identity.Load() != nil && !s.has(given) {
 				err := errors.New("middleware: Observe must stand outside of the wrappers that authenticate, whose refusals it would not see")
 				(*errorsx.Writer)(nil).Refuse(w, r, "", errorsx.Fault(err))
 				return
 			}
 
-			o := &observation{began: time.Now(), identity: s.identity.Load()}
-			sw := &statusWriter{ResponseWriter: w, count: o.answered}
+			o := &observed{statusWriter: statusWriter{ResponseWriter: w}}
+			o.counter = &o.observation
+			// A state that was made here has just read the clock.
+			o.arrived = s.now
+			if !isNew {
+				o.arrived = time.Now()
+			}
+			o.identity.Store(s.identity.Load())
+
+			before := s.around.Load()
+			if before != nil {
+				o.inside, o.outer = *before, before.observation
+			}
+			o.inside.observation = &o.observation
+			s.around.Store(&o.inside)
 
 			// A deferred call also reports a request whose handler panics.
 			defer func() { f(r, o.decision()) }()
-			s.surround(sw, r, next, func(a *surroundings) {
-				o.outer = a.observation
-				a.observation = o
-			})
+			defer s.around.Store(before)
+			next.ServeHTTP(&o.statusWriter, r)
 
 			// A handler that writes nothing answers 200.
-			sw.begin(http.StatusOK)
+			o.begin(http.StatusOK)
 		})
 	}
+}
+
+// An observed request has everything that an Observe needs for it, in one allocation.
+type observed struct {
+	observation
+	statusWriter
+	inside surroundings
 }
 
 // An observation collects the values of a Decision. Behind [http.TimeoutHandler],
 // inner handlers may still add to it after the request has ended.
 type observation struct {
-	began time.Time
-	outer *observation
+	arrived time.Time
+	outer   *observation
 
-	mu       sync.Mutex
-	d        Decision
-	identity *Identity
-	hits     int // credentials that a cache knew
-	misses   int // credentials that no cache knew
+	identity atomic.Pointer[Identity]
+	tier     atomic.Pointer[string]
+	refusal  atomic.Pointer[errorsx.Error]
+	status   atomic.Int32
+	hits     atomic.Int32 // credentials that a cache knew
+	misses   atomic.Int32 // credentials that no cache knew
 }
 
 func (o *observation) decision() Decision {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	d := o.d
-	if o.identity != nil {
-		d.Identity = *o.identity
-		d.DroppedScopes = o.identity.Details().DroppedScopes
+	d := Decision{Refusal: o.refusal.Load(), Status: int(o.status.Load())}
+	if id := o.identity.Load(); id != nil {
+		d.Identity = *id
+		d.DroppedScopes = id.Details().DroppedScopes
 	}
-	d.Cached = o.hits > 0 && o.misses == 0
-	d.Duration = time.Since(o.began)
+	if tier := o.tier.Load(); tier != nil {
+		d.Tier = *tier
+	}
+	d.Cached = o.hits.Load() > 0 && o.misses.Load() == 0
+	d.Duration = time.Since(o.arrived)
 	return d
 }
 
-// each calls f for o and for the observations around it.
-func (o *observation) each(f func(o *observation)) {
-	for ; o != nil; o = o.outer {
-		o.mu.Lock()
-		f(o)
-		o.mu.Unlock()
-	}
-}
-
-func (o *observation) answered(status int) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.d.Status = status
+// count implements [statusCounter]. It counts nothing and notes the status.
+func (o *observation) count(status int) error {
+	o.status.Store(int32(status))
 	return nil
 }
 
+// The methods below also tell the observations around o.
+
 func (o *observation) refused(e *errorsx.Error) {
-	o.each(func(o *observation) {
-		if o.d.Refusal == nil {
-			o.d.Refusal = e
-		}
-	})
+	for ; o != nil; o = o.outer {
+		o.refusal.CompareAndSwap(nil, e)
+	}
 }
 
-func (o *observation) proved(id *Identity) { o.each(func(o *observation) { o.identity = id }) }
+func (o *observation) proved(id *Identity) {
+	for ; o != nil; o = o.outer {
+		o.identity.Store(id)
+	}
+}
 
-func (o *observation) entered(tier string) { o.each(func(o *observation) { o.d.Tier = tier }) }
+func (o *observation) entered(tier *string) {
+	for ; o != nil; o = o.outer {
+		o.tier.Store(tier)
+	}
+}
 
 func (o *observation) asked(hit bool) {
-	o.each(func(o *observation) {
+	for ; o != nil; o = o.outer {
 		if hit {
-			o.hits++
+			o.hits.Add(1)
 		} else {
-			o.misses++
+			o.misses.Add(1)
 		}
-	})
+	}
 }

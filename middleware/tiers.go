@@ -135,7 +135,7 @@ func (t *tiers) wrap(next http.Handler) http.Handler {
 
 		s, r := join(r)
 		if o := s.observation(); o != nil {
-			o.entered(t.prefixes[tier])
+			o.entered(&t.prefixes[tier])
 		}
 		if t.allowPreflight && preflight(r) {
 			next.ServeHTTP(w, r)

@@ -14,11 +14,19 @@ import (
 // answer.
 type statusWriter struct {
 	http.ResponseWriter
-	count  func(status int) error
-	refuse func(err error)
-	began  bool
-	err    error // the reason for which it was refused
+	counter statusCounter
+	refuse  func(err error) // not nil if counter may return an error
+	began   bool
+	err     error // the reason for which it was refused
 }
+
+// A statusCounter counts a request by the status of its answer.
+type statusCounter interface{ count(status int) error }
+
+// A statusCounterFunc is a function that implements [statusCounter].
+type statusCounterFunc func(status int) error
+
+func (f statusCounterFunc) count(status int) error { return f(status) }
 
 // serveByStatus serves a request that counts only with some statuses.
 func (w *usageWrapper) serveByStatus(rw http.ResponseWriter, r *http.Request, next http.Handler, s *state, c *counted) {
@@ -27,7 +35,7 @@ func (w *usageWrapper) serveByStatus(rw http.ResponseWriter, r *http.Request, ne
 	// The refusal comes from Usage, so the writer outside of Usage must render it. A
 	// handler inside may be within another Errors.
 	outside := s.errorsWriter()
-	sw.count = func(status int) error { return w.countStatus(status, id, c) }
+	sw.counter = statusCounterFunc(func(status int) error { return w.countStatus(status, id, c) })
 	sw.refuse = func(err error) {
 		// These headers of the handler describe its own answer, not the refusal.
 		for _, name := range []string{"Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Location"} {
@@ -62,7 +70,7 @@ func (w *usageWrapper) countStatus(status int, id *Identity, c *counted) (err er
 func (w *statusWriter) begin(status int) bool {
 	if !w.began {
 		w.began = true
-		if w.err = w.count(status); w.err != nil {
+		if w.err = w.counter.count(status); w.err != nil {
 			w.refuse(w.err)
 		}
 	}
@@ -114,7 +122,7 @@ func (w *statusWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return conn, rw, err
 	}
 	w.began = true
-	if w.err = w.count(http.StatusSwitchingProtocols); w.err != nil {
+	if w.err = w.counter.count(http.StatusSwitchingProtocols); w.err != nil {
 		conn.Close()
 		return nil, nil, w.err
 	}

@@ -32,7 +32,7 @@ var policyFaults = []fault{
 	},
 	{
 		part: "places", name: "a key after a scheme may hold blanks", file: "middleware/apikey.go",
-		old: "(key == \"\" || strings.Contains(key, \" \"))", new: "key == \"\"",
+		old: "(key == \"\" || strings.Contains(key, \" \"))", new: "(key == \"\" || strings.Contains(key, \"\\x00\"))",
 	},
 	{
 		part: "places", name: "a key's challenge is always ApiKey", file: "middleware/apikey.go",
