@@ -91,6 +91,18 @@ func TestResourceChallenges(t *testing.T) {
 	}
 }
 
+// TestResourceBehindSeveralWriters uses one wrapper behind two writers in turn.
+func TestResourceBehindSeveralWriters(t *testing.T) {
+	guarded := middleware.ProtectedResource(http.NewServeMux(), resource("https://api.example"))(middleware.Bearer(placed, nil)(http.NotFoundHandler()))
+	for _, realm := range []string{"a", "b", "a"} {
+		w := httptest.NewRecorder()
+		middleware.Errors(&errorsx.Writer{Realm: realm})(guarded).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if got := w.Header().Get("Www-Authenticate"); !strings.HasPrefix(got, `Bearer realm="`+realm+`", resource_metadata=`) {
+			t.Errorf("realm %s: got %q", realm, got)
+		}
+	}
+}
+
 // TestResourceWiring tests mistakes in the description of a resource.
 func TestResourceWiring(t *testing.T) {
 	good := resource("https://api.example/a")
