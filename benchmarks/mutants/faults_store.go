@@ -74,4 +74,16 @@ var storeFaults = []fault{
 		part: "stores", name: "a page repeats its cursor", file: "store/internal/sqlstore/users.go",
 		old: "AND login > $2", new: "AND login >= $2", tests: "./store/sqlite",
 	},
+	{
+		part: "stores", name: "RootCAs is ignored", file: "store/redis/dial.go",
+		old: "\tc.RootCAs = authorities\n", new: "", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "RootCAs is taken without TLS", file: "store/redis/dial.go",
+		old: "return errors.New(\"RootCAs is set, and the DSN has no TLS: use rediss://\")", new: "return nil", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "RootCAs is taken with skip_verify", file: "store/redis/dial.go",
+		old: "case c.InsecureSkipVerify:", new: "case c.InsecureSkipVerify && false:", tests: "./store/redis",
+	},
 }

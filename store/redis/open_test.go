@@ -89,6 +89,8 @@ func TestDSN(t *testing.T) {
 		"redis://u:canary@127.0.0.1:1/0":                   "refused",
 		"unix://u:canary@/nonexistent/socket":              "socket",
 		"rediss://u:canary@127.0.0.1:1/0?addr=127.0.0.1:2": "refused",
+
+		"redis://u:canary@127.0.0.1:1/0?pipeline_pool_size=99999999999": "pipeline_pool_size is",
 	} {
 		s, err := redis.Open(t.Context(), dsn, nil)
 		if err == nil {
@@ -200,19 +202,32 @@ func TestClosed(t *testing.T) {
 // TestCluster uses a cluster of one server with all slots, and then stops the server.
 func TestCluster(t *testing.T) {
 	s := services.Redis(t, "cluster-enabled=yes")
-	db := raw(t, s)
-	do(t, db, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-	for begin := time.Now(); !strings.Contains(fmt.Sprint(do(t, db, "CLUSTER", "INFO")), "cluster_state:ok"); time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > 10*time.Second {
-			t.Fatal("the cluster does not begin")
-		}
-	}
+	begin(t, raw(t, s))
 	dsn := s.DSN()[:strings.LastIndex(s.DSN(), "/")] + "?addr=" + s.Addr()
 	h := open(t, dsn, redis.Config{})
 	testSmoke(t, h, open(t, dsn, redis.Config{}))
 	fill(t, h)
 	s.Kill(t)
 	allFail(t, everything(t.Context(), h))
+}
+
+// begin makes a server a cluster of its own.
+func begin(t *testing.T, db *goredis.Client) {
+	t.Helper()
+	do(t, db, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	eventually(t, "the cluster begins", func() bool {
+		return strings.Contains(fmt.Sprint(do(t, db, "CLUSTER", "INFO")), "cluster_state:ok")
+	})
+}
+
+// eventually waits until done returns true. It fails after ten seconds.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for begin := time.Now(); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatalf("it does not happen that %s", what)
+		}
+	}
 }
 
 // testSmoke rotates and revokes tokens.

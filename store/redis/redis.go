@@ -30,6 +30,7 @@ package redis
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"regexp"
@@ -54,6 +55,11 @@ type Config struct {
 	// because API keys, secrets and passwords are valid for all issuers on one store:
 	// see [store.Store].
 	Namespace string
+
+	// RootCAs are the authorities that may have issued the certificates of the servers
+	// at a rediss:// DSN. If nil, they are those of the system. It must be nil if the
+	// DSN has no TLS, or if it has the parameter skip_verify=true.
+	RootCAs *x509.CertPool
 
 	// AllowVolatile admits a server that may forget acknowledged writes, because it
 	// has no append-only file or evicts keys. Revoked tokens may then be valid again,
@@ -91,14 +97,15 @@ var (
 //	unix://user:password@/path?db=database
 //	redis://user:password@host:port?addr=host:port&addr=host:port   (a cluster)
 //
-// Other parameters are those of go-redis, such as pool_size. Parameters for timeouts and
-// retries have no effect.
+// A cluster also has the form with rediss. Other parameters are those of
+// go-redis, such as pool_size. Parameters for timeouts and retries have no effect.
 //
 // Open sets up an empty namespace. It returns an error that names every fault if ctx is
 // nil, or if dsn or the Namespace is invalid. It also returns an error if the namespace
 // holds other keys or the data of a version that is more than one newer, and if the
 // server is a replica or may forget acknowledged writes, see [Config]. A DSN without
-// TLS must name a loopback address or a Unix socket, unless AllowPlaintext is set.
+// TLS must name a loopback address or a Unix socket, unless AllowPlaintext is set. The
+// same holds for the servers that a cluster names.
 func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	var c Config
 	if cfg != nil {
@@ -115,7 +122,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(c.Namespace) {
 		errs = append(errs, fmt.Errorf("redis: the Namespace %q is not of the form %s", c.Namespace, namespaces))
 	}
-	dial, err := dialer(dsn, c.AllowPlaintext)
+	dial, err := dialer(dsn, c)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("redis: %w", err))
 	}
