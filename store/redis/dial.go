@@ -38,7 +38,10 @@ func dialer(dsn string, cfg Config) (func() redis.UniversalClient, error) {
 	}
 
 	parse := parseServer
-	if u.Query().Has("addr") {
+	switch q := u.Query(); {
+	case q.Has("master_name"):
+		parse = parseSentinels
+	case q.Has("addr"):
 		parse = parseCluster
 	}
 	t, err := parse(dsn)

@@ -90,7 +90,17 @@ func TestDSN(t *testing.T) {
 		"unix://u:canary@/nonexistent/socket":              "socket",
 		"rediss://u:canary@127.0.0.1:1/0?addr=127.0.0.1:2": "refused",
 
-		"redis://u:canary@127.0.0.1:1/0?pipeline_pool_size=99999999999": "pipeline_pool_size is",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&addr=127.0.0.1:2&password=canary":                    "refused",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&route_by_latency=true&route_randomly=true":           "refused",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&replica_only=true&use_disconnected_replicas=true":    "refused",
+		"redis://u:canary@127.0.0.1:1/0?master_name=":                                                      "master_name is empty",
+		"unix://u:canary@/nonexistent/socket?master_name=m":                                                "scheme",
+		"redis://127.0.0.1:1/0?master_name=m&sentinel_password=canary":                                     "sentinel_password",
+		"redis://127.0.0.1:1/0?master_name=m&password=canary&addr=u:canary@127.0.0.1:2":                    "DSN is not understood",
+		"redis://127.0.0.1:1/0?master_name=m&sentinel_password=canary&addr=u:canary@127.0.0.1:2":           "DSN is not understood",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&pipeline_pool_size=99999999999":                      "pipeline_pool_size is",
+		"redis://u:canary@127.0.0.1:1/0?pipeline_pool_size=99999999999":                                    "pipeline_pool_size is",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&pipeline_pool_size=-1&pool_size=-1&max_idle_conns=1": "pool_size is -1, ",
 	} {
 		s, err := redis.Open(t.Context(), dsn, nil)
 		if err == nil {

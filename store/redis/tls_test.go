@@ -122,7 +122,7 @@ func TestS02RootCAs(t *testing.T) {
 	open(t, wrong+"?skip_verify=true", redis.Config{})
 	refused(t, wrong+"?skip_verify=true", redis.Config{RootCAs: a.pool}, "skip_verify")
 	for _, dsn := range []string{
-		"redis://127.0.0.1:1/0", "unix:///nonexistent/socket", "redis://127.0.0.1:1?addr=127.0.0.1:2",
+		"redis://127.0.0.1:1/0", "unix:///nonexistent/socket", "redis://127.0.0.1:1?addr=127.0.0.1:2", "redis://127.0.0.1:1?master_name=m",
 	} {
 		refused(t, dsn, redis.Config{RootCAs: a.pool}, "the DSN has no TLS")
 	}
@@ -134,4 +134,19 @@ func TestS02RootCAsCluster(t *testing.T) {
 	s := services.RedisTLS(t, a.issue(t, "127.0.0.1"), "cluster-enabled=yes", "tls-cluster=yes")
 	begin(t, rawTLS(t, s))
 	testTrust(t, "rediss://"+s.Addr()+"?addr="+s.Addr(), a)
+}
+
+// TestS02RootCAsSentinel opens such a server through a sentinel. Each has a certificate
+// for its own address only.
+func TestS02RootCAsSentinel(t *testing.T) {
+	a := newAuthority(t)
+	forSentinel := a.issue(t, "localhost")
+	master, sentinel := services.RedisTLS(t, a.issue(t, "127.0.0.1")), services.Sentinel(t, &forSentinel)
+	do(t, rawTLS(t, sentinel), "SENTINEL", "MONITOR", "m", "127.0.0.1", port(master), 1)
+	testTrust(t, "rediss://localhost:"+port(sentinel)+"/0?master_name=m", a)
+
+	// The name of the sentinel does not vouch for the server.
+	other := services.RedisTLS(t, forSentinel)
+	do(t, rawTLS(t, sentinel), "SENTINEL", "MONITOR", "other", "127.0.0.1", port(other), 1)
+	refused(t, "rediss://localhost:"+port(sentinel)+"/0?master_name=other", redis.Config{RootCAs: a.pool}, "127.0.0.1")
 }
