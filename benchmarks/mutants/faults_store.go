@@ -74,4 +74,52 @@ var storeFaults = []fault{
 		part: "stores", name: "a page repeats its cursor", file: "store/internal/sqlstore/users.go",
 		old: "AND login > $2", new: "AND login >= $2", tests: "./store/sqlite",
 	},
+	{
+		part: "stores", name: "sentinel: a replica may answer", file: "store/redis/sentinel.go",
+		old: "\topt.OnConnect = refuseReplica\n", new: "\t_ = refuseReplica\n", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "sentinel: the DSN may choose replicas", file: "store/redis/sentinel.go",
+		old: "opt.ReplicaOnly, opt.UseDisconnectedReplicas = false, false", new: "opt.UseDisconnectedReplicas = false", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "sentinel: commands are repeated", file: "store/redis/sentinel.go",
+		old: "opt.MaxRetries, opt.DialerRetries = -1, 1", new: "opt.MaxRetries, opt.DialerRetries = 3, 1", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "sentinel: the master may be elsewhere without TLS", file: "store/redis/sentinel.go",
+		old: "(&quiet{local: local})", new: "(&quiet{local: local && false})", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "sentinel: an unknown master means missing records", file: "store/redis/quiet.go",
+		old: "err = errors.New(err.Error())", new: "err = errors.Join(err)", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "sentinel: each failed call is logged", file: "store/redis/quiet.go",
+		old: ">= slow || q.sentinels {", new: ">= slow {", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "sentinel: the master is not asked for again", file: "store/redis/sentinel.go",
+		old: "opt.ConnMaxLifetime, opt.ConnMaxLifetimeJitter = lifetime, 0", new: "_ = lifetime", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "sentinel: its name vouches for the master", file: "store/redis/sentinel.go",
+		old: "opt.TLSConfig.ServerName = \"\"", new: "_ = opt.TLSConfig.ServerName", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "RootCAs is ignored", file: "store/redis/dial.go",
+		old: "\tc.RootCAs = authorities\n", new: "", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "RootCAs is taken without TLS", file: "store/redis/dial.go",
+		old: "return errors.New(\"RootCAs is set, and the DSN has no TLS: use rediss://\")", new: "return nil", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "RootCAs is taken with skip_verify", file: "store/redis/dial.go",
+		old: "case c.InsecureSkipVerify:", new: "case c.InsecureSkipVerify && false:", tests: "./store/redis",
+	},
+	{
+		part: "stores", name: "an error shows the password of a parameter", file: "store/redis/dial.go",
+		old: "[]string{\"password\", \"sentinel_password\"}", new: "[]string{\"sentinel_password\"}", tests: "./store/redis",
+	},
 }

@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -18,37 +20,81 @@ import (
 // timeout limits each step of a call: connecting, writing and reading.
 const timeout = time.Second
 
-// dialer returns a function that makes clients of the server at a DSN.
-func dialer(dsn string, plaintext bool) (func() redis.UniversalClient, error) {
+// A target holds the addresses and the options of a DSN.
+type target struct {
+	network string // "tcp" or "unix"
+	addrs   []string
+	tls     *tls.Config                            // nil without TLS
+	pool    error                                  // names the numbers of connections that are out of range
+	client  func(local bool) redis.UniversalClient // makes a client
+}
+
+// dialer returns a function that makes clients of the servers at a DSN.
+func dialer(dsn string, cfg Config) (func() redis.UniversalClient, error) {
 	u, err := url.Parse(dsn)
 	// The error of url.Parse would quote the password.
 	if err != nil {
 		return nil, errors.New("the DSN is not a URL; characters such as / ? # in a password are to be percent-encoded")
 	}
 
-	if u.Query().Has("addr") {
-		opt, err := redis.ParseClusterURL(dsn)
-		if err != nil {
-			return nil, redacted(u, err)
-		}
-		local := opt.TLSConfig == nil && !plaintext
-		err = checkPool(opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns)
-		if local {
-			err = errors.Join(checkTransport("tcp", opt.Addrs...), err)
-		}
-		return func() redis.UniversalClient { return newCluster(*opt, local) }, err
+	parse := parseServer
+	switch q := u.Query(); {
+	case q.Has("master_name"):
+		parse = parseSentinels
+	case q.Has("addr"):
+		parse = parseCluster
 	}
-
-	opt, err := redis.ParseURL(dsn)
+	t, err := parse(dsn)
 	if err != nil {
 		return nil, redacted(u, err)
 	}
-	local := opt.TLSConfig == nil && !plaintext
-	err = checkPool(opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns)
+
+	local := t.tls == nil && !cfg.AllowPlaintext
 	if local {
-		err = errors.Join(checkTransport(opt.Network, opt.Addr), err)
+		err = checkTransport(t.network, t.addrs...)
 	}
-	return func() redis.UniversalClient { return newClient(*opt, local) }, err
+	err = errors.Join(err, t.pool, trust(t.tls, cfg.RootCAs))
+	return func() redis.UniversalClient { return t.client(local) }, err
+}
+
+// parseServer parses the DSN of one server.
+func parseServer(dsn string) (*target, error) {
+	opt, err := redis.ParseURL(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return &target{
+		network: opt.Network, addrs: []string{opt.Addr}, tls: opt.TLSConfig,
+		pool:   checkPool(opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns, opt.PipelinePoolSize),
+		client: func(local bool) redis.UniversalClient { return newClient(*opt, local) },
+	}, nil
+}
+
+// parseCluster parses the DSN of a cluster.
+func parseCluster(dsn string) (*target, error) {
+	opt, err := redis.ParseClusterURL(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return &target{
+		network: "tcp", addrs: opt.Addrs, tls: opt.TLSConfig,
+		pool:   checkPool(opt.PoolSize, opt.MinIdleConns, opt.MaxIdleConns, opt.MaxActiveConns, opt.PipelinePoolSize),
+		client: func(local bool) redis.UniversalClient { return newCluster(*opt, local) },
+	}, nil
+}
+
+// trust limits c to the given authorities, unless they are nil.
+func trust(c *tls.Config, authorities *x509.CertPool) error {
+	switch {
+	case authorities == nil:
+		return nil
+	case c == nil:
+		return errors.New("RootCAs is set, and the DSN has no TLS: use rediss://")
+	case c.InsecureSkipVerify:
+		return errors.New("RootCAs is set, and skip_verify would ignore it")
+	}
+	c.RootCAs = authorities
+	return nil
 }
 
 // maxPool is the largest number of connections that a DSN may ask for.
@@ -56,12 +102,15 @@ const maxPool = 100_000
 
 // checkPool returns an error that names every number of connections that is out of
 // range. The client would panic for some of them.
-func checkPool(size, minIdle, maxIdle, maxActive int) error {
+func checkPool(size, minIdle, maxIdle, maxActive, pipeline int) error {
 	var errs []error
 	for _, p := range []struct {
 		name string
 		n    int
-	}{{"pool_size", size}, {"min_idle_conns", minIdle}, {"max_idle_conns", maxIdle}, {"max_active_conns", maxActive}} {
+	}{
+		{"pool_size", size}, {"min_idle_conns", minIdle}, {"max_idle_conns", maxIdle}, {"max_active_conns", maxActive},
+		{"pipeline_pool_size", max(pipeline, 0)}, // a negative number means that there is no such pool
+	} {
 		if p.n < 0 || p.n > maxPool {
 			errs = append(errs, fmt.Errorf("%s is %d, expected 0 to %d", p.name, p.n, maxPool))
 		}
@@ -84,10 +133,18 @@ func checkTransport(network string, addrs ...string) error {
 	return errors.Join(errs...)
 }
 
-// redacted returns err unless it quotes the password.
+// redacted returns err unless it quotes a password.
 func redacted(u *url.URL, err error) error {
-	if password, ok := u.User.Password(); ok && password != "" && strings.Contains(err.Error(), password) {
-		return errors.New("the DSN is not understood")
+	password, _ := u.User.Password()
+	secrets := []string{password}
+	for _, name := range []string{"password", "sentinel_password"} {
+		secrets = append(secrets, u.Query()[name]...)
+	}
+
+	for _, secret := range secrets {
+		if secret != "" && strings.Contains(err.Error(), secret) {
+			return errors.New("the DSN is not understood")
+		}
 	}
 	return err
 }

@@ -7,7 +7,32 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
+
+// TestFailoverOptions checks that a sentinel's client never repeats a command and asks
+// for the master regularly, whatever the DSN says.
+func TestFailoverOptions(t *testing.T) {
+	for parameters, want := range map[string]time.Duration{
+		"": lifetime, "&conn_max_lifetime=-1": lifetime, "&conn_max_lifetime=1h&conn_max_lifetime_jitter=1h": lifetime,
+		"&conn_max_lifetime=5s&max_retries=9&protocol=3&read_timeout=1h&dialer_retries=9": 5 * time.Second,
+	} {
+		target, err := parseSentinels("redis://127.0.0.1:1/0?master_name=m" + parameters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := target.client(true).(*redis.Client)
+		defer db.Close()
+		opt := db.Options()
+		if opt.ConnMaxLifetime != want || opt.ConnMaxLifetimeJitter != 0 {
+			t.Errorf("%q: connections live %v and %v, want %v", parameters, opt.ConnMaxLifetime, opt.ConnMaxLifetimeJitter, want)
+		}
+		if opt.MaxRetries != 0 || opt.DialerRetries != 1 || opt.Protocol != 2 || !opt.DisableIdentity || opt.ReadTimeout != timeout || !opt.ContextTimeoutEnabled {
+			t.Errorf("%q: got %+v", parameters, opt)
+		}
+	}
+}
 
 // TestQuietRests makes a dial fail slowly. For a second, the client must not dial again.
 func TestQuietRests(t *testing.T) {

@@ -89,6 +89,18 @@ func TestDSN(t *testing.T) {
 		"redis://u:canary@127.0.0.1:1/0":                   "refused",
 		"unix://u:canary@/nonexistent/socket":              "socket",
 		"rediss://u:canary@127.0.0.1:1/0?addr=127.0.0.1:2": "refused",
+
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&addr=127.0.0.1:2&password=canary":                    "refused",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&route_by_latency=true&route_randomly=true":           "refused",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&replica_only=true&use_disconnected_replicas=true":    "refused",
+		"redis://u:canary@127.0.0.1:1/0?master_name=":                                                      "master_name is empty",
+		"unix://u:canary@/nonexistent/socket?master_name=m":                                                "scheme",
+		"redis://127.0.0.1:1/0?master_name=m&sentinel_password=canary":                                     "sentinel_password",
+		"redis://127.0.0.1:1/0?master_name=m&password=canary&addr=u:canary@127.0.0.1:2":                    "DSN is not understood",
+		"redis://127.0.0.1:1/0?master_name=m&sentinel_password=canary&addr=u:canary@127.0.0.1:2":           "DSN is not understood",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&pipeline_pool_size=99999999999":                      "pipeline_pool_size is",
+		"redis://u:canary@127.0.0.1:1/0?pipeline_pool_size=99999999999":                                    "pipeline_pool_size is",
+		"redis://u:canary@127.0.0.1:1/0?master_name=m&pipeline_pool_size=-1&pool_size=-1&max_idle_conns=1": "pool_size is -1, ",
 	} {
 		s, err := redis.Open(t.Context(), dsn, nil)
 		if err == nil {
@@ -200,19 +212,32 @@ func TestClosed(t *testing.T) {
 // TestCluster uses a cluster of one server with all slots, and then stops the server.
 func TestCluster(t *testing.T) {
 	s := services.Redis(t, "cluster-enabled=yes")
-	db := raw(t, s)
-	do(t, db, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-	for begin := time.Now(); !strings.Contains(fmt.Sprint(do(t, db, "CLUSTER", "INFO")), "cluster_state:ok"); time.Sleep(5 * time.Millisecond) {
-		if time.Since(begin) > 10*time.Second {
-			t.Fatal("the cluster does not begin")
-		}
-	}
+	begin(t, raw(t, s))
 	dsn := s.DSN()[:strings.LastIndex(s.DSN(), "/")] + "?addr=" + s.Addr()
 	h := open(t, dsn, redis.Config{})
 	testSmoke(t, h, open(t, dsn, redis.Config{}))
 	fill(t, h)
 	s.Kill(t)
 	allFail(t, everything(t.Context(), h))
+}
+
+// begin makes a server a cluster of its own.
+func begin(t *testing.T, db *goredis.Client) {
+	t.Helper()
+	do(t, db, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	eventually(t, "the cluster begins", func() bool {
+		return strings.Contains(fmt.Sprint(do(t, db, "CLUSTER", "INFO")), "cluster_state:ok")
+	})
+}
+
+// eventually waits until done returns true. It fails after ten seconds.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for begin := time.Now(); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			t.Fatalf("it does not happen that %s", what)
+		}
+	}
 }
 
 // testSmoke rotates and revokes tokens.

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -14,11 +15,12 @@ import (
 // would write each refused connection to the log of the whole process. The client would
 // also stop dialling for a while. quiet does that itself, after a slow attempt only.
 type quiet struct {
-	local bool // admits only this machine; a cluster may name other machines
+	local     bool // admits only this machine; clusters and sentinels may name others
+	sentinels bool // dials the master that sentinels name, and rests after each failure to learn it
 
 	mu   sync.Mutex
 	next time.Time // when to dial again
-	err  error     // of the last slow attempt
+	err  error     // of the attempt before the rest
 }
 
 const (
@@ -47,19 +49,34 @@ func (q *quiet) DialHook(next redis.DialHook) redis.DialHook {
 			return gone{unreachable{err}}, nil
 		}
 
-		// A cluster may name machines that the DSN does not, so check each address.
+		// Clusters and sentinels may name machines that the DSN does not, so check each
+		// address.
 		if q.local {
 			if err := checkTransport(network, addr); err != nil {
 				return gone{unreachable{err}}, nil
 			}
+		}
+		// The client drops a silent sentinel only if time is left to ask another one.
+		// The time that the pool gives to a dial ends with the first question.
+		if q.sentinels {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 4*timeout)
+			defer cancel()
 		}
 		c, err := next(ctx, network, addr)
 		if err == nil {
 			return c, nil
 		}
 
-		// Without a pause, each request would wait for a server that does not answer.
-		if now := time.Now(); now.Sub(begin) >= slow {
+		// An answer of a sentinel must not pass for one of the server. For an unknown
+		// master it is redis.Nil, which means a missing key elsewhere.
+		if q.sentinels {
+			err = errors.New(err.Error())
+		}
+
+		// Without a pause, each request would wait for a server that does not answer, and
+		// the client would log each failure of a sentinel.
+		if now := time.Now(); now.Sub(begin) >= slow || q.sentinels {
 			q.mu.Lock()
 			q.next, q.err = now.Add(rest), err
 			q.mu.Unlock()

@@ -30,6 +30,7 @@ package redis
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"regexp"
@@ -54,6 +55,11 @@ type Config struct {
 	// because API keys, secrets and passwords are valid for all issuers on one store:
 	// see [store.Store].
 	Namespace string
+
+	// RootCAs are the authorities that may have issued the certificates of the servers
+	// at a rediss:// DSN. If nil, they are those of the system. It must be nil if the
+	// DSN has no TLS, or if it has the parameter skip_verify=true.
+	RootCAs *x509.CertPool
 
 	// AllowVolatile admits a server that may forget acknowledged writes, because it
 	// has no append-only file or evicts keys. Revoked tokens may then be valid again,
@@ -90,15 +96,44 @@ var (
 //	rediss://user:password@host:port/database   (TLS)
 //	unix://user:password@/path?db=database
 //	redis://user:password@host:port?addr=host:port&addr=host:port   (a cluster)
+//	redis://user:password@sentinel:26379/database?master_name=mymaster&addr=sentinel2:26379&username=u&password=p   (Sentinel)
 //
-// Other parameters are those of go-redis, such as pool_size. Parameters for timeouts and
-// retries have no effect.
+// Clusters and sentinels also have the form with rediss. Other parameters are those of
+// go-redis, such as pool_size. Parameters for timeouts and retries have no effect.
 //
 // Open sets up an empty namespace. It returns an error that names every fault if ctx is
 // nil, or if dsn or the Namespace is invalid. It also returns an error if the namespace
 // holds other keys or the data of a version that is more than one newer, and if the
 // server is a replica or may forget acknowledged writes, see [Config]. A DSN without
-// TLS must name a loopback address or a Unix socket, unless AllowPlaintext is set.
+// TLS must name a loopback address or a Unix socket, unless AllowPlaintext is set. The
+// same holds for the servers that a cluster or a sentinel names.
+//
+// # Sentinel
+//
+// With a master_name, the host and each addr are sentinels. The user and the password
+// before the host are for the sentinels. The parameters username and password are for
+// the Redis server. Both users must be allowed to call ROLE. With rediss, the certificate
+// of each sentinel and each server must be valid for the address in the DSN or the one
+// that a sentinel reports. The client connects only to the master, and asks for it at
+// least every 30 seconds. go-redis writes to its log, see [redis.SetLogger], when it
+// selects a sentinel and when the master changes. It also writes which sentinels fail,
+// about once a second. Open checks only the present master for settings that may forget
+// writes, so give the same settings to its replicas.
+//
+// During a failover, calls fail. A write that was under way may have been done or not,
+// and the store does not repeat it. Redis replicates asynchronously: the new master may
+// lack writes that the former one has acknowledged, so that tokens that were revoked at
+// the last moment are valid again. Set min-replicas-to-write to 1 or more, and
+// min-replicas-max-lag to a few seconds, at every server. A master whose replicas lag by
+// more than that then refuses writes. This narrows the loss to writes of that time.
+//
+// A node that reaches the former master, but no sentinel that knows the new one, goes on
+// with the former master. It misses revocations until it reaches such a sentinel, and its
+// writes are lost later. With the settings above, its writes fail instead.
+//
+// Running nodes notice by their [store.Cursor] that the new master lacks changes. They
+// keep refusing the tokens and sessions that they knew to be revoked, as after the
+// restoration of an older copy. SECURITY.md lists the limits of this.
 func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	var c Config
 	if cfg != nil {
@@ -115,7 +150,7 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(c.Namespace) {
 		errs = append(errs, fmt.Errorf("redis: the Namespace %q is not of the form %s", c.Namespace, namespaces))
 	}
-	dial, err := dialer(dsn, c.AllowPlaintext)
+	dial, err := dialer(dsn, c)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("redis: %w", err))
 	}
