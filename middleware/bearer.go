@@ -194,7 +194,7 @@ type bearer struct {
 }
 
 func (b *bearer) read(r *http.Request) (username, token string, from *location, err error) {
-	value, err := one(r.Header, b.header, b.most)
+	value, err := b.value(r.Header)
 	if b.cfg.QuerySafe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		token, qerr := queryToken(r.URL.RawQuery)
 		switch {
@@ -218,6 +218,16 @@ func (b *bearer) read(r *http.Request) (username, token string, from *location, 
 		token, err = afterScheme(b.header, value, "Bearer")
 	}
 	return "", token, b.fromHeader, err
+}
+
+// value returns the value of the header. The cause of the refusal of a larger one names
+// the setting, since the provider decides how large its tokens are.
+func (b *bearer) value(h http.Header) (string, error) {
+	value, err := one(h, b.header, b.most)
+	if e, ok := errors.AsType[*errorsx.Error](err); ok && len(h[b.header]) == 1 && len(h[b.header][0]) > b.most {
+		e.Err = fmt.Errorf("the header has %d bytes (see BearerConfig.MaxTokenBytes)", len(h[b.header][0]))
+	}
+	return value, err
 }
 
 func (b *bearer) check(id *Identity) error {

@@ -18,4 +18,8 @@ var presetFaults = []fault{
 		part: "presets", name: "a person with a service account's name is a machine", file: "middleware/idp/presets.go",
 		old: "if c.part != inAnswer || c.Text", new: "if c.part == inAnswer || c.Text", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
+	{
+		part: "presets", name: "a token that is too large has no cause", file: "middleware/bearer.go",
+		old: "len(h[b.header][0]) > b.most {", new: "len(h[b.header][0]) > maxTokenBytes {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
 }
