@@ -68,6 +68,9 @@ type BearerConfig struct {
 	// key to which the token is bound: the claim cnf (RFC 7800), as for DPoP (RFC 9449) or
 	// mutual TLS (RFC 8705). It is called for bound tokens only. Without it, they are
 	// AUTH-12. It runs concurrently, and its errors mean the same as those of [Validator].
+	//
+	// ConfirmKey is for bound tokens that come with the scheme Bearer. The scheme DPoP of
+	// RFC 9449 is not read: a token that comes with it is AUTH-3.
 	ConfirmKey func(r *http.Request, id Identity) error
 
 	// Vary names the header that Confirm reads. If it is set, answers vary by that
