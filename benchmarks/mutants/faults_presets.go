@@ -19,6 +19,10 @@ var presetFaults = []fault{
 		old: "if c.part != inAnswer || c.Text", new: "if c.part == inAnswer || c.Text", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
+		part: "presets", name: "strangers' clients are accepted at Zitadel", file: "middleware/idp/presets.go",
+		old: "if !slices.Contains(own, c.Text(\"client_id\")) {", new: "if c.Text(\"client_id\") == \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
 		part: "presets", name: "a token that is too large has no cause", file: "middleware/bearer.go",
 		old: "len(h[b.header][0]) > b.most {", new: "len(h[b.header][0]) > maxTokenBytes {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},

@@ -293,7 +293,7 @@ func TestIntrospectionPresets(t *testing.T) {
 	byClient := realm("")
 	byClient.Clients = []string{"app"}
 	zitadel := func(user string) idp.Config {
-		cfg := idp.Zitadel("https://zitadel.example", "api")
+		cfg := idp.Zitadel("https://zitadel.example", "api", "app")
 		cfg.User = user
 		return cfg
 	}
@@ -324,6 +324,7 @@ func TestIntrospectionPresets(t *testing.T) {
 		{"Hydra: a refresh token", idp.Hydra("https://hydra.example", "api"),
 			members{"iss": "https://hydra.example", "token_use": "refresh_token"}, "AUTH-9", "token_use"},
 		{"Zitadel: no user is configured", zitadel(""), members{"iss": "https://zitadel.example"}, "app  a b", ""},
+		{"Zitadel: a stranger", zitadel("/urn:person"), members{"iss": "https://zitadel.example", "client_id": "x", "urn:person": "p"}, "AUTH-12", `member "client_id": expected "app", found "x"`},
 		{"Zitadel: a configured user", zitadel("/urn:person"), members{"iss": "https://zitadel.example", "urn:person": "p"}, "app p a b", ""},
 	} {
 		e := &endpoint{}

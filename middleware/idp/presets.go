@@ -212,14 +212,27 @@ func Hydra(issuer, audience string) Config {
 	}
 }
 
-// Zitadel accepts the JWT access tokens of a Zitadel instance. The audience is the ID of
-// the project. Zitadel marks no tokens of service users, so that no token has a user
-// until User is set to a claim that only people have, such as one that an action adds.
+// Zitadel accepts the JWT access tokens of a Zitadel instance. audience is the ID of the
+// project. Any service user of the instance can get a token for any project, so the
+// tokens are also limited to clients: client_id must be one of them.
+//
+// Zitadel does not mark the tokens of service users. Therefore no token has a user until
+// User is set to a claim that only people have, such as one that an action adds.
 //
 // See https://zitadel.com/docs/apis/openidoauth/claims.
-func Zitadel(issuer, audience string) Config {
+func Zitadel(issuer, audience string, clients ...string) Config {
+	own := slices.Clone(clients)
 	return Config{
 		Issuers: []string{issuer}, Audience: []string{audience}, Client: "client_id",
-		preset: preset{noUser: true, faults: missing("Zitadel", "issuer", issuer, "audience", audience)},
+		preset: preset{
+			noUser: true,
+			faults: append(missing("Zitadel", "issuer", issuer, "audience", audience), none("Zitadel: no clients", own)...),
+			refuse: func(c Claims, _ string) error {
+				if !slices.Contains(own, c.Text("client_id")) {
+					return c.fault("client_id", anyOf(own))
+				}
+				return nil
+			},
+		},
 	}
 }
