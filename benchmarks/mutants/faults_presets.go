@@ -15,8 +15,36 @@ var presetFaults = []fault{
 		old: "if !c.Has(\"scp\") && len(c.List(\"roles\")) == 0 {", new: "if false {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
-		part: "presets", name: "a person with a service account's name is a machine", file: "middleware/idp/presets.go",
-		old: "if c.part != inAnswer || c.Text", new: "if c.part == inAnswer || c.Text", tests: "./middleware/idp ./middleware/idp/idptest",
+		part: "presets", name: "a person with a service account's name is a machine", file: "middleware/idp/presets_keycloak.go",
+		old: "if c.part != inAnswer || !hasServiceAccountName", new: "if c.part == inAnswer || !hasServiceAccountName", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a service account whose client ID has capitals is a person", file: "middleware/idp/presets_keycloak.go",
+		old: "return strings.EqualFold(c.Text(\"preferred_username\"), \"service-account-\"+keycloakClient(c))", new: "return strings.Compare(c.Text(\"preferred_username\"), \"service-account-\"+keycloakClient(c)) == 0", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "the older claim clientId is not known", file: "middleware/idp/presets_keycloak.go",
+		old: " && c.Text(\"clientId\") != client {", new: " {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a service account without a name is a person", file: "middleware/idp/presets_keycloak.go",
+		old: "nameless := c.part != inAnswer &&", new: "nameless := c.part == \"\" &&", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "an answer without a name is a service account's", file: "middleware/idp/presets_keycloak.go",
+		old: "nameless := c.part != inAnswer &&", new: "nameless := c.part != \"\" &&", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a name alone makes a service account", file: "middleware/idp/presets_keycloak.go",
+		old: "if client == \"\" || c.Text(\"client_id\") != client && c.Text(\"clientId\") != client {", new: "if client == \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "clientHost is not known", file: "middleware/idp/presets_keycloak.go",
+		old: "return c.Has(\"clientHost\") || c.Has(\"clientAddress\")", new: "return c.Has(\"clientAddress\")", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "clientAddress is not known", file: "middleware/idp/presets_keycloak.go",
+		old: "return c.Has(\"clientHost\") || c.Has(\"clientAddress\")", new: "return c.Has(\"clientHost\")", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "presets", name: "strangers' clients are accepted at Zitadel", file: "middleware/idp/presets.go",

@@ -307,7 +307,12 @@ func TestIntrospectionPresets(t *testing.T) {
 	}{
 		{"Keycloak: a person", realm("api"), keycloak(nil), "app f1b0 a b", ""},
 		{"Keycloak: a machine", realm("api"), keycloak(machine), "app  a b", ""},
-		{"Keycloak: a person who chose the name", realm("api"), keycloak(changed(machine, members{"clientAddress": nil})), "AUTH-12", "service_account"},
+		{"Keycloak: a person who chose the name", realm("api"), changed(keycloak(machine), members{"clientAddress": nil}), "AUTH-12", "service_account"},
+		{"Keycloak: a person who chose the name in capitals", realm("api"), changed(keycloak(machine), members{"clientAddress": nil, "preferred_username": "Service-Account-App"}), "AUTH-12", "service_account"},
+		{"Keycloak: a machine without the scope profile", realm("api"), changed(keycloak(machine), members{"preferred_username": nil}), "app  a b", ""},
+		{"Keycloak: a machine with clientHost alone", realm("api"), keycloak(members{"preferred_username": nil, "clientHost": "10.0.0.1"}), "app  a b", ""},
+		{"Keycloak: a machine whose client ID has capitals", realm("api"), changed(keycloak(machine), members{"azp": "App", "client_id": "App"}), "App  a b", ""},
+		{"Keycloak: a person without the scope profile", realm("api"), keycloak(members{"preferred_username": nil}), "app f1b0 a b", ""},
 		{"Keycloak: another client's name", realm("api"), keycloak(members{"preferred_username": "service-account-x"}), "app f1b0 a b", ""},
 		{"Keycloak: no audience, a listed client", byClient, keycloak(members{"aud": null}), "app f1b0 a b", ""},
 		{"Keycloak: a refresh token", realm("api"), keycloak(members{"typ": "Refresh"}), "AUTH-9", "typ"},

@@ -57,47 +57,6 @@ func Okta(issuer, audience string) Config {
 	}
 }
 
-// Keycloak accepts the access tokens of a Keycloak realm. realm is its URL, such as
-// "https://sso.example.com/realms/main". The audience is that of a client's audience
-// mapper; without one, a realm sends no audience of yours. Then pass "", and set Clients
-// to the clients whose tokens are accepted.
-//
-// The user is sub, which the client scope "basic" adds. The scopes are scope. Roles are
-// at the pointers "/realm_access/roles" and "/resource_access/CLIENT/roles", which Scopes
-// may list too. The name for display is preferred_username; people can change it. An
-// introspected token of a service account is recognized only if the client scope
-// "service_account" adds clientAddress or clientHost to it, as it does by default.
-//
-// See https://www.keycloak.org/docs/latest/server_admin/#_protocol-mappers.
-func Keycloak(realm, audience string) Config {
-	cfg := Config{
-		Issuers: []string{realm},
-		preset: preset{
-			faults: missing("Keycloak", "realm", realm),
-			kind:   "typ", kinds: []string{"Bearer"},
-			userHint: "in Keycloak, give the client the client scope \"basic\", which adds sub",
-			// A person can choose the name, but not the claim client_id, which the scope
-			// of service accounts adds.
-			machine: func(c Claims) bool {
-				client := c.Text("client_id")
-				return client != "" && c.Text("preferred_username") == "service-account-"+client
-			},
-			// Keycloak's introspection adds client_id to every answer, so it marks nothing
-			// there. The scope of service accounts adds these members too.
-			refuse: func(c Claims, client string) error {
-				if c.part != inAnswer || c.Text("preferred_username") != "service-account-"+client || c.Has("clientAddress") || c.Has("clientHost") {
-					return nil
-				}
-				return c.fault("clientAddress", words("the member that the client scope \"service_account\" adds, since people can choose the name of a service account"))
-			},
-		},
-	}
-	if audience != "" {
-		cfg.Audience = []string{audience}
-	}
-	return cfg
-}
-
 // Cognito accepts the access tokens of an Amazon Cognito user pool in a region, such as
 // "eu-central-1". They have no audience: clients lists the app clients whose tokens are
 // accepted.
