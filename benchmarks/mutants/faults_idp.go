@@ -32,7 +32,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "a tenant may be a path", file: "middleware/idp/tenants.go",
-		old: "if isTenant(tenant) && (", new: "if tenant != \"\" && (",
+		old: "isTenant(tenant) {\n\t\t\treturn tenant", new: "tenant != \"\" {\n\t\t\treturn tenant",
 	},
 	{
 		part: "idp", name: "tid is not compared with iss", file: "middleware/idp/tenants.go",

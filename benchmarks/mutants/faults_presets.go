@@ -19,6 +19,18 @@ var presetFaults = []fault{
 		old: "if c.part != inAnswer || !hasServiceAccountName", new: "if c.part == inAnswer || !hasServiceAccountName", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
+		part: "presets", name: "a tenant that is not listed is accepted", file: "middleware/idp/tenants.go",
+		old: "return tenant, tenant != \"\" && t.accepts(tenant)", new: "return tenant, tenant != \"\"", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a tenant that is not listed is accepted in an answer", file: "middleware/idp/introspectionanswer.go",
+		old: "case tenant != \"\" && t.accepts(tenant):", new: "case tenant != \"\" && iss != \"\":", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "another tenant is called another issuer", file: "middleware/idp/open.go",
+		old: "if tenant := t.anyTenant(r.issuer()); tenant != \"\" {", new: "if tenant := t.anyTenant(r.issuer()); tenant == \"-\" {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
 		part: "presets", name: "a service account whose client ID has capitals is a person", file: "middleware/idp/presets_keycloak.go",
 		old: "return strings.EqualFold(c.Text(\"preferred_username\"), \"service-account-\"+keycloakClient(c))", new: "return strings.Compare(c.Text(\"preferred_username\"), \"service-account-\"+keycloakClient(c)) == 0", tests: "./middleware/idp ./middleware/idp/idptest",
 	},

@@ -56,7 +56,7 @@ func TestIntrospectionRules(t *testing.T) {
 		{"iss a list", nil, members{"iss": []string{"https://id.example"}}, "AUTH-12", `member "iss"`},
 		{"the second spelling", set(func(c *idp.Config) { c.Issuers = append(c.Issuers, "id.example") }), members{"iss": "id.example"}, person, ""},
 		{"a tenant", tenants, members{"iss": "https://id.example/t1", "tid": "t1"}, person, ""},
-		{"another tenant", tenants, members{"iss": "https://id.example/t2", "tid": "t2"}, "AUTH-12", "iss"},
+		{"another tenant", tenants, members{"iss": "https://id.example/t2", "tid": "t2"}, "AUTH-12", `tenant in member "iss": expected one of the configured tenants, found "t2" (see Tenants)`},
 		{"a tenant that tid does not name", tenants, members{"iss": "https://id.example/t1", "tid": "t2"}, "AUTH-12", `member "tid"`},
 		{"a template, no issuer", tenants, members{"iss": nil, "tid": "t1"}, "AUTH-12", `member "iss"`},
 		{"the template itself", tenants, members{"iss": "https://id.example/{tenant}", "tid": "t1"}, "AUTH-12", "iss"},
