@@ -11,12 +11,48 @@ var presetFaults = []fault{
 		old: "if !slices.Contains(own, c.Text(\"azp\")) {", new: "if c.Text(\"azp\") == \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
-		part: "presets", name: "an application's token without scopes and roles is accepted", file: "middleware/idp/presets_ci.go",
-		old: "if !c.Has(\"scp\") && len(c.List(\"roles\")) == 0 {", new: "if false {", tests: "./middleware/idp ./middleware/idp/idptest",
+		part: "presets", name: "an application's token without scopes and roles is accepted", file: "middleware/idp/presets_entra.go",
+		old: "if !isFilled(c, \"scp\") && !isFilled(c, \"roles\") {", new: "if false {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "presets", name: "a person with a service account's name is a machine", file: "middleware/idp/presets_keycloak.go",
 		old: "if c.part != inAnswer || !hasServiceAccountName", new: "if c.part == inAnswer || !hasServiceAccountName", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "an ID token of Entra without a mark passes", file: "middleware/idp/presets_entra.go",
+		old: "accessMarks: []string{\"azp\", \"appid\"},", new: "accessMarks: nil,", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "an access token of Entra needs azp, also in version 1", file: "middleware/idp/presets_entra.go",
+		old: "accessMarks: []string{\"azp\", \"appid\"},", new: "accessMarks: []string{\"azp\", \"azp\"},", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "an empty scp is not a stranger's", file: "middleware/idp/presets_entra.go",
+		old: "if !isFilled(c, \"scp\") && !isFilled(c, \"roles\") {", new: "if !c.Has(\"scp\") && !isFilled(c, \"roles\") {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "an empty role is not a stranger's", file: "middleware/idp/presets_entra.go",
+		old: "if !isFilled(c, \"scp\") && !isFilled(c, \"roles\") {", new: "if !isFilled(c, \"scp\") && !c.Has(\"roles\") {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a machine of Entra with an empty scp is a person", file: "middleware/idp/presets_entra.go",
+		old: "!isFilled(c, \"scp\") && c.Text(\"oid\") != \"\"", new: "!c.Has(\"scp\") && c.Text(\"oid\") != \"\"", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "an empty scp hides the roles", file: "middleware/idp/identity.go",
+		old: "only != \"\" && isFilled(c, only)", new: "only != \"\" && c.Has(only)", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "roles that the program lists are not read", file: "middleware/idp/config.go",
+		old: "cfg.preset.absent = nil", new: "_ = cfg.preset.absent", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a configured tenant in capitals is another one", file: "middleware/idp/config.go",
+		old: "cfg.Tenants = lower(cfg.Tenants)", new: "_ = lower", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a tenant in capitals in a token is another one", file: "middleware/idp/tenants.go",
+		old: "tenant = strings.ToLower(tenant)", new: "_ = strings.ToLower", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "presets", name: "a tenant that is not listed is accepted", file: "middleware/idp/tenants.go",

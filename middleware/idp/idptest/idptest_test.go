@@ -40,6 +40,7 @@ type settings struct {
 	Clients  []string
 	User     string
 	Tenants  []string
+	Scopes   []string
 }
 
 func (s *settings) apply(cfg *idp.Config) {
@@ -54,6 +55,9 @@ func (s *settings) apply(cfg *idp.Config) {
 	}
 	if s.User != "" {
 		cfg.User = s.User
+	}
+	if s.Scopes != nil {
+		cfg.Scopes = s.Scopes
 	}
 	if s.Tenants != nil {
 		cfg.Tenants, cfg.AllowAnyTenant = s.Tenants, false
