@@ -99,6 +99,14 @@ var presetFaults = []fault{
 		old: "if !slices.Contains(own, c.Text(\"client_id\")) {", new: "if c.Text(\"client_id\") == \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
+		part: "presets", name: "the error for http does not name AllowHTTP", file: "middleware/idp/remote.go",
+		old: "case isNamed:", new: "case isNamed && cfg.AllowHTTP:", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "http needs no AllowHTTP", file: "middleware/idp/remote.go",
+		old: "case isNamed && cfg.AllowHTTP:", new: "case isNamed:", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
 		part: "presets", name: "a token that is too large has no cause", file: "middleware/bearer.go",
 		old: "len(h[b.header][0]) > b.most {", new: "len(h[b.header][0]) > maxTokenBytes {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},

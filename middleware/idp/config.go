@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -289,26 +288,4 @@ func (cfg *Config) checkOwnIssuer() error {
 		return errors.New("the issuer in Own needs a Map: nothing says which of its clients a client of the provider is")
 	}
 	return nil
-}
-
-// checkURL returns an error unless raw may be fetched: it is https, or http on loopback,
-// or by AllowHTTP http of a host that the configuration itself names with http: in
-// Issuers, in JWKSURL or in further.
-func (cfg *Config) checkURL(raw string, further ...string) error {
-	err := remoteURL(raw)
-	if err == nil || !cfg.AllowHTTP {
-		return err
-	}
-	u, parseErr := url.Parse(raw)
-	if parseErr != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" {
-		return err
-	}
-	named := func(known string) bool {
-		k, err := url.Parse(known)
-		return err == nil && k.Scheme == "http" && k.Host == u.Host
-	}
-	if slices.ContainsFunc(slices.Concat(cfg.Issuers, []string{cfg.JWKSURL}, further), named) {
-		return nil
-	}
-	return err
 }
