@@ -107,6 +107,10 @@ var presetFaults = []fault{
 		old: "case isNamed && cfg.AllowHTTP:", new: "case isNamed:", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
+		part: "presets", name: "http by AllowHTTP needs no host", file: "middleware/idp/remote.go",
+		old: "u.Hostname() == \"\" || u.User != nil || u.Fragment != \"\" {\n", new: "u.User != nil || u.Fragment != \"\" {\n", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
 		part: "presets", name: "a token that is too large has no cause", file: "middleware/bearer.go",
 		old: "len(h[b.header][0]) > b.most {", new: "len(h[b.header][0]) > maxTokenBytes {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},

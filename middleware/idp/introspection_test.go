@@ -240,9 +240,10 @@ func TestIntrospectionConfig(t *testing.T) {
 		}, []string{"both BearerToken and AllowUnauthenticated"}},
 		"nothing beside a client": {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.AllowUnauthenticated = true }, []string{"AllowUnauthenticated is set beside"}},
 
-		"http":              {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://id.example/" }, []string{"the Endpoint", `scheme is "http"`}},
-		"http on loopback":  {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://127.0.0.1/" }, nil},
-		"http by AllowHTTP": {func(c *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint, c.AllowHTTP = "http://id.example/", true }, nil},
+		"http":                 {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://id.example/" }, []string{"the Endpoint", `scheme is "http"`}},
+		"http on loopback":     {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://127.0.0.1/" }, nil},
+		"http by AllowHTTP":    {func(c *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint, c.AllowHTTP = "http://id.example/", true }, nil},
+		"no host by AllowHTTP": {func(c *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint, c.AllowHTTP = "http:///ask", true }, []string{"the Endpoint", "with a host"}},
 		"a password by AllowHTTP": {func(c *idp.Config, a *idp.IntrospectionConfig) {
 			a.Endpoint, c.AllowHTTP = "http://u:s3cret@id.example/", true
 		}, []string{"the Endpoint"}},
