@@ -47,6 +47,10 @@ var presetFaults = []fault{
 		old: "cfg.preset.absent = nil", new: "_ = cfg.preset.absent", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
+		part: "presets", name: "Entra's tenants may be domains", file: "middleware/idp/tenants.go",
+		old: "cfg.preset.guids && !isGUID(tenant)", new: "cfg.preset.guids && tenant == \"\"", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
 		part: "presets", name: "a configured tenant in capitals is another one", file: "middleware/idp/config.go",
 		old: "cfg.Tenants = lower(cfg.Tenants)", new: "_ = lower", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
@@ -97,6 +101,22 @@ var presetFaults = []fault{
 	{
 		part: "presets", name: "strangers' clients are accepted at Zitadel", file: "middleware/idp/presets.go",
 		old: "if !slices.Contains(own, c.Text(\"client_id\")) {", new: "if c.Text(\"client_id\") == \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "Zitadel needs no clients", file: "middleware/idp/presets.go",
+		old: ", none(\"Zitadel: no clients\", own)...)", new: ")", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "an app client of Cognito may have any audience", file: "middleware/idp/presets.go",
+		old: "Clients: clients,\n\t\tpreset: preset{faults: faults, kind", new: "Clients: clients, anyAudience: true,\n\t\tpreset: preset{faults: faults, kind", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "Okta's org authorization server is accepted", file: "middleware/idp/presets.go",
+		old: "issuer != \"\" && server == \"\"", new: "issuer == \"\" && server == \"\"", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a domain may be a URL", file: "middleware/idp/presets.go",
+		old: "strings.ContainsAny(domain, \"/ \")", new: "strings.ContainsAny(domain, \" \")", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "presets", name: "the error for http does not name AllowHTTP", file: "middleware/idp/remote.go",

@@ -18,6 +18,14 @@ func missing(function string, args ...string) (errs []error) {
 	return errs
 }
 
+// domainFault returns an error if a domain is missing, or if it is a URL or has a path.
+func domainFault(function, name, domain string) []error {
+	if strings.ContainsAny(domain, "/ ") {
+		return []error{fmt.Errorf("%s: the %s is %q, expected a domain without a scheme and a path, such as \"id.example.com\"", function, name, domain)}
+	}
+	return missing(function, name, domain)
+}
+
 // Auth0 accepts the access tokens of an Auth0 tenant for the API with that identifier,
 // which Auth0 calls the audience. domain is the tenant's domain, such as
 // "example.eu.auth0.com", or its custom domain.
@@ -30,7 +38,7 @@ func Auth0(domain, audience string) Config {
 	return Config{
 		Issuers: []string{"https://" + domain + "/"}, Audience: []string{audience},
 		preset: preset{
-			faults: missing("Auth0", "domain", domain, "audience", audience),
+			faults: append(domainFault("Auth0", "domain", domain), missing("Auth0", "audience", audience)...),
 			// A person's sub always contains a bar, so no person has such a sub.
 			machine: func(c Claims) bool {
 				sub, party := c.Text("sub"), c.Text("azp")
@@ -43,23 +51,30 @@ func Auth0(domain, audience string) Config {
 	}
 }
 
-// Okta accepts the access tokens of an Okta authorization server. issuer is its issuer
-// URI, such as "https://example.okta.com/oauth2/default".
+// Okta accepts the access tokens of a custom authorization server of Okta. issuer is its
+// issuer URI, such as "https://example.okta.com/oauth2/default". The org authorization
+// server, whose issuer has no such path, makes access tokens for Okta's own APIs only.
 //
 // The user is uid, Okta's own ID of the person; sub is the login, which can change. The
 // client is cid and the scopes are scp.
 //
 // See https://developer.okta.com/docs/api/openapi/okta-oauth/guides/overview/.
 func Okta(issuer, audience string) Config {
+	faults := missing("Okta", "issuer", issuer, "audience", audience)
+	if _, server, _ := strings.Cut(issuer, "/oauth2/"); issuer != "" && server == "" {
+		faults = append(faults, fmt.Errorf("Okta: the issuer %q is the org authorization server, whose access tokens are for Okta itself: use a custom authorization server, such as .../oauth2/default, or OpenIntrospection with a Config of your own", issuer))
+	}
 	return Config{
 		Issuers: []string{issuer}, Audience: []string{audience}, User: "uid",
-		preset: preset{faults: missing("Okta", "issuer", issuer, "audience", audience)},
+		preset: preset{faults: faults},
 	}
 }
 
 // Cognito accepts the access tokens of an Amazon Cognito user pool in a region, such as
 // "eu-central-1". They have no audience: clients lists the app clients whose tokens are
-// accepted.
+// accepted. A token that an app client requested for a resource (resource binding) has
+// that resource as its audience. To accept such tokens, set Audience too; those without
+// an audience are then still accepted.
 //
 // The user is sub. The scopes are scope. Groups are in "cognito:groups".
 //

@@ -105,7 +105,7 @@ func CloudflareAccess(team, audience string) Config {
 		Issuers: []string{"https://" + team}, Audience: []string{audience}, JWKSURL: "https://" + team + "/cdn-cgi/access/certs",
 		Client: "common_name", Scopes: []string{},
 		preset: preset{
-			faults:  missing("CloudflareAccess", "team", team, "audience", audience),
+			faults:  append(domainFault("CloudflareAccess", "team", team), missing("CloudflareAccess", "audience", audience)...),
 			machine: func(c Claims) bool { return c.Has("common_name") },
 		},
 	}
