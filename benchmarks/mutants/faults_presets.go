@@ -47,6 +47,14 @@ var presetFaults = []fault{
 		old: "cfg.preset.absent = nil", new: "_ = cfg.preset.absent", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
+		part: "presets", name: "Entra's refusal of an application does not say what to do", file: "middleware/idp/presets_entra.go",
+		old: "; assign an app role to the client, or write a Config of your own with Clients", new: "", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "a missing oid has no hint", file: "middleware/idp/presets_entra.go",
+		old: "userHint:    \"in Entra, the client must ask for the scope profile, which adds oid\",", new: "", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
 		part: "presets", name: "Entra's tenants may be domains", file: "middleware/idp/tenants.go",
 		old: "cfg.preset.guids && !isGUID(tenant)", new: "cfg.preset.guids && tenant == \"\"", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
@@ -97,6 +105,10 @@ var presetFaults = []fault{
 	{
 		part: "presets", name: "clientAddress is not known", file: "middleware/idp/presets_keycloak.go",
 		old: "return c.Has(\"clientHost\") || c.Has(\"clientAddress\")", new: "return c.Has(\"clientHost\")", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "presets", name: "the hint for sub leaves out lightweight tokens", file: "middleware/idp/presets_keycloak.go",
+		old: ", and let its mapper add sub to lightweight access tokens too if the client has them", new: "", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "presets", name: "strangers' clients are accepted at Zitadel", file: "middleware/idp/presets.go",
