@@ -68,6 +68,9 @@ type BearerConfig struct {
 	// key to which the token is bound: the claim cnf (RFC 7800), as for DPoP (RFC 9449) or
 	// mutual TLS (RFC 8705). It is called for bound tokens only. Without it, they are
 	// AUTH-12. It runs concurrently, and its errors mean the same as those of [Validator].
+	//
+	// ConfirmKey is for bound tokens that come with the scheme Bearer. The scheme DPoP of
+	// RFC 9449 is not read: a token that comes with it is AUTH-3.
 	ConfirmKey func(r *http.Request, id Identity) error
 
 	// Vary names the header that Confirm reads. If it is set, answers vary by that
@@ -194,7 +197,7 @@ type bearer struct {
 }
 
 func (b *bearer) read(r *http.Request) (username, token string, from *location, err error) {
-	value, err := one(r.Header, b.header, b.most)
+	value, err := b.value(r.Header)
 	if b.cfg.QuerySafe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		token, qerr := queryToken(r.URL.RawQuery)
 		switch {
@@ -218,6 +221,16 @@ func (b *bearer) read(r *http.Request) (username, token string, from *location, 
 		token, err = afterScheme(b.header, value, "Bearer")
 	}
 	return "", token, b.fromHeader, err
+}
+
+// value returns the value of the header. The cause of the refusal of a larger one names
+// the setting, since the provider decides how large its tokens are.
+func (b *bearer) value(h http.Header) (string, error) {
+	value, err := one(h, b.header, b.most)
+	if e, ok := errors.AsType[*errorsx.Error](err); ok && len(h[b.header]) == 1 && len(h[b.header][0]) > b.most {
+		e.Err = fmt.Errorf("the header has %d bytes (see BearerConfig.MaxTokenBytes)", len(h[b.header][0]))
+	}
+	return value, err
 }
 
 func (b *bearer) check(id *Identity) error {

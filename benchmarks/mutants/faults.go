@@ -4,7 +4,8 @@ import "slices"
 
 // faults are all planted faults, part by part.
 var faults = slices.Concat(
-	requestFaults, costFaults, lifeFaults, answerFaults, idpFaults, issuerFaults, mistakeFaults, storeFaults, refusalFaults, wiringFaults, policyFaults,
+	requestFaults, costFaults, lifeFaults, answerFaults, idpFaults, presetFaults, issuerFaults, mistakeFaults, storeFaults, refusalFaults, wiringFaults,
+	policyFaults,
 )
 
 // requestFaults are in the code that accepts or refuses a request.

@@ -19,18 +19,6 @@ var idpFaults = []fault{
 		old: "case len(t.cfg.Clients) > 0 && !listed:", new: "case false:",
 	},
 	{
-		part: "idp", name: "strangers' repositories are accepted", file: "middleware/idp/presets_ci.go",
-		old: "return c.fault(\"repository_id\", words(\"one of the configured repositories or owners\"))", new: "return nil", tests: "./middleware/idp ./middleware/idp/idptest",
-	},
-	{
-		part: "idp", name: "strangers' service accounts are accepted", file: "middleware/idp/presets.go",
-		old: "if !slices.Contains(own, c.Text(\"azp\")) {", new: "if c.Text(\"azp\") == \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
-	},
-	{
-		part: "idp", name: "an application's token without scopes and roles is accepted", file: "middleware/idp/presets_ci.go",
-		old: "if !c.Has(\"scp\") && len(c.List(\"roles\")) == 0 {", new: "if false {", tests: "./middleware/idp ./middleware/idp/idptest",
-	},
-	{
 		part: "idp", name: "ID tokens pass", file: "middleware/idp/rules.go",
 		old: "if isID != \"\" && !t.cfg.AllowIDTokens {", new: "if isID == \"typ\" && !t.cfg.AllowIDTokens {",
 	},
@@ -44,7 +32,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "a tenant may be a path", file: "middleware/idp/tenants.go",
-		old: "if isTenant(tenant) && (", new: "if tenant != \"\" && (",
+		old: "isTenant(tenant) {\n\t\t\treturn tenant", new: "tenant != \"\" {\n\t\t\treturn tenant",
 	},
 	{
 		part: "idp", name: "tid is not compared with iss", file: "middleware/idp/tenants.go",
@@ -265,9 +253,5 @@ var idpFaults = []fault{
 	{
 		part: "introspection", name: "the metadata's key set is asked", file: "middleware/idp/discovery.go",
 		old: "\tif want == introspectionURL {", new: "\tif want == introspectionURL && found == \"\" {",
-	},
-	{
-		part: "introspection", name: "a person with a service account's name is a machine", file: "middleware/idp/presets.go",
-		old: "if c.part != inAnswer || c.Text", new: "if c.part == inAnswer || c.Text", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 }

@@ -94,3 +94,15 @@ func TestAllowHTTP(t *testing.T) {
 		}
 	}
 }
+
+// TestHTTPNamesAllowHTTP tests the error for an issuer with http. An http key set of an
+// https issuer is not allowed by AllowHTTP, so the error must not suggest it.
+func TestHTTPNamesAllowHTTP(t *testing.T) {
+	if _, err := idp.Open(t.Context(), idp.Keycloak("http://sso.example/realms/main", "api")); err == nil || !strings.Contains(err.Error(), "AllowHTTP") {
+		t.Errorf("an http issuer: got %v, want an error that names AllowHTTP", err)
+	}
+	s := &site{pages: map[string]string{oidcAt: metadata(members{"jwks_uri": "http://keys.example/jwks"})}}
+	if _, err := idp.Open(t.Context(), remoteConfig(s)); err == nil || strings.Contains(err.Error(), "AllowHTTP") {
+		t.Errorf("http keys of an https issuer: got %v, want an error without AllowHTTP", err)
+	}
+}

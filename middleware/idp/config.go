@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -54,7 +53,8 @@ type Config struct {
 	Types []string
 
 	// Tenants lists the tenants that a template in Issuers stands for. TenantClaim must
-	// equal the tenant; if empty, it is "tid". AllowAnyTenant accepts every tenant.
+	// equal the tenant; if empty, it is "tid". AllowAnyTenant accepts every tenant. Those
+	// of [Entra] must be GUIDs, whose letters are compared without regard to case.
 	Tenants        []string
 	TenantClaim    string
 	AllowAnyTenant bool
@@ -65,11 +65,11 @@ type Config struct {
 	// JSON Pointer.
 	User, Client string
 
-	// Scopes are the claims whose union is the token's scopes. If nil, they are scope
-	// and scp, which are split at blanks. A string in any other claim is one scope.
-	// Lists are read element by element, and of an object the members that are not
-	// false, null or empty. An element that is no scope token (RFC 6749 section 3.3) is
-	// dropped.
+	// Scopes are the claims whose union is the token's scopes. If nil, they are those that
+	// the provider's function names, or else scope and scp. These two are split at blanks.
+	// A string in any other claim is one scope. Lists are read element by element, and of
+	// an object the members that are not false, null or empty. An element that is no scope
+	// token (RFC 6749 section 3.3) is dropped.
 	Scopes []string
 
 	// ClientToken, if not nil, reports whether a token is a client's own and has no user.
@@ -143,8 +143,19 @@ type preset struct {
 	// refuse returns the fault of a token that the provider gives to strangers, or nil.
 	refuse func(c Claims, client string) error
 
-	// absent maps a claim for scopes to the claim that is read only in its absence.
+	// accessMarks are claims of which every access token has at least one. A token with
+	// none of them is an ID token.
+	accessMarks []string
+
+	// scopes are the claims for scopes unless the program sets Scopes.
+	scopes []string
+
+	// absent maps one of scopes to another. The first is read only in a token without the
+	// second.
 	absent map[string]string
+
+	// guids requires that Tenants are GUIDs.
+	guids bool
 
 	// noUser gives no token a user unless the program sets User.
 	noUser bool
@@ -173,8 +184,17 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Types == nil {
 		cfg.Types = []string{"at+jwt", "JWT", ""}
 	}
-	if cfg.Scopes == nil {
+	switch {
+	case cfg.Scopes != nil:
+		// A program that lists a claim wants it read in any case.
+		cfg.preset.absent = nil
+	case cfg.preset.scopes != nil:
+		cfg.Scopes = cfg.preset.scopes
+	default:
 		cfg.Scopes = []string{"scope", "scp"}
+	}
+	if cfg.preset.guids {
+		cfg.Tenants = lower(cfg.Tenants)
 	}
 	if cfg.User == "" && !cfg.preset.noUser {
 		cfg.User = "sub"
@@ -210,7 +230,7 @@ func (cfg *Config) check() error {
 		}
 	}
 
-	errs = append(errs, cfg.checkOwnIssuer())
+	errs = append(errs, cfg.checkGUIDs(), cfg.checkOwnIssuer())
 	if cfg.Keys != nil && wiring.IsNil(cfg.Keys) {
 		fault("the Keys are a nil %T", cfg.Keys)
 	}
@@ -268,26 +288,4 @@ func (cfg *Config) checkOwnIssuer() error {
 		return errors.New("the issuer in Own needs a Map: nothing says which of its clients a client of the provider is")
 	}
 	return nil
-}
-
-// checkURL returns an error unless raw may be fetched: it is https, or http on loopback,
-// or by AllowHTTP http of a host that the configuration itself names with http: in
-// Issuers, in JWKSURL or in further.
-func (cfg *Config) checkURL(raw string, further ...string) error {
-	err := remoteURL(raw)
-	if err == nil || !cfg.AllowHTTP {
-		return err
-	}
-	u, parseErr := url.Parse(raw)
-	if parseErr != nil || u.Scheme != "http" || u.User != nil || u.Fragment != "" {
-		return err
-	}
-	named := func(known string) bool {
-		k, err := url.Parse(known)
-		return err == nil && k.Scheme == "http" && k.Host == u.Host
-	}
-	if slices.ContainsFunc(slices.Concat(cfg.Issuers, []string{cfg.JWKSURL}, further), named) {
-		return nil
-	}
-	return err
 }

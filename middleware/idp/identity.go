@@ -120,7 +120,7 @@ func (t *trusted) nobody(c Claims) error {
 func (t *trusted) scopes(c Claims) (scopes middleware.Scopes, dropped []string) {
 	var all []string
 	for _, name := range t.cfg.Scopes {
-		if only := t.cfg.preset.absent[name]; only != "" && c.Has(only) {
+		if only := t.cfg.preset.absent[name]; only != "" && isFilled(c, only) {
 			continue
 		}
 		for _, s := range scopesIn(c, name) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -111,9 +112,7 @@ func TestIntrospectionRequest(t *testing.T) {
 				t.Errorf("%s: got %s %v", name, r.Method, r.Header)
 			}
 			want := url.Values{"token": {"a&b=c+"}, "token_type_hint": {"access_token"}}
-			for k, v := range tt.form {
-				want[k] = v
-			}
+			maps.Copy(want, tt.form)
 			if body, _ := io.ReadAll(r.Body); string(body) != want.Encode() {
 				t.Errorf("%s: got %s, want %s", name, body, want.Encode())
 			}
@@ -240,9 +239,10 @@ func TestIntrospectionConfig(t *testing.T) {
 		}, []string{"both BearerToken and AllowUnauthenticated"}},
 		"nothing beside a client": {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.AllowUnauthenticated = true }, []string{"AllowUnauthenticated is set beside"}},
 
-		"http":              {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://id.example/" }, []string{"the Endpoint", `scheme is "http"`}},
-		"http on loopback":  {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://127.0.0.1/" }, nil},
-		"http by AllowHTTP": {func(c *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint, c.AllowHTTP = "http://id.example/", true }, nil},
+		"http":                 {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://id.example/" }, []string{"the Endpoint", `scheme is "http"`}},
+		"http on loopback":     {func(_ *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint = "http://127.0.0.1/" }, nil},
+		"http by AllowHTTP":    {func(c *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint, c.AllowHTTP = "http://id.example/", true }, nil},
+		"no host by AllowHTTP": {func(c *idp.Config, a *idp.IntrospectionConfig) { a.Endpoint, c.AllowHTTP = "http:///ask", true }, []string{"the Endpoint", "with a host"}},
 		"a password by AllowHTTP": {func(c *idp.Config, a *idp.IntrospectionConfig) {
 			a.Endpoint, c.AllowHTTP = "http://u:s3cret@id.example/", true
 		}, []string{"the Endpoint"}},

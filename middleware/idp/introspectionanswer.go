@@ -88,8 +88,11 @@ func (t *trusted) answerTenant(answer Claims) (tenant string, err error) {
 		if slices.Contains(t.cfg.Issuers, iss) && !isTemplate(iss) {
 			return "", nil
 		}
-		if tenant, matches := t.tenant(iss); matches {
+		switch tenant := t.anyTenant(iss); {
+		case tenant != "" && t.accepts(tenant):
 			return tenant, nil
+		case tenant != "":
+			return "", otherTenant(answer, tenant)
 		}
 	}
 	return "", answer.fault("iss", anyOf(t.cfg.Issuers))

@@ -56,7 +56,7 @@ func TestIntrospectionRules(t *testing.T) {
 		{"iss a list", nil, members{"iss": []string{"https://id.example"}}, "AUTH-12", `member "iss"`},
 		{"the second spelling", set(func(c *idp.Config) { c.Issuers = append(c.Issuers, "id.example") }), members{"iss": "id.example"}, person, ""},
 		{"a tenant", tenants, members{"iss": "https://id.example/t1", "tid": "t1"}, person, ""},
-		{"another tenant", tenants, members{"iss": "https://id.example/t2", "tid": "t2"}, "AUTH-12", "iss"},
+		{"another tenant", tenants, members{"iss": "https://id.example/t2", "tid": "t2"}, "AUTH-12", `tenant in member "iss": expected one of the configured tenants, found "t2" (see Tenants)`},
 		{"a tenant that tid does not name", tenants, members{"iss": "https://id.example/t1", "tid": "t2"}, "AUTH-12", `member "tid"`},
 		{"a template, no issuer", tenants, members{"iss": nil, "tid": "t1"}, "AUTH-12", `member "iss"`},
 		{"the template itself", tenants, members{"iss": "https://id.example/{tenant}", "tid": "t1"}, "AUTH-12", "iss"},
@@ -293,7 +293,7 @@ func TestIntrospectionPresets(t *testing.T) {
 	byClient := realm("")
 	byClient.Clients = []string{"app"}
 	zitadel := func(user string) idp.Config {
-		cfg := idp.Zitadel("https://zitadel.example", "api")
+		cfg := idp.Zitadel("https://zitadel.example", "api", "app")
 		cfg.User = user
 		return cfg
 	}
@@ -307,7 +307,12 @@ func TestIntrospectionPresets(t *testing.T) {
 	}{
 		{"Keycloak: a person", realm("api"), keycloak(nil), "app f1b0 a b", ""},
 		{"Keycloak: a machine", realm("api"), keycloak(machine), "app  a b", ""},
-		{"Keycloak: a person who chose the name", realm("api"), keycloak(changed(machine, members{"clientAddress": nil})), "AUTH-12", "service_account"},
+		{"Keycloak: a person who chose the name", realm("api"), changed(keycloak(machine), members{"clientAddress": nil}), "AUTH-12", "service_account"},
+		{"Keycloak: a person who chose the name in capitals", realm("api"), changed(keycloak(machine), members{"clientAddress": nil, "preferred_username": "Service-Account-App"}), "AUTH-12", "service_account"},
+		{"Keycloak: a machine without the scope profile", realm("api"), changed(keycloak(machine), members{"preferred_username": nil}), "app  a b", ""},
+		{"Keycloak: a machine with clientHost alone", realm("api"), keycloak(members{"preferred_username": nil, "clientHost": "10.0.0.1"}), "app  a b", ""},
+		{"Keycloak: a machine whose client ID has capitals", realm("api"), changed(keycloak(machine), members{"azp": "App", "client_id": "App"}), "App  a b", ""},
+		{"Keycloak: a person without the scope profile", realm("api"), keycloak(members{"preferred_username": nil}), "app f1b0 a b", ""},
 		{"Keycloak: another client's name", realm("api"), keycloak(members{"preferred_username": "service-account-x"}), "app f1b0 a b", ""},
 		{"Keycloak: no audience, a listed client", byClient, keycloak(members{"aud": null}), "app f1b0 a b", ""},
 		{"Keycloak: a refresh token", realm("api"), keycloak(members{"typ": "Refresh"}), "AUTH-9", "typ"},
@@ -324,6 +329,7 @@ func TestIntrospectionPresets(t *testing.T) {
 		{"Hydra: a refresh token", idp.Hydra("https://hydra.example", "api"),
 			members{"iss": "https://hydra.example", "token_use": "refresh_token"}, "AUTH-9", "token_use"},
 		{"Zitadel: no user is configured", zitadel(""), members{"iss": "https://zitadel.example"}, "app  a b", ""},
+		{"Zitadel: a stranger", zitadel("/urn:person"), members{"iss": "https://zitadel.example", "client_id": "x", "urn:person": "p"}, "AUTH-12", `member "client_id": expected "app", found "x"`},
 		{"Zitadel: a configured user", zitadel("/urn:person"), members{"iss": "https://zitadel.example", "urn:person": "p"}, "app p a b", ""},
 	} {
 		e := &endpoint{}

@@ -164,8 +164,13 @@ func (v *Verifier) names() anyOf {
 	return names
 }
 
-// unknownIssuer returns the fault of a token of an issuer that is not configured.
+// unknownIssuer returns the fault of a token of an issuer or tenant that is not configured.
 func (v *Verifier) unknownIssuer(r *token) error {
+	for _, t := range v.issuers {
+		if tenant := t.anyTenant(r.issuer()); tenant != "" {
+			return otherTenant(r.claims, tenant)
+		}
+	}
 	fault := r.claims.fault("iss", v.names()).see("Issuers")
 	bare := func(iss string) string {
 		_, rest, _ := strings.Cut(iss, "://")

@@ -18,6 +18,14 @@ func missing(function string, args ...string) (errs []error) {
 	return errs
 }
 
+// domainFault returns an error if a domain is missing, or if it is a URL or has a path.
+func domainFault(function, name, domain string) []error {
+	if strings.ContainsAny(domain, "/ ") {
+		return []error{fmt.Errorf("%s: the %s is %q, expected a domain without a scheme and a path, such as \"id.example.com\"", function, name, domain)}
+	}
+	return missing(function, name, domain)
+}
+
 // Auth0 accepts the access tokens of an Auth0 tenant for the API with that identifier,
 // which Auth0 calls the audience. domain is the tenant's domain, such as
 // "example.eu.auth0.com", or its custom domain.
@@ -30,7 +38,7 @@ func Auth0(domain, audience string) Config {
 	return Config{
 		Issuers: []string{"https://" + domain + "/"}, Audience: []string{audience},
 		preset: preset{
-			faults: missing("Auth0", "domain", domain, "audience", audience),
+			faults: append(domainFault("Auth0", "domain", domain), missing("Auth0", "audience", audience)...),
 			// A person's sub always contains a bar, so no person has such a sub.
 			machine: func(c Claims) bool {
 				sub, party := c.Text("sub"), c.Text("azp")
@@ -43,64 +51,30 @@ func Auth0(domain, audience string) Config {
 	}
 }
 
-// Okta accepts the access tokens of an Okta authorization server. issuer is its issuer
-// URI, such as "https://example.okta.com/oauth2/default".
+// Okta accepts the access tokens of a custom authorization server of Okta. issuer is its
+// issuer URI, such as "https://example.okta.com/oauth2/default". The org authorization
+// server, whose issuer has no such path, makes access tokens for Okta's own APIs only.
 //
 // The user is uid, Okta's own ID of the person; sub is the login, which can change. The
 // client is cid and the scopes are scp.
 //
 // See https://developer.okta.com/docs/api/openapi/okta-oauth/guides/overview/.
 func Okta(issuer, audience string) Config {
+	faults := missing("Okta", "issuer", issuer, "audience", audience)
+	if _, server, _ := strings.Cut(issuer, "/oauth2/"); issuer != "" && server == "" {
+		faults = append(faults, fmt.Errorf("Okta: the issuer %q is the org authorization server, whose access tokens are for Okta itself: use a custom authorization server, such as .../oauth2/default, or OpenIntrospection with a Config of your own", issuer))
+	}
 	return Config{
 		Issuers: []string{issuer}, Audience: []string{audience}, User: "uid",
-		preset: preset{faults: missing("Okta", "issuer", issuer, "audience", audience)},
+		preset: preset{faults: faults},
 	}
-}
-
-// Keycloak accepts the access tokens of a Keycloak realm. realm is its URL, such as
-// "https://sso.example.com/realms/main". The audience is that of a client's audience
-// mapper; without one, a realm sends no audience of yours. Then pass "", and set Clients
-// to the clients whose tokens are accepted.
-//
-// The user is sub, which the client scope "basic" adds. The scopes are scope. Roles are
-// at the pointers "/realm_access/roles" and "/resource_access/CLIENT/roles", which Scopes
-// may list too. The name for display is preferred_username; people can change it. An
-// introspected token of a service account is recognized only if the client scope
-// "service_account" adds clientAddress or clientHost to it, as it does by default.
-//
-// See https://www.keycloak.org/docs/latest/server_admin/#_protocol-mappers.
-func Keycloak(realm, audience string) Config {
-	cfg := Config{
-		Issuers: []string{realm},
-		preset: preset{
-			faults: missing("Keycloak", "realm", realm),
-			kind:   "typ", kinds: []string{"Bearer"},
-			userHint: "in Keycloak, give the client the client scope \"basic\", which adds sub",
-			// A person can choose the name, but not the claim client_id, which the scope
-			// of service accounts adds.
-			machine: func(c Claims) bool {
-				client := c.Text("client_id")
-				return client != "" && c.Text("preferred_username") == "service-account-"+client
-			},
-			// Keycloak's introspection adds client_id to every answer, so it marks nothing
-			// there. The scope of service accounts adds these members too.
-			refuse: func(c Claims, client string) error {
-				if c.part != inAnswer || c.Text("preferred_username") != "service-account-"+client || c.Has("clientAddress") || c.Has("clientHost") {
-					return nil
-				}
-				return c.fault("clientAddress", words("the member that the client scope \"service_account\" adds, since people can choose the name of a service account"))
-			},
-		},
-	}
-	if audience != "" {
-		cfg.Audience = []string{audience}
-	}
-	return cfg
 }
 
 // Cognito accepts the access tokens of an Amazon Cognito user pool in a region, such as
 // "eu-central-1". They have no audience: clients lists the app clients whose tokens are
-// accepted.
+// accepted. A token that an app client requested for a resource (resource binding) has
+// that resource as its audience. To accept such tokens, set Audience too; those without
+// an audience are then still accepted.
 //
 // The user is sub. The scopes are scope. Groups are in "cognito:groups".
 //
@@ -212,14 +186,27 @@ func Hydra(issuer, audience string) Config {
 	}
 }
 
-// Zitadel accepts the JWT access tokens of a Zitadel instance. The audience is the ID of
-// the project. Zitadel marks no tokens of service users, so that no token has a user
-// until User is set to a claim that only people have, such as one that an action adds.
+// Zitadel accepts the JWT access tokens of a Zitadel instance. audience is the ID of the
+// project. Any service user of the instance can get a token for any project, so the
+// tokens are also limited to clients: client_id must be one of them.
+//
+// Zitadel does not mark the tokens of service users. Therefore no token has a user until
+// User is set to a claim that only people have, such as one that an action adds.
 //
 // See https://zitadel.com/docs/apis/openidoauth/claims.
-func Zitadel(issuer, audience string) Config {
+func Zitadel(issuer, audience string, clients ...string) Config {
+	own := slices.Clone(clients)
 	return Config{
 		Issuers: []string{issuer}, Audience: []string{audience}, Client: "client_id",
-		preset: preset{noUser: true, faults: missing("Zitadel", "issuer", issuer, "audience", audience)},
+		preset: preset{
+			noUser: true,
+			faults: append(missing("Zitadel", "issuer", issuer, "audience", audience), none("Zitadel: no clients", own)...),
+			refuse: func(c Claims, _ string) error {
+				if !slices.Contains(own, c.Text("client_id")) {
+					return c.fault("client_id", anyOf(own))
+				}
+				return nil
+			},
+		},
 	}
 }

@@ -105,49 +105,8 @@ func CloudflareAccess(team, audience string) Config {
 		Issuers: []string{"https://" + team}, Audience: []string{audience}, JWKSURL: "https://" + team + "/cdn-cgi/access/certs",
 		Client: "common_name", Scopes: []string{},
 		preset: preset{
-			faults:  missing("CloudflareAccess", "team", team, "audience", audience),
+			faults:  append(domainFault("CloudflareAccess", "team", team), missing("CloudflareAccess", "audience", audience)...),
 			machine: func(c Claims) bool { return c.Has("common_name") },
-		},
-	}
-}
-
-// Entra accepts the access tokens of Microsoft Entra ID for an application. audience is
-// its application ID, or its App ID URI for tokens of version 1. tenants are the IDs of
-// the tenants whose tokens are accepted; [EntraAnyTenant] accepts those of every one.
-//
-// The user is oid, which names the person in their tenant; the name for display is name.
-// The client is azp or appid. The scopes are scp, and in a token without scp the roles of
-// the application. A token with neither is refused, because any application of the tenant
-// can get one.
-//
-// See https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference.
-func Entra(audience string, tenants ...string) Config {
-	cfg := EntraAnyTenant(audience)
-	cfg.AllowAnyTenant, cfg.Tenants = false, tenants
-	cfg.preset.faults = append(missing("Entra", "audience", audience), none("Entra: no tenants", tenants)...)
-	return cfg
-}
-
-// EntraAnyTenant is like [Entra], and accepts the tokens of every tenant. The names of
-// users and clients of two tenants never merge, because the identity's Issuer names the
-// tenant.
-func EntraAnyTenant(audience string) Config {
-	return Config{
-		Issuers:  []string{"https://login.microsoftonline.com/{tenantid}/v2.0", "https://sts.windows.net/{tenantid}/"},
-		Audience: []string{audience}, JWKSURL: "https://login.microsoftonline.com/common/discovery/v2.0/keys",
-		User: "oid", Scopes: []string{"scp", "roles"}, AllowAnyTenant: true,
-		preset: preset{
-			faults: missing("EntraAnyTenant", "audience", audience),
-			absent: map[string]string{"roles": "scp"},
-			machine: func(c Claims) bool {
-				return c.Text("idtyp") == "app" || !c.Has("scp") && c.Text("oid") != "" && c.Text("oid") == c.Text("sub")
-			},
-			refuse: func(c Claims, _ string) error {
-				if !c.Has("scp") && len(c.List("roles")) == 0 {
-					return c.fault("scp", words("scopes, or roles in a token of an application: any application of the tenant gets a token with neither"))
-				}
-				return nil
-			},
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 const (
@@ -29,6 +30,31 @@ func remoteURL(raw string) error {
 		return nil
 	}
 	return fmt.Errorf("the URL's scheme is %q, expected https (http only on loopback)", u.Scheme)
+}
+
+// checkURL returns an error unless raw may be fetched: it is https, or http on loopback,
+// or by AllowHTTP http of a host that the configuration itself names with http: in
+// Issuers, in JWKSURL or in further.
+func (cfg *Config) checkURL(raw string, further ...string) error {
+	err := remoteURL(raw)
+	if err == nil {
+		return nil
+	}
+	u, parseErr := url.Parse(raw)
+	if parseErr != nil || u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return err
+	}
+	named := func(known string) bool {
+		k, err := url.Parse(known)
+		return err == nil && k.Scheme == "http" && k.Host == u.Host
+	}
+	switch isNamed := slices.ContainsFunc(slices.Concat(cfg.Issuers, []string{cfg.JWKSURL}, further), named); {
+	case isNamed && cfg.AllowHTTP:
+		return nil
+	case isNamed:
+		return fmt.Errorf("%w; AllowHTTP allows http for this host", err)
+	}
+	return err
 }
 
 func loopback(host string) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -103,7 +104,7 @@ func (t *trusted) checkMarks(c Claims) error {
 	if s := c.Text("typ"); s == "Refresh" || s == "Logout" {
 		return c.fault("typ", words("an access token"))
 	}
-	isID := ""
+	p, isID := &t.cfg.preset, ""
 	switch {
 	case c.Text("typ") == "ID":
 		isID = "typ"
@@ -115,12 +116,18 @@ func (t *trusted) checkMarks(c Claims) error {
 		isID = "c_hash"
 	case c.Has("nonce") && !c.Has("scope") && !c.Has("scp"):
 		isID = "nonce"
+	case p.accessMarks != nil && !slices.ContainsFunc(p.accessMarks, c.Has):
+		isID = p.accessMarks[0]
 	}
 	if isID != "" && !t.cfg.AllowIDTokens {
-		return c.fault(isID, words("no mark of an ID token, but an access token")).see("AllowIDTokens")
+		want := words("no mark of an ID token, but an access token")
+		if !c.Has(isID) {
+			want = words("this claim or " + strings.Join(p.accessMarks[1:], " or ") + ", one of which every access token has")
+		}
+		return c.fault(isID, want).see("AllowIDTokens")
 	}
 
-	if p := t.cfg.preset; p.kind != "" && isID == "" && !slices.Contains(p.kinds, c.Text(p.kind)) {
+	if p.kind != "" && isID == "" && !slices.Contains(p.kinds, c.Text(p.kind)) {
 		return c.fault(p.kind, anyOf(p.kinds))
 	}
 	return nil

@@ -197,9 +197,19 @@ func TestOpenErrors(t *testing.T) {
 		configs []idp.Config
 		wants   []string
 	}{
-		"nothing":   {nil, []string{"no issuer"}},
-		"a zero":    {[]idp.Config{{}}, []string{"no Issuers", "neither Audience nor Clients"}},
-		"presets":   {[]idp.Config{idp.Auth0("", ""), idp.GitHubActions("a"), idp.Kubernetes("https://k.example", "a", ""), idp.Entra("a")}, []string{"Auth0: no domain", "Auth0: no audience", "no repositories", "no accounts", "no tenants"}},
+		"nothing": {nil, []string{"no issuer"}},
+		"a zero":  {[]idp.Config{{}}, []string{"no Issuers", "neither Audience nor Clients"}},
+		"presets": {[]idp.Config{idp.Auth0("", ""), idp.GitHubActions("a"), idp.Kubernetes("https://k.example", "a", ""), idp.Entra("a")}, []string{"Auth0: no domain", "Auth0: no audience", "no repositories", "no accounts", "no tenants"}},
+		"arguments": {[]idp.Config{
+			idp.Auth0("https://example.eu.auth0.com", "a"), idp.Auth0("example.eu.auth0.com/", "a"), idp.CloudflareAccess("https://example.cloudflareaccess.com", "a"),
+			idp.Okta("https://example.okta.com", "a"), idp.Okta("https://sso.example.com/oauth2/", "a"), idp.Zitadel("https://z.example", "a"),
+			idp.Entra("a", "contoso.example"), idp.Entra("a", "11111111-2222-3333-4444-55555555555g"), entraOf("common"),
+		}, []string{
+			`Auth0: the domain is "https://example.eu.auth0.com", expected a domain without a scheme`, `"example.eu.auth0.com/", expected a domain`,
+			"CloudflareAccess: the team", `Okta: the issuer "https://example.okta.com" is the org authorization server`, "or OpenIntrospection", `"https://sso.example.com/oauth2/" is the org`,
+			"Zitadel: no clients", `Tenants hold "contoso.example", expected the tenant's ID`, `"11111111-2222-3333-4444-55555555555g"`, `"common"`,
+		}},
+		"http":      {[]idp.Config{idp.Supabase("http://id.example")}, []string{"AllowHTTP"}},
 		"templates": {[]idp.Config{{Issuers: []string{"https://a.example/{tenant}", "https://b.example/{x}", "https://c.example/x{tenant}"}, Audience: []string{"a"}, Keys: keys}}, []string{"is a template: set Tenants", `"https://b.example/{x}" has a brace`, `"https://c.example/x{tenant}" has a brace`}},
 		"twice": {[]idp.Config{
 			{Issuers: []string{"https://a.example"}, Audience: []string{"a"}, Keys: keys}, {Issuers: []string{"https://a.example"}, Audience: []string{"a"}, Keys: keys},
@@ -222,6 +232,13 @@ func TestOpenErrors(t *testing.T) {
 	if _, err := idp.Open(nil, plain(t, "EdDSA")); err == nil {
 		t.Error("a nil context: no error")
 	}
+}
+
+// entraOf returns a Config of Entra for any tenant that is limited to one afterwards.
+func entraOf(tenant string) idp.Config {
+	cfg := idp.EntraAnyTenant("a")
+	cfg.AllowAnyTenant, cfg.Tenants = false, []string{tenant}
+	return cfg
 }
 
 // TestTenants tests tenants in iss that are no tenants.

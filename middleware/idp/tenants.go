@@ -3,6 +3,7 @@ package idp
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -10,17 +11,55 @@ import (
 // tenant returns the tenant of an iss that one of the templates matches. A template with
 // Tenants matches only these.
 func (t *trusted) tenant(iss string) (tenant string, ok bool) {
+	tenant = t.anyTenant(iss)
+	return tenant, tenant != "" && t.accepts(tenant)
+}
+
+// anyTenant returns the tenant of an iss that one of the templates matches, even if it is
+// not one of Tenants, or "".
+func (t *trusted) anyTenant(iss string) string {
 	for _, template := range t.cfg.Issuers {
 		before, after, isTemplate := cutTenant(template)
 		if !isTemplate || !strings.HasPrefix(iss, before) || !strings.HasSuffix(iss, after) || len(iss) <= len(before)+len(after) {
 			continue
 		}
-		tenant = iss[len(before) : len(iss)-len(after)]
-		if isTenant(tenant) && (t.cfg.AllowAnyTenant || slices.Contains(t.cfg.Tenants, tenant)) {
-			return tenant, true
+		if tenant := iss[len(before) : len(iss)-len(after)]; isTenant(tenant) {
+			return tenant
 		}
 	}
-	return "", false
+	return ""
+}
+
+// accepts reports whether the configuration accepts a tenant.
+func (t *trusted) accepts(tenant string) bool {
+	if t.cfg.preset.guids {
+		tenant = strings.ToLower(tenant)
+	}
+	return t.cfg.AllowAnyTenant || slices.Contains(t.cfg.Tenants, tenant)
+}
+
+// otherTenant returns the fault of a token whose iss names a tenant that is not accepted.
+func otherTenant(c Claims, tenant string) *tokenFault {
+	return newFault("tenant in "+c.part, "iss", words("one of the configured tenants"), '"', tenant).see("Tenants")
+}
+
+// lower returns the texts in lower case.
+func lower(texts []string) (lowered []string) {
+	for _, s := range texts {
+		lowered = append(lowered, strings.ToLower(s))
+	}
+	return lowered
+}
+
+// checkGUIDs returns an error if a preset requires that Tenants are GUIDs, and they are
+// not. The iss of a token never has the domain of a tenant.
+func (cfg *Config) checkGUIDs() error {
+	for _, tenant := range cfg.Tenants {
+		if cfg.preset.guids && !isGUID(tenant) {
+			return fmt.Errorf("the Tenants hold %q, expected the tenant's ID, which is a GUID: tokens do not name its domain", tenant)
+		}
+	}
+	return nil
 }
 
 // isTenant reports whether s can be a tenant: letters, digits, '-', '.' and '_', but not

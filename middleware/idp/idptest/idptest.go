@@ -129,7 +129,7 @@ var presets = map[string]func(args []string) idp.Config{
 	"Kubernetes":       func(a []string) idp.Config { return idp.Kubernetes(a[0], a[1], a[2:]...) },
 	"Okta":             func(a []string) idp.Config { return idp.Okta(a[0], a[1]) },
 	"Supabase":         func(a []string) idp.Config { return idp.Supabase(a[0]) },
-	"Zitadel":          func(a []string) idp.Config { return idp.Zitadel(a[0], a[1]) },
+	"Zitadel":          func(a []string) idp.Config { return idp.Zitadel(a[0], a[1], a[2:]...) },
 }
 
 // Secret signs the tokens whose alg is HS256. A program that accepts them has it in Keys.

@@ -40,6 +40,7 @@ type settings struct {
 	Clients  []string
 	User     string
 	Tenants  []string
+	Scopes   []string
 }
 
 func (s *settings) apply(cfg *idp.Config) {
@@ -54,6 +55,9 @@ func (s *settings) apply(cfg *idp.Config) {
 	}
 	if s.User != "" {
 		cfg.User = s.User
+	}
+	if s.Scopes != nil {
+		cfg.Scopes = s.Scopes
 	}
 	if s.Tenants != nil {
 		cfg.Tenants, cfg.AllowAnyTenant = s.Tenants, false
@@ -160,8 +164,9 @@ func TestVectors(t *testing.T) {
 func TestLargeToken(t *testing.T) {
 	fake := idptest.New(t, "Entra")
 	tokens, signed := opened(t, fake), fake.Token(t, "157 groups: 9.4 KB", nil)
-	if _, err := check(tokens, signed, middleware.BearerConfig{}); errorsx.From(err).Code != errorsx.CredentialsMalformed {
-		t.Errorf("by default: got %v", err)
+	if _, err := check(tokens, signed, middleware.BearerConfig{}); errorsx.From(err).Code != errorsx.CredentialsMalformed ||
+		!strings.Contains(err.Error(), "MaxTokenBytes") || strings.Contains(errorsx.From(err).Message, "MaxTokenBytes") {
+		t.Errorf("by default: got %v, want AUTH-3 with a cause that names MaxTokenBytes", err)
 	}
 	if _, err := check(tokens, signed, middleware.BearerConfig{MaxTokenBytes: 16 << 10}); err != nil {
 		t.Errorf("with 16 KiB: got %v", err)
