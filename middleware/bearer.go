@@ -197,6 +197,11 @@ type bearer struct {
 }
 
 func (b *bearer) read(r *http.Request) (username, token string, from *location, err error) {
+	if v := r.Header[b.header]; b.cfg.Cookie != "" && (len(v) == 0 || len(v) == 1 && v[0] == "") {
+		token, err := b.fromCookieOf(r)
+		return "", token, b.fromCookie, err
+	}
+
 	value, err := b.value(r.Header)
 	if b.cfg.QuerySafe != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		token, qerr := queryToken(r.URL.RawQuery)
@@ -212,9 +217,6 @@ func (b *bearer) read(r *http.Request) (username, token string, from *location, 
 	}
 
 	switch {
-	case b.cfg.Cookie != "" && errors.Is(err, errorsx.CredentialsMissing):
-		token, err = b.fromCookieOf(r)
-		return "", token, b.fromCookie, err
 	case err == nil && b.cfg.BareHeader != "":
 		token = value
 	case err == nil:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware/internal/syntax"
@@ -36,6 +37,10 @@ func (cfg *BearerConfig) checkPlaces() error {
 
 // fromCookieOf returns the token in the request's cookie.
 func (b *bearer) fromCookieOf(r *http.Request) (string, error) {
+	if token, ok := onlyCookie(r.Header["Cookie"], b.cfg.Cookie); ok {
+		return token, b.fromOwnSite(r)
+	}
+
 	cookies := r.CookiesNamed(b.cfg.Cookie)
 	switch {
 	case len(cookies) == 0 || len(cookies) == 1 && cookies[0].Value == "":
@@ -48,13 +53,39 @@ func (b *bearer) fromCookieOf(r *http.Request) (string, error) {
 		return "", malformedCookie(b.cfg.Cookie, "expected one token")
 	}
 
-	if err := b.sameSite(r); err != nil {
-		return "", &errorsx.Error{
-			Code: errorsx.CredentialsMalformed, Status: http.StatusForbidden, Err: err,
-			Message: "Invalid \"" + b.cfg.Cookie + "\" cookie: the request comes from another site",
-		}
+	return cookies[0].Value, b.fromOwnSite(r)
+}
+
+// onlyCookie returns the value of the only cookie of that name, if its characters are
+// those of a token and it fits into the limit. For anything else ok is false, and package
+// http reads the header, which takes longer.
+func onlyCookie(lines []string, name string) (value string, ok bool) {
+	if len(lines) != 1 {
+		return "", false
 	}
-	return cookies[0].Value, nil
+	for pair := range strings.SplitSeq(lines[0], ";") {
+		got, v, has := strings.Cut(strings.Trim(pair, " \t"), "=")
+		if strings.Trim(got, " \t") != name {
+			continue
+		}
+		if ok || !has || got != name || len(v) > syntax.MaxCredential || !syntax.Token68(v) {
+			return "", false
+		}
+		value, ok = v, true
+	}
+	return value, ok
+}
+
+// fromOwnSite refuses a request that another site may have made.
+func (b *bearer) fromOwnSite(r *http.Request) error {
+	err := b.sameSite(r)
+	if err == nil {
+		return nil
+	}
+	return &errorsx.Error{
+		Code: errorsx.CredentialsMalformed, Status: http.StatusForbidden, Err: err,
+		Message: "Invalid \"" + b.cfg.Cookie + "\" cookie: the request comes from another site",
+	}
 }
 
 // sameSite returns an error if another site may have made the request. Browsers let any

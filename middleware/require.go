@@ -66,11 +66,13 @@ func Require(checks ...func(r *http.Request, id Identity) error) Wrapper {
 	}
 }
 
-// failed returns the refusal of a request that fails some checks, or nil.
-func failed(checks []func(*http.Request, Identity) error, r *http.Request, id *Identity) error {
+// failed returns the refusal of a request that fails some checks, or nil. A panic is a
+// fault.
+func failed(checks []func(*http.Request, Identity) error, r *http.Request, id *Identity) (err error) {
+	defer errorsx.Recovered("middleware: Require: a check", &err)
 	var causes []error
 	for _, check := range checks {
-		err := callCheck(check, r, id)
+		err := check(r, *id)
 		if err == nil {
 			continue
 		}
@@ -90,12 +92,6 @@ func failed(checks []func(*http.Request, Identity) error, r *http.Request, id *I
 	e := errorsx.Forbidden(cmp.Or(strings.Join(texts, "; "), "The request is not permitted"))
 	e.Client, e.Err = id.Client, errors.Join(causes...)
 	return e
-}
-
-// callCheck calls a check. It turns a panic into a fault.
-func callCheck(check func(*http.Request, Identity) error, r *http.Request, id *Identity) (err error) {
-	defer errorsx.Recovered("middleware: Require: a check", &err)
-	return check(r, *id)
 }
 
 // isRefusalOf reports whether err has a code of its own.

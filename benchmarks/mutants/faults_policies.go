@@ -52,7 +52,7 @@ var policyFaults = []fault{
 	},
 	{
 		part: "places", name: "another site may post with the cookie", file: "middleware/cookie.go",
-		old: "if err := b.sameSite(r); err != nil {", new: "if err := b.sameSite(r); err != nil && r.Method == http.MethodGet {",
+		old: "\terr := b.sameSite(r)\n\tif err == nil {", new: "\terr := b.sameSite(r)\n\tif err == nil || r.Method != http.MethodGet {",
 	},
 	{
 		part: "places", name: "another site may open a WebSocket", file: "middleware/cookie.go",
@@ -72,7 +72,11 @@ var policyFaults = []fault{
 	},
 	{
 		part: "places", name: "the cookie decides beside a header", file: "middleware/bearer.go",
-		old: "case b.cfg.Cookie != \"\" && errors.Is(err, errorsx.CredentialsMissing):", new: "case b.cfg.Cookie != \"\" && len(r.CookiesNamed(b.cfg.Cookie)) > 0:",
+		old: "b.cfg.Cookie != \"\" && (len(v) == 0 || len(v) == 1 && v[0] == \"\") {", new: "b.cfg.Cookie != \"\" && (len(v) == 0 || len(r.CookiesNamed(b.cfg.Cookie)) > 0) {",
+	},
+	{
+		part: "places", name: "the last of two cookies decides", file: "middleware/cookie.go",
+		old: "if ok || !has || got != name ||", new: "if !has || got != name ||",
 	},
 	{
 		part: "places", name: "the first of two cookies decides", file: "middleware/cookie.go",

@@ -1,0 +1,33 @@
+package middleware_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/authtier/authtier/errorsx"
+	"github.com/authtier/authtier/middleware"
+)
+
+// FuzzCookie tests that the token of a cookie is what package http reads, and that a
+// request with no cookie of the name, or several, is refused.
+func FuzzCookie(f *testing.F) {
+	for _, line := range []string{"sid=good", "a=b; sid=good", "sid=good; sid=good", `sid="good"`, "sid=good;sid=", " sid = good", "SID=good", "sid=a b", "sid", "=good; sid=good", "sid=go;od", "sid;sid=good"} {
+		f.Add(line)
+	}
+	wrapper := middleware.Bearer(placed, &middleware.BearerConfig{Cookie: "sid", CrossOrigin: http.NewCrossOriginProtection()})
+	f.Fuzz(func(t *testing.T, line string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Cookie"] = []string{line}
+		_, err := middleware.Check(r, wrapper)
+
+		cookies := r.CookiesNamed("sid")
+		admitted := len(cookies) == 1 && cookies[0].Value == "good"
+		if (err == nil) != admitted {
+			t.Errorf("Cookie %q: got %v, package http reads %v", line, err, cookies)
+		}
+		if missing := len(cookies) == 0; missing && (err == nil || errorsx.From(err).Code != errorsx.CredentialsMissing) {
+			t.Errorf("Cookie %q: got %v, want AUTH-2", line, err)
+		}
+	})
+}
