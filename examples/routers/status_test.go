@@ -3,6 +3,7 @@ package routers_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -274,5 +275,34 @@ func TestGatewayOverride(t *testing.T) {
 	}
 	if want := []string{"POST", "GET", "GET", "POST", "GET"}; !slices.Equal(log.methods, want) {
 		t.Errorf("the audit has %v, expected %v", log.methods, want)
+	}
+}
+
+// TestGinStream tests gin's own way to stream. It needs a [http.CloseNotifier], which the
+// writers of Observe and Usage must pass on.
+func TestGinStream(t *testing.T) {
+	wrapper, uses, log := counted()
+	stream := func(c *gin.Context) {
+		n := 0
+		c.Stream(func(io.Writer) bool {
+			n++
+			c.SSEvent("tick", n)
+			return n < 3
+		})
+	}
+	inside := ginServer(stream, false)(wrapper)
+	around := gin.New()
+	around.GET("/g/x", stream)
+	for name, h := range map[string]http.Handler{"inside": inside, "around": wrapper(around)} {
+		server := httptest.NewServer(h)
+		defer server.Close()
+		response := fetch(t, server, "/g/x", "any")
+		body, err := io.ReadAll(response.Body)
+		if want := "event:tick\ndata:1\n\nevent:tick\ndata:2\n\nevent:tick\ndata:3\n\n"; err != nil || string(body) != want {
+			t.Errorf("%s: %d %q, %v", name, response.StatusCode, body, err)
+		}
+	}
+	if n := uses.n.Load(); n != 2 || !slices.Equal(log.statuses(), []int{200, 200}) {
+		t.Errorf("%d uses, audit %v", n, log.statuses())
 	}
 }
