@@ -306,3 +306,49 @@ func TestGinStream(t *testing.T) {
 		t.Errorf("%d uses, audit %v", n, log.statuses())
 	}
 }
+
+// TestEchoGroup tests that a group of echo answers unknown paths below its prefix within
+// its middleware, so that a Usage of the group counts them.
+func TestEchoGroup(t *testing.T) {
+	uses := &counts{}
+	e := echo.New()
+	guard := middleware.Chain(middleware.Bearer(ada, nil), middleware.Usage(uses, nil))
+	e.Group("/g", echo.WrapMiddleware(guard)).GET("/x", noContent)
+	if w := call(e, "GET /g/nowhere", "any"); w.Code != 404 || uses.n.Load() != 1 {
+		t.Errorf("%d, %d uses, expected 404, 1", w.Code, uses.n.Load())
+	}
+}
+
+// TestGinWriter tests that an adapter which passes on the request only, and not the
+// wrapper's writer, hides the status from Usage and Observe.
+func TestGinWriter(t *testing.T) {
+	wrapper, uses, log := counted()
+	e := gin.New()
+	e.GET("/x", func(c *gin.Context) {
+		wrapper(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			c.Request = r
+			c.Next()
+		})).ServeHTTP(c.Writer, c.Request)
+	}, func(c *gin.Context) { c.AbortWithStatus(404) })
+	if w := call(e, "GET /x", "any"); w.Code != 404 || uses.n.Load() != 1 || !slices.Equal(log.statuses(), []int{200}) {
+		t.Errorf("%d, %d uses, audit %v, expected 404, 1, 200", w.Code, uses.n.Load(), log.statuses())
+	}
+}
+
+// TestGinWriteLate tests two answers that gin writes past the wrapper's writer: to a path
+// that it does not know, and to a request that a handler sends through the engine again.
+func TestGinWriteLate(t *testing.T) {
+	wrapper, uses, _ := counted()
+	unknown := gin.New()
+	unknown.Use(routers.GinMiddleware(wrapper))
+	again := gin.New()
+	again.GET("/x", routers.GinMiddleware(wrapper), func(c *gin.Context) {
+		c.Request.URL.Path = "/nowhere"
+		again.HandleContext(c)
+	})
+	for n, e := range []*gin.Engine{unknown, again} {
+		if w := call(e, "GET /x", "any"); w.Code != 404 || uses.n.Load() != int64(n+1) {
+			t.Errorf("engine %d: %d, %d uses, expected 404, %d", n, w.Code, uses.n.Load(), n+1)
+		}
+	}
+}
