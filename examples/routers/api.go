@@ -17,7 +17,7 @@ const (
 	writeScope = "reports:write"
 )
 
-// An API is what the routers have in common. Each of them serves these routes:
+// An API holds the parts that all routers share. Each router serves these routes:
 //
 //	GET  /open     for everybody
 //	GET  /reports  scope reports:read
@@ -37,7 +37,7 @@ type API struct {
 }
 
 // door belongs around a router, so that it also sees the answers to unknown paths. The
-// RFC dialect answers 401 to every wrong token, which clients of gRPC understand.
+// RFC dialect answers 401 to every wrong token. Clients of gRPC understand this status.
 func (a *API) door() middleware.Wrapper {
 	return middleware.Chain(
 		middleware.Observe(a.Audit),
@@ -45,13 +45,13 @@ func (a *API) door() middleware.Wrapper {
 	)
 }
 
-// usage counts a request unless it fails. Call it once for each router: two wrappers
-// around one route would count twice.
+// usage returns a wrapper that counts a request unless it fails. Call it once for each
+// router, because two wrappers around one route would count twice.
 func (a *API) usage() middleware.Wrapper {
 	return middleware.Usage(a.Meter, &middleware.UsageConfig{CountStatus: succeeded})
 }
 
-// succeeded includes 101, the status of a WebSocket.
+// succeeded reports whether a status is no error. A WebSocket has the status 101.
 func succeeded(status int) bool { return status < 400 }
 
 // bearer authenticates.
@@ -71,8 +71,7 @@ var tokens = middleware.ValidatorFunc(func(_ context.Context, c middleware.Crede
 	return &id, nil
 })
 
-// greeting is the text that the handlers of /reports answer. They pass the context of
-// their request.
+// greeting returns the body of /reports. ctx is the context of the request.
 func greeting(ctx context.Context) string {
 	id, ok := middleware.IdentityFromContext(ctx)
 	if !ok {
@@ -93,7 +92,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// socket echoes each message of a WebSocket, after one that greets.
+// socket greets the client of a WebSocket and then echoes each message.
 func socket(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {

@@ -40,10 +40,10 @@ func Connect(a *API) http.Handler {
 	return a.door()(mux)
 }
 
-// usageOfProcedures counts nothing by itself: [CountSuccesses] adds the calls that
-// succeed. connect writes an error within the handler, and with its own protocol as a
-// status. With gRPC and gRPC-Web the status is always 200 and the error is in the
-// trailers, so that CountStatus cannot tell.
+// usageOfProcedures returns a wrapper that counts nothing by itself. [CountSuccesses] adds
+// the calls that succeed. CountStatus alone would do for the protocol of connect, which
+// sends an error as a status. With gRPC and gRPC-Web, the status is always 200 and the
+// error is in the trailers.
 func (a *API) usageOfProcedures() middleware.Wrapper {
 	return middleware.Usage(a.Meter, &middleware.UsageConfig{CountStatus: func(int) bool { return false }})
 }

@@ -19,7 +19,7 @@ func Echo(a *API) http.Handler {
 	e := echo.New()
 	e.GET("/open", func(c echo.Context) error { return c.String(http.StatusOK, "open\n") })
 
-	// The group answers unknown paths below its prefix too, so that they need a token.
+	// The group also answers unknown paths below its prefix, so these need a token.
 	guarded := e.Group("", echo.WrapMiddleware(bearer()))
 	write := echo.WrapMiddleware(middleware.Chain(middleware.Scope(writeScope), usage))
 	guarded.POST("/reports", reports, write, EchoErrors) // one route
@@ -36,20 +36,20 @@ func Echo(a *API) http.Handler {
 		return nil
 	}, read, EchoErrors)
 
-	// An Observe in e.Use would end before echo writes the error of a handler, and would
-	// report 200 for it. Around echo, it sees every answer.
+	// An Observe in e.Use would end before echo writes the error of a handler. It would
+	// report 200. Around echo, it sees every answer.
 	return a.door()(e)
 }
 
-// EchoErrors is a middleware that has echo write the error of a handler at once. By
-// itself, echo writes it after all middleware has ended: a Usage that counts by status
-// then counts a failed request, as one whose handler has written nothing (200). EchoErrors
-// belongs inside of every [middleware.Usage] with CountStatus, and of every
-// [middleware.Observe] that is not around echo.
+// EchoErrors is a middleware that tells echo to write the error of a handler at once.
+// Without it, echo writes the error after all middleware has ended. A [middleware.Usage]
+// with CountStatus then counts the failed request, because a handler that writes nothing
+// counts as 200. EchoErrors belongs inside of every such Usage. It also belongs inside of
+// every [middleware.Observe] that is not around echo.
 //
-// EchoErrors also returns the error, for the middleware outside. Echo hands it to the
-// HTTPErrorHandler again. One of your own must do nothing if the response is committed, as
-// the default one does.
+// EchoErrors also returns the error to the middleware outside. Echo then calls the
+// HTTPErrorHandler again. A custom HTTPErrorHandler must do nothing if the response is
+// committed, like the default one.
 func EchoErrors(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)

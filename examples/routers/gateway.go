@@ -15,8 +15,8 @@ import (
 // middleware of it. Middleware does not run for unknown paths, so the door is around the
 // mux.
 //
-// A POST of a form may have the method of its header X-HTTP-Method-Override, or be served
-// as a GET. So a guard that depends on the method belongs to the route.
+// grpc-gateway may serve a POST of a form as a GET, or by the method in its header
+// X-HTTP-Method-Override. A guard that depends on the method therefore belongs to the route.
 func Gateway(a *API) http.Handler {
 	usage := a.usage()
 	reports := func(w http.ResponseWriter, r *http.Request, _ map[string]string) {

@@ -36,9 +36,9 @@ func Gin(a *API) http.Handler {
 }
 
 // GinErrors is a middleware that answers for handlers that call c.Error and write nothing.
-// Such a middleware belongs inside of every [middleware.Usage] with CountStatus, and of
-// every [middleware.Observe] that is not around gin. Outside, it writes the error after
-// they have ended, and they take the failed request for one that answers 200.
+// It belongs inside of every [middleware.Usage] with CountStatus. It also belongs inside of
+// every [middleware.Observe] that is not around gin. If it is outside, it writes the error
+// after these wrappers have ended, and they see the status 200.
 func GinErrors(c *gin.Context) {
 	c.Next()
 	if len(c.Errors) > 0 && !c.Writer.Written() {
@@ -46,8 +46,8 @@ func GinErrors(c *gin.Context) {
 	}
 }
 
-// GinMiddleware makes a wrapper a middleware of gin. gin has none of its own for that:
-// [gin.WrapH] takes a handler, which knows nothing of the handlers after it.
+// GinMiddleware makes a wrapper a middleware of gin. Package gin has no such adapter:
+// [gin.WrapH] adapts a handler, and a handler cannot call the ones after it.
 func GinMiddleware(wrapper middleware.Wrapper) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		admitted := false
@@ -63,8 +63,9 @@ func GinMiddleware(wrapper middleware.Wrapper) gin.HandlerFunc {
 			defer func() { c.Writer = outside }()
 			c.Next()
 
-			// gin writes a status without a body after all middleware has ended. This is
-			// too late for Usage. Errors and unknown paths may still get a body.
+			// gin writes a status without a body after all middleware has ended, which is
+			// too late for Usage. An error or an unknown path may still get a body, so
+			// their status must not be written here.
 			if c.FullPath() != "" && len(c.Errors) == 0 && inside.Status() != http.StatusOK {
 				inside.WriteHeaderNow()
 			}
@@ -75,8 +76,8 @@ func GinMiddleware(wrapper middleware.Wrapper) gin.HandlerFunc {
 	}
 }
 
-// A ginWriter is the writer of a wrapper inside of gin. Like gin's own, it only notes the
-// status until something is written, so that a handler may still change it.
+// A ginWriter writes through the writer of a wrapper. It keeps the status until something
+// is written, so that a handler may still change it. The writer of gin does the same.
 type ginWriter struct {
 	gin.ResponseWriter
 	w http.ResponseWriter

@@ -12,6 +12,9 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/gin-gonic/gin"
+	"github.com/go-chi/chi/v5"
+	"github.com/gorilla/mux"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/labstack/echo/v4"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -349,6 +352,30 @@ func TestGinWriteLate(t *testing.T) {
 	for n, e := range []*gin.Engine{unknown, again} {
 		if w := call(e, "GET /x", "any"); w.Code != 404 || uses.n.Load() != int64(n+1) {
 			t.Errorf("engine %d: %d, %d uses, expected 404, %d", n, w.Code, uses.n.Load(), n+1)
+		}
+	}
+}
+
+// TestMiddlewareOfUnknownPaths tests for which routers the middleware of all routes also
+// runs for a path that no route has.
+func TestMiddlewareOfUnknownPaths(t *testing.T) {
+	guard := middleware.Bearer(ada, nil)
+	c, e, g, m := chi.NewRouter(), echo.New(), gin.New(), mux.NewRouter()
+	c.Use(guard)
+	e.Use(echo.WrapMiddleware(guard))
+	g.Use(routers.GinMiddleware(guard))
+	m.Use(guard)
+	c.Get("/x", http.NotFound) // without a route, chi has no middleware either
+	m.HandleFunc("/x", http.NotFound)
+	for name, tt := range map[string]struct {
+		h      http.Handler
+		status int
+	}{
+		"chi": {c, 401}, "echo": {e, 401}, "gin": {g, 401}, "gorilla": {m, 404},
+		"gateway": {runtime.NewServeMux(runtime.WithMiddlewares(routers.GatewayMiddleware(guard))), 404},
+	} {
+		if w := call(tt.h, "GET /nowhere", ""); w.Code != tt.status {
+			t.Errorf("%s: %d, expected %d", name, w.Code, tt.status)
 		}
 	}
 }
