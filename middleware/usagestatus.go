@@ -129,5 +129,22 @@ func (w *statusWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, nil
 }
 
+// CloseNotify implements [http.CloseNotifier], which is deprecated. Some frameworks still
+// require it of every writer: without it, a stream of gin panics. If no wrapped writer
+// has it, the channel is nil, and a receive from it blocks forever.
+func (w *statusWriter) CloseNotify() <-chan bool {
+	inner := w.ResponseWriter
+	for {
+		switch v := inner.(type) {
+		case interface{ CloseNotify() <-chan bool }:
+			return v.CloseNotify()
+		case interface{ Unwrap() http.ResponseWriter }:
+			inner = v.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
 // Unwrap returns the wrapped writer, for [http.ResponseController].
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/authtier/authtier/middleware"
 )
@@ -244,4 +245,38 @@ func TestStatusSendfile(t *testing.T) {
 	if n := l.copied.Load(); n < size-2<<10 || m.sum() != 1 {
 		t.Errorf("the connection copied %d of %d bytes itself, %d counted", n, size, m.sum())
 	}
+}
+
+// TestStatusCloseNotify tests that the writers of Observe and Usage pass on the deprecated
+// CloseNotify of the server's writer, which a stream of gin calls.
+func TestStatusCloseNotify(t *testing.T) {
+	type closeNotifier interface{ CloseNotify() <-chan bool }
+	waiting, gone := make(chan struct{}), make(chan bool, 1)
+	audit := middleware.Observe(func(*http.Request, middleware.Decision) {})
+	server := httptest.NewServer(audit(byStatus(&tally{}, func(w http.ResponseWriter, r *http.Request) {
+		notice := w.(closeNotifier).CloseNotify()
+		close(waiting)
+		select {
+		case ok := <-notice:
+			gone <- ok
+		case <-time.After(10 * time.Second):
+			gone <- false
+		}
+	})))
+	t.Cleanup(server.Close)
+
+	conn := dial(t, server.Listener.Addr())
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer token-ada\r\n\r\n")
+	<-waiting
+	conn.Close()
+	if !<-gone {
+		t.Error("the handler has not been told that the client is gone")
+	}
+
+	// A recorder has no CloseNotify.
+	serve(byStatus(&tally{}, func(w http.ResponseWriter, r *http.Request) {
+		if notice := w.(closeNotifier).CloseNotify(); notice != nil {
+			t.Errorf("got %v, want nil", notice)
+		}
+	}), "GET", "/", tokenAda)
 }
