@@ -29,6 +29,10 @@ type UsageConfig struct {
 	// [http.TimeoutHandler], does not undo that. A handler that writes nothing counts
 	// as 200, and one that takes over the connection as 101. Informational responses
 	// (1xx) are not counted. Uses added by [AddUsage] count with any status.
+	//
+	// Some frameworks, such as echo, answer an error that a handler returns only after
+	// their middleware has ended. A Usage inside of such a framework then counts 200,
+	// unless an adapter writes the answer in time.
 	CountStatus func(status int) bool
 
 	// AllowUncounted admits requests for which no counter is available. If it is not
