@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -39,6 +40,8 @@ func (i *Issuer) CheckActive(ctx context.Context, client, user string, issued ti
 	switch {
 	case r.isStale(now) && !(i.cfg.AllowStale && i.runs.Load() > 0):
 		return i.errStale()
+	case r.isUnsure(subject{store.KindClient, client}, subject{store.KindUser, user}):
+		return errUnsure
 	case r.revokedAfter(issued, subject{store.KindClient, client}, subject{store.KindUser, user}):
 		return &errorsx.Error{Code: errorsx.UnknownToken, Client: client, Err: errRevoked}
 	}
@@ -55,6 +58,14 @@ func inactive(kind store.Kind, err error) error {
 		name = "user"
 	}
 	return &errorsx.Error{Code: errorsx.UnknownToken, Err: fmt.Errorf("issuer: the %s does not exist or is disabled", name)}
+}
+
+// isUnsure reports whether one of the subjects was revoked and the store was not read
+// since.
+func (r *revocations) isUnsure(subjects ...subject) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.ContainsFunc(subjects, func(s subject) bool { _, unsure := r.unsure[s]; return unsure })
 }
 
 // revokedAfter reports whether one of the subjects is known to have been revoked after

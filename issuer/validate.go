@@ -168,7 +168,7 @@ func (i *Issuer) checkRevoked(t *store.Token, now time.Time) error {
 	case i.revocations.isStale(now) && !(i.cfg.AllowStale && i.runs.Load() > 0):
 		return i.errStale()
 	case unsure:
-		return errors.New("issuer: the version of a revoked client or user could not be read")
+		return errUnsure
 	}
 	return nil
 }
@@ -185,7 +185,10 @@ func (i *Issuer) errStale() error {
 	return errors.New("issuer: revocations have not been heard of for too long: " + why)
 }
 
-var errRevoked = errors.New("issuer: the token is revoked")
+var (
+	errRevoked = errors.New("issuer: the token is revoked")
+	errUnsure  = errors.New("issuer: the version of a revoked client or user could not be read")
+)
 
 func revoked(t *store.Token) error {
 	return &errorsx.Error{Code: errorsx.UnknownToken, Client: t.Client, Err: errRevoked}

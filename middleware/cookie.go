@@ -37,44 +37,43 @@ func (cfg *BearerConfig) checkPlaces() error {
 
 // fromCookieOf returns the token in the request's cookie.
 func (b *bearer) fromCookieOf(r *http.Request) (string, error) {
-	if token, ok := onlyCookie(r.Header["Cookie"], b.cfg.Cookie); ok {
-		return token, b.fromOwnSite(r)
-	}
-
-	cookies := r.CookiesNamed(b.cfg.Cookie)
+	value, n := cookieNamed(r.Header["Cookie"], b.cfg.Cookie)
 	switch {
-	case len(cookies) == 0 || len(cookies) == 1 && cookies[0].Value == "":
+	case !isCookie(value, n):
 		return "", missingCookie(b.header, b.cfg.Cookie)
-	case len(cookies) > 1:
+	case n > 1:
 		return "", malformedCookie(b.cfg.Cookie, "more than one value")
-	case len(cookies[0].Value) > syntax.MaxCredential:
+	case len(value) > syntax.MaxCredential:
 		return "", malformedCookie(b.cfg.Cookie, fmt.Sprintf("more than %d bytes", syntax.MaxCredential))
-	case !syntax.Token68(cookies[0].Value):
-		return "", malformedCookie(b.cfg.Cookie, "expected one token")
+	case !syntax.Token68(value):
+		// Package http takes off quotes. It drops a cookie with characters that none may
+		// have, which must not count as missing.
+		cookies := r.CookiesNamed(b.cfg.Cookie)
+		if len(cookies) != 1 || !syntax.Token68(cookies[0].Value) {
+			return "", malformedCookie(b.cfg.Cookie, "expected one token")
+		}
+		value = cookies[0].Value
 	}
-
-	return cookies[0].Value, b.fromOwnSite(r)
+	return value, b.fromOwnSite(r)
 }
 
-// onlyCookie returns the value of the only cookie of that name, if its characters are
-// those of a token and it fits into the limit. For anything else ok is false, and package
-// http reads the header, which takes longer.
-func onlyCookie(lines []string, name string) (value string, ok bool) {
-	if len(lines) != 1 {
-		return "", false
-	}
-	for pair := range strings.SplitSeq(lines[0], ";") {
-		got, v, has := strings.Cut(strings.Trim(pair, " \t"), "=")
-		if strings.Trim(got, " \t") != name {
-			continue
+// cookieNamed returns the text of the last cookie of that name in the Cookie headers, and
+// the number of them.
+func cookieNamed(lines []string, name string) (value string, n int) {
+	for _, line := range lines {
+		for pair := range strings.SplitSeq(line, ";") {
+			got, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if strings.Trim(got, " \t") == name {
+				value, n = v, n+1
+			}
 		}
-		if ok || !has || got != name || len(v) > syntax.MaxCredential || !syntax.Token68(v) {
-			return "", false
-		}
-		value, ok = v, true
 	}
-	return value, ok
+	return value, n
 }
+
+// isCookie reports whether the result of cookieNamed is a credential. An empty cookie is
+// none, because pages empty a cookie to remove it.
+func isCookie(value string, n int) bool { return n > 1 || n == 1 && value != "" && value != `""` }
 
 // fromOwnSite refuses a request that another site may have made.
 func (b *bearer) fromOwnSite(r *http.Request) error {

@@ -54,8 +54,8 @@ func headerName(field, name, def string) (string, error) {
 		name = def
 	}
 	canonical := http.CanonicalHeaderKey(name)
-	if !validHeaderName(name) || canonical == "Host" {
-		return canonical, fmt.Errorf("%s: %q is not a header name, or not one that a handler can read", field, name)
+	if !validHeaderName(name) || canonical == "Host" || canonical == "Cookie" && field != "Vary" {
+		return canonical, fmt.Errorf("%s: %q is not a header name, or not one that holds one credential", field, name)
 	}
 	return canonical, nil
 }

@@ -198,7 +198,7 @@ func (w *option) offered(r *http.Request) (bool, error) {
 
 	values := r.Header[w.header]
 	if len(values) == 0 || len(values) == 1 && values[0] == "" {
-		return w.cookie != "" && len(r.CookiesNamed(w.cookie)) > 0, nil
+		return w.cookie != "" && isCookie(cookieNamed(r.Header["Cookie"], w.cookie)), nil
 	}
 
 	named, _, _ := strings.Cut(values[0], " ")

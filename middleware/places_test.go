@@ -130,6 +130,11 @@ func TestCookie(t *testing.T) {
 		{"missing", sent("GET", "Cookie: other=good"), 401, `AUTH-2","message":"Missing \"Authorization\" header or \"sid\" cookie"`},
 		{"empty", sent("GET", "Cookie: sid="), 401, "AUTH-2"},
 		{"two of the name", sent("GET", "Cookie: sid=good; sid=good"), 400, `AUTH-3","message":"Invalid \"sid\" cookie`},
+		{"emptied with quotes", sent("GET", `Cookie: sid=""`), 401, "AUTH-2"},
+		{"quoted", sent("GET", `Cookie: sid="good"`), 200, "hello"},
+		{"a character that no cookie has", sent("GET", "Cookie: sid=good\xe9"), 400, "AUTH-3"},
+		{"half a quote", sent("GET", `Cookie: sid="good`), 400, "AUTH-3"},
+		{"a second one that is odd", sent("GET", `Cookie: sid=good; sid="x`), 400, "AUTH-3"},
 		{"no token", sent("GET", "Cookie: sid=a,b"), 400, "AUTH-3"},
 		{"too long", sent("GET", "Cookie: sid="+strings.Repeat("a", 8<<10+1)), 400, "AUTH-3"},
 
@@ -194,6 +199,24 @@ func TestCookieHeaders(t *testing.T) {
 		if w.Code != 200 || !slices.Equal(got, tt.vary) || (w.Header().Get("Cache-Control") == "private") != tt.private {
 			t.Errorf("%s: got %d %q", name, w.Code, w.Header())
 		}
+	}
+}
+
+// TestEmptiedCookie tests that an empty cookie does not decide in place of a key.
+func TestEmptiedCookie(t *testing.T) {
+	cookie := middleware.BearerConfig{Cookie: "sid", CrossOrigin: http.NewCrossOriginProtection()}
+	anonymous := cookie
+	anonymous.AllowAnonymous = true
+	for _, emptied := range []string{"Cookie: sid=", `Cookie: sid=""`, "Cookie: sid"} {
+		checkPlaces(t, middleware.OneOf(placed, cookie, middleware.APIKeyConfig{}), []placeRow{
+			{"a right key", sent("GET", emptied, "X-API-KEY: good"), 200, "hello ApiKey"},
+			{"a wrong key", sent("GET", emptied, "X-API-KEY: bad"), 401, "AUTH-12"},
+		})
+		checkPlaces(t, middleware.OneOf(placed, anonymous, middleware.APIKeyConfig{AllowAnonymous: true}), []placeRow{
+			{"a right key, or nobody", sent("GET", emptied, "X-API-KEY: good"), 200, "hello ApiKey"},
+			{"a wrong key, or nobody", sent("GET", emptied, "X-API-KEY: bad"), 401, "AUTH-12"},
+			{"nobody", sent("GET", emptied), 200, "hello"},
+		})
 	}
 }
 

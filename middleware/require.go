@@ -76,8 +76,8 @@ func failed(checks []func(*http.Request, Identity) error, r *http.Request, id *I
 		if err == nil {
 			continue
 		}
-		if own := errorsx.From(err); isRefusalOf(err) && own.Code != errorsx.ScopeNotAuthorized {
-			return err
+		if other := otherThanForbidden(err); other != nil {
+			return other
 		}
 		causes = append(causes, err)
 	}
@@ -94,18 +94,34 @@ func failed(checks []func(*http.Request, Identity) error, r *http.Request, id *I
 	return e
 }
 
-// isRefusalOf reports whether err has a code of its own.
-func isRefusalOf(err error) bool {
-	_, isError := errors.AsType[*errorsx.Error](err)
-	_, isCode := errors.AsType[errorsx.Code](err)
-	return isError || isCode
+// otherThanForbidden returns the first error in err that has a code other than AUTH-7, or
+// that says that the check could not be made in time. It returns nil if there is none.
+func otherThanForbidden(err error) error {
+	if err == context.DeadlineExceeded || err == context.Canceled {
+		return errorsx.Fault(err)
+	}
+	switch e := err.(type) {
+	case *errorsx.Error, errorsx.Code:
+		if errorsx.From(err).Code != errorsx.ScopeNotAuthorized {
+			return err
+		}
+	case interface{ Unwrap() []error }:
+		for _, each := range e.Unwrap() {
+			if other := otherThanForbidden(each); other != nil {
+				return other
+			}
+		}
+	case interface{ Unwrap() error }:
+		return otherThanForbidden(e.Unwrap())
+	}
+	return nil
 }
 
 // appendMessages appends the messages for the client that err wraps, each once.
 func appendMessages(texts []string, err error) []string {
 	switch e := err.(type) {
 	case *errorsx.Error:
-		if e.Message != "" {
+		if e != nil && e.Message != "" {
 			texts = appendNew(texts, e.Message)
 		}
 	case interface{ Unwrap() []error }:
@@ -130,8 +146,8 @@ func (s *state) forbid(w http.ResponseWriter, r *http.Request, err error) {
 
 // ClaimsFromContext decodes the claims of the request's identity into a T, such as a
 // struct with json tags or a map. Names of members are matched exactly, so that a field
-// without a tag is read from the claim of exactly that name. It decodes the claims each
-// time. It returns an error if the request has no identity, if the identity has no claims,
+// without a tag is read from the claim of exactly that name. A number that is decoded into
+// an any is exact only up to 2^53; use an integer or text. It decodes the claims each time. It returns an error if the request has no identity, if the identity has no claims,
 // and if a member does not fit.
 func ClaimsFromContext[T any](ctx context.Context) (T, error) {
 	var claims T

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +54,9 @@ func TestRequire(t *testing.T) {
 		"the code alone":             {[]check{failing(errorsx.ScopeNotAuthorized)}, 403, "AUTH-7", `"The request is not permitted"`, false},
 		"another refusal":            {[]check{failing(errorsx.Forbidden("A")), failing(errorsx.CredentialsIncorrect)}, 401, "AUTH-1", "", true},
 		"a failure of the server":    {[]check{failing(errorsx.Forbidden("A")), failing(errorsx.Fault(boom))}, 500, "AUTH-8", "", false},
+		"a failure behind a refusal": {[]check{failing(errors.Join(errorsx.Forbidden("A"), errorsx.Fault(boom)))}, 500, "AUTH-8", "", false},
+		"too late":                   {[]check{failing(fmt.Errorf("asking: %w", context.DeadlineExceeded))}, 500, "AUTH-8", "", false},
+		"nil among others":           {[]check{failing(errors.Join((*errorsx.Error)(nil), errorsx.Forbidden("A")))}, 500, "AUTH-8", "", false},
 		"a quota":                    {[]check{failing(errorsx.TooManyRequests)}, 429, "AUTH-13", "", true},
 		"a nil pointer for an error": {[]check{failing((*errorsx.Error)(nil))}, 500, "AUTH-8", "", false},
 		"a panic":                    {[]check{func(*http.Request, middleware.Identity) error { panic("boom") }}, 500, "AUTH-8", "", false},

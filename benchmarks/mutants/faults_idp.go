@@ -19,15 +19,15 @@ var idpFaults = []fault{
 		old: "case len(t.cfg.Clients) > 0 && !listed:", new: "case false:",
 	},
 	{
-		part: "idp", name: "ID tokens pass", file: "middleware/idp/rules.go",
+		part: "idp", name: "ID tokens pass", file: "middleware/idp/marks.go",
 		old: "if isID != \"\" && !t.cfg.AllowIDTokens {", new: "if isID == \"typ\" && !t.cfg.AllowIDTokens {",
 	},
 	{
-		part: "idp", name: "refresh tokens pass where ID tokens do", file: "middleware/idp/rules.go",
-		old: "s == \"Refresh\" || s == \"Logout\"", new: "!t.cfg.AllowIDTokens && (s == \"Refresh\" || s == \"Logout\")",
+		part: "idp", name: "refresh tokens pass where ID tokens do", file: "middleware/idp/marks.go",
+		old: "case slices.Contains(otherMarks, mark):", new: "case !t.cfg.AllowIDTokens && slices.Contains(otherMarks, mark):",
 	},
 	{
-		part: "idp", name: "the provider's kinds are not looked at", file: "middleware/idp/rules.go",
+		part: "idp", name: "the provider's kinds are not looked at", file: "middleware/idp/marks.go",
 		old: "!slices.Contains(p.kinds, c.Text(p.kind))", new: "c.Text(p.kind) == \"\" && !slices.Contains(p.kinds, c.Text(p.kind))", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
@@ -124,7 +124,7 @@ var idpFaults = []fault{
 	},
 	{
 		part: "idp", name: "the own issuer is not asked for its client", file: "middleware/idp/identity.go",
-		old: "if err := t.checkActive(ctx, &result, at.issued); err != nil {", new: "if err := t.checkActive(ctx, &result, at.issued); err != nil && result.Client == \"\" {", tests: "./issuer",
+		old: "if err := t.checkActive(ctx, &result, at.issued.Add(-t.cfg.Leeway)); err != nil {", new: "if err := t.checkActive(ctx, &result, at.issued.Add(-t.cfg.Leeway)); err != nil && result.Client == \"\" {", tests: "./issuer",
 	},
 	{
 		part: "idp", name: "a cache does not hear of the own issuer", file: "middleware/idp/open.go",
@@ -231,7 +231,7 @@ var idpFaults = []fault{
 		old: "v != nil && v.Kind() != '\"' {\n\t\t\treturn refused(", new: "v != nil && v.Kind() == '0' {\n\t\t\treturn refused(",
 	},
 	{
-		part: "introspection", name: "offline tokens pass", file: "middleware/idp/introspectionanswer.go",
+		part: "introspection", name: "offline tokens pass", file: "middleware/idp/marks.go",
 		old: "\"refresh+jwt\", \"offline\",", new: "\"refresh+jwt\",",
 	},
 	{

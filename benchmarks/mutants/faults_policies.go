@@ -12,11 +12,11 @@ var policyFaults = []fault{
 	},
 	{
 		part: "policies", name: "a failure of a check is the client's", file: "middleware/require.go",
-		old: "isRefusalOf(err) && own.Code != errorsx.ScopeNotAuthorized {", new: "isRefusalOf(err) && own.Code == errorsx.CredentialsIncorrect {",
+		old: "if other := otherThanForbidden(err); other != nil {", new: "if other := otherThanForbidden(err); other != nil && errorsx.From(other).Code == errorsx.CredentialsIncorrect {",
 	},
 	{
 		part: "policies", name: "a failed check challenges", file: "middleware/require.go",
-		old: "if errorsx.From(err).Code != errorsx.ScopeNotAuthorized {", new: "if err != nil {",
+		old: "(*errorsx.Writer)(nil).Refuse(w, r, \"\", err)\n}", new: "s.refuse(w, r, err)\n}",
 	},
 	{
 		part: "policies", name: "the client reads why a check failed", file: "middleware/require.go",
@@ -76,11 +76,15 @@ var policyFaults = []fault{
 	},
 	{
 		part: "places", name: "the last of two cookies decides", file: "middleware/cookie.go",
-		old: "if ok || !has || got != name ||", new: "if !has || got != name ||",
+		old: "case n > 1:\n", new: "case n > 2:\n",
 	},
 	{
-		part: "places", name: "the first of two cookies decides", file: "middleware/cookie.go",
-		old: "case len(cookies) > 1:", new: "case len(cookies) > 2:",
+		part: "places", name: "an emptied cookie is a credential", file: "middleware/cookie.go",
+		old: "n == 1 && value != \"\" && value != `\"\"` }", new: "n == 1 }",
+	},
+	{
+		part: "places", name: "a cookie that package http drops counts as missing", file: "middleware/cookie.go",
+		old: "return \"\", malformedCookie(b.cfg.Cookie, \"expected one token\")", new: "return \"\", missingCookie(b.header, b.cfg.Cookie)",
 	},
 	{
 		part: "places", name: "answers to cookies are public", file: "middleware/bearer.go",
@@ -121,5 +125,41 @@ var policyFaults = []fault{
 	{
 		part: "matrix", name: "a guarded route may be listed as open", file: "middleware/middlewaretest/matrix.go",
 		old: "case refused && isOpen:", new: "case false:",
+	},
+	{
+		part: "own", name: "a client that Map does not know is a user of the own issuer", file: "middleware/idp/identity.go",
+		old: "case t.cfg.Own != nil && result.Client == \"\":", new: "case t.cfg.Own != nil && result.Client == \"\" && result.User == \"\":", tests: "./issuer",
+	},
+	{
+		part: "own", name: "a provider's client is the own one of that name", file: "middleware/idp/identity.go",
+		old: "id.Client, id.User, id.Scopes = \"\", \"\", \"\"", new: "id.User, id.Scopes = \"\", \"\"", tests: "./issuer",
+	},
+	{
+		part: "own", name: "a revocation that was not read back is not known", file: "issuer/active.go",
+		old: "case r.isUnsure(", new: "case false && r.isUnsure(", tests: "./issuer",
+	},
+	{
+		part: "own", name: "a token from the future survives a revocation", file: "middleware/idp/identity.go",
+		old: "at.issued.Add(-t.cfg.Leeway)", new: "at.issued", tests: "./issuer",
+	},
+	{
+		part: "own", name: "introspection does not hear of the own issuer", file: "middleware/idp/introspection.go",
+		old: "if v.issuer != nil && v.issuer.cfg.Own != nil {", new: "if v.issuer == nil {", tests: "./issuer",
+	},
+	{
+		part: "own", name: "golang-jwt gets keys for which a second condition holds", file: "middleware/idp/keyfunc.go",
+		old: "isTemplate || issuer.cfg.preset.refuse != nil {", new: "isTemplate {", tests: "./middleware/idp ./middleware/idp/idptest",
+	},
+	{
+		part: "own", name: "two issuers share a tenant", file: "middleware/idp/open.go",
+		old: "errs = append(errs, t.overlaps(other))", new: "_ = t.overlaps(other)",
+	},
+	{
+		part: "own", name: "marks of tokens are compared by case", file: "middleware/idp/marks.go",
+		old: "mark := mediaType(c.Text(name));", new: "mark := c.Text(name);",
+	},
+	{
+		part: "own", name: "invented kids wait without end", file: "middleware/idp/keyrefresh.go",
+		old: "case r.queue <- struct{}{}:\n\t\tdefer func() { <-r.queue }()\n\tdefault:\n\t\treturn nil, errors.New(\"too many tokens wait for their keys\")\n", new: "default:\n",
 	},
 }

@@ -14,7 +14,8 @@ import (
 // newCache returns a cache around v, with a TTL if v is no Source.
 func newCache(t testing.TB, v middleware.Validator, size int, cfg middleware.CacheConfig) *middleware.Cache {
 	t.Helper()
-	if _, ok := v.(middleware.Source); !ok && cfg.TTL == 0 {
+	_, isSource := v.(middleware.Source)
+	if _, isPartial := v.(middleware.PartialSource); (isPartial || !isSource) && cfg.TTL == 0 {
 		cfg.TTL = time.Minute
 	}
 	c, err := middleware.NewCache(v, size, &cfg)

@@ -32,8 +32,9 @@ type Config struct {
 	Keys Keys
 
 	// Own is the program's own issuer, if its API keys and tokens of the provider come on
-	// one request. The identity is then one of Own. Map must set Client to a client of Own;
-	// it may set User to a login of Own, and Scopes, which are empty otherwise. A token is
+	// one request. The identity is then one of Own, with no name of the provider. Map must
+	// set Client to a client of Own; it may set User to a login of Own, and Scopes. The
+	// scopes are those that Map sets, even if the client or user of Own has fewer. A token is
 	// AUTH-12 if that client or user does not exist, is disabled, or was revoked after the
 	// token was issued.
 	Own OwnIssuer

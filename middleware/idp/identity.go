@@ -45,10 +45,13 @@ func (t *trusted) identity(ctx context.Context, c Claims, object, client, keyID 
 		return nil, err
 	}
 
-	if result.Client == "" && result.User == "" {
+	switch {
+	case t.cfg.Own != nil && result.Client == "":
+		return nil, refusedAs(errors.New("the function Map set no client of the own issuer"))
+	case result.Client == "" && result.User == "":
 		return nil, refusedAs(t.nobody(c))
 	}
-	if err := t.checkActive(ctx, &result, at.issued); err != nil {
+	if err := t.checkActive(ctx, &result, at.issued.Add(-t.cfg.Leeway)); err != nil {
 		return nil, err
 	}
 	return &result, nil
@@ -142,7 +145,7 @@ func scopesIn(c Claims, name string) []string {
 	switch v.Kind() {
 	case '"':
 		if name == "scope" || name == "scp" {
-			return strings.Fields(unquoted(v))
+			return strings.FieldsFunc(unquoted(v), func(r rune) bool { return r == ' ' })
 		}
 		return []string{unquoted(v)}
 	case '[':
@@ -161,8 +164,9 @@ func scopesIn(c Claims, name string) []string {
 // mapped applies Map, which may set three fields.
 func (t *trusted) mapped(id *middleware.Identity, c Claims) (err error) {
 	if t.cfg.Own != nil {
-		// The provider's names of people and scopes mean nothing at the own issuer.
-		id.User, id.Scopes = "", ""
+		// The provider's names and scopes mean nothing at the own issuer, where somebody
+		// else may have the same name.
+		id.Client, id.User, id.Scopes = "", "", ""
 	}
 	if t.cfg.Map == nil {
 		return nil

@@ -90,6 +90,20 @@ func unusedFields(cfg *Config) error {
 	return fmt.Errorf("introspection does not use %s: expected no value", strings.Join(set, ", "))
 }
 
+// Subscribe implements [middleware.Source]: s learns of revocations of [Config].Own, if it
+// is set. Nothing tells of the provider's own revocations.
+func (v *Introspector) Subscribe(s middleware.Sink) (cancel func()) {
+	if v.issuer != nil && v.issuer.cfg.Own != nil {
+		return v.issuer.cfg.Own.Subscribe(s)
+	}
+	s.FreshUntil(time.Now().Add(forever))
+	return func() {}
+}
+
+// Partial implements [middleware.PartialSource]. It returns true, so that a cache needs a
+// TTL.
+func (v *Introspector) Partial() bool { return true }
+
 // Validate implements [middleware.Validator].
 //
 // The rules for claims are those of a [Verifier]. The first fault decides: AUTH-12 for a

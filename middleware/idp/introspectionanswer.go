@@ -98,13 +98,6 @@ func (t *trusted) answerTenant(answer Claims) (tenant string, err error) {
 	return "", answer.fault("iss", anyOf(t.cfg.Issuers))
 }
 
-// The values of typ and token_use, in lower case, by which servers mark tokens that are
-// no access tokens, in addition to those of checkMarks.
-var (
-	otherMarks = []string{"refresh", "refresh_token", "refresh+jwt", "offline", "logout", "logout+jwt"}
-	idMarks    = []string{"id", "id_token"}
-)
-
 // checkAnswerType returns the refusal of a token that is no Bearer access token, or nil.
 // Tokens that are bound to a key are refused later, because one that has expired is
 // AUTH-11.
@@ -123,13 +116,6 @@ func (t *trusted) checkAnswerType(answer Claims) error {
 			return refused(errorsx.WrongTokenType, answer.fault("token_type", words("Bearer or access_token")))
 		}
 	}
-	for _, name := range []string{"typ", "token_use"} {
-		mark := mediaType(answer.Text(name))
-		if slices.Contains(otherMarks, mark) || slices.Contains(idMarks, mark) && !t.cfg.AllowIDTokens {
-			return refused(errorsx.WrongTokenType, answer.fault(name, words("no mark of another kind of token")))
-		}
-	}
-
 	if err := t.checkMarks(answer); err != nil {
 		return refused(errorsx.WrongTokenType, err)
 	}

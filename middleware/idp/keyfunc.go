@@ -100,8 +100,10 @@ func (ks *storedKeys) verifyKey(key jwkset.JWK) (verifyKey, error) {
 
 // Keyfunc returns a function for package golang-jwt. It finds the key for a token by its
 // iss, kid and alg, as Validate does, and returns an error for a token of any other
-// issuer. It decides on nothing else: audience, type, times and binding of the token are
-// for the caller to check. The function is safe for concurrent use.
+// issuer. It decides on nothing else: audience, Clients, type, times and binding of the
+// token are for the caller to check, and Map and Own have no effect. For an issuer whose
+// tokens need a second condition, such as a repository or a tenant, it returns an error,
+// because the key alone proves too little. The function is safe for concurrent use.
 func (v *Verifier) Keyfunc() jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
 		iss, err := t.Claims.GetIssuer()
@@ -111,6 +113,9 @@ func (v *Verifier) Keyfunc() jwt.Keyfunc {
 		issuer, tenant := v.of(iss)
 		if issuer == nil {
 			return nil, fmt.Errorf("idp: claim \"iss\": expected %v", v.names())
+		}
+		if _, _, isTemplate := cutTenant(issuer.cfg.Issuers[0]); isTemplate || issuer.cfg.preset.refuse != nil {
+			return nil, fmt.Errorf("idp: the tokens of %q need a second condition, which Validate checks and a key does not", issuer.cfg.Issuers[0])
 		}
 		return issuer.keyfunc(t, tenant)
 	}

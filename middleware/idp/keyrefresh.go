@@ -37,6 +37,14 @@ func (r *remoteKeys) run(ctx context.Context) {
 // search waits for a fetch of the set, because it lacks a key, and returns the new
 // set. During the cooldown it returns the current set.
 func (r *remoteKeys) search(ctx context.Context, kid string, has func(*keySet) bool) (*keySet, error) {
+	// Invented kids must not take all the places in which a cache waits for validators.
+	select {
+	case r.queue <- struct{}{}:
+		defer func() { <-r.queue }()
+	default:
+		return nil, errors.New("too many tokens wait for their keys")
+	}
+
 	ctx, cancel := context.WithTimeoutCause(ctx, searchTimeout, errors.New("the set is not fetched in time"))
 	defer cancel()
 	for {

@@ -30,7 +30,7 @@ func TestJ05RandomKids(t *testing.T) {
 			return b64(members{"alg": "ES256", "typ": "at+jwt", "kid": fmt.Sprint("random", i)}) + "." + b64(payload(nil)) + signature
 		}
 		var wg sync.WaitGroup
-		const each = 100
+		const each = 60
 		for second := range 10 {
 			for i := range each {
 				wg.Go(func() {

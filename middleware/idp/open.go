@@ -78,6 +78,11 @@ func (v *Verifier) index() error {
 			}
 		}
 	}
+	for i, t := range v.issuers {
+		for _, other := range v.issuers[:i] {
+			errs = append(errs, t.overlaps(other))
+		}
+	}
 	return errors.Join(errs...)
 }
 

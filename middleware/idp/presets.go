@@ -137,7 +137,9 @@ func Firebase(project string) Config {
 // "https://abc.supabase.co". A project that still signs with its shared secret needs Keys
 // too: StaticKeys of one HS256 key without ID.
 //
-// The user is sub. There are no scopes; the role of the database is in role.
+// The user is sub. There are no scopes; the role of the database is in role. A project may
+// allow anonymous sign-in, whose tokens have is_anonymous; let Map refuse them if they must
+// not count as people.
 //
 // See https://supabase.com/docs/guides/auth/jwts.
 func Supabase(projectURL string) Config {

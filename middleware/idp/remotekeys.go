@@ -22,6 +22,7 @@ const (
 	fetchTimeout    = 5 * time.Second
 	retryRefresh    = 10 * time.Second // after a failed fetch
 	searchTimeout   = 2 * time.Second  // for a request whose key the set lacks
+	maxWaiting      = 128              // requests at once whose key the set lacks
 )
 
 var errClosed = errors.New("idp: the verifier is closed")
@@ -49,6 +50,7 @@ type remoteKeys struct {
 	mu    sync.Mutex
 	fetch *keyFetch     // requested or under way
 	wake  chan struct{} // holds an element when a read was requested
+	queue chan struct{} // holds an element for each request that waits for a read
 
 	logged  string // the last skipped keys in the log; used only by the reading goroutine
 	fetches atomic.Uint64
@@ -91,6 +93,7 @@ func openKeys(ctx context.Context, cfg keyConfig) (*remoteKeys, error) {
 		cfg:     cfg,
 		limiter: rate.NewLimiter(rate.Every(cooldown), 1),
 		wake:    make(chan struct{}, 1),
+		queue:   make(chan struct{}, maxWaiting),
 		done:    make(chan struct{}),
 	}
 

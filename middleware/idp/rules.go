@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/authtier/authtier/errorsx"
@@ -95,42 +94,6 @@ func (t *trusted) checkType(r *token) error {
 	}
 
 	return t.checkMarks(r.claims)
-}
-
-// checkMarks returns the fault of a token whose claims mark it as one of another type, or
-// that is of no kind that the provider gives to access tokens.
-func (t *trusted) checkMarks(c Claims) error {
-	// Refresh and logout tokens never pass, and ID tokens only by AllowIDTokens.
-	if s := c.Text("typ"); s == "Refresh" || s == "Logout" {
-		return c.fault("typ", words("an access token"))
-	}
-	p, isID := &t.cfg.preset, ""
-	switch {
-	case c.Text("typ") == "ID":
-		isID = "typ"
-	case c.Text("token_use") == "id":
-		isID = "token_use"
-	case c.Has("at_hash"):
-		isID = "at_hash"
-	case c.Has("c_hash"):
-		isID = "c_hash"
-	case c.Has("nonce") && !c.Has("scope") && !c.Has("scp"):
-		isID = "nonce"
-	case p.accessMarks != nil && !slices.ContainsFunc(p.accessMarks, c.Has):
-		isID = p.accessMarks[0]
-	}
-	if isID != "" && !t.cfg.AllowIDTokens {
-		want := words("no mark of an ID token, but an access token")
-		if !c.Has(isID) {
-			want = words("this claim or " + strings.Join(p.accessMarks[1:], " or ") + ", one of which every access token has")
-		}
-		return c.fault(isID, want).see("AllowIDTokens")
-	}
-
-	if p.kind != "" && isID == "" && !slices.Contains(p.kinds, c.Text(p.kind)) {
-		return c.fault(p.kind, anyOf(p.kinds))
-	}
-	return nil
 }
 
 // times are the times in a token. Those that are absent are zero.

@@ -263,3 +263,67 @@ func TestTenants(t *testing.T) {
 		t.Errorf("another tid: got %v", err)
 	}
 }
+
+// TestMarks tests tokens that say that they are no access tokens, in the words of several
+// libraries.
+func TestMarks(t *testing.T) {
+	v := verifier(t, plain(t, "EdDSA"))
+	allowing := verifier(t, plain(t, "EdDSA", func(c *idp.Config) { c.AllowIDTokens = true }))
+	for _, tt := range []struct {
+		claims  members
+		isID    bool
+		refused bool
+	}{
+		{members{"token_type": "refresh"}, false, true}, {members{"type": "refresh"}, false, true}, {members{"typ": "refresh"}, false, true},
+		{members{"typ": "Offline"}, false, true}, {members{"typ": "RefreshToken"}, false, true}, {members{"token_use": "REFRESH"}, false, true},
+		{members{"events": members{"http://schemas.openid.net/event/backchannel-logout": members{}}}, false, true},
+		{members{"token_use": "ID"}, true, true}, {members{"typ": "id"}, true, true}, {members{"token_type": "id_token"}, true, true},
+		{members{"typ": "Bearer"}, false, false}, {members{"token_type": "Bearer"}, false, false}, {members{"type": "access"}, false, false}, {members{"type": 7}, false, false},
+	} {
+		signed := sign(t, "EdDSA", headerOf(nil), claimsOf(tt.claims))
+		for _, v := range []*idp.Verifier{v, allowing} {
+			_, err := v.Validate(t.Context(), token(signed))
+			want := tt.refused && !(tt.isID && v == allowing)
+			if want != (err != nil) || err != nil && errorsx.From(err).Code != errorsx.WrongTokenType {
+				t.Errorf("%v: got %v, want a refusal: %t", tt.claims, err, want)
+			}
+		}
+	}
+}
+
+// TestScopesSplitAtSpaces tests that only a space separates scopes.
+func TestScopesSplitAtSpaces(t *testing.T) {
+	v := verifier(t, plain(t, "EdDSA"))
+	for scope, want := range map[string]middleware.Scopes{"a b": "a b", " a  b ": "a b", "a\tb": "", "a\u00a0b": "", "a\nb c": "c"} {
+		id, err := v.Validate(t.Context(), token(sign(t, "EdDSA", headerOf(nil), claimsOf(members{"scope": scope}))))
+		if err != nil || id.Scopes != want {
+			t.Errorf("%q: got %+v, %v, want %q", scope, id, err, want)
+		}
+	}
+}
+
+// TestOverlappingTemplates opens issuers whose templates accept the same tenant.
+func TestOverlappingTemplates(t *testing.T) {
+	of := func(any bool, tenants ...string) idp.Config {
+		return plain(t, "EdDSA", func(c *idp.Config) {
+			c.Issuers, c.AllowAnyTenant, c.Tenants = []string{"https://login.example/{tenant}/v2.0"}, any, tenants
+		})
+	}
+	for name, tt := range map[string]struct {
+		configs []idp.Config
+		ok      bool
+	}{
+		"different tenants":   {[]idp.Config{of(false, "a"), of(false, "b")}, true},
+		"one tenant twice":    {[]idp.Config{of(false, "a", "b"), of(false, "b")}, false},
+		"any, and one of any": {[]idp.Config{of(true), of(false, "b")}, false},
+		"the other way":       {[]idp.Config{of(false, "b"), of(true)}, false},
+	} {
+		v, err := idp.Open(t.Context(), tt.configs...)
+		if (err == nil) != tt.ok {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if err == nil {
+			v.Close()
+		}
+	}
+}

@@ -86,6 +86,25 @@ func cutTenant(iss string) (before, after string, ok bool) {
 	return iss, "", false
 }
 
+// overlaps returns an error if a template of t and one of other accept the same tenant, so
+// that their order would decide.
+func (t *trusted) overlaps(other *trusted) error {
+	for _, template := range t.cfg.Issuers {
+		before, after, isTemplate := cutTenant(template)
+		for _, theirs := range other.cfg.Issuers {
+			b, a, ok := cutTenant(theirs)
+			if !isTemplate || !ok || a != after || b != before {
+				continue
+			}
+			common := t.cfg.AllowAnyTenant || other.cfg.AllowAnyTenant || slices.ContainsFunc(t.cfg.Tenants, other.accepts)
+			if common {
+				return fmt.Errorf("the template %q: two issuers accept the same tenant", template)
+			}
+		}
+	}
+	return nil
+}
+
 // checkTenant returns the fault of a token whose claims name another tenant than iss.
 func (t *trusted) checkTenant(c Claims, tenant string) error {
 	if tenant != "" && c.Text(t.cfg.TenantClaim) != tenant {

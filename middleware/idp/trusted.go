@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,10 @@ type trusted struct {
 	sinks  middleware.Sinks
 	known  atomic.Pointer[knownHeader] // the header of the last genuine token
 
+	// checking limits the signature checks at once, for an issuer with Own: a cache does
+	// not limit validations that ask a store. It is nil for any other.
+	checking chan struct{}
+
 	dropped  atomic.Uint64 // elements that were no scope tokens
 	admitted atomic.Bool   // whether a token was ever accepted
 
@@ -33,6 +38,9 @@ type trusted struct {
 // newTrusted returns the issuer of cfg, neither checked nor opened yet.
 func newTrusted(cfg Config) *trusted {
 	t := &trusted{cfg: cfg.withDefaults()}
+	if cfg.Own != nil {
+		t.checking = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))
+	}
 	for _, typ := range t.cfg.Types {
 		t.types = append(t.types, mediaType(typ))
 	}

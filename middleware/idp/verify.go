@@ -41,6 +41,10 @@ func (t *trusted) verify(ctx context.Context, r *token, tenant string) (keyID st
 		return "", refused(errorsx.BadSignature, v.fault(name, words("no such member, or one beside the ID of a known key")))
 	}
 
+	if t.checking != nil {
+		t.checking <- struct{}{}
+		defer func() { <-t.checking }()
+	}
 	for _, k := range keys {
 		if method.Verify(r.signed, r.signature, crypto.PublicKey(k.public())) != nil {
 			continue
