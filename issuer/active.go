@@ -11,11 +11,12 @@ import (
 )
 
 // CheckActive returns nil if a client and a user of this issuer exist, are not disabled,
-// and were not revoked after the time issued. An empty name is not checked. It is for
-// tokens of an identity provider that stand for a client of this issuer, see
-// [idp.Config].Own.
+// and were not revoked at the time issued or later. An empty name is not checked. It is for
+// tokens of an identity provider that stand for a client of this issuer, see the field Own
+// of idp.Config.
 //
-// The refusal is AUTH-12. A store that cannot be read is an error that refuses nothing.
+// The error for an inactive name wraps AUTH-12. If the store cannot be read, CheckActive
+// returns another error, and the request fails with AUTH-8.
 // The time of a revocation is known to the nodes that ran then. A node that has started
 // since accepts a provider's token from before the revocation, so disable a client whose
 // tokens of the provider must end.
@@ -68,8 +69,8 @@ func (r *revocations) isUnsure(subjects ...subject) bool {
 	return slices.ContainsFunc(subjects, func(s subject) bool { _, unsure := r.unsure[s]; return unsure })
 }
 
-// revokedAfter reports whether one of the subjects is known to have been revoked after
-// that time.
+// revokedAfter reports whether one of the subjects is known to have been revoked at that
+// time or later.
 func (r *revocations) revokedAfter(t time.Time, subjects ...subject) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

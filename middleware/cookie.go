@@ -87,9 +87,9 @@ func (b *bearer) fromOwnSite(r *http.Request) error {
 	}
 }
 
-// sameSite returns an error if another site may have made the request. Browsers let any
-// site open a WebSocket, by a GET that no policy of the browser stops, so a request that
-// upgrades the connection is judged by its Origin alone, as if it changed something.
+// sameSite returns an error if another origin may have made the request. Browsers let any
+// origin open a WebSocket with a GET. A request that upgrades the connection therefore
+// needs an Origin that is the server's own or trusted.
 func (b *bearer) sameSite(r *http.Request) error {
 	if len(r.Header["Upgrade"]) == 0 && r.Method != http.MethodConnect {
 		if r.Host == "" {

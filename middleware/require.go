@@ -22,12 +22,13 @@ import (
 //	})
 //	mux.Handle("GET /users/{user}", owner(profile))
 //
-// An error that is no refusal is AUTH-7 with status 403. The error is the cause, and
-// [errorsx.Forbidden] sets the message. The answer has no challenge, because a client that
-// authorized again would get the same answer. All checks are called, and one refusal lists
-// the messages of all that failed. A check that cannot decide, because a database is down,
-// must return an error with a code of its own, such as [errorsx.Fault]. The first such
-// error decides, and a check that panics is AUTH-8.
+// The checks run in order. An error without a code of its own is AUTH-7 with status 403
+// and is the cause; [errorsx.Forbidden] sets the message. The answer has no challenge,
+// because a client that authorized again would get the same answer. If all errors are
+// AUTH-7, all checks run, and one refusal lists the messages. The first error with another
+// code ends the checks and decides. If a check cannot decide, for example because a
+// database is down, it returns &errorsx.Error{Code: errorsx.Internal, Err: err}, which is
+// AUTH-8; so are a context that has ended and a panic.
 //
 // Require belongs inside of every wrapper that authenticates. Like [Scope], it refuses a
 // request that was admitted without a credential with AUTH-2, and it is a fault in wiring
@@ -98,7 +99,7 @@ func failed(checks []func(*http.Request, Identity) error, r *http.Request, id *I
 // that says that the check could not be made in time. It returns nil if there is none.
 func otherThanForbidden(err error) error {
 	if err == context.DeadlineExceeded || err == context.Canceled {
-		return errorsx.Fault(err)
+		return &errorsx.Error{Code: errorsx.Internal, Err: err}
 	}
 	switch e := err.(type) {
 	case *errorsx.Error, errorsx.Code:
@@ -134,8 +135,8 @@ func appendMessages(texts []string, err error) []string {
 	return texts
 }
 
-// forbid refuses a request that fails a check. A refusal of another code than AUTH-7 has
-// a challenge, as everywhere.
+// forbid refuses a request that fails a check: with AUTH-7 without a challenge, and with
+// any other code as refuse does.
 func (s *state) forbid(w http.ResponseWriter, r *http.Request, err error) {
 	if errorsx.From(err).Code != errorsx.ScopeNotAuthorized {
 		s.refuse(w, r, err)
@@ -147,8 +148,10 @@ func (s *state) forbid(w http.ResponseWriter, r *http.Request, err error) {
 // ClaimsFromContext decodes the claims of the request's identity into a T, such as a
 // struct with json tags or a map. Names of members are matched exactly, so that a field
 // without a tag is read from the claim of exactly that name. A number that is decoded into
-// an any is exact only up to 2^53; use an integer or text. It decodes the claims each time. It returns an error if the request has no identity, if the identity has no claims,
-// and if a member does not fit.
+// an any is exact only up to 2^53; use an integer or text. Each call decodes again.
+//
+// ClaimsFromContext returns an error if the request has no identity, if the identity has
+// no claims, and if a member does not fit.
 func ClaimsFromContext[T any](ctx context.Context) (T, error) {
 	var claims T
 	id, ok := IdentityFromContext(ctx)

@@ -148,7 +148,7 @@ var policyFaults = []fault{
 	},
 	{
 		part: "own", name: "golang-jwt gets keys for which a second condition holds", file: "middleware/idp/keyfunc.go",
-		old: "isTemplate || issuer.cfg.preset.refuse != nil {", new: "isTemplate {", tests: "./middleware/idp ./middleware/idp/idptest",
+		old: "tenant != \"\" || issuer.cfg.preset.refuse != nil {", new: "tenant != \"\" {", tests: "./middleware/idp ./middleware/idp/idptest",
 	},
 	{
 		part: "own", name: "two issuers share a tenant", file: "middleware/idp/open.go",

@@ -30,7 +30,7 @@ func Prometheus(reg prometheus.Registerer) (middleware.Wrapper, error) {
 		Buckets: prometheus.DefBuckets,
 	}, []string{"tier"})
 	misses := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "authtier_uncached_requests_total", Help: "Requests with a credential that no cache knew.",
+		Name: "authtier_uncached_requests_total", Help: "Admitted or refused requests with a proven identity that no cache knew.",
 	}, []string{"tier"})
 	for _, c := range []prometheus.Collector{requests, durations, misses} {
 		if err := reg.Register(c); err != nil {

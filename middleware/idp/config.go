@@ -18,9 +18,10 @@ import (
 // Config selects the tokens of one issuer that [Open] or [OpenIntrospection] accepts, and
 // gives the meaning of their claims. The functions of this package that are named after a provider return one.
 type Config struct {
-	// Issuers are the exact spellings of iss that this issuer uses. The first is
-	// discovered and names [middleware.Identity].Issuer. It may have a {tenant} or
-	// {tenantid} as one whole path segment; see Tenants.
+	// Issuers are the exact spellings of iss that this issuer uses. Open reads the metadata
+	// of the first. Each may have a {tenant} or {tenantid} as one whole path segment; see
+	// Tenants. [middleware.Identity].Issuer is the first; if a template matches, it is the
+	// token's own iss, and with Own the URL of that issuer.
 	Issuers []string
 
 	// JWKSURL is the URL of the key set (RFC 7517 section 5). If empty, it is found in
@@ -49,8 +50,9 @@ type Config struct {
 
 	// Types lists the accepted values of the header member typ, without regard to case
 	// and to a leading "application/". The empty type stands for a token without typ. If
-	// nil, they are at+jwt, JWT and the empty type. A token that is marked as an ID,
-	// refresh or logout token is AUTH-9 whatever Types says.
+	// nil, they are at+jwt, JWT and the empty type. A token that is marked as a
+	// refresh or logout token is AUTH-9 whatever Types says, and so is an ID token without
+	// AllowIDTokens.
 	Types []string
 
 	// Tenants lists the tenants that a template in Issuers stands for. TenantClaim must
@@ -61,7 +63,7 @@ type Config struct {
 	AllowAnyTenant bool
 
 	// User and Client are the claims that name the user and the client. If User is
-	// empty, it is "sub". If Client is empty, the client is client_id, azp, cid or
+	// empty, it is "sub", unless the provider's function says otherwise. If Client is empty, the client is client_id, azp, cid or
 	// appid; all that a token has must be equal. A name that begins with a slash is a
 	// JSON Pointer.
 	User, Client string
@@ -112,7 +114,8 @@ type Config struct {
 	AllowIDTokens bool
 
 	// Refresh is the time between fetches of the key set, and MaxStale the time for which
-	// a set is used if it cannot be fetched again. If 0, they are five minutes and a day.
+	// a set is used if it cannot be fetched again. If 0, they are five minutes, and a day or
+	// Refresh if that is longer.
 	Refresh, MaxStale time.Duration
 
 	// Log receives failed fetches and skipped keys. If nil, it is [slog.Default].

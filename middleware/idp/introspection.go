@@ -27,8 +27,9 @@ type Introspector struct {
 
 // OpenIntrospection returns a validator of the tokens that an authorization server
 // describes at its introspection endpoint. cfg says what the members of an answer mean,
-// as it does for the claims of a signed token, and may come from a function for a
-// provider. ask says how the endpoint is asked. ctx bounds only the opening.
+// as it does for the claims of a signed token, and may come from the function for a
+// provider if that function does not set JWKSURL. ask says how the endpoint is asked. ctx
+// bounds only the opening.
 //
 // OpenIntrospection returns an error that names every fault of cfg and ask. JWKSURL,
 // Keys, Types, AllowEmptyStart, Refresh and MaxStale of cfg must not be set, because
@@ -36,8 +37,9 @@ type Introspector struct {
 // found.
 //
 // Put a [middleware.Cache] around the validator; otherwise every request waits for the
-// endpoint. Nothing notifies that cache of revocations, so its TTL must be set. A revoked
-// token stays admitted for that long.
+// endpoint. The provider's revocations do not reach that cache, so its TTL must be set. A
+// token that the provider has revoked stays admitted for that long. Revocations of
+// [Config].Own do reach it.
 func OpenIntrospection(ctx context.Context, cfg Config, ask IntrospectionConfig) (*Introspector, error) {
 	unused := unusedFields(&cfg)
 	cfg.anyAudience = ask.AllowAnyAudience

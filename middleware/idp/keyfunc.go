@@ -17,7 +17,7 @@ import (
 // KeyfuncConfig configures [FromKeyfunc]. The zero value is ready to use.
 type KeyfuncConfig struct {
 	// AllowHMAC accepts the symmetric keys of the storage. Everybody who can verify a
-	// token with such a key can also make one. Without it, they are skipped.
+	// token with such a key can also make one. If false, they are skipped.
 	AllowHMAC bool
 }
 
@@ -25,10 +25,11 @@ type KeyfuncConfig struct {
 // [Config].Keys. k itself does not decide on tokens: [Open] reads its storage, and reads
 // it again every [Config].Refresh and when a token names an unknown key. Keys that the
 // storage no longer has are withdrawn. A key is skipped if its use, key_ops or alg say
-// that it does not verify tokens, if it is too weak, or if it is symmetric. c may be nil.
+// that it does not verify tokens, or if it is too weak. Symmetric keys are skipped unless
+// AllowHMAC is set. c may be nil.
 //
-// The storage of keyfunc keeps the last set that it could fetch, for any time. Config.MaxStale
-// therefore does not apply to failures of the network.
+// The storage of keyfunc keeps the last set that it could fetch indefinitely, so that
+// Config.MaxStale does not apply to failures of the network.
 //
 // FromKeyfunc returns an error if k is nil or has no storage.
 func FromKeyfunc(k keyfunc.Keyfunc, c *KeyfuncConfig) (Keys, error) {
@@ -114,8 +115,8 @@ func (v *Verifier) Keyfunc() jwt.Keyfunc {
 		if issuer == nil {
 			return nil, fmt.Errorf("idp: claim \"iss\": expected %v", v.names())
 		}
-		if _, _, isTemplate := cutTenant(issuer.cfg.Issuers[0]); isTemplate || issuer.cfg.preset.refuse != nil {
-			return nil, fmt.Errorf("idp: the tokens of %q need a second condition, which Validate checks and a key does not", issuer.cfg.Issuers[0])
+		if tenant != "" || issuer.cfg.preset.refuse != nil {
+			return nil, fmt.Errorf("idp: the tokens of %q need a second condition, which a key does not prove: use Verifier.Validate", issuer.cfg.Issuers[0])
 		}
 		return issuer.keyfunc(t, tenant)
 	}

@@ -8,7 +8,8 @@ import (
 // markClaims are the claims in which servers say what kind a token is of.
 var markClaims = []string{"typ", "token_use", "token_type", "type"}
 
-// The values of these claims, in lower case, that tokens have which are no access tokens.
+// Values of markClaims in lower case. A refresh or logout token has one of the first list,
+// and an ID token one of the second.
 var (
 	otherMarks = []string{"refresh", "refresh_token", "refreshtoken", "refresh+jwt", "offline", "logout", "logout+jwt", "logout_token"}
 	idMarks    = []string{"id", "id_token", "idtoken"}

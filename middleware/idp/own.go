@@ -16,9 +16,9 @@ import (
 // issuer itself.
 //
 // Own keeps the issuer's own rule, which is that of RFC 9068: typ is at+jwt, the header
-// names a key by its kid and nothing else, iat, jti, sub and client_id are required, and
+// names a key by its kid and nothing else, aud, client_id, exp, iat, jti and sub are required, and
 // there is no tolerance for clocks. The user is username, even if that login equals the
-// ID of a client. A token without username is a client's own. The scopes are scope.
+// ID of a client. A token without username is a client's own. The claim scope holds the scopes.
 //
 // The other program tells this one nothing about revocations. A revoked token is accepted
 // until it expires, so choose short lifetimes, or use [OpenIntrospection].

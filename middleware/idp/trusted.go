@@ -162,7 +162,9 @@ func (t *trusted) isClosed() bool {
 
 // offline reports whether a token with that kid is judged without asking another
 // service.
-func (t *trusted) offline(kid string) bool { return t.cfg.Own == nil && (kid == "" || t.knows(kid)) }
+func (t *trusted) offline(kid string) bool {
+	return t.cfg.Own == nil && (kid == "" && t.finder == nil || t.knows(kid))
+}
 
 // knows reports whether the keys for kid are at hand.
 func (t *trusted) knows(kid string) bool {

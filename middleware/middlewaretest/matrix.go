@@ -66,10 +66,10 @@ func Header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
-// Guarded calls each route without a credential. It is an error if a route that open does
-// not list is not refused for that with AUTH-2 or AUTH-3, and if open lists a route that is
-// refused or that is not among the routes. A [http.ServeMux] cannot list its routes, so
-// that the list must be kept beside them.
+// Guarded calls each route without a credential. It fails the test if a route outside of
+// open is not refused with AUTH-2 or AUTH-3. It also fails if a route in open is refused
+// with one of these codes, or is not in routes. A [http.ServeMux] cannot list its routes:
+// keep the list beside them.
 func Guarded(t testing.TB, h http.Handler, routes []string, open ...string) {
 	t.Helper()
 	for _, route := range open {

@@ -42,7 +42,8 @@ var files embed.FS
 // A Provider is a fake identity provider. Its methods are safe for concurrent use.
 type Provider struct {
 	// Config comes from the provider's function in package idp. Its HTTP client reaches
-	// only the fake. Programs may change it further.
+	// only the fake. Programs may change it further. Some shapes need the settings that
+	// their file names, such as another claim for the user.
 	Config idp.Config
 
 	shape file
@@ -132,7 +133,7 @@ var presets = map[string]func(args []string) idp.Config{
 	"Zitadel":          func(a []string) idp.Config { return idp.Zitadel(a[0], a[1], a[2:]...) },
 }
 
-// Secret signs the tokens whose alg is HS256. A program that accepts them has it in Keys.
+// Secret signs the tokens whose alg is HS256. To accept them, add it to Config.Keys.
 var Secret = []byte("a-shared-secret-of-32-bytes-long")
 
 // makeKeys makes the keys of the set.
@@ -191,8 +192,8 @@ func (p *Provider) Shapes() []string {
 	return names
 }
 
-// Token returns a signed token of that shape. It was issued a minute ago and is valid for
-// an hour. changes replace claims; nil removes one. Token fails the test at once if the
+// Token returns a signed token of that shape. Unless the shape has its own iat and exp, it
+// was issued a minute ago and is valid for an hour. Some shapes are made to be refused. changes replace claims; nil removes one. Token fails the test at once if the
 // provider has no such shape.
 func (p *Provider) Token(tb testing.TB, shape string, changes map[string]any) string {
 	tb.Helper()
