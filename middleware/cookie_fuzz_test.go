@@ -3,7 +3,9 @@ package middleware_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
@@ -17,6 +19,10 @@ func FuzzCookie(f *testing.F) {
 	}
 	wrapper := middleware.Bearer(placed, &middleware.BearerConfig{Cookie: "sid", CrossOrigin: http.NewCrossOriginProtection()})
 	f.Fuzz(func(t *testing.T, line string) {
+		// Package http answers such a header with 400, before any handler.
+		if strings.ContainsFunc(line, unicode.IsControl) {
+			return
+		}
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["Cookie"] = []string{line}
 		_, err := middleware.Check(r, wrapper)

@@ -86,3 +86,35 @@ func checkDurable(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	return errors.Join(errs...)
 }
+
+// connect makes the pool for a connection string. name describes the database in errors,
+// without the password.
+func connect(ctx context.Context, dsn string, c Config) (pool *pgxpool.Pool, name string, err error) {
+	pc, err := parse(ctx, dsn)
+	if err != nil {
+		return nil, "", fmt.Errorf("postgres: %w", err) // pgx hides the password
+	}
+
+	name = fmt.Sprintf("postgres %s:%d/%s", pc.ConnConfig.Host, pc.ConnConfig.Port, pc.ConnConfig.Database)
+	if pc.ConnConfig.ConnectTimeout == 0 {
+		pc.ConnConfig.ConnectTimeout = time.Second
+	}
+
+	// The pool's default is four connections, or one for each CPU, which is few.
+	if !strings.Contains(dsn, "pool_max_conns") {
+		pc.MaxConns = max(pc.MaxConns, 16)
+	}
+
+	// Check before the pool makes connections, which would send the password.
+	err = checkPool(pc)
+	if !c.AllowPlaintext {
+		err = errors.Join(checkTransport(pc.ConnConfig), err)
+	}
+	if err == nil {
+		pool, err = pgxpool.NewWithConfig(ctx, pc)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", name, err)
+	}
+	return pool, name, nil
+}

@@ -18,7 +18,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -88,33 +87,9 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 		c = *cfg
 	}
 
-	pc, err := parse(ctx, dsn)
+	pool, name, err := connect(ctx, dsn, c)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err) // pgx hides the password
-	}
-
-	name := fmt.Sprintf("postgres %s:%d/%s", pc.ConnConfig.Host, pc.ConnConfig.Port, pc.ConnConfig.Database)
-	if pc.ConnConfig.ConnectTimeout == 0 {
-		pc.ConnConfig.ConnectTimeout = time.Second
-	}
-
-	// The pool's default is four connections, or one for each CPU, which is few.
-	if !strings.Contains(dsn, "pool_max_conns") {
-		pc.MaxConns = max(pc.MaxConns, 16)
-	}
-
-	// Check before the pool makes connections, which would send the password.
-	err = checkPool(pc)
-	if !c.AllowPlaintext {
-		err = errors.Join(checkTransport(pc.ConnConfig), err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-
-	pool, err := pgxpool.NewWithConfig(ctx, pc)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 
 	d := sqlstore.Dialect{
@@ -138,6 +113,31 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// Version returns the version of the tables at dsn, and the newest version that this
+// program knows. Both are at least 1, but stored is 0 if there are no tables yet. [Open]
+// brings older tables to the newest version, and refuses those that are more than one
+// version newer. Version changes nothing. The arguments are those of Open.
+func Version(ctx context.Context, dsn string, cfg *Config) (stored, known int, err error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+
+	pool, name, err := connect(ctx, dsn, c)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer pool.Close()
+
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
+	stored, known, err = sqlstore.Version(ctx, db, files, `SELECT to_regclass('authtier_migrations') IS NOT NULL`)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: Version: %w", name, err)
+	}
+	return stored, known, nil
 }
 
 // Close closes the connections after the calls under way have ended. Later calls and

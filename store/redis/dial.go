@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -193,4 +195,32 @@ func (s *Store) node(ctx context.Context) (*redis.Client, error) {
 		return db.MasterForKey(ctx, s.prefix)
 	}
 	return nil, errors.New("unknown kind of client")
+}
+
+// connect returns the store at a DSN. It does not ask the server anything yet.
+func connect(ctx context.Context, dsn string, c Config) (*Store, error) {
+	if c.Namespace == "" {
+		c.Namespace = "authtier"
+	}
+
+	var errs []error
+	if ctx == nil {
+		errs = append(errs, errors.New("redis: nil Context"))
+	}
+	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(c.Namespace) {
+		errs = append(errs, fmt.Errorf("redis: the Namespace %q is not of the form %s", c.Namespace, namespaces))
+	}
+	dial, err := dialer(dsn, c)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("redis: %w", err))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+
+	// The braces make a hash tag, so that a cluster keeps all keys in one slot.
+	s := &Store{db: dial(), dial: dial, prefix: "{" + c.Namespace + "}:"}
+	s.open, s.close = context.WithCancel(context.Background())
+	s.closeDB = sync.OnceValue(s.db.Close)
+	return s, nil
 }

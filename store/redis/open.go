@@ -29,16 +29,20 @@ func (s *Store) check(ctx context.Context, volatile bool) error {
 		return err
 	}
 
-	known, err := s.checkFormat(ctx, node)
-	if err == nil && !known {
-		err = s.checkEmpty(ctx, node)
-	}
-	if err != nil {
+	stored, err := s.storedFormat(ctx, node)
+	switch {
+	case err != nil:
 		return err
+	case stored > format+1:
+		return fmt.Errorf("redis: the namespace %s has format %d, and this version knows up to %d", s.prefix, stored, format)
+	case stored == 0:
+		if err := s.checkEmpty(ctx, node); err != nil {
+			return err
+		}
 	}
 
 	// The script of a snapshot also sets up the namespace and its format.
-	_, _, err = s.snapshot(ctx, !known)
+	_, _, err = s.snapshot(ctx, stored == 0)
 	return err
 }
 
@@ -77,26 +81,24 @@ func checkServer(ctx context.Context, node *redis.Client, volatile bool) error {
 	return errors.Join(errs...)
 }
 
-// checkFormat reports whether the namespace has a format, and fails if this version
-// cannot use it.
-func (s *Store) checkFormat(ctx context.Context, node *redis.Client) (known bool, err error) {
+// storedFormat returns the format of the namespace, or 0 if it has none.
+func (s *Store) storedFormat(ctx context.Context, node *redis.Client) (int, error) {
 	var text string
-	err = call(ctx, func(ctx context.Context) (err error) {
+	err := call(ctx, func(ctx context.Context) (err error) {
 		text, err = node.Get(ctx, s.prefix+"format").Result()
 		return err
 	})
 
 	switch n, errN := strconv.Atoi(text); {
 	case errors.Is(err, redis.Nil):
-		return false, nil
+		return 0, nil
 	case err != nil:
-		return false, fmt.Errorf("%w (key %s)", err, s.prefix+"format")
+		return 0, fmt.Errorf("%w (key %s)", err, s.prefix+"format")
 	case errN != nil || n < 1:
-		return false, fmt.Errorf("redis: %s holds %.20q: the namespace is not ours", s.prefix+"format", text)
-	case n > format+1:
-		return false, fmt.Errorf("redis: the namespace %s has format %d, and this version knows up to %d", s.prefix, n, format)
+		return 0, fmt.Errorf("redis: %s holds %.20q: the namespace is not ours", s.prefix+"format", text)
+	default:
+		return n, nil
 	}
-	return true, nil
 }
 
 // checkEmpty returns an error if a namespace without a format holds keys.
@@ -114,7 +116,7 @@ func (s *Store) checkEmpty(ctx context.Context, node *redis.Client) error {
 			continue
 		}
 		// Another node may have set up the namespace since.
-		if known, err := s.checkFormat(ctx, node); known || err != nil {
+		if stored, err := s.storedFormat(ctx, node); stored > 0 || err != nil {
 			return err
 		}
 		return fmt.Errorf("redis: the namespace holds the key %.200q, which is not ours", keys[0])

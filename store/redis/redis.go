@@ -33,8 +33,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"regexp"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -139,33 +137,45 @@ func Open(ctx context.Context, dsn string, cfg *Config) (*Store, error) {
 	if cfg != nil {
 		c = *cfg
 	}
-	if c.Namespace == "" {
-		c.Namespace = "authtier"
-	}
 
-	var errs []error
-	if ctx == nil {
-		errs = append(errs, errors.New("redis: nil Context"))
-	}
-	if !regexp.MustCompile(`^` + namespaces + `$`).MatchString(c.Namespace) {
-		errs = append(errs, fmt.Errorf("redis: the Namespace %q is not of the form %s", c.Namespace, namespaces))
-	}
-	dial, err := dialer(dsn, c)
+	s, err := connect(ctx, dsn, c)
 	if err != nil {
-		errs = append(errs, fmt.Errorf("redis: %w", err))
+		return nil, err
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-
-	// The braces make a hash tag, so that a cluster keeps all keys in one slot.
-	s := &Store{db: dial(), dial: dial, prefix: "{" + c.Namespace + "}:"}
-	s.open, s.close = context.WithCancel(context.Background())
-	s.closeDB = sync.OnceValue(s.db.Close)
 	if err := s.check(ctx, c.AllowVolatile); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// Version returns the version of the data in the namespace, and the newest version that
+// this program knows. Both are at least 1, but stored is 0 if the namespace is not set up
+// yet. [Open] brings older data to the newest version as it is used, and refuses data that
+// is more than one version newer. Version changes nothing. The arguments are those of Open.
+func Version(ctx context.Context, dsn string, cfg *Config) (stored, known int, err error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+
+	s, err := connect(ctx, dsn, c)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.Close()
+
+	var node *redis.Client
+	err = call(ctx, func(ctx context.Context) (err error) {
+		node, err = s.node(ctx)
+		return err
+	})
+	if err == nil {
+		stored, err = s.storedFormat(ctx, node)
+	}
+	if err == nil && stored == 0 {
+		err = s.checkEmpty(ctx, node)
+	}
+	return stored, format, err
 }
 
 // Close closes the connections. Calls under way, later calls and Hint return errors.

@@ -61,14 +61,7 @@ const patience = 10 * time.Second
 // directory, Open makes a new database there, in which all clients are unknown and
 // nothing is revoked. Programs that run unattended should give an absolute path.
 func Open(ctx context.Context, file string) (*Store, error) {
-	var errs []error
-	if ctx == nil {
-		errs = append(errs, errors.New("nil Context"))
-	}
-	if strings.TrimSpace(file) == "" || strings.HasPrefix(file, ":") || strings.HasPrefix(file, "file:") {
-		errs = append(errs, fmt.Errorf("file is %q, expected the path of a file", file))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := check(ctx, file); err != nil {
 		return nil, fmt.Errorf("sqlite: Open: %w", err)
 	}
 	if err := touch(ctx, file); err != nil {
@@ -96,6 +89,18 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	return s, nil
 }
 
+// check returns an error that names what is wrong with the arguments of Open.
+func check(ctx context.Context, file string) error {
+	var errs []error
+	if ctx == nil {
+		errs = append(errs, errors.New("nil Context"))
+	}
+	if strings.TrimSpace(file) == "" || strings.HasPrefix(file, ":") || strings.HasPrefix(file, "file:") {
+		errs = append(errs, fmt.Errorf("file is %q, expected the path of a file", file))
+	}
+	return errors.Join(errs...)
+}
+
 // touch creates the file, or checks an existing one without changing it. Only SQLite may
 // open an existing file: closing it here would drop all POSIX locks (fcntl) that this
 // process has on it.
@@ -118,20 +123,55 @@ func touch(ctx context.Context, file string) error {
 		return nil
 	}
 
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=rw&_pragma=busy_timeout(1000)")
+	db, err := existing(ctx, file)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	return db.Close()
+}
+
+// existing opens a database that exists, without changing it, and checks whose it is.
+func existing(ctx context.Context, file string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=rw&_pragma=busy_timeout(1000)")
+	if err != nil {
+		return nil, err
+	}
 
 	ours, err := isOurs(ctx, db)
 	if err == nil && !ours {
 		err = errForeign
 	}
 	if err != nil {
-		return fmt.Errorf("%s: opening the database: %w", file, err)
+		return nil, errors.Join(fmt.Errorf("%s: opening the database: %w", file, err), db.Close())
 	}
-	return nil
+	return db, nil
+}
+
+// Version returns the version of the database in the file, and the newest version that
+// this program knows. Both are at least 1, but stored is 0 if the file holds no database
+// yet. [Open] brings an older database to the newest version, and refuses one that is more
+// than one version newer. Version changes nothing. ctx bounds the call.
+//
+// Version returns an error that wraps [fs.ErrNotExist] if the file does not exist.
+func Version(ctx context.Context, file string) (stored, known int, err error) {
+	err = check(ctx, file)
+	if err == nil {
+		_, err = os.Stat(file)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("sqlite: Version: %w", err)
+	}
+
+	db, err := existing(ctx, file)
+	if err != nil {
+		return 0, 0, fmt.Errorf("sqlite: Version: %w", err)
+	}
+	defer db.Close()
+	stored, known, err = sqlstore.Version(ctx, db, files, `SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'authtier_migrations'`)
+	if err != nil {
+		return 0, 0, fmt.Errorf("sqlite: Version: %s: %w", file, err)
+	}
+	return stored, known, nil
 }
 
 // busy reports whether err means that another process is writing.

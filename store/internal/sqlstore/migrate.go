@@ -146,3 +146,20 @@ func (m migration) run(ctx context.Context, tx *sql.Tx, version int) error {
 		version, m.name, m.sum, time.Now().UTC().Format(time.RFC3339))
 	return err
 }
+
+// Version returns the version of a database that [Migrate] has made, or 0 if there is
+// none, and the version that files lead to. It changes nothing. exists is a query that
+// returns whether the table authtier_migrations exists.
+func Version(ctx context.Context, db *sql.DB, files fs.FS, exists string) (stored, known int, err error) {
+	ms, err := migrations(files)
+	if err != nil {
+		return 0, 0, err
+	}
+
+	var ok bool
+	if err := db.QueryRowContext(ctx, exists).Scan(&ok); err != nil || !ok {
+		return 0, len(ms), err
+	}
+	err = db.QueryRowContext(ctx, `SELECT count(*) FROM authtier_migrations`).Scan(&stored)
+	return stored, len(ms), err
+}

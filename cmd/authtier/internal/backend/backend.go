@@ -1,0 +1,150 @@
+// Package backend opens the store and the issuer that the flags of a command name.
+//
+//	var f backend.Flags
+//	f.AddStore(cmd.Flags())
+//	db, err := f.Open(ctx, cmd)
+//	iss, err := f.Administration(ctx, db)
+package backend
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/postgres"
+	"github.com/authtier/authtier/store/redis"
+	"github.com/authtier/authtier/store/sqlite"
+)
+
+// A Store is a store that can be closed.
+type Store interface {
+	store.Store
+	Close() error
+}
+
+// Flags say where the records are, who the issuer is, and where its keys are.
+type Flags struct {
+	Store, StoreFile string
+	KeyFile          string
+	Issuer           string
+
+	AllowPlaintextStore, AllowVolatileStore bool
+}
+
+// DefaultIssuer is the issuer of a server that listens at the default address.
+const DefaultIssuer = "http://127.0.0.1:8080"
+
+// AddStore adds the flags that name the store.
+func (f *Flags) AddStore(flags *pflag.FlagSet) {
+	flags.StringVar(&f.Store, "store", "sqlite:auth.db", "the store: sqlite:FILE, postgres://..., redis://... or rediss://...; a DSN with a password belongs into the variable or into --store-file")
+	flags.StringVar(&f.StoreFile, "store-file", "", "a file that holds the DSN of the store")
+	flags.BoolVar(&f.AllowPlaintextStore, "allow-plaintext-store", false, "allow a connection without TLS to a store on another machine")
+	flags.BoolVar(&f.AllowVolatileStore, "allow-volatile-store", false, "allow a store that may forget acknowledged writes in a crash")
+	cli.Env(flags, "store", "store-file", "allow-plaintext-store", "allow-volatile-store")
+}
+
+// AddKeyFile adds the flag that names the key file.
+func (f *Flags) AddKeyFile(flags *pflag.FlagSet) {
+	flags.StringVar(&f.KeyFile, "key-file", "auth.key", "the file with the key that encrypts the signing keys in the store")
+	cli.Env(flags, "key-file")
+}
+
+// AddIssuer adds the flag that names the issuer.
+func (f *Flags) AddIssuer(flags *pflag.FlagSet) {
+	flags.StringVar(&f.Issuer, "issuer", DefaultIssuer, "the issuer's URL, which its tokens and its usage belong to")
+	cli.Env(flags, "issuer")
+}
+
+// A location is a store that the flags name.
+type location struct {
+	kind string // "sqlite", "postgres" or "redis"
+	dsn  string // the file, if kind is "sqlite"
+}
+
+// locate reads --store or --store-file. It refuses a password on the command line, where
+// every user of the machine can read it.
+func (f *Flags) locate(cmd *cobra.Command) (location, error) {
+	dsn, place := f.Store, "--store"
+	if !cmd.Flags().Changed("store") && os.Getenv(cli.Variable("store")) != "" {
+		place = cli.Variable("store")
+	}
+
+	if f.StoreFile != "" {
+		if place == cli.Variable("store") || cmd.Flags().Changed("store") {
+			return location{}, cli.Usagef("%s and --store-file are both set, expected one of them", place)
+		}
+		text, err := os.ReadFile(f.StoreFile)
+		if err != nil {
+			return location{}, fmt.Errorf("--store-file: %w", err)
+		}
+		dsn, place = strings.TrimSpace(string(text)), "the file "+f.StoreFile
+	}
+
+	scheme, rest, _ := strings.Cut(dsn, ":")
+	if cmd.Flags().Changed("store") && hasPassword(dsn) {
+		return location{}, cli.Usagef("--store: a password on the command line can be read by other users: set %s, or write the DSN to a file and name it with --store-file", cli.Variable("store"))
+	}
+	switch scheme {
+	case "sqlite":
+		if rest == "" {
+			return location{}, cli.Usagef("%s: the file is missing, expected sqlite:FILE", place)
+		}
+		return location{"sqlite", rest}, nil
+	case "postgres", "postgresql":
+		return location{"postgres", dsn}, nil
+	case "redis", "rediss", "unix":
+		return location{"redis", dsn}, nil
+	}
+	return location{}, cli.Usagef("%s: expected sqlite:FILE, postgres://..., redis://... or rediss://...", place)
+}
+
+// hasPassword reports whether a DSN has a password. A DSN that is no URL may have one
+// anywhere.
+func hasPassword(dsn string) bool {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return true
+	}
+	_, inUser := u.User.Password()
+	q := u.Query()
+	return inUser || q.Has("password") || q.Has("sentinel_password")
+}
+
+// open opens or creates the store.
+func (l location) open(ctx context.Context, f *Flags) (Store, error) {
+	switch l.kind {
+	case "sqlite":
+		return nonNil(sqlite.Open(ctx, l.dsn))
+	case "postgres":
+		return nonNil(postgres.Open(ctx, l.dsn, &postgres.Config{AllowPlaintext: f.AllowPlaintextStore, AllowVolatile: f.AllowVolatileStore}))
+	default:
+		return nonNil(redis.Open(ctx, l.dsn, &redis.Config{AllowPlaintext: f.AllowPlaintextStore, AllowVolatile: f.AllowVolatileStore}))
+	}
+}
+
+// version returns the version of the store and the newest known one.
+func (l location) version(ctx context.Context, f *Flags) (stored, known int, err error) {
+	switch l.kind {
+	case "sqlite":
+		return sqlite.Version(ctx, l.dsn)
+	case "postgres":
+		return postgres.Version(ctx, l.dsn, &postgres.Config{AllowPlaintext: f.AllowPlaintextStore, AllowVolatile: f.AllowVolatileStore})
+	default:
+		return redis.Version(ctx, l.dsn, &redis.Config{AllowPlaintext: f.AllowPlaintextStore, AllowVolatile: f.AllowVolatileStore})
+	}
+}
+
+// nonNil turns the nil pointer that comes with an error into a nil interface.
+func nonNil[S Store](s S, err error) (Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}

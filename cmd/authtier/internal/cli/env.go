@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// annotation marks a flag that has a variable. Its value is the name of the variable.
+const annotation = "authtier_variable"
+
+// Env lets the environment set flags that the command line does not have. The variable of
+// --key-file is AUTHTIER_KEY_FILE. A variable that is empty counts as not set. The value
+// of a variable does not count as given on the command line ([pflag.FlagSet].Changed).
+func Env(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		f := flags.Lookup(name)
+		variable := Variable(name)
+		f.Usage += " (" + variable + ")"
+		if f.Annotations == nil {
+			f.Annotations = map[string][]string{}
+		}
+		f.Annotations[annotation] = []string{variable}
+	}
+}
+
+// Variable returns the name of the variable for a flag.
+func Variable(flag string) string {
+	return "AUTHTIER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// fromEnv sets the flags of cmd that have a variable, unless the command line has them.
+// It does not repeat a wrong value, which may be a secret.
+func fromEnv(cmd *cobra.Command) error {
+	var wrong []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		variable := f.Annotations[annotation]
+		if f.Changed || len(variable) == 0 {
+			return
+		}
+		value := os.Getenv(variable[0])
+		if value == "" {
+			return
+		}
+		if err := f.Value.Set(value); err != nil {
+			wrong = append(wrong, variable[0]+": expected "+kind(f))
+		}
+	})
+
+	if len(wrong) > 0 {
+		slices.Sort(wrong)
+		return Usagef("the environment: %s", strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+// kind describes the values of a flag.
+func kind(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return "true or false"
+	case "duration":
+		return `a duration such as "30s" or "5m"`
+	case "int", "uint16", "int64":
+		return "a number"
+	case "ipNetSlice", "stringSlice":
+		return "a list with commas"
+	}
+	return "a value as for --" + f.Name
+}
