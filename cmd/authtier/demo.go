@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/issuer"
 )
 
@@ -24,15 +25,14 @@ type demoFlags struct {
 	sessionTimeout time.Duration
 }
 
-// demoCommand returns the demo command. The command sets failed if its flags were valid
-// and the demo failed.
-func demoCommand(failed *bool) *cobra.Command {
+// demoCommand returns the demo command.
+func demoCommand() *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Serve all four systems from memory, on loopback, with made-up credentials",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
@@ -42,10 +42,8 @@ func demoCommand(failed *bool) *cobra.Command {
 			// A second signal ends the process at once.
 			context.AfterFunc(ctx, stop)
 
-			err := demo(ctx, f, cmd.OutOrStdout())
-			*failed = err != nil
-			return err
-		},
+			return demo(ctx, f, cmd.OutOrStdout())
+		}),
 	}
 	cmd.Flags().StringVar(&f.addr, "addr", "127.0.0.1:8080", "loopback address to listen on; port 0 picks a free one")
 	cmd.Flags().DurationVar(&f.sessionTimeout, "session-timeout", 5*time.Minute, "idle timeout of sessions, at least 1s")
@@ -57,16 +55,16 @@ func demoCommand(failed *bool) *cobra.Command {
 func (f demoFlags) check() error {
 	host, port, err := net.SplitHostPort(f.addr)
 	if err != nil {
-		return fmt.Errorf("--addr %q: %w", f.addr, err)
+		return cli.Usagef("--addr %q: %w", f.addr, err)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("--addr %q: expected a port from 0 to 65535", f.addr)
+		return cli.Usagef("--addr %q: expected a port from 0 to 65535", f.addr)
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--addr %q: the demo listens only on loopback, such as 127.0.0.1:8080", f.addr)
+		return cli.Usagef("--addr %q: the demo listens only on loopback, such as 127.0.0.1:8080", f.addr)
 	}
 	if f.sessionTimeout < time.Second {
-		return fmt.Errorf("--session-timeout %v: expected at least 1s", f.sessionTimeout)
+		return cli.Usagef("--session-timeout %v: expected at least 1s", f.sessionTimeout)
 	}
 	return nil
 }

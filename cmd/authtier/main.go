@@ -1,7 +1,9 @@
-// Command authtier serves a demonstration of the suite on a loopback address.
+// Command authtier serves and administers an authorization server.
 //
-//	go run ./cmd/authtier demo
-//	go run ./cmd/authtier version
+//	authtier init     makes a store, a first client, a user and an API key
+//	authtier serve    serves them
+//	authtier demo     shows everything with made-up credentials, from memory
+//	authtier --help   lists the other commands
 package main
 
 import (
@@ -11,38 +13,52 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/cmd/authtier/internal/setup"
 )
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns the exit status: 0 for success, 1 for a failure, 2 for wrong usage.
+const long = `authtier is an authorization server: OAuth 2.0 tokens, API keys, sessions and usage counts.
+
+  authtier init     makes a store, a key file, and a first client, user and API key
+  authtier serve    serves them at http://127.0.0.1:8080
+  authtier demo     serves a demonstration from memory
+
+All other commands administer the same store, also while servers run. By default the store
+is the file auth.db in the current folder; AUTHTIER_STORE or --store names another.
+
+The exit status is 0 for success, 1 for a failure, and 2 for a wrong command line.`
+
+// run returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	failed := false
 	root := &cobra.Command{
 		Use:           "authtier",
-		Short:         "A demonstration of API keys, tokens, sessions and usage in front of a server",
+		Short:         "An authorization server with API keys, tokens, sessions and usage counts",
+		Long:          long,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 
-	root.AddCommand(demoCommand(&failed), versionCommand())
+	root.AddCommand(setup.Command(), demoCommand(), versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 
-	if err := root.Execute(); err != nil {
+	err := root.Execute()
+	status := cli.Status(err)
+	if err != nil {
 		fmt.Fprintln(stderr, "authtier:", err)
-		if failed {
-			return 1
-		}
-		fmt.Fprintln(stderr, "See authtier --help.")
-		return 2
 	}
-	return 0
+	if status == 2 {
+		fmt.Fprintln(stderr, "See authtier --help.")
+	}
+	return status
 }
 
 func versionCommand() *cobra.Command {

@@ -155,11 +155,14 @@ func existing(ctx context.Context, file string) (*sql.DB, error) {
 // Version returns an error that wraps [fs.ErrNotExist] if the file does not exist.
 func Version(ctx context.Context, file string) (stored, known int, err error) {
 	err = check(ctx, file)
-	if err == nil {
-		_, err = os.Stat(file)
-	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("sqlite: Version: %w", err)
+	}
+	switch info, err := os.Stat(file); {
+	case err != nil:
+		return 0, 0, fmt.Errorf("sqlite: Version: %w", err)
+	case info.IsDir():
+		return 0, 0, fmt.Errorf("sqlite: Version: %w", &fs.PathError{Op: "open", Path: file, Err: syscall.EISDIR})
 	}
 
 	db, err := existing(ctx, file)
@@ -200,9 +203,10 @@ func isOurs(ctx context.Context, db interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }) (bool, error) {
 	var id, tables int
-	err := errors.Join(
-		db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id),
-		db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables))
+	err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id)
+	if err == nil {
+		err = db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables)
+	}
 	return id == applicationID || id == 0 && tables == 0, err
 }
 

@@ -1,0 +1,93 @@
+// Package setup is the command init, which makes the first store.
+package setup
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+)
+
+const long = `init makes what authtier serve needs: the store, the key file, a first client, a first
+user and a first API key. It prints each secret once, with the calls that prove that they
+work. Secrets cannot be shown again; replace a lost one with authtier client rotate-secret,
+authtier user set-password or authtier key rotate.
+
+It never overwrites anything. If the store has records already, or if the key file belongs
+to another store, it says so and exits with status 1. An init that was interrupted goes on
+where it stopped.
+
+A second server on the same store needs no init: copy the key file to it.`
+
+type flags struct {
+	backend.Flags
+	client, user string
+	scopes       []string
+}
+
+// Command returns the command.
+func Command() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:     "init",
+		Short:   "Make a store, a key file, and a first client, user and API key",
+		Long:    long,
+		Example: "  authtier init\n  authtier serve",
+		Args:    cobra.NoArgs,
+		RunE:    cli.Run(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
+	}
+
+	f.AddStore(cmd.Flags())
+	f.AddKeyFile(cmd.Flags())
+	f.AddIssuer(cmd.Flags())
+	cmd.Flags().StringVar(&f.client, "client", "app", "the ID of the first client")
+	cmd.Flags().StringVar(&f.user, "user", "user", "the login of the first user")
+	cmd.Flags().StringArrayVar(&f.scopes, "scope", []string{"api"}, "a scope of the client and its API key; may be repeated")
+	cli.AddOutput(cmd)
+	return cmd
+}
+
+// A created holds what init prints: the only copy of the secrets.
+type created struct {
+	Store   string `json:"store"`
+	KeyFile string `json:"key_file"`
+	Issuer  string `json:"issuer"`
+
+	Client struct {
+		ID     string `json:"id"`
+		Secret string `json:"secret"`
+	} `json:"client"`
+
+	User struct {
+		Login    string `json:"login"`
+		Password string `json:"password"`
+	} `json:"user"`
+
+	APIKey struct {
+		ID  string `json:"id"`
+		Key string `json:"key"`
+	} `json:"api_key"`
+}
+
+// print writes the secrets and the calls that use them.
+func (c *created) print(w io.Writer) {
+	fmt.Fprintf(w, `Made %s and the key file %s. Keep a copy of both.
+
+client	%s	secret	%s
+user	%s	password	%s
+API key	%s	key	%s
+
+The secrets are not shown again. Start the server:
+
+authtier serve
+
+Then try them out in another terminal:
+
+curl -u '%[3]s:%[4]s' %[9]s/oauth2/token -d grant_type=client_credentials
+curl -u '%[5]s:%[6]s' -c cookies.txt '%[9]s/api/login?_json=true'
+curl -H 'X-API-KEY: %[8]s' %[9]s/me
+`, c.Store, c.KeyFile, c.Client.ID, c.Client.Secret, c.User.Login, c.User.Password, c.APIKey.ID, c.APIKey.Key, c.Issuer)
+}

@@ -1,0 +1,165 @@
+package setup
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/store"
+)
+
+// run makes everything and prints it.
+func (f *flags) run(cmd *cobra.Command) error {
+	if err := errors.Join(cli.CheckOutput(cmd), f.check()); err != nil {
+		return err
+	}
+	file, err := f.SQLiteFile(cmd)
+	if err != nil {
+		return err
+	}
+	if err := checkFolders(file, f.KeyFile); err != nil {
+		return err
+	}
+
+	made, err := makeFiles(file, f.KeyFile)
+	if err != nil {
+		return err
+	}
+	c, err := f.create(cmd.Context(), cmd)
+	if err != nil {
+		return errors.Join(err, made.remove())
+	}
+
+	c.Store, c.KeyFile, c.Issuer = "the store", f.KeyFile, f.Issuer
+	if file != "" {
+		c.Store = "the store " + file
+	}
+	return cli.Print(cmd, c, c.print)
+}
+
+// check returns an error that names every flag that is wrong. It is called before anything
+// is made.
+func (f *flags) check() error {
+	client := store.Client{ID: f.client, Scopes: f.scopes}
+	user := store.User{Login: f.user}
+	err := errors.Join(client.Check(), user.Check())
+	if f.client == f.user {
+		err = errors.Join(err, fmt.Errorf("--client and --user are both %q: tokens could not tell them apart", f.client))
+	}
+	if err != nil {
+		return cli.Usagef("--client, --user or --scope: %w", err)
+	}
+	return nil
+}
+
+func (f *flags) firstClient() store.Client {
+	return store.Client{ID: f.client, Scopes: f.scopes, Default: f.scopes, Grants: []string{store.GrantClientCredentials}}
+}
+
+// create makes the store, the keys and the records.
+func (f *flags) create(ctx context.Context, cmd *cobra.Command) (*created, error) {
+	db, err := f.open(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+
+	if err := f.checkEmpty(ctx, db); err != nil {
+		return nil, err
+	}
+	iss, err := issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
+	if err != nil {
+		return nil, fmt.Errorf("--issuer or --key-file: %w", err)
+	}
+	defer iss.Close()
+	return f.records(ctx, db, iss)
+}
+
+// open makes the store. A store that exists is only opened, so that an older one is not
+// changed.
+func (f *flags) open(ctx context.Context, cmd *cobra.Command) (backend.Store, error) {
+	stored, _, err := f.Version(ctx, cmd)
+	switch {
+	case err != nil:
+		return nil, err
+	case stored > 0:
+		return f.Open(ctx, cmd)
+	}
+	return f.Create(ctx, cmd)
+}
+
+// checkEmpty returns an error that says what is there, unless the store has no records
+// and the key file fits to it.
+func (f *flags) checkEmpty(ctx context.Context, db backend.Store) error {
+	clients, err := db.ListClients(ctx, "", 1)
+	if err != nil {
+		return err
+	}
+	users, err := db.ListUsers(ctx, "", 1)
+	if err != nil {
+		return err
+	}
+	keys, err := db.SigningKeys(ctx, "authtier")
+	if err != nil {
+		return err
+	}
+
+	_, statErr := os.Stat(f.KeyFile)
+	hasFile := !errors.Is(statErr, fs.ErrNotExist)
+	switch {
+	case len(clients) > 0:
+		return fmt.Errorf("the store has clients already, such as %q: nothing was changed; see authtier client list", clients[0].ID)
+	case len(users) > 0:
+		return fmt.Errorf("the store has users already, such as %q: nothing was changed; see authtier user list", users[0].Login)
+	case len(keys) > 0 && !hasFile:
+		return fmt.Errorf("the store has signing keys, and the key file %s does not exist: copy it from the first server", f.KeyFile)
+	case len(keys) == 0 && hasFile:
+		return fmt.Errorf("the key file %s exists already and belongs to another store: nothing was changed; name another with --key-file", f.KeyFile)
+	}
+	return nil
+}
+
+// records makes the first client, user and API key. If one cannot be made, it deletes the
+// ones that it has made before.
+func (f *flags) records(ctx context.Context, db backend.Store, iss *issuer.Issuer) (c *created, err error) {
+	var undo []func(context.Context) error
+	defer func() {
+		for _, u := range undo {
+			if err != nil {
+				err = errors.Join(err, u(context.WithoutCancel(ctx)))
+			}
+		}
+	}()
+
+	c = &created{}
+	c.Client.ID, c.User.Login = f.client, f.user
+	if c.Client.Secret, err = iss.CreateClient(ctx, f.firstClient()); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func(ctx context.Context) error { return db.DeleteClient(ctx, f.client) })
+
+	c.User.Password = rand.Text()
+	if err = iss.CreateUser(ctx, store.User{Login: f.user}, c.User.Password); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func(ctx context.Context) error { return db.DeleteUser(ctx, f.user) })
+
+	c.APIKey.Key, err = iss.CreateAPIKey(ctx, store.APIKey{Client: f.client, Name: "first key", Scopes: f.scopes})
+	if err != nil {
+		return nil, err
+	}
+	k, err := db.APIKey(ctx, store.DigestOf(c.APIKey.Key))
+	if err != nil {
+		return nil, err
+	}
+	c.APIKey.ID = k.ID
+	return c, nil
+}
