@@ -10,13 +10,13 @@ import (
 	"net/netip"
 	"os/signal"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/cmd/authtier/internal/drain"
 	"github.com/authtier/authtier/issuer"
 )
 
@@ -104,9 +104,9 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 		DisableGeneralOptionsHandler: true,
 	}
 
-	silent := watchSilent(server)
+	drainer := drain.New(server, listener)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- drainer.Serve() }()
 	fmt.Fprintf(stdout, "listening on %s\n\n%s", url, introduction(url))
 
 	select {
@@ -115,12 +115,7 @@ func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 	case <-ctx.Done():
 	}
 
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
-	defer cancel()
-	silent.close()
-	if err := server.Shutdown(stopping); errors.Is(err, context.DeadlineExceeded) {
-		return server.Close()
-	} else if err != nil {
+	if err := drainer.Drain(shutdownTime); !errors.Is(err, drain.ErrCut) {
 		return err
 	}
 	return nil
@@ -133,34 +128,6 @@ func onLoopback(a net.Addr) error {
 		return fmt.Errorf("the demo listens only on loopback, and %v is not", a)
 	}
 	return nil
-}
-
-// silent holds the connections that have not sent a byte yet. Server.Shutdown would
-// wait five seconds for them.
-type silent struct {
-	mu    sync.Mutex
-	conns map[net.Conn]bool
-}
-
-func watchSilent(server *http.Server) *silent {
-	s := &silent{conns: map[net.Conn]bool{}}
-	server.ConnState = func(c net.Conn, state http.ConnState) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.conns, c)
-		if state == http.StateNew {
-			s.conns[c] = true
-		}
-	}
-	return s
-}
-
-func (s *silent) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.Close()
-	}
 }
 
 func introduction(url string) string {

@@ -14,8 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/admin"
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/cmd/authtier/internal/importing"
+	"github.com/authtier/authtier/cmd/authtier/internal/serve"
 	"github.com/authtier/authtier/cmd/authtier/internal/setup"
+	"github.com/authtier/authtier/cmd/authtier/internal/usage"
 )
 
 func main() {
@@ -45,7 +49,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 
-	root.AddCommand(setup.Command(), demoCommand(), versionCommand())
+	root.AddCommand(setup.Command(), serve.Command(), usage.Command(), importing.Command(), demoCommand(), versionCommand())
+	root.AddCommand(admin.Commands()...)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

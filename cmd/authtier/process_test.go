@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,11 +36,36 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+// built builds the binary once for all tests. TestMain removes it.
+var built = sync.OnceValues(func() (binary string, err error) {
+	dir, err := os.MkdirTemp("", "authtier-test-")
+	if err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "authtier")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		return binary, fmt.Errorf("go build: %v\n%s", err, out)
+	}
+	return binary, nil
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if isBuilt.Load() {
+		binary, _ := built()
+		os.RemoveAll(filepath.Dir(binary))
+	}
+	os.Exit(status)
+}
+
+var isBuilt atomic.Bool
+
 func build(t *testing.T) (binary string) {
 	t.Helper()
-	binary = filepath.Join(t.TempDir(), "authtier")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	isBuilt.Store(true)
+	binary, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }

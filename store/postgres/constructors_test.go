@@ -26,7 +26,7 @@ func TestOpenErrors(t *testing.T) {
 		"no context":         {noContext, local, []string{"nil Context"}},
 		"a garbled port":     {noContext, "postgres://u:hunter2@127.0.0.1:port/d", []string{"nil Context", "invalid port"}},
 		"another database":   {ended, "mysql://u:hunter2@127.0.0.1/d", []string{"cannot parse"}},
-		"no pairs":           {ended, "garbled", []string{"cannot parse"}},
+		"no pairs":           {ended, "hunter2", []string{"dsn is not understood"}},
 		"no connections":     {ended, local + "&pool_max_conns=0", []string{"pool_max_conns"}},
 		"a negative number":  {ended, local + "&pool_max_conns=-1", []string{"pool_max_conns"}},
 		"no health checks":   {ended, local + "&pool_health_check_period=0s", []string{"pool_health_check_period is 0s"}},

@@ -24,6 +24,10 @@ func parse(ctx context.Context, dsn string) (*pgxpool.Config, error) {
 		errs = append(errs, errors.New("dsn is blank, and would mean the default database"))
 	}
 	cfg, err := pgxpool.ParseConfig(dsn)
+	// pgx hides the password only in forms that it recognizes.
+	if err != nil && len(dsn) > 0 && strings.Contains(err.Error(), dsn) {
+		err = errors.New("dsn is not understood, expected a URL or key=value pairs")
+	}
 	return cfg, errors.Join(append(errs, err)...)
 }
 

@@ -47,6 +47,11 @@ var _ store.Store = (*Store)(nil)
 // applicationID marks the files of this package.
 const applicationID = 0x61757468
 
+// largeCache lets the writing connection keep up to 64 MiB of pages, once many records are
+// created. They are spread over the whole table and its indexes, and with the 2 MiB of
+// SQLite itself most pages would be written and read several times in one transaction.
+const largeCache = "PRAGMA cache_size = -65536"
+
 // patience is how long Open waits while other processes write.
 const patience = 10 * time.Second
 
@@ -68,7 +73,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 
-	d := sqlstore.Dialect{Name: "sqlite " + file, Prepare: true, Busy: busy, Snapshot: &sql.TxOptions{ReadOnly: true}}
+	d := sqlstore.Dialect{Name: "sqlite " + file, Prepare: true, Busy: busy, Batch: largeCache, Snapshot: &sql.TxOptions{ReadOnly: true}}
 	// SQLite has one writer at a time. Its own waiting is off: the store repeats often.
 	write, err := pool(file, 1, "_txlock=immediate&_pragma=busy_timeout(0)")
 	if err != nil {

@@ -81,6 +81,7 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 	}
 	// The transaction may still run after the caller has stopped waiting for it.
 	ks = record.APIKeys.CloneAll(ks)
+	sortByKey(ks)
 	return s.create(ctx, "creating API keys", len(ks), func(ctx context.Context, tx *feedTx) error {
 		for chunk := range slices.Chunk(ks, createBatch) {
 			if err := tx.checkClients(ctx, chunk); err != nil {
@@ -97,9 +98,13 @@ func (s *Store) CreateAPIKeys(ctx context.Context, ks ...store.APIKey) error {
 // checkClients returns an error if one of the keys has no client, or a scope that its
 // client does not have.
 func (tx *feedTx) checkClients(ctx context.Context, ks []store.APIKey) error {
-	keys := make([][]byte, len(ks))
+	// Many keys of few clients are usual, and each client is read once.
+	seen := map[string]bool{}
+	var keys [][]byte
 	for i := range ks {
-		keys[i] = key(ks[i].Client)
+		if id := ks[i].Client; !seen[id] {
+			seen[id], keys = true, append(keys, key(id))
+		}
 	}
 	scopes, err := tx.clientScopes(ctx, keys)
 	if err != nil {
@@ -149,10 +154,8 @@ func (tx *feedTx) checkScopes(ctx context.Context, k, before *store.APIKey) erro
 	return record.CheckScopes(k, scopes[k.Client], before)
 }
 
-// createAPIKeys stores keys if none of their IDs and digests is or was in use. Every
-// transaction that creates or revokes keys holds the head. The answers that this
-// function reads therefore stay true until it commits.
-func (tx *feedTx) createAPIKeys(ctx context.Context, ks []store.APIKey) error {
+// checkUnused returns an error that names a key whose ID or digest is or was in use.
+func (tx *feedTx) checkUnused(ctx context.Context, ks []store.APIKey) error {
 	ids, digests := make([][]byte, len(ks)), make([][]byte, len(ks))
 	for i := range ks {
 		ids[i], digests[i] = key(ks[i].ID), ks[i].Digest[:]
@@ -178,30 +181,7 @@ func (tx *feedTx) createAPIKeys(ctx context.Context, ks []store.APIKey) error {
 			}
 		}
 	}
-	return tx.insertAPIKeys(ctx, ks)
-}
-
-func (tx *feedTx) insertAPIKeys(ctx context.Context, ks []store.APIKey) error {
-	const columns = 11
-	args := make([]any, 0, len(ks)*columns)
-	for i := range ks {
-		k := &ks[i]
-		scopes, err := writeJSON(k.Scopes)
-		if err != nil {
-			return err
-		}
-		addrs, err := writeJSON(k.Addrs)
-		if err != nil {
-			return err
-		}
-		args = append(args, key(k.ID), []byte(k.ID), k.Digest[:], key(k.Client), []byte(k.Client), scopes,
-			micros(k.Created), micros(k.Expires), []byte(k.Name), []byte(k.Owner), addrs)
-	}
-
-	_, err := tx.ExecContext(ctx, `
-		INSERT INTO authtier_api_keys (id_key, id, digest, client_key, client, scopes, created, expires, name, owner, addrs)
-		VALUES `+tx.dialect.placeholders(len(ks), columns), args...)
-	return err
+	return nil
 }
 
 // UpdateAPIKey implements [store.Admin].

@@ -1,0 +1,119 @@
+// Package serve is the command that serves an authorization server from a store.
+package serve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+)
+
+// Command returns the command serve.
+func Command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the authorization server of a store",
+		Long:  long(),
+		Args:  cobra.NoArgs,
+		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+
+			// A second signal ends the process at once.
+			context.AfterFunc(ctx, stop)
+
+			return oneLine(serve(ctx, cmd, &o))
+		}),
+	}
+	o.add(cmd)
+	return cmd
+}
+
+// oneLine returns an error whose text is one line. Joined errors have a line each.
+func oneLine(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "\n") {
+		return err
+	}
+	return flat{err}
+}
+
+type flat struct{ error }
+
+func (f flat) Error() string {
+	return strings.Join(strings.FieldsFunc(f.error.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+func (f flat) Unwrap() error { return f.error }
+
+// options are the flags of the command.
+type options struct {
+	backend.Flags
+
+	addr            string
+	tlsCert, tlsKey string
+	trustedProxies  []string
+	metricsAddr     string
+
+	usageDir       string
+	trustIssuers   []string
+	allowPassword  bool
+	sessionTimeout time.Duration
+
+	drainDelay, drainTimeout time.Duration
+}
+
+// add adds the flags to cmd. Each of them has a variable.
+func (o *options) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	o.AddStore(flags)
+	o.AddKeyFile(flags)
+	flags.StringVar(&o.Issuer, "issuer", "", "the `URL` at which clients reach this server, which is the iss of its tokens (default: the listening address)")
+
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `address` to listen on; port 0 picks a free one")
+	flags.StringVar(&o.tlsCert, "tls-cert", "", "a PEM `file` with the certificate and its chain")
+	flags.StringVar(&o.tlsKey, "tls-key", "", "a PEM `file` with the key of --tls-cert")
+	flags.StringSliceVar(&o.trustedProxies, "trusted-proxy", nil, "the `networks` or addresses of the proxies whose X-Forwarded-For and X-Forwarded-Proto count")
+	flags.StringVar(&o.metricsAddr, "metrics-addr", "", "a loopback `address` for Prometheus metrics at /metrics; none if empty")
+
+	flags.StringVar(&o.usageDir, "usage-dir", "auth.usage", "the `folder` of the journal of usage counts, which belongs to one store")
+	flags.StringArrayVar(&o.trustIssuers, "trust-issuer", nil, "a `provider` whose tokens /me accepts, see above; may be repeated")
+	flags.BoolVar(&o.allowPassword, "allow-password-grant", false, "allow the password grant, which RFC 9700 forbids for new applications")
+	flags.DurationVar(&o.sessionTimeout, "session-timeout", 5*time.Minute, "the idle timeout of sessions, at least 1s")
+
+	flags.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to go on accepting connections after a signal, with /readyz at 503")
+	flags.DurationVar(&o.drainTimeout, "drain-timeout", 20*time.Second, "how long requests in flight may take to finish after a signal")
+
+	cli.Env(flags, "issuer", "addr", "tls-cert", "tls-key", "trusted-proxy", "metrics-addr",
+		"usage-dir", "trust-issuer", "allow-password-grant", "session-timeout", "drain-delay", "drain-timeout")
+}
+
+// openTimeout is how long opening the store and asking the trusted issuers may take.
+const openTimeout = 30 * time.Second
+
+// serve opens everything that the flags name, serves until ctx ends, and closes it.
+func serve(ctx context.Context, cmd *cobra.Command, o *options) error {
+	s, err := o.check(cmd)
+	if err != nil {
+		return err
+	}
+
+	s.log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	opening, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	site, err := open(opening, cmd, s)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errors.New("a signal ended it before it listened")
+	case err != nil:
+		return err
+	}
+	return errors.Join(site.serve(ctx, cmd.OutOrStdout()), site.close())
+}

@@ -1,0 +1,74 @@
+package serve
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// long is the page that serve --help prints.
+func long() string {
+	var forms strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(presets)) {
+		forms.WriteString("  " + name + ":" + presets[name].form + "\n")
+	}
+	return strings.Replace(page, "PRESETS\n", forms.String(), 1)
+}
+
+const page = `serve answers at these paths, from the store that the other commands administer:
+
+  /oauth2/token, /oauth2/introspect, /oauth2/revoke    OAuth 2.0
+  /.well-known/...                                     metadata and the key set
+  /api/login, /api/logout, /api/me                     sessions of users
+  /partner/...                                         tokens and usage of clients
+  /me                                                  who a credential belongs to
+  /healthz                                             200 while the process lives
+  /readyz                                              200 if it can read the store
+
+First steps, in an empty folder:
+
+  authtier init      # makes auth.db, auth.key, a client, a user and an API key, and prints them
+  authtier serve     # prints "listening on http://127.0.0.1:8080" once it answers
+
+Then, in another terminal:
+
+  curl -H 'X-API-KEY: KEY' http://127.0.0.1:8080/me
+  curl -u CLIENT:SECRET -d grant_type=client_credentials http://127.0.0.1:8080/oauth2/token
+  curl -H 'Authorization: Bearer TOKEN' http://127.0.0.1:8080/me
+
+serve makes neither a store nor a key file; run authtier init first. All servers on one
+store need the same key file. Keep --issuer as it is once there are tokens: after a change,
+earlier tokens and sessions are refused. With --addr 127.0.0.1:0, set --issuer.
+
+/me takes an API key in X-API-KEY or a token in Authorization. It answers with client_id,
+user, scope and issuer as JSON. It refuses every other credential with 401, as auth_request
+of nginx expects. Each accepted request of a client of this server counts one use of the
+API "authtier", product "me".
+
+Beyond loopback, serve needs one of these, each with --issuer https://...:
+
+  --tls-cert FILE --tls-key FILE    it speaks TLS itself, and loads renewed files
+  --trusted-proxy NETWORKS          a proxy speaks TLS, and sets X-Forwarded-For and
+                                    X-Forwarded-Proto; others get 403, but for health checks
+
+--trust-issuer lets /me accept the tokens of a provider too. It must be reachable at the
+start. Its value is the URL and the audience of any OpenID Connect or OAuth 2.0 issuer,
+
+  https://ISSUER,AUDIENCE[,AUDIENCE...]
+
+or one of these; "..." stands for further values:
+
+PRESETS
+Environment: each flag below names its variable, such as AUTHTIER_ADDR for --addr. A flag
+on the command line wins. A DSN with a password belongs into AUTHTIER_STORE or into the
+file of --store-file. In AUTHTIER_TRUST_ISSUER, blanks separate several values.
+
+Signals: SIGTERM and SIGINT end it without losing a request or a count. /readyz turns 503,
+and for --drain-delay it goes on as before, so that load balancers learn of it. Then it
+stops accepting, finishes requests for at most --drain-timeout, records the usage counts and
+closes the store. A second signal ends it at once; its counts stay in --usage-dir and are
+recorded at the next start.
+
+Output: the first line on standard output is "listening on URL". Logs go to standard error.
+
+Exit status: 0 after a signal, 1 for a failure, 2 for a wrong flag or variable.`

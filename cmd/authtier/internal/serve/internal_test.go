@@ -1,0 +1,202 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/spf13/pflag"
+
+	"github.com/authtier/authtier/middleware/idp"
+	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/sqlite"
+)
+
+// Each preset calls the function of its name.
+func TestPresets(t *testing.T) {
+	tested := map[string]bool{}
+	for _, tt := range []struct{ value, issuer, audience, clients string }{
+		{"auth0:example.eu.auth0.com,api", "https://example.eu.auth0.com/", "api", ""},
+		{"clerk:https://clerk.example.com,https://app.example.com", "https://clerk.example.com", "", "https://app.example.com"},
+		{"cloudflare-access:example.cloudflareaccess.com,api", "https://example.cloudflareaccess.com", "api", ""},
+		{"cognito:eu-central-1,eu-central-1_pool,app,web", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_pool", "", "app web"},
+		{"firebase:project", "https://securetoken.google.com/project", "project", ""},
+		{"github-actions:api,owner:1,2", "https://token.actions.githubusercontent.com", "api", ""},
+		{"gitlab:https://gitlab.example.com,api,1,namespace:2", "https://gitlab.example.com", "api", ""},
+		{"google:app", "https://accounts.google.com", "app", ""},
+		{"hydra:https://hydra.example.com,api", "https://hydra.example.com", "api", ""},
+		{"keycloak:https://sso.example.com/realms/main,api", "https://sso.example.com/realms/main", "api", ""},
+		{"keycloak:https://sso.example.com/realms/main,account,app", "https://sso.example.com/realms/main", "account", "app"},
+		{"kubernetes:https://k8s.example.com,api,default/builder", "https://k8s.example.com", "api", ""},
+		{"okta:https://example.okta.com/oauth2/default,api", "https://example.okta.com/oauth2/default", "api", ""},
+		{"own:https://auth.example.com,api", "https://auth.example.com", "api", ""},
+		{"supabase:https://abc.supabase.co", "https://abc.supabase.co/auth/v1", "authenticated", ""},
+		{"zitadel:https://zitadel.example.com,1,app", "https://zitadel.example.com", "1", ""},
+		{"entra:5d3f0a4e-6f10-4d7e-9d0e-0c7bb1d0a001,5d3f0a4e-6f10-4d7e-9d0e-0c7bb1d0a002", "", "", ""},
+		{"https://id.example.com/x,api,other", "https://id.example.com/x", "api other", ""},
+	} {
+		cfg, err := parseTrusted(tt.value)
+		if err == nil {
+			err = trial([]idp.Config{cfg})
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.value, err)
+			continue
+		}
+		name, _, _ := strings.Cut(tt.value, ":")
+		tested[name] = true
+		if tt.issuer != "" && (cfg.Issuers[0] != tt.issuer || tt.audience != "" && strings.Join(cfg.Audience, " ") != tt.audience || strings.Join(cfg.Clients, " ") != tt.clients) {
+			t.Errorf("%s: issuer %q, audience %q, clients %q", tt.value, cfg.Issuers, cfg.Audience, cfg.Clients)
+		}
+	}
+	for name := range presets {
+		if !tested[name] {
+			t.Errorf("%s is not tested", name)
+		}
+	}
+}
+
+// Each value that a preset needs is needed.
+func TestPresetsNeedTheirArguments(t *testing.T) {
+	for name, p := range presets {
+		needed, _, _ := strings.Cut(p.form, "[")
+		values := strings.Split(strings.Repeat(",x", strings.Count(needed, ",")), ",")[1:]
+		if _, err := parseTrusted(name + ":" + strings.Join(values, ",")); err == nil || !strings.Contains(err.Error(), name+":"+p.form) {
+			t.Errorf("%s with %q: got %v", name, values, err)
+		}
+	}
+}
+
+func TestUnverifiedIssuer(t *testing.T) {
+	for token, want := range map[string]string{
+		"x.eyJpc3MiOiJodHRwczovL2EifQ.y":   "https://a", // {"iss":"https://a"}
+		"x.eyJJU1MiOiJodHRwczovL2EifQ.y":   "",          // ISS
+		"x.eyJpc3MiOiJhIiwiaXNzIjoiYiJ9.y": "",          // twice
+		"x.eyJpc3MiOjF9.y":                 "",          // a number
+		"x.W10.y":                          "",          // a list
+		"x.eyJpc3MiOiJodHRwczovL2EifQ":     "",          // two segments
+		"authtier_at_opaque":               "",
+		"":                                 "",
+		"..":                               "",
+		"x.eyJpc3MiOiJodHRwczovL2EifQ==.y": "", // with padding
+		"x.eyJpc3MiOiJodHRwczovL2EifQ.y.eyJpc3MiOiJiIn0": "https://a",
+	} {
+		if got := unverifiedIssuer(token); got != want {
+			t.Errorf("%s: got %q, want %q", token, got, want)
+		}
+	}
+}
+
+func ready(t *testing.T, h *health) int {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ready(w, httptest.NewRequest("GET", "/readyz", nil))
+	return w.Code
+}
+
+// A store that is closed, or that loses its signing keys, makes the server not ready.
+func TestReady(t *testing.T) {
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "auth.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &health{keys: db}
+	if got := ready(t, h); got != 503 {
+		t.Errorf("without signing keys: %d, want 503", got)
+	}
+
+	h.keys = keys(nil)
+	if got := ready(t, h); got != 200 {
+		t.Errorf("%d, want 200", got)
+	}
+	h.drain()
+	if got := ready(t, h); got != 503 {
+		t.Errorf("draining: %d, want 503", got)
+	}
+
+	db.Close()
+	if got := ready(t, &health{keys: db}); got != 503 {
+		t.Errorf("closed: %d, want 503", got)
+	}
+}
+
+// A store that does not answer makes the server not ready in time.
+func TestReadyInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := keys(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		if got := ready(t, &health{keys: slow}); got != 503 {
+			t.Errorf("%d, want 503", got)
+		}
+	})
+}
+
+// keys is a store with one signing key, unless it returns an error.
+type keys func(ctx context.Context) error
+
+func (k keys) SigningKeys(ctx context.Context, set string) ([]store.SigningKey, error) {
+	switch {
+	case set != "authtier":
+		return nil, errors.New("another set")
+	case k == nil:
+		return make([]store.SigningKey, 1), nil
+	}
+	return nil, k(ctx)
+}
+
+func (keys) PutSigningKeys(context.Context, ...store.SigningKey) error {
+	return errors.New("read only")
+}
+
+func TestNetworks(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.1": "10.0.0.1/32", "10.0.0.0/8": "10.0.0.0/8", "::1": "::1/128", "fd00::/8": "fd00::/8",
+		"::ffff:10.0.0.1": "10.0.0.1/32",
+		"10.0.0.1/8":      "", "0.0.0.0/0": "", "::/0": "", "::ffff:10.0.0.0/104": "", "fe80::1%eth0": "", "x": "", "": "",
+	} {
+		p, ok := parseNetwork(text)
+		if ok != (want != "") || ok && p.String() != want {
+			t.Errorf("%q: got %v, %v", text, p, ok)
+		}
+	}
+}
+
+// Beyond loopback, plain HTTP is for the proxies alone.
+func TestFromProxy(t *testing.T) {
+	s := &site{settings: &settings{options: &options{}, proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::1/128")}}}
+	for remote, want := range map[string]bool{
+		"10.1.2.3:1": true, "[::ffff:10.1.2.3]:1": true, "[fd00::1]:1": true, "127.0.0.1:1": true, "[::1]:1": true,
+		"11.0.0.1:1": false, "[fd00::2]:1": false, "[::ffff:11.0.0.1]:1": false, "": false, "@": false,
+	} {
+		if got := s.fromProxy(remote); got != want {
+			t.Errorf("%q: got %v", remote, got)
+		}
+	}
+	if s.proxied() != true || (&settings{options: &options{}, loopback: true}).proxied() || (&settings{options: &options{tlsCert: "x"}}).proxied() {
+		t.Error("only plain HTTP beyond loopback is for proxies alone")
+	}
+}
+
+// The page names each setting's variable, and each preset.
+func TestHelp(t *testing.T) {
+	cmd := Command()
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if variable := "(AUTHTIER_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")) + ")"; !strings.Contains(f.Usage, variable) {
+			t.Errorf("--%s has no variable in %q", f.Name, f.Usage)
+		}
+	})
+	for name, p := range presets {
+		if !strings.Contains(cmd.Long, "\n  "+name+":"+p.form+"\n") {
+			t.Errorf("the page does not show %s", name)
+		}
+	}
+	lines := strings.Split(cmd.Long, "\n")
+	if n := slices.IndexFunc(lines, func(l string) bool { return len(l) > 100 }); n >= 0 {
+		t.Errorf("a line is too long: %s", lines[n])
+	}
+}

@@ -1,0 +1,185 @@
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware/idp"
+	"github.com/authtier/authtier/store/memory"
+)
+
+// settings are options that were checked.
+type settings struct {
+	*options
+	log      *slog.Logger
+	loopback bool           // addr is on this machine
+	proxies  []netip.Prefix // from trustedProxies
+	trusted  []idp.Config   // from trustIssuers
+}
+
+// tls reports whether the server speaks TLS itself.
+func (s *settings) tls() bool { return s.tlsCert != "" }
+
+// proxied reports whether only proxies may use the server: beyond loopback, it speaks
+// plain HTTP with them.
+func (s *settings) proxied() bool { return !s.loopback && !s.tls() }
+
+// place returns where a setting comes from: the variable if only that is set, and
+// otherwise the flag.
+func place(cmd *cobra.Command, flag string) string {
+	if !cmd.Flags().Changed(flag) && os.Getenv(cli.Variable(flag)) != "" {
+		return cli.Variable(flag)
+	}
+	return "--" + flag
+}
+
+// check returns the settings, or an error that names the flag or the variable that is
+// wrong. It opens nothing.
+func (o *options) check(cmd *cobra.Command) (*settings, error) {
+	s := &settings{options: o}
+	for _, check := range []func(*cobra.Command) error{
+		s.checkAddr, s.checkMetricsAddr, s.checkTLS, s.checkProxies, s.checkIssuer, s.checkExposure, s.checkRest, s.checkTrusted,
+	} {
+		if err := check(cmd); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// splitAddr returns the host of an address, and whether it is on loopback. The system
+// resolves any name but localhost only when it listens.
+func splitAddr(place, addr string) (host string, loopback bool, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", false, cli.Usagef("%s: %q is no address, expected one such as 127.0.0.1:8080", place, addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", false, cli.Usagef("%s: %q has no port, expected a number from 0 to 65535", place, addr)
+	}
+	ip, err := netip.ParseAddr(host)
+	return host, host == "localhost" || err == nil && ip.IsLoopback(), nil
+}
+
+func (s *settings) checkAddr(cmd *cobra.Command) (err error) {
+	_, s.loopback, err = splitAddr(place(cmd, "addr"), s.addr)
+	return err
+}
+
+func (s *settings) checkMetricsAddr(cmd *cobra.Command) error {
+	if s.metricsAddr == "" {
+		return nil
+	}
+	name := place(cmd, "metrics-addr")
+	_, loopback, err := splitAddr(name, s.metricsAddr)
+	if err == nil && !loopback {
+		return cli.Usagef("%s: %q is not on loopback, and anyone could read the metrics there: expected one such as 127.0.0.1:9090", name, s.metricsAddr)
+	}
+	return err
+}
+
+func (s *settings) checkTLS(cmd *cobra.Command) error {
+	switch {
+	case s.tlsCert != "" && s.tlsKey == "":
+		return cli.Usagef("%s is set and --tls-key is not, expected both", place(cmd, "tls-cert"))
+	case s.tlsKey != "" && s.tlsCert == "":
+		return cli.Usagef("%s is set and --tls-cert is not, expected both", place(cmd, "tls-key"))
+	}
+	return nil
+}
+
+func (s *settings) checkProxies(cmd *cobra.Command) error {
+	for _, text := range s.trustedProxies {
+		p, ok := parseNetwork(strings.TrimSpace(text))
+		if !ok {
+			return cli.Usagef("%s: %q: expected an address such as 10.0.0.1 or a network such as 10.0.0.0/8, without bits beyond its length, and not all addresses", place(cmd, "trusted-proxy"), text)
+		}
+		s.proxies = append(s.proxies, p)
+	}
+	return nil
+}
+
+// parseNetwork parses an address or a network. It accepts what [middleware.Proxy] does.
+func parseNetwork(text string) (netip.Prefix, bool) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	p, err := netip.ParsePrefix(text)
+	return p, err == nil && p.Bits() > 0 && p == p.Masked() && !p.Addr().Is4In6()
+}
+
+// checkIssuer refuses a URL that the issuer would refuse, before anything is opened.
+func (s *settings) checkIssuer(cmd *cobra.Command) error {
+	if s.Issuer == "" {
+		return nil
+	}
+
+	iss, err := issuer.New(context.Background(), s.Issuer, memory.New(), &issuer.Config{OpaqueTokens: true})
+	if err != nil {
+		return cli.Usagef("%s: %s", place(cmd, "issuer"), strings.TrimPrefix(err.Error(), "issuer: New: "))
+	}
+	iss.Close()
+	if _, err := tiers(s.Issuer); err != nil {
+		return cli.Usagef("%s: its path cannot be served: %w", place(cmd, "issuer"), err)
+	}
+	if u, err := url.Parse(s.Issuer); s.tls() && (err != nil || u.Scheme != "https") {
+		return cli.Usagef("%s: %q is http, and the server speaks TLS: expected an https URL", place(cmd, "issuer"), s.Issuer)
+	}
+	return nil
+}
+
+// checkExposure refuses to show credentials to the network.
+func (s *settings) checkExposure(cmd *cobra.Command) error {
+	switch {
+	case s.loopback:
+		return nil
+	case !s.tls() && len(s.proxies) == 0:
+		return cli.Usagef("%s: %q is not on loopback, and plain HTTP would show every credential to the network: give --tls-cert and --tls-key, or name the proxy that speaks TLS with --trusted-proxy", place(cmd, "addr"), s.addr)
+	case s.Issuer == "":
+		return cli.Usagef("--issuer is missing: beyond loopback, it must be the https URL at which clients reach this server")
+	case !strings.HasPrefix(s.Issuer, "https:"):
+		return cli.Usagef("%s: %q: beyond loopback, it must be the https URL at which clients reach this server", place(cmd, "issuer"), s.Issuer)
+	}
+	return nil
+}
+
+func (s *settings) checkRest(cmd *cobra.Command) error {
+	if _, err := s.SQLiteFile(cmd); err != nil { // for its check of --store
+		return err
+	}
+	for _, f := range []struct{ name, value, want string }{
+		{"key-file", s.KeyFile, "the name of a file"},
+		{"usage-dir", s.usageDir, "the name of a folder"},
+	} {
+		if f.value == "" {
+			return cli.Usagef("--%s is empty, expected %s", f.name, f.want)
+		}
+	}
+
+	for _, f := range []struct {
+		name     string
+		d        time.Duration
+		min, max time.Duration
+	}{
+		{"session-timeout", s.sessionTimeout, time.Second, idp.MaxLifetime},
+		{"drain-delay", s.drainDelay, 0, time.Hour},
+		{"drain-timeout", s.drainTimeout, time.Second, time.Hour},
+	} {
+		if f.d < f.min || f.d > f.max {
+			return cli.Usagef("%s is %v, expected %v to %v", place(cmd, f.name), f.d, f.min, f.max)
+		}
+	}
+	return nil
+}

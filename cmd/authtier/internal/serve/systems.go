@@ -1,0 +1,126 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/issuer/partner"
+	"github.com/authtier/authtier/issuer/session"
+	"github.com/authtier/authtier/store/meter"
+)
+
+// keySet is the name under which the issuer stores its signing keys.
+const keySet = "authtier"
+
+// openStore opens the store. It makes neither a store nor a key file nor a signing key.
+func (t *site) openStore(ctx context.Context, cmd *cobra.Command) error {
+	if err := t.checkKeyFile(); err != nil {
+		return err
+	}
+	db, err := t.Open(ctx, cmd)
+	if err != nil {
+		return t.advised(ctx, cmd, err)
+	}
+	t.db = db
+	t.onClose(db.Close)
+
+	// The issuer would make a signing key in a store that has none.
+	keys, err := db.SigningKeys(ctx, keySet)
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading the signing keys: %w", err)
+	case len(keys) == 0:
+		return fmt.Errorf("the store has no signing keys: run authtier init, or name the right store with --store (%s)", cli.Variable("store"))
+	}
+	return nil
+}
+
+// advised adds what to do to the error of a store that cannot be reached. Errors about the
+// version of a store say it themselves.
+func (t *site) advised(ctx context.Context, cmd *cobra.Command, err error) error {
+	if _, _, unreachable := t.Version(ctx, cmd); unreachable == nil {
+		return err
+	}
+	return fmt.Errorf("%w: check that the store can be reached, and that --store (%s) names it", err, cli.Variable("store"))
+}
+
+// checkKeyFile refuses a key file that others can read, in words for the command line.
+// The issuer checks it once more.
+func (t *site) checkKeyFile() error {
+	if err := t.CheckKeyFile(); err != nil {
+		return err
+	}
+	info, err := os.Stat(t.KeyFile)
+	if err != nil {
+		return fmt.Errorf("the key file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("the key file %s is no regular file: name the file that authtier init made with --key-file (%s)", t.KeyFile, cli.Variable("key-file"))
+	}
+	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o066 != 0 {
+		return fmt.Errorf("the key file %s has mode %04o, so that other users can read or write it: run chmod 600 %[1]s", t.KeyFile, mode)
+	}
+	return nil
+}
+
+func (t *site) openIssuer(ctx context.Context, cmd *cobra.Command) (err error) {
+	t.iss, err = issuer.Open(ctx, t.Issuer, t.db, &issuer.Config{
+		KeyFile: t.KeyFile, KeySetName: keySet, AllowPassword: t.allowPassword, Log: t.log,
+	})
+	if err != nil {
+		return fmt.Errorf("%s: name the key file with which the store was made with --key-file (%s)", strings.TrimPrefix(err.Error(), "issuer: Open: "), cli.Variable("key-file"))
+	}
+	t.onClose(t.iss.Close)
+
+	if t.verifier, err = t.openTrusted(ctx, t.Issuer); err != nil {
+		return err
+	}
+	if t.verifier != nil {
+		t.onClose(t.verifier.Close)
+	}
+	return nil
+}
+
+// openUsage opens the journal of usage counts.
+func (t *site) openUsage(ctx context.Context, cmd *cobra.Command) (err error) {
+	if err := checkFolder(t.usageDir); err != nil {
+		return fmt.Errorf("%s: %w: give a folder that this user can write to", place(cmd, "usage-dir"), err)
+	}
+	t.usage, err = meter.Open(ctx, t.usageDir, t.db, &meter.Config{Log: t.log})
+	if err != nil {
+		return fmt.Errorf("%s: %w: give a folder that only this user can write to", place(cmd, "usage-dir"), err)
+	}
+	t.onClose(t.usage.Close)
+	return nil
+}
+
+// checkFolder refuses an existing folder in which no file can be made. The meter would
+// start, and then refuse the requests that it cannot count.
+func checkFolder(dir string) error {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil // for the meter to make or refuse
+	}
+	f, err := os.CreateTemp(dir, ".writable")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// openSystems makes the systems that have nothing to close.
+func (t *site) openSystems(context.Context, *cobra.Command) (err error) {
+	t.health = &health{keys: t.db}
+	if t.sessions, err = session.New(t.iss, t.db, &session.Config{Timeout: t.sessionTimeout}); err != nil {
+		return err
+	}
+	t.partners, err = partner.New(t.iss, t.usage, nil)
+	return err
+}
