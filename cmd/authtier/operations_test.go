@@ -68,7 +68,7 @@ func TestOperationsCommands(t *testing.T) {
 	for command := range commandsOf(t, "../../OPERATIONS.md") {
 		commands++
 		switch {
-		case strings.Contains(command, "go build"):
+		case strings.Contains(command, "go install"):
 			continue // it is how the binary was made
 		case command == "authtier serve":
 			server = serveWith(t, func(cmd *exec.Cmd) { cmd.Dir, cmd.Env = dir, env }, binary)

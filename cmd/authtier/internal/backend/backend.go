@@ -88,8 +88,10 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 	}
 
 	scheme, rest, _ := strings.Cut(dsn, ":")
-	if cmd.Flags().Changed("store") && hasPassword(dsn) {
-		return location{}, cli.Usagef("--store: a password on the command line can be read by other users: set %s, or write the DSN to a file and name it with --store-file", cli.Variable("store"))
+	if cmd.Flags().Changed("store") && scheme != "sqlite" {
+		if err := checkArgument(dsn); err != nil {
+			return location{}, err
+		}
 	}
 	switch scheme {
 	case "sqlite":
@@ -105,16 +107,18 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 	return location{}, cli.Usagef("%s: expected sqlite:FILE, postgres://..., redis://... or rediss://...", place)
 }
 
-// hasPassword reports whether a DSN has a password. A DSN that is no URL may have one
-// anywhere.
-func hasPassword(dsn string) bool {
+// checkArgument refuses a DSN on the command line that has a password. One that is no URL
+// may have a password anywhere, so the error does not repeat it.
+func checkArgument(dsn string) error {
 	u, err := url.Parse(dsn)
 	if err != nil {
-		return true
+		return cli.Usagef("--store: it is no URL, expected sqlite:FILE, postgres://..., redis://... or rediss://...")
 	}
 	_, inUser := u.User.Password()
-	q := u.Query()
-	return inUser || q.Has("password") || q.Has("sentinel_password")
+	if q := u.Query(); inUser || q.Has("password") || q.Has("sentinel_password") {
+		return cli.Usagef("--store: a password on the command line can be read by other users: set %s, or write the DSN to a file and name it with --store-file", cli.Variable("store"))
+	}
+	return nil
 }
 
 // open opens or creates the store.

@@ -53,7 +53,7 @@ func TestStoreFlag(t *testing.T) {
 		"empty":                      {"", []string{"--store", ""}, 2, "--store: expected"},
 		"a password":                 {"", []string{"--store", "postgres://app:hunter2@db/auth"}, 2, "a password on the command line"},
 		"a password in a parameter":  {"", []string{"--store", "redis://db/0?master_name=m&password=hunter2"}, 2, "a password on the command line"},
-		"a password before a fault":  {"", []string{"--store", "postgres://app:hunter2%@db/auth"}, 2, "a password on the command line"},
+		"a password before a fault":  {"", []string{"--store", "postgres://app:hunter2%@db/auth"}, 2, "--store: it is no URL"},
 		"a password of no URL":       {"", []string{"--store", "host=db password=hunter2"}, 2, "expected sqlite:FILE"},
 		"an unknown scheme, set":     {"mysql://app:hunter2@db", nil, 2, "AUTHTIER_STORE: expected sqlite:FILE"},
 		"a password in the variable": {"postgres://app:hunter2@127.0.0.1:1/auth?sslmode=disable", nil, 1, "127.0.0.1"},
@@ -61,7 +61,7 @@ func TestStoreFlag(t *testing.T) {
 		"a file that is missing":     {"", []string{"--store-file", filepath.Join(dir, "none")}, 1, "--store-file: open"},
 		"a flag and a file":          {"", []string{"--store", "sqlite:a.db", "--store-file", file}, 2, "--store and --store-file are both set"},
 		"a variable and a file":      {"sqlite:a.db", []string{"--store-file", file}, 2, "AUTHTIER_STORE and --store-file are both set"},
-		"plain text to another host": {"postgres://app:hunter2@192.0.2.1/auth?sslmode=disable", nil, 1, "TLS"},
+		"plain text to another host": {"postgres://app:hunter2@192.0.2.1/auth?sslmode=disable", nil, 1, "(--allow-plaintext-store)"},
 		"the flag wins":              {"mysql://db", []string{"--store", "sqlite:" + filepath.Join(dir, "none.db")}, 1, "run authtier init"},
 	} {
 		t.Run(name, func(t *testing.T) {

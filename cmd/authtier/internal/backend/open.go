@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/issuer"
 )
 
@@ -33,13 +35,13 @@ func (f *Flags) Version(ctx context.Context, cmd *cobra.Command) (stored, known 
 // Open opens the store. It never makes one and never changes its version: the error of a
 // store that is missing, older or too new says what to do.
 func (f *Flags) Open(ctx context.Context, cmd *cobra.Command) (Store, error) {
-	stored, known, err := f.Version(ctx, cmd)
-	if err != nil {
-		return nil, err
-	}
 	l, err := f.locate(cmd)
 	if err != nil {
 		return nil, err
+	}
+	stored, known, err := f.Version(ctx, cmd)
+	if err != nil {
+		return nil, advised(err)
 	}
 
 	switch {
@@ -50,7 +52,23 @@ func (f *Flags) Open(ctx context.Context, cmd *cobra.Command) (Store, error) {
 	case stored > known+1:
 		return nil, fmt.Errorf("%s has version %d, and this program knows up to %d: run a newer authtier", l, stored, known)
 	}
-	return l.open(ctx, f)
+	db, err := l.open(ctx, f)
+	if err != nil {
+		return nil, advised(err)
+	}
+	return db, nil
+}
+
+// advised adds what to do to the error of a store that cannot be opened.
+func advised(err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "allow plaintext"):
+		return fmt.Errorf("%w (--allow-plaintext-store)", err)
+	case strings.Contains(text, "allow volatile"):
+		return fmt.Errorf("%w (--allow-volatile-store)", err)
+	}
+	return fmt.Errorf("%w: check that the store can be reached, and that --store (%s) names it", err, cli.Variable("store"))
 }
 
 // Create opens the store, makes it if there is none, and brings it to the newest version.
@@ -59,7 +77,11 @@ func (f *Flags) Create(ctx context.Context, cmd *cobra.Command) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.open(ctx, f)
+	db, err := l.open(ctx, f)
+	if err != nil {
+		return nil, advised(err)
+	}
+	return db, nil
 }
 
 // SQLiteFile returns the file of the store, or "" if the store is not a file.

@@ -130,7 +130,7 @@ func TestLinesInQuotes(t *testing.T) {
 	f.want(t, 1, "1 imported, 0 already there, 3 faulty lines", name, csv, "keys")
 	f.key(t, "k3")
 
-	long := strings.ReplaceAll(csv, "evil,", strings.Repeat("x\n", maxRecord/2)+"evil,")
+	long := strings.ReplaceAll(csv, "evil,", strings.Repeat("x\n", maxRecord)+"evil,")
 	status, out, errs := f.run(long, "keys")
 	want := "error: ended after line 0 with 0 imported: line 2: the record has more than 1048576 bytes: perhaps a quote is opened and never closed; running the same command again resumes the import\n"
 	if status != 1 || out != "0 imported, 0 already there, 0 faulty lines\n" || errs != want {

@@ -59,6 +59,7 @@ start. Its value is the URL and the audience of any OpenID Connect or OAuth 2.0 
 or one of these; "..." stands for further values:
 
 PRESETS
+
 Environment: each flag below names its variable, such as AUTHTIER_ADDR for --addr. A flag
 on the command line wins. A DSN with a password belongs into AUTHTIER_STORE or into the
 file of --store-file. In AUTHTIER_TRUST_ISSUER, blanks separate several values.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,12 +21,12 @@ const keySet = "authtier"
 
 // openStore opens the store. It makes neither a store nor a key file nor a signing key.
 func (t *site) openStore(ctx context.Context, cmd *cobra.Command) error {
-	if err := t.checkKeyFile(); err != nil {
+	if err := t.CheckKeyFile(); err != nil {
 		return err
 	}
 	db, err := t.Open(ctx, cmd)
 	if err != nil {
-		return t.advised(ctx, cmd, err)
+		return err
 	}
 	t.db = db
 	t.onClose(db.Close)
@@ -39,34 +38,6 @@ func (t *site) openStore(ctx context.Context, cmd *cobra.Command) error {
 		return fmt.Errorf("reading the signing keys: %w", err)
 	case len(keys) == 0:
 		return fmt.Errorf("the store has no signing keys: run authtier init, or name the right store with --store (%s)", cli.Variable("store"))
-	}
-	return nil
-}
-
-// advised adds what to do to the error of a store that cannot be reached. Errors about the
-// version of a store say it themselves.
-func (t *site) advised(ctx context.Context, cmd *cobra.Command, err error) error {
-	if _, _, unreachable := t.Version(ctx, cmd); unreachable == nil {
-		return err
-	}
-	return fmt.Errorf("%w: check that the store can be reached, and that --store (%s) names it", err, cli.Variable("store"))
-}
-
-// checkKeyFile refuses a key file that others can read, in words for the command line.
-// The issuer checks it once more.
-func (t *site) checkKeyFile() error {
-	if err := t.CheckKeyFile(); err != nil {
-		return err
-	}
-	info, err := os.Stat(t.KeyFile)
-	if err != nil {
-		return fmt.Errorf("the key file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("the key file %s is no regular file: name the file that authtier init made with --key-file (%s)", t.KeyFile, cli.Variable("key-file"))
-	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o066 != 0 {
-		return fmt.Errorf("the key file %s has mode %04o, so that other users can read or write it: run chmod 600 %[1]s", t.KeyFile, mode)
 	}
 	return nil
 }
