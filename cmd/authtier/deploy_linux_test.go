@@ -11,19 +11,6 @@ import (
 	"testing"
 )
 
-// need skips the test if a program is missing, and with AUTHTIER_REQUIRE_SERVICES=1 fails
-// it.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("AUTHTIER_REQUIRE_SERVICES") == "1" {
-		t.Fatalf("%s is not installed", program)
-	}
-	t.Skipf("%s is not installed", program)
-}
-
 // TestUnit lets systemd check the unit, with the binary where the unit expects it. Its
 // exposure must stay low: 0 is none, and 100 is everything.
 func TestUnit(t *testing.T) {

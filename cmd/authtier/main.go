@@ -16,6 +16,7 @@ import (
 
 	"github.com/authtier/authtier/cmd/authtier/internal/admin"
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/cmd/authtier/internal/doctor"
 	"github.com/authtier/authtier/cmd/authtier/internal/importing"
 	"github.com/authtier/authtier/cmd/authtier/internal/serve"
 	"github.com/authtier/authtier/cmd/authtier/internal/setup"
@@ -37,8 +38,8 @@ is the file auth.db in the current folder; AUTHTIER_STORE or --store names anoth
 
 The exit status is 0 for success, 1 for a failure, and 2 for a wrong command line.`
 
-// run returns the exit status.
-func run(args []string, stdout, stderr io.Writer) int {
+// newRoot returns the command with all of its commands.
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "authtier",
 		Short:         "An authorization server with API keys, tokens, sessions and usage counts",
@@ -49,8 +50,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 
-	root.AddCommand(setup.Command(), serve.Command(), usage.Command(), importing.Command(), demoCommand(), versionCommand())
+	root.AddCommand(setup.Command(), serve.Command(), usage.Command(), importing.Command(), doctor.Command(serve.ParseTrusted), demoCommand(), versionCommand())
 	root.AddCommand(admin.Commands()...)
+	return root
+}
+
+// run returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -59,6 +59,9 @@ func TestOperationsRows(t *testing.T) {
 // TestOperationsCommands runs every command of the page, in order, in one folder. A server
 // runs from the command that starts it to the end.
 func TestOperationsCommands(t *testing.T) {
+	for _, program := range []string{"curl", "sqlite3"} {
+		need(t, program)
+	}
 	binary := build(t)
 	dir := t.TempDir()
 	env := append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"),

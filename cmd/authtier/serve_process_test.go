@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
 	"syscall"
@@ -80,4 +81,17 @@ func initIn(t *testing.T, binary, dir string, args ...string) (m made) {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// need skips the test if a program is missing, and with AUTHTIER_REQUIRE_SERVICES=1 fails
+// it.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("AUTHTIER_REQUIRE_SERVICES") == "1" {
+		t.Fatalf("%s is not installed", program)
+	}
+	t.Skipf("%s is not installed", program)
 }

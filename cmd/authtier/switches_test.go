@@ -5,10 +5,14 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 var (
@@ -89,5 +93,34 @@ func addSwitches(prefix string, typ ast.Expr, fields map[string]bool) {
 				fields[prefix+"."+name.Name] = true
 			}
 		}
+	}
+}
+
+// TestSwitchesOfCommands compares the flags whose names begin with allow or insecure with
+// those that SECURITY.md names.
+func TestSwitchesOfCommands(t *testing.T) {
+	t.Parallel()
+	flags := map[string]bool{}
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, set := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+			set.VisitAll(func(f *pflag.Flag) {
+				if strings.HasPrefix(f.Name, "allow-") || strings.HasPrefix(f.Name, "insecure-") {
+					flags["--"+f.Name] = true
+				}
+			})
+		}
+		for _, child := range cmd.Commands() {
+			visit(child)
+		}
+	}
+	visit(newRoot())
+
+	documented := map[string]bool{}
+	for _, name := range regexp.MustCompile(`--(?:allow|insecure)-[a-z-]+`).FindAllString(readFile(t, "../../SECURITY.md"), -1) {
+		documented[name] = true
+	}
+	if !maps.Equal(flags, documented) || len(flags) < 4 {
+		t.Errorf("the flags are %v, and SECURITY.md names %v", flags, documented)
 	}
 }

@@ -147,6 +147,7 @@ func FuzzRows(f *testing.F) {
 			}
 			last = r.last
 		}
+		rs.settle()
 		if lines := strings.Count(s, "\n") + 2; last > lines || rs.tape.read != int64(len(s)+2) {
 			t.Errorf("read up to line %d of %d, byte %d of %d", last, lines, rs.tape.read, len(s)+2)
 		}

@@ -41,7 +41,7 @@ func TestPresets(t *testing.T) {
 		{"entra:5d3f0a4e-6f10-4d7e-9d0e-0c7bb1d0a001,5d3f0a4e-6f10-4d7e-9d0e-0c7bb1d0a002", "", "", ""},
 		{"https://id.example.com/x,api,other", "https://id.example.com/x", "api other", ""},
 	} {
-		cfg, err := parseTrusted(tt.value)
+		cfg, err := ParseTrusted(tt.value)
 		if err == nil {
 			err = trial([]idp.Config{cfg})
 		}
@@ -67,7 +67,7 @@ func TestPresetsNeedTheirArguments(t *testing.T) {
 	for name, p := range presets {
 		needed, _, _ := strings.Cut(p.form, "[")
 		values := strings.Split(strings.Repeat(",x", strings.Count(needed, ",")), ",")[1:]
-		if _, err := parseTrusted(name + ":" + strings.Join(values, ",")); err == nil || !strings.Contains(err.Error(), name+":"+p.form) {
+		if _, err := ParseTrusted(name + ":" + strings.Join(values, ",")); err == nil || !strings.Contains(err.Error(), name+":"+p.form) {
 			t.Errorf("%s with %q: got %v", name, values, err)
 		}
 	}

@@ -62,8 +62,8 @@ func (p preset) fits(a []string) bool {
 	return (len(a) == least || len(a) > least && strings.Contains(p.form, "...")) && !slices.Contains(a, "")
 }
 
-// parseTrusted returns the configuration for one value of --trust-issuer.
-func parseTrusted(value string) (idp.Config, error) {
+// ParseTrusted returns the configuration for one value of --trust-issuer.
+func ParseTrusted(value string) (idp.Config, error) {
 	name, rest, _ := strings.Cut(value, ":")
 	p, known := presets[name]
 	form := name + ":" + p.form
@@ -100,7 +100,7 @@ func (s *settings) checkTrusted(cmd *cobra.Command) error {
 			return cli.Usagef("%s is empty, expected %s", name, anyIssuer.form)
 		}
 		for value := range strings.FieldsSeq(values) {
-			cfg, err := parseTrusted(value)
+			cfg, err := ParseTrusted(value)
 			if err != nil {
 				return cli.Usagef("%s: %q: %w", name, value, err)
 			}

@@ -85,7 +85,7 @@ func adjust(ctx context.Context, cmd *cobra.Command, db store.Store, a store.Adj
 		return fmt.Errorf("the adjustment is stored, and reading the day's use failed: %w", err)
 	}
 	// The product may be misspelt, and would then be on the bill as a new one.
-	if false {
+	if out.Counted == 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "authtier: no use of product %q by client %q is counted on %v: check the spelling\n", a.Product, a.Client, a.Day)
 	}
 	return cli.Print(cmd, out, func(w io.Writer) {

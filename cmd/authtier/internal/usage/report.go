@@ -66,7 +66,7 @@ func writeText(ctx context.Context, w io.Writer, db store.Usage, q store.Query, 
 
 	fmt.Fprintf(w, "%s of %s, %v to %v (UTC)\n\n", cli.Printable(q.API), cli.Printable(q.Issuer), q.From, q.To)
 	if len(l.rows) == 0 {
-		fmt.Fprintln(w, "No use in this time.")
+		fmt.Fprintln(w, "No use of this API and issuer in this time.")
 	} else if err := l.table(bars).write(w, width); err != nil {
 		return err
 	}

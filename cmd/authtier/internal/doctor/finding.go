@@ -1,0 +1,102 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+)
+
+// The levels of findings.
+const (
+	good    = "ok"
+	warning = "warning"
+	fault   = "fault"
+)
+
+// A finding is what a check has found.
+type finding struct {
+	Level string `json:"level"`
+	Check string `json:"check"`
+	What  string `json:"what"`
+	Do    string `json:"do,omitempty"` // what a person should do
+}
+
+// String returns the finding as one line that is safe to print.
+func (f finding) String() string {
+	line := fmt.Sprintf("%-7s  %s: %s", f.Level, f.Check, f.What)
+	if f.Do != "" {
+		line += ". " + strings.ToUpper(f.Do[:1]) + f.Do[1:] + "."
+	}
+	return cli.Printable(line)
+}
+
+// shown is the number of names that a finding has at most.
+const shown = 5
+
+// A tally counts the records that a finding is about, and keeps the first names.
+type tally struct {
+	n     int
+	names []string
+}
+
+func (t *tally) add(name string) {
+	t.n++
+	if len(t.names) < shown {
+		t.names = append(t.names, name)
+	}
+}
+
+// String returns the names, such as "a", "b" and 3 more.
+func (t *tally) String() string {
+	var quoted []string
+	for _, name := range t.names {
+		quoted = append(quoted, fmt.Sprintf("%.80q", name))
+	}
+	text := strings.Join(quoted, ", ")
+	if more := t.n - len(t.names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// plural returns a number with a noun, such as 1 client or 2 clients.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// oneLine returns the text of an error on one line. Joined errors have a line each.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// A summary is the whole output as JSON.
+type summary struct {
+	Findings []finding `json:"findings"`
+	Warnings int       `json:"warnings"`
+	Faults   int       `json:"faults"`
+}
+
+func summarize(all []finding) summary {
+	s := summary{Findings: slices.Clone(all)}
+	for _, f := range all {
+		switch f.Level {
+		case warning:
+			s.Warnings++
+		case fault:
+			s.Faults++
+		}
+	}
+	return s
+}
+
+// err returns the error of the command, which is nil if there is no fault.
+func (s summary) err() error {
+	if s.Faults == 0 {
+		return nil
+	}
+	return errors.New(plural(s.Faults, "fault") + " and " + plural(s.Warnings, "warning"))
+}

@@ -1,0 +1,136 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+// slow is how long one read of the store may take before it is worth a warning.
+const slow = 250 * time.Millisecond
+
+// checkStore opens the store, if it has the right version, and reads from it.
+func (e *examination) checkStore(ctx context.Context) error {
+	stored, known, err := e.flags.Version(ctx, e.cmd)
+	switch {
+	case err != nil:
+		e.add(fault, "check --store, that the server runs, and that this machine may connect", "the store cannot be reached: %s", oneLine(err))
+		return nil
+	case stored == 0:
+		e.add(fault, "run authtier init, or correct --store", "there is no store yet")
+		return nil
+	case stored < known:
+		e.add(fault, "make a backup and run authtier migrate up", "the store has version %d, and this program needs %d", stored, known)
+		return nil
+	case stored > known+1:
+		e.add(fault, "run a newer authtier", "the store has version %d, and this program knows up to %d", stored, known)
+		return nil
+	case stored > known:
+		e.add(warning, "run a newer authtier soon", "the store has version %d, one more than this program knows", stored)
+	}
+
+	db, err := e.flags.Open(ctx, e.cmd)
+	if err != nil {
+		e.add(fault, "check --store and the server's settings", "the store cannot be opened: %s", oneLine(err))
+		return nil
+	}
+	e.db, e.close = db, db.Close
+
+	// The first read may make a connection.
+	if _, err := db.ListClients(ctx, "", 1); err != nil {
+		return err
+	}
+	began := time.Now()
+	if _, err := db.ListClients(ctx, "", 1); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	if took > slow {
+		e.add(warning, "look at the load of the store and at the network", "the store has version %d, and a read takes %v", stored, took.Round(time.Millisecond))
+	} else {
+		e.add(good, "", "the store has version %d, and a read takes %v", stored, took.Round(10*time.Microsecond))
+	}
+	return nil
+}
+
+// checkStoreFile checks who can read the file of an SQLite store.
+func (e *examination) checkStoreFile(context.Context) error {
+	file, err := e.flags.SQLiteFile(e.cmd)
+	if err != nil || file == "" {
+		return nil // checkStore tells of the error
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		e.add(warning, fmt.Sprintf("run chmod 600 %q", file), "others can read or write the file of the store (mode %04o)", info.Mode().Perm())
+		return nil
+	}
+	e.add(good, "", "only its owner can use the file of the store")
+	return nil
+}
+
+// A clocked is a store whose server has a clock.
+type clocked interface {
+	Clock(ctx context.Context) (time.Time, error)
+}
+
+// How far the clock of this machine may be from the store's. Other nodes compare their
+// own clocks with times that this one has stored.
+const (
+	drifting = 2 * time.Second
+	wrong    = 30 * time.Second
+)
+
+func (e *examination) checkClock(ctx context.Context) error {
+	server, has := e.db.(clocked)
+	if !has {
+		e.add(good, "", "the store is on this machine and has the same clock, %s", e.now().UTC().Format(time.RFC3339))
+		return nil
+	}
+
+	before := e.now()
+	there, err := server.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	after := e.now()
+
+	// The server read its clock at some time between the two readings.
+	var apart time.Duration
+	switch {
+	case there.Before(before):
+		apart = there.Sub(before)
+	case there.After(after):
+		apart = there.Sub(after)
+	}
+
+	const do = "synchronize both clocks, for example with chrony or systemd-timesyncd"
+	switch size := apart.Abs(); {
+	case size >= wrong:
+		e.add(fault, do, "the clock of this machine is %v apart from the store's", size.Round(time.Second))
+	case size >= drifting:
+		e.add(warning, do, "the clock of this machine is %v apart from the store's", size.Round(100*time.Millisecond))
+	default:
+		e.add(good, "", "the clocks of this machine and of the store agree")
+	}
+	return nil
+}
+
+// checkChanges reads the feed by which nodes learn of revocations, as a starting node does.
+func (e *examination) checkChanges(ctx context.Context) error {
+	began := time.Now()
+	inForce, at, err := e.db.Snapshot(ctx)
+	if err == nil {
+		_, _, err = e.db.Since(ctx, at)
+	}
+	if err != nil {
+		e.add(fault, "look at the log of the store: without this feed, servers refuse every token", "the changes cannot be read: %s", oneLine(err))
+		return nil
+	}
+	e.add(good, "", "the changes can be read, in %v: %s in force", time.Since(began).Round(10*time.Microsecond), plural(len(inForce), "revocation"))
+	return nil
+}
