@@ -185,8 +185,8 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestWrongUsage gives wrong flags and arguments. Each error names the flag and what was
-// expected, and nothing is written.
+// TestWrongUsage gives wrong flags and arguments. Each error names the flag and the expected
+// value, and nothing is written.
 func TestWrongUsage(t *testing.T) {
 	b := newBox(t)
 	b.ok("client", "create", "acme", "--scope", "a b", "--default", "a")

@@ -29,7 +29,7 @@ type Store interface {
 	Close() error
 }
 
-// Flags say where the records are, who the issuer is, and where its keys are.
+// Flags locate the records, the issuer and its keys.
 type Flags struct {
 	Store, StoreFile string
 	KeyFile          string

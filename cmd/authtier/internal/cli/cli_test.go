@@ -15,8 +15,7 @@ import (
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
-// command returns a command with a flag of each kind that has a variable, and what it was
-// called with.
+// command returns a command that calls f. It has flags with and without a variable.
 func command(f func(cmd *cobra.Command) error) *cobra.Command {
 	cmd := &cobra.Command{Use: "x", Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error { return f(cmd) })}
@@ -89,8 +88,8 @@ func TestEnv(t *testing.T) {
 	}
 }
 
-// TestEnvWrong tests that the error names every variable that is wrong and what was
-// expected, and does not repeat the value.
+// TestEnvWrong tests that the error names each wrong variable and the expected value, and does
+// not repeat the wrong one.
 func TestEnvWrong(t *testing.T) {
 	t.Setenv("AUTHTIER_IDLE", "hunter2")
 	t.Setenv("AUTHTIER_STRICT", "hunter3")

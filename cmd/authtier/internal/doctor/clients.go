@@ -8,7 +8,7 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// A clientFacts is a client with what the checks need to know of its credentials.
+// A clientFacts is a client with the state of its credentials.
 type clientFacts struct {
 	*store.Client
 	keys, liveKeys int

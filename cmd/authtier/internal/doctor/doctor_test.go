@@ -48,7 +48,7 @@ func TestFindings(t *testing.T) {
 		unix  bool // only where files have modes
 		spoil func(t *testing.T, h *home)
 		args  []string
-		want  finding // What is a part of the text
+		want  finding // with parts of the texts
 	}{
 		"no store":               {args: []string{"--store", "sqlite:none.db"}, want: finding{fault, "store", "there is no store yet", "run authtier init"}},
 		"unreachable":            {args: []string{"--store", "postgres://127.0.0.1:1/none"}, want: finding{fault, "store", "cannot be reached", "--store"}},

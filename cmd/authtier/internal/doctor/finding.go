@@ -16,7 +16,7 @@ const (
 	fault   = "fault"
 )
 
-// A finding is what a check has found.
+// A finding is one result of a check.
 type finding struct {
 	Level string `json:"level"`
 	Check string `json:"check"`

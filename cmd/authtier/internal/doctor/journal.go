@@ -28,7 +28,7 @@ var (
 // 8 MiB, and refuses uses if it cannot.
 const leastFree = 256 << 20
 
-// A folder is what is known of the files in a journal's folder.
+// A folder describes the files of a journal.
 type folder struct {
 	files    int
 	bytes    int64

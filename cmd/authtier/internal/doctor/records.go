@@ -109,7 +109,7 @@ func (f *records) owner(ctx context.Context, login string) (ownerState, error) {
 	return state, nil
 }
 
-// A keyFacts is an API key with what the checks need to know about it.
+// A keyFacts is an API key with the facts that the checks need.
 type keyFacts struct {
 	*store.APIKey
 	client  *store.Client

@@ -14,7 +14,7 @@ import (
 type kind[R any] interface {
 	columns() columns
 
-	// parse returns the record of a row, or what is wrong with it.
+	// parse returns the record of a row, or its faults.
 	parse(f fields) (R, []fault)
 
 	// names returns the names that no other record of the file may have.
@@ -59,7 +59,7 @@ type verdict struct {
 	faults []fault // how the stored record differs
 }
 
-// A batch is what the store gets at a time.
+// A batch holds the records that are stored in one call.
 type batch[R any] struct {
 	entries []*entry[R]
 	read    int64 // how much of the file was read

@@ -98,7 +98,7 @@ func (o *output) finished(read int64, line int) {
 	o.bar.set(read, o.imported+o.already+o.faulty)
 }
 
-// A summary is what the command prints as JSON.
+// A summary is the output of the command as JSON.
 type summary struct {
 	Check          bool `json:"check"` // nothing was stored: imported would be
 	Imported       int  `json:"imported"`

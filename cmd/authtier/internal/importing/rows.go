@@ -57,7 +57,7 @@ func (r *rows) restart() {
 	r.done = 0
 }
 
-// A row is what next reads. Its fields are valid until the next call.
+// A row is one record of the file. Its fields are valid until the next call.
 type row struct {
 	line, last int // the numbers of its first and its last line
 	fields     []string

@@ -85,8 +85,8 @@ func (u *users) compare(ctx context.Context, r *userRecord) (verdict, error) {
 }
 
 // replaced reports whether the stored hash may have replaced that of the file since the
-// import: by a login, or because the user has a new password. Both are what operators want
-// to keep when they resume an import while people log in.
+// import: by a login, or because the user has a new password. Operators who resume an import while
+// people log in want to keep both.
 func replaced(stored *store.User, hash string) bool {
 	// A new user has version 1. A new password raises it, and so does a revocation.
 	return stored.Version > 1 || rehashed(stored.Password, hash)

@@ -45,7 +45,7 @@ type site struct {
 	closers []func() error // in the order of opening
 }
 
-// open opens a site. What changes something comes last, so that a failure leaves nothing
+// open opens a site. The steps that change something come last, so that a failure leaves nothing
 // behind. On an error, everything is closed.
 func open(ctx context.Context, cmd *cobra.Command, s *settings) (*site, error) {
 	t := &site{settings: s}

@@ -20,7 +20,7 @@ import (
 	"github.com/authtier/authtier/store/sqlite"
 )
 
-// initialize runs init and returns its exit status and what it printed.
+// initialize runs init and returns its exit status and its output.
 func initialize(args ...string) (status int, stdout, stderr string) {
 	cmd := setup.Command()
 	var out bytes.Buffer

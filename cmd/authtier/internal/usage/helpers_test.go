@@ -35,7 +35,7 @@ func newStore(t testing.TB) (db *sqlite.Store, flag string) {
 	return db, "sqlite:" + file
 }
 
-// A use is what a test counts.
+// A use is one count of a test.
 type use struct {
 	client, product, label string
 	day                    store.Day

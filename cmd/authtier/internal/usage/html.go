@@ -28,7 +28,7 @@ var policy = func() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
 }()
 
-// A page is what the template shows. Names in it are not escaped yet.
+// A page is the data of the template. Names in it are not escaped yet.
 type page struct {
 	PlotHeight int
 	Policy     string

@@ -52,7 +52,7 @@ func TestTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		// What is printed fits into the buffer of the terminal.
+		// The output fits into the buffer of the terminal.
 		text := make([]byte, 1<<16)
 		n, err := screen.Read(text)
 		for !strings.Contains(string(text[:n]), "complete through") && err == nil {
