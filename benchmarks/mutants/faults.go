@@ -5,7 +5,7 @@ import "slices"
 // faults are all planted faults, part by part.
 var faults = slices.Concat(
 	requestFaults, costFaults, lifeFaults, answerFaults, idpFaults, presetFaults, issuerFaults, mistakeFaults, storeFaults, refusalFaults, wiringFaults,
-	policyFaults,
+	policyFaults, commandFaults,
 )
 
 // requestFaults are in the code that accepts or refuses a request.

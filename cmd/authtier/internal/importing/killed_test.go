@@ -35,7 +35,7 @@ func keyLine(n int) string {
 
 // TestKilled kills an import 20 times, and compares all records after its end.
 func TestKilled(t *testing.T) {
-	const size, kills = 15_000, 20
+	const size, kills = 10_000, 20
 	f := newFixture(t)
 	killed := 0
 	for range kills {

@@ -40,7 +40,7 @@ func TestStreams(t *testing.T) {
 	k := &keys{iss: iss}
 	defer k.Close()
 
-	const size = 300_000
+	const size = 150_000
 	file := &generator{lines: size}
 	rs, err := newRows(io.MultiReader(strings.NewReader("id,client,key,scopes,name,expires\n"), file))
 	if err != nil {
