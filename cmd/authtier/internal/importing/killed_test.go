@@ -127,11 +127,12 @@ func TestInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	csv := "id,client,key,scopes,name,expires\n"
+	var csv strings.Builder
+	csv.WriteString("id,client,key,scopes,name,expires\n")
 	for n := range 250 {
-		csv += keyLine(n)
+		csv.WriteString(keyLine(n))
 	}
-	if _, err := io.WriteString(in, csv); err != nil {
+	if _, err := io.WriteString(in, csv.String()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -153,7 +154,7 @@ func TestInterrupted(t *testing.T) {
 	if exit == nil || exit.ExitCode() != 1 || out.String() != "200 imported, 0 already there, 0 faulty lines\n" || errs.String() != want {
 		t.Errorf("%v, output %s, errors %s", err, &out, &errs)
 	}
-	f.want(t, 0, "50 imported, 200 already there, 0 faulty lines", "", csv, "keys")
+	f.want(t, 0, "50 imported, 200 already there, 0 faulty lines", "", csv.String(), "keys")
 	f.compareAll(t, 250)
 }
 

@@ -3,6 +3,7 @@ package importing
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/authtier/authtier/store"
@@ -55,12 +56,12 @@ func TestChangesMeanwhile(t *testing.T) {
 			if err := l.storeValid(t.Context(), []*entry[keyRecord]{e}); !errors.Is(err, tt.err) {
 				t.Errorf("the error is %v, want %v", err, tt.err)
 			}
-			var faults string
+			var faults strings.Builder
 			for _, f := range e.faults {
-				faults += f.problem
+				faults.WriteString(f.problem)
 			}
-			if faults != tt.faults || l.out.already != tt.already || l.out.imported != 0 {
-				t.Errorf("faults %q, %d already there, %d imported", faults, l.out.already, l.out.imported)
+			if faults.String() != tt.faults || l.out.already != tt.already || l.out.imported != 0 {
+				t.Errorf("faults %q, %d already there, %d imported", faults.String(), l.out.already, l.out.imported)
 			}
 		})
 	}
