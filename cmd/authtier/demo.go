@@ -31,7 +31,7 @@ func demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Serve all four systems from memory, on loopback, with made-up credentials",
-		Args:  cobra.NoArgs,
+		Args:  cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -44,13 +45,10 @@ func newRoot() *cobra.Command {
 		Use:           "authtier",
 		Short:         "An authorization server with API keys, tokens, sessions and usage counts",
 		Long:          long,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cli.Group(root)
 
-	root.AddCommand(setup.Command(), serve.Command(), usage.Command(), importing.Command(), doctor.Command(serve.ParseTrusted), demoCommand(), versionCommand())
+	root.AddCommand(setup.Command(), serve.Command(), usage.Command(), importing.Command(), doctor.Command(), demoCommand(), versionCommand())
 	root.AddCommand(admin.Commands()...)
 	return root
 }
@@ -62,22 +60,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 
-	err := root.Execute()
-	status := cli.Status(err)
-	if err != nil {
-		fmt.Fprintln(stderr, "authtier:", err)
-	}
-	if status == 2 {
-		fmt.Fprintln(stderr, "See authtier --help.")
-	}
-	return status
+	return cli.Execute(context.Background(), root)
 }
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this binary",
-		Args:  cobra.NoArgs,
+		Args:  cli.Args(),
 		Run: func(cmd *cobra.Command, _ []string) {
 			version, goVersion := "unknown", "unknown"
 			if info, ok := debug.ReadBuildInfo(); ok {

@@ -8,10 +8,12 @@
 package admin
 
 import (
-	"errors"
+	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
@@ -33,18 +35,16 @@ type group struct {
 
 // newGroup returns a group that prints its help if it is called without a subcommand.
 func newGroup(cmd cobra.Command) *group {
-	cmd.Args = onlySubcommands
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cli.Group(&cmd)
 	g := &group{cmd: &cmd}
 	g.AddStore(cmd.PersistentFlags())
 	cli.AddOutput(g.cmd)
-	g.cmd.SetFlagErrorFunc(flagError)
 	return g
 }
 
 // add adds a subcommand, which takes one argument for each of the names.
 func (g *group) add(cmd cobra.Command, run func(*cobra.Command, []string) error, names ...string) *cobra.Command {
-	cmd.Args = exactly(names...)
+	cmd.Args = cli.Args(names...)
 	cmd.RunE = run
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	g.cmd.AddCommand(&cmd)
@@ -61,18 +61,10 @@ type call struct {
 
 // withStore runs f with an open store.
 func (g *group) withStore(f func(c *call) error) func(*cobra.Command, []string) error {
-	return cli.Run(func(cmd *cobra.Command, args []string) (err error) {
-		// A wrong flag must be found before anything is written.
-		if err := cli.CheckOutput(cmd); err != nil {
-			return err
-		}
-
-		db, err := g.Open(cmd.Context(), cmd)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, db.Close()) }()
-		return f(&call{Command: cmd, args: args, db: db})
+	return cli.Run(func(cmd *cobra.Command, args []string) error {
+		return g.WithStore(cmd, func(_ context.Context, db backend.Store) error {
+			return f(&call{Command: cmd, args: args, db: db})
+		})
 	})
 }
 
@@ -104,6 +96,19 @@ func (c *call) changes() error {
 
 // changed reports whether the command line has the flag.
 func (c *call) changed(flag string) bool { return c.Flags().Changed(flag) }
+
+// ownFlags returns the names of the flags that only this command has, and whether one of
+// them was given.
+func ownFlags(cmd *cobra.Command) (names string, given bool) {
+	var all []string
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			all = append(all, "--"+f.Name)
+			given = given || f.Changed
+		}
+	})
+	return strings.Join(all, ", "), given
+}
 
 // quoted describes a record in a sentence.
 func quoted(what, name string) string { return fmt.Sprintf("%s %q", what, name) }

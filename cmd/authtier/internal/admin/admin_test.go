@@ -67,11 +67,8 @@ func (b *box) execute(args ...string) (stdout, stderr string, status int) {
 	}
 
 	root.SetArgs(args)
-	err := root.ExecuteContext(b.t.Context())
-	if err != nil {
-		fmt.Fprintln(&errs, err)
-	}
-	return out.String(), errs.String(), cli.Status(err)
+	status = cli.Execute(b.t.Context(), root)
+	return out.String(), errs.String(), status
 }
 
 // ok runs a command that must succeed, and returns its output.
@@ -179,7 +176,7 @@ func TestMissing(t *testing.T) {
 		"key create --client acme --owner x": `--owner: user "x" does not exist`,
 	} {
 		_, stderr, status := b.run(strings.Fields(command)...)
-		if status != 1 || stderr != want+"\n" {
+		if status != 1 || stderr != "authtier: "+want+"\n" {
 			t.Errorf("%s: status %d, %q, want 1 and %q", command, status, stderr, want)
 		}
 	}
@@ -191,7 +188,7 @@ func TestWrongUsage(t *testing.T) {
 	b := newBox(t)
 	b.ok("client", "create", "acme", "--scope", "a b", "--default", "a")
 	b.ok("user", "create", "ada", "--no-password", "--scope", "a")
-	b.ok("key", "create", "--client", "acme", "--scope", "a", "--expires", "10h", "--addr", "192.0.2.0/24")
+	b.ok("key", "create", "--client", "acme", "--scope", "a", "--expires", "10h", "--network", "192.0.2.0/24")
 	db := b.open()
 	keys, err := db.ListAPIKeys(t.Context(), "", "", 10)
 	must(t, err)
@@ -207,7 +204,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"client", "create", "a", "b"}, "expected ID, got 2 arguments"},
 		{[]string{"client", "create", ""}, "ID is empty"},
 		{[]string{"client", "list", "acme"}, "expected no argument"},
-		{[]string{"client", "create", "x", "--scope", ""}, `"--scope" flag: it is empty`},
+		{[]string{"client", "create", "x", "--scope", ""}, `--scope: "": it is empty`},
 		{[]string{"client", "create", "x", "--scope", `a"b`}, `--scope has the scope`},
 		{[]string{"client", "create", "x", "--scope", "a", "--default", "z"}, `--default has "z", which --scope lacks`},
 		{[]string{"client", "create", "x", "--grant", "magic"}, `--grant has "magic", expected of client_credentials, password, refresh_token`},
@@ -217,15 +214,15 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"client", "update", "acme"}, "nothing to change: expected at least one of --default, --grant, --no-defaults"},
 		{[]string{"client", "update", "acme", "--scope", "b"}, `--default has "a", which --scope lacks`},
 		{[]string{"client", "update", "acme", "--scope", "b", "--no-scopes"}, "[no-scopes scope]"},
-		{[]string{"client", "rotate-secret", "acme", "--overlap", "5"}, `"--overlap" flag: expected 0 or a duration`},
-		{[]string{"client", "rotate-secret", "acme", "--overlap", "-1h"}, `"--overlap" flag: expected 0 or a duration`},
-		{[]string{"client", "rotate-secret", "acme", "--overlap", "5ms"}, `"--overlap" flag: expected 0 or a duration`},
+		{[]string{"client", "rotate-secret", "acme", "--overlap", "5"}, `--overlap: "5": expected 0 or a duration`},
+		{[]string{"client", "rotate-secret", "acme", "--overlap", "-1h"}, `--overlap: "-1h": expected 0 or a duration`},
+		{[]string{"client", "rotate-secret", "acme", "--overlap", "5ms"}, `--overlap: "5ms": expected 0 or a duration`},
 
 		{[]string{"user", "create", "eve"}, "--password-file is missing"},
 		{[]string{"user", "create", "eve", "--password-file", ""}, "--password-file is empty"},
 		{[]string{"user", "create", "eve", "--password-file", "-", "--no-password"}, "[no-password password-file]"},
 		{[]string{"user", "create", "eve", "--no-password", "--first", "a\nb"}, "--first contains a control character"},
-		{[]string{"user", "create", "eve", "--no-password", "--scope", ""}, `"--scope" flag: it is empty`},
+		{[]string{"user", "create", "eve", "--no-password", "--scope", ""}, `--scope: "": it is empty`},
 		{[]string{"user", "update", "ada"}, "nothing to change"},
 		{[]string{"user", "update", "ada", "--limit-scopes=false", "--scope", "a"}, "--limit-scopes=false lifts the limit"},
 		{[]string{"user", "update", "ada", "--limit-scopes=false", "--no-scopes"}, "--limit-scopes=false lifts the limit"},
@@ -233,21 +230,21 @@ func TestWrongUsage(t *testing.T) {
 
 		{[]string{"key", "create"}, "--client is missing"},
 		{[]string{"key", "create", "--client", "acme", "--scope", "z"}, `--scope has "z", expected only scopes of the client: a b`},
-		{[]string{"key", "create", "--client", "acme", "--scope", ""}, `"--scope" flag: it is empty`},
-		{[]string{"key", "create", "--client", "acme", "--addr", ""}, `"--addr" flag: expected a network`},
-		{[]string{"key", "create", "--client", "acme", "--addr", "fe80::1%eth0"}, `"--addr" flag: expected a network`},
-		{[]string{"key", "create", "--client", "acme", "--addr", "192.0.2.1/24"}, "--addr has 192.0.2.1/24, expected 192.0.2.0/24"},
-		{[]string{"key", "create", "--client", "acme", "--expires", ""}, `"--expires" flag: expected a date`},
-		{[]string{"key", "create", "--client", "acme", "--expires", "90d"}, `"--expires" flag: expected a date`},
-		{[]string{"key", "create", "--client", "acme", "--expires", "2001-01-31"}, `"--expires" flag: expected a time in the future`},
-		{[]string{"key", "create", "--client", "acme", "--expires", "-1h"}, `"--expires" flag: expected a time in the future`},
+		{[]string{"key", "create", "--client", "acme", "--scope", ""}, `--scope: "": it is empty`},
+		{[]string{"key", "create", "--client", "acme", "--network", ""}, `--network: "": expected a network`},
+		{[]string{"key", "create", "--client", "acme", "--network", "fe80::1%eth0"}, `--network: "fe80::1%eth0": expected a network`},
+		{[]string{"key", "create", "--client", "acme", "--network", "192.0.2.1/24"}, "it has bits beyond its length, expected 192.0.2.0/24"},
+		{[]string{"key", "create", "--client", "acme", "--expires", ""}, `--expires: "": expected a date`},
+		{[]string{"key", "create", "--client", "acme", "--expires", "90d"}, `--expires: "90d": expected a date`},
+		{[]string{"key", "create", "--client", "acme", "--expires", "2001-01-31"}, `--expires: "2001-01-31": expected a time in the future`},
+		{[]string{"key", "create", "--client", "acme", "--expires", "-1h"}, `--expires: "-1h": expected a time in the future`},
 		{[]string{"key", "create", "--client", "acme", "--owner", ""}, "--owner is empty"},
 		{[]string{"key", "create", "--client", "acme", "--name", "a\tb"}, "--name contains a control character"},
 		{[]string{"key", "list", "--client", ""}, "--client is empty"},
 		{[]string{"key", "update", id}, "nothing to change"},
 		{[]string{"key", "update", id, "--owner", ""}, "--owner is empty"},
 		{[]string{"key", "update", id, "--expires", "20h"}, "--expires was moved"},
-		{[]string{"key", "update", id, "--addr", "192.0.2.0/24", "--any-addr"}, "[addr any-addr]"},
+		{[]string{"key", "update", id, "--network", "192.0.2.0/24", "--any-network"}, "[network any-network]"},
 
 		{[]string{"token", "inspect", "--token-file", ""}, "--token-file is empty"},
 		{[]string{"token", "inspect", "--issuer", "http://example.com"}, "--issuer: "},

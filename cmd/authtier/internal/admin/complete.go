@@ -90,7 +90,7 @@ func keyIDs(ctx context.Context, db backend.Store, begin string) (found []cobra.
 }
 
 func signingKeyIDs(ctx context.Context, db backend.Store, begin string) (found []cobra.Completion) {
-	keys, _ := db.SigningKeys(ctx, keySet)
+	keys, _ := db.SigningKeys(ctx, backend.KeySet)
 	for _, k := range keys {
 		found = append(found, cobra.CompletionWithDesc(k.ID, k.Alg))
 	}

@@ -37,7 +37,7 @@ func unsure(what, name, again string, err error) error {
 // flagOf maps fields of records to the flags that set them.
 var flagOf = map[string]string{
 	"Scopes": "--scope", "Default": "--default", "Grants": "--grant", "First": "--first", "Last": "--last",
-	"Lang": "--lang", "Name": "--name", "Owner": "--owner", "Addrs": "--addr", "Expires": "--expires", "Client": "--client",
+	"Lang": "--lang", "Name": "--name", "Owner": "--owner", "Addrs": "--network", "Expires": "--expires", "Client": "--client",
 }
 
 var fieldForm = regexp.MustCompile(`(?m)(^|which )(Scopes|Default|Grants|First|Last|Lang|Name|Owner|Addrs|Expires|Client)\b`)

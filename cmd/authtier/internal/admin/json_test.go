@@ -65,9 +65,9 @@ func TestJSON(t *testing.T) {
 	expect(`{"id": "ada","result": "password removed"}`, "user", "set-password", "ada", "--no-password")
 	expect(`{"id": "ada","result": "revoked"}`, "user", "revoke", "ada")
 
-	const key = `"id": "ID","name": "n","client": "acme","scopes": ["a"],"owner": "ada","addrs": ["192.0.2.0/24"],"created": "TIME","expires": "TIME","last_used": null`
+	const key = `"id": "ID","name": "n","client": "acme","scopes": ["a"],"owner": "ada","networks": ["192.0.2.0/24"],"created": "TIME","expires": "TIME","last_used": null`
 	expect(`{`+key+`,"key": "authtier_key_..."}`, "key", "create", "--client", "acme", "--name", "n", "--scope", "a", "--owner", "ada",
-		"--addr", "192.0.2.0/24", "--expires", "1h")
+		"--network", "192.0.2.0/24", "--expires", "1h")
 	id := b.keyOf("acme")
 	expect(`{`+key+`}`, "key", "show", id)
 	expect(`[{`+key+`}]`, "key", "list")

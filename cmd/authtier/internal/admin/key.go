@@ -37,11 +37,11 @@ pass the key itself. Servers on the same store learn of every change within a se
 
 // keyFlags are the properties of an API key.
 type keyFlags struct {
-	name, owner                string
-	scopes                     list
-	addrs                      networks
-	expires                    expiry
-	noScopes, noOwner, anyAddr bool
+	name, owner                   string
+	scopes                        list
+	networks                      networks
+	expires                       expiry
+	noScopes, noOwner, anyNetwork bool
 }
 
 func (g *group) addKeyFlags(f *keyFlags, cmd *cobra.Command) {
@@ -50,8 +50,8 @@ func (g *group) addKeyFlags(f *keyFlags, cmd *cobra.Command) {
 	flags.Var(&f.scopes, "scope", "a scope of the key, which the client must have; repeat it, or give several with blanks between them")
 	flags.Var(&f.expires, "expires", "when the key ends: a date, which means its beginning in UTC, a time such as 2030-01-31T12:00:00Z, or a duration from now such as 720h")
 	flags.StringVar(&f.owner, "owner", "", "the login of the user who is responsible for the key; the key ends with that user")
-	flags.Var(&f.addrs, "addr", "a network or an address from which the key may be used; repeat it for several")
-	for _, name := range []string{"name", "scope", "expires", "addr"} {
+	flags.Var(&f.networks, "network", "a network or an address from which the key may be used; repeat it for several")
+	for _, name := range []string{"name", "scope", "expires", "network"} {
 		cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
 	g.flag(cmd, "owner", logins)
@@ -68,8 +68,8 @@ func (f *keyFlags) apply(c *call, k *store.APIKey) {
 	if c.changed("scope") || f.noScopes {
 		k.Scopes = f.scopes
 	}
-	if c.changed("addr") || f.anyAddr {
-		k.Addrs = f.addrs
+	if c.changed("network") || f.anyNetwork {
+		k.Addrs = f.networks
 	}
 	if c.changed("expires") {
 		k.Expires = f.expires.Time
@@ -101,9 +101,9 @@ func (g *group) addKeyCreate() {
 
 Without --scope the key has no scopes. A route that requires a scope refuses such a key,
 but a token endpoint behind API keys gives it tokens for any scope of its client. Without
---expires the key never expires, and without --addr it works from everywhere.`,
+--expires the key never expires, and without --network it works from everywhere.`,
 		Example: `  authtier key create --client billing --name "nightly export" --scope invoices:read --expires 2030-01-31
-  authtier key create --client partner --scope maps:read --owner ada --addr 192.0.2.0/24 --addr 2001:db8::/32`,
+  authtier key create --client partner --scope maps:read --owner ada --network 192.0.2.0/24 --network 2001:db8::/32`,
 	}, g.withIssuer(func(c *call) error {
 		if client == "" {
 			return cli.Usagef("--client is missing, expected the ID of the client that the key belongs to")
@@ -163,12 +163,12 @@ func (g *group) addKeyUpdate() {
 		Short: "Change the name, scopes, owner, networks or end of an API key",
 		Long: `Change the name, scopes, owner, networks or end of an API key. The key itself stays.
 
-Only what is given changes. --scope and --addr replace the whole list. --no-scopes,
---no-owner and --any-addr empty what they name, and --name "" removes the description. The
+Only what is given changes. --scope and --network replace the whole list. --no-scopes,
+--no-owner and --any-network empty what they name, and --name "" removes the description. The
 end of a key can only be moved to an earlier time: to let a key live longer, rotate it.`,
 		Example: `  authtier key update 4fYk2Lw9QzX0 --name "weekly export" --scope invoices:read
   authtier key update 4fYk2Lw9QzX0 --expires 24h
-  authtier key update 4fYk2Lw9QzX0 --any-addr`,
+  authtier key update 4fYk2Lw9QzX0 --any-network`,
 	}, g.withStore(func(c *call) error {
 		if err := c.changes(); err != nil {
 			return err
@@ -181,10 +181,10 @@ end of a key can only be moved to an earlier time: to let a key live longer, rot
 	g.addKeyFlags(&f, cmd)
 	cmd.Flags().BoolVar(&f.noScopes, "no-scopes", false, "take all scopes away")
 	cmd.Flags().BoolVar(&f.noOwner, "no-owner", false, "remove the owner")
-	cmd.Flags().BoolVar(&f.anyAddr, "any-addr", false, "let the key work from everywhere")
+	cmd.Flags().BoolVar(&f.anyNetwork, "any-network", false, "let the key work from everywhere")
 	cmd.MarkFlagsMutuallyExclusive("scope", "no-scopes")
 	cmd.MarkFlagsMutuallyExclusive("owner", "no-owner")
-	cmd.MarkFlagsMutuallyExclusive("addr", "any-addr")
+	cmd.MarkFlagsMutuallyExclusive("network", "any-network")
 	g.firstArg(cmd, keyIDs)
 }
 

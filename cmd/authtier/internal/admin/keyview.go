@@ -16,7 +16,7 @@ type keyView struct {
 	Client   string   `json:"client"`
 	Scopes   []string `json:"scopes"`
 	Owner    string   `json:"owner"`
-	Addrs    []string `json:"addrs"`
+	Networks []string `json:"networks"`
 	Created  stamp    `json:"created"`
 	Expires  stamp    `json:"expires"`
 	LastUsed stamp    `json:"last_used"`
@@ -24,15 +24,15 @@ type keyView struct {
 
 func viewKey(k store.APIKey) keyView {
 	return keyView{
-		ID: k.ID, Name: k.Name, Client: k.Client, Scopes: orEmpty(k.Scopes), Owner: k.Owner, Addrs: networks(k.Addrs).texts(),
+		ID: k.ID, Name: k.Name, Client: k.Client, Scopes: orEmpty(k.Scopes), Owner: k.Owner, Networks: networks(k.Addrs).texts(),
 		Created: stamp{k.Created}, Expires: stamp{k.Expires}, LastUsed: stamp{k.LastUsed},
 	}
 }
 
 func (v keyView) print(w io.Writer) {
 	addrs := "everywhere"
-	if len(v.Addrs) > 0 {
-		addrs = words(v.Addrs)
+	if len(v.Networks) > 0 {
+		addrs = words(v.Networks)
 	}
 	row(w, "ID", shown(v.ID))
 	row(w, "Name", shown(v.Name))

@@ -46,49 +46,25 @@ never makes a store that does not exist: authtier init does.`,
 
 // A versionView is the version of a store in the output.
 type versionView struct {
-	Stored int    `json:"stored"`
-	Known  int    `json:"known"`
-	State  string `json:"state"` // "current", "older", "newer" or "too new"
-}
-
-// meanings explains the states.
-var meanings = map[string]string{
-	"current": "nothing to do",
-	"older":   "make a backup and run authtier migrate up",
-	"newer":   "one version newer, which this program can use",
-	"too new": "run a newer authtier",
+	Stored int           `json:"stored"`
+	Known  int           `json:"known"`
+	State  backend.State `json:"state"`
 }
 
 // version returns the version of a store, which must exist.
 func (g *group) version(cmd *cobra.Command) (versionView, error) {
-	if err := cli.CheckOutput(cmd); err != nil {
-		return versionView{}, err
-	}
-	stored, known, err := g.Version(cmd.Context(), cmd)
-	if err == nil && stored == 0 {
+	v, err := g.Version(cmd.Context(), cmd)
+	if err == nil && v.State() == backend.Missing {
 		err = backend.ErrNoStore
 	}
-	if err != nil {
-		return versionView{}, err
-	}
-
-	state := "current"
-	switch {
-	case stored < known:
-		state = "older"
-	case stored == known+1:
-		state = "newer"
-	case stored > known:
-		state = "too new"
-	}
-	return versionView{stored, known, state}, nil
+	return versionView{v.Stored, v.Known, v.State()}, err
 }
 
 func (v versionView) print(cmd *cobra.Command) error {
 	return cli.Print(cmd, v, func(w io.Writer) {
 		row(w, "Stored", strconv.Itoa(v.Stored))
 		row(w, "Known", strconv.Itoa(v.Known))
-		row(w, "State", v.State+": "+meanings[v.State])
+		row(w, "State", string(v.State)+": "+v.State.Advice())
 	})
 }
 
@@ -97,9 +73,9 @@ func (g *group) migrateUp(cmd *cobra.Command, _ []string) error {
 	switch {
 	case err != nil:
 		return err
-	case v.State == "too new":
-		return fmt.Errorf("the store has version %d, and this program knows up to %d: %s", v.Stored, v.Known, meanings[v.State])
-	case v.State != "older":
+	case v.State == backend.TooNew:
+		return fmt.Errorf("the store has version %d, and this program knows up to %d: %s", v.Stored, v.Known, v.State.Advice())
+	case v.State != backend.Older:
 		return v.print(cmd)
 	}
 

@@ -216,7 +216,7 @@ func TestKeys(t *testing.T) {
 	b.ok("client", "create", "other", "--no-secret")
 	b.ok("user", "create", "ada", "--no-password")
 	begin := time.Now()
-	made := b.json("key", "create", "--client", "acme", "--name", "n", "--scope", "a", "--owner", "ada", "--expires", "2h", "--addr", "192.0.2.0/24", "--addr", "2001:db8::1")
+	made := b.json("key", "create", "--client", "acme", "--name", "n", "--scope", "a", "--owner", "ada", "--expires", "2h", "--network", "192.0.2.0/24", "--network", "2001:db8::1")
 	id, key := made["id"].(string), made["key"].(string)
 	if !b.accepts(apiKey(key)) || !strings.Contains(key, "_"+id+"_") {
 		t.Errorf("the printed key, of the ID %s, is refused", id)
@@ -241,7 +241,7 @@ func TestKeys(t *testing.T) {
 		t.Errorf("listed for another client: %s", out)
 	}
 
-	b.ok("key", "update", id, "--scope", "b", "--any-addr")
+	b.ok("key", "update", id, "--scope", "b", "--any-network")
 	if k := read(); !slices.Equal(k.Scopes, []string{"b"}) || len(k.Addrs) != 0 || k.Name != "n" || k.Owner != "ada" {
 		t.Errorf("updated: got %+v", k)
 	}

@@ -1,19 +1,16 @@
 package admin
 
 import (
-	"errors"
 	"io"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/store"
 )
-
-// keySet is the default of KeySetName in the configuration of an issuer.
-const keySet = "authtier"
 
 func signingKeyGroup() *cobra.Command {
 	g := newGroup(cobra.Command{
@@ -22,7 +19,8 @@ func signingKeyGroup() *cobra.Command {
 		Long: `List, rotate or revoke the keys that sign access tokens.
 
 rotate and revoke need the key file of the store's servers, because the keys in the store
-are encrypted. list needs no key file.`,
+are encrypted. list needs no key file. In a store without signing keys, rotate makes the
+first one.`,
 		Example: `  authtier signing-key list
   authtier signing-key rotate --key-file auth.key`,
 	})
@@ -84,13 +82,11 @@ func (v signingKeyView) means() string {
 	return "tokens that it has signed are refused"
 }
 
-var errNoSigningKey = errors.New("the store has no signing key: authtier init or the first start of a server makes one")
-
 // signingKeys returns the keys of the store, of which there must be one.
 func (c *call) signingKeys() ([]store.SigningKey, error) {
-	keys, err := c.db.SigningKeys(c.Context(), keySet)
+	keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
 	if err == nil && len(keys) == 0 {
-		err = errNoSigningKey
+		err = backend.ErrNoSigningKey
 	}
 	return keys, err
 }
@@ -103,7 +99,7 @@ func (g *group) addSigningKeyList() {
 will sign; the key that is signing signs; a key that is replaced only verifies tokens,
 until it ends; tokens of a key that has ended are refused.`,
 	}, g.withStore(func(c *call) error {
-		keys, err := c.db.SigningKeys(c.Context(), keySet)
+		keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
 		if err != nil {
 			return err
 		}
@@ -117,19 +113,16 @@ until it ends; tokens of a key that has ended are refused.`,
 	}))
 }
 
-// withSigningKeys runs f with an issuer that can change the keys. It never makes the first
-// key, which would sign at once.
-func (g *group) withSigningKeys(f func(c *call) error) func(*cobra.Command, []string) error {
-	return g.withStore(func(c *call) error {
-		if _, err := c.signingKeys(); err != nil {
-			return err
-		}
-		iss, err := g.WithKeys(c.Context(), c.db)
-		if err != nil {
-			return err
-		}
-		return c.with(iss, f)
-	})
+// withSigningKeys runs f with an issuer that can change the keys of a store that has some.
+func (g *group) withSigningKeys(c *call, f func(c *call) error) error {
+	if _, err := c.signingKeys(); err != nil {
+		return err
+	}
+	iss, err := g.WithKeys(c.Context(), c.db)
+	if err != nil {
+		return err
+	}
+	return c.with(iss, f)
 }
 
 func (g *group) addSigningKeyChanges() {
@@ -140,14 +133,11 @@ func (g *group) addSigningKeyChanges() {
 		Short: "Publish a new signing key",
 		Long: `Publish a new signing key. It verifies tokens at once. A running server lets it sign five
 and a half minutes later, when every cache of the key set has read it. The key before it
-verifies tokens until its last token has expired.`,
-	}, g.withSigningKeys(func(c *call) error {
-		kid, err := c.iss.RotateSigningKey(c.Context())
-		if err != nil {
-			return err
-		}
-		return c.showSigningKey(kid)
-	}))
+verifies tokens until its last token has expired.
+
+In a store that has no signing key, the new key signs at once. If there is no key file, it
+is made too.`,
+	}, g.withStore(g.rotateSigningKey))
 
 	revoke := g.add(cobra.Command{
 		Use:   "revoke KID",
@@ -156,19 +146,47 @@ verifies tokens until its last token has expired.`,
 that it signed when they learn of it, within a second. If it is the key that signs, a new
 key signs from now on. Caches of the key set outside of the servers may not know the new
 key for up to five minutes.`,
-	}, g.withSigningKeys(func(c *call) error {
-		kid := c.args[0]
-		if err := c.iss.RevokeSigningKey(c.Context(), kid); err != nil {
-			return about("signing key", kid, err)
-		}
-		return c.done(kid, "revoked", "%s is revoked", quoted("signing key", kid))
-	}), "KID")
+	}, g.withStore(func(c *call) error { return g.withSigningKeys(c, (*call).revokeSigningKey) }), "KID")
 	g.firstArg(revoke, signingKeyIDs)
+}
+
+// rotateSigningKey publishes a key, or makes the first one.
+func (g *group) rotateSigningKey(c *call) error {
+	keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
+	if err != nil {
+		return err
+	}
+	if len(keys) == 0 {
+		if err := g.FirstKey(c.Context(), c.db); err != nil {
+			return err
+		}
+		if keys, err = c.signingKeys(); err != nil {
+			return err
+		}
+		return c.showSigningKey(keys[0].ID)
+	}
+
+	return g.withSigningKeys(c, func(c *call) error {
+		kid, err := c.iss.RotateSigningKey(c.Context())
+		if err != nil {
+			return err
+		}
+		return c.showSigningKey(kid)
+	})
+}
+
+// revokeSigningKey ends the key of the first argument.
+func (c *call) revokeSigningKey() error {
+	kid := c.args[0]
+	if err := c.iss.RevokeSigningKey(c.Context(), kid); err != nil {
+		return about("signing key", kid, err)
+	}
+	return c.done(kid, "revoked", "%s is revoked", quoted("signing key", kid))
 }
 
 // showSigningKey prints a signing key.
 func (c *call) showSigningKey(kid string) error {
-	keys, err := c.db.SigningKeys(c.Context(), keySet)
+	keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
 	if err != nil {
 		return err
 	}

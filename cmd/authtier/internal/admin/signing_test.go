@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,7 +45,9 @@ func TestSigningKeyStates(t *testing.T) {
 func TestSigningKeys(t *testing.T) {
 	b := newBox(t)
 	none := filepath.Join(t.TempDir(), "auth.key")
-	b.fails(1, "no signing key", "signing-key", "rotate", "--key-file", none)
+	open := filepath.Join(t.TempDir(), "open.key")
+	must(t, os.WriteFile(open, nil, 0o644))
+	b.fails(1, "chmod 600", "signing-key", "rotate", "--key-file", open)
 	b.fails(1, "no signing key", "signing-key", "revoke", "x", "--key-file", none)
 	b.noKeys(none)
 

@@ -12,7 +12,6 @@ import (
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
-	"github.com/authtier/authtier/store/memory"
 )
 
 func tokenGroup() *cobra.Command {
@@ -107,7 +106,7 @@ func (g *group) withToken(file *string, f func(c *call, token string) error) fun
 		if c.changed("token-file") && *file == "" {
 			return cli.Usagef("--token-file is empty, expected a file or - for standard input")
 		}
-		if err := g.checkIssuer(c); err != nil {
+		if err := g.CheckIssuer(c.Command); err != nil {
 			return err
 		}
 		token, err := readToken(c, *file)
@@ -121,16 +120,6 @@ func (g *group) withToken(file *string, f func(c *call, token string) error) fun
 		}
 		return c.with(iss, func(c *call) error { return f(c, token) })
 	})
-}
-
-// checkIssuer returns an error if --issuer is no URL of an issuer. An issuer without records
-// tells.
-func (g *group) checkIssuer(c *call) error {
-	iss, err := issuer.New(c.Context(), g.Issuer, memory.New(), &issuer.Config{OpaqueTokens: true})
-	if err != nil {
-		return cli.Usagef("--issuer: %s", strings.TrimPrefix(err.Error(), "issuer: New: "))
-	}
-	return iss.Close()
 }
 
 // checker returns an issuer that can check the token. An opaque token needs no key file.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
 )
@@ -111,7 +112,7 @@ func TestForeignTokens(t *testing.T) {
 // noKeys checks that there are no signing keys and no key file.
 func (b *box) noKeys(keyFile string) {
 	b.t.Helper()
-	keys, err := b.open().SigningKeys(b.t.Context(), keySet)
+	keys, err := b.open().SigningKeys(b.t.Context(), backend.KeySet)
 	must(b.t, err)
 	if _, err := os.Stat(keyFile); err == nil || len(keys) > 0 {
 		b.t.Errorf("a key was made: %v, %v", keys, err)

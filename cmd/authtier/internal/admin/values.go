@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
 // A list is the value of a flag that may be given several times. A value may hold several
@@ -33,16 +35,11 @@ type networks []netip.Prefix
 
 // Set implements [pflag.Value]. An address is the network that has only that address.
 func (n *networks) Set(s string) error {
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		addr, errAddr := netip.ParseAddr(s)
-		if errAddr != nil || addr.Zone() != "" {
-			return errors.New("expected a network such as 192.0.2.0/24 or an address such as 2001:db8::1")
-		}
-		p = netip.PrefixFrom(addr, addr.BitLen())
+	p, err := cli.ParseNetwork(s)
+	if err == nil {
+		*n = append(*n, p)
 	}
-	*n = append(*n, p)
-	return nil
+	return err
 }
 
 // String implements [pflag.Value].
@@ -64,14 +61,11 @@ type expiry struct{ time.Time }
 
 // Set implements [pflag.Value]. It takes a date, a time, or a duration from now.
 func (e *expiry) Set(s string) error {
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		t, err = time.Parse(time.RFC3339, s)
-	}
+	t, err := cli.ParseTime(s)
 	if err != nil {
 		var d time.Duration
 		d, err = time.ParseDuration(s)
-		t = time.Now().Add(d)
+		t = time.Now().UTC().Add(d).Truncate(time.Microsecond)
 	}
 
 	switch {
@@ -80,7 +74,7 @@ func (e *expiry) Set(s string) error {
 	case !t.After(time.Now()):
 		return errors.New("expected a time in the future; to end a key now, revoke it")
 	}
-	e.Time = t.UTC().Truncate(time.Microsecond) // the precision that every store keeps
+	e.Time = t
 	return nil
 }
 

@@ -17,7 +17,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
 	"github.com/authtier/authtier/store/postgres"
 	"github.com/authtier/authtier/store/redis"
 	"github.com/authtier/authtier/store/sqlite"
@@ -38,12 +40,24 @@ type Flags struct {
 	AllowPlaintextStore, AllowVolatileStore bool
 }
 
-// DefaultIssuer is the issuer of a server that listens at the default address.
-const DefaultIssuer = "http://127.0.0.1:8080"
+// What authtier serve uses unless it is told otherwise.
+const (
+	// DefaultIssuer is the issuer of a server that listens at the default address.
+	DefaultIssuer = "http://127.0.0.1:8080"
+
+	// DefaultUsageDir is the folder of the journal of usage counts.
+	DefaultUsageDir = "auth.usage"
+
+	// KeySet is the name of the set of signing keys in the store.
+	KeySet = "authtier"
+
+	// UsageAPI is the API whose use is counted.
+	UsageAPI = "authtier"
+)
 
 // AddStore adds the flags that name the store.
 func (f *Flags) AddStore(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Store, "store", "sqlite:auth.db", "the store: sqlite:FILE, postgres://..., redis://... or rediss://...; a DSN with a password belongs into the variable or into --store-file")
+	flags.StringVar(&f.Store, "store", "sqlite:auth.db", "the store: sqlite:FILE, postgres://..., redis://... or rediss://...; put a DSN with a password into the variable or into --store-file")
 	flags.StringVar(&f.StoreFile, "store-file", "", "a file that holds the DSN of the store")
 	flags.BoolVar(&f.AllowPlaintextStore, "allow-plaintext-store", false, "allow a connection without TLS to a store on another machine")
 	flags.BoolVar(&f.AllowVolatileStore, "allow-volatile-store", false, "allow a store that may forget acknowledged writes in a crash")
@@ -62,6 +76,22 @@ func (f *Flags) AddIssuer(flags *pflag.FlagSet) {
 	cli.Env(flags, "issuer")
 }
 
+// AddUsageDir adds the flag that names the folder of the journal.
+func AddUsageDir(flags *pflag.FlagSet, dir *string) {
+	flags.StringVar(dir, "usage-dir", DefaultUsageDir, "the `folder` of the journal of usage counts, which belongs to one store")
+	cli.Env(flags, "usage-dir")
+}
+
+// CheckIssuer returns a usage error if --issuer is no URL of an issuer. It asks an issuer
+// without records.
+func (f *Flags) CheckIssuer(cmd *cobra.Command) error {
+	iss, err := issuer.New(cmd.Context(), f.Issuer, memory.New(), &issuer.Config{OpaqueTokens: true})
+	if err != nil {
+		return cli.Usagef("%s: %s", cli.Place(cmd, "issuer"), strings.TrimPrefix(err.Error(), "issuer: New: "))
+	}
+	return iss.Close()
+}
+
 // A location is a store that the flags name.
 type location struct {
 	kind string // "sqlite", "postgres" or "redis"
@@ -71,18 +101,15 @@ type location struct {
 // locate reads --store or --store-file. It refuses a password on the command line, where
 // every user of the machine can read it.
 func (f *Flags) locate(cmd *cobra.Command) (location, error) {
-	dsn, place := f.Store, "--store"
-	if !cmd.Flags().Changed("store") && os.Getenv(cli.Variable("store")) != "" {
-		place = cli.Variable("store")
-	}
-
+	dsn, place := f.Store, cli.Place(cmd, "store")
 	if f.StoreFile != "" {
+		filePlace := cli.Place(cmd, "store-file")
 		if place == cli.Variable("store") || cmd.Flags().Changed("store") {
-			return location{}, cli.Usagef("%s and --store-file are both set, expected one of them", place)
+			return location{}, cli.Usagef("%s and %s are both set, expected one of them", place, filePlace)
 		}
 		text, err := os.ReadFile(f.StoreFile)
 		if err != nil {
-			return location{}, fmt.Errorf("--store-file: %w", err)
+			return location{}, fmt.Errorf("%s: %w", filePlace, err)
 		}
 		dsn, place = strings.TrimSpace(string(text)), "the file "+f.StoreFile
 	}
@@ -133,7 +160,7 @@ func (l location) open(ctx context.Context, f *Flags) (Store, error) {
 	}
 }
 
-// version returns the version of the store and the newest known one.
+// version returns the version of the store and the newest known one. It changes nothing.
 func (l location) version(ctx context.Context, f *Flags) (stored, known int, err error) {
 	switch l.kind {
 	case "sqlite":

@@ -61,7 +61,7 @@ func TestStoreFlag(t *testing.T) {
 		"a file that is missing":     {"", []string{"--store-file", filepath.Join(dir, "none")}, 1, "--store-file: open"},
 		"a flag and a file":          {"", []string{"--store", "sqlite:a.db", "--store-file", file}, 2, "--store and --store-file are both set"},
 		"a variable and a file":      {"sqlite:a.db", []string{"--store-file", file}, 2, "AUTHTIER_STORE and --store-file are both set"},
-		"plain text to another host": {"postgres://app:hunter2@192.0.2.1/auth?sslmode=disable", nil, 1, "(--allow-plaintext-store)"},
+		"plain text to another host": {"postgres://app:hunter2@192.0.2.1/auth?sslmode=disable", nil, 1, "see --allow-plaintext-store"},
 		"the flag wins":              {"mysql://db", []string{"--store", "sqlite:" + filepath.Join(dir, "none.db")}, 1, "run authtier init"},
 	} {
 		t.Run(name, func(t *testing.T) {

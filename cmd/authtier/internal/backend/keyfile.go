@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,24 +9,64 @@ import (
 	"runtime"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/issuer"
 )
 
-// CheckKeyFile returns an error if the key file does not exist, because the issuer would
-// make one. It also refuses a file that others can read, in words for the command line.
-// The issuer checks that once more.
+// CheckKeyFile returns a [*cli.Advice] if the key file does not exist, because the issuer
+// would make one. It also refuses a file that others can read or write. The issuer checks
+// that once more.
 func (f *Flags) CheckKeyFile() error {
 	info, err := os.Stat(f.KeyFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the key file %s does not exist: run authtier init, or copy the file of the store's first server", f.KeyFile)
+		return &cli.Advice{
+			Err: fmt.Errorf("the key file %q does not exist", f.KeyFile),
+			Do:  "run authtier init for a first server, and otherwise copy the file of another server or your backup",
+		}
 	case err != nil:
-		return fmt.Errorf("the key file: %w", err)
+		return &cli.Advice{Err: fmt.Errorf("the key file cannot be used: %w", err), Do: "let this user read it"}
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("the key file %s is no regular file: name the file that authtier init made with --key-file (%s)", f.KeyFile, cli.Variable("key-file"))
+		return &cli.Advice{
+			Err: fmt.Errorf("the key file %q is not a regular file", f.KeyFile),
+			Do:  fmt.Sprintf("name the file that authtier init made with --key-file (%s)", cli.Variable("key-file")),
+		}
 	}
 
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o066 != 0 {
-		return fmt.Errorf("the key file %s has mode %04o, so that other users can read or write it: run chmod 600 %[1]s", f.KeyFile, mode)
+		return &cli.Advice{
+			Err: fmt.Errorf("the key file %q has mode %04o, so that other users can read or write it", f.KeyFile, mode),
+			Do:  fmt.Sprintf("run chmod 600 %s, and see authtier signing-key revoke if others have read it", f.KeyFile),
+		}
 	}
 	return nil
+}
+
+// WithKeys returns the issuer of --issuer with the keys of --key-file, without goroutines
+// of its own. It never makes a key file. Close it.
+func (f *Flags) WithKeys(ctx context.Context, db Store) (*issuer.Issuer, error) {
+	if err := f.CheckKeyFile(); err != nil {
+		return nil, err
+	}
+	return issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
+}
+
+// FirstKey makes the first signing key of a store that has none. It makes the key file too
+// if there is none: no other one can be needed, because the store has nothing encrypted.
+func (f *Flags) FirstKey(ctx context.Context, db Store) error {
+	if _, err := os.Lstat(f.KeyFile); !errors.Is(err, fs.ErrNotExist) {
+		if err := f.CheckKeyFile(); err != nil {
+			return err
+		}
+	}
+	iss, err := issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
+	if err != nil {
+		return err
+	}
+	return iss.Close()
+}
+
+// ErrNoSigningKey means that the store has no key that signs tokens.
+var ErrNoSigningKey error = &cli.Advice{
+	Err: errors.New("the store has no signing key"),
+	Do:  "run authtier signing-key rotate to make one, or name another store with --store",
 }

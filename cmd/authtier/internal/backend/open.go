@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,23 +13,7 @@ import (
 )
 
 // ErrNoStore means that there is no store yet.
-var ErrNoStore = errors.New("there is no store there yet: run authtier init")
-
-// Version returns the version of the store, 0 if there is none yet, and the newest version
-// that this program knows. It changes nothing.
-func (f *Flags) Version(ctx context.Context, cmd *cobra.Command) (stored, known int, err error) {
-	l, err := f.locate(cmd)
-	if err != nil {
-		return 0, 0, err
-	}
-
-	stored, known, err = l.version(ctx, f)
-	// A file that does not exist is a store that was not made yet.
-	if errors.Is(err, fs.ErrNotExist) && l.kind == "sqlite" {
-		return 0, 0, nil
-	}
-	return stored, known, err
-}
+var ErrNoStore error = &cli.Advice{Err: errors.New("there is no store there yet"), Do: "run authtier init"}
 
 // Open opens the store. It never makes one and never changes its version: the error of a
 // store that is missing, older or too new says what to do.
@@ -39,19 +22,32 @@ func (f *Flags) Open(ctx context.Context, cmd *cobra.Command) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored, known, err := f.Version(ctx, cmd)
+	v, err := f.Version(ctx, cmd)
 	if err != nil {
-		return nil, advised(err)
+		return nil, err
 	}
 
-	switch {
-	case stored == 0:
+	switch state := v.State(); state {
+	case Missing:
 		return nil, fmt.Errorf("%s: %w", l, ErrNoStore)
-	case stored < known:
-		return nil, fmt.Errorf("%s has version %d, and this program needs %d: make a backup and run authtier migrate up", l, stored, known)
-	case stored > known+1:
-		return nil, fmt.Errorf("%s has version %d, and this program knows up to %d: run a newer authtier", l, stored, known)
+	case Older:
+		return nil, fmt.Errorf("%s has version %d, and this program needs %d: %s", l, v.Stored, v.Known, state.Advice())
+	case TooNew:
+		return nil, fmt.Errorf("%s has version %d, and this program knows up to %d: %s", l, v.Stored, v.Known, state.Advice())
 	}
+	return f.open(ctx, l)
+}
+
+// WithStore opens the store, calls do and closes the store.
+func (f *Flags) WithStore(cmd *cobra.Command, do func(ctx context.Context, db Store) error) error {
+	db, err := f.Open(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(cmd.Context(), db), db.Close())
+}
+
+func (f *Flags) open(ctx context.Context, l location) (Store, error) {
 	db, err := l.open(ctx, f)
 	if err != nil {
 		return nil, advised(err)
@@ -64,11 +60,11 @@ func advised(err error) error {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "allow plaintext"):
-		return fmt.Errorf("%w (--allow-plaintext-store)", err)
+		return &cli.Advice{Err: err, Do: "see --allow-plaintext-store"}
 	case strings.Contains(text, "allow volatile"):
-		return fmt.Errorf("%w (--allow-volatile-store)", err)
+		return &cli.Advice{Err: err, Do: "see --allow-volatile-store"}
 	}
-	return fmt.Errorf("%w: check that the store can be reached, and that --store (%s) names it", err, cli.Variable("store"))
+	return &cli.Advice{Err: err, Do: fmt.Sprintf("check that the store can be reached, and that --store (%s) names it", cli.Variable("store"))}
 }
 
 // Create opens the store, makes it if there is none, and brings it to the newest version.
@@ -77,11 +73,7 @@ func (f *Flags) Create(ctx context.Context, cmd *cobra.Command) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := l.open(ctx, f)
-	if err != nil {
-		return nil, advised(err)
-	}
-	return db, nil
+	return f.open(ctx, l)
 }
 
 // SQLiteFile returns the file of the store, or "" if the store is not a file.
@@ -105,13 +97,4 @@ func (l location) String() string {
 // key file and cannot verify signed tokens. Close it.
 func (f *Flags) Administration(ctx context.Context, db Store) (*issuer.Issuer, error) {
 	return issuer.New(ctx, DefaultIssuer, db, &issuer.Config{OpaqueTokens: true})
-}
-
-// WithKeys returns the issuer of --issuer with the keys of --key-file, without goroutines
-// of its own. It never makes a key file. Close it.
-func (f *Flags) WithKeys(ctx context.Context, db Store) (*issuer.Issuer, error) {
-	if err := f.CheckKeyFile(); err != nil {
-		return nil, err
-	}
-	return issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
 }

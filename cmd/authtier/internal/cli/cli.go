@@ -2,12 +2,17 @@
 // environment, secrets that are read without being shown, and output as text or JSON.
 //
 //	cmd.RunE = cli.Run(func(cmd *cobra.Command, args []string) error { ... })
-//	os.Exit(cli.Status(root.Execute()))
+//	os.Exit(cli.Execute(context.Background(), root))
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -53,4 +58,57 @@ func Status(err error) int {
 		return 1
 	}
 	return 2
+}
+
+// Execute runs a root command, prints its error on one line and returns the exit status.
+// After a wrong command line, it names the help to read.
+func Execute(ctx context.Context, root *cobra.Command) int {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(flagError)
+
+	cmd, err := root.ExecuteContextC(ctx)
+	status := Status(err)
+	if err != nil {
+		fmt.Fprintln(root.ErrOrStderr(), "authtier:", OneLine(err))
+	}
+	if status == 2 {
+		fmt.Fprintf(root.ErrOrStderr(), "See %s --help.\n", cmd.CommandPath())
+	}
+	return status
+}
+
+// OneLine returns the text of an error on one line. Joined errors have a line each.
+func OneLine(err error) string {
+	var b strings.Builder
+	for line := range strings.Lines(err.Error()) {
+		switch line = strings.TrimSpace(line); {
+		case line == "":
+			continue
+		case b.Len() > 0 && strings.HasSuffix(b.String(), ":"):
+			b.WriteString(" ")
+		case b.Len() > 0:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// An Advice is an error together with what a person should do about it.
+type Advice struct {
+	Err error
+	Do  string
+}
+
+func (a *Advice) Error() string { return a.Err.Error() + ": " + a.Do }
+
+// Unwrap returns the error without the advice.
+func (a *Advice) Unwrap() error { return a.Err }
+
+// UntilSignal returns a context that ends at SIGINT or SIGTERM. A second signal ends the
+// process at once. Call stop when the command has ended.
+func UntilSignal(cmd *cobra.Command) (ctx context.Context, stop context.CancelFunc) {
+	ctx, stop = signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }

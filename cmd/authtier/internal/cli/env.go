@@ -32,6 +32,16 @@ func Variable(flag string) string {
 	return "AUTHTIER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
+// Place returns where the value of a flag comes from: its variable, if only that is set,
+// and otherwise the flag.
+func Place(cmd *cobra.Command, flag string) string {
+	f := cmd.Flags().Lookup(flag)
+	if f != nil && !f.Changed && len(f.Annotations[annotation]) > 0 && os.Getenv(Variable(flag)) != "" {
+		return Variable(flag)
+	}
+	return "--" + flag
+}
+
 // fromEnv sets the flags of cmd that have a variable, unless the command line has them.
 // It does not repeat a wrong value, which may be a secret.
 func fromEnv(cmd *cobra.Command) error {
@@ -46,7 +56,11 @@ func fromEnv(cmd *cobra.Command) error {
 			return
 		}
 		if err := f.Value.Set(value); err != nil {
-			wrong = append(wrong, variable[0]+": expected "+kind(f))
+			expected := kind(f)
+			if expected == "" {
+				expected = "a value as for --" + f.Name
+			}
+			wrong = append(wrong, variable[0]+": expected "+expected)
 		}
 	})
 
@@ -57,7 +71,7 @@ func fromEnv(cmd *cobra.Command) error {
 	return nil
 }
 
-// kind describes the values of a flag.
+// kind describes the values of a flag of a common type, and is "" for other flags.
 func kind(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "bool":
@@ -69,5 +83,5 @@ func kind(f *pflag.Flag) string {
 	case "ipNetSlice", "stringSlice":
 		return "a list with commas"
 	}
-	return "a value as for --" + f.Name
+	return ""
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -9,28 +10,41 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// AddOutput adds the flag --output, which [Print] reads.
+// A form is the value of --output.
+type form string
+
+// Set implements [pflag.Value].
+func (f *form) Set(s string) error {
+	if s != "text" && s != "json" {
+		return errors.New("expected text or json")
+	}
+	*f = form(s)
+	return nil
+}
+
+// String implements [pflag.Value].
+func (f *form) String() string { return string(*f) }
+
+// Type implements [pflag.Value].
+func (f *form) Type() string { return "FORM" }
+
+// AddOutput adds the flag --output to cmd and its subcommands. [Print] reads it.
 func AddOutput(cmd *cobra.Command) {
-	cmd.PersistentFlags().String("output", "text", `how to print: "text" or "json"`)
+	f := form("text")
+	cmd.PersistentFlags().Var(&f, "output", "how to print: text or json")
 	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// CheckOutput returns an error if --output is neither text nor json. Commands that write
-// call it before they write.
-func CheckOutput(cmd *cobra.Command) error {
-	if o, _ := cmd.Flags().GetString("output"); o != "text" && o != "json" {
-		return Usagef("--output %q: expected text or json", o)
-	}
-	return nil
+// IsJSON reports whether --output is json.
+func IsJSON(cmd *cobra.Command) bool {
+	f := cmd.Flags().Lookup("output")
+	return f != nil && f.Value.String() == "json"
 }
 
 // Print prints v as one JSON value if --output is json, and otherwise calls text. What
 // text writes is aligned at its tabs.
 func Print(cmd *cobra.Command, v any, text func(w io.Writer)) error {
-	if err := CheckOutput(cmd); err != nil {
-		return err
-	}
-	if o, _ := cmd.Flags().GetString("output"); o == "json" {
+	if IsJSON(cmd) {
 		e := json.NewEncoder(cmd.OutOrStdout())
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)

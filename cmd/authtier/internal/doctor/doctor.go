@@ -3,32 +3,18 @@
 package doctor
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
-	"github.com/authtier/authtier/middleware/idp"
+	"github.com/authtier/authtier/cmd/authtier/internal/trust"
 )
 
-// defaultUsageDir is the folder in which authtier serve counts.
-const defaultUsageDir = "auth.usage"
-
-// A Parser returns the configuration for one value of --trust-issuer.
-type Parser func(value string) (idp.Config, error)
-
-// Command returns the command doctor. parse reads the values of --trust-issuer. If it is
-// nil, they have the form https://ISSUER,AUDIENCE[,AUDIENCE...].
-func Command(parse Parser) *cobra.Command {
-	if parse == nil {
-		parse = parsePlain
-	}
-
+// Command returns the command doctor.
+func Command() *cobra.Command {
 	var f backend.Flags
 	var usageDir string
-	var trust []string
+	var trustIssuers []string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for faults of the store, the keys and the records",
@@ -37,13 +23,13 @@ func Command(parse Parser) *cobra.Command {
 Each line is a finding: "ok"; "warning" for something that may be intended or will become
 a fault; or "fault" for something that does not work. The exit status is 1 if there is a
 fault. The command changes nothing and prints no secret. It may run beside servers.`,
-		Args: cobra.NoArgs,
+		Args: cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
-			if err := cli.CheckOutput(cmd); err != nil {
+			trusted, err := trust.Read(cmd, trustIssuers)
+			if err != nil {
 				return err
 			}
-			trusted, err := parseAll(parse, trust)
-			if err != nil {
+			if err := f.CheckIssuer(cmd); err != nil {
 				return err
 			}
 			if _, err := f.SQLiteFile(cmd); err != nil { // for its check of --store
@@ -59,33 +45,8 @@ fault. The command changes nothing and prints no secret. It may run beside serve
 	f.AddStore(flags)
 	f.AddKeyFile(flags)
 	f.AddIssuer(flags)
-	flags.StringVar(&usageDir, "usage-dir", defaultUsageDir, "the folder of the journal of usage")
-	flags.StringArrayVar(&trust, "trust-issuer", nil, "a provider whose tokens the server accepts, as for authtier serve; may be repeated")
-	cli.Env(flags, "usage-dir", "trust-issuer")
+	backend.AddUsageDir(flags, &usageDir)
+	trust.AddFlag(flags, &trustIssuers, "a provider whose tokens the server accepts, as for authtier serve; may be repeated")
 	cli.AddOutput(cmd)
 	return cmd
-}
-
-// parseAll reads the values of --trust-issuer. Blanks separate those of the variable.
-func parseAll(parse Parser, values []string) (all []idp.Config, err error) {
-	for value := range strings.FieldsSeq(strings.Join(values, " ")) {
-		cfg, err := parse(value)
-		if err == nil && len(cfg.Issuers) == 0 {
-			err = fmt.Errorf("it names no issuer")
-		}
-		if err != nil {
-			return nil, cli.Usagef("--trust-issuer %q: %w", value, err)
-		}
-		all = append(all, cfg)
-	}
-	return all, nil
-}
-
-// parsePlain reads the form https://ISSUER,AUDIENCE[,AUDIENCE...].
-func parsePlain(value string) (idp.Config, error) {
-	parts := strings.Split(value, ",")
-	if len(parts) < 2 || !strings.Contains(parts[0], "://") {
-		return idp.Config{}, fmt.Errorf("expected https://ISSUER,AUDIENCE[,AUDIENCE...]")
-	}
-	return idp.Config{Issuers: parts[:1], Audience: parts[1:]}, nil
 }

@@ -52,16 +52,16 @@ func TestFindings(t *testing.T) {
 	}{
 		"no store":               {args: []string{"--store", "sqlite:none.db"}, want: finding{fault, "store", "there is no store yet", "run authtier init"}},
 		"unreachable":            {args: []string{"--store", "postgres://127.0.0.1:1/none"}, want: finding{fault, "store", "cannot be reached", "--store"}},
-		"an older store":         {spoil: sqlBreak(`DELETE FROM authtier_migrations WHERE version = (SELECT max(version) FROM authtier_migrations)`), want: finding{fault, "store", "this program needs", "migrate up"}},
+		"an older store":         {spoil: sqlBreak(`DELETE FROM authtier_migrations WHERE version = (SELECT max(version) FROM authtier_migrations)`), want: finding{fault, "store", "this program knows version", "migrate up"}},
 		"a newer store":          {spoil: newerStore(1), want: finding{warning, "store", "one more than this program knows", "newer authtier"}},
-		"two newer":              {spoil: newerStore(2), want: finding{fault, "store", "knows up to", "newer authtier"}},
+		"two newer":              {spoil: newerStore(2), want: finding{fault, "store", "this program knows version", "newer authtier"}},
 		"store file":             {unix: true, spoil: chmod(func(h *home) string { return h.file }, 0o644), want: finding{warning, "store file", "mode 0644", "chmod 600"}},
-		"no key file":            {spoil: func(t *testing.T, h *home) { check0(t, os.Remove(h.keyFile)) }, want: finding{fault, "key file", "does not exist, and it encrypts 1 signing key", "put a copy"}},
+		"no key file":            {spoil: func(t *testing.T, h *home) { check0(t, os.Remove(h.keyFile)) }, want: finding{fault, "key file", "does not exist", "copy the file"}},
 		"key file's mode":        {unix: true, spoil: chmod(func(h *home) string { return h.keyFile }, 0o640), want: finding{fault, "key file", "mode 0640", "chmod 600"}},
 		"another key file":       {spoil: writeKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), want: finding{fault, "key file", "does not decrypt", "name the key file"}},
 		"no key in the key file": {spoil: writeKey("not base64"), want: finding{fault, "key file", "does not decode", "name the key file"}},
 		"no key signs":           {spoil: sqlBreak(`UPDATE authtier_signing_keys SET signs = 0, ends = 4000000000000000`), want: finding{fault, "signing keys", "none of 1 signing key signs", "restart"}},
-		"no signing key":         {spoil: sqlBreak(`DELETE FROM authtier_signing_keys`), want: finding{warning, "signing keys", "has no signing key", "start a server"}},
+		"no signing key":         {spoil: sqlBreak(`DELETE FROM authtier_signing_keys`), want: finding{fault, "signing keys", "has no signing key", "authtier signing-key rotate"}},
 		"an old key":             {spoil: sqlBreak(`UPDATE authtier_signing_keys SET signs = ?`, timeNow().AddDate(-2, 0, 0).UnixMicro()), want: finding{warning, "signing keys", "has signed for 7", "rotate"}},
 		"a waiting key":          {spoil: waitingKey, want: finding{warning, "signing keys", "does not sign yet", "start a server"}},
 		"unreachable issuer":     {args: []string{"--trust-issuer", "http://127.0.0.1:1,api"}, want: finding{fault, "trusted issuers", `the keys of "http://127.0.0.1:1" cannot be fetched`, "check the URL"}},
@@ -335,10 +335,10 @@ func TestIssuerWithoutKeys(t *testing.T) {
 func TestNothingChanges(t *testing.T) {
 	h := newHome(t)
 	h.exec(t, `UPDATE authtier_signing_keys SET signs = 0, ends = 4000000000000000`)
-	before, err := h.db.SigningKeys(t.Context(), keySet)
+	before, err := h.db.SigningKeys(t.Context(), backend.KeySet)
 	check0(t, err)
 	h.examine(t)
-	after, err := h.db.SigningKeys(t.Context(), keySet)
+	after, err := h.db.SigningKeys(t.Context(), backend.KeySet)
 	if err != nil || len(after) != len(before) {
 		t.Errorf("the store had %d signing keys and has %d, %v", len(before), len(after), err)
 	}
@@ -364,7 +364,7 @@ func TestWrongUsage(t *testing.T) {
 	}{
 		"output":   {[]string{"--output", "xml"}, "expected text or json"},
 		"trust":    {[]string{"--trust-issuer", "example.com"}, "expected https://ISSUER,AUDIENCE"},
-		"argument": {[]string{"more"}, "unknown command"},
+		"argument": {[]string{"more"}, "expected no argument"},
 		"password": {[]string{"--store", "postgres://u:hunter2@127.0.0.1/x"}, "a password on the command line"},
 		"store":    {[]string{"--store", "mysql:x"}, "expected sqlite:FILE"},
 	} {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -69,10 +70,18 @@ func (e *examination) add(level, do, what string, args ...any) {
 	e.found(f)
 }
 
+// addError adds an error as a fault, with its advice. The format has one %s.
+func (e *examination) addError(format string, err error) {
+	do := ""
+	if a, ok := errors.AsType[*cli.Advice](err); ok {
+		err, do = a.Err, a.Do
+	}
+	e.add(fault, do, format, cli.OneLine(err))
+}
+
 // report runs all checks and prints the findings. It returns an error if there is a fault.
 func (e *examination) report(cmd *cobra.Command) error {
-	o, _ := cmd.Flags().GetString("output")
-	if o == "text" {
+	if !cli.IsJSON(cmd) {
 		// A check may take long, so that each finding is printed at once.
 		e.found = func(f finding) { fmt.Fprintln(cmd.OutOrStdout(), f) }
 	}
@@ -81,7 +90,7 @@ func (e *examination) report(cmd *cobra.Command) error {
 		return err
 	}
 	s := summarize(e.findings)
-	if o == "json" {
+	if cli.IsJSON(cmd) {
 		if err := cli.Print(cmd, s, func(io.Writer) {}); err != nil {
 			return err
 		}
@@ -103,7 +112,7 @@ func (e *examination) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			e.add(fault, "", "the check failed: %s", oneLine(err))
+			e.addError("the check failed: %s", err)
 		}
 	}
 	return nil

@@ -70,9 +70,6 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// oneLine returns the text of an error on one line. Joined errors have a line each.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
-
 // A summary is the whole output as JSON.
 type summary struct {
 	Findings []finding `json:"findings"`

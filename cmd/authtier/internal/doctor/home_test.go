@@ -91,17 +91,13 @@ func (h *home) args(more ...string) []string {
 // run runs the command, and returns what it prints and its exit status.
 func run(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	cmd := Command(nil)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd := Command()
 	var out, errs bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetErr(&errs)
 	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(t.Context())
-	if err != nil {
-		fmt.Fprintln(&errs, "authtier:", err)
-	}
-	return out.String(), errs.String(), cli.Status(err)
+	status = cli.Execute(t.Context(), cmd)
+	return out.String(), errs.String(), status
 }
 
 // examine runs the command and returns what it finds besides ok.

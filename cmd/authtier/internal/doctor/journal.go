@@ -43,11 +43,8 @@ type folder struct {
 func (e *examination) checkJournal(context.Context) error {
 	info, err := os.Stat(e.usageDir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && e.usageDir == defaultUsageDir:
-		e.add(good, "", "the folder %q does not exist yet; a server makes it", e.usageDir)
-		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		e.add(fault, "correct --usage-dir, or make its parent", "the folder %q does not exist", e.usageDir)
+		e.missingFolder()
 		return nil
 	case err != nil:
 		return err
@@ -73,6 +70,16 @@ func (e *examination) checkJournal(context.Context) error {
 		e.add(good, "", "the folder %q%s holds %s, %d KiB%s", e.usageDir, ownerOf(info), plural(f.files, "file"), f.bytes>>10, f.age(e.now()))
 	}
 	return nil
+}
+
+// missingFolder tells of a folder that does not exist. A server makes it, but not the folder
+// that it is in.
+func (e *examination) missingFolder() {
+	if _, err := os.Stat(filepath.Dir(e.usageDir)); err != nil {
+		e.add(fault, "correct --usage-dir, or make its parent", "the folder %q does not exist, and neither does its parent", e.usageDir)
+		return
+	}
+	e.add(good, "", "the folder %q does not exist yet; a server makes it", e.usageDir)
 }
 
 // age tells when the file was changed that was not changed for longest.

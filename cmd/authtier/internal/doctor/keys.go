@@ -4,50 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"runtime"
 	"strings"
 	"time"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
 )
 
-// keySet is the name of the set of signing keys that a server uses.
-const keySet = "authtier"
-
 // checkKeyFile checks that the key file is there, that only its owner can use it, and that
 // it decrypts the signing keys.
 func (e *examination) checkKeyFile(ctx context.Context) error {
-	keys, err := e.db.SigningKeys(ctx, keySet)
+	keys, err := e.db.SigningKeys(ctx, backend.KeySet)
 	if err != nil {
 		return err
 	}
 
-	info, err := os.Stat(e.flags.KeyFile)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && len(keys) > 0:
-		e.add(fault, "put a copy of it back, or correct --key-file", "the key file %q does not exist, and it encrypts %s of the store", e.flags.KeyFile, plural(len(keys), "signing key"))
-		return nil
-	case errors.Is(err, fs.ErrNotExist):
-		e.add(fault, "run authtier init, or correct --key-file", "the key file %q does not exist", e.flags.KeyFile)
-		return nil
-	case err != nil:
-		return err
-	}
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
-		do := fmt.Sprintf("run chmod 600 %q; if others have read it, see authtier signing-key rotate", e.flags.KeyFile)
-		e.add(fault, do, "others can use the key file (mode %04o)", mode)
+	if err := e.flags.CheckKeyFile(); err != nil {
+		e.addError("%s", err)
 		return nil
 	}
-
 	if err := e.decrypt(ctx, keys); err != nil {
-		e.add(fault, "name the key file of the server that made the store, and check --issuer", "a server with the key file %q does not start: %s", e.flags.KeyFile, oneLine(err))
+		e.add(fault, "name the key file with which the store was made, or put your backup of it back", "a server with the key file %q does not start: %s", e.flags.KeyFile, cli.OneLine(err))
 		return nil
 	}
-	e.add(good, "", "only its owner can use %q, and it decrypts %s", e.flags.KeyFile, plural(len(keys), "signing key"))
+	e.add(good, "", "only its owner can use the key file %q, and it decrypts %s", e.flags.KeyFile, plural(len(keys), "signing key"))
 	return nil
 }
 
@@ -101,12 +84,12 @@ const (
 
 // checkSigningKeys checks that one key signs, and that servers replace it.
 func (e *examination) checkSigningKeys(ctx context.Context) error {
-	all, err := e.db.SigningKeys(ctx, keySet)
+	all, err := e.db.SigningKeys(ctx, backend.KeySet)
 	if err != nil {
 		return err
 	}
 	if len(all) == 0 {
-		e.add(warning, "start a server, which makes the first one", "the store has no signing key")
+		e.add(fault, "run authtier signing-key rotate to make one, or correct --store", "the store has no signing key, so that no server starts")
 		return nil
 	}
 

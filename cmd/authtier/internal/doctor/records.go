@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/store"
 )
 
@@ -43,7 +44,7 @@ func count[T any](tallies []tally, rules []rule[T], record T, name string) {
 // invalid notes a record that could not be created today.
 func (f *records) invalid(noun, name string, err error) {
 	if f.invalids[noun] == nil {
-		f.invalids[noun] = &invalids{first: oneLine(err)}
+		f.invalids[noun] = &invalids{first: cli.OneLine(err)}
 	}
 	f.invalids[noun].add(name)
 }

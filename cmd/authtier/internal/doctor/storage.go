@@ -6,6 +6,9 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
 // slow is how long one read of the store may take before it is worth a warning.
@@ -13,27 +16,25 @@ const slow = 250 * time.Millisecond
 
 // checkStore opens the store, if it has the right version, and reads from it.
 func (e *examination) checkStore(ctx context.Context) error {
-	stored, known, err := e.flags.Version(ctx, e.cmd)
-	switch {
-	case err != nil:
-		e.add(fault, "check --store, that the server runs, and that this machine may connect", "the store cannot be reached: %s", oneLine(err))
+	v, err := e.flags.Version(ctx, e.cmd)
+	if err != nil {
+		e.addError("the store cannot be reached: %s", err)
 		return nil
-	case stored == 0:
-		e.add(fault, "run authtier init, or correct --store", "there is no store yet")
+	}
+	switch state := v.State(); state {
+	case backend.Missing:
+		e.add(fault, state.Advice()+", or correct --store", "there is no store yet")
 		return nil
-	case stored < known:
-		e.add(fault, "make a backup and run authtier migrate up", "the store has version %d, and this program needs %d", stored, known)
+	case backend.Older, backend.TooNew:
+		e.add(fault, state.Advice(), "the store has version %d, and this program knows version %d", v.Stored, v.Known)
 		return nil
-	case stored > known+1:
-		e.add(fault, "run a newer authtier", "the store has version %d, and this program knows up to %d", stored, known)
-		return nil
-	case stored > known:
-		e.add(warning, "run a newer authtier soon", "the store has version %d, one more than this program knows", stored)
+	case backend.Newer:
+		e.add(warning, "run a newer authtier soon", "the store has version %d, one more than this program knows", v.Stored)
 	}
 
 	db, err := e.flags.Open(ctx, e.cmd)
 	if err != nil {
-		e.add(fault, "check --store and the server's settings", "the store cannot be opened: %s", oneLine(err))
+		e.addError("the store cannot be opened: %s", err)
 		return nil
 	}
 	e.db, e.close = db, db.Close
@@ -48,9 +49,9 @@ func (e *examination) checkStore(ctx context.Context) error {
 	}
 	took := time.Since(began)
 	if took > slow {
-		e.add(warning, "look at the load of the store and at the network", "the store has version %d, and a read takes %v", stored, took.Round(time.Millisecond))
+		e.add(warning, "look at the load of the store and at the network", "the store has version %d, and a read takes %v", v.Stored, took.Round(time.Millisecond))
 	} else {
-		e.add(good, "", "the store has version %d, and a read takes %v", stored, took.Round(10*time.Microsecond))
+		e.add(good, "", "the store has version %d, and a read takes %v", v.Stored, took.Round(10*time.Microsecond))
 	}
 	return nil
 }
@@ -128,7 +129,7 @@ func (e *examination) checkChanges(ctx context.Context) error {
 		_, _, err = e.db.Since(ctx, at)
 	}
 	if err != nil {
-		e.add(fault, "look at the log of the store: without this feed, servers refuse every token", "the changes cannot be read: %s", oneLine(err))
+		e.add(fault, "look at the log of the store: without this feed, servers refuse every token", "the changes cannot be read: %s", cli.OneLine(err))
 		return nil
 	}
 	e.add(good, "", "the changes can be read, in %v: %s in force", time.Since(began).Round(10*time.Microsecond), plural(len(inForce), "revocation"))

@@ -13,9 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -52,14 +49,8 @@ stop the others. The exit status is 1 if there was a faulty line.
 
 Servers may run meanwhile. Their own changes wait while a batch is stored; --batch makes
 batches smaller.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return cli.Usagef("import: expected the subcommand keys or users")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cli.Group(cmd)
 
 	flags := cmd.PersistentFlags()
 	o.AddStore(flags)
@@ -88,7 +79,7 @@ func (o *options) keysCommand() *cobra.Command {
 Each line has either key or sha256. A key whose ID, digest, or both were revoked,
 replaced or deleted before is a faulty line, and stays revoked. A key that is stored is
 the same if its ID, client, digest and all columns of the file are the same.`,
-		Args: oneFile,
+		Args: cli.Args("FILE"),
 		RunE: cli.Run(func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, args[0], func(ctx context.Context, db backend.Store) (importer, error) {
 				iss, err := o.Administration(ctx, db)
@@ -117,7 +108,8 @@ func (o *options) usersCommand() *cobra.Command {
   scopes   separated by spaces: tokens of the user have no other scopes than these
            (limit_scopes); missing or empty: only the client limits the scopes
 
-With bcrypt hashes, servers need to know the highest cost of them.
+With bcrypt hashes, tell the servers the highest cost: authtier serve --bcrypt-cost 12. Failed
+logins then take equally long for all users.
 
 A user who is stored is the same if all columns of the file are the same. The password
 is an exception, because people log in and change passwords while an import is resumed.
@@ -127,21 +119,13 @@ the user was given a new password, was disabled or was revoked since. Any other 
 that differs is a faulty line. The summary says how many passwords are newer.
 
 A user who was deleted since is imported again.`,
-		Args: oneFile,
+		Args: cli.Args("FILE"),
 		RunE: cli.Run(func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, args[0], func(_ context.Context, db backend.Store) (importer, error) {
 				return &load[userRecord]{kind: &users{db: db}}, nil
 			})
 		}),
 	}
-}
-
-// oneFile does not repeat the arguments, which may be a secret.
-func oneFile(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return cli.Usagef("%s: %d arguments, expected one: the name of a CSV file, or - for standard input", cmd.CommandPath(), len(args))
-	}
-	return nil
 }
 
 // An importer imports the records of one file.
@@ -152,9 +136,6 @@ type importer interface {
 
 // run imports a file, and prints the summary even if it fails in the middle.
 func (o *options) run(cmd *cobra.Command, file string, open func(context.Context, backend.Store) (importer, error)) (err error) {
-	if err := cli.CheckOutput(cmd); err != nil {
-		return err
-	}
 	if o.batch < 1 || o.batch > maxBatch {
 		return cli.Usagef("--batch %d: expected a number from 1 to %d", o.batch, maxBatch)
 	}
@@ -164,10 +145,8 @@ func (o *options) run(cmd *cobra.Command, file string, open func(context.Context
 	}
 	defer in.Close()
 
-	// A second signal ends the process at once.
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := cli.UntilSignal(cmd)
 	defer stop()
-	context.AfterFunc(ctx, stop)
 
 	db, err := o.Open(ctx, cmd)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
 )
@@ -109,20 +110,14 @@ func secretFaults(column string, err error) (faults []fault) {
 	return faults
 }
 
-const expiryForms = "expected a time such as 2030-01-31T12:00:00Z, a date such as 2030-01-31, or nothing"
-
-// expiryOf reads a time at the precision that every store keeps. The zero time means never,
-// and is therefore refused.
+// expiryOf reads a time of expiry. The zero time means never, and is therefore refused.
 func expiryOf(s string) (t time.Time, problem string) {
 	if s == "" {
 		return t, ""
 	}
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		t, err = time.Parse(time.RFC3339, s)
-	}
-	if t = t.UTC().Truncate(time.Microsecond); err != nil || t.IsZero() {
-		return t, "it is not a time, " + expiryForms
+	t, err := cli.ParseTime(s)
+	if err != nil || t.IsZero() {
+		return t, "it is not a time, expected a time such as 2030-01-31T12:00:00Z, a date such as 2030-01-31, or nothing"
 	}
 	return t, ""
 }

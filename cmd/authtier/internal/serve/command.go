@@ -5,15 +5,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os/signal"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/cmd/authtier/internal/trust"
 )
 
 // Command returns the command serve.
@@ -23,35 +21,16 @@ func Command() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve the authorization server of a store",
 		Long:  long(),
-		Args:  cobra.NoArgs,
+		Args:  cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			ctx, stop := cli.UntilSignal(cmd)
 			defer stop()
-
-			// A second signal ends the process at once.
-			context.AfterFunc(ctx, stop)
-
-			return oneLine(serve(ctx, cmd, &o))
+			return serve(ctx, cmd, &o)
 		}),
 	}
 	o.add(cmd)
 	return cmd
 }
-
-// oneLine returns an error whose text is one line. Joined errors have a line each.
-func oneLine(err error) error {
-	if err == nil || !strings.Contains(err.Error(), "\n") {
-		return err
-	}
-	return flat{err}
-}
-
-type flat struct{ error }
-
-func (f flat) Error() string {
-	return strings.Join(strings.FieldsFunc(f.error.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-}
-func (f flat) Unwrap() error { return f.error }
 
 // options are the flags of the command.
 type options struct {
@@ -65,6 +44,7 @@ type options struct {
 	usageDir       string
 	trustIssuers   []string
 	allowPassword  bool
+	bcryptCost     int
 	sessionTimeout time.Duration
 
 	drainDelay, drainTimeout time.Duration
@@ -83,16 +63,17 @@ func (o *options) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&o.trustedProxies, "trusted-proxy", nil, "the `networks` or addresses of the proxies whose X-Forwarded-For and X-Forwarded-Proto count")
 	flags.StringVar(&o.metricsAddr, "metrics-addr", "", "a loopback `address` for Prometheus metrics at /metrics; none if empty")
 
-	flags.StringVar(&o.usageDir, "usage-dir", "auth.usage", "the `folder` of the journal of usage counts, which belongs to one store")
-	flags.StringArrayVar(&o.trustIssuers, "trust-issuer", nil, "a `provider` whose tokens /me accepts, see above; may be repeated")
+	backend.AddUsageDir(flags, &o.usageDir)
+	trust.AddFlag(flags, &o.trustIssuers, "a `provider` whose tokens /me accepts, see above; may be repeated")
 	flags.BoolVar(&o.allowPassword, "allow-password-grant", false, "allow the password grant, which RFC 9700 forbids for new applications")
+	flags.IntVar(&o.bcryptCost, "bcrypt-cost", 0, "the highest `cost` of imported bcrypt hashes, 4 to 15, so that failed logins take as long; 0 if there are none")
 	flags.DurationVar(&o.sessionTimeout, "session-timeout", 5*time.Minute, "the idle timeout of sessions, at least 1s")
 
 	flags.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to go on accepting connections after a signal, with /readyz at 503")
-	flags.DurationVar(&o.drainTimeout, "drain-timeout", 20*time.Second, "how long requests in flight may take to finish after a signal")
+	flags.DurationVar(&o.drainTimeout, "drain-timeout", 20*time.Second, "how long requests under way may take to finish after a signal")
 
 	cli.Env(flags, "issuer", "addr", "tls-cert", "tls-key", "trusted-proxy", "metrics-addr",
-		"usage-dir", "trust-issuer", "allow-password-grant", "session-timeout", "drain-delay", "drain-timeout")
+		"allow-password-grant", "bcrypt-cost", "session-timeout", "drain-delay", "drain-timeout")
 }
 
 // openTimeout is how long opening the store and asking the trusted issuers may take.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer/session"
 	"github.com/authtier/authtier/middleware"
@@ -15,7 +16,6 @@ import (
 
 // The product that each accepted request for /me counts.
 const (
-	usageAPI     = "authtier"
 	usageProduct = "me"
 	usageLabel   = "identity checks at /me"
 )
@@ -140,7 +140,7 @@ func (t *site) me() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	product, err := t.usage.Product(usageAPI, usageProduct, usageLabel)
+	product, err := t.usage.Product(backend.UsageAPI, usageProduct, usageLabel)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/store"
 )
@@ -53,7 +54,7 @@ func (h *health) check(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	switch keys, err := h.keys.SigningKeys(ctx, keySet); {
+	switch keys, err := h.keys.SigningKeys(ctx, backend.KeySet); {
 	case err != nil:
 		return fmt.Errorf("not ready: reading the store: %w", err)
 	case len(keys) == 0:

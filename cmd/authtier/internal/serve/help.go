@@ -1,19 +1,13 @@
 package serve
 
 import (
-	"maps"
-	"slices"
 	"strings"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/trust"
 )
 
 // long is the page that serve --help prints.
-func long() string {
-	var forms strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(presets)) {
-		forms.WriteString("  " + name + ":" + presets[name].form + "\n")
-	}
-	return strings.Replace(page, "PRESETS\n", forms.String(), 1)
-}
+func long() string { return strings.Replace(page, "PRESETS\n", trust.Forms(), 1) }
 
 const page = `serve answers at these paths, from the store that the other commands administer:
 

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -36,13 +35,9 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 
-	root := &cobra.Command{Use: "authtier", SilenceErrors: true, SilenceUsage: true}
+	root := &cobra.Command{Use: "authtier"}
 	root.AddCommand(serve.Command())
-	err := root.Execute()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "authtier:", err)
-	}
-	os.Exit(cli.Status(err))
+	os.Exit(cli.Execute(context.Background(), root))
 }
 
 // url is the issuer of the tests. It does not change when a server is started again.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store/meter"
@@ -24,7 +25,7 @@ func (t *site) openMetrics(ctx context.Context, cmd *cobra.Command) (err error) 
 	if t.metricsAddr == "" {
 		return nil
 	}
-	if t.observed, err = listenOn(ctx, place(cmd, "metrics-addr"), t.metricsAddr, true); err != nil {
+	if t.observed, err = listenOn(ctx, cli.Place(cmd, "metrics-addr"), t.metricsAddr, true); err != nil {
 		return err
 	}
 	t.onClose(func() error { t.observed.Close(); return nil })

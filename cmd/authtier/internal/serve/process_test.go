@@ -265,7 +265,7 @@ func TestEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, _, stderr := h.run(t, []string{"AUTHTIER_STORE=sqlite:other.db", "AUTHTIER_KEY_FILE=none", "AUTHTIER_ADDR=127.0.0.1:0"})
-	if status != 1 || !strings.Contains(stderr, "key file none") {
+	if status != 1 || !strings.Contains(stderr, `key file "none"`) {
 		t.Errorf("status %d, %s", status, stderr)
 	}
 }

@@ -18,12 +18,14 @@ import (
 )
 
 // wantRefusal runs the command. It checks the status, that one line on standard error has
-// all parts, and that no file was made or removed.
+// all parts, that only a wrong setting has the hint on the help after it, and that no file
+// was made or removed.
 func (h *home) wantRefusal(t *testing.T, status int, env, args []string, parts ...string) {
 	t.Helper()
 	before := h.names(t)
 	got, stdout, stderr := h.run(t, env, args...)
-	if got != status || stdout != "" || strings.Count(stderr, "\n") != 1 {
+	stderr, hint := strings.CutSuffix(stderr, "See authtier serve --help.\n")
+	if got != status || stdout != "" || strings.Count(stderr, "\n") != 1 || hint != (status == 2) {
 		t.Errorf("status %d, printed %q and %q, want status %d and one line", got, stdout, stderr, status)
 	}
 	for _, part := range parts {
@@ -43,7 +45,7 @@ func TestWrongSettings(t *testing.T) {
 	const tls = "--tls-cert cert.pem --tls-key key.pem"
 	for _, tt := range []struct{ args, env, part string }{
 		{"--nope", "", "--nope"},
-		{"nope", "", "nope"},
+		{"nope", "", "expected no argument"},
 		{"--addr 127.0.0.1", "", "--addr"},
 		{"--addr 127.0.0.1:x", "", "--addr"},
 		{"--addr 127.0.0.1:65536", "", "--addr"},
@@ -146,7 +148,7 @@ func TestFailures(t *testing.T) {
 		"a key of no sense":  {write("auth.key", "short"), free, []string{"auth.key", "32"}},
 		"another key":        {write("auth.key", strings.Repeat("QUJD", 10)+"QUI="), free, []string{"does not decrypt", "--key-file"}},
 		"a folder for a key": {nil, with("--key-file", "."), []string{"regular file", "--key-file"}},
-		"no signing keys":    {emptyStore, free, []string{"no signing keys", "authtier init", "--store"}},
+		"no signing keys":    {emptyStore, free, []string{"no signing key", "authtier signing-key rotate", "--store"}},
 		"a newer store":      {newerStore, free, []string{"newer authtier"}},
 		"no database":        {write("auth.db", strings.Repeat("no database ", 100)), free, []string{"auth.db", "--store"}},
 		"a port in use":      {nil, []string{"--addr", taken.Addr().String()}, []string{"--addr", "address already in use"}},

@@ -1,12 +1,10 @@
 package serve
 
 import (
-	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -14,9 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
-	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/cmd/authtier/internal/trust"
 	"github.com/authtier/authtier/middleware/idp"
-	"github.com/authtier/authtier/store/memory"
 )
 
 // settings are options that were checked.
@@ -34,15 +31,6 @@ func (s *settings) tls() bool { return s.tlsCert != "" }
 // proxied reports whether only proxies may use the server: beyond loopback, it speaks
 // plain HTTP with them.
 func (s *settings) proxied() bool { return !s.loopback && !s.tls() }
-
-// place returns where a setting comes from: the variable if only that is set, and
-// otherwise the flag.
-func place(cmd *cobra.Command, flag string) string {
-	if !cmd.Flags().Changed(flag) && os.Getenv(cli.Variable(flag)) != "" {
-		return cli.Variable(flag)
-	}
-	return "--" + flag
-}
 
 // check returns the settings, or an error that names the flag or the variable that is
 // wrong. It opens nothing.
@@ -73,7 +61,7 @@ func splitAddr(place, addr string) (host string, loopback bool, err error) {
 }
 
 func (s *settings) checkAddr(cmd *cobra.Command) (err error) {
-	_, s.loopback, err = splitAddr(place(cmd, "addr"), s.addr)
+	_, s.loopback, err = splitAddr(cli.Place(cmd, "addr"), s.addr)
 	return err
 }
 
@@ -81,7 +69,7 @@ func (s *settings) checkMetricsAddr(cmd *cobra.Command) error {
 	if s.metricsAddr == "" {
 		return nil
 	}
-	name := place(cmd, "metrics-addr")
+	name := cli.Place(cmd, "metrics-addr")
 	_, loopback, err := splitAddr(name, s.metricsAddr)
 	if err == nil && !loopback {
 		return cli.Usagef("%s: %q is not on loopback, and anyone could read the metrics there: expected one such as 127.0.0.1:9090", name, s.metricsAddr)
@@ -92,32 +80,30 @@ func (s *settings) checkMetricsAddr(cmd *cobra.Command) error {
 func (s *settings) checkTLS(cmd *cobra.Command) error {
 	switch {
 	case s.tlsCert != "" && s.tlsKey == "":
-		return cli.Usagef("%s is set and --tls-key is not, expected both", place(cmd, "tls-cert"))
+		return cli.Usagef("%s is set and --tls-key is not, expected both", cli.Place(cmd, "tls-cert"))
 	case s.tlsKey != "" && s.tlsCert == "":
-		return cli.Usagef("%s is set and --tls-cert is not, expected both", place(cmd, "tls-key"))
+		return cli.Usagef("%s is set and --tls-cert is not, expected both", cli.Place(cmd, "tls-key"))
 	}
 	return nil
 }
 
 func (s *settings) checkProxies(cmd *cobra.Command) error {
 	for _, text := range s.trustedProxies {
-		p, ok := parseNetwork(strings.TrimSpace(text))
-		if !ok {
-			return cli.Usagef("%s: %q: expected an address such as 10.0.0.1 or a network such as 10.0.0.0/8, without bits beyond its length, and not all addresses", place(cmd, "trusted-proxy"), text)
+		p, err := cli.ParseNetwork(strings.TrimSpace(text))
+		if err == nil && p.Bits() == 0 {
+			err = errors.New("it holds every address, expected only those of your proxies")
+		}
+		if err != nil {
+			return cli.Usagef("%s: %q: %w", cli.Place(cmd, "trusted-proxy"), text, err)
 		}
 		s.proxies = append(s.proxies, p)
 	}
 	return nil
 }
 
-// parseNetwork parses an address or a network. It accepts what [middleware.Proxy] does.
-func parseNetwork(text string) (netip.Prefix, bool) {
-	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), true
-	}
-	p, err := netip.ParsePrefix(text)
-	return p, err == nil && p.Bits() > 0 && p == p.Masked() && !p.Addr().Is4In6()
+func (s *settings) checkTrusted(cmd *cobra.Command) (err error) {
+	s.trusted, err = trust.Read(cmd, s.trustIssuers)
+	return err
 }
 
 // checkIssuer refuses a URL that the issuer would refuse, before anything is opened.
@@ -125,17 +111,16 @@ func (s *settings) checkIssuer(cmd *cobra.Command) error {
 	if s.Issuer == "" {
 		return nil
 	}
+	if err := s.CheckIssuer(cmd); err != nil {
+		return err
+	}
 
-	iss, err := issuer.New(context.Background(), s.Issuer, memory.New(), &issuer.Config{OpaqueTokens: true})
-	if err != nil {
-		return cli.Usagef("%s: %s", place(cmd, "issuer"), strings.TrimPrefix(err.Error(), "issuer: New: "))
-	}
-	iss.Close()
+	place := cli.Place(cmd, "issuer")
 	if _, err := tiers(s.Issuer); err != nil {
-		return cli.Usagef("%s: its path cannot be served: %w", place(cmd, "issuer"), err)
+		return cli.Usagef("%s: %q has a path that cannot be served: %w", place, s.Issuer, err)
 	}
-	if u, err := url.Parse(s.Issuer); s.tls() && (err != nil || u.Scheme != "https") {
-		return cli.Usagef("%s: %q is http, and the server speaks TLS: expected an https URL", place(cmd, "issuer"), s.Issuer)
+	if s.tls() && !strings.HasPrefix(s.Issuer, "https:") {
+		return cli.Usagef("%s: %q is http, and the server speaks TLS: expected an https URL", place, s.Issuer)
 	}
 	return nil
 }
@@ -146,11 +131,11 @@ func (s *settings) checkExposure(cmd *cobra.Command) error {
 	case s.loopback:
 		return nil
 	case !s.tls() && len(s.proxies) == 0:
-		return cli.Usagef("%s: %q is not on loopback, and plain HTTP would show every credential to the network: give --tls-cert and --tls-key, or name the proxy that speaks TLS with --trusted-proxy", place(cmd, "addr"), s.addr)
+		return cli.Usagef("%s: %q is not on loopback, and plain HTTP would show every credential to the network: give --tls-cert and --tls-key, or name the proxy that speaks TLS with --trusted-proxy", cli.Place(cmd, "addr"), s.addr)
 	case s.Issuer == "":
 		return cli.Usagef("--issuer is missing: beyond loopback, it must be the https URL at which clients reach this server")
 	case !strings.HasPrefix(s.Issuer, "https:"):
-		return cli.Usagef("%s: %q: beyond loopback, it must be the https URL at which clients reach this server", place(cmd, "issuer"), s.Issuer)
+		return cli.Usagef("%s: %q: beyond loopback, it must be the https URL at which clients reach this server", cli.Place(cmd, "issuer"), s.Issuer)
 	}
 	return nil
 }
@@ -164,8 +149,12 @@ func (s *settings) checkRest(cmd *cobra.Command) error {
 		{"usage-dir", s.usageDir, "the name of a folder"},
 	} {
 		if f.value == "" {
-			return cli.Usagef("--%s is empty, expected %s", f.name, f.want)
+			return cli.Usagef("%s is empty, expected %s", cli.Place(cmd, f.name), f.want)
 		}
+	}
+
+	if s.bcryptCost != 0 && (s.bcryptCost < 4 || s.bcryptCost > 15) {
+		return cli.Usagef("%s is %d, expected 0 or 4 to 15", cli.Place(cmd, "bcrypt-cost"), s.bcryptCost)
 	}
 
 	for _, f := range []struct {
@@ -178,7 +167,7 @@ func (s *settings) checkRest(cmd *cobra.Command) error {
 		{"drain-timeout", s.drainTimeout, time.Second, time.Hour},
 	} {
 		if f.d < f.min || f.d > f.max {
-			return cli.Usagef("%s is %v, expected %v to %v", place(cmd, f.name), f.d, f.min, f.max)
+			return cli.Usagef("%s is %v, expected %v to %v", cli.Place(cmd, f.name), f.d, f.min, f.max)
 		}
 	}
 	return nil

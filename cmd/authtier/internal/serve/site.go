@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/cmd/authtier/internal/drain"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/partner"
@@ -88,7 +89,7 @@ func (t *site) openCertificate(context.Context, *cobra.Command) (err error) {
 
 // listen listens on the address. Connections wait until the site serves them.
 func (t *site) listen(ctx context.Context, cmd *cobra.Command) error {
-	listener, err := listenOn(ctx, place(cmd, "addr"), t.addr, t.loopback)
+	listener, err := listenOn(ctx, cli.Place(cmd, "addr"), t.addr, t.loopback)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func listenOn(ctx context.Context, place, addr string, loopback bool) (net.Liste
 	return listener, nil
 }
 
-// serve serves until ctx ends, and then lets the requests in flight finish.
+// serve serves until ctx ends, and then lets the requests under way finish.
 func (t *site) serve(ctx context.Context, stdout io.Writer) error {
 	handler, err := t.handler()
 	if err != nil {

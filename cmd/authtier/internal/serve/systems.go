@@ -5,19 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/issuer/partner"
 	"github.com/authtier/authtier/issuer/session"
+	"github.com/authtier/authtier/middleware/idp"
 	"github.com/authtier/authtier/store/meter"
 )
-
-// keySet is the name under which the issuer stores its signing keys.
-const keySet = "authtier"
 
 // openStore opens the store. It makes neither a store nor a key file nor a signing key.
 func (t *site) openStore(ctx context.Context, cmd *cobra.Command) error {
@@ -32,22 +32,22 @@ func (t *site) openStore(ctx context.Context, cmd *cobra.Command) error {
 	t.onClose(db.Close)
 
 	// The issuer would make a signing key in a store that has none.
-	keys, err := db.SigningKeys(ctx, keySet)
+	keys, err := db.SigningKeys(ctx, backend.KeySet)
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading the signing keys: %w", err)
 	case len(keys) == 0:
-		return fmt.Errorf("the store has no signing keys: run authtier init, or name the right store with --store (%s)", cli.Variable("store"))
+		return backend.ErrNoSigningKey
 	}
 	return nil
 }
 
 func (t *site) openIssuer(ctx context.Context, cmd *cobra.Command) (err error) {
 	t.iss, err = issuer.Open(ctx, t.Issuer, t.db, &issuer.Config{
-		KeyFile: t.KeyFile, KeySetName: keySet, AllowPassword: t.allowPassword, Log: t.log,
+		KeyFile: t.KeyFile, KeySetName: backend.KeySet, AllowPassword: t.allowPassword, BcryptCost: t.bcryptCost, Log: t.log,
 	})
 	if err != nil {
-		return fmt.Errorf("%s: name the key file with which the store was made with --key-file (%s)", strings.TrimPrefix(err.Error(), "issuer: Open: "), cli.Variable("key-file"))
+		return fmt.Errorf("opening the issuer with the key file %q (%s): %w", t.KeyFile, cli.Place(cmd, "key-file"), err)
 	}
 	t.onClose(t.iss.Close)
 
@@ -63,11 +63,11 @@ func (t *site) openIssuer(ctx context.Context, cmd *cobra.Command) (err error) {
 // openUsage opens the journal of usage counts.
 func (t *site) openUsage(ctx context.Context, cmd *cobra.Command) (err error) {
 	if err := checkFolder(t.usageDir); err != nil {
-		return fmt.Errorf("%s: %w: give a folder that this user can write to", place(cmd, "usage-dir"), err)
+		return fmt.Errorf("%s: %w: give a folder that this user can write to", cli.Place(cmd, "usage-dir"), err)
 	}
 	t.usage, err = meter.Open(ctx, t.usageDir, t.db, &meter.Config{Log: t.log})
 	if err != nil {
-		return fmt.Errorf("%s: %w: give a folder that only this user can write to", place(cmd, "usage-dir"), err)
+		return fmt.Errorf("%s: %w: give a folder that only this user can write to", cli.Place(cmd, "usage-dir"), err)
 	}
 	t.onClose(t.usage.Close)
 	return nil
@@ -94,4 +94,23 @@ func (t *site) openSystems(context.Context, *cobra.Command) (err error) {
 	}
 	t.partners, err = partner.New(t.iss, t.usage, nil)
 	return err
+}
+
+// openTrusted fetches the keys of the trusted issuers. It returns nil if there are none.
+func (s *settings) openTrusted(ctx context.Context, own string) (*idp.Verifier, error) {
+	if len(s.trusted) == 0 {
+		return nil, nil
+	}
+	for n := range s.trusted {
+		if slices.Contains(s.trusted[n].Issuers, own) {
+			return nil, cli.Usagef("--trust-issuer: %s is this server itself, whose tokens are accepted anyway", own)
+		}
+		s.trusted[n].Log = s.log
+	}
+
+	v, err := idp.Open(ctx, s.trusted...)
+	if err != nil {
+		return nil, fmt.Errorf("--trust-issuer: the keys of a provider cannot be fetched, so check its URL and the network: %s", strings.TrimPrefix(err.Error(), "idp: Open: "))
+	}
+	return v, nil
 }

@@ -36,7 +36,7 @@ func Command() *cobra.Command {
 		Short:   "Make a store, a key file, and a first client, user and API key",
 		Long:    long,
 		Example: "  authtier init\n  authtier serve",
-		Args:    cobra.NoArgs,
+		Args:    cli.Args(),
 		RunE:    cli.Run(func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }),
 	}
 

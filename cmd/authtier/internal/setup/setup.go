@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ import (
 
 // run makes everything and prints it.
 func (f *flags) run(cmd *cobra.Command) error {
-	if err := errors.Join(cli.CheckOutput(cmd), f.check()); err != nil {
+	if err := f.check(cmd); err != nil {
 		return err
 	}
 	file, err := f.SQLiteFile(cmd)
@@ -29,11 +30,14 @@ func (f *flags) run(cmd *cobra.Command) error {
 		return err
 	}
 
+	// A signal must not leave half of it.
+	ctx, stop := cli.UntilSignal(cmd)
+	defer stop()
 	made, err := makeFiles(file, f.KeyFile)
 	if err != nil {
 		return err
 	}
-	c, err := f.create(cmd.Context(), cmd)
+	c, err := f.create(ctx, cmd)
 	if err != nil {
 		return errors.Join(err, made.remove())
 	}
@@ -47,8 +51,11 @@ func (f *flags) run(cmd *cobra.Command) error {
 
 // check returns an error that names every flag that is wrong. It is called before anything
 // is made.
-func (f *flags) check() error {
-	client := store.Client{ID: f.client, Scopes: f.scopes}
+func (f *flags) check(cmd *cobra.Command) error {
+	if err := f.CheckIssuer(cmd); err != nil {
+		return err
+	}
+	client := f.firstClient()
 	user := store.User{Login: f.user}
 	err := errors.Join(client.Check(), user.Check())
 	if f.client == f.user {
@@ -61,7 +68,8 @@ func (f *flags) check() error {
 }
 
 func (f *flags) firstClient() store.Client {
-	return store.Client{ID: f.client, Scopes: f.scopes, Default: f.scopes, Grants: []string{store.GrantClientCredentials}}
+	scopes := strings.Fields(strings.Join(f.scopes, " "))
+	return store.Client{ID: f.client, Scopes: scopes, Default: scopes, Grants: []string{store.GrantClientCredentials}}
 }
 
 // create makes the store, the keys and the records.
@@ -77,7 +85,7 @@ func (f *flags) create(ctx context.Context, cmd *cobra.Command) (*created, error
 	}
 	iss, err := issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
 	if err != nil {
-		return nil, fmt.Errorf("--issuer or --key-file: %w", err)
+		return nil, fmt.Errorf("%s: %w", cli.Place(cmd, "key-file"), err)
 	}
 	defer iss.Close()
 	return f.records(ctx, db, iss)
@@ -86,14 +94,14 @@ func (f *flags) create(ctx context.Context, cmd *cobra.Command) (*created, error
 // open makes the store. A store that exists is only opened, so that an older one is not
 // changed.
 func (f *flags) open(ctx context.Context, cmd *cobra.Command) (backend.Store, error) {
-	stored, _, err := f.Version(ctx, cmd)
+	v, err := f.Version(ctx, cmd)
 	switch {
 	case err != nil:
 		return nil, err
-	case stored > 0:
-		return f.Open(ctx, cmd)
+	case v.State() == backend.Missing:
+		return f.Create(ctx, cmd)
 	}
-	return f.Create(ctx, cmd)
+	return f.Open(ctx, cmd)
 }
 
 // checkEmpty returns an error that says what is there, unless the store has no records
@@ -107,7 +115,7 @@ func (f *flags) checkEmpty(ctx context.Context, db backend.Store) error {
 	if err != nil {
 		return err
 	}
-	keys, err := db.SigningKeys(ctx, "authtier")
+	keys, err := db.SigningKeys(ctx, backend.KeySet)
 	if err != nil {
 		return err
 	}
@@ -116,19 +124,20 @@ func (f *flags) checkEmpty(ctx context.Context, db backend.Store) error {
 	hasFile := !errors.Is(statErr, fs.ErrNotExist)
 	switch {
 	case len(clients) > 0:
-		return fmt.Errorf("the store has clients already, such as %q: nothing was changed; see authtier client list", clients[0].ID)
+		return fmt.Errorf("the store has clients already, such as %q, and nothing was changed: see authtier client list; if you have no secret of a client, run authtier client rotate-secret", clients[0].ID)
 	case len(users) > 0:
-		return fmt.Errorf("the store has users already, such as %q: nothing was changed; see authtier user list", users[0].Login)
+		return fmt.Errorf("the store has users already, such as %q, and nothing was changed: see authtier user list, and make a client with authtier client create", users[0].Login)
 	case len(keys) > 0 && !hasFile:
 		return fmt.Errorf("the store has signing keys, and the key file %s does not exist: copy it from the first server", f.KeyFile)
 	case len(keys) == 0 && hasFile:
-		return fmt.Errorf("the key file %s exists already and belongs to another store: nothing was changed; name another with --key-file", f.KeyFile)
+		return fmt.Errorf("the key file %s exists already and belongs to another store, and nothing was changed: name another file with --key-file", f.KeyFile)
 	}
 	return nil
 }
 
 // records makes the first client, user and API key. If one cannot be made, it deletes the
-// ones that it has made before.
+// ones that it has made before. The slow hash comes first, so that a process that is killed
+// is unlikely to leave records without having printed their secrets.
 func (f *flags) records(ctx context.Context, db backend.Store, iss *issuer.Issuer) (c *created, err error) {
 	var undo []func(context.Context) error
 	defer func() {
@@ -140,19 +149,24 @@ func (f *flags) records(ctx context.Context, db backend.Store, iss *issuer.Issue
 	}()
 
 	c = &created{}
-	c.Client.ID, c.User.Login = f.client, f.user
-	if c.Client.Secret, err = iss.CreateClient(ctx, f.firstClient()); err != nil {
+	c.Client.ID, c.User.Login, c.User.Password = f.client, f.user, rand.Text()
+	hash, err := issuer.HashPassword(ctx, c.User.Password)
+	if err != nil {
+		return nil, err
+	}
+
+	client := f.firstClient()
+	if c.Client.Secret, err = iss.CreateClient(ctx, client); err != nil {
 		return nil, err
 	}
 	undo = append(undo, func(ctx context.Context) error { return db.DeleteClient(ctx, f.client) })
 
-	c.User.Password = rand.Text()
-	if err = iss.CreateUser(ctx, store.User{Login: f.user}, c.User.Password); err != nil {
+	if err = db.CreateUsers(ctx, store.User{Login: f.user, Password: hash}); err != nil {
 		return nil, err
 	}
 	undo = append(undo, func(ctx context.Context) error { return db.DeleteUser(ctx, f.user) })
 
-	c.APIKey.Key, err = iss.CreateAPIKey(ctx, store.APIKey{Client: f.client, Name: "first key", Scopes: f.scopes})
+	c.APIKey.Key, err = iss.CreateAPIKey(ctx, store.APIKey{Client: f.client, Name: "first key", Scopes: client.Scopes})
 	if err != nil {
 		return nil, err
 	}

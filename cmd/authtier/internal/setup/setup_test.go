@@ -94,7 +94,7 @@ func TestInit(t *testing.T) {
 // owner can read the files.
 func TestInitText(t *testing.T) {
 	t.Chdir(t.TempDir())
-	status, stdout, stderr := initialize("--client", "shop", "--user", "ada", "--scope", "read", "--scope", "write", "--issuer", "https://auth.example.com")
+	status, stdout, stderr := initialize("--client", "shop", "--user", "ada", "--scope", "read write", "--issuer", "https://auth.example.com")
 	if status != 0 {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
@@ -125,8 +125,8 @@ func TestInitOverwritesNothing(t *testing.T) {
 		"over a folder":                 {func(t *testing.T) { must(t, os.Mkdir("auth.db", 0o700)) }, nil, 1, "is a directory"},
 		"in a folder that is not there": {func(t *testing.T) {}, []string{"--store", "sqlite:none/auth.db"}, 1, "the folder of none/auth.db cannot be written"},
 		"a key file in no folder":       {func(t *testing.T) {}, []string{"--key-file", "none/auth.key"}, 1, "the folder of none/auth.key cannot be written"},
-		"with an issuer that is wrong":  {func(t *testing.T) {}, []string{"--issuer", "http://auth.example.com"}, 1, "https"},
-		"with a scope of two words":     {func(t *testing.T) {}, []string{"--scope", "a b"}, 2, `the scope "a b"`},
+		"with an issuer that is wrong":  {func(t *testing.T) {}, []string{"--issuer", "http://auth.example.com"}, 2, "https"},
+		"with a scope that is wrong":    {func(t *testing.T) {}, []string{"--scope", `a"b`}, 2, `the scope "a\"b"`},
 		"with one name for two":         {func(t *testing.T) {}, []string{"--user", "app"}, 2, `both "app"`},
 		"with a client without name":    {func(t *testing.T) {}, []string{"--client", ""}, 2, "ID"},
 		"with another output":           {func(t *testing.T) {}, []string{"--output", "xml"}, 2, "expected text or json"},

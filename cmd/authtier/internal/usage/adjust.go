@@ -27,9 +27,9 @@ The key identifies the adjustment. Running the same command again with the same 
 changes nothing, so that a command whose answer was lost can be repeated.`,
 		Example: `  authtier usage adjust --key ticket-4711 --client app --product tile --day 2026-01-31 \
     --quantity -250 --reason "failed renderings" --author ada`,
-		Args: cobra.NoArgs,
+		Args: cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
-			err := errors.Join(cli.CheckOutput(cmd), missing(cmd, "key", "api", "client", "product", "day", "reason", "author"))
+			err := missing(cmd, "key", "api", "client", "product", "day", "reason", "author")
 			if err != nil {
 				return err
 			}
@@ -43,13 +43,13 @@ changes nothing, so that a command whose answer was lost can be repeated.`,
 			if err := a.Check(); err != nil {
 				return cli.Usagef("%w", err)
 			}
-			return withStore(cmd, f, func(ctx context.Context, db store.Store) error { return adjust(ctx, cmd, db, a) })
+			return f.WithStore(cmd, func(ctx context.Context, db backend.Store) error { return adjust(ctx, cmd, db, a) })
 		}),
 	}
 
 	flags := cmd.Flags()
 	flags.StringVar(&a.Key, "key", "", "identifies the adjustment, so that it can be repeated safely")
-	flags.StringVar(&a.API, "api", defaultAPI, "the API whose use is counted")
+	flags.StringVar(&a.API, "api", backend.UsageAPI, "the API whose use is counted")
 	flags.StringVar(&a.Client, "client", "", "the client")
 	flags.StringVar(&a.Product, "product", "", "the product")
 	flags.StringVar(&day, "day", "", "the UTC day, as YYYY-MM-DD")

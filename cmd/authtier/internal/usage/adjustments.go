@@ -18,16 +18,13 @@ func adjustmentsCommand(f *backend.Flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "adjustments",
 		Short: "List the adjustments of a time",
-		Args:  cobra.NoArgs,
+		Args:  cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
-			if err := cli.CheckOutput(cmd); err != nil {
-				return err
-			}
 			q, err := s.query(f.Issuer, time.Now())
 			if err != nil {
 				return err
 			}
-			return withStore(cmd, f, func(ctx context.Context, db store.Store) error { return listAdjustments(ctx, cmd, db, q) })
+			return f.WithStore(cmd, func(ctx context.Context, db backend.Store) error { return listAdjustments(ctx, cmd, db, q) })
 		}),
 	}
 	s.add(cmd.Flags())

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +38,7 @@ func exportCommand(f *backend.Flags) *cobra.Command {
 The file can be read by its owner only. An existing file is replaced only with
 --overwrite. The HTML page needs no other file and no network, and runs no script. It
 shows the use of each day in any case.`,
-		Args: cobra.NoArgs,
+		Args: cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
 			format, name, err := chosen(names)
 			if err != nil {
@@ -57,10 +54,10 @@ shows the use of each day in any case.`,
 			}
 
 			// A signal must not leave a temporary file.
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := cli.UntilSignal(cmd)
 			defer stop()
 			cmd.SetContext(ctx)
-			return withStore(cmd, f, func(ctx context.Context, db store.Store) error {
+			return f.WithStore(cmd, func(ctx context.Context, db backend.Store) error {
 				write := func(w io.Writer) error { return format.write(ctx, w, db, q) }
 				if name == "-" {
 					return write(cmd.OutOrStdout())

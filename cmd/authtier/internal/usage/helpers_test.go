@@ -81,18 +81,15 @@ func adjustUse(t testing.TB, db store.Usage, client, product string, day store.D
 // run runs the command, and returns what it prints and its exit status.
 func run(t testing.TB, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	root := &cobra.Command{Use: "authtier", SilenceErrors: true, SilenceUsage: true}
+	root := &cobra.Command{Use: "authtier"}
 	root.AddCommand(Command())
 	var out, errs bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&errs)
 	root.SetIn(strings.NewReader(""))
 	root.SetArgs(append([]string{"usage"}, args...))
-	err := root.ExecuteContext(t.Context())
-	if err != nil {
-		fmt.Fprintln(&errs, "authtier:", err)
-	}
-	return out.String(), errs.String(), cli.Status(err)
+	status = cli.Execute(t.Context(), root)
+	return out.String(), errs.String(), status
 }
 
 // month counts a month of three products, as a customer of maps might use them.

@@ -20,11 +20,8 @@ func reportCommand(f *backend.Flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Print how much each client has used",
-		Args:  cobra.NoArgs,
+		Args:  cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
-			if err := cli.CheckOutput(cmd); err != nil {
-				return err
-			}
 			q, err := s.query(f.Issuer, time.Now())
 			if err != nil {
 				return err
@@ -35,8 +32,8 @@ func reportCommand(f *backend.Flags) *cobra.Command {
 			if !cmd.Flags().Changed("bars") {
 				bars = isTerminal
 			}
-			return withStore(cmd, f, func(ctx context.Context, db store.Store) error {
-				if o, _ := cmd.Flags().GetString("output"); o == "json" {
+			return f.WithStore(cmd, func(ctx context.Context, db backend.Store) error {
+				if cli.IsJSON(cmd) {
 					return writeJSON(ctx, cmd.OutOrStdout(), db, q)
 				}
 				return writeText(ctx, cmd.OutOrStdout(), db, q, bars, width)

@@ -130,7 +130,7 @@ func TestWrongUsage(t *testing.T) {
 		"far future":         {base(flag, "report", "--from", "2026-01-02", "--to", "9999-01-01"), "To is", 2},
 		"no API":             {base(flag, "report", "--api", ""), "--api is empty", 2},
 		"output":             {base(flag, "report", "--output", "xml"), "expected text or json", 2},
-		"argument":           {base(flag, "report", "maps"), "unknown command", 2},
+		"argument":           {base(flag, "report", "maps"), "expected no argument", 2},
 		"no store":           {base("sqlite:"+filepath.Join(t.TempDir(), "none"), "report"), "run authtier init", 1},
 		"no file":            {base(flag, "export"), "expected --csv FILE, --json FILE or --html FILE", 2},
 		"two files":          {base(flag, "export", "--csv", "-", "--html", "-"), "--csv and --html are set", 2},

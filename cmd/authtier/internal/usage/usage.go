@@ -3,7 +3,6 @@
 package usage
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -20,9 +19,8 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "usage",
 		Short: "Report, correct and export the use of APIs",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cli.Group(cmd)
 
 	var f backend.Flags
 	f.AddStore(cmd.PersistentFlags())
@@ -31,16 +29,13 @@ func Command() *cobra.Command {
 	return cmd
 }
 
-// defaultAPI is the API that authtier serve counts for.
-const defaultAPI = "authtier"
-
 // A selection says which use a command is about.
 type selection struct {
 	api, from, to, client string
 }
 
 func (s *selection) add(flags *pflag.FlagSet) {
-	flags.StringVar(&s.api, "api", defaultAPI, "the API whose use is counted")
+	flags.StringVar(&s.api, "api", backend.UsageAPI, "the API whose use is counted")
 	flags.StringVar(&s.from, "from", "", "the first UTC day, as YYYY-MM-DD (default 29 days before --to)")
 	flags.StringVar(&s.to, "to", "", "the last UTC day, as YYYY-MM-DD (default today)")
 	flags.StringVar(&s.client, "client", "", "only the use of this client")
@@ -99,15 +94,4 @@ func missing(cmd *cobra.Command, names ...string) error {
 		return cli.Usagef("%s is missing", empty[0])
 	}
 	return cli.Usagef("%s are missing", strings.Join(empty, ", "))
-}
-
-// withStore opens the store, calls f and closes the store.
-func withStore(cmd *cobra.Command, f *backend.Flags, do func(ctx context.Context, db store.Store) error) error {
-	ctx := cmd.Context()
-	db, err := f.Open(ctx, cmd)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return do(ctx, db)
 }

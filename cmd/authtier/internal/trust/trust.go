@@ -1,4 +1,9 @@
-package serve
+// Package trust reads the flag --trust-issuer, which names providers whose tokens are
+// accepted.
+//
+//	trust.AddFlag(cmd.Flags(), &values)
+//	configs, err := trust.Read(cmd, values)
+package trust
 
 import (
 	"context"
@@ -13,10 +18,29 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/middleware/idp"
 )
+
+// flag is the name of the flag.
+const flag = "trust-issuer"
+
+// AddFlag adds --trust-issuer and its variable.
+func AddFlag(flags *pflag.FlagSet, values *[]string, usage string) {
+	flags.StringArrayVar(values, flag, nil, usage)
+	cli.Env(flags, flag)
+}
+
+// Forms returns a line for each preset, with its arguments.
+func Forms() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(presets)) {
+		b.WriteString("  " + name + ":" + presets[name].form + "\n")
+	}
+	return b.String()
+}
 
 // A preset is a function of package idp whose arguments are texts.
 type preset struct {
@@ -62,8 +86,8 @@ func (p preset) fits(a []string) bool {
 	return (len(a) == least || len(a) > least && strings.Contains(p.form, "...")) && !slices.Contains(a, "")
 }
 
-// ParseTrusted returns the configuration for one value of --trust-issuer.
-func ParseTrusted(value string) (idp.Config, error) {
+// parse returns the configuration for one value.
+func parse(value string) (idp.Config, error) {
 	name, rest, _ := strings.Cut(value, ":")
 	p, known := presets[name]
 	form := name + ":" + p.form
@@ -92,29 +116,30 @@ func isLoopback(u *url.URL) bool {
 	return u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
 }
 
-// checkTrusted reads --trust-issuer. In the variable, blanks separate the values.
-func (s *settings) checkTrusted(cmd *cobra.Command) error {
-	name := place(cmd, "trust-issuer")
-	for _, values := range s.trustIssuers {
-		if strings.TrimSpace(values) == "" {
-			return cli.Usagef("%s is empty, expected %s", name, anyIssuer.form)
+// Read returns the configuration for each value of --trust-issuer. In the variable, blanks
+// separate the values. Its errors are for people, and it asks no provider.
+func Read(cmd *cobra.Command, values []string) (all []idp.Config, err error) {
+	place := cli.Place(cmd, flag)
+	for _, list := range values {
+		if strings.TrimSpace(list) == "" {
+			return nil, cli.Usagef("%s is empty, expected %s", place, anyIssuer.form)
 		}
-		for value := range strings.FieldsSeq(values) {
-			cfg, err := ParseTrusted(value)
+		for value := range strings.FieldsSeq(list) {
+			cfg, err := parse(value)
 			if err != nil {
-				return cli.Usagef("%s: %q: %w", name, value, err)
+				return nil, cli.Usagef("%s: %q: %w", place, value, err)
 			}
-			s.trusted = append(s.trusted, cfg)
+			all = append(all, cfg)
 		}
 	}
-	if err := trial(s.trusted); err != nil {
-		return cli.Usagef("%s: %w", name, err)
+	if err := trial(all); err != nil {
+		return nil, cli.Usagef("%s: %w", place, err)
 	}
-	return nil
+	return all, nil
 }
 
-// trial returns the faults of the configurations, which a person must mend. It asks no
-// issuer.
+// trial returns the faults that package idp finds in the configurations. It asks no
+// provider.
 func trial(trusted []idp.Config) error {
 	if len(trusted) == 0 {
 		return nil
@@ -138,23 +163,4 @@ type unreachable struct{}
 
 func (unreachable) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("the settings are only being checked")
-}
-
-// openTrusted fetches the keys of the trusted issuers. It returns nil if there are none.
-func (s *settings) openTrusted(ctx context.Context, own string) (*idp.Verifier, error) {
-	if len(s.trusted) == 0 {
-		return nil, nil
-	}
-	for n := range s.trusted {
-		if slices.Contains(s.trusted[n].Issuers, own) {
-			return nil, cli.Usagef("--trust-issuer: %s is this server itself, whose tokens are accepted anyway", own)
-		}
-		s.trusted[n].Log = s.log
-	}
-
-	v, err := idp.Open(ctx, s.trusted...)
-	if err != nil {
-		return nil, fmt.Errorf("--trust-issuer: the keys of a provider cannot be fetched, so check its URL and the network: %s", strings.TrimPrefix(err.Error(), "idp: Open: "))
-	}
-	return v, nil
 }

@@ -1,13 +1,12 @@
-package admin
+package cli
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
 // secretForm matches text with a key, a secret or a token in it. The first form is that of
@@ -21,9 +20,9 @@ var secretForm = regexp.MustCompile(`authtier_(?:key|cs|at|rt|st)_[0-9A-Za-z]{12
 // leaked is the end of an error about a secret on the command line.
 const leaked = "never pass the key or token itself, which other users of this machine can read there; replace or revoke this one"
 
-// exactly accepts one argument for each name. It refuses keys and tokens, and never repeats
-// an argument, which may be one.
-func exactly(names ...string) cobra.PositionalArgs {
+// Args accepts one argument for each name. It refuses keys and tokens, and never repeats an
+// argument, which may be one.
+func Args(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := noSecrets(cmd, args, names); err != nil {
 			return err
@@ -34,11 +33,11 @@ func exactly(names ...string) cobra.PositionalArgs {
 			expected = strings.Join(names, " ")
 		}
 		if len(args) != len(names) {
-			return cli.Usagef("expected %s, got %d arguments: see %s --help", expected, len(args), cmd.CommandPath())
+			return Usagef("expected %s, got %s", expected, plural(len(args), "argument"))
 		}
 		for i, arg := range args {
 			if arg == "" {
-				return cli.Usagef("the argument %s is empty", names[i])
+				return Usagef("the argument %s is empty", names[i])
 			}
 		}
 		return nil
@@ -52,9 +51,9 @@ func noSecrets(cmd *cobra.Command, args, names []string) error {
 		switch {
 		case !secretForm.MatchString(arg):
 		case i < len(names):
-			return cli.Usagef("expected the ID for %s, and the argument looks like a key or token: %s", names[i], leaked)
+			return Usagef("expected the ID for %s, and the argument looks like a key or token: %s", names[i], leaked)
 		default:
-			return cli.Usagef("an argument looks like a key or token: %s", leaked)
+			return Usagef("an argument looks like a key or token: %s", leaked)
 		}
 	}
 
@@ -62,10 +61,16 @@ func noSecrets(cmd *cobra.Command, args, names []string) error {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		isFile := strings.HasSuffix(f.Name, "-file") || f.Name == "store"
 		if err == nil && !isFile && secretForm.MatchString(f.Value.String()) {
-			err = cli.Usagef("the value of --%s looks like a key or token: %s", f.Name, leaked)
+			err = Usagef("the value of --%s looks like a key or token: %s", f.Name, leaked)
 		}
 	})
 	return err
+}
+
+// Group makes cmd a command that has only subcommands. Without one, it prints its help.
+func Group(cmd *cobra.Command) {
+	cmd.Args = onlySubcommands
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 // onlySubcommands refuses the arguments of a group, which are unknown subcommands.
@@ -76,30 +81,30 @@ func onlySubcommands(cmd *cobra.Command, args []string) error {
 	if err := noSecrets(cmd, args, nil); err != nil {
 		return err
 	}
+
 	var names []string
 	for _, sub := range cmd.Commands() {
-		names = append(names, sub.Name())
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
 	}
-	return cli.Usagef("unknown command %q, expected %s and one of %s", args[0], cmd.CommandPath(), strings.Join(names, ", "))
+	return Usagef("unknown command %q, expected %s and one of %s", args[0], cmd.CommandPath(), strings.Join(names, ", "))
 }
 
 // flagError returns the error of a flag that could not be parsed, without a secret.
-func flagError(cmd *cobra.Command, err error) error {
+func flagError(_ *cobra.Command, err error) error {
 	if secretForm.MatchString(err.Error()) {
-		return cli.Usagef("a flag looks like a key or token: %s", leaked)
+		return Usagef("a flag looks like a key or token: %s", leaked)
 	}
-	return cli.Usagef("%w: see %s --help", err, cmd.CommandPath())
-}
+	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return Usagef("%w", err)
+	}
 
-// ownFlags returns the names of the flags that only this command has, and whether one of
-// them was given.
-func ownFlags(cmd *cobra.Command) (names string, given bool) {
-	var all []string
-	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
-			all = append(all, "--"+f.Name)
-			given = given || f.Changed
-		}
-	})
-	return strings.Join(all, ", "), given
+	// The errors of package strconv do not say what was expected.
+	f := wrong.GetFlag()
+	if k := kind(f); k != "" {
+		return Usagef("--%s: %q: expected %s", f.Name, wrong.GetValue(), k)
+	}
+	return Usagef("--%s: %q: %w", f.Name, wrong.GetValue(), wrong.Unwrap())
 }
