@@ -1,14 +1,13 @@
 package setup
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
-	"github.com/authtier/authtier/store/sqlite"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
 // checkFolders returns an error if the files cannot be made. SQLite's own errors name
@@ -29,65 +28,67 @@ func checkFolders(files ...string) error {
 	return nil
 }
 
-// A making knows which files this process has made, so that a failure leaves none.
-type making struct{ database, keyFile string }
-
-// makeFiles makes an empty database file, unless database is "" or exists. SQLite takes an
-// empty file for a new database.
-func makeFiles(database, keyFile string) (making, error) {
-	var m making
-	if _, err := os.Lstat(keyFile); errors.Is(err, fs.ErrNotExist) {
-		m.keyFile = keyFile
-	}
-	if database == "" {
-		return m, nil
-	}
-
-	f, err := os.OpenFile(database, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	switch {
-	case err == nil:
-		m.database = database
-		return m, f.Close()
-	case errors.Is(err, fs.ErrExist):
-		return m, nil
-	}
-	return m, err
+func missing(name string) bool {
+	_, err := os.Lstat(name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
-// remove removes the files that this process has made, unless another init has filled the
-// database in the meantime. The key file of a database that stays is needed, so it is
-// removed only together with the database.
-func (m making) remove() error {
-	if m.database == "" || isUsed(m.database) {
-		return nil
+// A draft is a database and a key file under temporary names. They get their names when
+// they are complete, so that an init that fails or is killed leaves no half of them, and
+// two at the same time do not disturb each other.
+type draft struct {
+	folders           []string
+	database, keyFile string
+}
+
+// newDraft makes a folder beside each of the files, which may be on different file systems.
+func newDraft(database, keyFile string) (*draft, error) {
+	d := &draft{}
+	place := func(name string) (string, error) {
+		folder, err := os.MkdirTemp(filepath.Dir(name), ".authtier-init-*")
+		if err != nil {
+			return "", err
+		}
+		d.folders = append(d.folders, folder)
+		return filepath.Join(folder, "draft"), nil
 	}
 
-	// The last two hold the latest writes of SQLite, and end with the database.
+	var errs [3]error
+	d.database, errs[0] = place(database)
+	d.keyFile, errs[1] = place(keyFile)
+	if errors.Join(errs[:]...) == nil {
+		// SQLite takes an empty file for a new database, and keeps its mode.
+		errs[2] = os.WriteFile(d.database, nil, 0o600)
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, errors.Join(err, d.remove())
+	}
+	return d, nil
+}
+
+// publish gives the files their names. A file that exists is never replaced.
+func (d *draft) publish(database, keyFile string) error {
+	if err := cli.Publish(d.keyFile, keyFile); err != nil {
+		return about(keyFile, err)
+	}
+	if err := cli.Publish(d.database, database); err != nil {
+		return errors.Join(about(database, err), os.Remove(keyFile))
+	}
+	return nil
+}
+
+// about returns the error of a file that did not get its name.
+func about(name string, err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("another process has made %s in the meantime, and nothing was changed", name)
+	}
+	return err
+}
+
+func (d *draft) remove() error {
 	var errs []error
-	for _, name := range []string{m.keyFile, m.database, m.database + "-wal", m.database + "-shm"} {
-		if name == "" {
-			continue
-		}
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
+	for _, folder := range d.folders {
+		errs = append(errs, os.RemoveAll(folder))
 	}
 	return errors.Join(errs...)
-}
-
-// isUsed reports whether the database has a record, or cannot be read.
-func isUsed(database string) bool {
-	ctx := context.Background()
-	if info, err := os.Stat(database); err == nil && info.Size() == 0 {
-		return false
-	}
-	db, err := sqlite.Open(ctx, database)
-	if err != nil {
-		return true
-	}
-	defer db.Close()
-
-	clients, errC := db.ListClients(ctx, "", 1)
-	users, errU := db.ListUsers(ctx, "", 1)
-	return errC != nil || errU != nil || len(clients)+len(users) > 0
 }

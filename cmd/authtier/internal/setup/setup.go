@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,13 +31,14 @@ func (f *flags) run(cmd *cobra.Command) error {
 	// A signal must not leave half of it.
 	ctx, stop := cli.UntilSignal(cmd)
 	defer stop()
-	made, err := makeFiles(file, f.KeyFile)
+	var c *created
+	if file != "" && missing(file) {
+		c, err = f.createFiles(ctx, cmd, file)
+	} else {
+		c, err = f.create(ctx, cmd)
+	}
 	if err != nil {
 		return err
-	}
-	c, err := f.create(ctx, cmd)
-	if err != nil {
-		return errors.Join(err, made.remove())
 	}
 
 	c.Store, c.KeyFile, c.Issuer = "the store", f.KeyFile, f.Issuer
@@ -47,6 +46,30 @@ func (f *flags) run(cmd *cobra.Command) error {
 		c.Store = "the store " + file
 	}
 	return cli.Print(cmd, c, c.print)
+}
+
+// createFiles makes a database and a key file that do not exist yet.
+func (f *flags) createFiles(ctx context.Context, cmd *cobra.Command, database string) (c *created, err error) {
+	if !missing(f.KeyFile) {
+		return nil, errForeign(f.KeyFile)
+	}
+	d, err := newDraft(database, f.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.remove()) }()
+
+	drafted := *f
+	drafted.Store, drafted.StoreFile, drafted.KeyFile = "sqlite:"+d.database, "", d.keyFile
+	if c, err = drafted.create(ctx, cmd); err != nil {
+		return nil, err
+	}
+	return c, d.publish(database, f.KeyFile)
+}
+
+// errForeign says that the key file is there and the store's keys are not.
+func errForeign(keyFile string) error {
+	return fmt.Errorf("the key file %s exists already and may belong to another store, and nothing was changed: move it away if no store needs it, or name another file with --key-file", keyFile)
 }
 
 // check returns an error that names every flag that is wrong. It is called before anything
@@ -72,7 +95,7 @@ func (f *flags) firstClient() store.Client {
 	return store.Client{ID: f.client, Scopes: scopes, Default: scopes, Grants: []string{store.GrantClientCredentials}}
 }
 
-// create makes the store, the keys and the records.
+// create makes the keys and the records, and the store if there is none.
 func (f *flags) create(ctx context.Context, cmd *cobra.Command) (*created, error) {
 	db, err := f.open(ctx, cmd)
 	if err != nil {
@@ -120,8 +143,7 @@ func (f *flags) checkEmpty(ctx context.Context, db backend.Store) error {
 		return err
 	}
 
-	_, statErr := os.Stat(f.KeyFile)
-	hasFile := !errors.Is(statErr, fs.ErrNotExist)
+	hasFile := !missing(f.KeyFile)
 	switch {
 	case len(clients) > 0:
 		return fmt.Errorf("the store has clients already, such as %q, and nothing was changed: see authtier client list; if you have no secret of a client, run authtier client rotate-secret", clients[0].ID)
@@ -130,14 +152,14 @@ func (f *flags) checkEmpty(ctx context.Context, db backend.Store) error {
 	case len(keys) > 0 && !hasFile:
 		return fmt.Errorf("the store has signing keys, and the key file %s does not exist: copy it from the first server", f.KeyFile)
 	case len(keys) == 0 && hasFile:
-		return fmt.Errorf("the key file %s exists already and belongs to another store, and nothing was changed: name another file with --key-file", f.KeyFile)
+		return errForeign(f.KeyFile)
 	}
 	return nil
 }
 
 // records makes the first client, user and API key. If one cannot be made, it deletes the
-// ones that it has made before. The slow hash comes first, so that a process that is killed
-// is unlikely to leave records without having printed their secrets.
+// ones that it has made before. The slow hash comes first, so that an init that is killed is
+// unlikely to leave records in a shared store whose secrets nobody has seen.
 func (f *flags) records(ctx context.Context, db backend.Store, iss *issuer.Issuer) (c *created, err error) {
 	var undo []func(context.Context) error
 	defer func() {

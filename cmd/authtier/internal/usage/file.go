@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
 // writeFile writes a file that only its owner can read. The file appears complete or not
@@ -36,7 +38,11 @@ func writeFile(name string, overwrite bool, write func(io.Writer) error) error {
 	if overwrite {
 		return os.Rename(temporary, name)
 	}
-	return place(temporary, name)
+	err = cli.Publish(temporary, name)
+	if errors.Is(err, fs.ErrExist) {
+		return exists(name)
+	}
+	return err
 }
 
 // checkTarget returns an error if name may not be written.
@@ -57,30 +63,4 @@ func checkTarget(name string, overwrite bool) error {
 
 func exists(name string) error {
 	return fmt.Errorf("%s exists: choose another name, or replace it with --overwrite", name)
-}
-
-// place gives a temporary file its name, unless another file has taken the name since.
-func place(temporary, name string) error {
-	err := os.Link(temporary, name)
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return exists(name)
-	}
-
-	// This file system has no hard links. An empty file reserves the name.
-	reserved, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return exists(name)
-	}
-	if err != nil {
-		return err
-	}
-	reserved.Close()
-	if err := os.Rename(temporary, name); err != nil {
-		os.Remove(name)
-		return err
-	}
-	return nil
 }
