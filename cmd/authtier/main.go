@@ -42,9 +42,9 @@ The exit status is 0 for success, 1 for a failure, and 2 for a wrong command lin
 // newRoot returns the command with all of its commands.
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "authtier",
-		Short:         "An authorization server with API keys, tokens, sessions and usage counts",
-		Long:          long,
+		Use:   "authtier",
+		Short: "An authorization server with API keys, tokens, sessions and usage counts",
+		Long:  long,
 	}
 	cli.Group(root)
 

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// rows names the tests that prove each row of the table "What is down" in OPERATIONS.md.
+// rows names the tests that prove each row of the table "When something is down" in OPERATIONS.md.
 var rows = map[string][]string{
-	"the store, for a credential that was used before": {"cmd/authtier/down_linux_test.go TestStoreDown", "issuer/stale_test.go TestStale"},
-	"the store, for any other credential":              {"cmd/authtier/down_linux_test.go TestStoreDown"},
-	"the store, for grants, logins and revocations":    {"cmd/authtier/down_linux_test.go TestStoreDown", "issuer/stale_test.go TestRevocationThatFails"},
-	"the store, for usage counts":                      {"cmd/authtier/down_linux_test.go TestStoreDown", "store/meter/time_test.go TestU07StoreDown"},
+	"the store, for a credential that was used shortly before": {"cmd/authtier/down_linux_test.go TestStoreDown", "issuer/stale_test.go TestStale"},
+	"the store, for any other credential":                      {"cmd/authtier/down_linux_test.go TestStoreDown"},
+	"the store, for grants, logins and revocations":            {"cmd/authtier/down_linux_test.go TestStoreDown", "issuer/stale_test.go TestRevocationThatFails"},
+	"the store, for usage counts":                              {"cmd/authtier/down_linux_test.go TestStoreDown", "store/meter/time_test.go TestU07StoreDown"},
 
 	"a trusted provider, for tokens of known keys":   {"middleware/idp/remotekeys_test.go TestRemoteKeysDown"},
 	"a trusted provider, for tokens of unknown keys": {"middleware/idp/remotekeys_test.go TestRemoteKeysDown"},
@@ -30,7 +30,7 @@ var rows = map[string][]string{
 // TestOperationsRows tests that each row of the table has its tests, and that they exist.
 func TestOperationsRows(t *testing.T) {
 	t.Parallel()
-	_, table, _ := strings.Cut(readFile(t, "../../OPERATIONS.md"), "## What is down")
+	_, table, _ := strings.Cut(readFile(t, "../../OPERATIONS.md"), "## When something is down")
 	found := map[string]bool{}
 	for line := range strings.Lines(table) {
 		cells := strings.Split(line, "|")

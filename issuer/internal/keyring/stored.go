@@ -56,7 +56,7 @@ type Config struct {
 	Alg    string        // of new keys, one of Algs
 	MaxTTL time.Duration // the longest lifetime of a token
 
-	File          string // holds the encryption key in base64, and is created for a new set
+	File          string // holds the encryption key in base64, and is created for a set without live keys
 	AllowReadable bool   // others may read File
 	Variable      string // environment variable with the same content
 	EncryptionKey []byte
@@ -71,7 +71,10 @@ func Open(ctx context.Context, db store.SigningKeys, cfg Config) (*Ring, error) 
 		return nil, fmt.Errorf("reading the signing keys: %w", err)
 	}
 
-	key, err := cfg.encryptionKey(len(records) == 0)
+	// Keys that have ended are never decrypted, so they need no key of their own.
+	now := time.Now()
+	isNew := !slices.ContainsFunc(records, func(r store.SigningKey) bool { return !ended(r, now) })
+	key, err := cfg.encryptionKey(isNew)
 	if err != nil {
 		return nil, err
 	}

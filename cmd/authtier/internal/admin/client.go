@@ -43,7 +43,7 @@ type clientFlags struct {
 }
 
 func (f *clientFlags) add(cmd *cobra.Command) {
-	cmd.Flags().Var(&f.scopes, "scope", "a scope that the client may have; repeat it, or give several with blanks between them")
+	cmd.Flags().Var(&f.scopes, "scope", "a scope that the client may have; repeat it, or give several with spaces between them")
 	cmd.Flags().Var(&f.defaults, "default", "a scope that a token gets if its request names none; must be one of --scope")
 	cmd.Flags().Var(&f.grants, "grant", "a grant type that the client may use: client_credentials, password or refresh_token")
 	cmd.RegisterFlagCompletionFunc("scope", cobra.NoFileCompletions)

@@ -17,7 +17,6 @@ type clientView struct {
 	DefaultScopes []string     `json:"default_scopes"`
 	Grants        []string     `json:"grants"`
 	Disabled      bool         `json:"disabled"`
-	Version       uint64       `json:"version"`
 	Secrets       []secretView `json:"secrets"`
 }
 
@@ -32,7 +31,7 @@ type secretView struct {
 func viewClient(c store.Client) clientView {
 	v := clientView{
 		ID: c.ID, Scopes: orEmpty(c.Scopes), DefaultScopes: orEmpty(c.Default), Grants: orEmpty(c.Grants),
-		Disabled: c.Disabled, Version: c.Version, Secrets: []secretView{},
+		Disabled: c.Disabled, Secrets: []secretView{},
 	}
 	for _, s := range c.Secrets {
 		v.Secrets = append(v.Secrets, secretView{s.ID, stamp{s.Created}, stamp{s.Expires}, stamp{s.LastUsed}})
@@ -46,7 +45,6 @@ func (v clientView) print(w io.Writer) {
 	row(w, "Default scopes", words(v.DefaultScopes))
 	row(w, "Grants", words(v.Grants))
 	row(w, "Disabled", yes(v.Disabled))
-	row(w, "Version", strconv.FormatUint(v.Version, 10))
 	for _, s := range v.Secrets {
 		row(w, "Secret ID "+shown(s.ID), "created "+s.Created.text("-")+", expires "+s.Expires.text("never")+", last used "+s.LastUsed.text("-"))
 	}

@@ -21,9 +21,9 @@ func keyGroup() *cobra.Command {
 		Long: `Manage API keys. A key belongs to a client, and has at most the scopes of the client.
 
 The key itself is printed once, by create or rotate. All commands name a key by its ID,
-which is the part of 12 characters between the last two underscores of the key. Never
-pass the key itself. Servers on the same store learn of every change within a second.`,
-		Example: `  authtier key create --client billing --name "nightly export" --scope invoices:read --expires 720h
+which is the part of 12 characters between the last two underscores of the key. An
+imported key has the ID of its file. Never pass the key itself. Servers on the same store learn of every change within a second.`,
+		Example: `  authtier key create --client billing --name "nightly export" --scope invoices:read --expires 30d
   authtier key list --client billing
   authtier key rotate 4fYk2Lw9QzX0 --overlap 24h
   authtier key revoke 4fYk2Lw9QzX0`,
@@ -47,8 +47,8 @@ type keyFlags struct {
 func (g *group) addKeyFlags(f *keyFlags, cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "", "a description for people")
-	flags.Var(&f.scopes, "scope", "a scope of the key, which the client must have; repeat it, or give several with blanks between them")
-	flags.Var(&f.expires, "expires", "when the key ends: a date, which means its beginning in UTC, a time such as 2030-01-31T12:00:00Z, or a duration from now such as 720h")
+	flags.Var(&f.scopes, "scope", "a scope of the key, which the client must have; repeat it, or give several with spaces between them")
+	flags.Var(&f.expires, "expires", "when the key ends: a date, which means its beginning in UTC, a time such as 2030-01-31T12:00:00Z, or a duration from now such as 30d")
 	flags.StringVar(&f.owner, "owner", "", "the login of the user who is responsible for the key; the key ends with that user")
 	flags.Var(&f.networks, "network", "a network or an address from which the key may be used; repeat it for several")
 	for _, name := range []string{"name", "scope", "expires", "network"} {

@@ -19,9 +19,10 @@ func sessionGroup() *cobra.Command {
 	g.add(cobra.Command{
 		Use:   "revoke SESSION-ID",
 		Short: "End a session by its ID",
-		Long: `End a session by its ID, which has 32 hexadecimal digits. Logs and identities have it as
-the ID of the token. The store finds sessions only by their tokens, so an ID that no
-session has is not an error.`,
+		Long: `End a session by its ID, which has 32 hexadecimal digits. It is not the token of the
+session. Programs that embed authtier have it as Identity.TokenID, for example for their
+logs. The store finds sessions only by their tokens, so an ID that no session has is not an
+error. To end all sessions of a user, run "user revoke".`,
 		Example: `  authtier session revoke 0f3a5c7e9b1d2f4a6c8e0b2d4f6a8c0e`,
 	}, g.withIssuer(func(c *call) error {
 		id := c.args[0]
@@ -33,7 +34,7 @@ session has is not an error.`,
 		if err != nil {
 			return err
 		}
-		return c.done(id, "revoked", "session %q is revoked", id)
+		return c.done(id, "revoked", "session %q is revoked, if there is one", id)
 	}), "SESSION-ID")
 	return g.cmd
 }

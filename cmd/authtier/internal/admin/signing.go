@@ -15,8 +15,8 @@ import (
 func signingKeyGroup() *cobra.Command {
 	g := newGroup(cobra.Command{
 		Use:   "signing-key",
-		Short: "List, rotate or revoke the keys that sign access tokens",
-		Long: `List, rotate or revoke the keys that sign access tokens.
+		Short: "List, rotate, revoke or reset the keys that sign access tokens",
+		Long: `List, rotate, revoke or reset the keys that sign access tokens.
 
 rotate and revoke need the key file of the store's servers, because the keys in the store
 are encrypted. list needs no key file. In a store without signing keys, rotate makes the
@@ -27,6 +27,7 @@ first one.`,
 	g.AddKeyFile(g.cmd.PersistentFlags())
 	g.addSigningKeyList()
 	g.addSigningKeyChanges()
+	g.addSigningKeyReset()
 	return g.cmd
 }
 
@@ -157,13 +158,7 @@ func (g *group) rotateSigningKey(c *call) error {
 		return err
 	}
 	if len(keys) == 0 {
-		if err := g.FirstKey(c.Context(), c.db); err != nil {
-			return err
-		}
-		if keys, err = c.signingKeys(); err != nil {
-			return err
-		}
-		return c.showSigningKey(keys[0].ID)
+		return g.makeFirstSigningKey(c)
 	}
 
 	return g.withSigningKeys(c, func(c *call) error {

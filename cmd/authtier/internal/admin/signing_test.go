@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 )
 
@@ -84,4 +86,36 @@ func TestSigningKeys(t *testing.T) {
 	if out := b.ok("signing-key", "list"); !strings.Contains(out, "signs and verifies tokens") {
 		t.Errorf("listed as %s", out)
 	}
+}
+
+// TestSigningKeyReset loses the key file. The store can be used again after a reset, and
+// tokens of the old keys are refused.
+func TestSigningKeyReset(t *testing.T) {
+	b := newBox(t)
+	iss, keyFile := b.server(false)
+	secret, err := iss.CreateClient(t.Context(), store.Client{ID: "acme", Scopes: []string{"a"}, Default: []string{"a"}, Grants: []string{store.GrantClientCredentials}})
+	must(t, err)
+	tokens, err := iss.Mint(t.Context(), issuer.Grant{Client: "acme"})
+	must(t, err)
+	iss.Close()
+
+	b.fails(1, "move it away", "signing-key", "reset", "--key-file", keyFile)
+	must(t, os.Rename(keyFile, keyFile+".old"))
+	b.fails(1, "does not exist", "signing-key", "rotate", "--key-file", keyFile)
+	if v := b.json("signing-key", "reset", "--key-file", keyFile); v["state"] != "signing" {
+		t.Errorf("reset: %v", v)
+	}
+
+	iss, err = issuer.Open(t.Context(), iss.URL(), b.open(), &issuer.Config{KeyFile: keyFile})
+	must(t, err)
+	defer iss.Close()
+	if _, err := iss.InspectAccess(t.Context(), tokens.AccessToken); err == nil {
+		t.Error("a token of the old key is accepted")
+	}
+	if tokens, err = iss.Mint(t.Context(), issuer.Grant{Client: "acme"}); err == nil {
+		_, err = iss.InspectAccess(t.Context(), tokens.AccessToken)
+	}
+	must(t, err)
+	_, err = iss.Validate(t.Context(), middleware.Credential{Scheme: middleware.SchemeBasic, Username: "acme", Secret: secret})
+	must(t, err)
 }

@@ -41,7 +41,7 @@ func (f *userFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.first, "first", "", "first name")
 	flags.StringVar(&f.last, "last", "", "last name")
 	flags.StringVar(&f.lang, "lang", "", "language, such as en")
-	flags.Var(&f.scopes, "scope", "a scope that tokens of the user may have, and limits them to these; repeat it, or give several with blanks between them")
+	flags.Var(&f.scopes, "scope", "a scope that tokens of the user may have, and limits them to these; repeat it, or give several with spaces between them")
 	flags.BoolVar(&f.noScopes, "no-scopes", false, "limit tokens of the user to no scope at all")
 	flags.BoolVar(&f.limitScopes, "limit-scopes", false, "limit tokens of the user to the scopes of the user; --limit-scopes=false lifts the limit, so that only the client limits them")
 	cmd.MarkFlagsMutuallyExclusive("scope", "no-scopes")

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"io"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +18,6 @@ type userView struct {
 	LimitScopes bool     `json:"limit_scopes"`
 	Scopes      []string `json:"scopes"`
 	Disabled    bool     `json:"disabled"`
-	Version     uint64   `json:"version"`
 }
 
 // A shownUser is a single user in the output. Lists do not say whether users have
@@ -32,7 +30,7 @@ type shownUser struct {
 func viewUser(u store.User) userView {
 	return userView{
 		Login: u.Login, First: u.First, Last: u.Last, Lang: u.Lang, LimitScopes: u.LimitScopes, Scopes: orEmpty(u.Scopes),
-		Disabled: u.Disabled, Version: u.Version,
+		Disabled: u.Disabled,
 	}
 }
 
@@ -63,7 +61,6 @@ func (c *call) showUser(login string) error {
 		row(w, "Scopes", v.limit())
 		row(w, "Password", yes(v.HasPassword))
 		row(w, "Disabled", yes(v.Disabled))
-		row(w, "Version", strconv.FormatUint(v.Version, 10))
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // A list is the value of a flag that may be given several times. A value may hold several
-// words with blanks between them, as in RFC 6749 section 3.3. An empty value is an error:
+// words with spaces between them, as in RFC 6749 section 3.3. An empty value is an error:
 // it is probably a variable of a script that is not set.
 type list []string
 
@@ -64,13 +64,13 @@ func (e *expiry) Set(s string) error {
 	t, err := cli.ParseTime(s)
 	if err != nil {
 		var d time.Duration
-		d, err = time.ParseDuration(s)
+		d, err = cli.ParseDuration(s)
 		t = time.Now().UTC().Add(d).Truncate(time.Microsecond)
 	}
 
 	switch {
 	case err != nil:
-		return errors.New("expected a date such as 2030-01-31, a time such as 2030-01-31T12:00:00Z or a duration such as 720h")
+		return errors.New("expected a date such as 2030-01-31, a time such as 2030-01-31T12:00:00Z or a duration such as 30d")
 	case !t.After(time.Now()):
 		return errors.New("expected a time in the future; to end a key now, revoke it")
 	}
@@ -89,9 +89,9 @@ type overlap time.Duration
 
 // Set implements [pflag.Value].
 func (o *overlap) Set(s string) error {
-	d, err := time.ParseDuration(s)
+	d, err := cli.ParseDuration(s)
 	if err != nil || d != 0 && d < time.Second {
-		return errors.New("expected 0 or a duration of at least a second, such as 90s or 24h")
+		return errors.New("expected 0 or a duration of at least a second, such as 90s or 24h or 7d")
 	}
 	*o = overlap(d)
 	return nil

@@ -82,7 +82,7 @@ func AddUsageDir(flags *pflag.FlagSet, dir *string) {
 	cli.Env(flags, "usage-dir")
 }
 
-// CheckIssuer returns a usage error if --issuer is no URL of an issuer. It asks an issuer
+// CheckIssuer returns a usage error if --issuer is not a URL of an issuer. It asks an issuer
 // without records.
 func (f *Flags) CheckIssuer(cmd *cobra.Command) error {
 	iss, err := issuer.New(cmd.Context(), f.Issuer, memory.New(), &issuer.Config{OpaqueTokens: true})
@@ -134,12 +134,12 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 	return location{}, cli.Usagef("%s: expected sqlite:FILE, postgres://..., redis://... or rediss://...", place)
 }
 
-// checkArgument refuses a DSN on the command line that has a password. One that is no URL
+// checkArgument refuses a DSN on the command line that has a password. One that is not a URL
 // may have a password anywhere, so the error does not repeat it.
 func checkArgument(dsn string) error {
 	u, err := url.Parse(dsn)
 	if err != nil {
-		return cli.Usagef("--store: it is no URL, expected sqlite:FILE, postgres://..., redis://... or rediss://...")
+		return cli.Usagef("--store: it is not a URL, expected sqlite:FILE, postgres://..., redis://... or rediss://...")
 	}
 	_, inUser := u.User.Password()
 	if q := u.Query(); inUser || q.Has("password") || q.Has("sentinel_password") {

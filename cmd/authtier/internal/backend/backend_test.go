@@ -53,7 +53,7 @@ func TestStoreFlag(t *testing.T) {
 		"empty":                      {"", []string{"--store", ""}, 2, "--store: expected"},
 		"a password":                 {"", []string{"--store", "postgres://app:hunter2@db/auth"}, 2, "a password on the command line"},
 		"a password in a parameter":  {"", []string{"--store", "redis://db/0?master_name=m&password=hunter2"}, 2, "a password on the command line"},
-		"a password before a fault":  {"", []string{"--store", "postgres://app:hunter2%@db/auth"}, 2, "--store: it is no URL"},
+		"a password before a fault":  {"", []string{"--store", "postgres://app:hunter2%@db/auth"}, 2, "--store: it is not a URL"},
 		"a password of no URL":       {"", []string{"--store", "host=db password=hunter2"}, 2, "expected sqlite:FILE"},
 		"an unknown scheme, set":     {"mysql://app:hunter2@db", nil, 2, "AUTHTIER_STORE: expected sqlite:FILE"},
 		"a password in the variable": {"postgres://app:hunter2@127.0.0.1:1/auth?sslmode=disable", nil, 1, "127.0.0.1"},

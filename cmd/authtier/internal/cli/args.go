@@ -88,6 +88,10 @@ func onlySubcommands(cmd *cobra.Command, args []string) error {
 			names = append(names, sub.Name())
 		}
 	}
+	cmd.SuggestionsMinimumDistance = 2
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		return Usagef("unknown command %q, perhaps %s %s", args[0], cmd.CommandPath(), similar[0])
+	}
 	return Usagef("unknown command %q, expected %s and one of %s", args[0], cmd.CommandPath(), strings.Join(names, ", "))
 }
 

@@ -42,6 +42,24 @@ func Place(cmd *cobra.Command, flag string) string {
 	return "--" + flag
 }
 
+// UnknownVariables returns the variables of the environment that have the form of
+// [Variable] and belong to no flag of cmd.
+func UnknownVariables(cmd *cobra.Command) (names []string) {
+	known := map[string]bool{}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		for _, variable := range f.Annotations[annotation] {
+			known[variable] = true
+		}
+	})
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, Variable("")) && !known[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // fromEnv sets the flags of cmd that have a variable, unless the command line has them.
 // It does not repeat a wrong value, which may be a secret.
 func fromEnv(cmd *cobra.Command) error {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -32,6 +34,16 @@ func ParseTime(text string) (time.Time, error) {
 		t, err = time.Parse(time.RFC3339, text)
 	}
 	return t.UTC().Truncate(time.Microsecond), err
+}
+
+// ParseDuration parses a duration such as 90s, 24h or 30d. A day has 24 hours.
+func ParseDuration(text string) (time.Duration, error) {
+	days, ok := strings.CutSuffix(text, "d")
+	if !ok {
+		return time.ParseDuration(text)
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	return time.Duration(n) * 24 * time.Hour, err
 }
 
 // plural returns a number with a noun, such as 1 argument or 2 arguments.

@@ -33,3 +33,15 @@ func TestParseTime(t *testing.T) {
 		}
 	}
 }
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90s": 90 * time.Second, "1d": 24 * time.Hour, "365d": 365 * 24 * time.Hour, "0d": 0,
+		"-1d": -1, "1.5d": -1, "d": -1, "99999999d": -1, "5": -1,
+	} {
+		got, err := cli.ParseDuration(text)
+		if (err != nil) != (want < 0) || err == nil && got != want {
+			t.Errorf("%q: got %v, %v", text, got, err)
+		}
+	}
+}

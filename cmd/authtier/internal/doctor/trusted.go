@@ -30,14 +30,14 @@ func (e *examination) checkIssuer(ctx context.Context, cfg idp.Config) {
 	v, err := idp.Open(ctx, cfg)
 	took := time.Since(began).Round(time.Millisecond)
 	if err != nil {
-		e.add(fault, "check the URL and that this machine can reach it", "the keys of %q cannot be fetched: %s", name, cli.OneLine(err))
+		e.add(fault, "check the URL, and that this machine can reach it", "the keys of %q cannot be fetched: %s", name, cli.OneLine(err))
 		return
 	}
 	defer v.Close()
 
 	switch s := v.Stats()[0]; {
 	case s.Err != nil:
-		e.add(fault, "check the URL and that this machine can reach it", "the keys of %q cannot be fetched: %s", name, cli.OneLine(s.Err))
+		e.add(fault, "check the URL, and that this machine can reach it", "the keys of %q cannot be fetched: %s", name, cli.OneLine(s.Err))
 	case s.Keys == 0:
 		e.add(fault, "check the URL: no token of this issuer can be accepted", "%q has no key that verifies tokens, and %s of other kinds", name, plural(s.Skipped, "key"))
 	case strings.HasPrefix(name, "http:"):

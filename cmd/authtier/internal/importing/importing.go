@@ -54,7 +54,7 @@ batches smaller.`,
 
 	flags := cmd.PersistentFlags()
 	o.AddStore(flags)
-	flags.BoolVar(&o.check, "check", false, "report faulty lines and store nothing; keys that were revoked before are not found")
+	flags.BoolVar(&o.check, "check", false, "report faulty lines and store nothing; it does not notice keys that were revoked before")
 	flags.IntVar(&o.batch, "batch", maxBatch, "how many records are stored in one step, from 1 to 10000")
 	cli.AddOutput(cmd)
 	cmd.AddCommand(o.keysCommand(), o.usersCommand())
@@ -65,7 +65,7 @@ func (o *options) keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys FILE",
 		Short: "Import API keys",
-		Long: `Import API keys. FILE - is standard input. The columns are:
+		Long: `Import API keys. If FILE is -, standard input is read. The columns are:
 
   id       the ID of the record, which is not secret
   client   the ID of a client that exists
@@ -76,9 +76,15 @@ func (o *options) keysCommand() *cobra.Command {
   expires  a time such as 2030-01-31T12:00:00Z, or a date such as 2030-01-31, on which
            the key ends at 00:00 UTC; missing or empty for a key that never expires
 
-Each line has either key or sha256. A key whose ID, digest, or both were revoked,
-replaced or deleted before is a faulty line, and stays revoked. A key that is stored is
-the same if its ID, client, digest and all columns of the file are the same.`,
+Each line has either key or sha256. If a key of this ID, or this key itself, was revoked,
+replaced or deleted before, the line is faulty and the key stays revoked. A line is skipped
+if the stored key has the same ID, digest and client, and the same values in all other
+columns of the file.`,
+		Example: `  printf '%s\n' id,client,key,scopes \
+    legacy1,app,3f9c1b7a5d2e4f60a1b2c3d4,api \
+    'legacy2,app,"a-key,with-a-comma-in-it",api' > keys.csv
+  authtier import keys keys.csv --check
+  authtier import keys keys.csv`,
 		Args: cli.Args("FILE"),
 		RunE: cli.Run(func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, args[0], func(ctx context.Context, db backend.Store) (importer, error) {
@@ -98,7 +104,7 @@ func (o *options) usersCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "users FILE",
 		Short: "Import users",
-		Long: `Import users. FILE - is standard input. The columns are:
+		Long: `Import users. If FILE is -, standard input is read. The columns are:
 
   login    the login name
   hash     argon2id in PHC form, or bcrypt; empty for a user without a password
@@ -111,14 +117,20 @@ func (o *options) usersCommand() *cobra.Command {
 With bcrypt hashes, tell the servers the highest cost: authtier serve --bcrypt-cost 12. Failed
 logins then take equally long for all users.
 
-A user who is stored is the same if all columns of the file are the same. The password
-is an exception, because people log in and change passwords while an import is resumed.
-Another hash counts as newer, and is kept, in two cases. The stored one is argon2id and
-that of the file is of another kind or cost: the first login replaces such hashes. Or
-the user was given a new password, was disabled or was revoked since. Any other hash
-that differs is a faulty line. The summary says how many passwords are newer.
+A line is skipped if the stored user has the same values in all columns of the file. The
+hash may differ in two cases, because people log in while an import is resumed. The stored
+hash is then newer and is kept, and the summary counts it:
 
-A user who was deleted since is imported again.`,
+  - The stored hash is argon2id, and that of the file is of another kind or cost. The
+    first login replaces such a hash.
+  - The user was given a new password, was disabled or was revoked since the import.
+
+A hash that differs for another reason makes the line faulty. A user who was deleted since
+the import is imported again.`,
+		Example: `  printf '%s\n' login,hash,first,scopes \
+    'ada,$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW,Ada,reports:read' \
+    'bob,,Bob,' > users.csv
+  authtier import users users.csv`,
 		Args: cli.Args("FILE"),
 		RunE: cli.Run(func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, args[0], func(_ context.Context, db backend.Store) (importer, error) {

@@ -48,7 +48,7 @@ func Certify(t *testing.T, dir string) *x509.CertPool {
 // served returns the certificate that a connection gets when it is time to look again.
 func (c *certificate) served(t *testing.T) []byte {
 	t.Helper()
-	c.looked = time.Now().Add(-lookAfter)
+	c.checked = time.Now().Add(-checkEvery)
 	cert, err := c.get(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestRenewedCertificate(t *testing.T) {
 	}
 	Certify(t, dir)
 	touch(cert, key)
-	c.looked = time.Now()
+	c.checked = time.Now()
 	if early, _ := c.get(nil); !bytes.Equal(early.Certificate[0], first) {
 		t.Error("the files are looked at more often than needed")
 	}

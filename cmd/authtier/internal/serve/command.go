@@ -48,6 +48,7 @@ type options struct {
 	sessionTimeout time.Duration
 
 	drainDelay, drainTimeout time.Duration
+	logLevel                 string
 }
 
 // add adds the flags to cmd. Each of them has a variable.
@@ -72,8 +73,10 @@ func (o *options) add(cmd *cobra.Command) {
 	flags.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to go on accepting connections after a signal, with /readyz at 503")
 	flags.DurationVar(&o.drainTimeout, "drain-timeout", 20*time.Second, "how long requests under way may take to finish after a signal")
 
+	flags.StringVar(&o.logLevel, "log-level", "info", "what to log: debug, which has the cause of each refusal, info, warn or error")
+
 	cli.Env(flags, "issuer", "addr", "tls-cert", "tls-key", "trusted-proxy", "metrics-addr",
-		"allow-password-grant", "bcrypt-cost", "session-timeout", "drain-delay", "drain-timeout")
+		"allow-password-grant", "bcrypt-cost", "session-timeout", "drain-delay", "drain-timeout", "log-level")
 }
 
 // openTimeout is how long opening the store and asking the trusted issuers may take.
@@ -86,7 +89,7 @@ func serve(ctx context.Context, cmd *cobra.Command, o *options) error {
 		return err
 	}
 
-	s.log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	s.log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: s.level}))
 	opening, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	site, err := open(opening, cmd, s)
@@ -95,6 +98,10 @@ func serve(ctx context.Context, cmd *cobra.Command, o *options) error {
 		return errors.New("a signal ended it before it listened")
 	case err != nil:
 		return err
+	}
+	// A variable that is spelt wrongly would otherwise go unnoticed.
+	for _, name := range cli.UnknownVariables(cmd) {
+		s.log.Warn("a variable of the environment belongs to no flag", "name", name)
 	}
 	return errors.Join(site.serve(ctx, cmd.OutOrStdout()), site.close())
 }

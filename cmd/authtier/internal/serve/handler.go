@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/go-json-experiment/json"
 
@@ -93,7 +95,7 @@ func (t *site) writer(d errorsx.Dialect) *errorsx.Writer {
 	return &errorsx.Writer{Dialect: d, Log: t.log}
 }
 
-// onlyProxies refuses clients that go around the proxy and send their credentials over
+// onlyProxies refuses clients that bypass the proxy and would send their credentials over
 // plain HTTP. Health checks carry no credentials.
 func (t *site) onlyProxies(next http.Handler) http.Handler {
 	var refuse *errorsx.Writer
@@ -133,8 +135,8 @@ func (t *site) partnerRoutes() http.Handler {
 	return errorsx.Mux(mux)
 }
 
-// me returns the handler of /me. A refused credential is always 401: nginx takes no other
-// status from auth_request but 403.
+// me returns the handler of /me. A refused credential is always 401: auth_request of nginx
+// passes on only 401 and 403.
 func (t *site) me() (http.Handler, error) {
 	auth, err := validator(t.iss, t.verifier)
 	if err != nil {
@@ -181,8 +183,25 @@ func identity(w http.ResponseWriter, r *http.Request) {
 		refuse.Refuse(w, r, "", err)
 		return
 	}
+	setIdentity(w.Header(), id)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Write(append(text, '\n'))
+}
+
+// setIdentity sets the headers that a proxy passes on to an application. auth_request of
+// nginx cannot read the body of an answer.
+func setIdentity(h http.Header, id middleware.Identity) {
+	for _, f := range []struct{ name, value string }{
+		{"Authtier-Client", id.Client},
+		{"Authtier-User", id.User},
+		{"Authtier-Scope", string(id.Scopes)},
+		{"Authtier-Issuer", id.Issuer},
+	} {
+		// A header cannot hold a control character, which names of other issuers may have.
+		if f.value != "" && !strings.ContainsFunc(f.value, unicode.IsControl) {
+			h.Set(f.name, f.value)
+		}
+	}
 }

@@ -18,7 +18,7 @@ import (
 // readTimeout is how long the store may take to prove that it can be read.
 const readTimeout = time.Second
 
-// health answers whether the process lives and whether it can do its work.
+// health answers whether the process runs and whether it can do its work.
 type health struct {
 	keys     store.SigningKeys
 	draining atomic.Bool
@@ -32,18 +32,18 @@ func (h *health) alive(w http.ResponseWriter, _ *http.Request) { ok(w) }
 
 // ready answers GET /readyz. It reads the few signing keys from the store.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
-	var refuse *errorsx.Writer
 	err := h.check(r.Context())
-	switch {
-	case errors.Is(err, errDraining):
-		// This is no failure, so it is not logged as one.
-		refuse = &errorsx.Writer{Dialect: errorsx.RFC, Log: slog.New(slog.DiscardHandler)}
-		fallthrough
-	case err != nil:
-		refuse.Refuse(w, r, "", &errorsx.Error{Code: errorsx.Internal, Status: http.StatusServiceUnavailable, Err: err})
-	default:
+	if err == nil {
 		ok(w)
+		return
 	}
+
+	var refuse *errorsx.Writer
+	if errors.Is(err, errDraining) {
+		// This is not a failure, so it is not logged as one.
+		refuse = &errorsx.Writer{Dialect: errorsx.RFC, Log: slog.New(slog.DiscardHandler)}
+	}
+	refuse.Refuse(w, r, "", &errorsx.Error{Code: errorsx.Internal, Status: http.StatusServiceUnavailable, Err: err})
 }
 
 var errDraining = errors.New("not ready: draining")

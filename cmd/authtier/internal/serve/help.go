@@ -16,7 +16,7 @@ const page = `serve answers at these paths, from the store that the other comman
   /api/login, /api/logout, /api/me                     sessions of users
   /partner/...                                         tokens and usage of clients
   /me                                                  who a credential belongs to
-  /healthz                                             200 while the process lives
+  /healthz                                             200 while the process answers
   /readyz                                              200 if it can read the store
 
 First steps, in an empty folder:
@@ -31,22 +31,24 @@ Then, in another terminal:
   curl -H 'Authorization: Bearer TOKEN' http://127.0.0.1:8080/me
 
 serve makes neither a store nor a key file; run authtier init first. All servers on one
-store need the same key file. Keep --issuer as it is once there are tokens: after a change,
-earlier tokens and sessions are refused. With --addr 127.0.0.1:0, set --issuer.
+store need the same key file and the same --issuer. Do not change --issuer later: the server
+refuses tokens and sessions of another issuer. With --addr 127.0.0.1:0, set --issuer, because
+the port differs after each start.
 
 /me takes an API key in X-API-KEY or a token in Authorization. It answers with client_id,
 user, scope and issuer as JSON. It refuses every other credential with 401, as auth_request
-of nginx expects. Each accepted request of a client of this server counts one use of the
-API "authtier", product "me".
+of nginx expects. Each accepted request of one of this server's clients counts one use of
+the API "authtier", product "me".
 
-Beyond loopback, serve needs one of these, each with --issuer https://...:
+To listen beyond loopback, serve needs one of these, and --issuer https://...:
 
   --tls-cert FILE --tls-key FILE    it speaks TLS itself, and loads renewed files
-  --trusted-proxy NETWORKS          a proxy speaks TLS, and sets X-Forwarded-For and
-                                    X-Forwarded-Proto; others get 403, but for health checks
+  --trusted-proxy NETWORKS          a proxy in front speaks TLS, and sets X-Forwarded-For and
+                                    X-Forwarded-Proto; other machines get 403, except for
+                                    /healthz and /readyz
 
---trust-issuer lets /me accept the tokens of a provider too. It must be reachable at the
-start. Its value is the URL and the audience of any OpenID Connect or OAuth 2.0 issuer,
+--trust-issuer lets /me accept the tokens of a provider too. The provider must be reachable
+at the start. The value is the URL and the audience of any OpenID Connect or OAuth 2.0 issuer,
 
   https://ISSUER,AUDIENCE[,AUDIENCE...]
 
@@ -55,14 +57,14 @@ or one of these; "..." stands for further values:
 PRESETS
 
 Environment: each flag below names its variable, such as AUTHTIER_ADDR for --addr. A flag
-on the command line wins. A DSN with a password belongs into AUTHTIER_STORE or into the
-file of --store-file. In AUTHTIER_TRUST_ISSUER, blanks separate several values.
+on the command line wins. Put a DSN with a password into AUTHTIER_STORE or into the file of
+--store-file. In AUTHTIER_TRUST_ISSUER, spaces separate several values.
 
-Signals: SIGTERM and SIGINT end it without losing a request or a count. /readyz turns 503,
-and for --drain-delay it goes on as before, so that load balancers learn of it. Then it
-stops accepting, finishes requests for at most --drain-timeout, records the usage counts and
-closes the store. A second signal ends it at once; its counts stay in --usage-dir and are
-recorded at the next start.
+Signals: SIGTERM and SIGINT end the server without losing a request or a count. /readyz
+answers 503, and the server goes on for --drain-delay, so that load balancers notice. Then it
+accepts no more connections, finishes requests for at most --drain-timeout, records the usage
+counts and closes the store. A second signal ends it at once; its counts stay in --usage-dir
+and are recorded at the next start.
 
 Output: the first line on standard output is "listening on URL". Logs go to standard error.
 

@@ -20,7 +20,7 @@ import (
 	"github.com/authtier/authtier/store/meter"
 )
 
-// openMetrics listens for the readers of the metrics, if there shall be any.
+// openMetrics listens for requests for the metrics, if an address is set.
 func (t *site) openMetrics(ctx context.Context, cmd *cobra.Command) (err error) {
 	if t.metricsAddr == "" {
 		return nil

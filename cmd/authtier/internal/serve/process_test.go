@@ -46,7 +46,13 @@ func TestRoutes(t *testing.T) {
 	token := h.token(t, p)
 
 	const acme = `{"client_id":"acme","user":"","scope":"read","issuer":"` + url + `"}`
-	p.get("/me", "X-API-KEY", h.key).want(t, 200, acme)
+	byKey := p.get("/me", "X-API-KEY", h.key)
+	byKey.want(t, 200, acme)
+	for name, want := range map[string]string{"Authtier-Client": "acme", "Authtier-User": "", "Authtier-Scope": "read", "Authtier-Issuer": url} {
+		if got := byKey.header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
 	p.get("/me", "Authorization", "Bearer "+token).want(t, 200, acme)
 	for name, headers := range map[string][]string{
 		"nothing": nil, "a guess": {"X-API-KEY", "guess"}, "a garbled header": {"Authorization", "Bearer a,b"},

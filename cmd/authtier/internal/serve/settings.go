@@ -20,6 +20,7 @@ import (
 type settings struct {
 	*options
 	log      *slog.Logger
+	level    slog.Level     // from logLevel
 	loopback bool           // addr is on this machine
 	proxies  []netip.Prefix // from trustedProxies
 	trusted  []idp.Config   // from trustIssuers
@@ -51,7 +52,7 @@ func (o *options) check(cmd *cobra.Command) (*settings, error) {
 func splitAddr(place, addr string) (host string, loopback bool, err error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", false, cli.Usagef("%s: %q is no address, expected one such as 127.0.0.1:8080", place, addr)
+		return "", false, cli.Usagef("%s: %q is not an address, expected one such as 127.0.0.1:8080", place, addr)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return "", false, cli.Usagef("%s: %q has no port, expected a number from 0 to 65535", place, addr)
@@ -128,6 +129,8 @@ func (s *settings) checkIssuer(cmd *cobra.Command) error {
 // checkExposure refuses to show credentials to the network.
 func (s *settings) checkExposure(cmd *cobra.Command) error {
 	switch {
+	case s.loopback && len(s.proxies) > 0 && s.Issuer == "":
+		return cli.Usagef("--issuer is missing: with --trusted-proxy, it must be the URL at which clients reach the proxy")
 	case s.loopback:
 		return nil
 	case !s.tls() && len(s.proxies) == 0:
@@ -153,6 +156,9 @@ func (s *settings) checkRest(cmd *cobra.Command) error {
 		}
 	}
 
+	if err := s.level.UnmarshalText([]byte(s.logLevel)); err != nil {
+		return cli.Usagef("%s: %q: expected debug, info, warn or error", cli.Place(cmd, "log-level"), s.logLevel)
+	}
 	if s.bcryptCost != 0 && (s.bcryptCost < 4 || s.bcryptCost > 15) {
 		return cli.Usagef("%s is %d, expected 0 or 4 to 15", cli.Place(cmd, "bcrypt-cost"), s.bcryptCost)
 	}

@@ -46,8 +46,8 @@ type site struct {
 	closers []func() error // in the order of opening
 }
 
-// open opens a site. The steps that change something come last, so that a failure leaves nothing
-// behind. On an error, everything is closed.
+// open opens a site. The steps that change something come last, so that a failure leaves
+// nothing behind. On an error, everything is closed.
 func open(ctx context.Context, cmd *cobra.Command, s *settings) (*site, error) {
 	t := &site{settings: s}
 	err := func() error {
@@ -107,13 +107,13 @@ func (t *site) listen(ctx context.Context, cmd *cobra.Command) error {
 	return nil
 }
 
-// listenOn listens on an address. The system resolves a name such as localhost, and may
-// have found any address.
+// listenOn listens on an address. If loopback is set, it refuses a name such as localhost
+// that the system has resolved to an address beyond loopback.
 func listenOn(ctx context.Context, place, addr string, loopback bool) (net.Listener, error) {
 	var cfg net.ListenConfig
 	listener, err := cfg.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s: it cannot listen there, so end the program that does or choose another address: %w", place, err)
+		return nil, fmt.Errorf("%s: %q cannot be listened on, so end the program that uses it or choose another address: %w", place, addr, err)
 	}
 	if tcp, ok := listener.Addr().(*net.TCPAddr); loopback && (!ok || !tcp.IP.IsLoopback()) {
 		listener.Close()

@@ -4,6 +4,8 @@ package setup
 import (
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +19,11 @@ work. Secrets cannot be shown again; replace a lost one with authtier client rot
 authtier user set-password or authtier key rotate.
 
 It never overwrites anything. If the store has records already, or if the key file belongs
-to another store, it says so and exits with status 1. An init that was interrupted goes on
-where it stopped.
+to another store, it says so and exits with status 1. An init that is interrupted leaves no
+store. In a shared store, it may leave a client whose secret nobody has seen: give it a new
+one with authtier client rotate-secret.
 
-A second server on the same store needs no init: copy the key file to it.`
+Other servers on the same store need no init: copy the key file to them.`
 
 type flags struct {
 	backend.Flags
@@ -45,7 +48,7 @@ func Command() *cobra.Command {
 	f.AddIssuer(cmd.Flags())
 	cmd.Flags().StringVar(&f.client, "client", "app", "the ID of the first client")
 	cmd.Flags().StringVar(&f.user, "user", "user", "the login of the first user")
-	cmd.Flags().StringArrayVar(&f.scopes, "scope", []string{"api"}, "a scope of the client and its API key; may be repeated")
+	cmd.Flags().StringArrayVar(&f.scopes, "scope", []string{"api"}, "a scope of the client and its API key; repeat it, or give several with spaces between them")
 	cli.AddOutput(cmd)
 	return cmd
 }
@@ -70,6 +73,8 @@ type created struct {
 		ID  string `json:"id"`
 		Key string `json:"key"`
 	} `json:"api_key"`
+
+	serve string // the command
 }
 
 // print writes the secrets and the calls that use them.
@@ -82,12 +87,35 @@ API key	%s	key	%s
 
 The secrets are not shown again. Start the server:
 
-authtier serve
+%s
 
 Then try them out in another terminal:
 
-curl -u '%[3]s:%[4]s' %[9]s/oauth2/token -d grant_type=client_credentials
-curl -u '%[5]s:%[6]s' -c cookies.txt '%[9]s/api/login?_json=true'
-curl -H 'X-API-KEY: %[8]s' %[9]s/me
-`, c.Store, c.KeyFile, c.Client.ID, c.Client.Secret, c.User.Login, c.User.Password, c.APIKey.ID, c.APIKey.Key, c.Issuer)
+curl -u '%[3]s:%[4]s' %[10]s/oauth2/token -d grant_type=client_credentials
+curl -u '%[5]s:%[6]s' -c cookies.txt '%[10]s/api/login?_json=true'
+curl -H 'X-API-KEY: %[8]s' %[10]s/me
+`, c.Store, c.KeyFile, c.Client.ID, c.Client.Secret, c.User.Login, c.User.Password, c.APIKey.ID, c.APIKey.Key, c.serve, c.Issuer)
+}
+
+// serveCommand returns the command that serves what was made. It repeats the flags that
+// were given, so that the server has the same store, key file and issuer.
+func serveCommand(cmd *cobra.Command) string {
+	command := "authtier serve"
+	for _, name := range []string{"store", "store-file", "allow-plaintext-store", "allow-volatile-store", "key-file", "issuer"} {
+		if f := cmd.Flags().Lookup(name); f.Changed {
+			command += " --" + name + "=" + quoted(f.Value.String())
+		}
+	}
+	return command
+}
+
+// quoted returns a word for a shell.
+func quoted(s string) string {
+	plain := func(r rune) bool {
+		return r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) || strings.ContainsRune("-_./:,@%+=", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

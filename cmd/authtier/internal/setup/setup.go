@@ -45,6 +45,7 @@ func (f *flags) run(cmd *cobra.Command) error {
 	if file != "" {
 		c.Store = "the store " + file
 	}
+	c.serve = serveCommand(cmd)
 	return cli.Print(cmd, c, c.print)
 }
 
@@ -146,7 +147,7 @@ func (f *flags) checkEmpty(ctx context.Context, db backend.Store) error {
 	hasFile := !missing(f.KeyFile)
 	switch {
 	case len(clients) > 0:
-		return fmt.Errorf("the store has clients already, such as %q, and nothing was changed: see authtier client list; if you have no secret of a client, run authtier client rotate-secret", clients[0].ID)
+		return fmt.Errorf("the store has clients already, such as %q, and nothing was changed: run authtier serve, or choose another store with --store; authtier client rotate-secret replaces a secret that you do not have", clients[0].ID)
 	case len(users) > 0:
 		return fmt.Errorf("the store has users already, such as %q, and nothing was changed: see authtier user list, and make a client with authtier client create", users[0].Login)
 	case len(keys) > 0 && !hasFile:

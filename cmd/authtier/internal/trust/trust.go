@@ -116,7 +116,7 @@ func isLoopback(u *url.URL) bool {
 	return u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
 }
 
-// Read returns the configuration for each value of --trust-issuer. In the variable, blanks
+// Read returns the configuration for each value of --trust-issuer. In the variable, spaces
 // separate the values. Its errors are for people, and it asks no provider.
 func Read(cmd *cobra.Command, values []string) (all []idp.Config, err error) {
 	place := cli.Place(cmd, flag)

@@ -29,6 +29,9 @@ changes nothing, so that a command whose answer was lost can be repeated.`,
     --quantity -250 --reason "failed renderings" --author ada`,
 		Args: cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
+			if err := f.CheckIssuer(cmd); err != nil {
+				return err
+			}
 			err := missing(cmd, "key", "api", "client", "product", "day", "reason", "author")
 			if err != nil {
 				return err

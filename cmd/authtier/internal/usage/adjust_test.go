@@ -48,7 +48,7 @@ func TestAdjust(t *testing.T) {
 		t.Errorf("got\n%s", out)
 	}
 	out, _, _ = run(t, base(flag, "adjustments", "--from", "2025-01-01", "--to", "2025-01-01")...)
-	if out != "No adjustments in this time.\n" {
+	if out != "No adjustments in this period.\n" {
 		t.Errorf("without any: got %q", out)
 	}
 }

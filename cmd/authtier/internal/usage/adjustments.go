@@ -17,9 +17,12 @@ func adjustmentsCommand(f *backend.Flags) *cobra.Command {
 	var s selection
 	cmd := &cobra.Command{
 		Use:   "adjustments",
-		Short: "List the adjustments of a time",
+		Short: "List the adjustments of a period",
 		Args:  cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
+			if err := f.CheckIssuer(cmd); err != nil {
+				return err
+			}
 			q, err := s.query(f.Issuer, time.Now())
 			if err != nil {
 				return err
@@ -63,7 +66,7 @@ func listAdjustments(ctx context.Context, cmd *cobra.Command, db store.Usage, q 
 	}
 	return cli.Print(cmd, all, func(w io.Writer) {
 		if len(all) == 0 {
-			fmt.Fprintln(w, "No adjustments in this time.")
+			fmt.Fprintln(w, "No adjustments in this period.")
 			return
 		}
 		t.write(w, 0) // w keeps what it is given in memory

@@ -37,11 +37,14 @@ func exportCommand(f *backend.Flags) *cobra.Command {
 
 The file can be read by its owner only. An existing file is replaced only with
 --overwrite. The HTML page needs no other file and no network, and runs no script. It
-shows the use of each day in any case.`,
+always shows the use of each day, also without --by-day.`,
 		Args: cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
 			format, name, err := chosen(names)
 			if err != nil {
+				return err
+			}
+			if err := f.CheckIssuer(cmd); err != nil {
 				return err
 			}
 			q, err := s.query(f.Issuer, time.Now())

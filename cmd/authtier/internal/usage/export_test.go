@@ -159,7 +159,7 @@ func TestPage(t *testing.T) {
 		has  []string
 		not  []string
 	}{
-		"no use":   {nil, january, []string{"No use of this API and issuer in this time."}, []string{"<svg class=\"chart\"", "<table"}},
+		"no use":   {nil, january, []string{"No use of this API and issuer in this period."}, []string{"<svg class=\"chart\"", "<table"}},
 		"one day":  {[]use{{"app", "tile", "Map tiles", firstDay, 3}}, []string{"--from", "2026-01-01", "--to", "2026-01-01"}, []string{"1 January 2026: 3</title>", "<td class=\"n\">3</td>"}, []string{"Of which adjusted"}},
 		"hostile":  {[]use{{`<script>alert(1)</script>`, `"><img src=x>`, `</title><b>`, firstDay, 3}}, january, []string{"&lt;script&gt;", "&lt;/title&gt;&lt;b&gt;"}, []string{"<script", "<img", "<b>"}},
 		"rtl":      {[]use{{"عميل", "tile", "", firstDay, 3}}, january, []string{"<bdi>عميل</bdi>"}, nil},

@@ -90,8 +90,10 @@ func newPage(b *bill) *page {
 	for i, use := range b.products {
 		p.Charts = append(p.Charts, newChart(i+1, use, q, b.complete))
 		row := newProductRow(use)
-		n := use.busiest()
-		row.Busiest, row.Most = longDay(q.From+store.Day(n)), minus(grouped(use.days[n].quantity))
+		row.Busiest, row.Most = "–", "–"
+		if n := use.busiest(); use.days[n].quantity > 0 {
+			row.Busiest, row.Most = longDay(q.From+store.Day(n)), minus(grouped(use.days[n].quantity))
+		}
 		p.Products = append(p.Products, row)
 	}
 	for _, c := range b.clients {

@@ -22,6 +22,9 @@ func reportCommand(f *backend.Flags) *cobra.Command {
 		Short: "Print how much each client has used",
 		Args:  cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
+			if err := f.CheckIssuer(cmd); err != nil {
+				return err
+			}
 			q, err := s.query(f.Issuer, time.Now())
 			if err != nil {
 				return err
@@ -63,7 +66,7 @@ func writeText(ctx context.Context, w io.Writer, db store.Usage, q store.Query, 
 
 	fmt.Fprintf(w, "%s of %s, %v to %v (UTC)\n\n", cli.Printable(q.API), cli.Printable(q.Issuer), q.From, q.To)
 	if len(l.rows) == 0 {
-		fmt.Fprintln(w, "No use of this API and issuer in this time.")
+		fmt.Fprintln(w, "No use of this API and issuer in this period. Usage belongs to the issuer of the server that counted it: see --issuer.")
 	} else if err := l.table(bars).write(w, width); err != nil {
 		return err
 	}

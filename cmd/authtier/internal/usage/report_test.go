@@ -51,7 +51,7 @@ complete through 2026-01-03 01:30:00 UTC
 `},
 		"nothing": {[]string{"--from", "2025-01-01", "--to", "2025-01-02"}, `maps of https://api.example.com, 2025-01-01 to 2025-01-02 (UTC)
 
-No use of this API and issuer in this time.
+No use of this API and issuer in this period. Usage belongs to the issuer of the server that counted it: see --issuer.
 
 complete through 2026-01-03 01:30:00 UTC
 `},

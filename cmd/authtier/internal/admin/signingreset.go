@@ -1,0 +1,73 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+)
+
+func (g *group) addSigningKeyReset() {
+	g.add(cobra.Command{
+		Use:   "reset",
+		Short: "End all signing keys and begin with a new key file, if the old one is lost or has leaked",
+		Long: `End all signing keys and begin with a new key file, if the old one is lost or has leaked.
+
+All signed access tokens are refused from then on, and clients need new ones. API keys,
+secrets, passwords, sessions and refresh tokens stay valid. The command needs no old key
+file: move it away first if there is one.
+
+Stop all servers before, because a running server keeps the signing keys that it knows.
+Copy the new key file to every server, and start them again.`,
+		Example: `  mv auth.key leaked.key
+  authtier signing-key reset`,
+	}, g.withStore(g.resetSigningKeys))
+}
+
+// endedBefore is how far the end of a key is put into the past, for servers whose clocks
+// are behind.
+const endedBefore = 10 * time.Minute
+
+// resetSigningKeys ends all keys and makes a first one. If it is interrupted in between, it
+// can be repeated.
+func (g *group) resetSigningKeys(c *call) error {
+	if _, err := os.Lstat(g.KeyFile); !errors.Is(err, fs.ErrNotExist) {
+		return &cli.Advice{
+			Err: fmt.Errorf("the key file %q exists", g.KeyFile),
+			Do:  "move it away if it has leaked, and otherwise use authtier signing-key rotate or revoke",
+		}
+	}
+
+	keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for i, k := range keys {
+		if !hasEnded(k, now) {
+			keys[i].Ends = now.Add(-endedBefore)
+		}
+	}
+	if err := c.db.PutSigningKeys(c.Context(), keys...); err != nil {
+		return err
+	}
+	return g.makeFirstSigningKey(c)
+}
+
+// makeFirstSigningKey makes a key in a store that has none that has not ended.
+func (g *group) makeFirstSigningKey(c *call) error {
+	if err := g.FirstKey(c.Context(), c.db); err != nil {
+		return err
+	}
+	keys, err := c.signingKeys()
+	if err != nil {
+		return err
+	}
+	return c.showSigningKey(keys[len(keys)-1].ID)
+}
