@@ -181,7 +181,7 @@ func (m *Meter) finish(l *leftover, j *journal.Content, now time.Time) error {
 	case j.Short:
 		m.setAside(l.name, j.Torn, journal.ErrTruncated)
 	case j.Torn > 0:
-		m.setAside(l.name, j.Torn, errors.New("has torn slots"))
+		m.setAside(l.name, j.Torn, errTorn)
 	case over(j.Day, now):
 		delete(m.leftovers, l.name)
 		if err := m.folder.Remove(l.name); err != nil {

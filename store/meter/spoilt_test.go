@@ -49,6 +49,11 @@ func TestSpoiltFiles(t *testing.T) {
 			change(t, file, tt.spoil)
 			before, err := os.ReadFile(file)
 			must(t, err)
+			examined, err := meter.Examine(dir)
+			must(t, err)
+			if tt.want == "" && len(examined) > 0 || tt.want != "" && (len(examined) != 1 || !strings.HasPrefix(examined[0].Err.Error(), tt.want) || examined[0].Slots != tt.slots) {
+				t.Errorf("Examine found %v, want %q", examined, tt.want)
+			}
 			m := open(t, dir, memory.New(), meter.Config{})
 			got := quantities(t, m)
 			for i, client := range "abc" {

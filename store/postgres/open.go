@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/authtier/authtier/store/internal/transport"
@@ -28,7 +29,25 @@ func parse(ctx context.Context, dsn string) (*pgxpool.Config, error) {
 	if err != nil && len(dsn) > 0 && strings.Contains(err.Error(), dsn) {
 		err = errors.New("dsn is not understood, expected a URL or key=value pairs")
 	}
+	if err == nil {
+		err = checkHosts(&cfg.ConnConfig.Config)
+	}
 	return cfg, errors.Join(append(errs, err)...)
+}
+
+// checkHosts refuses a host with an @, which is the end of a password that was not
+// percent-encoded. It must be neither looked up nor printed.
+func checkHosts(cfg *pgconn.Config) error {
+	hosts := []string{cfg.Host}
+	for _, fallback := range cfg.Fallbacks {
+		hosts = append(hosts, fallback.Host)
+	}
+	for _, host := range hosts {
+		if strings.Contains(host, "@") {
+			return errors.New("the host of the dsn contains an @: percent-encode the characters @ / ? # % of the password")
+		}
+	}
+	return nil
 }
 
 // checkPool returns an error that names every time of the pool that is out of range.

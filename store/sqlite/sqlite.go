@@ -38,7 +38,10 @@ var files embed.FS
 
 // A Store is a database file. It is safe for concurrent use. Its methods are those of
 // [store.Store], and are described there.
-type Store struct{ *base }
+type Store struct {
+	*base
+	file string
+}
 
 type base = sqlstore.Store // an unexported name, so that the embedded field is too
 
@@ -85,7 +88,7 @@ func Open(ctx context.Context, file string) (*Store, error) {
 	}
 
 	// Migrate waits until other processes have written, at most as long as patience.
-	s := &Store{sqlstore.New(read, write, d)}
+	s := &Store{sqlstore.New(read, write, d), file}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := sqlstore.Migrate(ctx, s.base, files, own); err != nil {
@@ -180,6 +183,25 @@ func Version(ctx context.Context, file string) (stored, known int, err error) {
 		return 0, 0, fmt.Errorf("sqlite: Version: %s: %w", file, err)
 	}
 	return stored, known, nil
+}
+
+// Check reads the whole database, and returns an error if its pages are damaged. It changes
+// nothing. It takes about a second for a gigabyte that is in memory.
+func (s *Store) Check(ctx context.Context) error {
+	db, err := existing(ctx, s.file)
+	if err != nil {
+		return fmt.Errorf("sqlite: Check: %w", err)
+	}
+	defer db.Close()
+
+	var found string
+	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found); err != nil {
+		return fmt.Errorf("sqlite: Check: %s: %w", s.file, err)
+	}
+	if found != "ok" {
+		return fmt.Errorf("sqlite: Check: %s: %s", s.file, found)
+	}
+	return nil
 }
 
 // busy reports whether err means that another process is writing.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,7 @@ type Flags struct {
 	Store, StoreFile string
 	KeyFile          string
 	Issuer           string
+	usageDir         string
 
 	AllowPlaintextStore, AllowVolatileStore bool
 }
@@ -44,9 +46,6 @@ type Flags struct {
 const (
 	// DefaultIssuer is the issuer of a server that listens at the default address.
 	DefaultIssuer = "http://127.0.0.1:8080"
-
-	// DefaultUsageDir is the folder of the journal of usage counts.
-	DefaultUsageDir = "auth.usage"
 
 	// KeySet is the name of the set of signing keys in the store.
 	KeySet = "authtier"
@@ -77,9 +76,24 @@ func (f *Flags) AddIssuer(flags *pflag.FlagSet) {
 }
 
 // AddUsageDir adds the flag that names the folder of the journal.
-func AddUsageDir(flags *pflag.FlagSet, dir *string) {
-	flags.StringVar(dir, "usage-dir", DefaultUsageDir, "the `folder` of the journal of usage counts, which belongs to one store")
+func (f *Flags) AddUsageDir(flags *pflag.FlagSet) {
+	flags.StringVar(&f.usageDir, "usage-dir", "", "the `folder` of the journal of usage counts, which belongs to one store (default: beside an SQLite file, with its name and .usage; otherwise auth.usage)")
 	cli.Env(flags, "usage-dir")
+}
+
+// UsageDir returns the folder of the journal. Each SQLite file has a folder of its own,
+// because the counts of one store must not be recorded in another.
+func (f *Flags) UsageDir(cmd *cobra.Command) (string, error) {
+	file, err := f.SQLiteFile(cmd)
+	switch {
+	case err != nil:
+		return "", err
+	case f.usageDir != "":
+		return f.usageDir, nil
+	case file == "":
+		return "auth.usage", nil
+	}
+	return strings.TrimSuffix(file, filepath.Ext(file)) + ".usage", nil
 }
 
 // CheckIssuer returns a usage error if --issuer is not a URL of an issuer. It asks an issuer
@@ -101,12 +115,13 @@ type location struct {
 // locate reads --store or --store-file. It refuses a password on the command line, where
 // every user of the machine can read it.
 func (f *Flags) locate(cmd *cobra.Command) (location, error) {
-	dsn, place := f.Store, cli.Place(cmd, "store")
-	if f.StoreFile != "" {
-		filePlace := cli.Place(cmd, "store-file")
-		if place == cli.Variable("store") || cmd.Flags().Changed("store") {
-			return location{}, cli.Usagef("%s and %s are both set, expected one of them", place, filePlace)
-		}
+	dsn, place, filePlace := strings.TrimSpace(f.Store), cli.Place(cmd, "store"), cli.Place(cmd, "store-file")
+	onLine, fileOnLine := cmd.Flags().Changed("store"), cmd.Flags().Changed("store-file")
+	switch {
+	case f.StoreFile == "" || onLine && !fileOnLine: // the command line wins
+	case onLine || !fileOnLine && place == cli.Variable("store"):
+		return location{}, cli.Usagef("%s and %s are both set, expected one of them", place, filePlace)
+	default:
 		text, err := os.ReadFile(f.StoreFile)
 		if err != nil {
 			return location{}, fmt.Errorf("%s: %w", filePlace, err)
@@ -142,7 +157,7 @@ func checkArgument(dsn string) error {
 		return cli.Usagef("--store: it is not a URL, expected sqlite:FILE, postgres://..., redis://... or rediss://...")
 	}
 	_, inUser := u.User.Password()
-	if q := u.Query(); inUser || q.Has("password") || q.Has("sentinel_password") {
+	if q := u.Query(); inUser || q.Has("password") || q.Has("sentinel_password") || q.Has("sslpassword") {
 		return cli.Usagef("--store: a password on the command line can be read by other users: set %s, or write the DSN to a file and name it with --store-file", cli.Variable("store"))
 	}
 	return nil
@@ -152,6 +167,9 @@ func checkArgument(dsn string) error {
 func (l location) open(ctx context.Context, f *Flags) (Store, error) {
 	switch l.kind {
 	case "sqlite":
+		if err := checkStoreFile(l.dsn); err != nil {
+			return nil, err
+		}
 		return nonNil(sqlite.Open(ctx, l.dsn))
 	case "postgres":
 		return nonNil(postgres.Open(ctx, l.dsn, &postgres.Config{AllowPlaintext: f.AllowPlaintextStore, AllowVolatile: f.AllowVolatileStore}))

@@ -60,7 +60,7 @@ func TestStoreFlag(t *testing.T) {
 		"a password in the file":     {"", []string{"--store-file", file}, 1, "127.0.0.1"},
 		"a file that is missing":     {"", []string{"--store-file", filepath.Join(dir, "none")}, 1, "--store-file: open"},
 		"a flag and a file":          {"", []string{"--store", "sqlite:a.db", "--store-file", file}, 2, "--store and --store-file are both set"},
-		"a variable and a file":      {"sqlite:a.db", []string{"--store-file", file}, 2, "AUTHTIER_STORE and --store-file are both set"},
+		"a variable and a file":      {"sqlite:a.db", []string{"--store-file", file}, 1, "127.0.0.1"},
 		"plain text to another host": {"postgres://app:hunter2@192.0.2.1/auth?sslmode=disable", nil, 1, "see --allow-plaintext-store"},
 		"the flag wins":              {"mysql://db", []string{"--store", "sqlite:" + filepath.Join(dir, "none.db")}, 1, "run authtier init"},
 	} {
@@ -114,5 +114,22 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestUsageDir tests that each SQLite file has a folder of its own.
+func TestUsageDir(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "auth.usage", "--store sqlite:b.db": "b.usage", "--store sqlite:/var/lib/x/auth.db": "/var/lib/x/auth.usage",
+		"--store sqlite:data": "data.usage", "--store postgres://db/auth": "auth.usage", "--store sqlite:b.db --usage-dir u": "u",
+	} {
+		var f backend.Flags
+		cmd := &cobra.Command{Use: "x"}
+		f.AddStore(cmd.Flags())
+		f.AddUsageDir(cmd.Flags())
+		must(t, cmd.ParseFlags(strings.Fields(args)))
+		if got, err := f.UsageDir(cmd); got != want || err != nil {
+			t.Errorf("%s: got %q, %v, want %q", args, got, err, want)
+		}
 	}
 }

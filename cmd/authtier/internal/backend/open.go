@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,6 +59,9 @@ func (f *Flags) open(ctx context.Context, l location) (Store, error) {
 
 // advised adds what to do to the error of a store that cannot be opened.
 func advised(err error) error {
+	if _, ok := errors.AsType[*cli.Advice](err); ok {
+		return err
+	}
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "allow plaintext"):
@@ -74,6 +79,19 @@ func (f *Flags) Create(ctx context.Context, cmd *cobra.Command) (Store, error) {
 		return nil, err
 	}
 	return f.open(ctx, l)
+}
+
+// checkStoreFile refuses a file that everybody can write: who writes records can make
+// clients and keys of any scope.
+func checkStoreFile(name string) error {
+	info, err := os.Stat(name)
+	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o002 == 0 {
+		return nil // SQLite tells of other faults
+	}
+	return &cli.Advice{
+		Err: fmt.Errorf("the file %s has mode %04o, so that every user can write the store", name, info.Mode().Perm()),
+		Do:  "run chmod 600 " + name + ", and look for records that you do not know",
+	}
 }
 
 // SQLiteFile returns the file of the store, or "" if the store is not a file.

@@ -49,7 +49,7 @@ func Args(names ...string) cobra.PositionalArgs {
 func noSecrets(cmd *cobra.Command, args, names []string) error {
 	for i, arg := range args {
 		switch {
-		case !secretForm.MatchString(arg):
+		case !IsSecret(arg):
 		case i < len(names):
 			return Usagef("expected the ID for %s, and the argument looks like a key or token: %s", names[i], leaked)
 		default:
@@ -60,12 +60,15 @@ func noSecrets(cmd *cobra.Command, args, names []string) error {
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		isFile := strings.HasSuffix(f.Name, "-file") || f.Name == "store"
-		if err == nil && !isFile && secretForm.MatchString(f.Value.String()) {
+		if err == nil && !isFile && IsSecret(f.Value.String()) {
 			err = Usagef("the value of --%s looks like a key or token: %s", f.Name, leaked)
 		}
 	})
 	return err
 }
+
+// IsSecret reports whether a text looks as if it held a key, a secret or a token.
+func IsSecret(text string) bool { return secretForm.MatchString(text) }
 
 // Group makes cmd a command that has only subcommands. Without one, it prints its help.
 func Group(cmd *cobra.Command) {
@@ -97,18 +100,22 @@ func onlySubcommands(cmd *cobra.Command, args []string) error {
 
 // flagError returns the error of a flag that could not be parsed, without a secret.
 func flagError(_ *cobra.Command, err error) error {
-	if secretForm.MatchString(err.Error()) {
+	if IsSecret(err.Error()) {
 		return Usagef("a flag looks like a key or token: %s", leaked)
+	}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && len(unknown.GetSpecifiedShortnames()) > 0 {
+		return Usagef("unknown flag -%.1s", unknown.GetSpecifiedName()) // the rest may be a password
 	}
 	wrong, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
 		return Usagef("%w", err)
 	}
 
-	// The errors of package strconv do not say what was expected.
+	// The errors of package strconv do not say what was expected. The value is not repeated:
+	// it may be the password for --no-password=....
 	f := wrong.GetFlag()
 	if k := kind(f); k != "" {
-		return Usagef("--%s: %q: expected %s", f.Name, wrong.GetValue(), k)
+		return Usagef("--%s: expected %s", f.Name, k)
 	}
 	return Usagef("--%s: %q: %w", f.Name, wrong.GetValue(), wrong.Unwrap())
 }

@@ -66,6 +66,9 @@ func Execute(ctx context.Context, root *cobra.Command) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
 
+	// A command whose output nobody reads gets an error, and can undo what it did.
+	signal.Ignore(syscall.SIGPIPE)
+
 	cmd, err := root.ExecuteContextC(ctx)
 	status := Status(err)
 	if err != nil {

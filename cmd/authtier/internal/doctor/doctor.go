@@ -13,7 +13,6 @@ import (
 // Command returns the command doctor.
 func Command() *cobra.Command {
 	var f backend.Flags
-	var usageDir string
 	var trustIssuers []string
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -32,7 +31,8 @@ fault. The command changes nothing and prints no secret. It may run beside serve
 			if err := f.CheckIssuer(cmd); err != nil {
 				return err
 			}
-			if _, err := f.SQLiteFile(cmd); err != nil { // for its check of --store
+			usageDir, err := f.UsageDir(cmd)
+			if err != nil {
 				return err
 			}
 			e := newExamination(cmd, &f)
@@ -45,7 +45,7 @@ fault. The command changes nothing and prints no secret. It may run beside serve
 	f.AddStore(flags)
 	f.AddKeyFile(flags)
 	f.AddIssuer(flags)
-	backend.AddUsageDir(flags, &usageDir)
+	f.AddUsageDir(flags)
 	trust.AddFlag(flags, &trustIssuers, "a provider whose tokens the server accepts, as for authtier serve; may be repeated")
 	cli.AddOutput(cmd)
 	return cmd

@@ -1,7 +1,10 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +22,8 @@ import (
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/memory"
+	"github.com/authtier/authtier/store/meter"
 )
 
 func timeNow() time.Time { return time.Now() }
@@ -56,6 +61,8 @@ func TestFindings(t *testing.T) {
 		"a newer store":          {spoil: newerStore(1), want: finding{warning, "store", "one more than this program knows", "newer authtier"}},
 		"two newer":              {spoil: newerStore(2), want: finding{fault, "store", "this program knows version", "newer authtier"}},
 		"store file":             {unix: true, spoil: chmod(func(h *home) string { return h.file }, 0o644), want: finding{warning, "store file", "mode 0644", "chmod 600"}},
+		"a damaged store":        {spoil: damagedStore, want: finding{fault, "store", "the store is damaged", "restore a copy"}},
+		"a store for everybody":  {unix: true, spoil: chmod(func(h *home) string { return h.file }, 0o666), want: finding{fault, "store", "mode 0666", "chmod 600"}},
 		"no key file":            {spoil: func(t *testing.T, h *home) { check0(t, os.Remove(h.keyFile)) }, want: finding{fault, "key file", "does not exist", "copy the file"}},
 		"key file's mode":        {unix: true, spoil: chmod(func(h *home) string { return h.keyFile }, 0o640), want: finding{fault, "key file", "mode 0640", "chmod 600"}},
 		"another key file":       {spoil: writeKey("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), want: finding{fault, "key file", "does not decrypt", "name the key file"}},
@@ -83,14 +90,21 @@ func TestFindings(t *testing.T) {
 		"an old user":  {spoil: sqlBreak(`UPDATE authtier_users SET lang = CAST(printf('%300s', 'x') AS BLOB)`), want: finding{warning, "users", "Lang has 300 bytes", "correct"}},
 		"no hash":      {spoil: sqlBreak(`UPDATE authtier_users SET password = CAST('plain text' AS BLOB)`), want: finding{warning, "users", "Password is not a hash", "correct"}},
 		"cheap bcrypt": {spoil: cheapBcrypt, want: finding{warning, "users", `of 1 user have hashes that are cheaper to guess than today's ("bob")`, "next login"}},
-		"cheap argon":  {spoil: sqlBreak(`UPDATE authtier_users SET password = CAST(replace(CAST(password AS TEXT), 'm=19456', 'm=19455') AS BLOB)`), want: finding{warning, "users", `cheaper to guess than today's ("ada")`, "next login"}},
+		"costly bcrypt": {spoil: func(t *testing.T, h *home) {
+			check0(t, h.db.CreateUsers(t.Context(), store.User{Login: "bob", Password: "$2b$16$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW"}))
+		}, want: finding{fault, "users", `of 1 user have bcrypt hashes of a cost above 15 ("bob")`, "set-password"}},
+		"cheap argon": {spoil: sqlBreak(`UPDATE authtier_users SET password = CAST(replace(CAST(password AS TEXT), 'm=19456', 'm=19455') AS BLOB)`), want: finding{warning, "users", `cheaper to guess than today's ("ada")`, "next login"}},
 
 		"no journal":         {args: []string{"--usage-dir", filepath.Join("none", "usage")}, want: finding{fault, "journal", "does not exist", "--usage-dir"}},
 		"a file, no journal": {spoil: func(t *testing.T, h *home) { h.usageDir = h.keyFile }, want: finding{fault, "journal", "is not a folder", "--usage-dir"}},
 		"journal's mode":     {unix: true, spoil: chmod(func(h *home) string { return h.usageDir }, 0o777), want: finding{fault, "journal", "mode 0777", "chmod 700"}},
 		"a foreign file":     {spoil: journalFile("notes.txt", "x", 0), want: finding{warning, "journal", `1 file that no server made ("notes.txt")`, "move"}},
-		"a torn file":        {spoil: journalFile(timeNow().UTC().Format(time.DateOnly)+"-00112233445566778899aabbccddeeff.usage", "x", 0), want: finding{warning, "journal", `no server made`, "move"}},
-		"a late file":        {spoil: journalFile("2026-01-01-00112233445566778899aabbccddeeff.usage", string(magic), 0), want: finding{warning, "journal", `still holds 1 file of days that are over ("2026-01-01-`, "start a server"}},
+		"a torn file":        {spoil: journalFile(timeNow().UTC().Format(time.DateOnly)+"-00112233445566778899aabbccddeeff.usage", "x", 0), want: finding{fault, "journal", "1 file that cannot be read, or only in part", "restore them"}},
+		"an unreadable file": {unix: true, spoil: func(t *testing.T, h *home) {
+			name := timeNow().UTC().Format(time.DateOnly) + "-00112233445566778899aabbccddeeff.usage"
+			check0(t, os.Symlink(filepath.Join(h.usageDir, "nothing"), filepath.Join(h.usageDir, name)))
+		}, want: finding{fault, "journal", "1 file that cannot be read", "let the user"}},
+		"a late file":        {spoil: lateFile, want: finding{warning, "journal", `still holds 1 file of days that are over ("2026-01-01-`, "start a server"}},
 		"an unfinished file": {spoil: journalFile("2026-01-01-00112233445566778899aabbccddeeff.usage.new", "", 2*time.Hour), want: finding{warning, "journal", `1 file whose making was interrupted`, "start a server"}},
 		"a stalled stream":   {spoil: stalledStream, want: finding{warning, "usage", "usage is complete only through", "start a server"}},
 	} {
@@ -214,6 +228,40 @@ func journalFile(name, content string, age time.Duration) func(*testing.T, *home
 		when := timeNow().Add(-age)
 		check0(t, os.Chtimes(file, when, when))
 	}
+}
+
+// lateFile leaves a journal of a day that is over.
+func lateFile(t *testing.T, h *home) {
+	dir := t.TempDir()
+	m, err := meter.Open(t.Context(), dir, memory.New(), nil)
+	check0(t, err)
+	defer m.Close()
+	p, err := m.Product("api", "product", "")
+	check0(t, err)
+	add, err := p.Counter(int(store.DayOf(timeNow())), "issuer", "client")
+	check0(t, err)
+	check0(t, add(1))
+
+	names, err := filepath.Glob(filepath.Join(dir, "*.usage"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	content, err := os.ReadFile(names[0])
+	check0(t, err)
+	journalFile("2026-01-01-00112233445566778899aabbccddeeff.usage", string(content), 0)(t, h)
+}
+
+func damagedStore(t *testing.T, h *home) {
+	check0(t, h.db.Close()) // which writes the whole file
+	db, err := sql.Open("sqlite", h.file)
+	check0(t, err)
+	var root int64
+	check0(t, db.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE name = 'authtier_tokens'`).Scan(&root))
+	check0(t, db.Close())
+	f, err := os.OpenFile(h.file, os.O_RDWR, 0)
+	check0(t, err)
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xa5}, 4096), (root-1)*4096)
+	check0(t, errors.Join(err, f.Close()))
 }
 
 func stalledStream(t *testing.T, h *home) {

@@ -81,9 +81,14 @@ func (e *examination) addError(format string, err error) {
 
 // report runs all checks and prints the findings. It returns an error if there is a fault.
 func (e *examination) report(cmd *cobra.Command) error {
+	var printErr error
 	if !cli.IsJSON(cmd) {
 		// A check may take long, so that each finding is printed at once.
-		e.found = func(f finding) { fmt.Fprintln(cmd.OutOrStdout(), f) }
+		e.found = func(f finding) {
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), f); err != nil {
+				printErr = fmt.Errorf("printing: %w", err)
+			}
+		}
 	}
 
 	if err := e.run(cmd.Context()); err != nil {
@@ -95,7 +100,7 @@ func (e *examination) report(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	return s.err()
+	return errors.Join(s.err(), printErr)
 }
 
 // run runs all checks. It returns an error only if ctx ends.

@@ -1,11 +1,10 @@
 package doctor
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,13 +14,13 @@ import (
 	"time"
 
 	"github.com/authtier/authtier/store"
+	"github.com/authtier/authtier/store/meter"
 )
 
-// The names and the first bytes of the files that a meter makes, see package meter.
+// The names of the files that a meter makes, see package meter.
 var (
 	journalName = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)-[0-9a-f]{32}\.usage$`)
 	unfinished  = ".usage.new"
-	magic       = []byte("authtier usage\r\n")
 )
 
 // leastFree is the free space below which a warning is due. A meter makes files of at most
@@ -34,8 +33,10 @@ type folder struct {
 	bytes    int64
 	oldest   time.Time // when the file was last changed that was not changed for longest
 	late     tally     // files whose day is over, and which a server should have removed
-	foreign  tally     // files that a meter sets aside
+	foreign  tally     // files that no meter has made
 	leftover tally     // files that were never finished
+	damaged  tally     // files that a meter cannot read, or only in part
+	cause    error     // why, for the first of them
 }
 
 // checkJournal looks at the folder of the journal. It opens no file for writing and takes
@@ -106,7 +107,15 @@ func (e *examination) readFolder() (*folder, error) {
 		}
 		e.look(f, info)
 	}
-	return f, nil
+
+	asides, err := meter.Examine(e.usageDir)
+	for _, a := range asides {
+		if journalName.MatchString(a.File) {
+			f.cause = cmp.Or(f.cause, a.Err)
+			f.damaged.add(a.File)
+		}
+	}
+	return f, err
 }
 
 // look notes one file of the folder.
@@ -124,7 +133,7 @@ func (e *examination) look(f *folder, info fs.FileInfo) {
 		if e.now().Sub(info.ModTime()) > time.Hour {
 			f.leftover.add(info.Name())
 		}
-	case name == nil || !info.Mode().IsRegular() || !isJournal(filepath.Join(e.usageDir, info.Name())):
+	case name == nil:
 		f.foreign.add(info.Name())
 	default:
 		day, err := time.Parse(time.DateOnly, name[1])
@@ -135,22 +144,10 @@ func (e *examination) look(f *folder, info fs.FileInfo) {
 	}
 }
 
-// isJournal reports whether a file begins as a journal does. A file that cannot be read,
-// or that was removed, is not judged.
-func isJournal(name string) bool {
-	file, err := os.Open(name)
-	if err != nil {
-		return true
-	}
-	defer file.Close()
-	first := make([]byte, len(magic))
-	if _, err := io.ReadFull(file, first); err != nil {
-		return false
-	}
-	return bytes.Equal(first, magic)
-}
-
 func (e *examination) reportFolder(f *folder) {
+	if f.damaged.n > 0 {
+		e.add(fault, "let the user of the server read them, or restore them from a copy; no report has the counts that they alone have", "the folder %q holds %s that cannot be read, or only in part (%v): the first one %v", e.usageDir, plural(f.damaged.n, "file"), &f.damaged, f.cause)
+	}
 	if f.foreign.n > 0 {
 		e.add(warning, "look at them and move them elsewhere: servers set them aside", "the folder %q holds %s that no server made (%v)", e.usageDir, plural(f.foreign.n, "file"), &f.foreign)
 	}

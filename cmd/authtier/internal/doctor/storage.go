@@ -39,6 +39,12 @@ func (e *examination) checkStore(ctx context.Context) error {
 	}
 	e.db, e.close = db, db.Close
 
+	if c, ok := e.db.(checked); ok {
+		if err := c.Check(ctx); err != nil {
+			e.add(fault, "stop the servers, and restore a copy of the store", "the store is damaged: %s", cli.OneLine(err))
+		}
+	}
+
 	// The first read may make a connection.
 	if _, err := db.ListClients(ctx, "", 1); err != nil {
 		return err
@@ -56,6 +62,11 @@ func (e *examination) checkStore(ctx context.Context) error {
 	return nil
 }
 
+// A checked is a store that can look for damage.
+type checked interface {
+	Check(ctx context.Context) error
+}
+
 // checkStoreFile checks who can read the file of an SQLite store.
 func (e *examination) checkStoreFile(context.Context) error {
 	file, err := e.flags.SQLiteFile(e.cmd)
@@ -65,6 +76,9 @@ func (e *examination) checkStoreFile(context.Context) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil
+	}
+	if info.Mode().Perm()&0o002 != 0 && runtime.GOOS != "windows" {
+		return nil // no command opens it, as checkStore has said
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		e.add(warning, fmt.Sprintf("run chmod 600 %q", file), "others can read or write the file of the store (mode %04o)", info.Mode().Perm())

@@ -11,8 +11,11 @@ import (
 	"github.com/authtier/authtier/store"
 )
 
-// leastBcrypt is the lowest cost of bcrypt that is no warning.
-const leastBcrypt = 10
+// The lowest cost of bcrypt that is no warning, and the highest one that is no fault.
+const (
+	leastBcrypt = 10
+	mostBcrypt  = 15
+)
 
 // checkUsers checks each user and the kind of each password's hash. It never shows a hash.
 func (e *examination) checkUsers(ctx context.Context) error {
@@ -23,7 +26,7 @@ func (e *examination) checkUsers(ctx context.Context) error {
 	least := argonWork(today)
 
 	f := newRecords(e)
-	var weak tally
+	var weak, slow tally
 	after, users := "", 0
 	for {
 		list, err := e.db.ListUsers(ctx, after, e.page)
@@ -45,6 +48,9 @@ func (e *examination) checkUsers(ctx context.Context) error {
 			if err := u.Check(); err != nil {
 				f.invalid("user", u.Login, err)
 			}
+			if cost, isBcrypt := bcryptCost(u.Password); isBcrypt && cost > mostBcrypt {
+				slow.add(u.Login)
+			}
 			if isWeak(u.Password, least) {
 				weak.add(u.Login)
 			}
@@ -57,7 +63,10 @@ func (e *examination) checkUsers(ctx context.Context) error {
 	if weak.n > 0 {
 		e.add(warning, "the next login with the password replaces the hash; set-password does so too", "the passwords of %s have hashes that are cheaper to guess than today's (%v)", plural(weak.n, "user"), &weak)
 	}
-	if !f.found && weak.n == 0 {
+	if slow.n > 0 {
+		e.add(fault, "run authtier user set-password: anyone can occupy the server with logins of these users", "the passwords of %s have bcrypt hashes of a cost above %d (%v)", plural(slow.n, "user"), mostBcrypt, &slow)
+	}
+	if !f.found && weak.n+slow.n == 0 {
 		e.add(good, "", "%s and their password hashes are as they should be", plural(users, "user"))
 	}
 	return nil

@@ -22,9 +22,10 @@ func TestFaultyKeys(t *testing.T) {
 		{"digest of its ID", "k1,acme,," + fmt.Sprintf("%x", store.DigestOf("k1")) + ",,,", "column sha256: the key equals its ID, which may be shown and logged"},
 		{"key with umlaut", "k1,acme,SECRET-ä-SECRET-ä,,,,", "column key: the key holds what no header does: expected printable ASCII, and no space at either end"},
 		{"mistyped key", "k1,acme,authtier_key_SECRET-SECRET,,,,", "column key: the key begins with authtier_key_ and has another checksum: it is mistyped, or cut off"},
+		{"swapped columns", "authtier_key_abcdefghijkl_SECRETSECRETSECRETSECRET,acme," + plain(1) + ",,,,", "column id: it looks like a key, expected an ID, which may be shown and logged: perhaps the columns are swapped"},
 		{"digest too short", "k1,acme,,SECRET,,,", "column sha256: it has 6 characters, expected the 64 hexadecimal digits of a SHA-256, or base64 of 43 or 44"},
 		{"digest of nothing", "k1,acme,," + fmt.Sprintf("%x", store.DigestOf("")) + ",,,", "column sha256: it is not the digest of a secret"},
-		{"scope of another", "k1,acme," + plain(1) + ",,a c,,", `column scopes: it has "c", which the client lacks, expected scopes of the client`},
+		{"scope of another", "k1,acme," + plain(1) + ",,a c,,", `column scopes: the client lacks scope number 2 of it, expected scopes of the client: a b`},
 		{"scope twice", "k1,acme," + plain(1) + ",,a a,,", `column scopes: it has the scope "a" twice`},
 		{"long name", "k1,acme," + plain(1) + ",,," + strings.Repeat("x", 256) + ",", "column name: it has 256 bytes, expected at most 255"},
 		{"expired", "k1,acme," + plain(1) + ",,,,2001-01-31", "column expires: it is 2001-01-31T00:00:00Z, which is past, expected a time in the future"},
@@ -63,6 +64,15 @@ func TestFaultyKeys(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCostlyHash refuses hashes with which anyone could occupy a server.
+func TestCostlyHash(t *testing.T) {
+	f := newFixture(t)
+	const rest = "$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW\n"
+	f.want(t, 1, "1 imported, 0 already there, 1 faulty line",
+		"line 3, column hash: its cost is 16, expected at most 15: import the user without a hash, and set a new password\n",
+		"login,hash\nada,$2b$15"+rest+"bob,$2b$16"+rest, "users")
 }
 
 func TestAllowWeak(t *testing.T) {

@@ -46,8 +46,11 @@ func (k *keys) names(r *keyRecord) []unique {
 func (k *keys) parse(f fields) (r keyRecord, faults []fault) {
 	r = keyRecord{hasScopes: f.has("scopes"), hasName: f.has("name"), hasExpiry: f.has("expires")}
 	for _, column := range []string{"id", "client"} {
-		if f.get(column) == "" {
+		switch value := f.get(column); {
+		case value == "":
 			faults = append(faults, fault{column, "it is empty, expected an ID"})
+		case cli.IsSecret(value):
+			faults = append(faults, fault{column, "it looks like a key, expected an ID, which may be shown and logged: perhaps the columns are swapped"})
 		}
 	}
 	if len(faults) > 0 {
@@ -154,9 +157,10 @@ func clientFaults(r *keyRecord, c *store.Client) []fault {
 	if c == nil {
 		return []fault{{"client", "there is no client of this ID, expected one that exists: create it first"}}
 	}
-	for _, scope := range r.Scopes {
+	for n, scope := range r.Scopes {
 		if !slices.Contains(c.Scopes, scope) {
-			return []fault{{"scopes", fmt.Sprintf("it has %.64q, which the client lacks, expected scopes of the client", scope)}}
+			// The scope may be a key, if the columns are swapped.
+			return []fault{{"scopes", fmt.Sprintf("the client lacks scope number %d of it, expected scopes of the client: %s", n+1, strings.Join(c.Scopes, " "))}}
 		}
 	}
 	return nil

@@ -3,7 +3,10 @@ package importing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/store"
@@ -38,8 +41,20 @@ func (u *users) parse(f fields) (r userRecord, faults []fault) {
 	// Without scopes there is no limit: a user who may have no scope at all is useless.
 	r.Scopes = scopesOf(f.get("scopes"))
 	r.LimitScopes = len(r.Scopes) > 0
-	return r, faultsOf(r.Check())
+	if faults = faultsOf(r.Check()); len(faults) > 0 {
+		return r, faults
+	}
+
+	// One comparison of a higher cost takes seconds of a whole core, and anyone can ask for
+	// it with a login.
+	if cost, err := bcrypt.Cost([]byte(r.Password)); err == nil && cost > maxBcryptCost {
+		return r, []fault{{"hash", fmt.Sprintf("its cost is %d, expected at most %d: import the user without a hash, and set a new password", cost, maxBcryptCost)}}
+	}
+	return r, nil
 }
+
+// maxBcryptCost is the highest cost that authtier serve --bcrypt-cost takes.
+const maxBcryptCost = 15
 
 // creatable implements kind. Users depend on no other records.
 func (u *users) creatable(context.Context, []*entry[userRecord]) error { return nil }

@@ -39,6 +39,9 @@ func (c *certificate) load(times [2]time.Time) error {
 	if err != nil {
 		return err
 	}
+	if leaf := loaded.Leaf; time.Now().After(leaf.NotAfter) {
+		c.log.Warn("the certificate has expired", "file", c.certFile, "at", leaf.NotAfter)
+	}
 	c.current, c.times = &loaded, times
 	return nil
 }

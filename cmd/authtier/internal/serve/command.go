@@ -41,7 +41,7 @@ type options struct {
 	trustedProxies  []string
 	metricsAddr     string
 
-	usageDir       string
+	usageDir       string // with its default
 	trustIssuers   []string
 	allowPassword  bool
 	bcryptCost     int
@@ -64,7 +64,7 @@ func (o *options) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&o.trustedProxies, "trusted-proxy", nil, "the `networks` or addresses of the proxies whose X-Forwarded-For and X-Forwarded-Proto count")
 	flags.StringVar(&o.metricsAddr, "metrics-addr", "", "a loopback `address` for Prometheus metrics at /metrics; none if empty")
 
-	backend.AddUsageDir(flags, &o.usageDir)
+	o.AddUsageDir(flags)
 	trust.AddFlag(flags, &o.trustIssuers, "a `provider` whose tokens /me accepts, see above; may be repeated")
 	flags.BoolVar(&o.allowPassword, "allow-password-grant", false, "allow the password grant, which RFC 9700 forbids for new applications")
 	flags.IntVar(&o.bcryptCost, "bcrypt-cost", 0, "the highest `cost` of imported bcrypt hashes, 4 to 15, so that failed logins take as long; 0 if there are none")

@@ -88,7 +88,6 @@ func TestWrongSettings(t *testing.T) {
 		{"--drain-timeout 0", "", "--drain-timeout"},
 		{"--allow-password-grant=maybe", "", "--allow-password-grant"},
 		{"", "AUTHTIER_ALLOW_PASSWORD_GRANT=maybe", "AUTHTIER_ALLOW_PASSWORD_GRANT"},
-		{"--usage-dir=", "", "--usage-dir"},
 		{"--key-file=", "", "--key-file"},
 		{"--store mysql:x", "", "--store"},
 

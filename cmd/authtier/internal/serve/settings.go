@@ -144,16 +144,13 @@ func (s *settings) checkExposure(cmd *cobra.Command) error {
 }
 
 func (s *settings) checkRest(cmd *cobra.Command) error {
-	if _, err := s.SQLiteFile(cmd); err != nil { // for its check of --store
+	dir, err := s.UsageDir(cmd)
+	if err != nil {
 		return err
 	}
-	for _, f := range []struct{ name, value, want string }{
-		{"key-file", s.KeyFile, "the name of a file"},
-		{"usage-dir", s.usageDir, "the name of a folder"},
-	} {
-		if f.value == "" {
-			return cli.Usagef("%s is empty, expected %s", cli.Place(cmd, f.name), f.want)
-		}
+	s.usageDir = dir
+	if s.KeyFile == "" {
+		return cli.Usagef("%s is empty, expected the name of a file", cli.Place(cmd, "key-file"))
 	}
 
 	if err := s.level.UnmarshalText([]byte(s.logLevel)); err != nil {

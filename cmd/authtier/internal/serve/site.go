@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -158,6 +159,9 @@ func (t *site) serve(ctx context.Context, stdout io.Writer) error {
 func (t *site) introduce(stdout io.Writer) {
 	fmt.Fprintf(stdout, "listening on %s\n", t.url)
 	t.log.Info("serving", "issuer", t.Issuer, "usage", t.usageDir, "trusted", len(t.trusted))
+	if t.loopback && !t.tls() && len(t.proxies) == 0 && strings.HasPrefix(t.Issuer, "https:") {
+		t.log.Warn("the issuer is https and no proxy is trusted, so cookies are not Secure and all clients have one address: set --trusted-proxy")
+	}
 	if t.allowPassword {
 		t.log.Warn("the password grant is on, which shows users' passwords to the applications")
 	}

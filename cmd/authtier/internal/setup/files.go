@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
@@ -26,6 +27,19 @@ func checkFolders(files ...string) error {
 		}
 	}
 	return nil
+}
+
+// checkMode refuses an empty file, which SQLite takes for a new database, if others can use
+// it: they could read password hashes or write records.
+func checkMode(name string) error {
+	info, err := os.Stat(name)
+	if name == "" || err != nil || runtime.GOOS == "windows" || info.IsDir() || info.Mode().Perm()&0o077 == 0 {
+		return nil // other faults are found later
+	}
+	return &cli.Advice{
+		Err: fmt.Errorf("the file %s exists with mode %04o, so that others can use it", name, info.Mode().Perm()),
+		Do:  "run chmod 600 " + name + ", or remove it if it is empty",
+	}
 }
 
 func missing(name string) bool {

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,48 +26,55 @@ func (f *flags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := checkFolders(file, f.KeyFile); err != nil {
+	if err := errors.Join(checkFolders(file, f.KeyFile), checkMode(file)); err != nil {
 		return err
 	}
 
 	// A signal must not leave half of it.
 	ctx, stop := cli.UntilSignal(cmd)
 	defer stop()
-	var c *created
+	show := func(c *created) error {
+		c.Store, c.KeyFile, c.Issuer, c.serve = "the store", f.KeyFile, f.Issuer, serveCommand(cmd)
+		if file != "" {
+			c.Store = "the store " + file
+		}
+		if err := cli.Print(cmd, c, c.print); err != nil {
+			return fmt.Errorf("the secrets could not be printed, and what was made is removed again: %w", err)
+		}
+		return nil
+	}
 	if file != "" && missing(file) {
-		c, err = f.createFiles(ctx, cmd, file)
-	} else {
-		c, err = f.create(ctx, cmd)
+		return f.createFiles(ctx, cmd, file, show)
+	}
+	return f.create(ctx, cmd, show)
+}
+
+// createFiles makes a database and a key file that do not exist yet. If show fails, it
+// removes them: nobody knows the secrets.
+func (f *flags) createFiles(ctx context.Context, cmd *cobra.Command, database string, show func(*created) error) (err error) {
+	if !missing(f.KeyFile) {
+		return errForeign(f.KeyFile)
+	}
+	d, err := newDraft(database, f.KeyFile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.remove()) }()
+
+	var made *created
+	drafted := *f
+	drafted.Store, drafted.StoreFile, drafted.KeyFile = "sqlite:"+d.database, "", d.keyFile
+	err = drafted.create(ctx, cmd, func(c *created) error { made = c; return nil })
+	if err == nil {
+		err = d.publish(database, f.KeyFile)
 	}
 	if err != nil {
 		return err
 	}
-
-	c.Store, c.KeyFile, c.Issuer = "the store", f.KeyFile, f.Issuer
-	if file != "" {
-		c.Store = "the store " + file
+	if err := show(made); err != nil {
+		return errors.Join(err, os.Remove(f.KeyFile), os.Remove(database))
 	}
-	c.serve = serveCommand(cmd)
-	return cli.Print(cmd, c, c.print)
-}
-
-// createFiles makes a database and a key file that do not exist yet.
-func (f *flags) createFiles(ctx context.Context, cmd *cobra.Command, database string) (c *created, err error) {
-	if !missing(f.KeyFile) {
-		return nil, errForeign(f.KeyFile)
-	}
-	d, err := newDraft(database, f.KeyFile)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, d.remove()) }()
-
-	drafted := *f
-	drafted.Store, drafted.StoreFile, drafted.KeyFile = "sqlite:"+d.database, "", d.keyFile
-	if c, err = drafted.create(ctx, cmd); err != nil {
-		return nil, err
-	}
-	return c, d.publish(database, f.KeyFile)
+	return nil
 }
 
 // errForeign says that the key file is there and the store's keys are not.
@@ -78,6 +87,9 @@ func errForeign(keyFile string) error {
 func (f *flags) check(cmd *cobra.Command) error {
 	if err := f.CheckIssuer(cmd); err != nil {
 		return err
+	}
+	if f.KeyFile == "" {
+		return cli.Usagef("%s is empty, expected the name of a file", cli.Place(cmd, "key-file"))
 	}
 	client := f.firstClient()
 	user := store.User{Login: f.user}
@@ -96,23 +108,48 @@ func (f *flags) firstClient() store.Client {
 	return store.Client{ID: f.client, Scopes: scopes, Default: scopes, Grants: []string{store.GrantClientCredentials}}
 }
 
-// create makes the keys and the records, and the store if there is none.
-func (f *flags) create(ctx context.Context, cmd *cobra.Command) (*created, error) {
+// create makes the keys and the records, and the store if there is none. If show fails, it
+// deletes the records.
+func (f *flags) create(ctx context.Context, cmd *cobra.Command, show func(*created) error) error {
 	db, err := f.open(ctx, cmd)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer db.Close()
-
 	if err := f.checkEmpty(ctx, db); err != nil {
-		return nil, err
+		return err
 	}
+
+	isNew := missing(f.KeyFile)
 	iss, err := issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cli.Place(cmd, "key-file"), err)
+		err = fmt.Errorf("%s: %w", cli.Place(cmd, "key-file"), err)
+		if isNew {
+			err = errors.Join(err, f.removeUnused(ctx, db))
+		}
+		return err
 	}
 	defer iss.Close()
-	return f.records(ctx, db, iss)
+	return f.records(ctx, db, iss, show)
+}
+
+// removeUnused removes a key file that this process has made in vain: the store took no
+// key, or has those of another init, which ran at the same time on another machine.
+func (f *flags) removeUnused(ctx context.Context, db backend.Store) error {
+	keys, err := db.SigningKeys(context.WithoutCancel(ctx), backend.KeySet)
+	if err != nil {
+		return err
+	}
+	if len(keys) > 0 {
+		iss, err := f.WithKeys(ctx, db)
+		if err == nil {
+			return iss.Close() // the file fits
+		}
+	}
+	if err := os.Remove(f.KeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // open makes the store. A store that exists is only opened, so that an older one is not
@@ -161,7 +198,7 @@ func (f *flags) checkEmpty(ctx context.Context, db backend.Store) error {
 // records makes the first client, user and API key. If one cannot be made, it deletes the
 // ones that it has made before. The slow hash comes first, so that an init that is killed is
 // unlikely to leave records in a shared store whose secrets nobody has seen.
-func (f *flags) records(ctx context.Context, db backend.Store, iss *issuer.Issuer) (c *created, err error) {
+func (f *flags) records(ctx context.Context, db backend.Store, iss *issuer.Issuer, show func(*created) error) (err error) {
 	var undo []func(context.Context) error
 	defer func() {
 		for _, u := range undo {
@@ -171,32 +208,32 @@ func (f *flags) records(ctx context.Context, db backend.Store, iss *issuer.Issue
 		}
 	}()
 
-	c = &created{}
+	c := &created{}
 	c.Client.ID, c.User.Login, c.User.Password = f.client, f.user, rand.Text()
 	hash, err := issuer.HashPassword(ctx, c.User.Password)
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	client := f.firstClient()
 	if c.Client.Secret, err = iss.CreateClient(ctx, client); err != nil {
-		return nil, err
+		return err
 	}
 	undo = append(undo, func(ctx context.Context) error { return db.DeleteClient(ctx, f.client) })
 
 	if err = db.CreateUsers(ctx, store.User{Login: f.user, Password: hash}); err != nil {
-		return nil, err
+		return err
 	}
 	undo = append(undo, func(ctx context.Context) error { return db.DeleteUser(ctx, f.user) })
 
 	c.APIKey.Key, err = iss.CreateAPIKey(ctx, store.APIKey{Client: f.client, Name: "first key", Scopes: client.Scopes})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	k, err := db.APIKey(ctx, store.DigestOf(c.APIKey.Key))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.APIKey.ID = k.ID
-	return c, nil
+	return show(c)
 }

@@ -137,7 +137,7 @@ func TestWrongUsage(t *testing.T) {
 		"too many days":      {base(flag, "export", "--html", "-", "--from", "2020-01-01", "--to", "2026-01-01"), "expected at most 1098", 2},
 		"nothing to adjust":  {base(flag, "adjust"), "--key, --client, --product, --day, --reason, --author are missing", 2},
 		"no quantity":        {adjustment("--quantity", "0"), "--quantity is missing or 0", 2},
-		"not a quantity":     {adjustment("--quantity", "1.5"), "1.5", 2},
+		"not a quantity":     {adjustment("--quantity", "1.5"), "--quantity: expected a number", 2},
 		"one flag missing":   {adjustment("--key", ""), "--key is missing", 2},
 		"the day is too old": {adjustment("--day", "1999-01-01"), "Day is", 2},
 	} {

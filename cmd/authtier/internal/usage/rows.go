@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/authtier/authtier/store"
 )
@@ -101,10 +102,11 @@ func writeCSV(ctx context.Context, w io.Writer, db store.Usage, q store.Query) e
 }
 
 // asText returns a cell that spreadsheets show unchanged. They would run a cell that
-// begins with one of these characters as a formula. An apostrophe in front prevents
-// that.
+// begins with one of these characters, or with its full-width form, as a formula. An
+// apostrophe in front prevents that.
 func asText(cell string) string {
-	if cell != "" && strings.IndexByte("=+-@\t\r\n", cell[0]) >= 0 {
+	first, _ := utf8.DecodeRuneInString(cell)
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell

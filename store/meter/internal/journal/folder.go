@@ -224,9 +224,12 @@ func (f *Folder) Remove(name string) error {
 	return syncFolder(f.root)
 }
 
+// IsUnfinished reports whether a file has the name of one that a process is making.
+func IsUnfinished(name string) bool { return strings.HasSuffix(name, suffix+temporary) }
+
 // Tidy removes an unfinished file of a process that has ended.
 func (f *Folder) Tidy(name string) {
-	if !strings.HasSuffix(name, suffix+temporary) {
+	if !IsUnfinished(name) {
 		return
 	}
 	if file, err := f.Adopt(name); err == nil {
