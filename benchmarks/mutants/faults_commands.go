@@ -43,16 +43,24 @@ var commandFaults = []fault{
 		old: "inUser || q.Has(\"password\")", new: "inUser && q.Has(\"password\")",
 	},
 	{
+		part: "backend", name: "a store that everybody can write is opened", file: "cmd/authtier/internal/backend/open.go",
+		old: "Perm()&0o002 == 0", new: "Perm()&0o001 == 0", tests: "./cmd/authtier/internal/doctor",
+	},
+	{
+		part: "backend", name: "two stores share a journal", file: "cmd/authtier/internal/backend/backend.go",
+		old: "case file == \"\":\n\t\treturn \"auth.usage\"", new: "case file != \"\":\n\t\treturn \"auth.usage\"",
+	},
+	{
 		part: "backend", name: "a missing store is made", file: "cmd/authtier/internal/backend/open.go",
-		old: "\tcase stored == 0:\n", new: "\tcase stored == 0 && known < 0:\n",
+		old: "\tcase Missing:\n\t\treturn nil, fmt", new: "\tcase \"none\":\n\t\treturn nil, fmt",
 	},
 	{
 		part: "backend", name: "an older store is changed", file: "cmd/authtier/internal/backend/open.go",
-		old: "\tcase stored < known:\n", new: "\tcase stored < known && stored < 0:\n",
+		old: "\tcase Older:\n", new: "\tcase \"old\":\n",
 	},
 	{
 		part: "backend", name: "a missing key file is made", file: "cmd/authtier/internal/backend/keyfile.go",
-		old: "case errors.Is(err, fs.ErrNotExist):\n\t\treturn fmt", new: "case errors.Is(err, fs.ErrNotExist) && f.KeyFile != \"\":\n\t\treturn nil\n\tcase errors.Is(err, fs.ErrExist):\n\t\treturn fmt",
+		old: "case errors.Is(err, fs.ErrNotExist):\n\t\treturn &cli", new: "case errors.Is(err, fs.ErrNotExist) && f.KeyFile != \"\":\n\t\treturn nil\n\tcase errors.Is(err, fs.ErrExist):\n\t\treturn &cli",
 		tests: "./cmd/authtier/internal/serve",
 	},
 	{
@@ -61,7 +69,7 @@ var commandFaults = []fault{
 	},
 	{
 		part: "cli", name: "the error shows a variable's value", file: "cmd/authtier/internal/cli/env.go",
-		old: "\": expected \"+kind(f))", new: "\": expected \"+kind(f)+\", got \"+value)",
+		old: "\": expected \"+expected)", new: "\": expected \"+expected+\", got \"+value)",
 	},
 	{
 		part: "cli", name: "a failure is wrong usage", file: "cmd/authtier/internal/cli/cli.go",
@@ -72,12 +80,24 @@ var commandFaults = []fault{
 		old: "case len(keys) == 0 && hasFile:", new: "case len(keys) < 0 && hasFile:",
 	},
 	{
-		part: "init", name: "a failure leaves files", file: "cmd/authtier/internal/setup/setup.go",
-		old: "errors.Join(err, made.remove())", new: "err",
+		part: "init", name: "secrets that were not printed stay", file: "cmd/authtier/internal/setup/setup.go",
+		old: "return errors.Join(err, os.Remove(f.KeyFile), os.Remove(database))", new: "return err",
 	},
 	{
-		part: "admin", name: "a key as an argument is repeated", file: "cmd/authtier/internal/admin/args.go",
-		old: "\t\tcase !secretForm.MatchString(arg):\n", new: "\t\tcase !secretForm.MatchString(arg) || i < len(names):\n",
+		part: "init", name: "a new store takes the place of another one", file: "cmd/authtier/internal/cli/file.go",
+		old: "\terr := os.Link(temporary, name)\n", new: "\terr := os.Rename(temporary, name)\n", tests: "./cmd/authtier/internal/setup",
+	},
+	{
+		part: "init", name: "a file that others can use becomes the store", file: "cmd/authtier/internal/setup/files.go",
+		old: "Perm()&0o077 == 0", new: "Perm()&0o022 == 0",
+	},
+	{
+		part: "admin", name: "a key as an argument is repeated", file: "cmd/authtier/internal/cli/args.go",
+		old: "\t\tcase !IsSecret(arg):\n", new: "\t\tcase !IsSecret(arg) || i < len(names):\n", tests: "./cmd/authtier/internal/admin",
+	},
+	{
+		part: "admin", name: "a reset keeps the old signing keys", file: "cmd/authtier/internal/admin/signingreset.go",
+		old: "\t\tif !hasEnded(k, now) {\n", new: "\t\tif hasEnded(k, now) {\n",
 	},
 	{
 		part: "admin", name: "an empty scope empties the list", file: "cmd/authtier/internal/admin/values.go",
@@ -106,6 +126,34 @@ var commandFaults = []fault{
 	{
 		part: "usage", name: "a spreadsheet runs a name as a formula", file: "cmd/authtier/internal/usage/rows.go",
 		old: "\t\treturn \"'\" + cell\n", new: "\t\treturn cell\n",
+	},
+	{
+		part: "import", name: "a key becomes an ID", file: "cmd/authtier/internal/importing/keys.go",
+		old: "case cli.IsSecret(value):", new: "case cli.IsSecret(value) && column == \"client\":",
+	},
+	{
+		part: "import", name: "a hash that occupies the server", file: "cmd/authtier/internal/importing/users.go",
+		old: "cost > maxBcryptCost", new: "cost > 2*maxBcryptCost",
+	},
+	{
+		part: "doctor", name: "a damaged store is good", file: "cmd/authtier/internal/doctor/storage.go",
+		old: "if err := c.Check(ctx); err != nil {", new: "if err := c.Check(ctx); err != nil && e.page < 0 {",
+	},
+	{
+		part: "doctor", name: "a store without signing keys is a warning", file: "cmd/authtier/internal/doctor/keys.go",
+		old: "e.add(fault, \"run authtier signing-key rotate", new: "e.add(warning, \"run authtier signing-key rotate",
+	},
+	{
+		part: "doctor", name: "a damaged journal is good", file: "store/meter/examine.go",
+		old: "case content.Torn > 0:", new: "case content.Torn < 0:", tests: "./store/meter",
+	},
+	{
+		part: "serve", name: "a proxy without an issuer", file: "cmd/authtier/internal/serve/settings.go",
+		old: "s.loopback && len(s.proxies) > 0 && s.Issuer == \"\"", new: "s.loopback && len(s.proxies) < 0 && s.Issuer == \"\"",
+	},
+	{
+		part: "serve", name: "control characters in a header", file: "cmd/authtier/internal/serve/handler.go",
+		old: "if f.value != \"\" && !strings", new: "if f.value != \"\" || !strings",
 	},
 	{
 		part: "import", name: "a revoked digest is stored again", file: "store/internal/sqlstore/insertkeys.go",

@@ -20,9 +20,9 @@ var rows = map[string][]string{
 	"a trusted provider, for tokens of unknown keys": {"middleware/idp/remotekeys_test.go TestRemoteKeysDown"},
 	"a trusted provider, at the start":               {"cmd/authtier/down_linux_test.go TestProviderDownAtTheStart"},
 
-	"the disk is full, for credentials and signed tokens":   {"cmd/authtier/down_linux_test.go TestDiskFull"},
-	"the disk is full, for logins and changes of the store": {"cmd/authtier/down_linux_test.go TestDiskFull"},
-	"the disk is full, for the usage of known clients":      {"cmd/authtier/down_linux_test.go TestDiskFull", "store/meter/disk_linux_test.go TestFullDisk"},
+	"the disk is full, for credentials and signed tokens":                             {"cmd/authtier/down_linux_test.go TestDiskFull"},
+	"the disk is full, for logins and changes of the store":                           {"cmd/authtier/down_linux_test.go TestDiskFull"},
+	"the disk is full, for the usage of clients that were counted before on this day": {"cmd/authtier/down_linux_test.go TestDiskFull", "store/meter/disk_linux_test.go TestFullDisk"},
 	"the clock is wrong":    {"cmd/authtier/clock_wire_test.go TestAccessTokensExpire", "issuer/skew_test.go TestS04SkewedNodes", "store/meter/time_test.go TestClockStepsBack"},
 	"the process is killed": {"cmd/authtier/down_linux_test.go TestKilled", "store/meter/crash_test.go TestKilled"},
 }

@@ -38,14 +38,10 @@ func parse(ctx context.Context, dsn string) (*pgxpool.Config, error) {
 // checkHosts refuses a host with an @, which is the end of a password that was not
 // percent-encoded. It must be neither looked up nor printed.
 func checkHosts(cfg *pgconn.Config) error {
-	hosts := []string{cfg.Host}
-	for _, fallback := range cfg.Fallbacks {
-		hosts = append(hosts, fallback.Host)
-	}
-	for _, host := range hosts {
-		if strings.Contains(host, "@") {
-			return errors.New("the host of the dsn contains an @: percent-encode the characters @ / ? # % of the password")
-		}
+	isCut := strings.Contains(cfg.Host, "@") ||
+		slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool { return strings.Contains(f.Host, "@") })
+	if isCut {
+		return errors.New("the host of the dsn contains an @: percent-encode the characters @ / ? # % of the password")
 	}
 	return nil
 }

@@ -35,8 +35,9 @@ store need the same key file and the same --issuer. Do not change --issuer later
 refuses tokens and sessions of another issuer. With --addr 127.0.0.1:0, set --issuer, because
 the port differs after each start.
 
-/me takes an API key in X-API-KEY or a token in Authorization. It answers with client_id,
-user, scope and issuer as JSON. It refuses every other credential with 401, as auth_request
+/me takes an API key in X-API-KEY or a token in Authorization. If a request has both, the
+token decides. It answers with client_id, user, scope and issuer as JSON, and in the headers
+Authtier-Client, Authtier-User, Authtier-Scope and Authtier-Issuer. It refuses every other credential with 401, as auth_request
 of nginx expects. Each accepted request of one of this server's clients counts one use of
 the API "authtier", product "me".
 
@@ -45,7 +46,8 @@ To listen beyond loopback, serve needs one of these, and --issuer https://...:
   --tls-cert FILE --tls-key FILE    it speaks TLS itself, and loads renewed files
   --trusted-proxy NETWORKS          a proxy in front speaks TLS, and sets X-Forwarded-For and
                                     X-Forwarded-Proto; other machines get 403, except for
-                                    /healthz and /readyz
+                                    /healthz and /readyz. Name only proxies: every machine
+                                    of the networks can claim any client address.
 
 --trust-issuer lets /me accept the tokens of a provider too. The provider must be reachable
 at the start. The value is the URL and the audience of any OpenID Connect or OAuth 2.0 issuer,
@@ -55,6 +57,10 @@ at the start. The value is the URL and the audience of any OpenID Connect or OAu
 or one of these; "..." stands for further values:
 
 PRESETS
+
+http URLs are accepted on loopback only. Without an AUDIENCE, "own" expects the issuer's URL
+as the audience. Two issuers may use the same client_id: compare the issuer too. If tokens
+are refused, --log-level debug names the claim at fault and the setting to look at.
 
 Environment: each flag below names its variable, such as AUTHTIER_ADDR for --addr. A flag
 on the command line wins. Put a DSN with a password into AUTHTIER_STORE or into the file of

@@ -3,6 +3,8 @@ package serve
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/trust"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/sqlite"
 )
@@ -128,5 +131,14 @@ func TestHelp(t *testing.T) {
 	lines := strings.Split(cmd.Long, "\n")
 	if n := slices.IndexFunc(lines, func(l string) bool { return len(l) > 100 }); n >= 0 {
 		t.Errorf("a line is too long: %s", lines[n])
+	}
+}
+
+// A header has no names with control characters, which other issuers may give.
+func TestIdentityHeaders(t *testing.T) {
+	h := http.Header{}
+	setIdentity(h, middleware.Identity{Client: "a\r\nAuthtier-User: root", Issuer: "https://id.example.com", Scopes: "a b"})
+	if want := (http.Header{"Authtier-Issuer": {"https://id.example.com"}, "Authtier-Scope": {"a b"}}); !maps.EqualFunc(h, want, slices.Equal) {
+		t.Errorf("got %v, want %v", h, want)
 	}
 }

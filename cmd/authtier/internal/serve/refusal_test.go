@@ -46,6 +46,11 @@ func TestWrongSettings(t *testing.T) {
 	for _, tt := range []struct{ args, env, part string }{
 		{"--nope", "", "--nope"},
 		{"nope", "", "expected no argument"},
+		{"--trusted-proxy 127.0.0.1", "", "--issuer is missing"},
+		{"--trusted-proxy 0.0.0.0/0", "", "every address"},
+		{"--bcrypt-cost 3", "", "--bcrypt-cost"},
+		{"--bcrypt-cost 16", "", "--bcrypt-cost"},
+		{"--log-level loud", "", "expected debug, info, warn or error"},
 		{"--addr 127.0.0.1", "", "--addr"},
 		{"--addr 127.0.0.1:x", "", "--addr"},
 		{"--addr 127.0.0.1:65536", "", "--addr"},
