@@ -42,7 +42,7 @@ type Flags struct {
 	AllowPlaintextStore, AllowVolatileStore bool
 }
 
-// What authtier serve uses unless it is told otherwise.
+// The defaults of authtier serve.
 const (
 	// DefaultIssuer is the issuer of a server that listens at the default address.
 	DefaultIssuer = "http://127.0.0.1:8080"

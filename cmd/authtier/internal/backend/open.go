@@ -81,8 +81,8 @@ func (f *Flags) Create(ctx context.Context, cmd *cobra.Command) (Store, error) {
 	return f.open(ctx, l)
 }
 
-// checkStoreFile refuses a file that everybody can write: who writes records can make
-// clients and keys of any scope.
+// checkStoreFile refuses a file that everybody can write. Such users could make clients and
+// keys of any scope.
 func checkStoreFile(name string) error {
 	info, err := os.Stat(name)
 	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o002 == 0 {

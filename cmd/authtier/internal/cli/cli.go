@@ -97,10 +97,10 @@ func OneLine(err error) string {
 	return b.String()
 }
 
-// An Advice is an error together with what a person should do about it.
+// An Advice is an error and the way to mend it.
 type Advice struct {
 	Err error
-	Do  string
+	Do  string // an instruction, such as "run authtier init"
 }
 
 func (a *Advice) Error() string { return a.Err.Error() + ": " + a.Do }

@@ -37,9 +37,9 @@ the port differs after each start.
 
 /me takes an API key in X-API-KEY or a token in Authorization. If a request has both, the
 token decides. It answers with client_id, user, scope and issuer as JSON, and in the headers
-Authtier-Client, Authtier-User, Authtier-Scope and Authtier-Issuer. It refuses every other credential with 401, as auth_request
-of nginx expects. Each accepted request of one of this server's clients counts one use of
-the API "authtier", product "me".
+Authtier-Client, Authtier-User, Authtier-Scope and Authtier-Issuer. It refuses every other
+credential with 401, as auth_request of nginx expects. Each accepted request of one of this
+server's clients counts one use of the API "authtier", product "me".
 
 To listen beyond loopback, serve needs one of these, and --issuer https://...:
 

@@ -100,13 +100,13 @@ curl -H 'X-API-KEY: %[8]s' %[10]s/me
 // serveCommand returns the command that serves what was made. It repeats the flags that
 // were given, so that the server has the same store, key file and issuer.
 func serveCommand(cmd *cobra.Command) string {
-	command := "authtier serve"
+	words := []string{"authtier serve"}
 	for _, name := range []string{"store", "store-file", "allow-plaintext-store", "allow-volatile-store", "key-file", "issuer"} {
 		if f := cmd.Flags().Lookup(name); f.Changed {
-			command += " --" + name + "=" + quoted(f.Value.String())
+			words = append(words, "--"+name+"="+quoted(f.Value.String()))
 		}
 	}
-	return command
+	return strings.Join(words, " ")
 }
 
 // quoted returns a word for a shell.
