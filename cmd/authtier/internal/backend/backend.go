@@ -138,7 +138,7 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 	switch scheme {
 	case "sqlite":
 		if rest == "" {
-			return location{}, cli.Usagef("%s: the file is missing, expected sqlite:FILE", place)
+			return location{}, fmt.Errorf("%s: the file is missing, expected sqlite:FILE", place)
 		}
 		return location{"sqlite", rest}, nil
 	case "postgres", "postgresql":
@@ -146,7 +146,7 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 	case "redis", "rediss", "unix":
 		return location{"redis", dsn}, nil
 	}
-	return location{}, cli.Usagef("%s: expected sqlite:FILE, postgres://..., redis://... or rediss://...", place)
+	return location{}, fmt.Errorf("%s: it names no store, expected sqlite:FILE, postgres://..., redis://... or rediss://...", place)
 }
 
 // checkArgument refuses a DSN on the command line that has a password. One that is not a URL
@@ -154,7 +154,7 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 func checkArgument(dsn string) error {
 	u, err := url.Parse(dsn)
 	if err != nil {
-		return cli.Usagef("--store: it is not a URL, expected sqlite:FILE, postgres://..., redis://... or rediss://...")
+		return fmt.Errorf("--store: it is not a URL, expected sqlite:FILE, postgres://..., redis://... or rediss://...")
 	}
 	_, inUser := u.User.Password()
 	if q := u.Query(); inUser || q.Has("password") || q.Has("sentinel_password") || q.Has("sslpassword") {

@@ -47,15 +47,15 @@ func TestStoreFlag(t *testing.T) {
 		status   int
 		want     string
 	}{
-		"an unknown scheme":          {"", []string{"--store", "mysql://db"}, 2, "--store: expected sqlite:FILE"},
-		"no scheme":                  {"", []string{"--store", "auth.db"}, 2, "--store: expected sqlite:FILE"},
-		"no file":                    {"", []string{"--store", "sqlite:"}, 2, "--store: the file is missing"},
-		"empty":                      {"", []string{"--store", ""}, 2, "--store: expected"},
+		"an unknown scheme":          {"", []string{"--store", "mysql://db"}, 1, "--store: it names no store, expected sqlite:FILE"},
+		"no scheme":                  {"", []string{"--store", "auth.db"}, 1, "--store: it names no store, expected sqlite:FILE"},
+		"no file":                    {"", []string{"--store", "sqlite:"}, 1, "--store: the file is missing"},
+		"empty":                      {"", []string{"--store", ""}, 1, "--store: it names no store, expected"},
 		"a password":                 {"", []string{"--store", "postgres://app:hunter2@db/auth"}, 2, "a password on the command line"},
 		"a password in a parameter":  {"", []string{"--store", "redis://db/0?master_name=m&password=hunter2"}, 2, "a password on the command line"},
-		"a password before a fault":  {"", []string{"--store", "postgres://app:hunter2%@db/auth"}, 2, "--store: it is not a URL"},
-		"a password of no URL":       {"", []string{"--store", "host=db password=hunter2"}, 2, "expected sqlite:FILE"},
-		"an unknown scheme, set":     {"mysql://app:hunter2@db", nil, 2, "AUTHTIER_STORE: expected sqlite:FILE"},
+		"a password before a fault":  {"", []string{"--store", "postgres://app:hunter2%@db/auth"}, 1, "--store: it is not a URL"},
+		"a password of no URL":       {"", []string{"--store", "host=db password=hunter2"}, 1, "expected sqlite:FILE"},
+		"an unknown scheme, set":     {"mysql://app:hunter2@db", nil, 1, "AUTHTIER_STORE: it names no store, expected sqlite:FILE"},
 		"a password in the variable": {"postgres://app:hunter2@127.0.0.1:1/auth?sslmode=disable", nil, 1, "127.0.0.1"},
 		"a password in the file":     {"", []string{"--store-file", file}, 1, "127.0.0.1"},
 		"a file that is missing":     {"", []string{"--store-file", filepath.Join(dir, "none")}, 1, "--store-file: open"},

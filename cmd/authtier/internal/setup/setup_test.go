@@ -133,7 +133,7 @@ func TestInitOverwritesNothing(t *testing.T) {
 		"over a file that others can use": {func(t *testing.T) { must(t, os.WriteFile("auth.db", nil, 0o644)) }, nil, 1, "run chmod 600 auth.db"},
 		"with another output":             {func(t *testing.T) {}, []string{"--output", "xml"}, 2, "expected text or json"},
 		"with a password in a flag":       {func(t *testing.T) {}, []string{"--store", "postgres://app:secret@db/auth"}, 2, "AUTHTIER_STORE"},
-		"with another kind of store":      {func(t *testing.T) {}, []string{"--store", "mysql://db/auth"}, 2, "expected sqlite:FILE"},
+		"with another kind of store":      {func(t *testing.T) {}, []string{"--store", "mysql://db/auth"}, 1, "expected sqlite:FILE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
