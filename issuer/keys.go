@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/authtier/authtier/issuer/internal/keyring"
+	"github.com/authtier/authtier/issuer/internal/password"
 )
 
 // A SigningKey signs access tokens, with one algorithm.
@@ -72,3 +73,11 @@ func (ks *KeySet) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 
 // Knows implements [idp.OfflineKeys].
 func (ks *KeySet) Knows(kid string) bool { return ks.ring == nil || ks.ring.Knows(kid) }
+
+// ErrOtherKey means that [Config.KeyFile] is not the file with which the signing keys in the
+// store were encrypted. [New] and [Open] return it.
+var ErrOtherKey = keyring.ErrOtherKey
+
+// MaxBcryptCost is the highest [Config.BcryptCost]. One comparison of a higher cost takes
+// seconds of a core.
+const MaxBcryptCost = password.MaxBcryptCost

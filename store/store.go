@@ -180,6 +180,9 @@ type SigningKey struct {
 	Ends         time.Time // when it ends to verify tokens; zero if that is not decided
 }
 
+// Ended reports whether the key verifies no tokens any more at the time now.
+func (k *SigningKey) Ended(now time.Time) bool { return !k.Ends.IsZero() && !k.Ends.After(now) }
+
 // Clients reads clients.
 type Clients interface {
 	// Client returns a client with its secrets, whether or not it is disabled.

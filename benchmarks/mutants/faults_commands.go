@@ -16,7 +16,7 @@ var commandFaults = []fault{
 	},
 	{
 		part: "serve", name: "a store without keys gets one", file: "cmd/authtier/internal/serve/systems.go",
-		old: "case len(keys) == 0:", new: "case len(keys) == 0 && t.KeyFile == \"\":",
+		old: "err == nil && len(live) == 0 {", new: "err == nil && len(live) == 0 && t.KeyFile == \"\" {",
 	},
 	{
 		part: "serve", name: "uses of a stranger's client are counted", file: "cmd/authtier/internal/serve/handler.go",
@@ -40,7 +40,7 @@ var commandFaults = []fault{
 	},
 	{
 		part: "backend", name: "a password on the command line", file: "cmd/authtier/internal/backend/backend.go",
-		old: "inUser || q.Has(\"password\")", new: "inUser && q.Has(\"password\")",
+		old: "inUser || isCut", new: "inUser && isCut",
 	},
 	{
 		part: "backend", name: "a store that everybody can write is opened", file: "cmd/authtier/internal/backend/open.go",
@@ -97,7 +97,7 @@ var commandFaults = []fault{
 	},
 	{
 		part: "admin", name: "a reset keeps the old signing keys", file: "cmd/authtier/internal/admin/signingreset.go",
-		old: "\t\tif !hasEnded(k, now) {\n", new: "\t\tif hasEnded(k, now) {\n",
+		old: "live[i].Ends = time.Now().Add(-endedBefore)", new: "live[i].Ends = time.Now().Add(time.Hour)",
 	},
 	{
 		part: "admin", name: "an empty scope empties the list", file: "cmd/authtier/internal/admin/values.go",
@@ -133,11 +133,11 @@ var commandFaults = []fault{
 	},
 	{
 		part: "import", name: "a hash that occupies the server", file: "cmd/authtier/internal/importing/users.go",
-		old: "cost > maxBcryptCost", new: "cost > 2*maxBcryptCost",
+		old: "cost > issuer.MaxBcryptCost", new: "cost > 2*issuer.MaxBcryptCost",
 	},
 	{
 		part: "doctor", name: "a damaged store is good", file: "cmd/authtier/internal/doctor/storage.go",
-		old: "if err := c.Check(ctx); err != nil {", new: "if err := c.Check(ctx); err != nil && e.page < 0 {",
+		old: "case errors.Is(err, sqlite.ErrDamaged):", new: "case errors.Is(err, sqlite.ErrDamaged):\n\t\tcase errors.Is(err, errReadOnly):",
 	},
 	{
 		part: "doctor", name: "a store without signing keys is a warning", file: "cmd/authtier/internal/doctor/keys.go",

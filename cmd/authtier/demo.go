@@ -8,9 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,12 +34,8 @@ func demoCommand() *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			ctx, stop := cli.UntilSignal(cmd)
 			defer stop()
-
-			// A second signal ends the process at once.
-			context.AfterFunc(ctx, stop)
-
 			return demo(ctx, f, cmd.OutOrStdout())
 		}),
 	}
@@ -69,10 +63,10 @@ func (f demoFlags) check() error {
 	return nil
 }
 
-// shutdownTime is how long requests in flight may take to finish.
+// shutdownTime is how long running requests may take to finish.
 const shutdownTime = 5 * time.Second
 
-// demo serves until ctx ends, and then lets the requests in flight finish.
+// demo serves until ctx ends, and then lets the running requests finish.
 func demo(ctx context.Context, f demoFlags, stdout io.Writer) error {
 	listener, err := net.Listen("tcp", f.addr)
 	if err != nil {

@@ -34,10 +34,11 @@ const long = `authtier is an authorization server: OAuth 2.0 tokens, API keys, s
   authtier serve    serves them at http://127.0.0.1:8080
   authtier demo     serves a demonstration from memory
 
-All other commands administer the same store, also while servers run. By default the store
+The other commands administer the same store, also while servers run. By default the store
 is the file auth.db in the current folder; AUTHTIER_STORE or --store names another.
 
-The exit status is 0 for success, 1 for a failure, and 2 for a wrong command line.`
+The exit status is 0 for success, 1 for a failure, and 2 for a wrong command line or
+variable.`
 
 // newRoot returns the command with all of its commands.
 func newRoot() *cobra.Command {

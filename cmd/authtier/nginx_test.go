@@ -26,7 +26,8 @@ func TestNginx(t *testing.T) {
 		}
 	}
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "client=%s user=%s scope=%s", r.Header.Get("Authtier-Client"), r.Header.Get("Authtier-User"), r.Header.Get("Authtier-Scope"))
+		h := r.Header
+		fmt.Fprintf(w, "client=%s user=%s scope=%s issuer=%s credentials=%s%s", h.Get("Authtier-Client"), h.Get("Authtier-User"), h.Get("Authtier-Scope"), h.Get("Authtier-Issuer"), h.Get("X-Api-Key"), h.Get("Authorization"))
 	}))
 	defer app.Close()
 
@@ -50,6 +51,7 @@ func TestNginx(t *testing.T) {
 	block = strings.NewReplacer("http://127.0.0.1:8080", server.url, "http://127.0.0.1:3000", app.URL).Replace(block)
 	nginx := startNginx(t, program, block)
 
+	const admitted = "client=app user= scope=api issuer=https://auth.example.com credentials="
 	for _, tt := range []struct {
 		name   string
 		send   []option
@@ -59,8 +61,8 @@ func TestNginx(t *testing.T) {
 		{"nobody", nil, 401, ""},
 		{"an unknown key", []option{header("X-Api-Key", "a guess")}, 401, ""},
 		{"a name of the client's own", []option{header("Authtier-Client", "root")}, 401, ""},
-		{"a key", []option{header("X-Api-Key", key)}, 200, "client=app user= scope=api"},
-		{"a key and names", []option{header("X-Api-Key", key), header("Authtier-Client", "root"), header("Authtier-User", "root")}, 200, "client=app user= scope=api"},
+		{"a key", []option{header("X-Api-Key", key)}, 200, admitted},
+		{"a key and names", []option{header("X-Api-Key", key), header("Authtier-Client", "root"), header("Authtier-User", "root"), header("Authtier-Issuer", "https://evil.example.com")}, 200, admitted},
 	} {
 		a := nginx.do("POST", "/orders?x=1", append(tt.send, body("text/plain", "a body"))...)
 		if a.status != tt.status || tt.want != "" && a.body != tt.want {
@@ -68,6 +70,9 @@ func TestNginx(t *testing.T) {
 		}
 	}
 
+	if a := nginx.do("GET", "/.well-known/oauth-authorization-server"); a.status != 200 || a.text("issuer") != "https://auth.example.com" {
+		t.Errorf("the metadata: got %d %s", a.status, a.body)
+	}
 	server.stop(t)
 	if a := nginx.do("GET", "/orders", header("X-Api-Key", key)); a.status != 500 {
 		t.Errorf("with the server down: got %d, want 500", a.status)

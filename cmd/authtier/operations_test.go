@@ -16,13 +16,13 @@ var rows = map[string][]string{
 	"the store, for grants, logins and revocations":            {"cmd/authtier/down_linux_test.go TestStoreDown", "issuer/stale_test.go TestRevocationThatFails"},
 	"the store, for usage counts":                              {"cmd/authtier/down_linux_test.go TestStoreDown", "store/meter/time_test.go TestU07StoreDown"},
 
-	"a trusted provider, for tokens of known keys":   {"middleware/idp/remotekeys_test.go TestRemoteKeysDown"},
-	"a trusted provider, for tokens of unknown keys": {"middleware/idp/remotekeys_test.go TestRemoteKeysDown"},
-	"a trusted provider, at the start":               {"cmd/authtier/down_linux_test.go TestProviderDownAtTheStart"},
+	"a trusted provider, for tokens signed with a key that the server has fetched": {"middleware/idp/remotekeys_test.go TestRemoteKeysDown"},
+	"a trusted provider, for tokens signed with another key":                       {"middleware/idp/remotekeys_test.go TestRemoteKeysDown"},
+	"a trusted provider, when `serve` starts":                                      {"cmd/authtier/down_linux_test.go TestProviderDownAtTheStart"},
 
-	"the disk is full, for credentials and signed tokens":                             {"cmd/authtier/down_linux_test.go TestDiskFull"},
-	"the disk is full, for logins and changes of the store":                           {"cmd/authtier/down_linux_test.go TestDiskFull"},
-	"the disk is full, for the usage of clients that were counted before on this day": {"cmd/authtier/down_linux_test.go TestDiskFull", "store/meter/disk_linux_test.go TestFullDisk"},
+	"the disk is full, for credentials and signed tokens":               {"cmd/authtier/down_linux_test.go TestDiskFull"},
+	"the disk is full, for logins and changes of the store":             {"cmd/authtier/down_linux_test.go TestDiskFull"},
+	"the disk is full, for the usage of a client already counted today": {"cmd/authtier/down_linux_test.go TestDiskFull", "store/meter/disk_linux_test.go TestFullDisk"},
 	"the clock is wrong":    {"cmd/authtier/clock_wire_test.go TestAccessTokensExpire", "issuer/skew_test.go TestS04SkewedNodes", "store/meter/time_test.go TestClockStepsBack"},
 	"the process is killed": {"cmd/authtier/down_linux_test.go TestKilled", "store/meter/crash_test.go TestKilled"},
 }

@@ -26,7 +26,7 @@ func TestOpenErrors(t *testing.T) {
 		"no context":           {noContext, local, []string{"nil Context"}},
 		"a garbled port":       {noContext, "postgres://u:hunter2@127.0.0.1:port/d", []string{"nil Context", "invalid port"}},
 		"another database":     {ended, "mysql://u:hunter2@127.0.0.1/d", []string{"cannot parse"}},
-		"an @ in the password": {ended, "postgres://u:hunt@er2@db.invalid/d?sslmode=verify-full", []string{"the host of the dsn contains an @"}},
+		"an @ in the password": {ended, "postgres://u:hunt@er2@db.invalid/d?sslmode=verify-full", []string{"the DSN has an @ at the wrong place"}},
 		"no pairs":             {ended, "hunter2", []string{"dsn is not understood"}},
 		"no connections":       {ended, local + "&pool_max_conns=0", []string{"pool_max_conns"}},
 		"a negative number":    {ended, local + "&pool_max_conns=-1", []string{"pool_max_conns"}},

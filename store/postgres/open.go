@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/authtier/authtier/store/internal/transport"
@@ -29,21 +28,10 @@ func parse(ctx context.Context, dsn string) (*pgxpool.Config, error) {
 	if err != nil && len(dsn) > 0 && strings.Contains(err.Error(), dsn) {
 		err = errors.New("dsn is not understood, expected a URL or key=value pairs")
 	}
-	if err == nil {
-		err = checkHosts(&cfg.ConnConfig.Config)
+	if cut := transport.CheckPassword(dsn); cut != nil {
+		err = cut // pgx may show the rest of the password
 	}
 	return cfg, errors.Join(append(errs, err)...)
-}
-
-// checkHosts refuses a host with an @, which is the end of a password that was not
-// percent-encoded. It must be neither looked up nor printed.
-func checkHosts(cfg *pgconn.Config) error {
-	isCut := strings.Contains(cfg.Host, "@") ||
-		slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool { return strings.Contains(f.Host, "@") })
-	if isCut {
-		return errors.New("the host of the dsn contains an @: percent-encode the characters @ / ? # % of the password")
-	}
-	return nil
 }
 
 // checkPool returns an error that names every time of the pool that is out of range.

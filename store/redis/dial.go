@@ -33,6 +33,9 @@ type target struct {
 
 // dialer returns a function that makes clients of the servers at a DSN.
 func dialer(dsn string, cfg Config) (func() redis.UniversalClient, error) {
+	if err := transport.CheckPassword(dsn); err != nil {
+		return nil, err
+	}
 	u, err := url.Parse(dsn)
 	// The error of url.Parse would quote the password.
 	if err != nil {

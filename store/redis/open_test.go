@@ -84,7 +84,7 @@ func TestDSN(t *testing.T) {
 		"postgres://u:canary@127.0.0.1/db":                 "scheme",
 		"redis://u:canary@127.0.0.1/x":                     "database",
 		"redis://u:canary@127.0.0.1/0?canary=1":            "DSN",
-		"redis://u:can/ary#canary?@127.0.0.1:1/0":          "percent-encoded",
+		"redis://u:can/ary#canary?@127.0.0.1:1/0":          "percent-encode",
 		"redis://u:canary\x00@127.0.0.1/0":                 "percent-encoded",
 		"redis://u:canary@127.0.0.1:1/0":                   "refused",
 		"unix://u:canary@/nonexistent/socket":              "socket",

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,7 +54,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.Check(t.Context()); err == nil || !strings.Contains(err.Error(), file) {
+	if err := db.Check(t.Context()); !errors.Is(err, sqlite.ErrDamaged) || !strings.Contains(err.Error(), file) {
 		t.Errorf("a damaged file: %v", err)
 	}
 }

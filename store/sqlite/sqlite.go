@@ -185,8 +185,11 @@ func Version(ctx context.Context, file string) (stored, known int, err error) {
 	return stored, known, nil
 }
 
-// Check reads the whole database, and returns an error if its pages are damaged. It changes
-// nothing. It takes about a second for a gigabyte that is in memory.
+// ErrDamaged means that the pages of a database are damaged.
+var ErrDamaged = errors.New("the database is damaged")
+
+// Check reads the whole database, and returns an error that wraps [ErrDamaged] if its pages
+// are damaged. Any other error means that it could not read. It changes nothing. It takes about a second for a gigabyte that is in memory.
 func (s *Store) Check(ctx context.Context) error {
 	db, err := existing(ctx, s.file)
 	if err != nil {
@@ -195,11 +198,16 @@ func (s *Store) Check(ctx context.Context) error {
 	defer db.Close()
 
 	var found string
-	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found); err != nil {
+	err = db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found)
+	const corrupt = 11 // the low byte of extended codes
+	e, isSQLite := errors.AsType[*sqlite.Error](err)
+	switch {
+	case isSQLite && e.Code()&0xff == corrupt:
+		return fmt.Errorf("sqlite: Check: %s: %w: %w", s.file, ErrDamaged, err)
+	case err != nil:
 		return fmt.Errorf("sqlite: Check: %s: %w", s.file, err)
-	}
-	if found != "ok" {
-		return fmt.Errorf("sqlite: Check: %s: %s", s.file, found)
+	case found != "ok":
+		return fmt.Errorf("sqlite: Check: %s: %w: %s", s.file, ErrDamaged, found)
 	}
 	return nil
 }

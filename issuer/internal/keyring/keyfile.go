@@ -138,7 +138,20 @@ func makeKeyFile(name string) error {
 	// Link never replaces a file, such as one that another process has just created.
 	// That process may also have removed our temporary file as a leftover.
 	err = os.Link(temporary, name)
-	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
+	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+
+	// This file system has no hard links. An empty file reserves the name; other processes
+	// refuse it until the whole one takes its place.
+	reserved, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		err = errors.Join(reserved.Close(), os.Rename(temporary, name))
+	}
+	if err != nil {
 		return fmt.Errorf("it cannot be made here (%w): make it with (umask 077; head -c %d /dev/urandom | base64 > file)", bare(err), keySize)
 	}
 	return nil

@@ -40,7 +40,7 @@ func (ring *Ring) Revoke(ctx context.Context, kid string) error {
 
 	now := time.Now()
 	changed := []store.SigningKey{}
-	records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) })
+	records = slices.DeleteFunc(records, func(r store.SigningKey) bool { return r.Ended(now) })
 	n := slices.IndexFunc(records, func(r store.SigningKey) bool { return r.ID == kid })
 	if n < 0 {
 		return fmt.Errorf("key %q: %w", kid, store.ErrNotFound)
@@ -74,7 +74,7 @@ func (ring *Ring) Tend(ctx context.Context, now time.Time) error {
 	s := ring.stored
 	s.mu.Lock()
 	changed := due(s.records, now, s.maxTTL)
-	stale := slices.ContainsFunc(s.records, func(r store.SigningKey) bool { return ended(r, now) })
+	stale := slices.ContainsFunc(s.records, func(r store.SigningKey) bool { return r.Ended(now) })
 	s.mu.Unlock()
 
 	// Another node may have made these changes already, so the keys are read again
@@ -110,7 +110,7 @@ func signsAfter(records []store.SigningKey, now time.Time) time.Time {
 
 // due returns the records that must change now, with their changes.
 func due(records []store.SigningKey, now time.Time, maxTTL time.Duration) []store.SigningKey {
-	current := slices.DeleteFunc(slices.Clone(records), func(r store.SigningKey) bool { return ended(r, now) })
+	current := slices.DeleteFunc(slices.Clone(records), func(r store.SigningKey) bool { return r.Ended(now) })
 
 	next := -1
 	for i, r := range current {

@@ -73,11 +73,14 @@ func (s sealer) seal(r store.SigningKey, private crypto.PrivateKey) ([]byte, err
 	return s.aead.Seal(nil, nil, plain, bound(r)), nil
 }
 
+// ErrOtherKey means that a stored signing key does not decrypt.
+var ErrOtherKey = errors.New("it does not decrypt, so it was encrypted with another key")
+
 func (s sealer) open(r store.SigningKey) (crypto.PrivateKey, error) {
 	plain, err := s.aead.Open(nil, nil, r.Sealed, bound(r))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the signing key %q does not decrypt: was it encrypted with another key?", r.ID)
+		return nil, fmt.Errorf("the signing key %q: %w", r.ID, ErrOtherKey)
 	case r.Alg == "HS256":
 		return plain, nil
 	}

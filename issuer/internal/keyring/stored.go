@@ -73,7 +73,7 @@ func Open(ctx context.Context, db store.SigningKeys, cfg Config) (*Ring, error) 
 
 	// Keys that have ended are never decrypted, so they need no key of their own.
 	now := time.Now()
-	isNew := !slices.ContainsFunc(records, func(r store.SigningKey) bool { return !ended(r, now) })
+	isNew := !slices.ContainsFunc(records, func(r store.SigningKey) bool { return !r.Ended(now) })
 	key, err := cfg.encryptionKey(isNew)
 	if err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func (ring *Ring) Reload(ctx context.Context) error {
 
 	now := time.Now()
 	var signing []Key
-	s.records, signing, s.foreign = s.open(slices.DeleteFunc(records, func(r store.SigningKey) bool { return ended(r, now) }))
+	s.records, signing, s.foreign = s.open(slices.DeleteFunc(records, func(r store.SigningKey) bool { return r.Ended(now) }))
 	return ring.build(s.records, signing)
 }
 
@@ -204,8 +204,6 @@ func (ring *Ring) build(records []store.SigningKey, signing []Key) error {
 	ring.now.Store(k)
 	return nil
 }
-
-func ended(r store.SigningKey, now time.Time) bool { return !r.Ends.IsZero() && !r.Ends.After(now) }
 
 // signerOf returns the index of the key that signs, or -1. It is the key that began
 // last, so that all nodes choose the same.

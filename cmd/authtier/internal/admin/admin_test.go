@@ -291,7 +291,7 @@ func TestSecretArguments(t *testing.T) {
 			{"client", "create", "x", "--scope", secret}, {"client", "list", "--" + secret},
 		} {
 			stdout, stderr, status := b.run(args...)
-			if status != 2 || !strings.Contains(stderr, "never pass the key or token itself") {
+			if status != 2 || !strings.Contains(stderr, "never put a key or token on the command line") {
 				t.Errorf("%q: status %d, %q", args, status, stderr)
 			}
 			if strings.Contains(stdout+stderr, secret) || strings.Contains(stdout+stderr, "Canary0") {

@@ -17,8 +17,8 @@ func clientGroup() *cobra.Command {
 		Short: "Manage clients: the applications that get tokens and own API keys",
 		Long: `Manage clients: the applications that get tokens and own API keys.
 
-A client may have only the scopes and grant types that it was given. A change of them
-applies to new tokens; existing tokens keep their scopes until they expire, unless you
+A client may have only the scopes and grant types that it was given. A change
+applies only to new tokens; existing tokens keep their scopes until they expire, unless you
 run "client revoke".
 
 A client authenticates with its ID and a secret. The secret is printed once, by create
@@ -84,9 +84,9 @@ func (g *group) addClientCreate() {
 		Short: "Create a client and print its secret",
 		Long: `Create a client and print its secret, which cannot be shown again.
 
-Without --scope the client may have no scope, and without --grant it may use no grant
-type. With --no-secret it has no secret: such a client owns API keys and cannot get
-tokens, until rotate-secret gives it a secret.`,
+Without --scope, the client gets no scopes. Without --grant, it cannot get tokens. With
+--no-secret it has no secret: such a client can own API keys, but cannot get tokens until
+rotate-secret gives it a secret.`,
 		Example: `  authtier client create billing --scope "invoices:read invoices:write" --default invoices:read --grant client_credentials
   authtier client create partner --scope maps:read --no-secret`,
 	}, g.withIssuer(func(c *call) error {
@@ -200,7 +200,7 @@ the client can get new tokens. To prevent that, disable the client.`,
 		if err := c.iss.RevokeClient(c.Context(), id); err != nil {
 			return about("client", id, err)
 		}
-		return c.done(id, "revoked", "all tokens of %s are revoked", quoted("client", id))
+		return c.done(id, "revoked", "all tokens of %s are revoked; its secrets and API keys stay valid", quoted("client", id))
 	}), "ID")
 	g.firstArg(revoke, clientIDs)
 }

@@ -61,8 +61,8 @@ func TestJSON(t *testing.T) {
 	expect(`{`+user+`,"has_password": false}`, "user", "create", "ada", "--first", "Ada", "--last", "Lovelace", "--lang", "en", "--scope", "a", "--no-password")
 	expect(`{`+user+`,"has_password": false}`, "user", "show", "ada")
 	expect(`[{`+user+`}]`, "user", "list")
-	expect(`{"id": "ada","result": "password set"}`, "user", "set-password", "ada", "--password-file", input(t, "secret"))
-	expect(`{"id": "ada","result": "password removed"}`, "user", "set-password", "ada", "--no-password")
+	expect(`{"id": "ada","result": "password_set"}`, "user", "set-password", "ada", "--password-file", input(t, "secret"))
+	expect(`{"id": "ada","result": "password_removed"}`, "user", "set-password", "ada", "--no-password")
 	expect(`{"id": "ada","result": "revoked"}`, "user", "revoke", "ada")
 
 	const key = `"id": "ID","name": "n","client": "acme","scopes": ["a"],"owner": "ada","networks": ["192.0.2.0/24"],"created": "TIME","expires": "TIME","last_used": null`

@@ -21,8 +21,8 @@ func keyGroup() *cobra.Command {
 		Long: `Manage API keys. A key belongs to a client, and has at most the scopes of the client.
 
 The key itself is printed once, by create or rotate. All commands name a key by its ID,
-which is the part of 12 characters between the last two underscores of the key. An
-imported key has the ID of its file. Never pass the key itself. Servers on the same store learn of every change within a second.`,
+which is the part of 12 characters between the last two underscores of the key. An imported
+key has the ID that its CSV file gave it. Never pass the key itself. Servers on the same store learn of every change within a second.`,
 		Example: `  authtier key create --client billing --name "nightly export" --scope invoices:read --expires 30d
   authtier key list --client billing
   authtier key rotate 4fYk2Lw9QzX0 --overlap 24h
@@ -48,8 +48,8 @@ func (g *group) addKeyFlags(f *keyFlags, cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.name, "name", "", "a description for people")
 	flags.Var(&f.scopes, "scope", "a scope of the key, which the client must have; repeat it, or give several with spaces between them")
-	flags.Var(&f.expires, "expires", "when the key ends: a date, which means its beginning in UTC, a time such as 2030-01-31T12:00:00Z, or a duration from now such as 30d")
-	flags.StringVar(&f.owner, "owner", "", "the login of the user who is responsible for the key; the key ends with that user")
+	flags.Var(&f.expires, "expires", "when the key ends: a date (00:00 UTC of that day), a time such as 2030-01-31T12:00:00Z, or a duration from now such as 30d")
+	flags.StringVar(&f.owner, "owner", "", "the login of the user who is responsible for the key; the key is revoked when that user is revoked or deleted")
 	flags.Var(&f.networks, "network", "a network or an address from which the key may be used; repeat it for several")
 	for _, name := range []string{"name", "scope", "expires", "network"} {
 		cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
@@ -100,7 +100,8 @@ func (g *group) addKeyCreate() {
 		Long: `Create an API key and print it. It cannot be shown again.
 
 Without --scope the key has no scopes. A route that requires a scope refuses such a key,
-but a token endpoint behind API keys gives it tokens for any scope of its client. Without
+but a token endpoint behind API keys (Config.BehindAPIKey) gives it tokens for any scope of
+its client. Without
 --expires the key never expires, and without --network it works from everywhere.`,
 		Example: `  authtier key create --client billing --name "nightly export" --scope invoices:read --expires 2030-01-31
   authtier key create --client partner --scope maps:read --owner ada --network 192.0.2.0/24 --network 2001:db8::/32`,
@@ -205,8 +206,8 @@ func (g *group) addKeyEnds() {
 	var o overlap
 	rotate := g.add(cobra.Command{
 		Use:   "rotate KEY-ID",
-		Short: "Replace an API key by a new one and print that",
-		Long: `Replace an API key by a new one and print that. It cannot be shown again.
+		Short: "Replace an API key with a new one, and print the new one",
+		Long: `Replace an API key with a new one, and print the new one. It cannot be shown again.
 
 The new key has a new ID, and the client, name, owner, scopes, networks and full lifetime
 of the old one. The old key works for the time of --overlap, unless it expires sooner. By

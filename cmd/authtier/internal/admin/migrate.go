@@ -14,12 +14,12 @@ import (
 func migrateGroup() *cobra.Command {
 	g := newGroup(cobra.Command{
 		Use:   "migrate",
-		Short: "Show or raise the version of a store",
-		Long: `Show or raise the version of a store.
+		Short: "Show the version of a store, or upgrade it",
+		Long: `Show the version of a store, or upgrade it.
 
-Programs one version apart can use one store at the same time. So a new version of your
-servers can be rolled out node by node: make a backup, run "migrate up" with the new
-version, and then replace the servers.`,
+Two successive versions of authtier can use one store at the same time, so you can upgrade
+your servers one by one: make a backup, run "migrate up" with the new version, and then
+replace the servers.`,
 		Example: `  authtier migrate status
   authtier migrate up`,
 	})

@@ -79,7 +79,7 @@ func TestMigrateNewer(t *testing.T) {
 		t.Errorf("up, one version newer: %v", v)
 	}
 	b.raw(`INSERT INTO authtier_migrations VALUES (7, 'x', 'x', '')`).Close()
-	if v := b.json("migrate", "status"); v["stored"] != 7.0 || v["state"] != "too new" {
+	if v := b.json("migrate", "status"); v["stored"] != 7.0 || v["state"] != "too_new" {
 		t.Errorf("two versions newer: %v", v)
 	}
 	b.fails(1, "run a newer authtier", "migrate", "up")

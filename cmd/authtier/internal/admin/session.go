@@ -12,8 +12,8 @@ import (
 func sessionGroup() *cobra.Command {
 	g := newGroup(cobra.Command{
 		Use:     "session",
-		Short:   "End the session of a person",
-		Long:    `End the session of a person. To end all sessions of a user, run "user revoke".`,
+		Short:   "End a session of a user",
+		Long:    `End a session of a user. To end all sessions of a user, run "user revoke".`,
 		Example: `  authtier session revoke 0f3a5c7e9b1d2f4a6c8e0b2d4f6a8c0e`,
 	})
 	g.add(cobra.Command{

@@ -25,6 +25,7 @@ first one.`,
   authtier signing-key rotate --key-file auth.key`,
 	})
 	g.AddKeyFile(g.cmd.PersistentFlags())
+	g.Issuer = backend.DefaultIssuer // the keys do not depend on it, so there is no flag
 	g.addSigningKeyList()
 	g.addSigningKeyChanges()
 	g.addSigningKeyReset()
@@ -47,7 +48,7 @@ func viewSigningKeys(keys []store.SigningKey, now time.Time) []signingKeyView {
 	signer := ""
 	var began time.Time
 	for _, k := range keys {
-		if !hasEnded(k, now) && !k.Signs.IsZero() && !k.Signs.Before(began) {
+		if !k.Ended(now) && !k.Signs.IsZero() && !k.Signs.Before(began) {
 			signer, began = k.ID, k.Signs
 		}
 	}
@@ -56,7 +57,7 @@ func viewSigningKeys(keys []store.SigningKey, now time.Time) []signingKeyView {
 	for _, k := range keys {
 		state := "replaced"
 		switch {
-		case hasEnded(k, now):
+		case k.Ended(now):
 			state = "ended"
 		case k.ID == signer:
 			state = "signing"
@@ -68,13 +69,11 @@ func viewSigningKeys(keys []store.SigningKey, now time.Time) []signingKeyView {
 	return views
 }
 
-func hasEnded(k store.SigningKey, now time.Time) bool { return !k.Ends.IsZero() && !k.Ends.After(now) }
-
 // means explains a state.
 func (v signingKeyView) means() string {
 	switch v.State {
 	case "waiting":
-		return "verifies tokens, and signs them some minutes after its publication"
+		return "verifies tokens, and will sign new ones some minutes after its publication"
 	case "signing":
 		return "signs and verifies tokens"
 	case "replaced":
@@ -83,13 +82,14 @@ func (v signingKeyView) means() string {
 	return "tokens that it has signed are refused"
 }
 
-// signingKeys returns the keys of the store, of which there must be one.
-func (c *call) signingKeys() ([]store.SigningKey, error) {
-	keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
-	if err == nil && len(keys) == 0 {
+// liveSigningKeys returns the keys of the store that have not ended. There must be one: an
+// issuer would make a key, and a key file, in a store that has none.
+func (c *call) liveSigningKeys() ([]store.SigningKey, error) {
+	live, err := backend.LiveSigningKeys(c.Context(), c.db)
+	if err == nil && len(live) == 0 {
 		err = backend.ErrNoSigningKey
 	}
-	return keys, err
+	return live, err
 }
 
 func (g *group) addSigningKeyList() {
@@ -98,7 +98,8 @@ func (g *group) addSigningKeyList() {
 		Short: "List the signing keys",
 		Long: `List the signing keys, with one of four states: a key that is waiting was published and
 will sign; the key that is signing signs; a key that is replaced only verifies tokens,
-until it ends; tokens of a key that has ended are refused.`,
+until it ends; tokens of a key that has ended are refused. A key that was revoked ends ten
+minutes before its revocation, for servers whose clocks are behind.`,
 	}, g.withStore(func(c *call) error {
 		keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
 		if err != nil {
@@ -116,7 +117,7 @@ until it ends; tokens of a key that has ended are refused.`,
 
 // withSigningKeys runs f with an issuer that can change the keys of a store that has some.
 func (g *group) withSigningKeys(c *call, f func(c *call) error) error {
-	if _, err := c.signingKeys(); err != nil {
+	if _, err := c.liveSigningKeys(); err != nil {
 		return err
 	}
 	iss, err := g.WithKeys(c.Context(), c.db)
@@ -127,8 +128,6 @@ func (g *group) withSigningKeys(c *call, f func(c *call) error) error {
 }
 
 func (g *group) addSigningKeyChanges() {
-	// The keys do not depend on the issuer's URL, so there is no flag for it.
-	g.Issuer = "http://127.0.0.1"
 	g.add(cobra.Command{
 		Use:   "rotate",
 		Short: "Publish a new signing key",
@@ -153,11 +152,11 @@ key for up to five minutes.`,
 
 // rotateSigningKey publishes a key, or makes the first one.
 func (g *group) rotateSigningKey(c *call) error {
-	keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
+	live, err := backend.LiveSigningKeys(c.Context(), c.db)
 	if err != nil {
 		return err
 	}
-	if len(keys) == 0 {
+	if len(live) == 0 {
 		return g.makeFirstSigningKey(c)
 	}
 

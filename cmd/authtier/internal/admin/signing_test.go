@@ -99,7 +99,7 @@ func TestSigningKeyReset(t *testing.T) {
 	must(t, err)
 	iss.Close()
 
-	b.fails(1, "move it away", "signing-key", "reset", "--key-file", keyFile)
+	b.fails(1, "rename it", "signing-key", "reset", "--key-file", keyFile)
 	must(t, os.Rename(keyFile, keyFile+".old"))
 	b.fails(1, "does not exist", "signing-key", "rotate", "--key-file", keyFile)
 	if v := b.json("signing-key", "reset", "--key-file", keyFile); v["state"] != "signing" {

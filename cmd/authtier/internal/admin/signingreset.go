@@ -20,11 +20,11 @@ func (g *group) addSigningKeyReset() {
 		Long: `End all signing keys and begin with a new key file, if the old one is lost or has leaked.
 
 All signed access tokens are refused from then on, and clients need new ones. API keys,
-secrets, passwords, sessions and refresh tokens stay valid. The command needs no old key
-file: move it away first if there is one.
+secrets, passwords, sessions and refresh tokens stay valid. The command does not need the
+old key file. If it still exists, rename it first.
 
-Stop all servers before, because a running server keeps the signing keys that it knows.
-Copy the new key file to every server, and start them again.`,
+Stop all servers first, because a running server keeps the signing keys that it knows. Copy
+the new key file to every server, and start them again.`,
 		Example: `  mv auth.key leaked.key
   authtier signing-key reset`,
 	}, g.withStore(g.resetSigningKeys))
@@ -37,27 +37,28 @@ const endedBefore = 10 * time.Minute
 // resetSigningKeys ends all keys and makes a first one. If it is interrupted in between, it
 // can be repeated.
 func (g *group) resetSigningKeys(c *call) error {
-	if _, err := os.Lstat(g.KeyFile); !errors.Is(err, fs.ErrNotExist) {
-		return &cli.Advice{
-			Err: fmt.Errorf("the key file %q exists", g.KeyFile),
-			Do:  "move it away if it has leaked, and otherwise use authtier signing-key rotate or revoke",
-		}
-	}
-
-	keys, err := c.db.SigningKeys(c.Context(), backend.KeySet)
+	live, err := backend.LiveSigningKeys(c.Context(), c.db)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	for i, k := range keys {
-		if !hasEnded(k, now) {
-			keys[i].Ends = now.Add(-endedBefore)
+	if _, err := os.Lstat(g.KeyFile); len(live) > 0 && !errors.Is(err, fs.ErrNotExist) {
+		return &cli.Advice{
+			Err: fmt.Errorf("the key file %q exists", g.KeyFile),
+			Do:  "rename it if it has leaked, and otherwise use authtier signing-key rotate or revoke",
 		}
 	}
-	if err := c.db.PutSigningKeys(c.Context(), keys...); err != nil {
+
+	for i := range live {
+		live[i].Ends = time.Now().Add(-endedBefore)
+	}
+	if err := c.db.PutSigningKeys(c.Context(), live...); err != nil {
 		return err
 	}
-	return g.makeFirstSigningKey(c)
+	if err := g.makeFirstSigningKey(c); err != nil {
+		return err
+	}
+	c.note("Made the key file %s. Tokens of %d earlier keys are refused. Copy the file to every server, start the servers, and keep a copy of it.", g.KeyFile, len(live))
+	return nil
 }
 
 // makeFirstSigningKey makes a key in a store that has none that has not ended.
@@ -65,9 +66,9 @@ func (g *group) makeFirstSigningKey(c *call) error {
 	if err := g.FirstKey(c.Context(), c.db); err != nil {
 		return err
 	}
-	keys, err := c.signingKeys()
+	live, err := c.liveSigningKeys()
 	if err != nil {
 		return err
 	}
-	return c.showSigningKey(keys[len(keys)-1].ID)
+	return c.showSigningKey(live[len(live)-1].ID)
 }

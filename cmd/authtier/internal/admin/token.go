@@ -20,8 +20,8 @@ func tokenGroup() *cobra.Command {
 		Short: "Inspect or revoke an access token or a refresh token",
 		Long: `Inspect or revoke an access token or a refresh token.
 
-The token comes from standard input or from --token-file. At a terminal, the commands ask
-for it without showing it. Never pass a token as an argument.
+The token comes from standard input or from --token-file. At a terminal, the commands
+prompt for it and do not show it. Never pass a token as an argument.
 
 --issuer must be the URL of the server that issued the token. A signed token also needs
 the key file of that server.`,
@@ -81,9 +81,9 @@ not revoked. If it is not active, the exit status is 1.`,
 	revoke := g.add(cobra.Command{
 		Use:   "revoke",
 		Short: "Revoke a token",
-		Long: `Revoke a token. A refresh token is revoked with all tokens that descend from the same
-grant, and so is an access token without a user. An access token of a user is revoked
-alone (RFC 7009 section 2.1).`,
+		Long: `Revoke a token. Revoking a refresh token, or an access token without a user, also revokes all
+tokens of the same grant. An access token of a user is revoked alone (RFC 7009
+section 2.1).`,
 		Example: `  authtier token revoke --issuer https://api.example.com < token`,
 	}, g.withToken(&file, func(c *call, token string) error {
 		err := c.iss.RevokeToken(c.Context(), token)
@@ -93,7 +93,7 @@ alone (RFC 7009 section 2.1).`,
 		if err != nil {
 			return err
 		}
-		return cli.Print(c.Command, map[string]bool{"revoked": true}, func(w io.Writer) { fmt.Fprintln(w, "the token is revoked") })
+		return cli.Print(c.Command, map[string]string{"result": "revoked"}, func(w io.Writer) { fmt.Fprintln(w, "the token is revoked") })
 	}))
 	for _, cmd := range []*cobra.Command{inspect, revoke} {
 		cmd.Flags().StringVar(&file, "token-file", "", "a file with the token, or - for standard input, which is the default unless it is a terminal")
@@ -129,7 +129,7 @@ func (g *group) checker(c *call, token string) (*issuer.Issuer, error) {
 	}
 	// Without a signing key in the store, no signed token is of this issuer, and the
 	// issuer would make a key.
-	if _, err := c.signingKeys(); err != nil {
+	if _, err := c.liveSigningKeys(); err != nil {
 		return nil, err
 	}
 	return g.WithKeys(c.Context(), c.db)
@@ -163,7 +163,7 @@ func (c *call) inspect(token string) error {
 	}
 	err = cli.Print(c.Command, inactiveView{Reason: reason}, func(w io.Writer) {
 		row(w, "Active", yes(false))
-		row(w, "Reason", reason)
+		row(w, "Reason", shown(reason))
 	})
 	return errors.Join(errors.New("the token is not active"), err)
 }

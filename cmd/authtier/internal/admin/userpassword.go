@@ -75,5 +75,5 @@ func (c *call) setPassword(login string, p passwordFlags) error {
 	if err != nil {
 		return about("user", login, err)
 	}
-	return c.done(login, "password "+word, "the password of %s is %s, and the user's tokens and sessions are revoked", quoted("user", login), word)
+	return c.done(login, "password_"+word, "the password of %s is %s, and the user's tokens and sessions are revoked", quoted("user", login), word)
 }

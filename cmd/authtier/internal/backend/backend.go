@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,6 +37,7 @@ type Flags struct {
 	KeyFile          string
 	Issuer           string
 	usageDir         string
+	dsn              string // the text of StoreFile, once it was read
 
 	AllowPlaintextStore, AllowVolatileStore bool
 }
@@ -71,13 +71,13 @@ func (f *Flags) AddKeyFile(flags *pflag.FlagSet) {
 
 // AddIssuer adds the flag that names the issuer.
 func (f *Flags) AddIssuer(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Issuer, "issuer", DefaultIssuer, "the issuer's URL, which its tokens and its usage belong to")
+	flags.StringVar(&f.Issuer, "issuer", DefaultIssuer, "the URL of the issuer whose tokens and usage are meant")
 	cli.Env(flags, "issuer")
 }
 
 // AddUsageDir adds the flag that names the folder of the journal.
 func (f *Flags) AddUsageDir(flags *pflag.FlagSet) {
-	flags.StringVar(&f.usageDir, "usage-dir", "", "the `folder` of the journal of usage counts, which belongs to one store (default: beside an SQLite file, with its name and .usage; otherwise auth.usage)")
+	flags.StringVar(&f.usageDir, "usage-dir", "", "the `folder` of the journal of usage counts, which belongs to one store (default: the name of the SQLite file with .usage added; otherwise auth.usage)")
 	cli.Env(flags, "usage-dir")
 }
 
@@ -93,7 +93,7 @@ func (f *Flags) UsageDir(cmd *cobra.Command) (string, error) {
 	case file == "":
 		return "auth.usage", nil
 	}
-	return strings.TrimSuffix(file, filepath.Ext(file)) + ".usage", nil
+	return file + ".usage", nil
 }
 
 // CheckIssuer returns a usage error if --issuer is not a URL of an issuer. It asks an issuer
@@ -121,15 +121,21 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 	case f.StoreFile == "" || onLine && !fileOnLine: // the command line wins
 	case onLine || !fileOnLine && place == cli.Variable("store"):
 		return location{}, cli.Usagef("%s and %s are both set, expected one of them", place, filePlace)
-	default:
+	case f.dsn == "": // a pipe can be read only once
 		text, err := os.ReadFile(f.StoreFile)
 		if err != nil {
 			return location{}, fmt.Errorf("%s: %w", filePlace, err)
 		}
-		dsn, place = strings.TrimSpace(string(text)), "the file "+f.StoreFile
+		f.dsn = strings.TrimSpace(string(text))
+		fallthrough
+	default:
+		dsn, place = f.dsn, "the file "+f.StoreFile
 	}
 
-	scheme, rest, _ := strings.Cut(dsn, ":")
+	scheme, rest, found := strings.Cut(dsn, ":")
+	if !found {
+		scheme = ""
+	}
 	if cmd.Flags().Changed("store") && scheme != "sqlite" {
 		if err := checkArgument(dsn); err != nil {
 			return location{}, err
@@ -157,7 +163,9 @@ func checkArgument(dsn string) error {
 		return fmt.Errorf("--store: it is not a URL, expected sqlite:FILE, postgres://..., redis://... or rediss://...")
 	}
 	_, inUser := u.User.Password()
-	if q := u.Query(); inUser || q.Has("password") || q.Has("sentinel_password") || q.Has("sslpassword") {
+	// An @ without a user is the end of a password with a slash that was not percent-encoded.
+	isCut := u.User == nil && strings.Contains(dsn, "@") && !strings.Contains(dsn, "=")
+	if q := u.Query(); inUser || isCut || q.Has("password") || q.Has("sentinel_password") || q.Has("sslpassword") {
 		return cli.Usagef("--store: a password on the command line can be read by other users: set %s, or write the DSN to a file and name it with --store-file", cli.Variable("store"))
 	}
 	return nil

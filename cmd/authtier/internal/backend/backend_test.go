@@ -54,6 +54,7 @@ func TestStoreFlag(t *testing.T) {
 		"a password":                 {"", []string{"--store", "postgres://app:hunter2@db/auth"}, 2, "a password on the command line"},
 		"a password in a parameter":  {"", []string{"--store", "redis://db/0?master_name=m&password=hunter2"}, 2, "a password on the command line"},
 		"a password before a fault":  {"", []string{"--store", "postgres://app:hunter2%@db/auth"}, 1, "--store: it is not a URL"},
+		"a password with a slash":    {"", []string{"--store", "postgres://app:12/hunter2@db/auth"}, 2, "a password on the command line"},
 		"a password of no URL":       {"", []string{"--store", "host=db password=hunter2"}, 1, "expected sqlite:FILE"},
 		"an unknown scheme, set":     {"mysql://app:hunter2@db", nil, 1, "AUTHTIER_STORE: it names no store, expected sqlite:FILE"},
 		"a password in the variable": {"postgres://app:hunter2@127.0.0.1:1/auth?sslmode=disable", nil, 1, "127.0.0.1"},
@@ -120,7 +121,7 @@ func must(t *testing.T, err error) {
 // TestUsageDir tests that each SQLite file has a folder of its own.
 func TestUsageDir(t *testing.T) {
 	for args, want := range map[string]string{
-		"": "auth.usage", "--store sqlite:b.db": "b.usage", "--store sqlite:/var/lib/x/auth.db": "/var/lib/x/auth.usage",
+		"": "auth.db.usage", "--store sqlite:b.db": "b.db.usage", "--store sqlite:/var/lib/x/auth.db": "/var/lib/x/auth.db.usage",
 		"--store sqlite:data": "data.usage", "--store postgres://db/auth": "auth.usage", "--store sqlite:b.db --usage-dir u": "u",
 	} {
 		var f backend.Flags

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
+	"time"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/store"
 )
 
 // CheckKeyFile returns a [*cli.Advice] if the key file does not exist, because the issuer
@@ -21,7 +24,7 @@ func (f *Flags) CheckKeyFile() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return &cli.Advice{
 			Err: fmt.Errorf("the key file %q does not exist", f.KeyFile),
-			Do:  "run authtier init for a first server, and otherwise copy the file of another server or your backup",
+			Do:  "run authtier init for a first server, and otherwise copy the file of another server or your backup; if no copy is left, see authtier signing-key reset --help",
 		}
 	case err != nil:
 		return &cli.Advice{Err: fmt.Errorf("the key file cannot be used: %w", err), Do: "let this user read it"}
@@ -34,8 +37,8 @@ func (f *Flags) CheckKeyFile() error {
 
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o066 != 0 {
 		return &cli.Advice{
-			Err: fmt.Errorf("the key file %q has mode %04o, so that other users can read or write it", f.KeyFile, mode),
-			Do:  fmt.Sprintf("run chmod 600 %s, and see authtier signing-key revoke if others have read it", f.KeyFile),
+			Err: fmt.Errorf("the key file %q has mode %04o, so other users can read or write it", f.KeyFile, mode),
+			Do:  fmt.Sprintf("run chmod 600 %s; if others may have read it, see authtier signing-key reset --help", f.KeyFile),
 		}
 	}
 	return nil
@@ -47,10 +50,10 @@ func (f *Flags) WithKeys(ctx context.Context, db Store) (*issuer.Issuer, error) 
 	if err := f.CheckKeyFile(); err != nil {
 		return nil, err
 	}
-	return issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
+	return issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile, KeySetName: KeySet})
 }
 
-// FirstKey makes the first signing key of a store that has none. It makes the key file too
+// FirstKey makes the first signing key of a store without live ones. It makes the key file too
 // if there is none: no other one can be needed, because the store has nothing encrypted.
 func (f *Flags) FirstKey(ctx context.Context, db Store) error {
 	if _, err := os.Lstat(f.KeyFile); !errors.Is(err, fs.ErrNotExist) {
@@ -58,11 +61,21 @@ func (f *Flags) FirstKey(ctx context.Context, db Store) error {
 			return err
 		}
 	}
-	iss, err := issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
+	iss, err := issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile, KeySetName: KeySet})
 	if err != nil {
 		return err
 	}
 	return iss.Close()
+}
+
+// LiveSigningKeys returns the signing keys of the store that have not ended.
+func LiveSigningKeys(ctx context.Context, db Store) ([]store.SigningKey, error) {
+	keys, err := db.SigningKeys(ctx, KeySet)
+	if err != nil {
+		return nil, fmt.Errorf("reading the signing keys: %w", err)
+	}
+	now := time.Now()
+	return slices.DeleteFunc(keys, func(k store.SigningKey) bool { return k.Ended(now) }), nil
 }
 
 // ErrNoSigningKey means that the store has no key that signs tokens.

@@ -103,6 +103,18 @@ func (f *Flags) SQLiteFile(cmd *cobra.Command) (string, error) {
 	return l.dsn, nil
 }
 
+// Kind describes the store without its place on a server: sqlite:FILE, postgres or redis.
+func (f *Flags) Kind(cmd *cobra.Command) string {
+	switch l, err := f.locate(cmd); {
+	case err != nil:
+		return ""
+	case l.kind == "sqlite":
+		return "sqlite:" + l.dsn
+	default:
+		return l.kind
+	}
+}
+
 // String describes the store without its password.
 func (l location) String() string {
 	if l.kind == "sqlite" {

@@ -17,7 +17,7 @@ const (
 	Older   State = "older"
 	Current State = "current"
 	Newer   State = "newer"
-	TooNew  State = "too new"
+	TooNew  State = "too_new"
 )
 
 // Advice returns what a person should do about a store in this state.
@@ -28,7 +28,7 @@ func (s State) Advice() string {
 	case Older:
 		return "make a backup and run authtier migrate up"
 	case Newer:
-		return "it is one version newer than this program knows, which the program can use"
+		return "run a newer authtier soon"
 	case TooNew:
 		return "run a newer authtier"
 	}

@@ -18,7 +18,7 @@ var secretForm = regexp.MustCompile(`authtier_(?:key|cs|at|rt|st)_[0-9A-Za-z]{12
 	`|eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.`)
 
 // leaked is the end of an error about a secret on the command line.
-const leaked = "never pass the key or token itself, which other users of this machine can read there; replace or revoke this one"
+const leaked = "never put a key or token on the command line, where other users of this machine can read it; replace or revoke this one"
 
 // Args accepts one argument for each name. It refuses keys and tokens, and never repeats an
 // argument, which may be one.
@@ -33,7 +33,7 @@ func Args(names ...string) cobra.PositionalArgs {
 			expected = strings.Join(names, " ")
 		}
 		if len(args) != len(names) {
-			return Usagef("expected %s, got %s", expected, plural(len(args), "argument"))
+			return Usagef("expected %s, got %s", expected, Plural(len(args), "argument"))
 		}
 		for i, arg := range args {
 			if arg == "" {
@@ -91,9 +91,11 @@ func onlySubcommands(cmd *cobra.Command, args []string) error {
 			names = append(names, sub.Name())
 		}
 	}
-	cmd.SuggestionsMinimumDistance = 2
-	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		return Usagef("unknown command %q, perhaps %s %s", args[0], cmd.CommandPath(), similar[0])
+	for distance := range 3 { // the nearest one
+		cmd.SuggestionsMinimumDistance = distance
+		if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+			return Usagef("unknown command %q, perhaps %s %s", args[0], cmd.CommandPath(), similar[0])
+		}
 	}
 	return Usagef("unknown command %q, expected %s and one of %s", args[0], cmd.CommandPath(), strings.Join(names, ", "))
 }

@@ -164,3 +164,21 @@ func TestPrint(t *testing.T) {
 		}
 	}
 }
+
+// TestMisspeltVariable refuses a variable that is nearly one of a flag.
+func TestMisspeltVariable(t *testing.T) {
+	for name, want := range map[string]bool{
+		"AUTHTIER_KEY_FIL": false, "AUTHTIER_KEY_FILES": false, "AUTHTIER_KEY_FLLE": false, "AUTHTIER_KY_FILE": false, "AUTHTIER_IDLES": false,
+		"AUTHTIER_KEY": true, "AUTHTIER_OTHER": true, "AUTHTIER_IDLE": true, "AUTHTIER_KYE_FIEL": true,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "5s")
+			cmd := command(func(*cobra.Command) error { return nil })
+			cmd.SetArgs(nil)
+			err := cmd.Execute()
+			if (err == nil) != want || err != nil && (cli.Status(err) != 2 || !strings.Contains(err.Error(), name+" is not a variable")) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

@@ -43,26 +43,63 @@ func Place(cmd *cobra.Command, flag string) string {
 }
 
 // UnknownVariables returns the variables of the environment that have the form of
-// [Variable] and belong to no flag of cmd.
+// [Variable] and belong to no flag of any command.
 func UnknownVariables(cmd *cobra.Command) (names []string) {
-	known := map[string]bool{}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		for _, variable := range f.Annotations[annotation] {
-			known[variable] = true
-		}
-	})
+	known := knownVariables(cmd.Root())
 	for _, entry := range os.Environ() {
-		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, Variable("")) && !known[name] {
+		name, value, _ := strings.Cut(entry, "=")
+		if value != "" && strings.HasPrefix(name, Variable("")) && !slices.Contains(known, name) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
+// knownVariables returns the variables of all flags of cmd and its subcommands.
+func knownVariables(cmd *cobra.Command) (names []string) {
+	add := func(f *pflag.Flag) { names = append(names, f.Annotations[annotation]...) }
+	cmd.LocalFlags().VisitAll(add)
+	for _, sub := range cmd.Commands() {
+		names = append(names, knownVariables(sub)...)
+	}
+	return names
+}
+
+// checkSpelling refuses variables that differ from a known one by a single character.
+func checkSpelling(cmd *cobra.Command) error {
+	for _, name := range UnknownVariables(cmd) {
+		for _, known := range knownVariables(cmd.Root()) {
+			if isOneEdit(name, known) {
+				return Usagef("%s is not a variable of authtier, expected %s", name, known)
+			}
+		}
+	}
+	return nil
+}
+
+// isOneEdit reports whether one character was added to a text, removed from it or replaced
+// in it.
+func isOneEdit(a, b string) bool {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	same := 0
+	for same < len(b) && a[same] == b[same] {
+		same++
+	}
+	if len(a) == len(b) {
+		return same < len(a) && a[same+1:] == b[same+1:]
+	}
+	return len(a) == len(b)+1 && a[same+1:] == b[same:]
+}
+
 // fromEnv sets the flags of cmd that have a variable, unless the command line has them.
 // It does not repeat a wrong value, which may be a secret.
 func fromEnv(cmd *cobra.Command) error {
+	if err := checkSpelling(cmd); err != nil {
+		return err
+	}
+
 	var wrong []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		variable := f.Annotations[annotation]
@@ -84,7 +121,7 @@ func fromEnv(cmd *cobra.Command) error {
 
 	if len(wrong) > 0 {
 		slices.Sort(wrong)
-		return Usagef("the environment: %s", strings.Join(wrong, "; "))
+		return Usagef("%s", strings.Join(wrong, "; "))
 	}
 	return nil
 }
@@ -96,9 +133,9 @@ func kind(f *pflag.Flag) string {
 		return "true or false"
 	case "duration":
 		return `a duration such as "30s" or "5m"`
-	case "int", "uint16", "int64":
+	case "int", "int64":
 		return "a number"
-	case "ipNetSlice", "stringSlice":
+	case "stringSlice":
 		return "a list with commas"
 	}
 	return ""

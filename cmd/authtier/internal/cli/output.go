@@ -48,7 +48,10 @@ func Print(cmd *cobra.Command, v any, text func(w io.Writer)) error {
 		e := json.NewEncoder(cmd.OutOrStdout())
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
-		return e.Encode(v)
+		if err := e.Encode(v); err != nil {
+			return fmt.Errorf("printing: %w", err)
+		}
+		return nil
 	}
 
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)

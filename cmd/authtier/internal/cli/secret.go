@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -63,10 +65,35 @@ func prompt(cmd *cobra.Command, flag, what string) (string, error) {
 	}
 
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s: ", what)
+	defer restoreAtSignal(int(in.Fd()))()
 	b, err := term.ReadPassword(int(in.Fd()))
 	fmt.Fprintln(cmd.ErrOrStderr())
 	if err != nil {
 		return "", fmt.Errorf("reading %s: %w", what, err)
 	}
 	return trim(b, flag, what)
+}
+
+// restoreAtSignal makes a signal restore the terminal, which does not show what is typed
+// while a secret is read, and then end the process. Call stop after the reading.
+func restoreAtSignal(fd int) (stop func()) {
+	state, err := term.GetState(fd)
+	if err != nil {
+		return func() {} // then it cannot be changed either
+	}
+
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			term.Restore(fd, state)
+			os.Exit(1)
+		case <-done:
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/store"
 )
 
@@ -70,7 +71,7 @@ func (e *examination) checkClients(ctx context.Context) error {
 	if clients == 0 {
 		e.add(warning, "see authtier client create", "there are no clients")
 	} else if !f.found {
-		e.add(good, "", "%s and %s are as they should be", plural(clients, "client"), plural(keys, "API key"))
+		e.add(good, "", "%s and %s are as they should be", cli.Plural(clients, "client"), cli.Plural(keys, "API key"))
 	}
 	return nil
 }

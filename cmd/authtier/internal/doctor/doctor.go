@@ -16,10 +16,10 @@ func Command() *cobra.Command {
 	var trustIssuers []string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for faults of the store, the keys and the records",
-		Long: `Look for faults of the store, the keys and the records.
+		Short: "Check the store, the keys and the records for faults",
+		Long: `Check the store, the keys and the records for faults.
 
-Each line is a finding: "ok"; "warning" for something that may be intended or will become
+Each line is a finding: "ok"; "warning" for something that may be intended or may become
 a fault; or "fault" for something that does not work. The exit status is 1 if there is a
 fault. The command changes nothing and prints no secret. It may run beside servers.`,
 		Args: cli.Args(),

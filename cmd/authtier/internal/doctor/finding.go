@@ -62,14 +62,6 @@ func (t *tally) String() string {
 	return text
 }
 
-// plural returns a number with a noun, such as 1 client or 2 clients.
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // A summary is the whole output as JSON.
 type summary struct {
 	Findings []finding `json:"findings"`
@@ -95,5 +87,5 @@ func (s summary) err() error {
 	if s.Faults == 0 {
 		return nil
 	}
-	return errors.New(plural(s.Faults, "fault") + " and " + plural(s.Warnings, "warning"))
+	return errors.New(cli.Plural(s.Faults, "fault") + " and " + cli.Plural(s.Warnings, "warning"))
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/meter"
 )
@@ -68,7 +70,7 @@ func (e *examination) checkJournal(context.Context) error {
 	}
 	e.reportFolder(f)
 	if len(e.findings) == before {
-		e.add(good, "", "the folder %q%s holds %s, %d KiB%s", e.usageDir, ownerOf(info), plural(f.files, "file"), f.bytes>>10, f.age(e.now()))
+		e.add(good, "", "the folder %q%s holds %s, %d KiB%s", e.usageDir, ownerOf(info), cli.Plural(f.files, "file"), f.bytes>>10, f.age(e.now()))
 	}
 	return nil
 }
@@ -80,7 +82,7 @@ func (e *examination) missingFolder() {
 		e.add(fault, "correct --usage-dir, or make its parent", "the folder %q does not exist, and neither does its parent", e.usageDir)
 		return
 	}
-	e.add(good, "", "the folder %q does not exist yet; a server makes it", e.usageDir)
+	e.add(good, "", "there is no folder %q; a server makes it, and a copy of a store needs none", e.usageDir)
 }
 
 // age tells when the file was changed that was not changed for longest.
@@ -146,16 +148,16 @@ func (e *examination) look(f *folder, info fs.FileInfo) {
 
 func (e *examination) reportFolder(f *folder) {
 	if f.damaged.n > 0 {
-		e.add(fault, "let the user of the server read them, or restore them from a copy; no report has the counts that they alone have", "the folder %q holds %s that cannot be read, or only in part (%v): the first one %v", e.usageDir, plural(f.damaged.n, "file"), &f.damaged, f.cause)
+		e.add(fault, "let the user of the server read them, or restore them from a copy; no report has the counts that they alone have", "the folder %q holds %s that cannot be read, or only in part (%v). The first one: %v", e.usageDir, cli.Plural(f.damaged.n, "file"), &f.damaged, f.cause)
 	}
 	if f.foreign.n > 0 {
-		e.add(warning, "look at them and move them elsewhere: servers set them aside", "the folder %q holds %s that no server made (%v)", e.usageDir, plural(f.foreign.n, "file"), &f.foreign)
+		e.add(warning, "look at them and move them elsewhere: servers set them aside", "the folder %q holds %s that no server made (%v)", e.usageDir, cli.Plural(f.foreign.n, "file"), &f.foreign)
 	}
 	if f.late.n > 0 {
-		e.add(warning, "start a server with this folder, which records what the store lacks and removes them", "the folder %q still holds %s of days that are over (%v)", e.usageDir, plural(f.late.n, "file"), &f.late)
+		e.add(warning, "start a server with this folder, which records what the store lacks and removes them", "the folder %q still holds %s of days that are over (%v)", e.usageDir, cli.Plural(f.late.n, "file"), &f.late)
 	}
 	if f.leftover.n > 0 {
-		e.add(warning, "start a server with this folder, which removes them", "the folder %q holds %s whose making was interrupted (%v)", e.usageDir, plural(f.leftover.n, "file"), &f.leftover)
+		e.add(warning, "start a server with this folder, which removes them", "the folder %q holds %s whose making was interrupted (%v)", e.usageDir, cli.Plural(f.leftover.n, "file"), &f.leftover)
 	}
 }
 
@@ -167,8 +169,8 @@ const behind = time.Hour
 // not ended properly holds this time back.
 func (e *examination) checkUsage(ctx context.Context) error {
 	// The time is the same for every API. The rows are not read.
-	today := store.DayOf(time.Now())
-	r, err := e.db.Report(ctx, store.Query{API: "authtier", Issuer: e.flags.Issuer, From: today, To: today})
+	today := store.DayOf(e.now())
+	r, err := e.db.Report(ctx, store.Query{API: backend.UsageAPI, Issuer: e.flags.Issuer, From: today, To: today})
 	if err != nil {
 		return err
 	}

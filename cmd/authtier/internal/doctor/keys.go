@@ -27,10 +27,10 @@ func (e *examination) checkKeyFile(ctx context.Context) error {
 		return nil
 	}
 	if err := e.decrypt(ctx, keys); err != nil {
-		e.add(fault, "name the key file with which the store was made, or put your backup of it back", "a server with the key file %q does not start: %s", e.flags.KeyFile, cli.OneLine(err))
+		e.add(fault, "put back the newest key file of this store; if it is lost, see authtier signing-key reset --help", "a server with the key file %q does not start: %s", e.flags.KeyFile, cli.OneLine(err))
 		return nil
 	}
-	e.add(good, "", "only its owner can use the key file %q, and it decrypts %s", e.flags.KeyFile, plural(len(keys), "signing key"))
+	e.add(good, "", "only its owner can use the key file %q, and it decrypts %s", e.flags.KeyFile, cli.Plural(len(keys), "signing key"))
 	return nil
 }
 
@@ -89,7 +89,7 @@ func (e *examination) checkSigningKeys(ctx context.Context) error {
 		return err
 	}
 	if len(all) == 0 {
-		e.add(fault, "run authtier signing-key rotate to make one, or correct --store", "the store has no signing key, so that no server starts")
+		e.add(fault, "run authtier signing-key rotate to make one, or correct --store", "the store has no signing key, so no server starts")
 		return nil
 	}
 
@@ -98,7 +98,7 @@ func (e *examination) checkSigningKeys(ctx context.Context) error {
 	var signer, waiting *store.SigningKey
 	for _, k := range all {
 		switch {
-		case !k.Ends.IsZero() && !k.Ends.After(now):
+		case k.Ended(now):
 			continue
 		case !k.Signs.IsZero() && (signer == nil || !k.Signs.Before(signer.Signs)):
 			signer = &k
@@ -109,7 +109,7 @@ func (e *examination) checkSigningKeys(ctx context.Context) error {
 	}
 
 	if signer == nil {
-		e.add(fault, "restart a server, which makes a key", "none of %s signs", plural(len(all), "signing key"))
+		e.add(fault, "restart a server, which makes a key", "none of %s signs", cli.Plural(len(all), "signing key"))
 		return nil
 	}
 	e.addSigner(signer, live, now)
@@ -121,7 +121,7 @@ func (e *examination) checkSigningKeys(ctx context.Context) error {
 
 func (e *examination) addSigner(signer *store.SigningKey, live int, now time.Time) {
 	age := now.Sub(signer.Signs)
-	what := fmt.Sprintf("%s; %q (%s) has signed for %s", plural(live, "key"), signer.ID, signer.Alg, days(age))
+	what := fmt.Sprintf("%s; %q (%s) has been signing for %s", cli.Plural(live, "key"), signer.ID, signer.Alg, days(age))
 	if age > old {
 		e.add(warning, "consider authtier signing-key rotate", "%s", what)
 		return
@@ -144,9 +144,9 @@ func days(d time.Duration) string {
 	case d < time.Minute:
 		return "less than a minute"
 	case d < time.Hour:
-		return plural(int(d/time.Minute), "minute")
+		return cli.Plural(int(d/time.Minute), "minute")
 	case d < 48*time.Hour:
-		return plural(int(d/time.Hour), "hour")
+		return cli.Plural(int(d/time.Hour), "hour")
 	}
-	return plural(int(d/(24*time.Hour)), "day")
+	return cli.Plural(int(d/(24*time.Hour)), "day")
 }

@@ -56,7 +56,7 @@ func (f *records) report() {
 	for _, noun := range []string{"client", "API key", "user"} {
 		if i := f.invalids[noun]; i != nil {
 			f.found = true
-			f.add(warning, "correct the field, or create the record anew", "%s could not be created today (%v): %s", plural(i.n, noun), &i.tally, i.first)
+			f.add(warning, "correct the field, or create the record anew", "%s could not be created today (%v): %s", cli.Plural(i.n, noun), &i.tally, i.first)
 		}
 	}
 }
@@ -70,7 +70,7 @@ func report[T any](f *records, noun string, tallies []tally, rules []rule[T]) {
 		}
 		if t.n > 0 {
 			f.found = f.found || r.level != good
-			f.add(r.level, r.do, "%s %s (%v)", plural(t.n, noun), verb, t)
+			f.add(r.level, r.do, "%s %s (%v)", cli.Plural(t.n, noun), verb, t)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/authtier/authtier/store/sqlite"
 )
 
 // slow is how long one read of the store may take before it is worth a warning.
@@ -29,7 +31,7 @@ func (e *examination) checkStore(ctx context.Context) error {
 		e.add(fault, state.Advice(), "the store has version %d, and this program knows version %d", v.Stored, v.Known)
 		return nil
 	case backend.Newer:
-		e.add(warning, "run a newer authtier soon", "the store has version %d, one more than this program knows", v.Stored)
+		e.add(warning, state.Advice(), "the store has version %d, one more than this program knows", v.Stored)
 	}
 
 	db, err := e.flags.Open(ctx, e.cmd)
@@ -40,8 +42,11 @@ func (e *examination) checkStore(ctx context.Context) error {
 	e.db, e.close = db, db.Close
 
 	if c, ok := e.db.(checked); ok {
-		if err := c.Check(ctx); err != nil {
+		switch err := c.Check(ctx); {
+		case errors.Is(err, sqlite.ErrDamaged):
 			e.add(fault, "stop the servers, and restore a copy of the store", "the store is damaged: %s", cli.OneLine(err))
+		case err != nil:
+			e.addError("the store could not be checked: %s", err)
 		}
 	}
 
@@ -146,6 +151,6 @@ func (e *examination) checkChanges(ctx context.Context) error {
 		e.add(fault, "look at the log of the store: without this feed, servers refuse every token", "the changes cannot be read: %s", cli.OneLine(err))
 		return nil
 	}
-	e.add(good, "", "the changes can be read, in %v: %s in force", time.Since(began).Round(10*time.Microsecond), plural(len(inForce), "revocation"))
+	e.add(good, "", "the changes can be read, in %v: %s in force", time.Since(began).Round(10*time.Microsecond), cli.Plural(len(inForce), "revocation"))
 	return nil
 }

@@ -39,10 +39,10 @@ func (e *examination) checkIssuer(ctx context.Context, cfg idp.Config) {
 	case s.Err != nil:
 		e.add(fault, "check the URL, and that this machine can reach it", "the keys of %q cannot be fetched: %s", name, cli.OneLine(s.Err))
 	case s.Keys == 0:
-		e.add(fault, "check the URL: no token of this issuer can be accepted", "%q has no key that verifies tokens, and %s of other kinds", name, plural(s.Skipped, "key"))
+		e.add(fault, "check the URL: no token of this issuer can be accepted", "%q has no key that verifies tokens, and %s of other kinds", name, cli.Plural(s.Skipped, "key"))
 	case strings.HasPrefix(name, "http:"):
-		e.add(good, "", "%q has %s, fetched in %v without TLS", name, plural(s.Keys, "key"), took)
+		e.add(good, "", "%q has %s, fetched in %v without TLS", name, cli.Plural(s.Keys, "key"), took)
 	default:
-		e.add(good, "", "%q has %s, fetched in %v", name, plural(s.Keys, "key"), took)
+		e.add(good, "", "%q has %s, fetched in %v", name, cli.Plural(s.Keys, "key"), took)
 	}
 }

@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
 )
 
-// The lowest cost of bcrypt that is no warning, and the highest one that is no fault.
-const (
-	leastBcrypt = 10
-	mostBcrypt  = 15
-)
+// leastBcrypt is the lowest cost of bcrypt that is no warning.
+const leastBcrypt = 10
 
 // checkUsers checks each user and the kind of each password's hash. It never shows a hash.
 func (e *examination) checkUsers(ctx context.Context) error {
@@ -27,6 +26,7 @@ func (e *examination) checkUsers(ctx context.Context) error {
 
 	f := newRecords(e)
 	var weak, slow tally
+	bcrypts, highest := 0, 0
 	after, users := "", 0
 	for {
 		list, err := e.db.ListUsers(ctx, after, e.page)
@@ -48,8 +48,11 @@ func (e *examination) checkUsers(ctx context.Context) error {
 			if err := u.Check(); err != nil {
 				f.invalid("user", u.Login, err)
 			}
-			if cost, isBcrypt := bcryptCost(u.Password); isBcrypt && cost > mostBcrypt {
-				slow.add(u.Login)
+			if cost, isBcrypt := bcryptCost(u.Password); isBcrypt {
+				bcrypts, highest = bcrypts+1, max(highest, cost)
+				if cost > issuer.MaxBcryptCost {
+					slow.add(u.Login)
+				}
 			}
 			if isWeak(u.Password, least) {
 				weak.add(u.Login)
@@ -61,13 +64,16 @@ func (e *examination) checkUsers(ctx context.Context) error {
 
 	f.report()
 	if weak.n > 0 {
-		e.add(warning, "the next login with the password replaces the hash; set-password does so too", "the passwords of %s have hashes that are cheaper to guess than today's (%v)", plural(weak.n, "user"), &weak)
+		e.add(warning, "the next login with the password replaces the hash; set-password does so too", "the passwords of %s have hashes that are cheaper to guess than today's (%v)", cli.Plural(weak.n, "user"), &weak)
 	}
 	if slow.n > 0 {
-		e.add(fault, "run authtier user set-password: anyone can occupy the server with logins of these users", "the passwords of %s have bcrypt hashes of a cost above %d (%v)", plural(slow.n, "user"), mostBcrypt, &slow)
+		e.add(fault, "run authtier user set-password: anyone can occupy the server with logins of these users", "the passwords of %s have bcrypt hashes of a cost above %d (%v)", cli.Plural(slow.n, "user"), issuer.MaxBcryptCost, &slow)
+	}
+	if bcrypts > 0 && slow.n == 0 {
+		e.add(good, "", "the passwords of %s have bcrypt hashes of cost %d or less: start servers with --bcrypt-cost %[2]d", cli.Plural(bcrypts, "user"), highest)
 	}
 	if !f.found && weak.n+slow.n == 0 {
-		e.add(good, "", "%s and their password hashes are as they should be", plural(users, "user"))
+		e.add(good, "", "%s and their password hashes are as they should be", cli.Plural(users, "user"))
 	}
 	return nil
 }
@@ -84,13 +90,9 @@ func isWeak(hash string, least uint64) bool {
 	return argonWork(hash) < least
 }
 
-// bcryptCost returns the cost in a hash such as $2b$12$...
+// bcryptCost returns the cost of a hash, if it is one of bcrypt.
 func bcryptCost(hash string) (cost int, ok bool) {
-	parts := strings.Split(hash, "$")
-	if len(parts) != 4 || !strings.HasPrefix(parts[1], "2") {
-		return 0, false
-	}
-	cost, err := strconv.Atoi(parts[2])
+	cost, err := bcrypt.Cost([]byte(hash))
 	return cost, err == nil
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
 // A bar shows the progress. A nil bar shows nothing.
@@ -34,7 +36,7 @@ func (b *bar) set(read int64, records int) {
 	if b == nil {
 		return
 	}
-	b.Describe(thousands(records) + " records")
+	b.Describe(cli.Grouped(int64(records)) + " records")
 	b.Set64(read)
 }
 

@@ -142,7 +142,7 @@ func TestLinesInQuotes(t *testing.T) {
 
 	long := strings.ReplaceAll(csv, "evil,", strings.Repeat("x\n", maxRecord)+"evil,")
 	status, out, errs := f.run(long, "keys")
-	want := "error: ended after line 0 with 0 imported: line 2: the record has more than 1048576 bytes: perhaps a quote is opened and never closed; running the same command again resumes the import\n"
+	want := "error: ended after line 0 with 0 imported: line 2: the record has more than 1048576 bytes: perhaps a quote is opened and never closed; correct the cause and run the same command again: it skips what is stored already\n"
 	if status != 1 || out != "0 imported, 0 already there, 0 faulty lines\n" || errs != want {
 		t.Errorf("status %d, output %s, errors %s", status, out, errs)
 	}

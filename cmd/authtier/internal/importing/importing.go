@@ -41,14 +41,14 @@ func Command() *cobra.Command {
 		Short: "Import API keys or users of another system from a CSV file",
 		Long: `Import API keys or users of another system from a CSV file.
 
-The file is UTF-8 with commas, and line 1 names the columns, in any order. A field that
-contains a comma, such as an argon2id hash, has quotes around it. Records that
-are stored already and are the same are skipped, so that an import that was interrupted
-is resumed by running it again. A faulty line is reported with its number and does not
+The file is UTF-8, with commas between the columns. Line 1 names the columns, in any order.
+A field that contains a comma, such as an argon2id hash, must be in double quotes. Records
+that are stored already and are the same are skipped, so you resume an interrupted import by
+running it again. A faulty line is reported with its number and does not
 stop the others. The exit status is 1 if there was a faulty line.
 
-Servers may run meanwhile. Their own changes wait while a batch is stored; --batch makes
-batches smaller.`,
+Servers may keep running. While a batch is stored, their own changes wait; a smaller --batch
+makes the wait shorter.`,
 	}
 	cli.Group(cmd)
 
@@ -111,8 +111,8 @@ func (o *options) usersCommand() *cobra.Command {
   first    first name, last name and language; may be missing or empty
   last
   lang
-  scopes   separated by spaces: tokens of the user have no other scopes than these
-           (limit_scopes); missing or empty: only the client limits the scopes
+  scopes   separated by spaces: the user's tokens get only these scopes; if it is missing
+           or empty, the client alone limits the scopes
 
 With bcrypt hashes, tell the servers the highest cost: authtier serve --bcrypt-cost 12. Failed
 logins then take equally long for all users.
@@ -121,7 +121,7 @@ A line is skipped if the stored user has the same values in all columns of the f
 hash may differ in two cases, because people log in while an import is resumed. The stored
 hash is then newer and is kept, and the summary counts it:
 
-  - The stored hash is argon2id, and that of the file is of another kind or cost. The
+  - The stored hash is argon2id, and the hash in the file has another type or cost. The
     first login replaces such a hash.
   - The user was given a new password, was disabled or was revoked since the import.
 

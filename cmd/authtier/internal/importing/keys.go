@@ -216,7 +216,7 @@ func (k *keys) otherKey(ctx context.Context, r *keyRecord) (verdict, error) {
 func (k *keys) refused(err error) fault {
 	switch {
 	case errors.Is(err, store.ErrRevoked):
-		return fault{"", "a key of this ID or this digest was revoked, replaced or deleted before, and stays so: expected another key with another ID"}
+		return fault{"", "this ID or key was revoked, replaced or deleted earlier and cannot be imported again: expected another key with another ID"}
 	case errors.Is(err, store.ErrNotFound):
 		return fault{"client", "there is no client of this ID, expected one that exists: create it first"}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -117,20 +116,19 @@ func (o *output) summarize(cmd *cobra.Command) error {
 			imported = "could be imported"
 		}
 		if o.newer > 0 {
-			newer = fmt.Sprintf(" (%s with a newer password)", thousands(o.newer))
+			newer = fmt.Sprintf(" (%s with a newer password)", cli.Grouped(int64(o.newer)))
 		}
-		fmt.Fprintf(w, "%s %s, %s already there%s, %s\n", thousands(o.imported), imported, thousands(o.already), newer, lines(o.faulty))
+		fmt.Fprintf(w, "%s %s, %s already there%s, %s\n", cli.Grouped(int64(o.imported)), imported, cli.Grouped(int64(o.already)), newer, lines(o.faulty))
 	})
 }
 
 // failure returns the error of the command, for an import that ended with err.
 func (o *output) failure(err error) error {
-	const again = "running the same command again resumes the import"
 	switch {
 	case errors.Is(err, errInterrupted):
-		return fmt.Errorf("%s: interrupted after line %d with %s imported: %s", o.name, o.last, thousands(o.imported), again)
+		return fmt.Errorf("%s: interrupted after line %d with %s imported: running the same command again resumes the import", o.name, o.last, cli.Grouped(int64(o.imported)))
 	case err != nil:
-		return fmt.Errorf("%s: ended after line %d with %s imported: %w; %s", o.name, o.last, thousands(o.imported), err, again)
+		return fmt.Errorf("%s: ended after line %d with %s imported: %w; correct the cause and run the same command again: it skips what is stored already", o.name, o.last, cli.Grouped(int64(o.imported)), err)
 	case o.faulty > 0:
 		return fmt.Errorf("%s: %s: correct the file and run the command again", o.name, lines(o.faulty))
 	}
@@ -141,14 +139,5 @@ func lines(n int) string {
 	if n == 1 {
 		return "1 faulty line"
 	}
-	return thousands(n) + " faulty lines"
-}
-
-// thousands returns a number such as 12,000.
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return cli.Grouped(int64(n)) + " faulty lines"
 }

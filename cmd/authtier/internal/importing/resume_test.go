@@ -27,7 +27,7 @@ func TestStoredKeys(t *testing.T) {
 	}
 
 	const differs = "it differs from the stored key, expected the same: change the file or the stored key\n"
-	const revoked = "a key of this ID or this digest was revoked, replaced or deleted before, and stays so: expected another key with another ID\n"
+	const revoked = "this ID or key was revoked, replaced or deleted earlier and cannot be imported again: expected another key with another ID\n"
 	csv := "id,client,key,scopes,name,expires\n" +
 		"k1,acme," + plain(1) + ",b a,one,\n" +
 		"k2,other," + plain(2) + ",a b,one,\n" +

@@ -115,14 +115,6 @@ func TestBar(t *testing.T) {
 	none.clear()
 }
 
-func TestThousands(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 12_000: "12,000", 1_234_567: "1,234,567"} {
-		if got := thousands(n); got != want {
-			t.Errorf("thousands(%d) = %s, want %s", n, got, want)
-		}
-	}
-}
-
 // FuzzRows checks that rows never lose their place in the file.
 func FuzzRows(f *testing.F) {
 	for _, s := range []string{"a,b\nc,d\n", "\"a\nb\",c\r\n\r\n\"x\ny", "a\"b\n\"c\n\"d\"\"\",e", "\n\n\"", "\"a\"b\nc\n"} {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
+	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/store"
 )
 
@@ -47,14 +48,11 @@ func (u *users) parse(f fields) (r userRecord, faults []fault) {
 
 	// One comparison of a higher cost takes seconds of a whole core, and anyone can ask for
 	// it with a login.
-	if cost, err := bcrypt.Cost([]byte(r.Password)); err == nil && cost > maxBcryptCost {
-		return r, []fault{{"hash", fmt.Sprintf("its cost is %d, expected at most %d: import the user without a hash, and set a new password", cost, maxBcryptCost)}}
+	if cost, err := bcrypt.Cost([]byte(r.Password)); err == nil && cost > issuer.MaxBcryptCost {
+		return r, []fault{{"hash", fmt.Sprintf("its cost is %d, expected at most %d: import the user without a hash, and set a new password", cost, issuer.MaxBcryptCost)}}
 	}
 	return r, nil
 }
-
-// maxBcryptCost is the highest cost that authtier serve --bcrypt-cost takes.
-const maxBcryptCost = 15
 
 // creatable implements kind. Users depend on no other records.
 func (u *users) creatable(context.Context, []*entry[userRecord]) error { return nil }

@@ -62,18 +62,18 @@ func (o *options) add(cmd *cobra.Command) {
 	flags.StringVar(&o.tlsCert, "tls-cert", "", "a PEM `file` with the certificate and its chain")
 	flags.StringVar(&o.tlsKey, "tls-key", "", "a PEM `file` with the key of --tls-cert")
 	flags.StringSliceVar(&o.trustedProxies, "trusted-proxy", nil, "the `networks` or addresses of the proxies whose X-Forwarded-For and X-Forwarded-Proto count")
-	flags.StringVar(&o.metricsAddr, "metrics-addr", "", "a loopback `address` for Prometheus metrics at /metrics; none if empty")
+	flags.StringVar(&o.metricsAddr, "metrics-addr", "", "a loopback `address` for Prometheus metrics at /metrics; if empty, there are none")
 
 	o.AddUsageDir(flags)
 	trust.AddFlag(flags, &o.trustIssuers, "a `provider` whose tokens /me accepts, see above; may be repeated")
-	flags.BoolVar(&o.allowPassword, "allow-password-grant", false, "allow the password grant, which RFC 9700 forbids for new applications")
-	flags.IntVar(&o.bcryptCost, "bcrypt-cost", 0, "the highest `cost` of imported bcrypt hashes, 4 to 15, so that failed logins take as long; 0 if there are none")
+	flags.BoolVar(&o.allowPassword, "allow-password-grant", false, "allow the password grant, which RFC 9700 says must not be used")
+	flags.IntVar(&o.bcryptCost, "bcrypt-cost", 0, "the highest `cost` of imported bcrypt hashes, 4 to 15, so that all failed logins take equally long; 0 if there are none")
 	flags.DurationVar(&o.sessionTimeout, "session-timeout", 5*time.Minute, "the idle timeout of sessions, at least 1s")
 
-	flags.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to go on accepting connections after a signal, with /readyz at 503")
-	flags.DurationVar(&o.drainTimeout, "drain-timeout", 20*time.Second, "how long requests under way may take to finish after a signal")
+	flags.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to keep accepting connections after a signal, with /readyz at 503")
+	flags.DurationVar(&o.drainTimeout, "drain-timeout", 20*time.Second, "how long running requests may take to finish after a signal")
 
-	flags.StringVar(&o.logLevel, "log-level", "info", "what to log: debug, which has the cause of each refusal, info, warn or error")
+	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; debug also logs why tokens are refused")
 
 	cli.Env(flags, "issuer", "addr", "tls-cert", "tls-key", "trusted-proxy", "metrics-addr",
 		"allow-password-grant", "bcrypt-cost", "session-timeout", "drain-delay", "drain-timeout", "log-level")
@@ -95,7 +95,7 @@ func serve(ctx context.Context, cmd *cobra.Command, o *options) error {
 	site, err := open(opening, cmd, s)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return errors.New("a signal ended it before it listened")
+		return errors.New("interrupted by a signal before it listened")
 	case err != nil:
 		return err
 	}

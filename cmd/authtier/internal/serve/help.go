@@ -9,15 +9,17 @@ import (
 // long is the page that serve --help prints.
 func long() string { return strings.Replace(page, "PRESETS\n", trust.Forms(), 1) }
 
-const page = `serve answers at these paths, from the store that the other commands administer:
+const page = `serve answers at these paths. It uses the store that the other commands administer.
 
   /oauth2/token, /oauth2/introspect, /oauth2/revoke    OAuth 2.0
   /.well-known/...                                     metadata and the key set
   /api/login, /api/logout, /api/me                     sessions of users
   /partner/...                                         tokens and usage of clients
-  /me                                                  who a credential belongs to
+  /me                                                  whose credential it is
   /healthz                                             200 while the process answers
   /readyz                                              200 if it can read the store
+
+If the issuer's URL has a path, /oauth2/... and the metadata are below that path too.
 
 First steps, in an empty folder:
 
@@ -33,13 +35,13 @@ Then, in another terminal:
 serve makes neither a store nor a key file; run authtier init first. All servers on one
 store need the same key file and the same --issuer. Do not change --issuer later: the server
 refuses tokens and sessions of another issuer. With --addr 127.0.0.1:0, set --issuer, because
-the port differs after each start.
+each start uses another port.
 
 /me takes an API key in X-API-KEY or a token in Authorization. If a request has both, the
 token decides. It answers with client_id, user, scope and issuer as JSON, and in the headers
-Authtier-Client, Authtier-User, Authtier-Scope and Authtier-Issuer. It refuses every other
-credential with 401, as auth_request of nginx expects. Each accepted request of one of this
-server's clients counts one use of the API "authtier", product "me".
+Authtier-Client, Authtier-User, Authtier-Scope and Authtier-Issuer. It refuses any other
+credential, or none, with 401, as auth_request of nginx expects. Each accepted request of
+one of this server's clients counts one use of the API "authtier", product "me".
 
 To listen beyond loopback, serve needs one of these, and --issuer https://...:
 
@@ -67,11 +69,12 @@ on the command line wins. Put a DSN with a password into AUTHTIER_STORE or into 
 --store-file. In AUTHTIER_TRUST_ISSUER, spaces separate several values.
 
 Signals: SIGTERM and SIGINT end the server without losing a request or a count. /readyz
-answers 503, and the server goes on for --drain-delay, so that load balancers notice. Then it
-accepts no more connections, finishes requests for at most --drain-timeout, records the usage
-counts and closes the store. A second signal ends it at once; its counts stay in --usage-dir
-and are recorded at the next start.
+answers 503, and the server keeps accepting requests for --drain-delay, so that load
+balancers notice. Then it accepts no more connections, finishes running requests for at most
+--drain-timeout, records the usage counts and closes the store. A second signal ends it at
+once; its counts stay in --usage-dir and are recorded at the next start.
 
 Output: the first line on standard output is "listening on URL". Logs go to standard error.
 
-Exit status: 0 after a signal, 1 for a failure, 2 for a wrong flag or variable.`
+Exit status: 0 after a signal; 1 for a failure, and for requests that were cut off after
+--drain-timeout; 2 for a wrong flag or variable.`

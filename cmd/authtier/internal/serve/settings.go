@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/cmd/authtier/internal/trust"
+	"github.com/authtier/authtier/issuer"
 	"github.com/authtier/authtier/middleware/idp"
 )
 
@@ -156,8 +158,8 @@ func (s *settings) checkRest(cmd *cobra.Command) error {
 	if err := s.level.UnmarshalText([]byte(s.logLevel)); err != nil {
 		return cli.Usagef("%s: %q: expected debug, info, warn or error", cli.Place(cmd, "log-level"), s.logLevel)
 	}
-	if s.bcryptCost != 0 && (s.bcryptCost < 4 || s.bcryptCost > 15) {
-		return cli.Usagef("%s is %d, expected 0 or 4 to 15", cli.Place(cmd, "bcrypt-cost"), s.bcryptCost)
+	if s.bcryptCost != 0 && (s.bcryptCost < bcrypt.MinCost || s.bcryptCost > issuer.MaxBcryptCost) {
+		return cli.Usagef("%s is %d, expected 0 or %d to %d", cli.Place(cmd, "bcrypt-cost"), s.bcryptCost, bcrypt.MinCost, issuer.MaxBcryptCost)
 	}
 
 	for _, f := range []struct {

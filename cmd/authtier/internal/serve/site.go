@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -114,7 +115,7 @@ func listenOn(ctx context.Context, place, addr string, loopback bool) (net.Liste
 	var cfg net.ListenConfig
 	listener, err := cfg.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %q cannot be listened on, so end the program that uses it or choose another address: %w", place, addr, err)
+		return nil, fmt.Errorf("%s: cannot listen on %q: %w: choose another address, or end the program that listens there", place, addr, err)
 	}
 	if tcp, ok := listener.Addr().(*net.TCPAddr); loopback && (!ok || !tcp.IP.IsLoopback()) {
 		listener.Close()
@@ -123,7 +124,7 @@ func listenOn(ctx context.Context, place, addr string, loopback bool) (net.Liste
 	return listener, nil
 }
 
-// serve serves until ctx ends, and then lets the requests under way finish.
+// serve serves until ctx ends, and then lets the running requests finish.
 func (t *site) serve(ctx context.Context, stdout io.Writer) error {
 	handler, err := t.handler()
 	if err != nil {
@@ -158,7 +159,11 @@ func (t *site) serve(ctx context.Context, stdout io.Writer) error {
 // introduce prints the first line and logs the settings that matter.
 func (t *site) introduce(stdout io.Writer) {
 	fmt.Fprintf(stdout, "listening on %s\n", t.url)
-	t.log.Info("serving", "issuer", t.Issuer, "usage", t.usageDir, "trusted", len(t.trusted))
+	t.log.Info("serving", "issuer", t.Issuer, "usage", t.usageDir, "trusted_issuers", len(t.trusted), "trusted_proxies", len(t.proxies))
+	_, port, _ := net.SplitHostPort(t.listener.Addr().String())
+	if u, err := url.Parse(t.Issuer); err == nil && u.Scheme == "http" && u.Port() != port {
+		t.log.Warn("the issuer has another port than the listening address: set --addr or --issuer", "issuer", t.Issuer, "url", t.url)
+	}
 	if t.loopback && !t.tls() && len(t.proxies) == 0 && strings.HasPrefix(t.Issuer, "https:") {
 		t.log.Warn("the issuer is https and no proxy is trusted, so cookies are not Secure and all clients have one address: set --trusted-proxy")
 	}

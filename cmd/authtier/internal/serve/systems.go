@@ -32,14 +32,11 @@ func (t *site) openStore(ctx context.Context, cmd *cobra.Command) error {
 	t.onClose(db.Close)
 
 	// The issuer would make a signing key in a store that has none.
-	keys, err := db.SigningKeys(ctx, backend.KeySet)
-	switch {
-	case err != nil:
-		return fmt.Errorf("reading the signing keys: %w", err)
-	case len(keys) == 0:
-		return backend.ErrNoSigningKey
+	live, err := backend.LiveSigningKeys(ctx, db)
+	if err == nil && len(live) == 0 {
+		err = backend.ErrNoSigningKey
 	}
-	return nil
+	return err
 }
 
 func (t *site) openIssuer(ctx context.Context, cmd *cobra.Command) (err error) {
@@ -47,7 +44,7 @@ func (t *site) openIssuer(ctx context.Context, cmd *cobra.Command) (err error) {
 		KeyFile: t.KeyFile, KeySetName: backend.KeySet, AllowPassword: t.allowPassword, BcryptCost: t.bcryptCost, Log: t.log,
 	})
 	if err != nil {
-		return fmt.Errorf("opening the issuer with the key file %q (%s): %w", t.KeyFile, cli.Place(cmd, "key-file"), err)
+		return fmt.Errorf("opening the issuer with the key file %q (%s): %s", t.KeyFile, cli.Place(cmd, "key-file"), strings.TrimSuffix(strings.TrimPrefix(err.Error(), "issuer: Open: "), "?"))
 	}
 	t.onClose(t.iss.Close)
 
@@ -67,7 +64,7 @@ func (t *site) openUsage(ctx context.Context, cmd *cobra.Command) (err error) {
 	}
 	t.usage, err = meter.Open(ctx, t.usageDir, t.db, &meter.Config{Log: t.log})
 	if err != nil {
-		return fmt.Errorf("%s: %w: give a folder that only this user can write to", cli.Place(cmd, "usage-dir"), err)
+		return fmt.Errorf("%s: %w: expected a folder that only this user can write to, in a folder that exists", cli.Place(cmd, "usage-dir"), err)
 	}
 	t.onClose(t.usage.Close)
 	return nil
@@ -79,7 +76,7 @@ func checkFolder(dir string) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil // for the meter to make or refuse
 	}
-	f, err := os.CreateTemp(dir, ".writable")
+	f, err := os.CreateTemp(dir, ".writable-*.usage.new") // a name that servers ignore
 	if err != nil {
 		return err
 	}

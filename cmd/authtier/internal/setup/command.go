@@ -4,6 +4,7 @@ package setup
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"unicode"
 
@@ -14,8 +15,8 @@ import (
 )
 
 const long = `init makes what authtier serve needs: the store, the key file, a first client, a first
-user and a first API key. It prints each secret once, with the calls that prove that they
-work. Secrets cannot be shown again; replace a lost one with authtier client rotate-secret,
+user and a first API key. It prints each secret once, with curl commands that try
+them out. Secrets cannot be shown again; replace a lost one with authtier client rotate-secret,
 authtier user set-password or authtier key rotate.
 
 It never overwrites anything. If the store has records already, or if the key file belongs
@@ -79,7 +80,7 @@ type created struct {
 
 // print writes the secrets and the calls that use them.
 func (c *created) print(w io.Writer) {
-	fmt.Fprintf(w, `Made %s and the key file %s. Keep a copy of both.
+	fmt.Fprintf(w, `Made the store %s and the key file %s. Keep a copy of both.
 
 client	%s	secret	%s
 user	%s	password	%s
@@ -91,10 +92,11 @@ The secrets are not shown again. Start the server:
 
 Then try them out in another terminal:
 
-curl -u '%[3]s:%[4]s' %[10]s/oauth2/token -d grant_type=client_credentials
-curl -u '%[5]s:%[6]s' -c cookies.txt '%[10]s/api/login?_json=true'
-curl -H 'X-API-KEY: %[8]s' %[10]s/me
-`, c.Store, c.KeyFile, c.Client.ID, c.Client.Secret, c.User.Login, c.User.Password, c.APIKey.ID, c.APIKey.Key, c.serve, c.Issuer)
+curl -u %[10]s %[11]s/oauth2/token -d grant_type=client_credentials
+curl -u %[12]s -c cookies.txt '%[11]s/api/login?_json=true'
+curl -H 'X-API-KEY: %[8]s' %[11]s/me
+`, c.Store, c.KeyFile, c.Client.ID, c.Client.Secret, c.User.Login, c.User.Password, c.APIKey.ID, c.APIKey.Key, c.serve,
+		quoted(c.Client.ID+":"+c.Client.Secret), c.Issuer, quoted(c.User.Login+":"+c.User.Password))
 }
 
 // serveCommand returns the command that serves what was made. It repeats the flags that
@@ -105,6 +107,14 @@ func serveCommand(cmd *cobra.Command) string {
 		if f := cmd.Flags().Lookup(name); f.Changed {
 			words = append(words, "--"+name+"="+quoted(f.Value.String()))
 		}
+	}
+
+	switch u, err := url.Parse(cmd.Flag("issuer").Value.String()); {
+	case err != nil: // it was checked before
+	case u.Scheme == "https":
+		words = append(words, "   # with --tls-cert and --tls-key, or --trusted-proxy: see authtier serve --help")
+	case cmd.Flag("issuer").Changed && u.Port() != "":
+		words = append(words, "--addr="+u.Host)
 	}
 	return strings.Join(words, " ")
 }

@@ -82,6 +82,10 @@ func newDraft(database, keyFile string) (*draft, error) {
 
 // publish gives the files their names. A file that exists is never replaced.
 func (d *draft) publish(database, keyFile string) error {
+	// SQLite tells of no failure when it writes everything to the database at the end.
+	if !missing(d.database + "-wal") {
+		return fmt.Errorf("the database %s could not be completed: look for free space", database)
+	}
 	if err := cli.Publish(d.keyFile, keyFile); err != nil {
 		return about(keyFile, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -34,12 +33,9 @@ func (f *flags) run(cmd *cobra.Command) error {
 	ctx, stop := cli.UntilSignal(cmd)
 	defer stop()
 	show := func(c *created) error {
-		c.Store, c.KeyFile, c.Issuer, c.serve = "the store", f.KeyFile, f.Issuer, serveCommand(cmd)
-		if file != "" {
-			c.Store = "the store " + file
-		}
+		c.Store, c.KeyFile, c.Issuer, c.serve = f.Kind(cmd), f.KeyFile, f.Issuer, serveCommand(cmd)
 		if err := cli.Print(cmd, c, c.print); err != nil {
-			return fmt.Errorf("the secrets could not be printed, and what was made is removed again: %w", err)
+			return fmt.Errorf("the secrets could not be printed, and the client, the user and the API key are deleted again: %w", err)
 		}
 		return nil
 	}
@@ -65,10 +61,11 @@ func (f *flags) createFiles(ctx context.Context, cmd *cobra.Command, database st
 	drafted := *f
 	drafted.Store, drafted.StoreFile, drafted.KeyFile = "sqlite:"+d.database, "", d.keyFile
 	err = drafted.create(ctx, cmd, func(c *created) error { made = c; return nil })
-	if err == nil {
-		err = d.publish(database, f.KeyFile)
-	}
 	if err != nil {
+		// Nobody knows the draft by its name.
+		return errors.New(strings.NewReplacer(d.database, database, d.keyFile, f.KeyFile).Replace(err.Error()))
+	}
+	if err := d.publish(database, f.KeyFile); err != nil {
 		return err
 	}
 	if err := show(made); err != nil {
@@ -110,18 +107,18 @@ func (f *flags) firstClient() store.Client {
 
 // create makes the keys and the records, and the store if there is none. If show fails, it
 // deletes the records.
-func (f *flags) create(ctx context.Context, cmd *cobra.Command, show func(*created) error) error {
+func (f *flags) create(ctx context.Context, cmd *cobra.Command, show func(*created) error) (err error) {
 	db, err := f.open(ctx, cmd)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := f.checkEmpty(ctx, db); err != nil {
 		return err
 	}
 
 	isNew := missing(f.KeyFile)
-	iss, err := issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile})
+	iss, err := issuer.New(ctx, f.Issuer, db, &issuer.Config{KeyFile: f.KeyFile, KeySetName: backend.KeySet})
 	if err != nil {
 		err = fmt.Errorf("%s: %w", cli.Place(cmd, "key-file"), err)
 		if isNew {
@@ -133,23 +130,18 @@ func (f *flags) create(ctx context.Context, cmd *cobra.Command, show func(*creat
 	return f.records(ctx, db, iss, show)
 }
 
-// removeUnused removes a key file that this process has made in vain: the store took no
-// key, or has those of another init, which ran at the same time on another machine.
+// removeUnused removes a key file that this process has made in vain: the store has the
+// keys of another init, which ran at the same time. In doubt the file stays, because the
+// store may need it.
 func (f *flags) removeUnused(ctx context.Context, db backend.Store) error {
-	keys, err := db.SigningKeys(context.WithoutCancel(ctx), backend.KeySet)
-	if err != nil {
-		return err
+	iss, err := f.WithKeys(context.WithoutCancel(ctx), db)
+	switch {
+	case err == nil:
+		return iss.Close()
+	case errors.Is(err, issuer.ErrOtherKey):
+		return os.Remove(f.KeyFile)
 	}
-	if len(keys) > 0 {
-		iss, err := f.WithKeys(ctx, db)
-		if err == nil {
-			return iss.Close() // the file fits
-		}
-	}
-	if err := os.Remove(f.KeyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return fmt.Errorf("the key file %s was made and stays: run authtier init again", f.KeyFile)
 }
 
 // open makes the store. A store that exists is only opened, so that an older one is not
@@ -188,7 +180,7 @@ func (f *flags) checkEmpty(ctx context.Context, db backend.Store) error {
 	case len(users) > 0:
 		return fmt.Errorf("the store has users already, such as %q, and nothing was changed: see authtier user list, and make a client with authtier client create", users[0].Login)
 	case len(keys) > 0 && !hasFile:
-		return fmt.Errorf("the store has signing keys, and the key file %s does not exist: copy it from the first server", f.KeyFile)
+		return fmt.Errorf("the store has signing keys, and the key file %s does not exist: copy it from another server, or see authtier signing-key reset --help", f.KeyFile)
 	case len(keys) == 0 && hasFile:
 		return errForeign(f.KeyFile)
 	}

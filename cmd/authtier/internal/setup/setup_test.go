@@ -99,7 +99,7 @@ func TestInitText(t *testing.T) {
 	if status != 0 {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
-	for _, want := range []string{"curl -u 'shop:authtier_cs_", "https://auth.example.com/oauth2/token", "curl -u 'ada:", "\nauthtier serve --issuer=https://auth.example.com\n", "curl -H 'X-API-KEY: authtier_key_"} {
+	for _, want := range []string{"curl -u shop:authtier_cs_", "https://auth.example.com/oauth2/token", "curl -u ada:", "\nauthtier serve --issuer=https://auth.example.com    # with --tls-cert", "curl -H 'X-API-KEY: authtier_key_"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not printed:\n%s", want, stdout)
 		}

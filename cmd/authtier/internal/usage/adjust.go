@@ -97,7 +97,7 @@ func adjust(ctx context.Context, cmd *cobra.Command, db store.Store, a store.Adj
 		} else {
 			fmt.Fprintf(w, "The adjustment is stored: %s.\n", signed(a.Quantity))
 		}
-		fmt.Fprintf(w, "The quantity of %v is now %s, of which %s is counted use.\n", a.Day, grouped(out.Result), grouped(out.Counted))
+		fmt.Fprintf(w, "The quantity of %v is now %s, of which %s is counted use.\n", a.Day, cli.Grouped(out.Result), cli.Grouped(out.Counted))
 	})
 }
 

@@ -21,9 +21,9 @@ type format struct {
 }
 
 var formats = []format{
-	{"csv", "write a CSV file for spreadsheets, - for standard output", writeCSV},
-	{"json", "write a JSON file, - for standard output", writeJSON},
-	{"html", "write a page with charts in one file, such as for a bill, - for standard output", writeHTML},
+	{"csv", "write a CSV file for spreadsheets; - is standard output", writeCSV},
+	{"json", "write a JSON file; - is standard output", writeJSON},
+	{"html", "write one HTML page with charts, for example for a bill; - is standard output", writeHTML},
 }
 
 func exportCommand(f *backend.Flags) *cobra.Command {
@@ -35,7 +35,7 @@ func exportCommand(f *backend.Flags) *cobra.Command {
 		Short: "Write a report to a file, as CSV, JSON or HTML",
 		Long: `Write a report to a file, as CSV, JSON or HTML.
 
-The file can be read by its owner only. An existing file is replaced only with
+Only its owner can read the file. An existing file is replaced only with
 --overwrite. The HTML page needs no other file and no network, and runs no script. It
 always shows the use of each day, also without --by-day.`,
 		Args: cli.Args(),

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 	"github.com/authtier/authtier/store"
 )
 
@@ -74,7 +76,11 @@ func writeHTML(ctx context.Context, w io.Writer, db store.Usage, q store.Query) 
 	if err != nil {
 		return err
 	}
-	return pageTemplate.Execute(w, newPage(b))
+	out := bufio.NewWriter(w)
+	if err := pageTemplate.Execute(out, newPage(b)); err != nil {
+		return err
+	}
+	return out.Flush()
 }
 
 func newPage(b *bill) *page {
@@ -92,7 +98,7 @@ func newPage(b *bill) *page {
 		row := newProductRow(use)
 		row.Busiest, row.Most = "–", "–"
 		if n := use.busiest(); use.days[n].quantity > 0 {
-			row.Busiest, row.Most = longDay(q.From+store.Day(n)), minus(grouped(use.days[n].quantity))
+			row.Busiest, row.Most = longDay(q.From+store.Day(n)), minus(cli.Grouped(use.days[n].quantity))
 		}
 		p.Products = append(p.Products, row)
 	}
@@ -114,7 +120,7 @@ func newPage(b *bill) *page {
 }
 
 func newProductRow(use *productUse) productRow {
-	return productRow{Title: use.title(), Quantity: minus(grouped(use.quantity)), Adjusted: minus(signed(use.adjusted))}
+	return productRow{Title: use.title(), Quantity: minus(cli.Grouped(use.quantity)), Adjusted: minus(signed(use.adjusted))}
 }
 
 // minus returns a number with the sign that books have in place of a hyphen.
@@ -145,7 +151,7 @@ func dayRows(b *bill) []dayRow {
 	for i := range rows {
 		rows[i].Day = (b.q.From + store.Day(i)).String()
 		for _, use := range b.products {
-			rows[i].Quantities = append(rows[i].Quantities, minus(grouped(use.days[i].quantity)))
+			rows[i].Quantities = append(rows[i].Quantities, minus(cli.Grouped(use.days[i].quantity)))
 		}
 	}
 	return rows

@@ -3,42 +3,25 @@ package usage
 import (
 	"math"
 	"strconv"
-	"strings"
+
+	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
-// grouped returns n with commas between groups of three digits.
-func grouped(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	sign := ""
-	if n < 0 {
-		sign, digits = "-", digits[1:]
-	}
-
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return sign + b.String()
-}
-
-// signed is like grouped, with a plus sign before positive numbers. It returns "" for 0.
+// signed is like [cli.Grouped], with a plus sign before positive numbers. It returns "" for 0.
 func signed(n int64) string {
 	switch {
 	case n > 0:
-		return "+" + grouped(n)
+		return "+" + cli.Grouped(n)
 	case n == 0:
 		return ""
 	}
-	return grouped(n)
+	return cli.Grouped(n)
 }
 
 // compact returns a number for an axis, such as 250, 7,500, 20k or 1.5M.
 func compact(v float64) string {
 	if math.Abs(v) < 10_000 {
-		return grouped(int64(v))
+		return cli.Grouped(int64(v))
 	}
 	units := []struct {
 		size   float64

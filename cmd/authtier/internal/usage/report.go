@@ -168,7 +168,7 @@ func (l *list) append(t *table, client, product, label, day string, quantity, ad
 	if l.q.ByDay {
 		cells = append(cells, day)
 	}
-	cells = append(cells, grouped(quantity))
+	cells = append(cells, cli.Grouped(quantity))
 	if l.adjusted {
 		cells = append(cells, signed(adjusted))
 	}
