@@ -56,7 +56,7 @@ const (
 
 // AddStore adds the flags that name the store.
 func (f *Flags) AddStore(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Store, "store", "sqlite:auth.db", "the store: sqlite:FILE, postgres://..., redis://... or rediss://...; put a DSN with a password into the variable or into --store-file")
+	flags.StringVar(&f.Store, "store", "sqlite:auth.db", "the store: sqlite:FILE, postgres://HOST/DATABASE, redis://HOST or rediss://HOST; put a DSN with a password into the variable or into --store-file")
 	flags.StringVar(&f.StoreFile, "store-file", "", "a file that holds the DSN of the store")
 	flags.BoolVar(&f.AllowPlaintextStore, "allow-plaintext-store", false, "allow a connection without TLS to a store on another machine")
 	flags.BoolVar(&f.AllowVolatileStore, "allow-volatile-store", false, "allow a store that may forget acknowledged writes in a crash")
@@ -152,7 +152,7 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 	case "redis", "rediss", "unix":
 		return location{"redis", dsn}, nil
 	}
-	return location{}, fmt.Errorf("%s: it names no store, expected sqlite:FILE, postgres://..., redis://... or rediss://...", place)
+	return location{}, fmt.Errorf("%s: it names no store, expected sqlite:FILE, postgres://HOST/DATABASE, redis://HOST or rediss://HOST", place)
 }
 
 // checkArgument refuses a DSN on the command line that has a password. One that is not a URL
@@ -160,7 +160,7 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 func checkArgument(dsn string) error {
 	u, err := url.Parse(dsn)
 	if err != nil {
-		return fmt.Errorf("--store: it is not a URL, expected sqlite:FILE, postgres://..., redis://... or rediss://...")
+		return fmt.Errorf("--store: it is not a URL, expected sqlite:FILE, postgres://HOST/DATABASE, redis://HOST or rediss://HOST")
 	}
 	_, inUser := u.User.Password()
 	// An @ without a user is the end of a password with a slash that was not percent-encoded.
