@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"time"
@@ -172,7 +173,15 @@ func (g *group) rotateSigningKey(c *call) error {
 // revokeSigningKey ends the key of the first argument.
 func (c *call) revokeSigningKey() error {
 	kid := c.args[0]
-	if err := c.iss.RevokeSigningKey(c.Context(), kid); err != nil {
+	err := c.iss.RevokeSigningKey(c.Context(), kid)
+	if errors.Is(err, store.ErrNotFound) {
+		all, listErr := c.db.SigningKeys(c.Context(), backend.KeySet)
+		if slices.ContainsFunc(all, func(k store.SigningKey) bool { return k.ID == kid }) {
+			return c.done(kid, "ended", "%s had ended before", quoted("signing key", kid))
+		}
+		err = errors.Join(err, listErr)
+	}
+	if err != nil {
 		return about("signing key", kid, err)
 	}
 	return c.done(kid, "revoked", "%s is revoked", quoted("signing key", kid))

@@ -55,7 +55,7 @@ func TestSigningKeys(t *testing.T) {
 
 	iss, keyFile := b.server(false)
 	iss.Close()
-	b.fails(1, "does not exist: run authtier init", "signing-key", "rotate", "--key-file", none)
+	b.fails(1, "does not exist: copy the file", "signing-key", "rotate", "--key-file", none)
 	states := func() (ids []string, states string) {
 		t.Helper()
 		var views []signingKeyView
@@ -82,7 +82,10 @@ func TestSigningKeys(t *testing.T) {
 	if ids, got := states(); got != " ended waiting signing" {
 		t.Errorf("revoked: %s %v", got, ids)
 	}
-	b.fails(1, "does not exist", "signing-key", "revoke", ids[0], "--key-file", keyFile)
+	if out := b.ok("signing-key", "revoke", ids[0], "--key-file", keyFile); !strings.Contains(out, "had ended before") {
+		t.Errorf("revoked twice: %s", out)
+	}
+	b.fails(1, "does not exist", "signing-key", "revoke", "x", "--key-file", keyFile)
 	if out := b.ok("signing-key", "list"); !strings.Contains(out, "signs and verifies tokens") {
 		t.Errorf("listed as %s", out)
 	}

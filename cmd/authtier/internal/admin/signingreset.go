@@ -57,7 +57,7 @@ func (g *group) resetSigningKeys(c *call) error {
 	if err := g.makeFirstSigningKey(c); err != nil {
 		return err
 	}
-	c.note("Made the key file %s. Tokens of %d earlier keys are refused. Copy the file to every server, start the servers, and keep a copy of it.", g.KeyFile, len(live))
+	c.note("Made the key file %s. Tokens of %s are refused. Copy the file to every server, start the servers, and keep a copy of it.", g.KeyFile, cli.Plural(len(live), "earlier key"))
 	return nil
 }
 

@@ -100,7 +100,7 @@ func TestForeignTokens(t *testing.T) {
 	iss, right := b.server(false)
 	iss.Close()
 	b.in = strings.NewReader(signed)
-	b.fails(1, "does not exist: run authtier init", "token", "inspect", "--key-file", keyFile)
+	b.fails(1, "does not exist: copy the file", "token", "inspect", "--key-file", keyFile)
 	b.in = strings.NewReader(signed)
 	b.inactive("AUTH-", "token", "inspect", "--key-file", right)
 	b.in = strings.NewReader(signed)

@@ -159,7 +159,10 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 // may have a password anywhere, so the error does not repeat it.
 func checkArgument(dsn string) error {
 	u, err := url.Parse(dsn)
-	if err != nil {
+	switch {
+	case err != nil && strings.Contains(dsn, "@"): // probably with a password
+		u = &url.URL{}
+	case err != nil:
 		return fmt.Errorf("--store: it is not a URL, expected sqlite:FILE, postgres://HOST/DATABASE, redis://HOST or rediss://HOST")
 	}
 	_, inUser := u.User.Password()

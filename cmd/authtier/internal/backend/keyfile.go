@@ -24,7 +24,7 @@ func (f *Flags) CheckKeyFile() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return &cli.Advice{
 			Err: fmt.Errorf("the key file %q does not exist", f.KeyFile),
-			Do:  "run authtier init for a first server, and otherwise copy the file of another server or your backup; if no copy is left, see authtier signing-key reset --help",
+			Do:  "copy the file from another server or your backup, or see authtier signing-key reset --help if no copy is left; for a first server, run authtier init",
 		}
 	case err != nil:
 		return &cli.Advice{Err: fmt.Errorf("the key file cannot be used: %w", err), Do: "let this user read it"}

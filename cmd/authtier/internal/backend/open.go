@@ -69,7 +69,7 @@ func advised(err error) error {
 	case strings.Contains(text, "allow volatile"):
 		return &cli.Advice{Err: err, Do: "see --allow-volatile-store"}
 	}
-	return &cli.Advice{Err: err, Do: fmt.Sprintf("check that the store can be reached, and that --store (%s) names it", cli.Variable("store"))}
+	return &cli.Advice{Err: err, Do: fmt.Sprintf("check --store (%s), and that the store can be reached", cli.Variable("store"))}
 }
 
 // Create opens the store, makes it if there is none, and brings it to the newest version.

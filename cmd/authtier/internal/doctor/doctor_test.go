@@ -294,6 +294,20 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// TestDSNFile warns of a DSN, which has a password, that others can read.
+func TestDSNFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files have no modes")
+	}
+	h := newHome(t)
+	dsn := h.file + ".dsn"
+	check0(t, os.WriteFile(dsn, []byte("sqlite:"+h.file+"\n"), 0o644))
+	out, _, status := run(t, "--store-file", dsn, "--key-file", h.keyFile, "--usage-dir", h.usageDir)
+	if want := "warning  store file: others can read the DSN in the file of --store-file (mode 0644)"; status != 0 || !strings.Contains(out, want) {
+		t.Errorf("status %d, got\n%s\nwant %s", status, out, want)
+	}
+}
+
 func TestBrokenFeed(t *testing.T) {
 	h := newHome(t)
 	found := h.examineWith(t, func(e *examination) { e.db = brokenFeed{h.db} })

@@ -72,8 +72,11 @@ type checked interface {
 	Check(ctx context.Context) error
 }
 
-// checkStoreFile checks who can read the file of an SQLite store.
+// checkStoreFile checks who can read the file of an SQLite store, and that of the DSN.
 func (e *examination) checkStoreFile(context.Context) error {
+	if info, err := os.Stat(e.flags.StoreFile); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o044 != 0 {
+		e.add(warning, fmt.Sprintf("run chmod 600 %q", e.flags.StoreFile), "others can read the DSN in the file of --store-file (mode %04o)", info.Mode().Perm())
+	}
 	file, err := e.flags.SQLiteFile(e.cmd)
 	if err != nil || file == "" {
 		return nil // checkStore tells of the error

@@ -70,7 +70,7 @@ func (e *examination) checkUsers(ctx context.Context) error {
 		e.add(fault, "run authtier user set-password: anyone can occupy the server with logins of these users", "the passwords of %s have bcrypt hashes of a cost above %d (%v)", cli.Plural(slow.n, "user"), issuer.MaxBcryptCost, &slow)
 	}
 	if bcrypts > 0 && slow.n == 0 {
-		e.add(good, "", "the passwords of %s have bcrypt hashes of cost %d or less: start servers with --bcrypt-cost %[2]d", cli.Plural(bcrypts, "user"), highest)
+		e.add(good, "", "the passwords of %s have bcrypt hashes of cost %d or less; --bcrypt-cost of the servers must be as high", cli.Plural(bcrypts, "user"), highest)
 	}
 	if !f.found && weak.n+slow.n == 0 {
 		e.add(good, "", "%s and their password hashes are as they should be", cli.Plural(users, "user"))

@@ -47,6 +47,12 @@ func TestStoredKeys(t *testing.T) {
 			"line 7, column key: the key is stored under another ID, expected a key that is not stored yet, or its ID\n"+
 			"line 8: "+revoked+"line 9: "+revoked+"line 10: "+revoked, csv, "keys")
 
+	one := record(11)
+	one.Scopes = []string{"a"}
+	if err := f.CreateAPIKeys(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	f.want(t, 1, "0 imported, 0 already there, 1 faulty line", "line 2, column scopes: "+differs, "id,client,key,scopes\nk11,acme,"+plain(11)+",b\n", "keys")
 	// Columns that the file does not have are not compared.
 	f.want(t, 0, "0 imported, 1 already there, 0 faulty lines", "", "id,client,key\nk1,acme,"+plain(1)+"\n", "keys")
 	for _, d := range []int{7, 8, 70} {

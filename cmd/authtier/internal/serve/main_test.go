@@ -93,13 +93,19 @@ func (h *home) names(t *testing.T) (names []string) {
 // counted returns how many uses of /me by a client the store knows.
 func (h *home) counted(t *testing.T, client string) (n int64) {
 	t.Helper()
+	return h.countedFor(t, url, client)
+}
+
+// countedFor returns how many uses of a client of that issuer are recorded.
+func (h *home) countedFor(t *testing.T, issuer, client string) (n int64) {
+	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(h.dir, "auth.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	today := store.DayOf(time.Now())
-	report, err := db.Report(t.Context(), store.Query{API: "authtier", Issuer: url, Client: client, From: today - 1, To: today + 1})
+	report, err := db.Report(t.Context(), store.Query{API: "authtier", Issuer: issuer, Client: client, From: today - 1, To: today + 1})
 	if err != nil {
 		t.Fatal(err)
 	}

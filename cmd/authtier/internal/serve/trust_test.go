@@ -68,8 +68,8 @@ func TestTrustIssuer(t *testing.T) {
 
 	// The provider's client has the same name as one of this server, which is not billed
 	// for it.
-	if n := h.counted(t, "acme"); n != 2 {
-		t.Errorf("%d uses are counted, want 2", n)
+	if own, foreign := h.counted(t, "acme"), h.countedFor(t, trusted.URL(), "acme"); own != 2 || foreign != 0 {
+		t.Errorf("%d uses are counted, and %d of the provider's client, want 2 and 0", own, foreign)
 	}
 }
 

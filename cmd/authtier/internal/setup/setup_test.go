@@ -119,21 +119,22 @@ func TestInitOverwritesNothing(t *testing.T) {
 		status  int
 		want    string
 	}{
-		"a second time":                   {func(t *testing.T) { mustInit(t) }, nil, 1, `clients already, such as "app"`},
-		"with the key file gone":          {func(t *testing.T) { mustInit(t); must(t, os.Remove("auth.key")) }, nil, 1, "clients already"},
-		"with the store gone":             {func(t *testing.T) { mustInit(t); must(t, os.Remove("auth.db")) }, nil, 1, "the key file auth.key exists already"},
-		"over a text":                     {func(t *testing.T) { must(t, os.WriteFile("auth.db", []byte("my diary"), 0o600)) }, nil, 1, "not a database"},
-		"over a folder":                   {func(t *testing.T) { must(t, os.Mkdir("auth.db", 0o700)) }, nil, 1, "is a directory"},
-		"in a folder that is not there":   {func(t *testing.T) {}, []string{"--store", "sqlite:none/auth.db"}, 1, "the folder of none/auth.db cannot be written"},
-		"a key file in no folder":         {func(t *testing.T) {}, []string{"--key-file", "none/auth.key"}, 1, "the folder of none/auth.key cannot be written"},
-		"with an issuer that is wrong":    {func(t *testing.T) {}, []string{"--issuer", "http://auth.example.com"}, 2, "https"},
-		"with a scope that is wrong":      {func(t *testing.T) {}, []string{"--scope", `a"b`}, 2, `the scope "a\"b"`},
-		"with one name for two":           {func(t *testing.T) {}, []string{"--user", "app"}, 2, `both "app"`},
-		"with a client without name":      {func(t *testing.T) {}, []string{"--client", ""}, 2, "ID"},
-		"over a file that others can use": {func(t *testing.T) { must(t, os.WriteFile("auth.db", nil, 0o644)) }, nil, 1, "run chmod 600 auth.db"},
-		"with another output":             {func(t *testing.T) {}, []string{"--output", "xml"}, 2, "expected text or json"},
-		"with a password in a flag":       {func(t *testing.T) {}, []string{"--store", "postgres://app:secret@db/auth"}, 2, "AUTHTIER_STORE"},
-		"with another kind of store":      {func(t *testing.T) {}, []string{"--store", "mysql://db/auth"}, 1, "expected sqlite:FILE"},
+		"a second time":                          {func(t *testing.T) { mustInit(t) }, nil, 1, `clients already, such as "app"`},
+		"with the key file gone":                 {func(t *testing.T) { mustInit(t); must(t, os.Remove("auth.key")) }, nil, 1, "clients already"},
+		"with the store gone":                    {func(t *testing.T) { mustInit(t); must(t, os.Remove("auth.db")) }, nil, 1, "the key file auth.key exists already"},
+		"a store without keys beside a key file": {func(t *testing.T) { mustInit(t); must(t, os.Remove("auth.db")); openStore(t, func(*sqlite.Store) {}) }, nil, 1, "the key file auth.key exists already"},
+		"over a text":                            {func(t *testing.T) { must(t, os.WriteFile("auth.db", []byte("my diary"), 0o600)) }, nil, 1, "not a database"},
+		"over a folder":                          {func(t *testing.T) { must(t, os.Mkdir("auth.db", 0o700)) }, nil, 1, "is a directory"},
+		"in a folder that is not there":          {func(t *testing.T) {}, []string{"--store", "sqlite:none/auth.db"}, 1, "the folder of none/auth.db cannot be written"},
+		"a key file in no folder":                {func(t *testing.T) {}, []string{"--key-file", "none/auth.key"}, 1, "the folder of none/auth.key cannot be written"},
+		"with an issuer that is wrong":           {func(t *testing.T) {}, []string{"--issuer", "http://auth.example.com"}, 2, "https"},
+		"with a scope that is wrong":             {func(t *testing.T) {}, []string{"--scope", `a"b`}, 2, `the scope "a\"b"`},
+		"with one name for two":                  {func(t *testing.T) {}, []string{"--user", "app"}, 2, `both "app"`},
+		"with a client without name":             {func(t *testing.T) {}, []string{"--client", ""}, 2, "ID"},
+		"over a file that others can use":        {func(t *testing.T) { must(t, os.WriteFile("auth.db", nil, 0o644)) }, nil, 1, "run chmod 600 auth.db"},
+		"with another output":                    {func(t *testing.T) {}, []string{"--output", "xml"}, 2, "expected text or json"},
+		"with a password in a flag":              {func(t *testing.T) {}, []string{"--store", "postgres://app:secret@db/auth"}, 2, "AUTHTIER_STORE"},
+		"with another kind of store":             {func(t *testing.T) {}, []string{"--store", "mysql://db/auth"}, 1, "expected sqlite:FILE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())

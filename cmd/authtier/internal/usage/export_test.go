@@ -123,6 +123,12 @@ func TestWriteFileLeavesNothing(t *testing.T) {
 	}
 
 	// With --overwrite too, only a file is replaced.
+	link := filepath.Join(t.TempDir(), "link.csv")
+	if err := os.Symlink(name, link); err == nil { // Windows may refuse it
+		if err := writeFile(link, true, func(io.Writer) error { return nil }); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("a link: got %v", err)
+		}
+	}
 	if err := writeFile(folder, true, func(io.Writer) error { return nil }); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder: got %v", err)
 	}
