@@ -32,10 +32,12 @@ type site struct {
 	Large       []string // one valid token of 3 KB
 }
 
+// The cache drops what was used longest ago. It is so much larger than the number of
+// tokens that none of them is dropped while others pass through it.
 const (
 	tokens    = 512
-	cacheSize = 1024
-	tooMany   = 2 * cacheSize
+	cacheSize = 8 * tokens
+	tooMany   = 4 * cacheSize
 )
 
 // startServer starts this program once more, as the server.

@@ -22,8 +22,9 @@ type variant struct {
 }
 
 // pool is the number of requests of a variant. It is far larger than the number of
-// refusals that the cache remembers, so that each junk token is new to it.
-const pool = 1 << 13
+// refusals that the cache remembers, and holds each of the fresh tokens, so that each token
+// is new to the cache.
+const pool = 4 * tooMany
 
 // variants returns the variants that are measured on a site, bare first.
 func (s *site) variants() []*variant {
