@@ -56,8 +56,8 @@ const (
 
 // AddStore adds the flags that name the store.
 func (f *Flags) AddStore(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Store, "store", "sqlite:auth.db", "the store: sqlite:FILE, postgres://HOST/DATABASE, redis://HOST or rediss://HOST; put a DSN with a password into the variable or into --store-file")
-	flags.StringVar(&f.StoreFile, "store-file", "", "a file that holds the DSN of the store")
+	flags.StringVar(&f.Store, "store", "sqlite:auth.db", "the `DSN` of the store: sqlite:FILE, postgres://HOST/DATABASE, redis://HOST or rediss://HOST; put a DSN with a password into the variable or into --store-file")
+	flags.StringVar(&f.StoreFile, "store-file", "", "a `file` that holds the DSN of the store")
 	flags.BoolVar(&f.AllowPlaintextStore, "allow-plaintext-store", false, "allow a connection without TLS to a store on another machine")
 	flags.BoolVar(&f.AllowVolatileStore, "allow-volatile-store", false, "allow a store that may forget acknowledged writes in a crash")
 	cli.Env(flags, "store", "store-file", "allow-plaintext-store", "allow-volatile-store")
@@ -65,13 +65,13 @@ func (f *Flags) AddStore(flags *pflag.FlagSet) {
 
 // AddKeyFile adds the flag that names the key file.
 func (f *Flags) AddKeyFile(flags *pflag.FlagSet) {
-	flags.StringVar(&f.KeyFile, "key-file", "auth.key", "the file with the key that encrypts the signing keys in the store")
+	flags.StringVar(&f.KeyFile, "key-file", "auth.key", "the `file` with the key that encrypts the signing keys in the store")
 	cli.Env(flags, "key-file")
 }
 
 // AddIssuer adds the flag that names the issuer.
 func (f *Flags) AddIssuer(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Issuer, "issuer", DefaultIssuer, "the URL of the issuer whose tokens and usage are meant")
+	flags.StringVar(&f.Issuer, "issuer", DefaultIssuer, "the `URL` of the issuer whose tokens and usage are meant")
 	cli.Env(flags, "issuer")
 }
 

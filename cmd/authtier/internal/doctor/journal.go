@@ -90,7 +90,7 @@ func (f *folder) age(now time.Time) string {
 	if f.files == 0 {
 		return ""
 	}
-	return ", the oldest changed " + days(now.Sub(f.oldest)) + " ago"
+	return ", the oldest changed " + inWords(now.Sub(f.oldest)) + " ago"
 }
 
 func (e *examination) readFolder() (*folder, error) {
@@ -176,7 +176,7 @@ func (e *examination) checkUsage(ctx context.Context) error {
 	}
 	through := r.CompleteThrough.Format("2006-01-02 15:04:05 UTC")
 	if age := e.now().Sub(r.CompleteThrough); age > behind {
-		e.add(warning, "start a server in the folder of the process that has ended without recording its counts", "usage is complete only through %s, %s ago", through, days(age))
+		e.add(warning, "start a server in the folder of the process that has ended without recording its counts", "usage is complete only through %s, %s ago", through, inWords(age))
 		return nil
 	}
 	e.add(good, "", "usage is complete through %s", through)

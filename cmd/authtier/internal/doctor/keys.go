@@ -121,7 +121,7 @@ func (e *examination) checkSigningKeys(ctx context.Context) error {
 
 func (e *examination) addSigner(signer *store.SigningKey, live int, now time.Time) {
 	age := now.Sub(signer.Signs)
-	what := fmt.Sprintf("%s; %q (%s) has been signing for %s", cli.Plural(live, "key"), signer.ID, signer.Alg, days(age))
+	what := fmt.Sprintf("%s; %q (%s) has been signing for %s", cli.Plural(live, "key"), signer.ID, signer.Alg, inWords(age))
 	if age > old {
 		e.add(warning, "consider authtier signing-key rotate", "%s", what)
 		return
@@ -132,14 +132,14 @@ func (e *examination) addSigner(signer *store.SigningKey, live int, now time.Tim
 // addWaiting tells of a key that was made to replace the one that signs.
 func (e *examination) addWaiting(k *store.SigningKey, now time.Time) {
 	if age := now.Sub(k.Published); age > waits {
-		e.add(warning, "start a server: only a running server lets the key sign", "%q was published %s ago and does not sign yet", k.ID, days(age))
+		e.add(warning, "start a server: only a running server lets the key sign", "%q was published %s ago and does not sign yet", k.ID, inWords(age))
 		return
 	}
 	e.add(good, "", "%q is new, and a running server will soon let it sign", k.ID)
 }
 
-// days returns a time in words.
-func days(d time.Duration) string {
+// inWords returns a time in words.
+func inWords(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return "less than a minute"

@@ -73,7 +73,7 @@ func (o *options) add(cmd *cobra.Command) {
 	flags.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to keep accepting connections after a signal, with /readyz at 503")
 	flags.DurationVar(&o.drainTimeout, "drain-timeout", 20*time.Second, "how long running requests may take to finish after a signal")
 
-	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; debug also logs why tokens are refused")
+	flags.StringVar(&o.logLevel, "log-level", "info", "the lowest `level` that is logged: debug, info, warn or error; debug also logs why tokens are refused")
 
 	cli.Env(flags, "issuer", "addr", "tls-cert", "tls-key", "trusted-proxy", "metrics-addr",
 		"allow-password-grant", "bcrypt-cost", "session-timeout", "drain-delay", "drain-timeout", "log-level")
