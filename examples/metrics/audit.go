@@ -7,8 +7,9 @@ import (
 	"github.com/authtier/authtier/middleware"
 )
 
-// Audit returns a wrapper that writes one line for each request: who asked for what, by
-// which credential, and why it was refused. It belongs outside of all other wrappers.
+// Audit returns a wrapper that writes one line for each request. The line has the client
+// and the user, the path, the kind of credential, and the reason of a refusal. The wrapper
+// belongs outside of all other wrappers.
 //
 // A line has no credential. The cause of a refusal is for operators, and may say more
 // than the client must learn. Refusals are warnings, and failures of the server errors.

@@ -89,8 +89,8 @@ func ginServer(h gin.HandlerFunc, errorsOutside bool) func(middleware.Wrapper) h
 	}
 }
 
-// TestLateStatus tests what counts, and what the audit has, when the framework writes the
-// answer late, without and with the adapter.
+// TestLateStatus tests the counts and the audit of an answer that the framework writes
+// late, without and with the adapter.
 func TestLateStatus(t *testing.T) {
 	for _, tt := range late {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,8 +42,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestVersionRefuses reads the version of what is no namespace of this package. No error
-// may contain the password.
+// TestVersionRefuses reads the version of namespaces of other programs. No error may contain
+// the password.
 func TestVersionRefuses(t *testing.T) {
 	s := services.SharedRedis(t)
 	db := raw(t, s)

@@ -93,7 +93,7 @@ func TestVersionBeside(t *testing.T) {
 	write(t, s)
 }
 
-// TestVersionRefuses reads the version of what is no database of this package.
+// TestVersionRefuses reads the version of files that are not databases of this package.
 func TestVersionRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		make func(t *testing.T, file string)
