@@ -15,7 +15,7 @@ func TestPrintable(t *testing.T) {
 		{"地図", "地図", 4},
 		{"e\u0301", "e\u0301", 1},
 		{"مفتاح", "مفتاح", 5},
-		{"🗺x", "🗺x", 3},
+		{"🎉x", "🎉x", 3},
 	} {
 		if got := Printable(tt.in); got != tt.want || Width(got) != tt.width {
 			t.Errorf("Printable(%q) = %q of width %d, want %q of width %d", tt.in, got, Width(got), tt.want, tt.width)

@@ -4,10 +4,9 @@ import (
 	"io"
 	"os"
 
+	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
-
-	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
 // A bar shows the progress. A nil bar shows nothing.
@@ -36,7 +35,7 @@ func (b *bar) set(read int64, records int) {
 	if b == nil {
 		return
 	}
-	b.Describe(cli.Grouped(int64(records)) + " records")
+	b.Describe(humanize.Comma(int64(records)) + " records")
 	b.Set64(read)
 }
 

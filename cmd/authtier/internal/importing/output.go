@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
@@ -116,9 +117,9 @@ func (o *output) summarize(cmd *cobra.Command) error {
 			imported = "could be imported"
 		}
 		if o.newer > 0 {
-			newer = fmt.Sprintf(" (%s with a newer password)", cli.Grouped(int64(o.newer)))
+			newer = fmt.Sprintf(" (%s with a newer password)", humanize.Comma(int64(o.newer)))
 		}
-		fmt.Fprintf(w, "%s %s, %s already there%s, %s\n", cli.Grouped(int64(o.imported)), imported, cli.Grouped(int64(o.already)), newer, lines(o.faulty))
+		fmt.Fprintf(w, "%s %s, %s already there%s, %s\n", humanize.Comma(int64(o.imported)), imported, humanize.Comma(int64(o.already)), newer, lines(o.faulty))
 	})
 }
 
@@ -126,9 +127,9 @@ func (o *output) summarize(cmd *cobra.Command) error {
 func (o *output) failure(err error) error {
 	switch {
 	case errors.Is(err, errInterrupted):
-		return fmt.Errorf("%s: interrupted after line %d with %s imported: running the same command again resumes the import", o.name, o.last, cli.Grouped(int64(o.imported)))
+		return fmt.Errorf("%s: interrupted after line %d with %s imported: running the same command again resumes the import", o.name, o.last, humanize.Comma(int64(o.imported)))
 	case err != nil:
-		return fmt.Errorf("%s: ended after line %d with %s imported: %w; correct the cause and run the same command again: it skips what is stored already", o.name, o.last, cli.Grouped(int64(o.imported)), err)
+		return fmt.Errorf("%s: ended after line %d with %s imported: %w; correct the cause and run the same command again: it skips what is stored already", o.name, o.last, humanize.Comma(int64(o.imported)), err)
 	case o.faulty > 0:
 		return fmt.Errorf("%s: %s: correct the file and run the command again", o.name, lines(o.faulty))
 	}
@@ -139,5 +140,5 @@ func lines(n int) string {
 	if n == 1 {
 		return "1 faulty line"
 	}
-	return cli.Grouped(int64(n)) + " faulty lines"
+	return humanize.Comma(int64(n)) + " faulty lines"
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
@@ -97,7 +98,7 @@ func adjust(ctx context.Context, cmd *cobra.Command, db store.Store, a store.Adj
 		} else {
 			fmt.Fprintf(w, "The adjustment is stored: %s.\n", signed(a.Quantity))
 		}
-		fmt.Fprintf(w, "The quantity of %v is now %s, of which %s is counted use.\n", a.Day, cli.Grouped(out.Result), cli.Grouped(out.Counted))
+		fmt.Fprintf(w, "The quantity of %v is now %s, of which %s is counted use.\n", a.Day, humanize.Comma(out.Result), humanize.Comma(out.Counted))
 	})
 }
 

@@ -6,7 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/dustin/go-humanize"
+
 	"github.com/authtier/authtier/store"
 )
 
@@ -83,12 +84,12 @@ func newChart(id int, p *productUse, q store.Query, complete time.Time) chart {
 
 // describe returns the text alternative of a chart.
 func describe(p *productUse, q store.Query) string {
-	text := cli.Grouped(p.quantity) + ", " + period(q)
+	text := humanize.Comma(p.quantity) + ", " + period(q)
 	if p.adjusted != 0 {
 		text += fmt.Sprintf(", of which %s are adjustments", signed(p.adjusted))
 	}
 	n := p.busiest()
-	return minus(text + fmt.Sprintf(". The busiest day is %s with %s.", longDay(q.From+store.Day(n)), cli.Grouped(p.days[n].quantity)))
+	return minus(text + fmt.Sprintf(". The busiest day is %s with %s.", longDay(q.From+store.Day(n)), humanize.Comma(p.days[n].quantity)))
 }
 
 // leastSlots keeps the bars of a few days from becoming very broad.
@@ -110,11 +111,11 @@ func draw(i, n int, d dayUse, q store.Query, y func(float64) float64) drawnDay {
 	}
 	out := drawnDay{
 		span:  span{percent(x), percent(width)},
-		Title: longDay(q.From+store.Day(i)) + ": " + cli.Grouped(d.quantity),
+		Title: longDay(q.From+store.Day(i)) + ": " + humanize.Comma(d.quantity),
 		BarX:  percent(x + width*(1-fill)/2), BarW: percent(width * fill),
 	}
 	if a := d.adjusted(); d.raised != 0 || d.lowered != 0 {
-		out.Title += fmt.Sprintf(" (%s counted, %s adjusted)", cli.Grouped(store.Sum(d.quantity, -a)), signedOrZero(a))
+		out.Title += fmt.Sprintf(" (%s counted, %s adjusted)", humanize.Comma(store.Sum(d.quantity, -a)), signedOrZero(a))
 	}
 
 	out.Title = minus(out.Title)

@@ -12,7 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/dustin/go-humanize"
+
 	"github.com/authtier/authtier/store"
 )
 
@@ -98,7 +99,7 @@ func newPage(b *bill) *page {
 		row := newProductRow(use)
 		row.Busiest, row.Most = "–", "–"
 		if n := use.busiest(); use.days[n].quantity > 0 {
-			row.Busiest, row.Most = longDay(q.From+store.Day(n)), minus(cli.Grouped(use.days[n].quantity))
+			row.Busiest, row.Most = longDay(q.From+store.Day(n)), minus(humanize.Comma(use.days[n].quantity))
 		}
 		p.Products = append(p.Products, row)
 	}
@@ -120,7 +121,7 @@ func newPage(b *bill) *page {
 }
 
 func newProductRow(use *productUse) productRow {
-	return productRow{Title: use.title(), Quantity: minus(cli.Grouped(use.quantity)), Adjusted: minus(signed(use.adjusted))}
+	return productRow{Title: use.title(), Quantity: minus(humanize.Comma(use.quantity)), Adjusted: minus(signed(use.adjusted))}
 }
 
 // minus returns a number with the sign that books have in place of a hyphen.
@@ -151,7 +152,7 @@ func dayRows(b *bill) []dayRow {
 	for i := range rows {
 		rows[i].Day = (b.q.From + store.Day(i)).String()
 		for _, use := range b.products {
-			rows[i].Quantities = append(rows[i].Quantities, minus(cli.Grouped(use.days[i].quantity)))
+			rows[i].Quantities = append(rows[i].Quantities, minus(humanize.Comma(use.days[i].quantity)))
 		}
 	}
 	return rows

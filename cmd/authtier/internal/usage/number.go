@@ -4,24 +4,24 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/authtier/authtier/cmd/authtier/internal/cli"
+	"github.com/dustin/go-humanize"
 )
 
-// signed is like [cli.Grouped], with a plus sign before positive numbers. It returns "" for 0.
+// signed is like [humanize.Comma], with a plus sign before positive numbers. It returns "" for 0.
 func signed(n int64) string {
 	switch {
 	case n > 0:
-		return "+" + cli.Grouped(n)
+		return "+" + humanize.Comma(n)
 	case n == 0:
 		return ""
 	}
-	return cli.Grouped(n)
+	return humanize.Comma(n)
 }
 
 // compact returns a number for an axis, such as 250, 7,500, 20k or 1.5M.
 func compact(v float64) string {
 	if math.Abs(v) < 10_000 {
-		return cli.Grouped(int64(v))
+		return humanize.Comma(int64(v))
 	}
 	units := []struct {
 		size   float64

@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/authtier/authtier/cmd/authtier/internal/cli"
 )
 
@@ -15,7 +17,7 @@ func TestNumbers(t *testing.T) {
 		{0, "0", ""}, {7, "7", "+7"}, {-7, "-7", "-7"}, {999, "999", "+999"}, {1000, "1,000", "+1,000"}, {-123456, "-123,456", "-123,456"},
 		{1e12, "1,000,000,000,000", "+1,000,000,000,000"}, {math.MinInt64, "-9,223,372,036,854,775,808", "-9,223,372,036,854,775,808"},
 	} {
-		if g, s := cli.Grouped(tt.n), signed(tt.n); g != tt.grouped || s != tt.signed {
+		if g, s := humanize.Comma(tt.n), signed(tt.n); g != tt.grouped || s != tt.signed {
 			t.Errorf("%d: got %q and %q, want %q and %q", tt.n, g, s, tt.grouped, tt.signed)
 		}
 	}

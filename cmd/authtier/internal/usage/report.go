@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/authtier/authtier/cmd/authtier/internal/backend"
@@ -168,7 +169,7 @@ func (l *list) append(t *table, client, product, label, day string, quantity, ad
 	if l.q.ByDay {
 		cells = append(cells, day)
 	}
-	cells = append(cells, cli.Grouped(quantity))
+	cells = append(cells, humanize.Comma(quantity))
 	if l.adjusted {
 		cells = append(cells, signed(adjusted))
 	}
