@@ -7,12 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/authtier/authtier/errorsx"
 	"github.com/authtier/authtier/issuer"
+	"github.com/authtier/authtier/middleware"
 	"github.com/authtier/authtier/store"
 	"github.com/authtier/authtier/store/memory"
 )
@@ -253,6 +258,53 @@ func TestKeyFileOfMany(t *testing.T) {
 	must(t, openWith(t, db, issuer.Config{KeyFile: file}))
 	if entries, err := os.ReadDir(filepath.Dir(file)); err != nil || len(entries) != 1 {
 		t.Errorf("left in the folder: %v, %v", entries, err)
+	}
+}
+
+// TestKeysEndUnderAForeignKeyFile ends all signing keys and makes one with another key file,
+// while an issuer runs that cannot decrypt it. The tokens of the old keys are refused there
+// too, and the issuer signs no others.
+func TestKeysEndUnderAForeignKeyFile(t *testing.T) {
+	db, dir := memory.New(), t.TempDir()
+	old, err := issuer.Open(t.Context(), testURL, db, &issuer.Config{KeyFile: filepath.Join(dir, "old.key")})
+	must(t, err)
+	defer old.Close()
+	_, err = old.CreateClient(t.Context(), store.Client{ID: "acme", Scopes: []string{"read"}, Default: []string{"read"}})
+	must(t, err)
+	tokens, err := old.Mint(t.Context(), issuer.Grant{Client: "acme"})
+	must(t, err)
+	validator := old.Validator() // which caches
+	bearer := middleware.Credential{Scheme: middleware.SchemeBearer, Secret: tokens.AccessToken}
+	_, err = validator.Validate(t.Context(), bearer)
+	must(t, err)
+
+	keys, err := db.SigningKeys(t.Context(), "authtier")
+	must(t, err)
+	for n := range keys {
+		keys[n].Ends = time.Now().Add(-time.Minute)
+	}
+	must(t, db.PutSigningKeys(t.Context(), keys...))
+	must(t, openWith(t, db, issuer.Config{KeyFile: filepath.Join(dir, "new.key")}))
+
+	refused := func() bool {
+		_, err := old.InspectAccess(t.Context(), tokens.AccessToken)
+		_, errCached := validator.Validate(t.Context(), bearer)
+		return err != nil && !errorsx.From(err).Code.IsServerError() && errCached != nil
+	}
+	for deadline := time.Now().Add(time.Minute); !refused(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a token of a key that has ended is accepted")
+		}
+	}
+	if _, err := old.Mint(t.Context(), issuer.Grant{Client: "acme"}); err == nil {
+		t.Error("a key that has ended signs")
+	}
+	mux := http.NewServeMux()
+	old.Register(mux)
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/jwks.json", nil))
+	if strings.Contains(w.Body.String(), keys[0].ID) {
+		t.Errorf("the key is published: %s", w.Body)
 	}
 }
 

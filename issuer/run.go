@@ -235,7 +235,7 @@ func (i *Issuer) followKeys(ctx context.Context, changes []store.Change, lost bo
 	err := i.keys.Reload(ctx)
 	if errors.Is(err, keyring.ErrNoSigner) {
 		// The keys that were read before stay in use, because their tokens are still
-		// genuine.
+		// genuine, unless the store says that they have ended.
 		i.logger().ErrorContext(ctx, "authtier: signing keys are gone", "issuer", i.url, "cause", err)
 		err = nil
 	}

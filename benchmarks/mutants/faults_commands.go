@@ -100,6 +100,10 @@ var commandFaults = []fault{
 		old: "live[i].Ends = time.Now().Add(-endedBefore)", new: "live[i].Ends = time.Now().Add(time.Hour)",
 	},
 	{
+		part: "admin", name: "ended keys stay in use without the new key file", file: "issuer/internal/keyring/stored.go",
+		old: "errors.Is(err, ErrNoSigner) && len(ended) > 0 {", new: "errors.Is(err, ErrNoSigner) && len(ended) < 0 {", tests: "./issuer",
+	},
+	{
 		part: "admin", name: "an empty scope empties the list", file: "cmd/authtier/internal/admin/values.go",
 		old: "if len(words) == 0 {", new: "if len(words) < 0 {",
 	},

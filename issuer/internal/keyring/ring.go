@@ -33,10 +33,18 @@ type Ring struct {
 // keys is the state of a Ring at one time. It never changes.
 type keys struct {
 	public idp.Keys
+	kid    string                              // of the key that signs
 	header string                              // JOSE header of the tokens, encoded
 	signer func(signed string) ([]byte, error) // a function, so that printing a Ring cannot show the key
-	jwks   []byte
-	algs   []string // algorithms of the keys in jwks, each once
+	ended  []string                            // keys that were taken out of use, see retire
+	set    jwkSet
+	jwks   []byte   // set, encoded
+	algs   []string // algorithms of the keys in set, each once
+}
+
+// A jwkSet is a published key set (RFC 7517).
+type jwkSet struct {
+	Keys []jwk `json:"keys"`
 }
 
 // New returns a ring of keys that never change. The first one signs. It returns an error
@@ -56,9 +64,7 @@ func newKeys(signing []Key) (*keys, error) {
 	// IDs are filled in below, and must not change the caller's slice.
 	signing = slices.Clone(signing)
 	var public []idp.Key
-	set := struct {
-		Keys []jwk `json:"keys"`
-	}{Keys: []jwk{}}
+	set := jwkSet{Keys: []jwk{}}
 	algs := []string{}
 	var errs []error
 	for i, k := range signing {
@@ -103,8 +109,8 @@ func newKeys(signing []Key) (*keys, error) {
 	}
 	jwks, err := json.Marshal(set)
 	return &keys{
-		public: static, header: base64.RawURLEncoding.EncodeToString(header), jwks: jwks, algs: algs,
-		signer: signer.signer(),
+		public: static, header: base64.RawURLEncoding.EncodeToString(header), set: set, jwks: jwks, algs: algs,
+		kid: signer.ID, signer: signer.signer(),
 	}, err
 }
 
@@ -125,8 +131,9 @@ func (ring *Ring) Key(ctx context.Context, kid, alg string) (crypto.PublicKey, e
 	if kid == "" {
 		return nil, idp.ErrNoKey
 	}
-	key, err := ring.now.Load().public.Key(ctx, kid, alg)
-	if errors.Is(err, idp.ErrNoKey) && ring.stored != nil {
+	k := ring.now.Load()
+	key, err := k.public.Key(ctx, kid, alg)
+	if errors.Is(err, idp.ErrNoKey) && ring.stored != nil && !slices.Contains(k.ended, kid) {
 		return ring.unknown(ctx, kid, alg)
 	}
 	return key, err

@@ -141,7 +141,8 @@ func (s *stored) make(published, signs time.Time) (store.SigningKey, error) {
 }
 
 // Reload reads the keys. If the store has none, the set stays as it is: the tokens of
-// this node are genuine even if the store has lost the keys.
+// this node are genuine even if the store has lost the keys. Keys that have ended are taken
+// out of use in any case.
 func (ring *Ring) Reload(ctx context.Context) error {
 	s := ring.stored
 	s.mu.Lock()
@@ -152,9 +153,21 @@ func (ring *Ring) Reload(ctx context.Context) error {
 	}
 
 	now := time.Now()
+	var ended []string
+	records = slices.DeleteFunc(records, func(r store.SigningKey) bool {
+		if r.Ended(now) {
+			ended = append(ended, r.ID)
+		}
+		return r.Ended(now)
+	})
+
 	var signing []Key
-	s.records, signing, s.foreign = s.open(slices.DeleteFunc(records, func(r store.SigningKey) bool { return r.Ended(now) }))
-	return ring.build(s.records, signing)
+	s.records, signing, s.foreign = s.open(records)
+	err = ring.build(s.records, signing)
+	if errors.Is(err, ErrNoSigner) && len(ended) > 0 {
+		err = errors.Join(err, ring.retire(ended))
+	}
+	return err
 }
 
 // open decrypts records. It leaves out those that it cannot decrypt. A record that a
@@ -182,7 +195,8 @@ func (s *stored) unopened() error {
 	return s.foreign
 }
 
-// ErrNoSigner means that the keys which were read before stay in use.
+// ErrNoSigner means that the keys which were read before stay in use, except for those that
+// the store says have ended.
 var ErrNoSigner = errors.New("the store has no key that signs any more")
 
 // build puts the keys of the records to use. None of the records may have ended.

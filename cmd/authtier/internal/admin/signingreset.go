@@ -23,8 +23,8 @@ All signed access tokens are refused from then on, and clients need new ones. AP
 secrets, passwords, sessions and refresh tokens stay valid. The command does not need the
 old key file. If it still exists, rename it first.
 
-Stop all servers first, because a running server keeps the signing keys that it knows. Copy
-the new key file to every server, and start them again.`,
+Copy the new key file to every server, and restart them. Until then, running servers refuse
+all signed tokens and issue none.`,
 		Example: `  mv auth.key leaked.key
   authtier signing-key reset`,
 	}, g.withStore(g.resetSigningKeys))
@@ -57,7 +57,7 @@ func (g *group) resetSigningKeys(c *call) error {
 	if err := g.makeFirstSigningKey(c); err != nil {
 		return err
 	}
-	c.note("Made the key file %s. Tokens of %s are refused. Copy the file to every server, start the servers, and keep a copy of it.", g.KeyFile, cli.Plural(len(live), "earlier key"))
+	c.note("Made the key file %s. Tokens of %s are refused. Copy the file to every server, restart the servers, and keep a copy of it.", g.KeyFile, cli.Plural(len(live), "earlier key"))
 	return nil
 }
 
