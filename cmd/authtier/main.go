@@ -37,8 +37,8 @@ const long = `authtier is an authorization server: OAuth 2.0 tokens, API keys, s
 The other commands administer the same store, also while servers run. By default the store
 is the file auth.db in the current folder; AUTHTIER_STORE or --store names another.
 
-The exit status is 0 for success, 1 for a failure, and 2 for a wrong command line or
-variable.`
+The exit status is 0 for success, 1 for a failure, such as a store that cannot be used, and
+2 for a wrong command line or variable.`
 
 // newRoot returns the command with all of its commands.
 func newRoot() *cobra.Command {

@@ -19,7 +19,7 @@ func (g *group) addSigningKeyReset() {
 		Short: "End all signing keys and begin with a new key file, if the old one is lost or has leaked",
 		Long: `End all signing keys and begin with a new key file, if the old one is lost or has leaked.
 
-All signed access tokens are refused from then on, and clients need new ones. API keys,
+Servers refuse all signed access tokens within a second, and clients need new ones. API keys,
 secrets, passwords, sessions and refresh tokens stay valid. The command does not need the
 old key file. If it still exists, rename it first.
 

@@ -169,6 +169,7 @@ func TestPrint(t *testing.T) {
 func TestMisspeltVariable(t *testing.T) {
 	for name, want := range map[string]bool{
 		"AUTHTIER_KEY_FIL": false, "AUTHTIER_KEY_FILES": false, "AUTHTIER_KEY_FLLE": false, "AUTHTIER_KY_FILE": false, "AUTHTIER_IDLES": false,
+		"AUTHTIER_KEY_FIEL": false, "AUTHTIER_ILDE": false, "AUTHTIER_IDEL": false,
 		"AUTHTIER_KEY": true, "AUTHTIER_OTHER": true, "AUTHTIER_IDLE": true, "AUTHTIER_KYE_FIEL": true,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -65,7 +65,7 @@ func knownVariables(cmd *cobra.Command) (names []string) {
 	return names
 }
 
-// checkSpelling refuses variables that differ from a known one by a single character.
+// checkSpelling refuses variables that differ from a known one by a single mistake.
 func checkSpelling(cmd *cobra.Command) error {
 	for _, name := range UnknownVariables(cmd) {
 		for _, known := range knownVariables(cmd.Root()) {
@@ -78,7 +78,7 @@ func checkSpelling(cmd *cobra.Command) error {
 }
 
 // isOneEdit reports whether one character was added to a text, removed from it or replaced
-// in it.
+// in it, or two neighbours were swapped.
 func isOneEdit(a, b string) bool {
 	if len(a) < len(b) {
 		a, b = b, a
@@ -88,7 +88,8 @@ func isOneEdit(a, b string) bool {
 		same++
 	}
 	if len(a) == len(b) {
-		return same < len(a) && a[same+1:] == b[same+1:]
+		isSwap := same+1 < len(a) && a[same] == b[same+1] && a[same+1] == b[same] && a[same+2:] == b[same+2:]
+		return isSwap || same < len(a) && a[same+1:] == b[same+1:]
 	}
 	return len(a) == len(b)+1 && a[same+1:] == b[same:]
 }

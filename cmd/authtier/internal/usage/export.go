@@ -38,7 +38,8 @@ func exportCommand(f *backend.Flags) *cobra.Command {
 Only its owner can read the file. An existing file is replaced only with
 --overwrite. The HTML page needs no other file and no network, and runs no script. It
 always shows the use of each day, also without --by-day. The columns of the CSV file are
-client_id, product, label, quantities, adjusted and, with --by-day, day.`,
+client_id, product, label, quantities, adjusted and, with --by-day, day. In JSON, client_id
+is client, and quantities is quantity.`,
 		Args: cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
 			format, name, err := chosen(names)
