@@ -16,6 +16,7 @@ func sessionGroup() *cobra.Command {
 		Long:    `End a session of a user. To end all sessions of a user, run "user revoke".`,
 		Example: `  authtier session revoke 0f3a5c7e9b1d2f4a6c8e0b2d4f6a8c0e`,
 	})
+
 	g.add(cobra.Command{
 		Use:   "revoke SESSION-ID",
 		Short: "End a session by its ID",
@@ -27,6 +28,7 @@ error. To end all sessions of a user, run "user revoke".`,
 	}, g.withIssuer(func(c *call) error {
 		id := c.args[0]
 		err := c.iss.RevokeSession(c.Context(), id)
+
 		// The argument is not repeated, because it may be the token of the session.
 		if errors.Is(err, store.ErrNotFound) {
 			return cli.Usagef("expected the ID of the session, which has 32 hexadecimal digits in lower case, and never its token")

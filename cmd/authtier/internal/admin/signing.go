@@ -106,6 +106,7 @@ minutes before its revocation, for servers whose clocks are behind.`,
 		if err != nil {
 			return err
 		}
+
 		views := viewSigningKeys(keys, time.Now())
 		return cli.Print(c.Command, views, func(w io.Writer) {
 			row(w, "ID", "ALG", "STATE", "PUBLISHED", "SIGNS", "ENDS", "MEANING")

@@ -78,6 +78,7 @@ func (g *group) addTokenCommands() {
 not revoked. If it is not active, the exit status is 1.`,
 		Example: `  authtier token inspect --issuer https://api.example.com --output json < token`,
 	}, g.withToken(&file, (*call).inspect))
+
 	revoke := g.add(cobra.Command{
 		Use:   "revoke",
 		Short: "Revoke a token",
@@ -95,6 +96,7 @@ section 2.1).`,
 		}
 		return cli.Print(c.Command, map[string]string{"result": "revoked"}, func(w io.Writer) { fmt.Fprintln(w, "the token is revoked") })
 	}))
+
 	for _, cmd := range []*cobra.Command{inspect, revoke} {
 		cmd.Flags().StringVar(&file, "token-file", "", "a file with the token, or - for standard input, which is the default unless it is a terminal")
 	}

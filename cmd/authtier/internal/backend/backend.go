@@ -121,14 +121,10 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 	case f.StoreFile == "" || onLine && !fileOnLine: // the command line wins
 	case onLine || !fileOnLine && place == cli.Variable("store"):
 		return location{}, cli.Usagef("%s and %s are both set, expected one of them", place, filePlace)
-	case f.dsn == "": // a pipe can be read only once
-		text, err := os.ReadFile(f.StoreFile)
-		if err != nil {
+	default:
+		if err := f.readStoreFile(); err != nil {
 			return location{}, fmt.Errorf("%s: %w", filePlace, err)
 		}
-		f.dsn = strings.TrimSpace(string(text))
-		fallthrough
-	default:
 		dsn, place = f.dsn, "the file "+f.StoreFile
 	}
 
@@ -153,6 +149,16 @@ func (f *Flags) locate(cmd *cobra.Command) (location, error) {
 		return location{"redis", dsn}, nil
 	}
 	return location{}, fmt.Errorf("%s: it names no store, expected sqlite:FILE, postgres://HOST/DATABASE, redis://HOST or rediss://HOST", place)
+}
+
+// readStoreFile reads the file of --store-file once, because it may be a pipe.
+func (f *Flags) readStoreFile() error {
+	if f.dsn != "" {
+		return nil
+	}
+	text, err := os.ReadFile(f.StoreFile)
+	f.dsn = strings.TrimSpace(string(text))
+	return err
 }
 
 // checkArgument refuses a DSN on the command line that has a password. One that is not a URL

@@ -121,6 +121,7 @@ func (f *records) keysOf(ctx context.Context, c *store.Client) (keys, live int, 
 		if err != nil || len(list) == 0 {
 			return keys, live, err
 		}
+
 		for _, k := range list {
 			isLive, err := f.key(ctx, &k, c)
 			if err != nil {

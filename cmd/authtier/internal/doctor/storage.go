@@ -77,6 +77,7 @@ func (e *examination) checkStoreFile(context.Context) error {
 	if info, err := os.Stat(e.flags.StoreFile); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o044 != 0 {
 		e.add(warning, fmt.Sprintf("run chmod 600 %q", e.flags.StoreFile), "others can read the DSN in the file of --store-file (mode %04o)", info.Mode().Perm())
 	}
+
 	file, err := e.flags.SQLiteFile(e.cmd)
 	if err != nil || file == "" {
 		return nil // checkStore tells of the error
@@ -85,6 +86,7 @@ func (e *examination) checkStoreFile(context.Context) error {
 	if err != nil {
 		return nil
 	}
+
 	if info.Mode().Perm()&0o002 != 0 && runtime.GOOS != "windows" {
 		return nil // no command opens it, as checkStore has said
 	}

@@ -20,10 +20,7 @@ func adjustmentsCommand(f *backend.Flags) *cobra.Command {
 		Short: "List the adjustments of a period",
 		Args:  cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
-			if err := f.CheckIssuer(cmd); err != nil {
-				return err
-			}
-			q, err := s.query(f.Issuer, time.Now())
+			q, err := s.read(cmd, f)
 			if err != nil {
 				return err
 			}

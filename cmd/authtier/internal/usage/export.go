@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,10 +45,7 @@ is client, and quantities is quantity.`,
 			if err != nil {
 				return err
 			}
-			if err := f.CheckIssuer(cmd); err != nil {
-				return err
-			}
-			q, err := s.query(f.Issuer, time.Now())
+			q, err := s.read(cmd, f)
 			if err != nil {
 				return err
 			}

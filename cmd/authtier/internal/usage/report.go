@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -23,10 +22,7 @@ func reportCommand(f *backend.Flags) *cobra.Command {
 		Short: "Print how much each client has used",
 		Args:  cli.Args(),
 		RunE: cli.Run(func(cmd *cobra.Command, _ []string) error {
-			if err := f.CheckIssuer(cmd); err != nil {
-				return err
-			}
-			q, err := s.query(f.Issuer, time.Now())
+			q, err := s.read(cmd, f)
 			if err != nil {
 				return err
 			}

@@ -41,6 +41,14 @@ func (s *selection) add(flags *pflag.FlagSet) {
 	flags.StringVar(&s.client, "client", "", "only the use of this client")
 }
 
+// read returns the query of a command line.
+func (s *selection) read(cmd *cobra.Command, f *backend.Flags) (store.Query, error) {
+	if err := f.CheckIssuer(cmd); err != nil {
+		return store.Query{}, err
+	}
+	return s.query(f.Issuer, time.Now())
+}
+
 // query returns the query that the flags describe.
 func (s *selection) query(issuer string, now time.Time) (store.Query, error) {
 	q := store.Query{API: s.api, Issuer: issuer, Client: s.client, To: store.DayOf(now)}
